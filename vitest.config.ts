@@ -1,0 +1,25 @@
+import { defineConfig } from "vitest/config";
+
+/** One project a ring; `npm test` runs them cheapest first. Rings that start containers run one file at a time. */
+const ring = (name: string, options: { timeoutSeconds: number; serial?: boolean }) => ({
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    environment: "node",
+    testTimeout: options.timeoutSeconds * 1000,
+    hookTimeout: options.timeoutSeconds * 1000,
+    fileParallelism: !options.serial,
+  },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      ring("unit", { timeoutSeconds: 30 }),
+      ring("component", { timeoutSeconds: 30 }),
+      ring("policy", { timeoutSeconds: 30 }),
+      ring("engine", { timeoutSeconds: 600, serial: true }),
+      ring("e2e", { timeoutSeconds: 600, serial: true }),
+    ],
+  },
+});
