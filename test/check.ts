@@ -1,0 +1,44 @@
+/** `npm run check`: every linter, formatter and type checker, all of them even when one fails. Changes nothing. */
+import { join } from "node:path";
+import { execa } from "execa";
+import { paths } from "./support/paths.ts";
+import { pythonEnvironment } from "./support/python.ts";
+
+const bin = (name: string) => join(paths.root, "node_modules/.bin", name);
+const python = await pythonEnvironment();
+const imageGen = { cwd: paths.imageGen };
+
+const checks: { name: string; command: string; args: string[]; options?: { cwd: string } }[] = [
+  { name: "biome", command: bin("biome"), args: ["ci", "--error-on-warnings", "."] },
+  { name: "tsc", command: bin("tsc"), args: ["--noEmit"] },
+  { name: "oxlint", command: bin("oxlint"), args: ["--type-aware", "--deny-warnings"] },
+  { name: "knip", command: bin("knip"), args: [] },
+  { name: "ruff", command: python, args: ["-m", "ruff", "check", "."], options: imageGen },
+  { name: "ruff format", command: python, args: ["-m", "ruff", "format", "--check", "."], options: imageGen },
+  { name: "mypy", command: python, args: ["-m", "mypy"], options: imageGen },
+];
+const shell = await execa("git", ["ls-files", "*.sh", ".ci/run", "image-gen/docker"], { cwd: paths.root });
+const scripts: string[] = [];
+for (const file of shell.stdout.split("\n").filter(Boolean)) {
+  const head = await execa("head", ["-n1", file], { cwd: paths.root });
+  if (/^#!.*\b(ba|da)?sh\b/.test(head.stdout)) scripts.push(file);
+}
+if ((await execa("shellcheck", ["--version"], { reject: false })).exitCode === 0)
+  checks.push({ name: "shellcheck", command: "shellcheck", args: scripts });
+else console.log("shellcheck LEFT OUT: it is not on PATH (Debian: apt-get install shellcheck).");
+
+let failed = 0;
+for (const check of checks) {
+  const result = await execa(check.command, check.args, {
+    cwd: paths.root,
+    ...check.options,
+    reject: false,
+    all: true,
+  });
+  console.log(`${result.exitCode === 0 ? "ok  " : "FAIL"} ${check.name}`);
+  if (result.exitCode !== 0) {
+    failed += 1;
+    console.log(result.all ?? String(result.message));
+  }
+}
+process.exitCode = failed > 0 ? 1 : 0;

@@ -1,0 +1,16 @@
+import { execa } from "execa";
+import { baseImage } from "./base-image.ts";
+
+async function answers(command: string, args: string[]): Promise<boolean> {
+  const result = await execa(command, args, { reject: false, timeout: 20_000, stdio: "ignore" });
+  return result.exitCode === 0;
+}
+
+/** Why a ring cannot run on this machine, in one line, or undefined when it can. */
+export async function missingFor(ring: string): Promise<string | undefined> {
+  if (ring !== "engine" && ring !== "e2e") return undefined;
+  if (!(await answers("docker", ["info"]))) return "no Docker engine answers (`docker info` fails).";
+  if (ring === "engine" && !(await answers("pulumi", ["version"]))) return "`pulumi` is not on PATH.";
+  const base = await baseImage();
+  return base.reference ? undefined : base.reason;
+}
