@@ -1,0 +1,68 @@
+import type { Settings } from "../config/settings.ts";
+import type { CachePlan } from "./cache-plan.ts";
+
+/** The container that runs the service: everything but its image, its volume's existence and its secrets. */
+export interface HostPlan {
+  readonly containerName: string;
+  readonly port: { readonly bindAddress: string; readonly external: number; readonly internal: number };
+  readonly environment: Readonly<Record<string, string>>;
+  readonly volume: { readonly name: string; readonly path: string };
+  readonly healthCheck: HealthCheck;
+  /** Numeric, so that the container's host needs no such user. */
+  readonly user: string;
+  /** Writable places beside the volume, with their mount options. */
+  readonly tmpfs: Readonly<Record<string, string>>;
+  readonly capabilitiesDropped: readonly string[];
+  readonly securityOptions: readonly string[];
+  readonly gpus: "all" | null;
+  readonly memoryMb: number | null;
+  /** Seconds in which a picture in the making is finished before the container is killed. */
+  readonly stopSeconds: number;
+  readonly log: { readonly driver: string; readonly options: Readonly<Record<string, string>> };
+}
+
+/** Docker's own check; it colours `docker ps`, and decides nothing: the health stage does. */
+export interface HealthCheck {
+  readonly test: readonly string[];
+  readonly intervalSeconds: number;
+  readonly timeoutSeconds: number;
+  readonly retries: number;
+  readonly startPeriodSeconds: number;
+}
+
+/** The port inside the container is part of the contract; the one on this machine is config. */
+export const SERVICE_PORT = 8000;
+export const READY_PATH = "/readyz";
+
+export function planHost(settings: Settings, cache: CachePlan, gpus: "all" | null): HostPlan {
+  return {
+    containerName: settings.containerName,
+    port: { bindAddress: settings.bindAddress, external: settings.port, internal: SERVICE_PORT },
+    environment: { ...cache.environment, ...modelEnvironment(settings) },
+    volume: { name: cache.volumeName, path: cache.mountPath },
+    healthCheck: {
+      test: ["CMD", "/opt/venv/bin/python", "-I", "-S", "/opt/image-gen/docker/healthcheck.py"],
+      intervalSeconds: 5,
+      timeoutSeconds: 5,
+      retries: 3,
+      // 7 GB on the slowest line; the same for every model, so that no other setting replaces the container.
+      startPeriodSeconds: 2400,
+    },
+    user: "10001:10001",
+    tmpfs: { "/tmp": "size=1g,mode=1777" },
+    capabilitiesDropped: ["ALL"],
+    securityOptions: ["no-new-privileges:true"],
+    gpus,
+    memoryMb: settings.memoryMb,
+    stopSeconds: 120,
+    log: { driver: "json-file", options: { "max-size": "10m", "max-file": "3" } },
+  };
+}
+
+function modelEnvironment({ modelId, modelRevision, hubEndpoint }: Settings): Record<string, string> {
+  return {
+    MODEL_ID: modelId,
+    ...(modelRevision === null ? {} : { MODEL_REVISION: modelRevision }),
+    ...(hubEndpoint === null ? {} : { HF_ENDPOINT: hubEndpoint }),
+  };
+}

@@ -1,0 +1,47 @@
+import type { Settings } from "../config/settings.ts";
+
+/** How the image is built. Nothing here depends on the model, unless the model is baked in. */
+export interface ImagePlan {
+  /** Name and tag that the image gets; a container refers to it by id. */
+  readonly name: string;
+  /** Build context, relative to the project. */
+  readonly context: string;
+  /** What of the context goes into the build, and into its hash: the same list as in `.dockerignore`. */
+  readonly contextEntries: readonly string[];
+  readonly buildArgs: Readonly<Record<string, string>>;
+  /** Network of the RUN steps; null: Docker's default. */
+  readonly network: "host" | null;
+  /** Names of the BuildKit secrets that the build needs. */
+  readonly secrets: readonly "hf_token"[];
+  /** Where the build's output goes, relative to the project. */
+  readonly logFile: string;
+}
+
+const CONTEXT_ENTRIES = ["Dockerfile", "pyproject.toml", "requirements.lock", "src", "models", "docker"] as const;
+
+export function planImage(settings: Settings): ImagePlan {
+  const baked = settings.modelCache === "baked";
+  return {
+    name: taggedName(settings),
+    context: "image-gen",
+    contextEntries: CONTEXT_ENTRIES,
+    buildArgs: { BASE_IMAGE: settings.baseImage, ...(baked ? modelArgs(settings) : {}) },
+    network: settings.buildNetwork === "host" ? "host" : null,
+    secrets: baked && settings.hasToken ? ["hf_token"] : [],
+    logFile: ".imagegen/logs/image-build.log",
+  };
+}
+
+function modelArgs({ modelId, modelRevision, hubEndpoint }: Settings): Record<string, string> {
+  return {
+    MODEL_ID: modelId,
+    ...(modelRevision === null ? {} : { MODEL_REVISION: modelRevision }),
+    ...(hubEndpoint === null ? {} : { HF_ENDPOINT: hubEndpoint }),
+  };
+}
+
+/** Stacks that differ in where the model lives do not take each other's tag. */
+function taggedName({ imageName, modelCache }: Settings): string {
+  const hasTag = imageName.includes("@") || imageName.slice(imageName.lastIndexOf("/") + 1).includes(":");
+  return hasTag ? imageName : `${imageName}:${modelCache}`;
+}

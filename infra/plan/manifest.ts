@@ -1,0 +1,27 @@
+/** A model's manifest, as `image-gen/models/<org>--<name>.json` states it: the one source of truth of its files. */
+export interface Manifest {
+  readonly schema: 1;
+  readonly id: string;
+  /** Other ids under which the model is asked for. */
+  readonly aliases: readonly string[];
+  readonly revision: string;
+  readonly gated: boolean;
+  readonly files: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[];
+}
+
+/** How much a model weighs, and whether that is known or assumed. */
+export interface ModelSize {
+  readonly bytes: number;
+  readonly source: "manifest" | "demo" | "assumed";
+}
+
+/** The demo model: random weights, a few megabytes. */
+const DEMO_BYTES = 16e6;
+/** A model without a manifest: as big as an SDXL in float32 with both text encoders, so that no wait is too short. */
+const ASSUMED_BYTES = 14e9;
+
+/** The bytes that a start without a cache has to fetch. */
+export function modelSize(modelId: string, manifest: Manifest | null): ModelSize {
+  if (manifest) return { bytes: manifest.files.reduce((sum, file) => sum + file.bytes, 0), source: "manifest" };
+  return modelId === "demo" ? { bytes: DEMO_BYTES, source: "demo" } : { bytes: ASSUMED_BYTES, source: "assumed" };
+}

@@ -1,0 +1,46 @@
+/**
+ * Stage 2, plan. In: `Settings`, the model's manifest (or null), and what this machine has. Out: `Plan`, plain data that
+ * every later stage is made from. Never imports Pulumi, reads a file, a clock or the network.
+ */
+import type { Settings } from "../config/settings.ts";
+import { type CachePlan, planCache } from "./cache-plan.ts";
+import { type HealthPlan, planHealth } from "./health-plan.ts";
+import { type HostPlan, planHost } from "./host-plan.ts";
+import { type ImagePlan, planImage } from "./image-plan.ts";
+import { type Manifest, modelSize } from "./manifest.ts";
+import { planStartUp, type StartUpPlan } from "./start-up-plan.ts";
+
+/** What the plan must know of the machine that it is made for. */
+export interface Machine {
+  /** Whether Docker on this machine can give a container an NVIDIA GPU. */
+  readonly hasGpu: boolean;
+}
+
+/** All decisions of one stack. */
+export interface Plan {
+  readonly target: Settings["target"];
+  readonly modelId: string;
+  readonly modelCache: Settings["modelCache"];
+  readonly image: ImagePlan;
+  readonly cache: CachePlan;
+  readonly host: HostPlan;
+  readonly health: HealthPlan;
+  readonly startUp: StartUpPlan;
+}
+
+export function makePlan(settings: Settings, manifest: Manifest | null, machine: Machine): Plan {
+  const gpus = settings.gpu === "all" || (settings.gpu === "auto" && machine.hasGpu) ? "all" : null;
+  const size = modelSize(settings.modelId, manifest);
+  const startUp = planStartUp(settings.modelCache, size, gpus !== null);
+  const cache = planCache(settings);
+  return {
+    target: settings.target,
+    modelId: settings.modelId,
+    modelCache: settings.modelCache,
+    image: planImage(settings),
+    cache,
+    host: planHost(settings, cache, gpus),
+    health: planHealth(settings, manifest, size, gpus !== null),
+    startUp,
+  };
+}
