@@ -1,0 +1,22 @@
+"""The model store. Comes in: a model's id and where its files may lie. Goes out: a directory with every file, or one
+`ImageGenError` that says what to do. Must not: import torch, diffusers or an HTTP client before one is needed; know
+who serves the model or how it is loaded.
+"""
+
+from image_gen.errors import ImageGenError
+from image_gen.store.locate import ReadyModel
+from image_gen.store.manifest import Manifest, ManifestFile
+from image_gen.store.progress import OnProgress, Progress
+from image_gen.store.settings import StoreSettings
+from image_gen.store.store import ModelStore
+
+__all__ = [
+    "ImageGenError",
+    "Manifest",
+    "ManifestFile",
+    "ModelStore",
+    "OnProgress",
+    "Progress",
+    "ReadyModel",
+    "StoreSettings",
+]

@@ -1,0 +1,71 @@
+"""Manifests at hand without a network: those shipped with the service, and those kept with the cache."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from image_gen.store.layout import RepoLayout, folder_name
+from image_gen.store.manifest import Manifest, check_model_id, is_commit, read_manifest
+from image_gen.store.settings import StoreSettings
+
+DEMO_ALIAS = "demo"
+DEMO_ID = "image-gen/demo"
+
+
+class Catalogue:
+    """Finds manifests by model and revision."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._settings = settings
+
+    def canonical_id(self, model_id: str) -> str:
+        """The id under which a model lives now. Raises MODEL_ID_INVALID."""
+        if model_id == DEMO_ALIAS:
+            return DEMO_ID
+        check_model_id(model_id)
+        return next((known.model_id for known in self.shipped() if model_id in known.aliases), model_id)
+
+    def shipped(self) -> Iterator[Manifest]:
+        """The manifests that came with the service. Raises MANIFEST_INVALID."""
+        directory = self._settings.manifests_dir
+        for path in sorted(directory.glob("*.json")) if directory.is_dir() else []:
+            yield read_manifest(path)
+
+    def kept(self, model_id: str) -> Iterator[Manifest]:
+        """The manifests that were resolved for a model on this cache, that of its default revision first."""
+        directory = self._settings.kept_manifests_dir
+        default = directory / f"{folder_name(model_id)}.json"
+        for path in [default, *sorted(directory.glob(f"{folder_name(model_id)}@*.json"))]:
+            if path.is_file():
+                yield read_manifest(path)
+
+    def known(self, model_id: str) -> list[Manifest]:
+        """Every manifest of a model, the one of its default revision first."""
+        return [manifest for manifest in self.shipped() if manifest.model_id == model_id] + list(self.kept(model_id))
+
+    def find(self, model_id: str, revision: str | None) -> Manifest | None:
+        """The manifest of a model at a revision; without one, at its default revision."""
+        if revision is None:
+            own = f"{folder_name(model_id)}.json"
+            shipped = next((known for known in self.shipped() if known.model_id == model_id), None)
+            kept = self._settings.kept_manifests_dir / own
+            return shipped or (read_manifest(kept) if kept.is_file() else None)
+        commit = revision if is_commit(revision) else self._commit_of(model_id, revision)
+        return next((known for known in self.known(model_id) if known.revision == commit), None)
+
+    def keep(self, manifest: Manifest, *, default: bool) -> None:
+        """Writes a resolved manifest beside the cache, so that the next start needs no hub."""
+        name = folder_name(manifest.model_id) + ("" if default else f"@{manifest.revision}")
+        path = self._settings.kept_manifests_dir / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        fresh.write_text(manifest.to_json(), encoding="utf-8")
+        fresh.replace(path)
+
+    def _commit_of(self, model_id: str, revision: str) -> str | None:
+        """What a branch or tag meant when it was fetched, as the cache itself remembers it."""
+        try:
+            return RepoLayout(self._settings.hub_cache, model_id).ref(revision).read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError, ValueError):
+            return None

@@ -1,0 +1,90 @@
+"""Makes sure that a model is here: finds it, or resolves it and fetches what it lacks."""
+
+from __future__ import annotations
+
+import threading
+
+from image_gen.errors import ImageGenError
+from image_gen.store.catalogue import Catalogue
+from image_gen.store.fetch import Fetch, not_offline, waiting
+from image_gen.store.http import HubClient
+from image_gen.store.layout import RepoLayout
+from image_gen.store.locate import ReadyModel, locate_baked, locate_cached, missing_files, ready
+from image_gen.store.lock import file_lock
+from image_gen.store.manifest import Manifest, ManifestFile, is_commit
+from image_gen.store.place import put_ref
+from image_gen.store.progress import OnProgress
+from image_gen.store.resolve import resolve
+from image_gen.store.settings import StoreSettings
+from image_gen.store.volume import clear_errors
+
+_GONE = {"REVISION_NOT_FOUND", "FILE_NOT_FOUND"}
+
+
+class Ensure:
+    """One model at one revision (None: the default one) on one cache."""
+
+    def __init__(self, settings: StoreSettings, model_id: str, revision: str | None) -> None:
+        self._settings = settings
+        self._catalogue = Catalogue(settings)
+        self._model_id = model_id
+        self._revision = revision
+        self._layout = RepoLayout(settings.hub_cache, model_id)
+
+    def here(self) -> ReadyModel | None:
+        """The model if it is complete: in the image or on the volume."""
+        baked = locate_baked(self._settings, self._model_id, self._revision)
+        if baked:
+            return baked
+        manifest = self._catalogue.find(self._model_id, self._revision)
+        return locate_cached(self._settings, manifest) if manifest else None
+
+    def fetched(self, on_progress: OnProgress | None, cancel: threading.Event) -> ReadyModel:
+        """The model, after its missing files came from the hub. One process at a time does this for a model."""
+        manifest = self._catalogue.find(self._model_id, self._revision)
+        with (
+            clear_errors(self._settings.volume_root, self._model_id),
+            file_lock(self._layout.lock, waiting(self._layout, manifest, on_progress, cancel)),
+        ):
+            found = self.here()
+            if found:
+                return found
+            manifest = self._catalogue.find(self._model_id, self._revision)
+            lacks = f"{len(self._missing(manifest))} files" if manifest else "everything"
+            not_offline(self._settings, self._model_id, lacks)
+            with HubClient(self._settings, cancel) as client:
+                try:
+                    return self._fetch(client, manifest or self._resolve(client), on_progress, cancel)
+                except ImageGenError as error:
+                    if error.code not in _GONE or manifest is None or not self._may_move_on(manifest):
+                        raise
+                    return self._fetch(client, self._resolve(client), on_progress, cancel)
+
+    def _fetch(
+        self, client: HubClient, manifest: Manifest, on_progress: OnProgress | None, cancel: threading.Event
+    ) -> ReadyModel:
+        if self._revision is None:
+            put_ref(self._layout, "main", manifest.revision)
+        elif not is_commit(self._revision):
+            put_ref(self._layout, self._revision, manifest.revision)
+        fetched = Fetch(self._settings, manifest, client, on_progress, cancel).run()
+        lost = self._missing(manifest)
+        if lost:
+            raise ImageGenError(
+                "CACHE_CHANGED",
+                f"{lost[0].path} of {self._model_id} went away while it was fetched; cleared meanwhile? Start again.",
+                retryable=True,
+            )
+        return ready(self._layout.snapshot(manifest.revision), manifest, "download", fetched)
+
+    def _resolve(self, client: HubClient) -> Manifest:
+        manifest = resolve(client, self._model_id, self._revision or "main")
+        self._catalogue.keep(manifest, default=self._revision is None)
+        return manifest
+
+    def _missing(self, manifest: Manifest | None) -> list[ManifestFile]:
+        return missing_files(self._layout.snapshot(manifest.revision), manifest) if manifest else []
+
+    def _may_move_on(self, manifest: Manifest) -> bool:
+        """Whether a newer commit may take the place of one that the hub has no more: nobody asked for that one."""
+        return self._revision is None and all(known != manifest for known in self._catalogue.shipped())

@@ -1,0 +1,189 @@
+"""A manifest: everything that is to be known of a model before its first byte is fetched."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import Any
+
+from image_gen.errors import ImageGenError
+
+SCHEMA = 1
+_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}|[A-Za-z0-9._-]{0,95})")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class ManifestFile:
+    """One file of a model: its path in the repository, its size in bytes and one or two ways to prove its content.
+
+    `git_sha1` is what a hub tells of small files; large ones always have a `sha256`.
+    """
+
+    path: str
+    size: int
+    sha256: str | None = None
+    git_sha1: str | None = None
+
+    @property
+    def content_key(self) -> str:
+        """The strongest hash known; files of the same content share it, and are fetched once."""
+        return self.sha256 or self.git_sha1 or ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A model at one commit. `load` holds extra arguments for `from_pretrained`."""
+
+    model_id: str
+    revision: str
+    pipeline: str | None
+    variant: str | None
+    files: tuple[ManifestFile, ...]
+    aliases: tuple[str, ...] = ()
+    licence: str | None = None
+    gated: bool = False
+    load: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def bytes_total(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    def to_json(self) -> str:
+        """The text of the manifest, as it is kept and printed."""
+        document = {
+            "schema": SCHEMA,
+            "id": self.model_id,
+            "aliases": list(self.aliases),
+            "revision": self.revision,
+            "pipeline": self.pipeline,
+            "variant": self.variant,
+            "licence": self.licence,
+            "gated": self.gated,
+            "load": dict(self.load),
+            "files": [
+                {"path": file.path, "bytes": file.size}
+                | ({"sha256": file.sha256} if file.sha256 else {})
+                | ({"git_sha1": file.git_sha1} if file.git_sha1 else {})
+                for file in self.files
+            ],
+        }
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def check_model_id(model_id: str) -> str:
+    """Returns `model_id` when it can be one; it becomes part of paths and addresses, so nothing else passes."""
+    if not _ID.fullmatch(model_id) or ".." in model_id or "--" in model_id:
+        raise ImageGenError(
+            "MODEL_ID_INVALID",
+            f"MODEL_ID: expected <organisation>/<name>, got {model_id!r}. "
+            "Fix: copy the id from the model's page, for example stabilityai/stable-diffusion-xl-base-1.0",
+        )
+    return model_id
+
+
+def is_commit(revision: str) -> bool:
+    """Whether a revision is a full commit hash, which never changes its meaning."""
+    return _COMMIT.fullmatch(revision) is not None
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Reads a manifest file. Raises MANIFEST_INVALID, naming the file and the field."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImageGenError("MANIFEST_INVALID", f"{path} can't be read: {error}") from error
+    return parse_manifest(text, str(path))
+
+
+def parse_manifest(text: str, where: str) -> Manifest:
+    """Parses a manifest strictly: a field that is missing, unknown or of another type is an error."""
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise ImageGenError("MANIFEST_INVALID", f"{where}: not JSON: {error}") from error
+    return _Parser(where).manifest(document)
+
+
+class _Parser:
+    """Turns a JSON document into a `Manifest`; every complaint names the file and the field."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def manifest(self, document: Any) -> Manifest:
+        keys = {"schema", "id", "aliases", "revision", "pipeline", "variant", "licence", "gated", "load", "files"}
+        self._object(document, "", keys, keys)
+        if document["schema"] != SCHEMA:
+            self._fail("schema", str(SCHEMA), document["schema"])
+        aliases = document["aliases"]
+        if not isinstance(aliases, list):
+            self._fail("aliases", "a list of model ids", aliases)
+        if not isinstance(document["gated"], bool):
+            self._fail("gated", "true or false", document["gated"])
+        if not isinstance(document["load"], dict):
+            self._fail("load", "an object", document["load"])
+        files = document["files"]
+        if not isinstance(files, list) or not files:
+            self._fail("files", "a list of at least one file", files)
+        parsed = tuple(self._file(item, f"files[{index}]") for index, item in enumerate(files))
+        if len({file.path for file in parsed}) != len(parsed):
+            self._fail("files", "every path once", "a path that stands twice")
+        return Manifest(
+            model_id=self._text(document["id"], "id", _ID),
+            aliases=tuple(self._text(alias, "aliases", _ID) for alias in aliases),
+            revision=self._text(document["revision"], "revision", _COMMIT),
+            pipeline=self._optional_text(document["pipeline"], "pipeline"),
+            variant=self._optional_text(document["variant"], "variant"),
+            licence=self._optional_text(document["licence"], "licence"),
+            gated=document["gated"],
+            load=MappingProxyType(dict(document["load"])),
+            files=parsed,
+        )
+
+    def _file(self, item: Any, name: str) -> ManifestFile:
+        self._object(item, name, {"path", "bytes"}, {"path", "bytes", "sha256", "git_sha1"})
+        size = item["bytes"]
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+            self._fail(f"{name}.bytes", "a size in bytes", size)
+        path = item["path"]
+        if not isinstance(path, str) or not is_safe_path(path):
+            self._fail(f"{name}.path", "a relative path inside the repository", path)
+        sha256 = self._text(item["sha256"], f"{name}.sha256", _SHA256) if "sha256" in item else None
+        git_sha1 = self._text(item["git_sha1"], f"{name}.git_sha1", _COMMIT) if "git_sha1" in item else None
+        if sha256 is None and git_sha1 is None:
+            self._fail(name, "sha256 or git_sha1", "neither")
+        return ManifestFile(path=path, size=size, sha256=sha256, git_sha1=git_sha1)
+
+    def _object(self, value: Any, name: str, required: set[str], allowed: set[str]) -> None:
+        if not isinstance(value, dict):
+            self._fail(name or "the document", "an object", value)
+        for key in sorted(required - value.keys()):
+            self._fail(f"{name}.{key}".lstrip("."), "a value", "nothing")
+        for key in sorted(value.keys() - allowed):
+            self._fail(f"{name}.{key}".lstrip("."), "no such field", "one")
+
+    def _text(self, value: Any, name: str, pattern: re.Pattern[str]) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            self._fail(name, f"text like {pattern.pattern}", value)
+        return str(value)
+
+    def _optional_text(self, value: Any, name: str) -> str | None:
+        if value is not None and not isinstance(value, str):
+            self._fail(name, "text or null", value)
+        return None if value is None else str(value)
+
+    def _fail(self, name: str, expected: str, got: object) -> None:
+        raise ImageGenError("MANIFEST_INVALID", f"{self.where}: {name}: expected {expected}, got {got!r}")
+
+
+def is_safe_path(path: str) -> bool:
+    """Whether a path from outside stays inside the directory that it is joined to."""
+    parts = PurePosixPath(path).parts
+    return bool(parts) and not path.startswith("/") and "\\" not in path and "\0" not in path and ".." not in parts

@@ -1,0 +1,92 @@
+"""What the store must be told, and where the environment says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from image_gen.errors import ImageGenError
+
+DEFAULT_ENDPOINT = "https://huggingface.co"
+DEFAULT_BAKED_DIR = "/opt/models"
+DEFAULT_READ_TIMEOUT = 10.0
+_SOURCE_TREE_MANIFESTS = Path(__file__).resolve().parents[3] / "models"
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """Places, the hub's address and limits. Times are in seconds.
+
+    `ca_file` is an extra authority to trust, `parallel_files` how many files are fetched at once.
+    """
+
+    hf_home: Path
+    hub_cache: Path
+    baked_dir: Path = Path(DEFAULT_BAKED_DIR)
+    manifests_dir: Path = _SOURCE_TREE_MANIFESTS
+    endpoint: str = DEFAULT_ENDPOINT
+    token: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+    offline: bool = False
+    connect_timeout: float = 10.0
+    read_timeout: float = DEFAULT_READ_TIMEOUT
+    parallel_files: int = 4
+
+    @property
+    def volume_root(self) -> Path:
+        """The directory that must be writable: `hf_home`, or the cache itself when it lies elsewhere."""
+        return self.hf_home if self.hub_cache.is_relative_to(self.hf_home) else self.hub_cache
+
+    @property
+    def kept_manifests_dir(self) -> Path:
+        """Where the manifests of models that were resolved from the hub are kept, beside the cache."""
+        return self.hf_home / "image-gen" / "manifests"
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> StoreSettings:
+        """Reads the variables that Hugging Face's own tools read, and the service's own. Empty means unset."""
+
+        def get(*names: str) -> str | None:
+            return next((env[name] for name in names if env.get(name)), None)
+
+        home = Path(get("HF_HOME") or "~/.cache/huggingface").expanduser().absolute()
+        cache = get("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE")
+        ca_file = get("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        manifests = get("IMAGE_GEN_MANIFESTS")
+        return cls(
+            hf_home=home,
+            hub_cache=Path(cache).expanduser().absolute() if cache else home / "hub",
+            baked_dir=Path(get("IMAGE_GEN_BAKED_DIR") or DEFAULT_BAKED_DIR),
+            manifests_dir=Path(manifests) if manifests else _SOURCE_TREE_MANIFESTS,
+            endpoint=_endpoint(get("HF_ENDPOINT") or DEFAULT_ENDPOINT),
+            token=_token(get("HF_TOKEN"), Path(get("HF_TOKEN_PATH") or home / "token").expanduser()),
+            ca_file=Path(ca_file) if ca_file else None,
+            offline=(get("HF_HUB_OFFLINE") or "0").lower() in {"1", "true", "yes", "on"},
+            read_timeout=_seconds("HF_HUB_DOWNLOAD_TIMEOUT", get("HF_HUB_DOWNLOAD_TIMEOUT")),
+        )
+
+
+def _endpoint(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ImageGenError("SETTING_INVALID", f"HF_ENDPOINT: expected an http:// or https:// address, got {value!r}")
+    return value.rstrip("/")
+
+
+def _seconds(name: str, value: str | None) -> float:
+    try:
+        seconds = float(value) if value else DEFAULT_READ_TIMEOUT
+    except ValueError:
+        seconds = -1.0
+    if not seconds > 0:
+        raise ImageGenError("SETTING_INVALID", f"{name}: expected a number of seconds above 0, got {value!r}")
+    return seconds
+
+
+def _token(value: str | None, file: Path) -> str | None:
+    if value:
+        return value.strip()
+    try:
+        return file.read_text(encoding="utf-8").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None

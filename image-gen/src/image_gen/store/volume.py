@@ -1,0 +1,127 @@
+"""The file system below the cache: how much room it has, and what its refusals mean."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from image_gen.errors import ImageGenError
+
+
+@dataclass(frozen=True)
+class Mount:
+    """The file system that holds a path; `is_mount` is False when that is the root file system itself."""
+
+    path: Path
+    is_mount: bool
+    filesystem: str
+    bytes_total: int
+    bytes_free: int
+
+
+def mount_of(path: Path) -> Mount:
+    """The mount that a path lies on, or would lie on when it does not exist yet."""
+    here = existing_parent(path).resolve()
+    room = os.statvfs(here)
+    top, filesystem = _mount_point(here)
+    return Mount(
+        path=top,
+        is_mount=top != Path(top.anchor),
+        filesystem=filesystem,
+        bytes_total=room.f_blocks * room.f_frsize,
+        bytes_free=room.f_bavail * room.f_frsize,
+    )
+
+
+def existing_parent(path: Path) -> Path:
+    """The path itself, or the nearest directory above it that exists."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
+
+
+def require_room(path: Path, needed: int, what: str) -> None:
+    """Raises DISK_FULL when `needed` bytes don't fit on the file system of `path`."""
+    mount = mount_of(path)
+    if needed > mount.bytes_free:
+        raise disk_full(path, what, needed)
+
+
+def disk_full(path: Path, what: str, needed: int | None = None) -> ImageGenError:
+    """The error for a full disk, with the numbers that are known."""
+    mount = mount_of(path)
+    need = f"needs {human(needed)} more" if needed is not None else "needs more room"
+    return ImageGenError(
+        "DISK_FULL",
+        f"Not enough room: {what} {need}, {human(mount.bytes_free)} of {human(mount.bytes_total)} are free on "
+        f"{mount.path} ({mount.filesystem}). Enlarge the volume, or free some: `image-gen status` shows the cached "
+        "models, `image-gen clear --model ID` removes one, `docker system df -v` shows what else there is.",
+    )
+
+
+@contextmanager
+def clear_errors(place: Path, what: str) -> Iterator[None]:
+    """Turns the errors of a file system below `place` into ones that say what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise explain(error, place, what) from error
+
+
+def explain(error: OSError, place: Path, what: str) -> ImageGenError:
+    """What an error of the operating system means for the cache at `place`."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return disk_full(place, what)
+    if error.errno == errno.EROFS:
+        return ImageGenError(
+            "CACHE_READ_ONLY",
+            f"{place} is mounted read-only and lacks files of {what}. Fix: mount it writable once (leave out `:ro`), "
+            "or prefetch the model into it.",
+        )
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        owner = f"{os.getuid()}:{os.getgid()}"
+        make = "" if place.exists() else f"mkdir -p {place} && "
+        return ImageGenError(
+            "CACHE_NOT_WRITABLE",
+            f"{error.filename or place} can't be written by user {owner}. Fix, as root: {make}chown -R {owner} {place}",
+        )
+    if error.errno in {errno.ENOENT, errno.ESTALE, errno.ENOTDIR}:
+        return ImageGenError(
+            "CACHE_CHANGED",
+            f"{error.filename or place} went away while {what} was under way; was the cache cleared? Start again.",
+            retryable=True,
+        )
+    return ImageGenError(
+        "CACHE_ERROR",
+        f"{error.filename or place}: {error.strerror or error}. Check the disk behind {mount_of(place).path}.",
+        retryable=error.errno == errno.EIO,
+    )
+
+
+def human(count: float) -> str:
+    """Bytes as people read them, in powers of ten as disks and downloads are sold."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 1000:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.2f} {unit}"
+        count /= 1000
+    return f"{count:.2f} TB"
+
+
+def _mount_point(here: Path) -> tuple[Path, str]:
+    """The nearest mount point above a path and the type of its file system, as the kernel tells them."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return next(path for path in (here, *here.parents) if path.is_mount()), "unknown"
+    best, filesystem = Path(here.anchor), "unknown"
+    for line in lines:
+        fields = line.split()
+        # Blanks in names are written as octal escapes.
+        where = Path(fields[4].encode("ascii", "backslashreplace").decode("unicode_escape"))
+        if here.is_relative_to(where) and where.is_relative_to(best):
+            best, filesystem = where, fields[fields.index("-") + 1]
+    return best, filesystem

@@ -1,0 +1,225 @@
+"""Answers one connection of the demonstration hub."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from image_gen_demo.knobs import Knobs
+from image_gen_demo.repository import MAIN, HubFile, Repository
+
+if TYPE_CHECKING:
+    from image_gen_demo.hub import DemoHub
+
+_CHUNK_BYTES = 64 << 10
+_API = re.compile(r"/api/models/(?P<id>[^/]+(?:/[^/]+)??)(?:/(?P<what>revision|tree|paths-info)/(?P<revision>[^/]+))?")
+_RESOLVE = re.compile(r"/(?P<id>[^/]+(?:/[^/]+)?)/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
+_ERRORS = {
+    401: ("", "Invalid username or password."),
+    403: ("", "The token may not do that."),
+    404: ("RepoNotFound", "Repository not found"),
+    429: ("", "Too many requests"),
+}
+
+
+class HubHandler(BaseHTTPRequestHandler):
+    """The addresses that huggingface_hub, its command and diffusers use, and the knobs."""
+
+    protocol_version = "HTTP/1.1"
+    server: DemoHub
+    _status = 0
+    _sent = 0
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def do_DELETE(self) -> None:
+        self._answer()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the name is the base class's
+        """The request log says it all."""
+
+    def _answer(self) -> None:
+        url = urlsplit(self.path)
+        if url.path in {"/_knobs", "/_log"}:
+            self._control(url.path)
+            return
+        self._status = self._sent = 0
+        try:
+            self._serve(url.path, parse_qs(url.query))
+        finally:
+            self.server.note(
+                {
+                    "time": time.time(),
+                    "method": self.command,
+                    "path": self.path,
+                    "range": self.headers.get("Range"),
+                    "authorized": self.headers.get("Authorization") is not None,
+                    "status": self._status,
+                    "bytes": self._sent,
+                }
+            )
+
+    def _control(self, path: str) -> None:
+        body = self._body()
+        if path == "/_knobs" and self.command == "POST":
+            try:
+                self._json(self.server.panel.turn(json.loads(body)))
+            except (ValueError, TypeError, AttributeError) as error:
+                self._error(400, "BadRequest", str(error))
+        elif path == "/_log" and self.command == "GET":
+            self._json(self.server.requests)
+        elif path == "/_log" and self.command == "DELETE":
+            self.server.forget()
+            self._json([])
+        else:
+            self._error(405, "", "Method not allowed")
+
+    def _serve(self, path: str, query: dict[str, list[str]]) -> None:
+        body = self._body()
+        if self.server.panel.now.silent:
+            self._fall_silent()
+            return
+        api, resolve = _API.fullmatch(path), _RESOLVE.fullmatch(path)
+        found = api or resolve
+        if not found:
+            self._error(404, "", "Not found")
+            return
+        refusing = self.server.panel.refuses()
+        if refusing and refusing.status:
+            code, message = _ERRORS.get(refusing.status, ("", "Internal error"))
+            after = {"Retry-After": str(refusing.retry_after)} if refusing.retry_after is not None else {}
+            self._error(refusing.status, code, message, after)
+            return
+        model_id, revision = unquote(found["id"]), unquote(found["revision"] or MAIN)
+        repository = self.server.repositories.find(model_id, revision)
+        if repository is None:
+            missing = "Revision" if self.server.repositories.has(model_id) else "Repo"
+            self._error(404, f"{missing}NotFound", f"{missing} not found: {model_id} {revision}")
+        elif self._wrong_token():
+            self._error(401, "", "Invalid username or password.")
+        elif resolve:
+            self._file(repository, unquote(resolve["path"]))
+        elif api:
+            self._api(repository, api["what"], query, body)
+
+    def _api(self, repository: Repository, what: str | None, query: dict[str, list[str]], body: bytes) -> None:
+        if what == "tree":
+            self._tree(repository, int(query.get("cursor", ["0"])[0]))
+        elif what == "paths-info":
+            asked = json.loads(body) if body.startswith(b"{") else parse_qs(body.decode())
+            paths = asked.get("paths", [])
+            self._json([file.entry() for file in repository.files.values() if file.path in paths])
+        else:
+            self._json(repository.info(self.server.panel.now.gated))
+
+    def _tree(self, repository: Repository, cursor: int) -> None:
+        lines = [file.entry() for file in repository.files.values()]
+        size = self.server.panel.now.page_size or len(lines)
+        after = cursor + size
+        next_page = (
+            f"http://{self.headers['Host']}{urlsplit(self.path).path}?recursive=true&expand=false&cursor={after}"
+        )
+        self._json(lines[cursor:after], {"Link": f'<{next_page}>; rel="next"'} if after < len(lines) else {})
+
+    def _file(self, repository: Repository, path: str) -> None:
+        knobs = self.server.panel.now
+        file = repository.files.get(path)
+        if file is None:
+            self._error(404, "EntryNotFound", f"Entry not found: {path}")
+            return
+        if knobs.gated and not self.headers.get("Authorization"):
+            self._error(401, "GatedRepo", f"Access to model {repository.model_id} is restricted.")
+            return
+        about = {"X-Repo-Commit": repository.commit, "ETag": f'"{file.etag}"', "Accept-Ranges": "bytes"}
+        if file.sha256:
+            about |= {"X-Linked-Etag": f'"{file.sha256}"', "X-Linked-Size": str(file.size)}
+        if knobs.redirect_to:
+            self._head(302, 0, about | {"Location": f"{knobs.redirect_to}{self.path}"})
+            return
+        self._content(file, about)
+
+    def _content(self, file: HubFile, about: dict[str, str]) -> None:
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        start, end = 0, file.size
+        if asked and not self.server.panel.now.ignore_range:
+            start = int(asked[1])
+            end = min(file.size, int(asked[2]) + 1) if asked[2] else file.size
+            if start >= end:
+                self._head(416, 0, about | {"Content-Range": f"bytes */{file.size}"})
+                return
+            self._head(206, end - start, about | {"Content-Range": f"bytes {start}-{end - 1}/{file.size}"})
+        else:
+            self._head(200, end, about)
+        if self.command != "HEAD":
+            self._send(file, start, end, self.server.panel.spoils(file.path))
+
+    def _send(self, file: HubFile, start: int, end: int, knobs: Knobs) -> None:
+        began = time.monotonic()
+        with file.place.open("rb") as stream:
+            stream.seek(start)
+            while self._sent < end - start:
+                chunk = stream.read(min(_CHUNK_BYTES, end - start - self._sent, *self._room(knobs)))
+                if not chunk:
+                    self._stop_short(knobs)
+                    return
+                if knobs.corrupt:
+                    chunk = bytes([chunk[0] ^ 0xFF]) + chunk[1:]
+                self.wfile.write(chunk)
+                self._sent += len(chunk)
+                if knobs.rate_bytes_per_second:
+                    due = began + self._sent / knobs.rate_bytes_per_second
+                    self.server.closing.wait(max(0.0, due - time.monotonic()))
+
+    def _room(self, knobs: Knobs) -> list[int]:
+        """How many bytes may still be sent before a knob acts."""
+        limits = (knobs.drop_after_bytes, knobs.stall_after_bytes)
+        return [max(0, limit - self._sent) for limit in limits if limit is not None]
+
+    def _stop_short(self, knobs: Knobs) -> None:
+        self.wfile.flush()
+        if knobs.stall_after_bytes is not None and self._sent >= knobs.stall_after_bytes:
+            self._fall_silent()
+        self.close_connection = True
+
+    def _fall_silent(self) -> None:
+        self.server.closing.wait()
+        self.close_connection = True
+
+    def _wrong_token(self) -> bool:
+        token, given = self.server.panel.now.token, self.headers.get("Authorization")
+        return token is not None and given is not None and given != f"Bearer {token}"
+
+    def _body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _json(self, value: object, headers: dict[str, str] | None = None) -> None:
+        content = json.dumps(value).encode()
+        self._head(200, len(content), {"Content-Type": "application/json"} | (headers or {}))
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def _error(self, status: int, code: str, message: str, headers: dict[str, str] | None = None) -> None:
+        content = json.dumps({"error": message}).encode()
+        about = {"Content-Type": "application/json", "X-Error-Message": message} | (headers or {})
+        self._head(status, len(content), about | ({"X-Error-Code": code} if code else {}))
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def _head(self, status: int, length: int, headers: dict[str, str]) -> None:
+        self._status = status
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()

@@ -1,0 +1,80 @@
+"""The ways in which the demonstration hub misbehaves on demand."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict, dataclass, fields, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """All off by default.
+
+    rate_bytes_per_second: how fast a file is sent, each on its own. drop_after_bytes, stall_after_bytes: a file's
+    transfer ends, or goes silent, after so many bytes. corrupt: paths (glob) of which a byte is flipped. status: every
+    request for a model is refused so. retry_after: seconds, sent with `status`. gated: files need a token. token: the
+    only one that is valid. silent: connections are taken and never answered. ignore_range: whole files, whatever was
+    asked. redirect_to: files are redirected to this address. page_size: lines of a listing per page. times: the knobs
+    status, drop_after_bytes, stall_after_bytes and corrupt act so often, then end.
+    """
+
+    rate_bytes_per_second: int | None = None
+    drop_after_bytes: int | None = None
+    stall_after_bytes: int | None = None
+    corrupt: str | None = None
+    status: int | None = None
+    retry_after: int | None = None
+    gated: bool = False
+    token: str | None = None
+    silent: bool = False
+    ignore_range: bool = False
+    redirect_to: str | None = None
+    page_size: int | None = None
+    times: int | None = None
+
+
+class KnobPanel:
+    """The knobs as they stand now; safe to turn while requests are served."""
+
+    def __init__(self) -> None:
+        self._now = Knobs()
+        self._lock = threading.Lock()
+
+    @property
+    def now(self) -> Knobs:
+        return self._now
+
+    def turn(self, changes: dict[str, Any]) -> dict[str, Any]:
+        """Sets some knobs; returns them all. Raises ValueError for a name that is none."""
+        names = {field.name for field in fields(Knobs)}
+        strange = sorted(changes.keys() - names)
+        if strange:
+            raise ValueError(f"no such knob: {', '.join(strange)}; there are {', '.join(sorted(names))}")
+        with self._lock:
+            self._now = replace(self._now, **changes)
+            return asdict(self._now)
+
+    def refuses(self) -> Knobs | None:
+        """The knobs, when this request is to be refused with their status."""
+        return self._now if self._now.status is not None and self._spend() else None
+
+    def spoils(self, path: str) -> Knobs:
+        """The knobs to send this file with."""
+        now = self._now
+        spoilt = now.drop_after_bytes is not None or now.stall_after_bytes is not None
+        corrupt = now.corrupt is not None and fnmatchcase(path, now.corrupt)
+        if (spoilt or corrupt) and self._spend():
+            return now if corrupt else replace(now, corrupt=None)
+        return replace(now, drop_after_bytes=None, stall_after_bytes=None, corrupt=None)
+
+    def _spend(self) -> bool:
+        """Uses one of the `times`; False when none is left."""
+        with self._lock:
+            left = self._now.times
+            if left is None:
+                return True
+            if left > 0:
+                self._now = replace(self._now, times=left - 1)
+            return left > 0
