@@ -1,0 +1,193 @@
+/**
+ * In: a script of this checkout and its arguments, started by whatever Node the machine has (18 or newer).
+ * Out: the same script, run by a Node that package.json allows, with the dependencies of package-lock.json in place.
+ * Never: needs a dependency itself, or touches anything outside the checkout.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+/** Platforms that have an npm package with a Node binary in it. */
+const PREBUILT = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64", "win-x64"];
+
+/** A mistake or a lack that one line explains. */
+export class SetupError extends Error {}
+
+/** True when `version` (as in process.version) is in `range`: comparators `^a.b.c` and `>=a.b.c` joined by `||`. */
+export function satisfies(version, range) {
+  const have = parse(version);
+  return range.split("||").some((part) => {
+    const text = part.trim();
+    const want = parse(text.replace(/^(\^|>=)/, ""));
+    if (text.startsWith("^")) return have[0] === want[0] && compare(have, want) >= 0;
+    if (text.startsWith(">=")) return compare(have, want) >= 0;
+    throw new SetupError(`package.json: engines.node has "${text}"; expected ^a.b.c or >=a.b.c, joined by ||.`);
+  });
+}
+
+/** The npm package that carries a Node for this machine; throws a SetupError where there is none. */
+export function nodePackage({ platform, arch, musl }) {
+  const name = `${platform === "win32" ? "win" : platform}-${arch}`;
+  if (!musl && PREBUILT.includes(name)) return `node-${name}`;
+  const why = musl ? "a system without glibc (Alpine and the like)" : `${platform} on ${arch}`;
+  throw new SetupError(
+    `There is no ready-made Node for ${why}: install Node ${wantedRange()} yourself, then run this again.`,
+  );
+}
+
+/** True when everything that `lock` wants on this machine is what `installed` (npm's own record) says is there. */
+export function isInstalled(lock, installed) {
+  const have = installed.packages ?? {};
+  for (const [path, entry] of Object.entries(lock.packages ?? {})) {
+    if (path === "" || entry.link) continue;
+    const found = have[path];
+    if (!found && entry.optional) continue;
+    if (found?.version !== entry.version || found?.integrity !== entry.integrity) return false;
+  }
+  return Object.keys(have).every((path) => lock.packages[path] !== undefined);
+}
+
+/** Prepares the machine where that is needed, runs `script` and ends this process as the script ended. */
+export async function run(script, args, root = ROOT) {
+  try {
+    const node = ensureNode(root);
+    ensureDependencies(root, node);
+    await hand(node, script, args);
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    console.error(`imagegen: ${error.message}`);
+    process.exitCode = 1;
+  }
+}
+
+function ensureNode(root) {
+  const range = wantedRange(root);
+  if (satisfies(process.version, range)) return process.execPath;
+
+  const wanted = readFileSync(join(root, ".node-version"), "utf8").trim();
+  const name = nodePackage({ platform: process.platform, arch: process.arch, musl: isMusl() });
+  const prefix = join(root, ".imagegen", "node");
+  const home = join(prefix, "node_modules", name);
+  const binary = join(home, "bin", process.platform === "win32" ? "node.exe" : "node");
+  const present = existsSync(binary) ? readJson(join(home, "package.json")).version : undefined;
+  if (present && satisfies(present, range)) return binary;
+
+  say(`Node ${process.versions.node} is too old here (${range}); fetching Node ${wanted} into .imagegen/node …`);
+  mkdirSync(prefix, { recursive: true });
+  const flags = ["--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"];
+  npm(process.execPath, ["install", "--prefix", prefix, ...flags, `${name}@${wanted}`], prefix);
+  if (!existsSync(binary)) throw new SetupError(`npm installed ${name}@${wanted}, but it holds no ${binary}.`);
+  return binary;
+}
+
+function ensureDependencies(root, node) {
+  const lockText = readFileSync(join(root, "package-lock.json"));
+  const hash = createHash("sha256").update(lockText).digest("hex");
+  const stamp = join(root, ".imagegen", "package-lock.sha256");
+  const record = join(root, "node_modules", ".package-lock.json");
+  if (existsSync(record)) {
+    if (existsSync(stamp) && readFileSync(stamp, "utf8").trim() === hash) return;
+    if (isInstalled(JSON.parse(lockText), readJson(record))) {
+      writeStamp(stamp, hash);
+      return;
+    }
+  }
+  say("Installing the packages of package-lock.json (npm ci) …");
+  rmSync(stamp, { force: true });
+  npm(node, ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], root);
+  writeStamp(stamp, hash);
+}
+
+function writeStamp(stamp, hash) {
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, `${hash}\n`);
+}
+
+/** Runs npm under `node`; its output is shown only when it fails. */
+function npm(node, args, cwd) {
+  const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ""}` };
+  const result = spawnSync(node, [npmCli(), ...args], { cwd, env, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
+  if (result.error) throw new SetupError(`npm could not be started: ${result.error.message}`);
+  if (result.status === 0) return;
+  if (result.signal === "SIGINT" || result.status === 130) process.exit(130);
+  process.stderr.write(`${result.stdout}${result.stderr}`);
+  throw new SetupError(
+    `\`npm ${args[0]}\` failed (exit code ${result.status}); its own words are above. Mend that, then run this again.`,
+  );
+}
+
+/** npm-cli.js: of the npm that started us, else beside this Node, else of the npm on PATH. */
+function npmCli() {
+  const started = process.env.npm_execpath;
+  if (started?.endsWith("npm-cli.js") && existsSync(started)) return started;
+  const folders = [dirname(process.execPath), ...(process.env.PATH ?? "").split(delimiter)];
+  for (const folder of folders) {
+    const places = [
+      join(folder, "node_modules/npm/bin/npm-cli.js"),
+      join(folder, "../lib/node_modules/npm/bin/npm-cli.js"),
+    ];
+    if (existsSync(join(folder, "npm"))) places.unshift(realpathSync(join(folder, "npm")));
+    const found = places.find((place) => place.endsWith("npm-cli.js") && existsSync(place));
+    if (found) return found;
+  }
+  throw new SetupError("npm was not found beside Node or on PATH: install npm, then run this again.");
+}
+
+/** Runs the script in the foreground, passes signals on, and ends the way the script ended. */
+function hand(node, script, args) {
+  const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ""}` };
+  const child = spawn(node, [resolve(script), ...args], { stdio: "inherit", env });
+  // A terminal sends Ctrl-C to the child as well; passing it on again would count as a second one.
+  const onInterrupt = () => process.stdin.isTTY || child.kill("SIGINT");
+  const onEnd = (signal) => child.kill(signal);
+  process.on("SIGINT", onInterrupt);
+  for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, onEnd);
+  return new Promise((done, fail) => {
+    child.on("error", (error) => fail(new SetupError(`${node} could not be started: ${error.message}`)));
+    child.on("exit", (code, signal) => {
+      process.exitCode = code ?? 128 + (constants.signals[signal] ?? 0);
+      process.removeAllListeners("SIGINT");
+      for (const name of ["SIGTERM", "SIGHUP"]) process.removeAllListeners(name);
+      done();
+    });
+  });
+}
+
+function wantedRange(root = ROOT) {
+  return readJson(join(root, "package.json")).engines.node;
+}
+
+function isMusl() {
+  return process.platform === "linux" && !process.report.getReport().header.glibcVersionRuntime;
+}
+
+function parse(version) {
+  const match = /^v?(\d+)(?:\.(\d+))?(?:\.(\d+))?/.exec(version.trim());
+  if (!match) throw new SetupError(`"${version}" is not a version; expected a.b.c.`);
+  return [Number(match[1]), Number(match[2] ?? 0), Number(match[3] ?? 0)];
+}
+
+function compare(a, b) {
+  return a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
+}
+
+function readJson(path) {
+  return JSON.parse(readFileSync(path, "utf8"));
+}
+
+function say(line) {
+  console.error(`imagegen: ${line}`);
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const [script, ...args] = process.argv.slice(2);
+  if (script) await run(script, args);
+  else {
+    say("usage: node cli/bootstrap.mjs <script.ts> [arguments …]");
+    process.exitCode = 2;
+  }
+}
