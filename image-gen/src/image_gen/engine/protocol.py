@@ -1,0 +1,104 @@
+"""What the server and the engine say to each other: frames of one JSON object and, for pictures, raw bytes.
+
+A frame is two big-endian 32-bit lengths, the JSON and the bytes. Both ends belong to one version of this package, so
+there is no negotiation; anything malformed means that the other end is broken, and the connection is given up.
+"""
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+_LENGTHS: Final = struct.Struct("!II")
+MAX_HEADER: Final = 1 << 20
+MAX_PAYLOAD: Final = 1 << 30
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LoadOrder:
+    """Which pipeline to load from where, and onto what. `warmup_size` is in pixels, 0 leaves it to the engine."""
+
+    directory: str
+    pipeline: str | None
+    variant: str | None
+    bytes_total: int
+    load: Mapping[str, object] = field(default_factory=dict)
+    dtype: str = "auto"
+    warmup_size: int = 0
+
+
+@dataclass(frozen=True)
+class PictureOrder:
+    """One picture. The same order gives the same picture on the same device."""
+
+    id: str
+    prompt: str
+    seed: int
+    steps: int
+    width: int
+    height: int
+    output_format: str = "png"
+    negative_prompt: str | None = None
+    guidance_scale: float | None = None
+
+
+def load_message(order: LoadOrder) -> Message:
+    """The frame's JSON for a `LoadOrder`."""
+    return {"type": "load", **asdict(order)}
+
+
+def picture_message(order: PictureOrder) -> Message:
+    """The frame's JSON for a `PictureOrder`."""
+    return {"type": "picture", **asdict(order)}
+
+
+def encode(message: Message, payload: bytes = b"") -> bytes:
+    """One frame."""
+    header = json.dumps(message, separators=(",", ":")).encode()
+    return _LENGTHS.pack(len(header), len(payload)) + header + payload
+
+
+async def read_frame(reader: asyncio.StreamReader) -> tuple[Message, bytes]:
+    """The server's side. Raises `asyncio.IncompleteReadError` at the end, `ValueError` on nonsense."""
+    header_length, payload_length = _checked(await reader.readexactly(_LENGTHS.size))
+    header = await reader.readexactly(header_length)
+    return _message(header), await reader.readexactly(payload_length)
+
+
+def receive_frame(connection: socket.socket) -> Message | None:
+    """The engine's side, blocking; orders carry no bytes. None at the end of the connection."""
+    lengths = _receive_exactly(connection, _LENGTHS.size)
+    if lengths is None:
+        return None
+    header_length, payload_length = _checked(lengths)
+    header = _receive_exactly(connection, header_length + payload_length)
+    return None if header is None else _message(header[:header_length])
+
+
+def _checked(lengths: bytes) -> tuple[int, int]:
+    header, payload = _LENGTHS.unpack(lengths)
+    if header > MAX_HEADER or payload > MAX_PAYLOAD:
+        raise ValueError(f"a frame of {header} + {payload} bytes is not one of ours")
+    return header, payload
+
+
+def _message(header: bytes) -> Message:
+    message = json.loads(header)
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise ValueError("a frame without a type is not one of ours")
+    return message
+
+
+def _receive_exactly(connection: socket.socket, count: int) -> bytes | None:
+    parts = bytearray()
+    while len(parts) < count:
+        part = connection.recv(count - len(parts))
+        if not part:
+            return None
+        parts += part
+    return bytes(parts)

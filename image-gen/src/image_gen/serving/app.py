@@ -1,0 +1,80 @@
+"""The HTTP routes but `/healthz`, which the door answers itself.
+
+Comes in: the service's parts. Goes out: a FastAPI application. Must not: be imported before the server listens; FastAPI is
+most of the server's start.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from image_gen.serving.answers import problem
+from image_gen.serving.engine import Engine
+from image_gen.serving.generations import Generations
+from image_gen.serving.metrics import Metrics
+from image_gen.serving.readiness import Readiness
+from image_gen.settings import VERSION
+
+PAGE: Final = Path(__file__).with_name("page.html")
+# The page needs nothing but itself; whatever else somebody might smuggle in is not loaded.
+_PAGE_POLICY: Final = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the routes speak to."""
+
+    readiness: Readiness
+    engine: Engine
+    generations: Generations
+    metrics: Metrics
+
+
+def make_app(parts: Parts) -> FastAPI:
+    """The documentation pages are left out: they load scripts from elsewhere. `/openapi.json` is there."""
+    app = FastAPI(title="image-gen", version=VERSION, docs_url=None, redoc_url=None)
+    readiness = parts.readiness
+    page = PAGE.read_text(encoding="utf-8")
+
+    @app.get("/readyz")
+    async def readyz() -> JSONResponse:
+        status = 200 if readiness.is_ready else 503
+        return JSONResponse(readiness.as_json(), status_code=status, headers={"Cache-Control": "no-store"})
+
+    @app.get("/v1/models")
+    async def models() -> JSONResponse:
+        return JSONResponse({"object": "list", "data": [parts.generations.model_json()]})
+
+    @app.get("/v1/models/{name:path}")
+    async def model(name: str) -> JSONResponse:
+        if not parts.generations.is_served(name):
+            return problem(404, parts.generations.not_served(name), code="model_not_found", param="model")
+        return JSONResponse(parts.generations.model_json())
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(parts.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.get("/", response_class=HTMLResponse)
+    async def index() -> HTMLResponse:
+        return HTMLResponse(
+            page, headers={"Content-Security-Policy": _PAGE_POLICY, "X-Content-Type-Options": "nosniff"}
+        )
+
+    @app.post("/v1/images/generations", openapi_extra=parts.generations.openapi())
+    async def generations(request: Request) -> Response:
+        return await parts.generations.answer(request)
+
+    @app.exception_handler(StarletteHTTPException)
+    async def on_http_error(_request: Request, error: StarletteHTTPException) -> JSONResponse:
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+        return problem(error.status_code, str(error.detail), code=code)
+
+    return app

@@ -1,0 +1,85 @@
+"""The hub on loopback from which the demo model is fetched, so that its first start is a real first start.
+
+Comes in: nothing. Goes out: a hub's address, for as long as the context lasts; then its process and its files are gone. The
+model is made in a process of its own too, because making it needs torch.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from image_gen.errors import ImageGenError
+from image_gen.settings import DEMO_MODEL
+
+_START_SECONDS: Final = 60.0
+
+
+class DemoHub:
+    """`async with DemoHub() as endpoint`. Raises `ImageGenError` DEMO_FAILED."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="image-gen-demo-", ignore_cleanup_errors=True)
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> str:
+        try:
+            root = Path(self._folder.name)
+            await self._make_model(root / "hub" / DEMO_MODEL)
+            return await self._serve(root / "hub", root / "port")
+        except BaseException:
+            await self.__aexit__()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        process = self._process
+        if process is not None and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), 3)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        self._folder.cleanup()
+
+    @property
+    def pid(self) -> int | None:
+        """The process at work."""
+        return None if self._process is None else self._process.pid
+
+    async def _make_model(self, folder: Path) -> None:
+        folder.parent.mkdir(parents=True)
+        process = await self._run("image_gen_demo.model", str(folder))
+        output, _ = await process.communicate()
+        if process.returncode != 0:
+            last = output.decode(errors="replace").strip().splitlines()[-1:]
+            raise ImageGenError(
+                "DEMO_FAILED", f"The demo model could not be made: {' '.join(last) or 'no reason given'}"
+            )
+
+    async def _serve(self, root: Path, port_file: Path) -> str:
+        await self._run(
+            "image_gen_demo.hub",
+            *("--root", str(root), "--host", "127.0.0.1", "--port", "0", "--port-file", str(port_file)),
+            quiet=True,
+        )
+        assert self._process is not None
+        deadline = asyncio.get_running_loop().time() + _START_SECONDS
+        while asyncio.get_running_loop().time() < deadline and self._process.returncode is None:
+            if port_file.exists() and (port := port_file.read_text(encoding="ascii").strip()):
+                return f"http://127.0.0.1:{port}"
+            await asyncio.sleep(0.05)
+        raise ImageGenError("DEMO_FAILED", "The demo model's hub on loopback did not start.", retryable=True)
+
+    async def _run(self, module: str, *arguments: str, quiet: bool = False) -> asyncio.subprocess.Process:
+        output = asyncio.subprocess.DEVNULL if quiet else asyncio.subprocess.PIPE
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", module, *arguments,
+            stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
+            env={key: value for key, value in os.environ.items() if not key.startswith("HF_TOKEN")},
+        )  # fmt: skip
+        return self._process

@@ -1,0 +1,95 @@
+"""`image-gen serve`: listens first, then does everything else.
+
+Comes in: the environment, signals. Goes out: the exit code (0 after an orderly stop, 1 if the port cannot be had, 2 for wrong
+settings). Must not: import anything slow before it listens.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+
+import uvicorn
+
+from image_gen.errors import ImageGenError
+from image_gen.log import configure
+from image_gen.serving.engine_process import ENGINE_COMMAND
+from image_gen.serving.service import Service
+from image_gen.settings import Settings
+from image_gen.store import StoreSettings
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling, which would close connections before the picture is done."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def serve(env: Mapping[str, str] | None = None, engine_command: Sequence[str] = ENGINE_COMMAND) -> int:
+    """Runs until SIGTERM or SIGINT, and gives the exit code."""
+    env = os.environ if env is None else env
+    log = configure([env.get("HF_TOKEN", "")])
+    try:
+        settings, store_settings = Settings.from_env(env), StoreSettings.from_env(env)
+    except ImageGenError as error:
+        log.error(error.message)
+        return 2
+    log = configure([store_settings.token or "", env.get("HF_TOKEN", "")])
+    try:
+        listener = _listen(settings.host, settings.port)
+    except OSError as error:
+        log.error(
+            "Cannot listen on %s port %d (%s): set PORT to a free one.", settings.host, settings.port, error.strerror
+        )
+        return 1
+    with listener:
+        asyncio.run(_run(Service(settings, store_settings, env, engine_command), listener))
+    return 0
+
+
+async def _run(service: Service, listener: socket.socket) -> None:
+    config = uvicorn.Config(
+        service.door, lifespan="off", loop="asyncio", http="h11", ws="none", interface="asgi3",
+        log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3,
+    )  # fmt: skip
+    server = _Server(config)
+    stopping: list[asyncio.Task[None]] = []
+
+    async def stop() -> None:
+        await service.stop()
+        server.should_exit = True
+
+    def on_signal() -> None:
+        if stopping:  # asked a second time: at once
+            stopping[0].cancel()
+            server.should_exit = server.force_exit = True
+        else:
+            stopping.append(asyncio.create_task(stop()))
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.001)
+    service.start()
+    await serving
+    await asyncio.gather(*stopping, return_exceptions=True)
+    await service.engine.stop()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.listen(128)
+    return listener

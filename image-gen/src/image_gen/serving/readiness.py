@@ -1,0 +1,98 @@
+"""What `/readyz` tells: the phase, its progress, the last error and how long each phase took.
+
+Comes in: phase changes, progress, errors. Goes out: one JSON-able picture of the start-up. Must not: do any of the work.
+Everything here is called from the event loop's thread only.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final, Literal
+
+from image_gen.errors import ImageGenError
+
+Phase = Literal["starting", "fetching", "verifying", "loading", "warming", "ready", "failed", "stopping"]
+PHASES: Final[tuple[Phase, ...]] = (
+    "starting", "fetching", "verifying", "loading", "warming", "ready", "failed", "stopping",
+)  # fmt: skip
+
+
+class Readiness:
+    """The service's state. Seconds are those of a monotonic clock."""
+
+    def __init__(
+        self, model_id: str, revision: str | None, version: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
+        self._entered = clock()
+        self.phase: Phase = "starting"
+        self.error: ImageGenError | None = None
+        self.model_id = model_id
+        self.revision = revision
+        self.source: str | None = None
+        self.device: str | None = None
+        self.version = version
+        self.bytes_done = 0
+        self.bytes_total = 0
+        self.bytes_per_second = 0.0
+        self.eta_seconds: float | None = None
+        self.file: str | None = None
+        self.seconds: dict[str, float] = {}
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether pictures can be made now."""
+        return self.phase == "ready"
+
+    def enter(self, phase: Phase) -> None:
+        """Changes the phase; the error of the phase before is over. Nothing follows `stopping`, and an error that waiting
+        does not mend stays until the end."""
+        fatal = self.error is not None and not self.error.retryable and phase != "stopping"
+        if phase == self.phase or self.phase == "stopping" or fatal:
+            return
+        now = self._clock()
+        if self.phase not in {"ready", "failed"}:
+            self.seconds[self.phase] = self.seconds.get(self.phase, 0.0) + now - self._entered
+        self._entered = now
+        self.phase = phase
+        if phase != "stopping":
+            self.error = None
+
+    def fail(self, error: ImageGenError) -> None:
+        """Remembers why pictures cannot be made; the process lives on and says so."""
+        self.enter("failed")
+        if self.phase == "failed":
+            self.error = error
+
+    def progress(self, *, done: int, total: int, file: str | None, speed: float, eta: float | None) -> None:
+        """The fetch's progress, in bytes, bytes per second and seconds."""
+        self.bytes_done, self.bytes_total, self.file = done, total, file
+        self.bytes_per_second, self.eta_seconds = speed, eta
+
+    def fetched(self, *, total: int) -> None:
+        """All files are there."""
+        self.progress(done=total, total=total, file=None, speed=0.0, eta=None)
+
+    def phase_seconds(self) -> dict[str, float]:
+        """Seconds of each phase so far; the time spent ready or failed is not start-up and not counted."""
+        seconds = dict(self.seconds)
+        if self.phase not in {"ready", "failed", "stopping"}:
+            seconds[self.phase] = seconds.get(self.phase, 0.0) + self._clock() - self._entered
+        return {phase: round(value, 3) for phase, value in seconds.items()}
+
+    def as_json(self) -> dict[str, object]:
+        """The body of `/readyz`."""
+        return {
+            "phase": self.phase,
+            "bytes_done": self.bytes_done,
+            "bytes_total": self.bytes_total,
+            "eta_seconds": None if self.eta_seconds is None else round(self.eta_seconds, 1),
+            "error": None if self.error is None else self.error.as_json(),
+            "model": self.model_id,
+            "revision": self.revision,
+            "source": self.source,
+            "device": self.device,
+            "file": self.file,
+            "bytes_per_second": round(self.bytes_per_second),
+            "phases": self.phase_seconds(),
+            "version": self.version,
+        }

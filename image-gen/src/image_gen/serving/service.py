@@ -1,0 +1,127 @@
+"""The parts of the service, put together, and its life from the first moment to the last.
+
+Comes in: settings. Goes out: a door that answers. Must not: know uvicorn or signals (`main` does).
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+
+from image_gen.engine.protocol import LoadOrder
+from image_gen.errors import ImageGenError
+from image_gen.serving.door import Door
+from image_gen.serving.engine import Engine
+from image_gen.serving.engine_process import ENGINE_COMMAND
+from image_gen.serving.fetching import Fetching
+from image_gen.serving.readiness import Readiness
+from image_gen.serving.reaper import reap_orphans
+from image_gen.serving.studio import Studio
+from image_gen.serving.threads import in_daemon_thread
+from image_gen.settings import DEMO_MODEL, VERSION, Settings
+from image_gen.store import ModelStore, ReadyModel, StoreSettings
+
+log = logging.getLogger(__name__)
+_FULL_SIZE_BYTES = 1_000_000_000
+_CANCEL_SECONDS = 5.0
+_USUAL_PIPELINE = "StableDiffusionXLPipeline"
+
+
+class Service:
+    """One model, one engine, one queue."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store_settings: StoreSettings,
+        env: Mapping[str, str],
+        engine_command: Sequence[str] = ENGINE_COMMAND,
+    ) -> None:
+        self._settings = settings
+        self._store_settings = store_settings
+        self.door = Door()
+        model_id = DEMO_MODEL if settings.is_demo else settings.model_id
+        self.readiness = Readiness(model_id, settings.model_revision, VERSION)
+        self.engine = Engine(self.readiness, env, settings.device, command=engine_command)
+        self.fetching = Fetching(settings, store_settings, self.readiness)
+        self.studio = Studio(self.engine, settings.queue_limit)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Both tracks, and the import of the app beside them. Called when the server listens."""
+        log.info("image-gen %s; the model is %s", VERSION, self.readiness.model_id)
+        for part in (self._open_door(), self._keep_engine(), self._bring_model(), reap_orphans(self._is_own)):
+            task = asyncio.create_task(part)
+            task.add_done_callback(_tell_of_crash)
+            self._tasks.append(task)
+
+    async def stop(self) -> None:
+        """In order: no new pictures, the current one done or cancelled, the fetch and the engine ended."""
+        log.info("Stopping; a picture being made has %.0f s.", self._settings.drain_timeout)
+        self.readiness.enter("stopping")
+        self.studio.close()
+        if not await self.studio.drain(self._settings.drain_timeout):
+            log.warning("The picture was not done in time, and is cancelled.")
+            self.studio.stop_current()
+            await self.studio.drain(_CANCEL_SECONDS)
+        self.fetching.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.engine.stop()
+
+    async def _open_door(self) -> None:
+        self.door.open(await in_daemon_thread("app", self._make_app))
+
+    def _make_app(self):  # type: ignore[no-untyped-def]  # FastAPI is not imported yet
+        from image_gen.serving.app import Parts, make_app
+        from image_gen.serving.generations import Generations
+        from image_gen.serving.metrics import Metrics, Sources
+
+        metrics = Metrics(Sources(self.readiness, self.engine, self.fetching, self.studio))
+        generations = Generations(self._settings, self.readiness, self.engine, self.studio, metrics)
+        return make_app(Parts(self.readiness, self.engine, generations, metrics))
+
+    async def _keep_engine(self) -> None:
+        await self.engine.keep(self._pipeline_hint())
+
+    def _pipeline_hint(self) -> str | None:
+        """The pipeline that is imported while the model is still being fetched: by the manifest at hand, or the usual one."""
+        if self._settings.model_dir is not None:
+            return None
+        with contextlib.suppress(ImageGenError):
+            catalogue = ModelStore(self._store_settings).catalogue
+            manifest = catalogue.find(catalogue.canonical_id(self.readiness.model_id), self._settings.model_revision)
+            return manifest.pipeline if manifest is not None and manifest.pipeline else _USUAL_PIPELINE
+        return None
+
+    async def _bring_model(self) -> None:
+        log.info("Loading model from Hugging Face...")
+        model = await self.fetching.run()
+        if model is not None:
+            self.engine.load(self._load_order(model))
+            self._warn_of_slowness(model)
+
+    def _load_order(self, model: ReadyModel) -> LoadOrder:
+        return LoadOrder(
+            directory=str(model.directory),
+            pipeline=model.pipeline,
+            variant=model.variant,
+            bytes_total=model.bytes_total,
+            load=dict(model.load),
+            dtype=self._settings.dtype,
+            warmup_size=self._settings.warmup_size,
+        )
+
+    def _warn_of_slowness(self, model: ReadyModel) -> None:
+        if self._settings.device == "cpu" and model.bytes_total > _FULL_SIZE_BYTES:
+            log.info("NOTE: On a CPU a picture of this model takes minutes; on a GPU it takes seconds.")
+
+    def _is_own(self, pid: int) -> bool:
+        return pid in {self.engine.pid, self.fetching.pid}
+
+
+def _tell_of_crash(task: asyncio.Task[None]) -> None:
+    """A mistake of ours must not leave a service that waits for ever without a word."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("A part of the service has failed: %s: %s", type(error).__name__, error, exc_info=error)

@@ -1,0 +1,90 @@
+"""The service's settings, read once from the container's environment.
+
+Comes in: a mapping of environment variables. Goes out: `Settings`, checked, or one error that names every wrong
+variable with its legal values. Must not: read `os.environ` by itself, touch files, import anything heavy.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from image_gen.errors import ImageGenError
+
+VERSION: Final = "0.1.0"
+DEFAULT_MODEL: Final = "stabilityai/stable-diffusion-xl-base-1.0"
+DEMO_MODEL: Final = "image-gen/demo"
+DEMO_NAMES: Final = ("demo", DEMO_MODEL)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the operator decided. Times are in seconds, sizes in pixels."""
+
+    model_id: str = DEFAULT_MODEL
+    model_revision: str | None = None
+    model_dir: Path | None = None
+    hub_endpoint_given: bool = False
+    host: str = "0.0.0.0"  # noqa: S104 - a container publishes its port, the operator says to whom
+    port: int = 8000
+    device: str = "auto"
+    dtype: str = "auto"
+    queue_limit: int = 8
+    request_timeout: float = 600.0
+    drain_timeout: float = 20.0
+    warmup_size: int = 0
+    max_size: int = 1536
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the model is the one made on the spot."""
+        return self.model_id in DEMO_NAMES
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Settings":
+        """Reads the variables of the container's contract; raises `ImageGenError` SETTING_INVALID naming all problems."""
+        reader = _Reader(env)
+        settings = cls(
+            model_id=reader.text("MODEL_ID", cls.model_id),
+            model_revision=reader.text("MODEL_REVISION", "") or None,
+            model_dir=Path(path) if (path := reader.text("MODEL_DIR", "")) else None,
+            hub_endpoint_given=bool(reader.text("HF_ENDPOINT", "")),
+            host=reader.text("HOST", cls.host),
+            port=reader.whole("PORT", cls.port, 0, 65535),
+            device=reader.choice("IMAGE_GEN_DEVICE", ("auto", "cpu", "cuda", "mps")),
+            dtype=reader.choice("IMAGE_GEN_DTYPE", ("auto", "float16", "bfloat16", "float32")),
+            queue_limit=reader.whole("IMAGE_GEN_QUEUE_LIMIT", cls.queue_limit, 0, 10_000),
+            request_timeout=float(reader.whole("IMAGE_GEN_REQUEST_TIMEOUT", int(cls.request_timeout), 1, 86_400)),
+            drain_timeout=float(reader.whole("IMAGE_GEN_DRAIN_TIMEOUT", int(cls.drain_timeout), 0, 3_600)),
+            warmup_size=reader.whole("IMAGE_GEN_WARMUP_SIZE", cls.warmup_size, 0, 4096),
+            max_size=reader.whole("IMAGE_GEN_MAX_SIZE", cls.max_size, 64, 8192),
+        )
+        if reader.problems:
+            raise ImageGenError(
+                "SETTING_INVALID", "; ".join(reader.problems) + ". Correct the environment and restart."
+            )
+        return settings
+
+
+class _Reader:
+    """Reads single variables and collects what is wrong, so that all problems are told at once."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self.problems: list[str] = []
+
+    def text(self, name: str, default: str) -> str:
+        return self._env.get(name, "").strip() or default
+
+    def choice(self, name: str, legal: tuple[str, ...]) -> str:
+        value = self.text(name, legal[0]).lower()
+        if value not in legal:
+            self.problems.append(f"{name}: expected {', '.join(legal[:-1])} or {legal[-1]}, got {value!r}")
+        return value
+
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        raw = self.text(name, str(default))
+        if not raw.isascii() or not raw.isdigit() or not low <= int(raw) <= high:
+            self.problems.append(f"{name}: expected a whole number from {low} to {high}, got {raw!r}")
+            return default
+        return int(raw)
