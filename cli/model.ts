@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { KEYS } from "../infra/config/schema.ts";
+import type { Settings } from "../infra/config/settings.ts";
+import { readMachine } from "../infra/machine.ts";
+import { makePlan, type Plan } from "../infra/plan/plan.ts";
 import type { Paths } from "./paths.ts";
 
 /** The model of a stack that names none. */
@@ -27,28 +28,14 @@ export function chooseModel(facts: {
   return { id: DEMO_MODEL, why: "no-gpu", note };
 }
 
-/** True when this machine has an NVIDIA driver; asking it for its GPUs is doctor's business. */
-export function hasGpu(env: NodeJS.ProcessEnv = process.env): boolean {
-  if (existsSync("/proc/driver/nvidia/version")) return true;
-  const names = process.platform === "win32" ? ["nvidia-smi.exe"] : ["nvidia-smi"];
-  const folders = (env.PATH ?? "").split(process.platform === "win32" ? ";" : ":");
-  return folders.some((folder) => folder !== "" && names.some((name) => existsSync(join(folder, name))));
+/** Settings with the model that is to be served in them. */
+export function withModel(settings: Settings, choice: ModelChoice): Settings {
+  return { ...settings, modelId: choice.id };
 }
 
-interface Manifest {
-  readonly id: string;
-  readonly aliases?: readonly string[];
-  readonly files: readonly { readonly bytes: number }[];
-}
-
-/** The bytes of a model's needed files by its manifest; undefined for one that has none in this checkout. */
-export function modelBytes(paths: Paths, id: string): number | undefined {
-  if (!existsSync(paths.manifests)) return undefined;
-  for (const name of readdirSync(paths.manifests).filter((file) => file.endsWith(".json"))) {
-    const manifest = JSON.parse(readFileSync(join(paths.manifests, name), "utf8")) as Manifest;
-    if (manifest.id === id || manifest.aliases?.includes(id)) {
-      return manifest.files.reduce((sum, file) => sum + file.bytes, 0);
-    }
-  }
-  return undefined;
+/** The decisions that the program will make of these settings: sizes, times, names, the address. */
+export async function planOf(paths: Paths, settings: Settings): Promise<Plan> {
+  // Loaded here because it brings Pulumi's SDK, which takes half a second.
+  const { readManifest } = await import("../infra/manifests.ts");
+  return makePlan(settings, readManifest(settings.modelId, paths.manifests), readMachine());
 }

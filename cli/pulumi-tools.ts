@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { execa } from "execa";
+import { parse } from "yaml";
 import type { Paths } from "./paths.ts";
 import type { Progress } from "./progress.ts";
 
@@ -9,8 +10,7 @@ export type Tools =
   | { readonly ok: true; readonly version: string; readonly root?: string }
   | { readonly ok: false; readonly message: string };
 
-/** Oldest CLI that knows all that the program uses, and the seconds that an install may take. */
-const OLDEST = [3, 219] as const;
+/** Seconds within which the download site has to answer, and an install has to be done. */
 const REACH_S = 10;
 const INSTALL_S = 600;
 const SITE = "https://get.pulumi.com";
@@ -18,6 +18,7 @@ const SITE = "https://get.pulumi.com";
 /** Finds the CLI on PATH or in .imagegen/pulumi. */
 export async function findPulumi(paths: Paths): Promise<Tools> {
   const own = join(paths.pulumi, "bin", process.platform === "win32" ? "pulumi.exe" : "pulumi");
+  const oldest = oldestCli(paths);
   let old: string | undefined;
   for (const [command, root] of [
     ["pulumi", undefined],
@@ -30,18 +31,29 @@ export async function findPulumi(paths: Paths): Promise<Tools> {
     });
     if (result.exitCode !== 0) continue;
     const version = result.stdout.trim().replace(/^v/, "");
-    if (isNewEnough(version)) return root ? { ok: true, version, root } : { ok: true, version };
+    if (isAtLeast(version, oldest)) return root ? { ok: true, version, root } : { ok: true, version };
     old = version;
   }
   const message = old
-    ? `Pulumi ${old} is too old. Fix: install 3.219 or newer, https://www.pulumi.com/docs/install/`
+    ? `Pulumi ${old} is too old. Fix: install ${oldest} or newer, https://www.pulumi.com/docs/install/`
     : "the Pulumi CLI is not installed. Fix: https://www.pulumi.com/docs/install/";
   return { ok: false, message };
 }
 
-export function isNewEnough(version: string): boolean {
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]);
+/** True when version `a` (a.b.c) is `b` or newer. */
+export function isAtLeast(a: string, b: string): boolean {
+  const [have, want] = [a, b].map((version) => version.split(".").map((part) => Number.parseInt(part, 10)));
+  for (let i = 0; i < 3; i += 1) {
+    const difference = (have?.[i] ?? 0) - (want?.[i] ?? 0);
+    if (difference !== 0) return difference > 0;
+  }
+  return true;
+}
+
+/** The version in Pulumi.yaml's `requiredPulumiVersion`. */
+function oldestCli(paths: Paths): string {
+  const project = parse(readFileSync(join(paths.root, "Pulumi.yaml"), "utf8")) as { requiredPulumiVersion?: string };
+  return project.requiredPulumiVersion?.replace(/^>=\s*/, "") ?? "3.0.0";
 }
 
 /** Finds the CLI and the Docker plugin, or installs them, each within a limit of time. */

@@ -3,7 +3,8 @@ import { appendFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { EngineEvent, OutputMap, Stack } from "@pulumi/pulumi/automation/index.js";
-import { describeEvent, explainFailure } from "./diagnostics.ts";
+import { execa } from "execa";
+import { describeEvent, explainFailure, reasonInOutput } from "./diagnostics.ts";
 import { engineAddress } from "./docker.ts";
 import { CliError } from "./exit.ts";
 import type { Paths } from "./paths.ts";
@@ -48,11 +49,14 @@ export class LocalStack {
     }
   }
 
-  /** Encrypts `value` into the copy of the stack's config. */
+  /** Encrypts `value` into the copy of the stack's config. It travels by stdin: a command line can be read by others. */
   async setSecret(key: string, value: string): Promise<void> {
-    const workspace = this.#stack.workspace as unknown as { runPulumiCmd(args: string[]): Promise<unknown> };
+    const { workDir, envVars, pulumiCommand } = this.#stack.workspace;
     const args = ["config", "set", "--secret", "--stack", this.#files.name, "--config-file", this.#files.copy];
-    await workspace.runPulumiCmd([...args, key, "--", value]);
+    const options = { cwd: workDir, env: envVars, input: value, reject: false } as const;
+    const result = await execa(pulumiCommand.command, [...args, key, "--non-interactive"], options);
+    if (result.exitCode !== 0)
+      throw new CliError(`${key} could not be stored: ${reasonInOutput(result.stderr) ?? "see pulumi"}`);
   }
 
   /** Makes the stack what its config says. Throws a CliError with the program's or the provider's reason. */
@@ -65,8 +69,10 @@ export class LocalStack {
     await this.#run(watch, (options) => this.#stack.destroy(options));
   }
 
-  async outputs(): Promise<OutputMap> {
-    return await this.#stack.outputs();
+  /** False when nothing is left of the stack, or nothing was ever made. */
+  async hasResources(): Promise<boolean> {
+    const { deployment } = await this.#stack.exportStack();
+    return ((deployment as { resources?: unknown[] } | undefined)?.resources ?? []).length > 0;
   }
 
   async #run<T>(watch: Watch, action: (options: RunOptions) => Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { formatBytes, formatSeconds } from "../infra/units.ts";
 import { CliError } from "./exit.ts";
-import { formatBytes, formatSeconds } from "./units.ts";
 
 export type Phase = "starting" | "fetching" | "verifying" | "loading" | "warming" | "ready" | "failed" | "stopping";
 

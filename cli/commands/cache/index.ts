@@ -1,0 +1,16 @@
+/**
+ * Cache commands. In: a stack. Out: what the command `image-gen` did with its cache, wherever that cache is.
+ * Never reads or writes a model's file: that is decided in one place, inside image-gen.
+ */
+import type { Command } from "commander";
+import { addBackup } from "./backup.ts";
+import { addClear } from "./clear.ts";
+import { addPrefetch } from "./prefetch.ts";
+import { addRestore } from "./restore.ts";
+import { addCacheStatus } from "./status.ts";
+import { addVerify } from "./verify.ts";
+
+export function addCache(program: Command, signal: AbortSignal): void {
+  const cache = program.command("cache").description("look after the downloaded models");
+  for (const add of [addCacheStatus, addVerify, addPrefetch, addClear, addBackup, addRestore]) add(cache, signal);
+}

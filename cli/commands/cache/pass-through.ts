@@ -1,0 +1,17 @@
+import type { Context } from "../../context.ts";
+import { CliError, EXIT, type ExitCode } from "../../exit.ts";
+import { findRunner, runImageGen } from "../../image-gen.ts";
+
+/** Runs a command of `image-gen` and ends as it ended: its output is the result, its exit codes are ours. */
+export async function passThrough(context: Context, args: readonly string[]): Promise<void> {
+  const runner = await findRunner(context, { ownContainer: true });
+  const { exitCode, stdout } = await runImageGen(context, [...args, ...(context.json ? ["--json"] : [])], runner);
+  if (stdout !== "") process.stdout.write(`${stdout}\n`);
+  if (exitCode !== 0) throw new CliError("", ownCode(exitCode));
+}
+
+/** The codes that `image-gen` shares with us; any other (a container that was stopped, say) is a failure. */
+export function ownCode(exitCode: number): ExitCode {
+  const shared: readonly ExitCode[] = [EXIT.ok, EXIT.failed, EXIT.usage, EXIT.damaged, EXIT.refused];
+  return shared.find((code) => code === exitCode) ?? EXIT.failed;
+}

@@ -1,0 +1,48 @@
+import { createReadStream, existsSync } from "node:fs";
+import { pipeline } from "node:stream/promises";
+import type { Command } from "commander";
+import { execa } from "execa";
+import { type CommonOptions, type Context, openContext } from "../../context.ts";
+import { CliError, EXIT } from "../../exit.ts";
+import { findRunner, restartContainer } from "../../image-gen.ts";
+import { ownCode } from "./pass-through.ts";
+
+interface RestoreOptions extends CommonOptions {
+  readonly restart?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  imagegen cache restore model-cache-backup.tar
+  imagegen cache restore model-cache-backup.tar.gz --restart     one made by the guide's own tar command, too
+  ssh other 'cat models.tar' | imagegen cache restore -`;
+
+export function addRestore(cache: Command, signal: AbortSignal): void {
+  cache
+    .command("restore")
+    .description("put a backup in place of the cache, after every file in it was verified")
+    .argument("<file>", "a .tar or .tar.gz; - is stdin")
+    .option("--restart", "restart the service afterwards")
+    .addHelpText("after", EXAMPLES)
+    .action(async (file: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<RestoreOptions>();
+      const context = openContext(options, signal);
+      await restore(context, file);
+      if (options.restart && (await restartContainer(context))) context.progress.line("The service restarts.");
+    });
+}
+
+async function restore(context: Context, file: string): Promise<void> {
+  if (file !== "-" && !existsSync(file)) throw new CliError(`${file} does not exist.`, EXIT.usage);
+  const { file: program, args, env } = await findRunner(context);
+  const all = [...args, "restore", "--input", "-", ...(context.json ? ["--json"] : [])];
+  const options = { env, reject: false, stdin: "pipe", stderr: "inherit", cancelSignal: context.signal } as const;
+  const child = execa(program, all, options);
+  const source = file === "-" ? process.stdin : createReadStream(file);
+  // A child that ends early (a bad archive) closes the pipe; its exit code says more than that does.
+  const [result] = await Promise.all([child, pipeline(source, child.stdin).catch(() => {})]);
+  context.signal.throwIfAborted();
+  if (result.stdout !== "") process.stdout.write(`${result.stdout}\n`);
+  if (result.exitCode === 0) return;
+  throw new CliError(`${file} was not restored; the cache is as it was.`, ownCode(result.exitCode ?? 1));
+}

@@ -1,0 +1,59 @@
+import type { Command } from "commander";
+import { formatBytes } from "../../../infra/units.ts";
+import { type CommonOptions, openContext, print } from "../../context.ts";
+import { askImageGen } from "../../image-gen.ts";
+
+/** What `image-gen status --json` prints. */
+export interface CacheStatus {
+  readonly hf_home: string;
+  readonly hub_cache: string;
+  readonly mount: {
+    readonly path: string;
+    readonly is_mount: boolean;
+    readonly filesystem: string;
+    readonly bytes_total: number;
+    readonly bytes_free: number;
+  };
+  readonly models: readonly CachedModel[];
+  readonly bytes: number;
+}
+
+export interface CachedModel {
+  readonly id: string;
+  readonly revision: string;
+  readonly bytes: number;
+  readonly files: number;
+  readonly complete: boolean;
+  readonly source: string;
+  readonly missing?: readonly string[];
+}
+
+const EXAMPLES = `
+Examples:
+  imagegen cache status          which models are there, how big, complete or not, and where they are kept`;
+
+export function addCacheStatus(cache: Command, signal: AbortSignal): void {
+  cache
+    .command("status")
+    .description("which models are in the cache, and where it is")
+    .addHelpText("after", EXAMPLES)
+    .action(async (_options: unknown, command: Command) => {
+      const context = openContext(command.optsWithGlobals<CommonOptions>(), signal);
+      print(context, await askImageGen<CacheStatus>(context, ["status"]), describeCache);
+    });
+}
+
+/** The cache as lines for people: where it is, then a model a line. */
+export function describeCache({ hub_cache, mount, models, bytes }: CacheStatus): string {
+  const free = `${formatBytes(mount.bytes_free)} free`;
+  const lines = [
+    `${hub_cache}: ${formatBytes(bytes)} in ${models.length} model${models.length === 1 ? "" : "s"}, ${free}`,
+  ];
+  for (const model of models) {
+    const state = model.complete ? "complete" : `incomplete, ${model.missing?.length ?? "some"} files missing`;
+    lines.push(
+      `  ${model.id} at ${model.revision.slice(0, 12)}  ${formatBytes(model.bytes)}  ${state} (${model.source})`,
+    );
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,31 @@
+import type { Command } from "commander";
+import { type CommonOptions, openContext, print } from "../context.ts";
+import { gatherFacts } from "../doctor/facts.ts";
+import { type Finding, judge } from "../doctor/judge.ts";
+import { CliError, EXIT } from "../exit.ts";
+
+const EXAMPLES = `
+Examples:
+  imagegen doctor          each line is ok, warn or fail, with its mend; exit code 1 when one fails`;
+
+export function addDoctor(program: Command, signal: AbortSignal): void {
+  program
+    .command("doctor")
+    .description("what is wrong with this machine, the stack or its cache, each with its mend")
+    .addHelpText("after", EXAMPLES)
+    .action(async (_options: unknown, command: Command) => {
+      const context = openContext(command.optsWithGlobals<CommonOptions>(), signal);
+      const findings = judge(await gatherFacts(context));
+      const ok = findings.every(({ level }) => level !== "fail");
+      print(context, { ok, findings }, () => describe(findings));
+      if (!ok) throw new CliError("", EXIT.failed);
+    });
+}
+
+function describe(findings: readonly Finding[]): string {
+  return findings
+    .map(
+      ({ level, about, text, mend }) => `${level.padEnd(4)}  ${about.padEnd(12)} ${text}${mend ? ` Fix: ${mend}` : ""}`,
+    )
+    .join("\n");
+}

@@ -1,0 +1,57 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { execa } from "execa";
+import { type CommonOptions, openContext } from "../context.ts";
+import { CliError, EXIT } from "../exit.ts";
+import { followFile, lastLines } from "../follow.ts";
+import { locate } from "../locate.ts";
+
+interface LogsOptions extends CommonOptions {
+  readonly follow?: boolean;
+  readonly lines: number;
+}
+
+const EXAMPLES = `
+Examples:
+  imagegen logs -f         the service's log, and what comes
+  imagegen logs -n 20      its last 20 lines`;
+
+export function addLogs(program: Command, signal: AbortSignal): void {
+  program
+    .command("logs")
+    .description("the service's log")
+    .option("-f, --follow", "go on until Ctrl-C")
+    .option("-n, --lines <count>", "how many of the last lines", parseCount, 200)
+    .addHelpText("after", EXAMPLES)
+    .action(async (_options: unknown, command: Command) => {
+      await logs(command.optsWithGlobals<LogsOptions>(), signal);
+    });
+}
+
+async function logs(options: LogsOptions, signal: AbortSignal): Promise<void> {
+  const context = openContext(options, signal);
+  const place = await locate(context);
+  if (place?.mode === "docker") {
+    const args = [
+      "logs",
+      "--tail",
+      String(options.lines),
+      ...(options.follow ? ["--follow"] : []),
+      place.settings.containerName,
+    ];
+    await execa("docker", args, { stdio: ["ignore", "inherit", "inherit"], reject: false, cancelSignal: signal });
+    return;
+  }
+  const file = place?.record.log ?? join(context.paths.logs, `service-${options.stack}.log`);
+  if (!existsSync(file))
+    throw new CliError(`The stack ${options.stack} has no log: run \`imagegen up\`.`, EXIT.notRunning);
+  const { text, end } = lastLines(file, options.lines);
+  process.stdout.write(text);
+  if (options.follow) await followFile(file, end, process.stdout, signal);
+}
+
+function parseCount(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new CliError(`--lines: expected a whole number, got "${text}".`, EXIT.usage);
+}

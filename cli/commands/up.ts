@@ -1,0 +1,152 @@
+import type { Command } from "commander";
+import type { Settings } from "../../infra/config/settings.ts";
+import { readMachine } from "../../infra/machine.ts";
+import { type CommonOptions, type Context, openContext, print } from "../context.ts";
+import { findContainer } from "../docker.ts";
+import { CliError, EXIT } from "../exit.ts";
+import { type AskedMode, chooseMode, type Mode, parseMode } from "../mode.ts";
+import { chooseModel, planOf, withModel } from "../model.ts";
+import { makePicture, type Picture } from "../picture.ts";
+import { readRecord, stopProcess } from "../process/record.ts";
+import { startService } from "../process/service.ts";
+import type { Readyz } from "../readyz.ts";
+import { type ConfigMap, parseConfigFlags, qualify, readText, settingsOf, urlOf } from "../stack-config.ts";
+import { findTools, upInDocker } from "../up-docker.ts";
+
+interface UpOptions extends CommonOptions {
+  readonly mode: AskedMode;
+  readonly model?: string;
+  readonly port?: string;
+  readonly config?: string[];
+  readonly resetConfig?: boolean;
+  readonly prompt: string;
+  readonly picture: boolean;
+}
+
+interface UpResult {
+  readonly mode: Mode;
+  readonly url: string;
+  readonly model: string | null;
+  readonly device: string | null;
+  readonly source: string | null;
+  readonly phases: Readonly<Record<string, number>>;
+  readonly picture: Picture | null;
+  readonly seconds: number;
+}
+
+const EXAMPLES = `
+Examples:
+  imagegen up                                  Docker where it can be had, else a process of this machine
+  imagegen up --model stabilityai/stable-diffusion-xl-base-1.0
+  imagegen up --mode process --port 8001
+  imagegen up --config baseImage=my-registry/python:3.12 --config buildNetwork=host
+
+What --model, --port and --config say is kept for the stack (in .imagegen/stacks) until it is said anew, or until
+--reset-config. The tracked stacks/Pulumi.<stack>.yaml is never written. A token in HF_TOKEN is kept, encrypted.`;
+
+export function addUp(program: Command, signal: AbortSignal): void {
+  program
+    .command("up")
+    .description("start the service, wait until it is ready, and make a picture")
+    .option("--mode <mode>", "auto, docker or process", parseMode, "auto")
+    .option("--model <id>", "a model on the Hugging Face hub, or demo")
+    .option("--port <port>", "the service's port on this machine")
+    .option("--config <key=value>", "a value of the stack's config; may be repeated", collect)
+    .option("--reset-config", "forget what earlier --model, --port and --config said")
+    .option("--prompt <text>", "what the picture shows", "a lighthouse at dawn, oil on canvas")
+    .option("--no-picture", "end as soon as the service is ready")
+    .addHelpText("after", EXAMPLES)
+    .action(async (_options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<UpOptions>();
+      const context = openContext(options, signal);
+      print(context, await up(context, options), describe);
+    });
+}
+
+async function up(context: Context, options: UpOptions): Promise<UpResult> {
+  const started = performance.now();
+  const { files, progress } = context;
+  if (options.resetConfig) files.forget();
+  const asked = askedConfig(options);
+  settingsOf({ ...files.config(), ...asked }); // A mistake must not be kept.
+  if (Object.keys(asked).length > 0) files.keep(asked);
+
+  const config = files.config();
+  const model = chooseModel({ configured: readText(config, "modelId"), gpu: readMachine().hasGpu });
+  const settings = withModel(settingsOf(config), model);
+
+  const tools = options.mode === "process" ? undefined : await findTools(context, settings);
+  const choice = chooseMode(options.mode, tools && !tools.ok ? tools.message : undefined);
+  for (const note of [choice.note, model.note]) if (note) progress.line(note);
+
+  const chosen: ConfigMap = model.why === "no-gpu" ? { [qualify("modelId")]: model.id } : {};
+  files.write(chosen);
+  const ready =
+    choice.mode === "docker"
+      ? await inDocker(context, settings, tools?.ok ? tools.root : undefined)
+      : await asProcess(context, settings);
+
+  const url = urlOf(settings);
+  const picture = options.picture ? await firstPicture(context, url, options.prompt) : null;
+  return {
+    mode: choice.mode,
+    url,
+    model: ready.model ?? settings.modelId,
+    device: ready.device ?? null,
+    source: ready.source ?? null,
+    phases: ready.phases ?? {},
+    picture,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+async function inDocker(context: Context, settings: Settings, root: string | undefined): Promise<Readyz> {
+  const running = readRecord(context.paths.processFile);
+  if (running) {
+    context.progress.line(`Stopping the service that runs as a process (pid ${running.pid}) …`);
+    await stopProcess(context.paths.processFile, running);
+  }
+  return await upInDocker(context, settings, root);
+}
+
+async function asProcess(context: Context, settings: Settings): Promise<Readyz> {
+  const { paths, files, progress, signal } = context;
+  const container = await findContainer(settings.containerName);
+  if (container?.running && container.ports.includes(settings.port)) {
+    const name = settings.containerName;
+    throw new CliError(
+      `Port ${settings.port} is held by the container ${name}. Fix: imagegen down, or --port`,
+      EXIT.machine,
+    );
+  }
+  const { health } = await planOf(paths, settings);
+  const wanted = { ...settings, timeoutSeconds: health.budgetSeconds };
+  const { ready, record, fresh } = await startService(paths, files.name, wanted, progress, signal);
+  if (!fresh) progress.line(`Already running at ${record.url} (pid ${record.pid}).`);
+  return ready;
+}
+
+async function firstPicture(context: Context, url: string, prompt: string): Promise<Picture> {
+  context.progress.live(`making a picture of ${prompt}`);
+  const picture = await makePicture(url, { prompt }, { folder: context.paths.pictures }, context.signal);
+  context.progress.settle();
+  return picture;
+}
+
+function askedConfig(options: UpOptions): Record<string, string> {
+  return {
+    ...parseConfigFlags(options.config ?? []),
+    ...(options.model === undefined ? {} : { [qualify("modelId")]: options.model }),
+    ...(options.port === undefined ? {} : { [qualify("port")]: options.port }),
+  };
+}
+
+function describe(result: UpResult): string {
+  const lines = [`Ready: ${result.model} on ${result.device}, at ${result.url} (${result.seconds.toFixed(1)} s)`];
+  if (result.picture) lines.push(`Picture: ${result.picture.path} (${result.picture.seconds.toFixed(1)} s)`);
+  return lines.join("\n");
+}
+
+function collect(value: string, all: string[] = []): string[] {
+  return [...all, value];
+}

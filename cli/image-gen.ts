@@ -1,0 +1,107 @@
+import { existsSync } from "node:fs";
+import { execa } from "execa";
+import type { Settings } from "../infra/config/settings.ts";
+import { planImage } from "../infra/plan/image-plan.ts";
+import type { Context } from "./context.ts";
+import { docker, hasImage, hasVolume } from "./docker.ts";
+import { CliError, EXIT } from "./exit.ts";
+import { locate } from "./locate.ts";
+import { serviceEnvironment } from "./process/environment.ts";
+import { settingsOf } from "./stack-config.ts";
+import { venvProgram } from "./uv.ts";
+
+/** A way to run the command `image-gen` where a stack's cache is: arguments in front of its own, and an environment. */
+export interface Runner {
+  readonly where: "container" | "volume" | "process";
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env: Record<string, string>;
+}
+
+/** What one run of `image-gen` gave. */
+export interface Answer {
+  readonly exitCode: number;
+  readonly stdout: string;
+}
+
+/**
+ * Finds how to reach the cache: in the running container, in a container of the moment on the volume, or in the files
+ * of process mode. Throws a CliError when this stack has no cache yet. `ownContainer`: never in the running one, where
+ * Ctrl-C would not reach the command (`docker exec` passes no signals on).
+ */
+export async function findRunner(context: Context, options: { ownContainer?: boolean } = {}): Promise<Runner> {
+  const { paths, files } = context;
+  const place = await locate(context);
+  if (place?.mode === "docker" && place.container.running && !options.ownContainer) {
+    return {
+      where: "container",
+      file: "docker",
+      args: ["exec", "-i", place.settings.containerName, "image-gen"],
+      env: {},
+    };
+  }
+  const settings = place?.settings ?? settingsOf(files.lastConfig());
+  const python = venvProgram(paths.venv, "python");
+  if (place?.mode !== "process" && (await hasVolume(settings.volumeName))) {
+    const image = place?.container.imageId ?? planImage(settings).name;
+    if (await hasImage(image)) return { where: "volume", file: "docker", args: onVolume(settings, image), env: {} };
+    throw new CliError(`The image ${image} is gone: run \`imagegen up\`, which builds it again.`, EXIT.notRunning);
+  }
+  if (existsSync(python)) {
+    const env = serviceEnvironment(paths, settings);
+    return { where: "process", file: python, args: ["-m", "image_gen"], env };
+  }
+  throw new CliError(`The stack ${files.name} has no cache on this machine: run \`imagegen up\`.`, EXIT.notRunning);
+}
+
+/** Runs `image-gen` for its output; what it says on stderr (progress) goes straight to ours. */
+export async function runImageGen(context: Context, args: readonly string[], runner?: Runner): Promise<Answer> {
+  const { file, args: front, env } = runner ?? (await findRunner(context));
+  const options = { reject: false, env, cancelSignal: context.signal, stdin: "ignore", stderr: "inherit" } as const;
+  const result = await execa(file, [...front, ...args], options);
+  context.signal.throwIfAborted();
+  if (result.exitCode === undefined) throw new CliError(`${file} could not be started.`, EXIT.machine);
+  return { exitCode: result.exitCode, stdout: result.stdout };
+}
+
+/** Runs `image-gen … --json` and reads its answer; an exit code that is not in `allowed` is a failure. */
+export async function askImageGen<T>(
+  context: Context,
+  args: readonly string[],
+  allowed: readonly number[] = [0],
+): Promise<T> {
+  const { exitCode, stdout } = await runImageGen(context, [...args, "--json"]);
+  const body = readJson(stdout);
+  if (!allowed.includes(exitCode)) {
+    const reason = (body as { error?: { message?: string } } | undefined)?.error?.message;
+    throw new CliError(reason ?? `image-gen ${args[0]} failed (exit code ${exitCode}).`);
+  }
+  if (body === undefined)
+    throw new CliError(`image-gen ${args[0]} answered without JSON; is its image older than this checkout?`);
+  return body as T;
+}
+
+/** Restarts a running service, so that it looks at its cache anew; true when there was one in a container. */
+export async function restartContainer(context: Context): Promise<boolean> {
+  const place = await locate(context);
+  if (place?.mode !== "docker" || !place.container.running) return false;
+  const result = await docker(["restart", place.settings.containerName]);
+  if (result.exitCode !== 0) throw new CliError(`docker restart failed: ${result.stderr.trim()}`);
+  return true;
+}
+
+function onVolume(settings: Settings, image: string): string[] {
+  const env = { MODEL_ID: settings.modelId, MODEL_REVISION: settings.modelRevision, HF_ENDPOINT: settings.hubEndpoint };
+  const flags = Object.entries(env).flatMap(([name, value]) => (value ? ["--env", `${name}=${value}`] : []));
+  const token = process.env.HF_TOKEN ? ["--env", "HF_TOKEN"] : [];
+  const mount = ["--volume", `${settings.volumeName}:/data`];
+  return ["run", "--rm", "-i", "--init", ...mount, ...flags, ...token, image, "image-gen"];
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
