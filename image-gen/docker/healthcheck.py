@@ -1,11 +1,13 @@
-"""Asks /readyz, and ends with 0 only if a picture can be made. Bare sockets: it runs every few seconds, so it starts fast."""
+"""Asks /readyz, and ends with 0 only if a picture can be made. Bare sockets: it runs every few seconds, so it starts
+fast.
+"""
 
 import os
 import socket
 import sys
 
 host = os.environ.get("HOST", "").strip()
-if host in {"", "0.0.0.0"}:
+if host in {"", "0.0.0.0"}:  # noqa: S104 - to be read, not bound
     host = "127.0.0.1"
 elif host == "::":
     host = "::1"
@@ -17,5 +19,5 @@ except OSError as error:
     sys.exit(f"no answer: {error}")
 head, _, body = answer.partition(b"\r\n\r\n")
 # Docker keeps this line with the container's health, so that `docker inspect` shows what is going on.
-print(body.decode(errors="replace")[:1000])
+sys.stdout.write(body.decode(errors="replace")[:1000])
 sys.exit(0 if head.split(b" ", 2)[1:2] == [b"200"] else 1)

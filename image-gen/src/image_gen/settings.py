@@ -42,7 +42,9 @@ class Settings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
-        """Reads the variables of the container's contract; raises `ImageGenError` SETTING_INVALID naming all problems."""
+        """Reads the variables of the container's contract; raises `ImageGenError` SETTING_INVALID naming all
+        problems.
+        """
         reader = _Reader(env)
         settings = cls(
             model_id=reader.text("MODEL_ID", cls.model_id),

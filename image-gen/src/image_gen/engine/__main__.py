@@ -1,7 +1,7 @@
 """The engine's process: `python -m image_gen.engine --fd N [--device D] [--pipeline CLASS]`, started by the server.
 
-It imports torch and diffusers at once, while the server is still fetching the model, and then does what the socket N says.
-The end of the socket is the end of the process, so no engine outlives its server.
+It imports torch and diffusers at once, while the server is still fetching the model, and then does what the socket N
+says. The end of the socket is the end of the process, so no engine outlives its server.
 """
 
 import argparse

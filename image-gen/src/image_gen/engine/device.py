@@ -49,8 +49,8 @@ def choose_device(asked: str, facts: Facts) -> Device:
             return Device("cpu", "CPU")
         raise ImageGenError(
             "NO_GPU",
-            "IMAGE_GEN_DEVICE is cuda, but no NVIDIA GPU is visible here: start the container with --gpus all (the host "
-            "needs the NVIDIA Container Toolkit), or set IMAGE_GEN_DEVICE=auto.",
+            "IMAGE_GEN_DEVICE is cuda, but no NVIDIA GPU is visible here: start the container with --gpus all (the "
+            "host needs the NVIDIA Container Toolkit), or set IMAGE_GEN_DEVICE=auto.",
         )
     _check_gpu(facts)
     return Device("cuda", facts.gpu_name or "NVIDIA GPU")
@@ -67,21 +67,21 @@ def _check_gpu(facts: Facts) -> None:
     if facts.driver and needed and _major(facts.driver) < needed:
         raise ImageGenError(
             "GPU_UNUSABLE",
-            f"The host's NVIDIA driver {facts.driver} is too old for CUDA {facts.cuda_build} of this image, which needs "
-            f"{needed} or newer: update the host's driver, {way_out}",
+            f"The host's NVIDIA driver {facts.driver} is too old for CUDA {facts.cuda_build} of this image, which "
+            f"needs {needed} or newer: update the host's driver, {way_out}",
         )
     if not facts.cuda_usable:
         raise ImageGenError(
             "GPU_UNUSABLE",
-            f"There is an NVIDIA GPU, but CUDA {facts.cuda_build} cannot use it ({facts.cuda_problem or 'no reason given'}): "
-            f"check that nvidia-smi works on the host, {way_out}",
+            f"There is an NVIDIA GPU, but CUDA {facts.cuda_build} cannot use it "
+            f"({facts.cuda_problem or 'no reason given'}): check that nvidia-smi works on the host, {way_out}",
         )
     if facts.capability and facts.architectures and not _is_supported(facts.capability, facts.architectures):
         major, minor = facts.capability
         raise ImageGenError(
             "GPU_UNUSABLE",
-            f"{facts.gpu_name} (compute capability {major}.{minor}) is not supported by CUDA {facts.cuda_build} of this image "
-            f"({', '.join(facts.architectures)}): use a newer GPU, {way_out}",
+            f"{facts.gpu_name} (compute capability {major}.{minor}) is not supported by CUDA {facts.cuda_build} of "
+            f"this image ({', '.join(facts.architectures)}): use a newer GPU, {way_out}",
         )
 
 

@@ -1,7 +1,7 @@
 """Makes one picture with a loaded pipeline.
 
-Comes in: a `Loaded` pipeline, a `PictureOrder`, a way to ask whether to stop. Goes out: an encoded picture. Must not: keep state
-between pictures; the seed and the order alone decide the picture.
+Comes in: a `Loaded` pipeline, a `PictureOrder`, a way to ask whether to stop. Goes out: an encoded picture. Must not:
+keep state between pictures; the seed and the order alone decide the picture.
 """
 
 import io
@@ -36,7 +36,9 @@ class Picture:
 def paint(
     loaded: Loaded, order: PictureOrder, cancelled: Callable[[], bool], on_step: Callable[[int], None] = lambda _: None
 ) -> Picture:
-    """Raises `CancelledError` at the end of the step during which `cancelled` became true, and `ImageGenError` OUT_OF_MEMORY."""
+    """Raises `CancelledError` at the end of the step during which `cancelled` became true, and `ImageGenError`
+    OUT_OF_MEMORY.
+    """
     started = time.monotonic()
     last_step = started
 

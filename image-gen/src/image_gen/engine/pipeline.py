@@ -1,7 +1,7 @@
 """Loads a diffusers text-to-image pipeline from a directory, offline, onto the chosen device.
 
-Comes in: a `LoadOrder` and a device. Goes out: the pipeline and what it can do. Must not: run code that comes with a model,
-or load weights that are not safetensors.
+Comes in: a `LoadOrder` and a device. Goes out: the pipeline and what it can do. Must not: run code that comes with a
+model, or load weights that are not safetensors.
 """
 
 import importlib

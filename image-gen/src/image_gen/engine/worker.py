@@ -1,7 +1,7 @@
 """Takes orders from the socket one at a time, and answers them.
 
-A thread of its own reads the socket, so that a cancellation is seen while a picture is being made. torch and all that needs it
-are imported in `run`, after the thread is there.
+A thread of its own reads the socket, so that a cancellation is seen while a picture is being made. torch and all that
+needs it are imported in `run`, after the thread is there.
 """
 
 import os
@@ -9,6 +9,7 @@ import queue
 import socket
 import threading
 import time
+from functools import partial
 from typing import Any
 
 from image_gen.engine.failures import CancelledError, out_of_memory
@@ -34,10 +35,10 @@ class Worker:
         while True:
             message = self._orders.get()
             if message["type"] == "load":
-                self._guarded(None, lambda order=_load_order(message): self._load(order))
+                self._guarded(None, partial(self._load, _load_order(message)))
             elif message["type"] == "picture":
                 order = _picture_order(message)
-                self._guarded(order.id, lambda order=order: self._paint(order))
+                self._guarded(order.id, partial(self._paint, order))
 
     def _receive(self) -> None:
         try:

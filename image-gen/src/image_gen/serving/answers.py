@@ -52,7 +52,8 @@ def not_ready(readiness: Readiness) -> JSONResponse:
     if readiness.error is not None:
         message = f"The model is not ready (phase {readiness.phase}): {readiness.error.message}"
     elif readiness.phase == "fetching" and readiness.bytes_total:
-        message = f"The model is not ready (phase fetching, {readiness.bytes_done / readiness.bytes_total:.0%} done): see /readyz."
+        done = f"{readiness.bytes_done / readiness.bytes_total:.0%}"
+        message = f"The model is not ready (phase fetching, {done} done): see /readyz."
     else:
         message = f"The model is not ready (phase {readiness.phase}): see /readyz."
     wait = 5 if readiness.eta_seconds is None else max(5, min(round(readiness.eta_seconds), 600))

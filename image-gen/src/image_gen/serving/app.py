@@ -1,7 +1,7 @@
 """The HTTP routes but `/healthz`, which the door answers itself.
 
-Comes in: the service's parts. Goes out: a FastAPI application. Must not: be imported before the server listens; FastAPI is
-most of the server's start.
+Comes in: the service's parts. Goes out: a FastAPI application. Must not: be imported before the server listens;
+FastAPI is most of the server's start.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ from image_gen.settings import VERSION
 PAGE: Final = Path(__file__).with_name("page.html")
 # The page needs nothing but itself; whatever else somebody might smuggle in is not loaded.
 _PAGE_POLICY: Final = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 

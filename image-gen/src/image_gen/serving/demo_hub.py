@@ -1,7 +1,7 @@
 """The hub on loopback from which the demo model is fetched, so that its first start is a real first start.
 
-Comes in: nothing. Goes out: a hub's address, for as long as the context lasts; then its process and its files are gone. The
-model is made in a process of its own too, because making it needs torch.
+Comes in: nothing. Goes out: a hub's address, for as long as the context lasts; then its process and its files are
+gone. The model is made in a process of its own too, because making it needs torch.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """The first thing that answers. `/healthz` needs nothing but this, so it is there before FastAPI is imported (0.8 s).
 
-Comes in: any request. Goes out: `/healthz` at once and always; everything else from the app, waiting for its import if need be.
+Comes in: any request. Goes out: `/healthz` at once and always; everything else from the app, waiting for its import
+if need be.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Keeps an engine alive: starts it, gives it the model, restarts it with growing pauses, and passes pictures through.
 
-Comes in: a `LoadOrder` once the files are there, `PictureOrder`s when ready. Goes out: pictures, and the phases loading,
-warming, ready and failed. Must not: queue (the studio does), or have more than one process at a time.
+Comes in: a `LoadOrder` once the files are there, `PictureOrder`s when ready. Goes out: pictures, and the phases
+loading, warming, ready and failed. Must not: queue (the studio does), or have more than one process at a time.
 """
 
 import asyncio
@@ -100,7 +100,9 @@ class Engine:
         self._send_load()
 
     async def paint(self, order: PictureOrder, on_step: Callable[[int], None] = lambda _: None) -> Painted:
-        """One picture. Raises `ImageGenError`: what the engine says, ENGINE_DIED, CANCELLED after `cancel`, or NOT_READY."""
+        """One picture. Raises `ImageGenError`: what the engine says, ENGINE_DIED, CANCELLED after `cancel`, or
+        NOT_READY.
+        """
         if self._process is None or self.abilities is None:
             raise ImageGenError("NOT_READY", "The model is not ready.", retryable=True)
         future = self._pictures[order.id] = asyncio.get_running_loop().create_future()

@@ -1,8 +1,9 @@
 """One life of the engine's process, seen from the server.
 
-A plain `subprocess` with one end of a socket pair, and not `multiprocessing`: nothing of the server is pickled, re-imported or
-shared with the child, there is no resource tracker beside it, its output can be read line by line, a test can put any program
-in its place, and the end of either process is seen by the other as the end of the socket, whatever caused it.
+A plain `subprocess` with one end of a socket pair, and not `multiprocessing`: nothing of the server is pickled,
+re-imported or shared with the child, there is no resource tracker beside it, its output can be read line by line, a
+test can put any program in its place, and the end of either process is seen by the other as the end of the socket,
+whatever caused it.
 """
 
 import asyncio
@@ -106,8 +107,8 @@ class EngineProcess:
         if code == -signal.SIGKILL and _oom_kills() > self._oom_kills_before:
             return ImageGenError(
                 "OUT_OF_MEMORY",
-                "The kernel ended the engine because memory ran out: give the container more (its memory limit, or the memory "
-                "of Docker Desktop), or choose a smaller MODEL_ID.",
+                "The kernel ended the engine because memory ran out: give the container more (its memory limit, or "
+                "the memory of Docker Desktop), or choose a smaller MODEL_ID.",
                 retryable=True,
             )
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

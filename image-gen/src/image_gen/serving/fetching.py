@@ -1,7 +1,8 @@
-"""Brings the model's files here: the store's work, in a thread, told to people as log lines and to `/readyz` as progress.
+"""Brings the model's files here: the store's work, in a thread, told to people as log lines and to `/readyz` as
+progress.
 
-Comes in: settings, a store. Goes out: `ReadyModel`, after as many attempts as it takes, or an error that waiting does not mend.
-Must not: import torch, or touch the cache by itself.
+Comes in: settings, a store. Goes out: `ReadyModel`, after as many attempts as it takes, or an error that waiting does
+not mend. Must not: import torch, or touch the cache by itself.
 """
 
 import asyncio

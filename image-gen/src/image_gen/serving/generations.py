@@ -57,7 +57,7 @@ class Generations:
         return response
 
     def is_served(self, name: str) -> bool:
-        """Whether a caller's name for a model means the served one: the id asked for at the start, or its present id."""
+        """Whether a caller's name for a model means the served one: the id asked for, or its present id."""
         return name in {self._settings.model_id, self._readiness.model_id}
 
     def not_served(self, name: str) -> str:
@@ -70,13 +70,15 @@ class Generations:
         owner = readiness.model_id.partition("/")[0]
         return {
             "id": readiness.model_id, "object": "model", "created": self._started, "owned_by": owner,
-            "revision": readiness.revision, "source": readiness.source, "device": readiness.device, "ready": readiness.is_ready,
-            "max_size": self._settings.max_size,
+            "revision": readiness.revision, "source": readiness.source, "device": readiness.device,
+            "ready": readiness.is_ready, "max_size": self._settings.max_size,
             "default_size": None if (own := self._engine.abilities) is None else f"{own.width}x{own.height}",
         }  # fmt: skip
 
     def openapi(self) -> dict[str, Any]:
-        """The body's schema for `/openapi.json`; it is parsed here and not by the framework, for the sake of the errors."""
+        """The body's schema for `/openapi.json`; it is parsed here and not by the framework, for the sake of the
+        errors.
+        """
         schema = ImageRequest.model_json_schema()
         return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
@@ -158,7 +160,8 @@ async def _body(http: Request) -> bytes:
             raise BadRequest(f"The body is larger than {MAX_BODY} bytes.", status=413, code="body_too_large")
     kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        # Asking for it also keeps other sites' pages from making pictures here: a browser asks before it sends this type.
+        # Asking for it also keeps other sites' pages from making pictures here: a browser asks before it sends this
+        # type.
         raise BadRequest("Send the body as application/json.", status=415, code="unsupported_media_type")
     return bytes(body)
 

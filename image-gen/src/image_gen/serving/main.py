@@ -1,7 +1,7 @@
 """`image-gen serve`: listens first, then does everything else.
 
-Comes in: the environment, signals. Goes out: the exit code (0 after an orderly stop, 1 if the port cannot be had, 2 for wrong
-settings). Must not: import anything slow before it listens.
+Comes in: the environment, signals. Goes out: the exit code (0 after an orderly stop, 1 if the port cannot be had, 2
+for wrong settings). Must not: import anything slow before it listens.
 """
 
 import asyncio

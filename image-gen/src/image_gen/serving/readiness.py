@@ -1,7 +1,7 @@
 """What `/readyz` tells: the phase, its progress, the last error and how long each phase took.
 
-Comes in: phase changes, progress, errors. Goes out: one JSON-able picture of the start-up. Must not: do any of the work.
-Everything here is called from the event loop's thread only.
+Comes in: phase changes, progress, errors. Goes out: one JSON-able picture of the start-up. Must not: do any of the
+work. Everything here is called from the event loop's thread only.
 """
 
 import time
@@ -44,10 +44,11 @@ class Readiness:
         return self.phase == "ready"
 
     def enter(self, phase: Phase) -> None:
-        """Changes the phase; the error of the phase before is over. Nothing follows `stopping`, and an error that waiting
-        does not mend stays until the end."""
+        """Changes the phase; the error of the phase before is over. Nothing follows `stopping`, and an error that
+        waiting does not mend stays until the end.
+        """
         fatal = self.error is not None and not self.error.retryable and phase != "stopping"
-        if phase == self.phase or self.phase == "stopping" or fatal:
+        if self.phase in {phase, "stopping"} or fatal:
             return
         now = self._clock()
         if self.phase not in {"ready", "failed"}:

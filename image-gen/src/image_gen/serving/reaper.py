@@ -1,7 +1,7 @@
 """Collects processes that ended without a parent, when this process is the first of its container.
 
-Their parent was, say, a `docker exec` that was killed. Whoever is process 1 inherits them, and they stay as zombies if it does not
-ask for their end. Own children are left to those who started them.
+Their parent was, say, a `docker exec` that was killed. Whoever is process 1 inherits them, and they stay as zombies
+if it does not ask for their end. Own children are left to those who started them.
 """
 
 import asyncio
@@ -20,7 +20,9 @@ async def reap_orphans(is_own: Callable[[int], bool]) -> None:
 
 
 def reap_once(is_own: Callable[[int], bool]) -> int:
-    """How many were collected. One of our own that has just ended hides those behind it, until it is collected by its owner."""
+    """How many were collected. One of our own that has just ended hides those behind it, until it is collected by its
+    owner.
+    """
     count = 0
     while True:
         try:

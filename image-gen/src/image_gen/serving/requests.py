@@ -1,7 +1,7 @@
 """The body of `POST /v1/images/generations`: OpenAI's fields, and ours.
 
-Comes in: JSON. Goes out: `ImageRequest`, or `BadRequest` that names the parameter and its legal range. Must not: know the
-engine; whatever depends on the loaded model is checked in `orders`.
+Comes in: JSON. Goes out: `ImageRequest`, or `BadRequest` that names the parameter and its legal range. Must not: know
+the engine; whatever depends on the loaded model is checked in `orders`.
 """
 
 import re
@@ -67,7 +67,8 @@ def parse_size(size: str, max_side: int) -> tuple[int, int]:
     sides = (int(match[1]), int(match[2])) if match else (0, 0)
     if any(side % 8 or not MIN_SIDE <= side <= max_side for side in sides):
         raise BadRequest(
-            f'size: expected "WIDTHxHEIGHT" in pixels, both multiples of 8 from {MIN_SIDE} to {max_side}, got {shown(size)}.',
+            f'size: expected "WIDTHxHEIGHT" in pixels, both multiples of 8 from {MIN_SIDE} to {max_side}, '
+            f"got {shown(size)}.",
             "size",
         )
     return sides

@@ -86,7 +86,9 @@ class Service:
         await self.engine.keep(self._pipeline_hint())
 
     def _pipeline_hint(self) -> str | None:
-        """The pipeline that is imported while the model is still being fetched: by the manifest at hand, or the usual one."""
+        """The pipeline that is imported while the model is still being fetched: by the manifest at hand, or the usual
+        one.
+        """
         if self._settings.model_dir is not None:
             return None
         with contextlib.suppress(ImageGenError):

@@ -1,7 +1,8 @@
 """The queue before the engine: one request's pictures at a time, a bounded number waiting, in the order they came.
 
-Comes in: the orders of one request. Goes out: its pictures, or QUEUE_FULL, STOPPING, or what the engine says. Must not: know
-HTTP. Cancelling the task that waits in `make` takes the request out of the queue, or stops the engine at its next step.
+Comes in: the orders of one request. Goes out: its pictures, or QUEUE_FULL, STOPPING, or what the engine says. Must
+not: know HTTP. Cancelling the task that waits in `make` takes the request out of the queue, or stops the engine at
+its next step.
 """
 
 import asyncio
@@ -15,7 +16,8 @@ from image_gen.engine.protocol import PictureOrder
 from image_gen.errors import ImageGenError
 from image_gen.serving.engine import Engine, Painted
 
-# An engine that has not answered a cancellation for so long hangs (a step of the largest picture on a slow CPU is shorter).
+# An engine that has not answered a cancellation for so long hangs (a step of the largest picture on a slow CPU is
+# shorter).
 DEAF_AFTER_SECONDS: Final = 300.0
 
 

@@ -25,7 +25,7 @@ async def in_daemon_thread(name: str, work: Callable[[], Result]) -> Result:
     def run() -> None:
         try:
             result = work()
-        except BaseException as error:  # noqa: BLE001 - it is raised again where it is awaited
+        except BaseException as error:  # it is raised again where it is awaited
             caught = error
             post(loop, lambda: settle(None, caught))
         else:
