@@ -1,4 +1,4 @@
-"""The HTTP routes but `/healthz`, which the door answers itself.
+"""The HTTP routes but `/healthz` and `/readyz`, which the door answers itself.
 
 Comes in: the service's parts. Goes out: a FastAPI application. Must not: be imported before the server listens;
 FastAPI is most of the server's start.
@@ -13,10 +13,8 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from image_gen.serving.answers import problem
-from image_gen.serving.engine import Engine
 from image_gen.serving.generations import Generations
 from image_gen.serving.metrics import Metrics
-from image_gen.serving.readiness import Readiness
 from image_gen.settings import VERSION
 
 PAGE: Final = Path(__file__).with_name("page.html")
@@ -31,8 +29,6 @@ _PAGE_POLICY: Final = (
 class Parts:
     """What the routes speak to."""
 
-    readiness: Readiness
-    engine: Engine
     generations: Generations
     metrics: Metrics
 
@@ -40,13 +36,7 @@ class Parts:
 def make_app(parts: Parts) -> FastAPI:
     """The documentation pages are left out: they load scripts from elsewhere. `/openapi.json` is there."""
     app = FastAPI(title="image-gen", version=VERSION, docs_url=None, redoc_url=None)
-    readiness = parts.readiness
     page = PAGE.read_text(encoding="utf-8")
-
-    @app.get("/readyz")
-    async def readyz() -> JSONResponse:
-        status = 200 if readiness.is_ready else 503
-        return JSONResponse(readiness.as_json(), status_code=status, headers={"Cache-Control": "no-store"})
 
     @app.get("/v1/models")
     async def models() -> JSONResponse:

@@ -1,12 +1,16 @@
-"""The first thing that answers. `/healthz` needs nothing but this, so it is there before FastAPI is imported (0.8 s).
+"""The first thing that answers. `/healthz` and `/readyz` need nothing but this, so they are there before FastAPI is
+imported.
 
-Comes in: any request. Goes out: `/healthz` at once and always; everything else from the app, waiting for its import
-if need be.
+Comes in: any request. Goes out: those two at once and always; everything else from the app, after its import if need
+be.
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+
+from image_gen.serving.readiness import Readiness
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -15,9 +19,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Door:
-    """An ASGI application in front of another that comes later."""
+    """An ASGI application in front of another that comes later (its import takes most of a second)."""
 
-    def __init__(self) -> None:
+    def __init__(self, readiness: Readiness) -> None:
+        self._readiness = readiness
         self._app: asyncio.Future[App] | None = None
 
     def open(self, app: App) -> None:
@@ -25,11 +30,15 @@ class Door:
         self._waiting().set_result(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == "/healthz":
-            await _answer_alive(scope, send)
-            return
-        app = await asyncio.shield(self._waiting())
-        await app(scope, receive, send)
+        """ASGI's entry."""
+        path = scope["path"] if scope["type"] == "http" else None
+        if path == "/healthz":
+            await _answer(scope, send, 200, {"status": "alive"})
+        elif path == "/readyz":
+            await _answer(scope, send, 200 if self._readiness.is_ready else 503, self._readiness.as_json())
+        else:
+            app = await asyncio.shield(self._waiting())
+            await app(scope, receive, send)
 
     def _waiting(self) -> asyncio.Future[App]:
         if self._app is None:
@@ -37,13 +46,14 @@ class Door:
         return self._app
 
 
-async def _answer_alive(scope: Scope, send: Send) -> None:
-    body = b'{"status":"alive"}' if scope["method"] in {"GET", "HEAD"} else b'{"status":"use GET"}'
+async def _answer(scope: Scope, send: Send, status: int, body: dict[str, object]) -> None:
+    if scope["method"] not in {"GET", "HEAD"}:
+        status, body = 405, {"error": {"message": "Use GET.", "code": "method_not_allowed"}}
+    data = json.dumps(body).encode()
     headers = [
         (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(body)),
+        (b"content-length", b"%d" % len(data)),
         (b"cache-control", b"no-store"),
     ]
-    status = 200 if scope["method"] in {"GET", "HEAD"} else 405
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else data})

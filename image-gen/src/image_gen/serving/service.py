@@ -39,9 +39,9 @@ class Service:
     ) -> None:
         self._settings = settings
         self._store_settings = store_settings
-        self.door = Door()
         model_id = DEMO_MODEL if settings.is_demo else settings.model_id
         self.readiness = Readiness(model_id, settings.model_revision, VERSION)
+        self.door = Door(self.readiness)
         self.engine = Engine(self.readiness, env, settings.device, command=engine_command)
         self.fetching = Fetching(settings, store_settings, self.readiness)
         self.studio = Studio(self.engine, settings.queue_limit)
@@ -80,7 +80,7 @@ class Service:
 
         metrics = Metrics(Sources(self.readiness, self.engine, self.fetching, self.studio))
         generations = Generations(self._settings, self.readiness, self.engine, self.studio, metrics)
-        return make_app(Parts(self.readiness, self.engine, generations, metrics))
+        return make_app(Parts(generations, metrics))
 
     async def _keep_engine(self) -> None:
         await self.engine.keep(self._pipeline_hint())
