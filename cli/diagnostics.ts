@@ -7,6 +7,9 @@ const GENERIC = [
   /^resource (monitor shut down|registration)/i,
   /^exit status/i,
 ];
+/** Where in the provider a message was written, which says nothing to its reader. */
+const PROVIDER_FRONT = /^[\w./-]+\.go:\d+: (sdk\.\w+: )?/;
+const PROVIDER_BACK = /: provider=\S+$/;
 const MARKUP = /<\{%.*?%\}>/g;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colours start with the escape character.
 const COLOUR = /\u001b\[[0-9;]*m/g;
@@ -51,7 +54,13 @@ function reasonIn(message: string): string | undefined {
   const lines = clean(message)
     .split("\n")
     .filter((line) => !/^\s+at /.test(line))
-    .map((line) => line.trim().replace(/^(error|Error): /, ""))
+    .map((line) =>
+      line
+        .trim()
+        .replace(/^(error|Error): /, "")
+        .replace(PROVIDER_FRONT, "")
+        .replace(PROVIDER_BACK, ""),
+    )
     .filter((line) => line !== "" && !isGeneric(line) && !/failed with an unhandled exception:?$/.test(line));
   const problems = lines.filter((line) => line !== "1 error occurred:").map((line) => line.replace(/^\* /, ""));
   return problems.length === 0 ? undefined : problems.slice(0, 8).join("\n");

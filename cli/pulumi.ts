@@ -95,8 +95,9 @@ export class LocalStack {
       return await action(options);
     } catch (error) {
       watch.signal.throwIfAborted();
-      write(`\n${String(error)}\n`);
-      throw failure(events, error);
+      const { message, exitCode } = failure(events, error);
+      write(`\n${message}\n`);
+      throw new CliError(`${message}\nThe whole story: ${this.#log}`, exitCode);
     }
   }
 }

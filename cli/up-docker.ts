@@ -47,7 +47,7 @@ export async function upInDocker(context: Context, settings: Settings, root: str
     await stack.up({ signal, onText: (text) => seen.busy() || progress.live(text) });
   } catch (error) {
     const reason = seen.reason();
-    throw error instanceof CliError && reason ? new CliError(`${reason} (log ${log})`) : error;
+    throw error instanceof CliError && reason ? new CliError(`${reason}\nThe whole story: ${log}`) : error;
   } finally {
     seen.stop();
     progress.settle();
