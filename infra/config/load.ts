@@ -10,6 +10,9 @@ export interface LoadedConfig {
   readonly hfToken: pulumi.Output<string> | undefined;
 }
 
+// Pulumi's own `secret: true` in the project file can't have a default, and so would make the key mandatory.
+const plainToken = `${PROJECT}:${TOKEN_KEY}: expected a secret, got plain text. Fix: pulumi config set --secret ${TOKEN_KEY}`;
+
 /** Reads the stack's config: the only place that does. Throws one `UserError` with every problem. */
 export function loadConfig(): LoadedConfig {
   const prefix = `${PROJECT}:`;
@@ -17,9 +20,18 @@ export function loadConfig(): LoadedConfig {
   for (const [key, value] of Object.entries(pulumi.runtime.allConfig())) {
     if (key.startsWith(prefix)) raw[key.slice(prefix.length)] = value;
   }
+  const token = (raw[TOKEN_KEY] ?? "").trim();
   const parsed = parseSettings(raw);
-  if ("problems" in parsed) throw new UserError(parsed.problems);
+  const problems = "problems" in parsed ? [...parsed.problems] : [];
+  if (token !== "" && !isSecret(`${prefix}${TOKEN_KEY}`)) problems.push(plainToken);
+  if ("problems" in parsed || problems.length > 0) throw new UserError(problems);
   const { settings } = parsed;
-  const hfToken = settings.hasToken ? pulumi.secret((raw[TOKEN_KEY] ?? "").trim()) : undefined;
+  const hfToken = settings.hasToken ? pulumi.secret(token) : undefined;
   return { settings, hfToken };
+}
+
+/** The SDK exports this without declaring it. */
+function isSecret(key: string): boolean {
+  const runtime = pulumi.runtime as typeof pulumi.runtime & { isConfigSecret(key: string): boolean };
+  return runtime.isConfigSecret(key);
 }

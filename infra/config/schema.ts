@@ -87,7 +87,7 @@ export const TOKEN: Key<string | null> = {
   default: "",
   type: "string",
   parse: optional("", matching(/^[\x21-\x7e]+$/, "a Hugging Face token without spaces")),
-  example: "--secret hf_…",
+  example: "--secret",
   secret: true,
 };
 

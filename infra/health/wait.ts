@@ -18,6 +18,7 @@ export type Outcome =
 
 /** A stranger may be a container on its way out; it gets this long to go. */
 const STRANGER_SECONDS = 10;
+const REPORT_SECONDS = 5;
 
 /**
  * Asks until the service is ready or can't become so. Ends at once on an error that time won't mend, after
@@ -26,6 +27,7 @@ const STRANGER_SECONDS = 10;
 export async function waitUntilReady(plan: HealthPlan, world: World): Promise<Outcome> {
   const started = world.now();
   const watch = new Watch(plan, started);
+  const talk = new Talk();
   for (;;) {
     const verdict = judge(await world.ask(plan.readyUrl), plan);
     if (verdict.kind === "ready") return { ready: true, state: verdict.state };
@@ -33,8 +35,22 @@ export async function waitUntilReady(plan: HealthPlan, world: World): Promise<Ou
     const end = watch.see(verdict, now);
     if (end) return end;
     if (now - started >= plan.budgetSeconds) return overdue(plan, verdict);
-    world.report(describe(verdict, now - started));
+    if (talk.due(verdict, now)) world.report(describe(verdict, now - started));
     await world.sleep(Math.min(plan.pollSeconds, plan.budgetSeconds - (now - started)));
+  }
+}
+
+/** Something new is said at once, the rest every few seconds. */
+class Talk {
+  #what = "";
+  #last = Number.NEGATIVE_INFINITY;
+
+  due(verdict: Verdict, now: number): boolean {
+    const what = `${verdict.kind}:${"state" in verdict ? verdict.state.phase : ""}`;
+    if (what === this.#what && now - this.#last < REPORT_SECONDS) return false;
+    this.#what = what;
+    this.#last = now;
+    return true;
   }
 }
 
@@ -65,7 +81,7 @@ class Watch {
         this.#progress(verdict.state);
         this.#failingSince ??= now;
         if (verdict.error.retryable && now - this.#failingSince < this.#plan.patienceSeconds) return null;
-        return failed(`${verdict.error.message} (${verdict.error.code})`);
+        return failed(`${sentence(verdict.error.message)} (${verdict.error.code})`);
       default:
         this.#progress(verdict.state);
         return null;
@@ -81,6 +97,8 @@ class Watch {
   }
 }
 
+/** Without its full stop: something follows. */
+const sentence = (text: string) => text.replace(/\.$/, "");
 const failed = (reason: string): Outcome => ({ ready: false, reason, silent: false });
 const silent = (reason: string): Outcome => ({ ready: false, reason: `nothing answers (${reason})`, silent: true });
 
@@ -99,7 +117,7 @@ function describe(verdict: Verdict, elapsed: number | null): string {
     case "working":
       return `${verdict.line}${since}`;
     case "failing":
-      return `${verdict.error.message}; the service tries again${since}`;
+      return `${sentence(verdict.error.message)}; the service tries again${since}`;
     case "silent":
       return `waiting for the service to answer${since}`;
     default:

@@ -34,11 +34,19 @@ export interface HealthCheck {
 export const SERVICE_PORT = 8000;
 export const READY_PATH = "/readyz";
 
+/** What a picture in the making has to be finished in, and what Docker adds before it kills. */
+const DRAIN_SECONDS = 50;
+const STOP_SECONDS = 60;
+
 export function planHost(settings: Settings, cache: CachePlan, gpus: "all" | null): HostPlan {
   return {
     containerName: settings.containerName,
     port: { bindAddress: settings.bindAddress, external: settings.port, internal: SERVICE_PORT },
-    environment: { ...cache.environment, ...modelEnvironment(settings) },
+    environment: {
+      ...cache.environment,
+      ...modelEnvironment(settings),
+      IMAGE_GEN_DRAIN_TIMEOUT: String(DRAIN_SECONDS),
+    },
     volume: { name: cache.volumeName, path: cache.mountPath },
     healthCheck: {
       test: ["CMD", "/opt/venv/bin/python", "-I", "-S", "/opt/image-gen/docker/healthcheck.py"],
@@ -54,7 +62,7 @@ export function planHost(settings: Settings, cache: CachePlan, gpus: "all" | nul
     securityOptions: ["no-new-privileges:true"],
     gpus,
     memoryMb: settings.memoryMb,
-    stopSeconds: 120,
+    stopSeconds: STOP_SECONDS,
     log: { driver: "json-file", options: { "max-size": "10m", "max-file": "3" } },
   };
 }

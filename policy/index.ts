@@ -1,0 +1,8 @@
+/**
+ * The policy pack. In: the resources of a preview or an update. Out: violations, which stop it.
+ * Use: `pulumi preview --policy-pack policy`. Never changes a resource. The only file that makes the pack: rules are plain data.
+ */
+import { PolicyPack } from "@pulumi/policy";
+import { rules } from "./rules/all.ts";
+
+new PolicyPack("image-gen", { policies: [...rules], enforcementLevel: "mandatory" });

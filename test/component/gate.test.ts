@@ -1,0 +1,129 @@
+import * as pulumi from "@pulumi/pulumi";
+import { expect, test } from "vitest";
+import { UserError } from "../../infra/errors.ts";
+import { type CheckArgs, checkReady, readyGate } from "../../infra/health/gate.ts";
+import type { Answer } from "../../infra/health/ready-state.ts";
+import { stackOutputs } from "../../infra/outputs/stack-outputs.ts";
+import { known } from "../support/outputs.ts";
+import { runProgram } from "../support/program.ts";
+import { planWith } from "../support/settings.ts";
+
+const plan = planWith();
+const model = plan.modelId;
+const readyAnswer: Answer = {
+  kind: "http",
+  status: 200,
+  body: { phase: "ready", error: null, model, device: "cpu", source: "volume" },
+};
+
+/** A service that always says `answer`; an hour passes with every wait. */
+function service(answer: Answer, changes: Partial<CheckArgs> = {}) {
+  const calls = { asked: 0, reported: 0 };
+  let now = 0;
+  const check: CheckArgs = {
+    plan: plan.health,
+    containerName: "image-game-image-gen",
+    world: {
+      ask: async () => {
+        calls.asked++;
+        return answer;
+      },
+      now: () => now,
+      sleep: async () => {
+        now += 3600;
+      },
+      report: () => {},
+    },
+    containerReport: async () => {
+      calls.reported++;
+      return ["container image-game-image-gen: exited, exit code 1", "no libcuda.so here"];
+    },
+    ...changes,
+  };
+  return { check, calls };
+}
+
+function gate({ check }: { check: CheckArgs }, preview = false) {
+  return readyGate({ ...check, containerId: pulumi.output("id"), preview });
+}
+
+test("a ready service opens it, and is asked each time anew", async () => {
+  for (let update = 1; update <= 2; update++) {
+    const asked = service(readyAnswer);
+    await known(gate(asked));
+    expect(asked.calls).toEqual({ asked: 1, reported: 0 });
+  }
+});
+
+test("a preview asks nobody", async () => {
+  const asked = service(readyAnswer);
+  await known(gate(asked, true));
+  expect(asked.calls.asked).toBe(0);
+});
+
+test("a failed service fails the update with its own reason", async () => {
+  const error = { code: "GATED_MODEL", message: "Accept the licence.", retryable: false };
+  const { check, calls } = service({ kind: "http", status: 503, body: { phase: "failed", model, error } });
+  const failure = await checkReady(check).catch((reason: unknown) => reason);
+  expect(failure).toBeInstanceOf(UserError);
+  expect((failure as UserError).message).toBe(
+    "image-game-image-gen is not ready at http://127.0.0.1:8000: Accept the licence (GATED_MODEL). " +
+      "Its log: docker logs image-game-image-gen",
+  );
+  expect(calls.reported).toBe(0);
+});
+
+test("a silent container is quoted", async () => {
+  const { check } = service({ kind: "none", reason: "ECONNREFUSED" });
+  await expect(checkReady(check)).rejects.toThrow(
+    "image-game-image-gen is not ready at http://127.0.0.1:8000: nothing answers (ECONNREFUSED). Its last words:\n" +
+      "  container image-game-image-gen: exited, exit code 1\n  no libcuda.so here",
+  );
+});
+
+test("without its words, the command that shows them is named", async () => {
+  const { check } = service({ kind: "none", reason: "ECONNREFUSED" }, { containerReport: async () => [] });
+  await expect(checkReady(check)).rejects.toThrow(/Fix: see what it says with docker logs image-game-image-gen$/);
+});
+
+test("outputs have the names of the contract", async () => {
+  const made = {
+    image: { imageId: pulumi.output("sha256:1"), imageName: pulumi.output("image-gen:volume") },
+    cache: { volumeName: pulumi.output("models") },
+    host: { containerName: pulumi.output("image-game-image-gen") },
+  };
+  const { result } = await runProgram(async () => {
+    const outputs = stackOutputs(plan, { ...made, ready: gate(service(readyAnswer)) });
+    const entries = Object.entries(outputs).map(async ([key, value]) => [
+      key,
+      await known(value as pulumi.Output<string>),
+    ]);
+    return Object.fromEntries(await Promise.all(entries)) as Record<string, string>;
+  });
+  expect(result).toEqual({
+    url: "http://127.0.0.1:8000",
+    readyUrl: "http://127.0.0.1:8000/readyz",
+    target: "local",
+    modelId: "stabilityai/stable-diffusion-xl-base-1.0",
+    modelCache: "volume",
+    imageName: "image-gen:volume",
+    imageId: "sha256:1",
+    containerName: "image-game-image-gen",
+    volumeName: "models",
+    device: "cpu",
+    modelSource: "volume",
+  });
+});
+
+test("no output is there before the gate opens", async () => {
+  const never = pulumi.output(new Promise<void>(() => {}));
+  const made = {
+    image: { imageId: pulumi.output("sha256:1"), imageName: pulumi.output("image-gen:volume") },
+    cache: { volumeName: pulumi.output("models") },
+    host: { containerName: pulumi.output("image-game-image-gen") },
+  };
+  const soon = new Promise((resolve) => setTimeout(resolve, 50, "waiting"));
+  for (const output of Object.values(stackOutputs(plan, { ...made, ready: never }))) {
+    expect(await Promise.race([known(output as pulumi.Output<string>), soon])).toBe("waiting");
+  }
+});

@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import { ModelVolume } from "../../infra/cache/model-volume.ts";
+import { known } from "../support/outputs.ts";
+import { runProgram, theOnly } from "../support/program.ts";
+import { planWith } from "../support/settings.ts";
+
+const VOLUME = "docker:index/volume:Volume";
+
+test.each([["volume"], ["baked"]] as const)(
+  "%s mode has one volume, under the name that Compose uses",
+  async (modelCache) => {
+    const { cache } = planWith({ modelCache });
+    const { resources, result } = await runProgram(async () => {
+      return await known(new ModelVolume("image-gen", { plan: cache }).volumeName);
+    });
+    expect(resources.map(({ type, name }) => [type, name])).toEqual([
+      ["imagegen:cache:ModelVolume", "image-gen"],
+      [VOLUME, "image-gen-volume"],
+    ]);
+    expect(theOnly(resources, VOLUME).inputs).toEqual({ name: "Picture-Perfect-Challenge_image_data" });
+    expect(result).toBe("Picture-Perfect-Challenge_image_data");
+  },
+);
+
+test.each([
+  ["retain", true],
+  ["delete", false],
+] as const)(
+  "cacheOnDestroy %s: retained is %s, and nothing of it can replace the volume",
+  async (cacheOnDestroy, retained) => {
+    const { cache } = planWith({ cacheOnDestroy });
+    const { resources } = await runProgram(() => new ModelVolume("image-gen", { plan: cache }));
+    const { options } = theOnly(resources, VOLUME);
+    expect(options.retainOnDelete).toBe(retained);
+    expect(options.ignoreChanges).toEqual(["labels", "driver", "driverOpts"]);
+    expect(options.protect).toBe(false);
+  },
+);

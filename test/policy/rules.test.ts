@@ -1,0 +1,96 @@
+import { readdirSync } from "node:fs";
+import type { ResourceValidationArgs, ResourceValidationPolicy } from "@pulumi/policy";
+import { describe, expect, test } from "vitest";
+import { ModelVolume } from "../../infra/cache/model-volume.ts";
+import { DockerHost } from "../../infra/host/docker-host.ts";
+import { ServingImage } from "../../infra/image/serving-image.ts";
+import { rules } from "../../policy/rules/all.ts";
+import { type Registered, runProgram, theOnly } from "../support/program.ts";
+import { planWith } from "../support/settings.ts";
+
+const CONTAINER = "docker:index/container:Container";
+const IMAGE = "docker:index/remoteImage:RemoteImage";
+const VOLUME = "docker:index/volume:Volume";
+const ID = `sha256:${"0".repeat(64)}`;
+
+/** What each rule reports about one resource. */
+async function violations(resource: Registered, among: readonly ResourceValidationPolicy[] = rules): Promise<string[]> {
+  const found: string[] = [];
+  const args = {
+    type: resource.type,
+    name: resource.name,
+    props: resource.inputs,
+    opts: resource.options,
+  } as unknown as ResourceValidationArgs;
+  for (const { name, validateResource } of among) {
+    for (const validate of [validateResource ?? []].flat()) {
+      await validate(args, (message) => found.push(`${name} ${message}`));
+    }
+  }
+  return found;
+}
+
+/** The resources of our own program. */
+async function ours(): Promise<readonly Registered[]> {
+  const plan = planWith({ modelCache: "baked", memoryMb: 4096, hasToken: true }, true);
+  const { resources } = await runProgram(() => {
+    const { imageId } = new ServingImage("image-gen", { plan: plan.image, contextHash: "x", tokenFile: "file" });
+    const { volumeName } = new ModelVolume("image-gen", { plan: plan.cache });
+    return [imageId, new DockerHost("image-gen", { plan: plan.host, imageId: ID, volumeName, hfToken: "hf_value" })];
+  });
+  return resources;
+}
+
+test("each file of rules/ is a rule of the pack, under the file's name", () => {
+  const files = readdirSync("policy/rules").filter((file) => !["all.ts", "container-rule.ts"].includes(file));
+  expect(rules.map(({ name }) => `${name}.ts`).sort()).toEqual(files.sort());
+  for (const rule of rules) expect(rule.enforcementLevel).toBe("mandatory");
+});
+
+test("our own stack keeps every rule", async () => {
+  const resources = await ours();
+  expect(resources).toHaveLength(6);
+  for (const resource of resources) expect(await violations(resource)).toEqual([]);
+});
+
+describe("a bad stack breaks", () => {
+  test.each<[string, string, Record<string, unknown>]>([
+    ["capabilities-dropped", CONTAINER, { capabilities: {} }],
+    ["capabilities-dropped", CONTAINER, { capabilities: { drops: ["ALL"], adds: ["CAP_SYS_ADMIN"] } }],
+    ["image-pinned", CONTAINER, { image: "image-gen:latest" }],
+    ["image-pinned", CONTAINER, { image: "sha256:12" }],
+    ["no-host-namespaces", CONTAINER, { networkMode: "host" }],
+    ["no-host-namespaces", CONTAINER, { pidMode: "host" }],
+    ["no-new-privileges", CONTAINER, { securityOpts: [] }],
+    ["no-new-privileges", CONTAINER, { securityOpts: ["no-new-privileges:false"] }],
+    ["not-privileged", CONTAINER, { privileged: true }],
+    ["port-not-open-to-all", CONTAINER, { ports: [{ internal: 8000, external: 8000, ip: "0.0.0.0" }] }],
+    ["port-not-open-to-all", CONTAINER, { ports: [{ internal: 8000 }] }],
+    ["read-only-root", CONTAINER, { readOnly: false }],
+    ["no-secret-build-args", IMAGE, { build: { context: ".", buildArgs: { HF_TOKEN: "x" } } }],
+    ["no-secret-build-args", IMAGE, { build: { context: ".", buildArgs: { NOTE: "hf_0123456789abcdefgh" } } }],
+  ])("%s: %s with %j", async (rule, type, changes) => {
+    const good = theOnly(await ours(), type);
+    const found = await violations({ ...good, inputs: { ...good.inputs, ...changes } });
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(new RegExp(`^${rule} ${good.name}: expected .+(?:\\.|Fix: .+)$`));
+  });
+
+  test("volume-not-replaced", async () => {
+    const good = theOnly(await ours(), VOLUME);
+    const found = await violations({ ...good, options: { ...good.options, ignoreChanges: ["driver"] } });
+    expect(found).toEqual(["volume-not-replaced image-gen-volume: expected ignoreChanges to have labels, driverOpts."]);
+  });
+
+  test("every rule is broken by one of these", async () => {
+    const bare: Registered = {
+      type: CONTAINER,
+      name: "bad",
+      inputs: { image: "x", networkMode: "host", privileged: true, ports: [{ external: 1 }] },
+      options: theOnly(await ours(), CONTAINER).options,
+    };
+    const broken = (await violations(bare)).map((line) => line.split(" ")[0]);
+    const others = ["no-secret-build-args", "volume-not-replaced"];
+    expect([...broken, ...others].sort()).toEqual(rules.map(({ name }) => name).sort());
+  });
+});

@@ -1,0 +1,166 @@
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { homedir, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { type EngineEvent, LocalWorkspace, type OutputMap, type Stack } from "@pulumi/pulumi/automation/index.js";
+import { paths } from "./paths.ts";
+
+/** What the program needs of the checkout; a copy of it is a project of its own. */
+const PROGRAM = ["Pulumi.yaml", "package.json", "infra", "stacks", "policy"];
+const CONTEXT = ["Dockerfile", ".dockerignore", "pyproject.toml", "requirements.lock", "src", "models", "docker"];
+const NAMESPACE = "Picture-Perfect-Challenge";
+
+/** What one run of the real engine did. */
+export interface Run {
+  readonly ok: boolean;
+  /** All that a user would see. */
+  readonly text: string;
+  /** `create docker:index/container:Container`, for every resource that did not stay the same. */
+  readonly changes: readonly string[];
+  readonly outputs: OutputMap;
+  readonly seconds: number;
+  /** From the engine's start to the last resource that the program registered. */
+  readonly programSeconds: number;
+}
+
+/** A copy of the checkout's program in a folder of its own, with a state of its own: no test writes into the checkout. */
+export class TestProject {
+  readonly directory: string;
+  readonly #home: string;
+
+  /** `stub`: instead of image-gen, a service of a few lines that does what its model's name says. */
+  constructor(service: "image-gen" | "stub") {
+    this.#home = mkdtempSync(join(tmpdir(), "imagegen-engine-"));
+    this.directory = join(this.#home, "project");
+    mkdirSync(join(this.directory, "image-gen"), { recursive: true });
+    for (const name of PROGRAM) this.#copy(join(paths.root, name), join(this.directory, name));
+    symlinkSync(join(paths.root, "node_modules"), join(this.directory, "node_modules"));
+    const context = service === "stub" ? join(paths.root, "test/support/stub-service") : paths.imageGen;
+    for (const name of CONTEXT) {
+      if (existsSync(join(context, name))) this.#copy(join(context, name), join(this.directory, "image-gen", name));
+    }
+    mkdirSync(join(this.#home, "state"));
+    mkdirSync(join(this.#home, "pulumi"));
+    const plugins = join(process.env.PULUMI_HOME ?? join(homedir(), ".pulumi"), "plugins");
+    if (existsSync(plugins)) symlinkSync(plugins, join(this.#home, "pulumi", "plugins"));
+  }
+
+  #copy(from: string, to: string): void {
+    cpSync(from, to, { recursive: true, filter: (path) => !path.includes("__pycache__") });
+  }
+
+  async stack(name: string, config: Readonly<Record<string, string>>): Promise<TestStack> {
+    const stack = await LocalWorkspace.createOrSelectStack(
+      { workDir: this.directory, stackName: name },
+      {
+        pulumiHome: join(this.#home, "pulumi"),
+        envVars: {
+          PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ""}`,
+          PULUMI_BACKEND_URL: `file://${join(this.#home, "state")}`,
+          PULUMI_CONFIG_PASSPHRASE: "of this test",
+          PULUMI_SKIP_UPDATE_CHECK: "true",
+        },
+      },
+    );
+    const made = new TestStack(stack);
+    await made.set(config);
+    return made;
+  }
+
+  /** A file of the copy's build context, to change the code. */
+  write(path: string, content: string): void {
+    writeFileSync(join(this.directory, path), content);
+  }
+
+  remove(): void {
+    rmSync(this.#home, { recursive: true, force: true });
+  }
+}
+
+/** One stack of a test project, driven through the real CLI. */
+export class TestStack {
+  readonly #stack: Stack;
+
+  constructor(stack: Stack) {
+    this.#stack = stack;
+  }
+
+  async set(config: Readonly<Record<string, string>>): Promise<void> {
+    for (const [key, value] of Object.entries(config)) {
+      await this.#stack.setConfig(`${NAMESPACE}:${key}`, { value, secret: key === "hfToken" });
+    }
+  }
+
+  async unset(...keys: string[]): Promise<void> {
+    for (const key of keys) await this.#stack.removeConfig(`${NAMESPACE}:${key}`);
+  }
+
+  async up(options: { expectNoChanges?: boolean; refresh?: boolean } = {}): Promise<Run> {
+    return await this.#run((hooks) => this.#stack.up({ ...hooks, ...options }));
+  }
+
+  async preview(options: { expectNoChanges?: boolean; policyPacks?: string[] } = {}): Promise<Run> {
+    return await this.#run((hooks) => this.#stack.preview({ ...hooks, ...options }));
+  }
+
+  async destroy(): Promise<Run> {
+    return await this.#run((hooks) => this.#stack.destroy(hooks));
+  }
+
+  /** The stack's state as it is stored. */
+  async state(): Promise<string> {
+    return JSON.stringify(await this.#stack.exportStack());
+  }
+
+  async #run(operation: (hooks: Hooks) => Promise<unknown>): Promise<Run> {
+    const texts: string[] = [];
+    const changes: string[] = [];
+    const started = performance.now();
+    let lastResource = started;
+    const hooks: Hooks = {
+      color: "never",
+      onOutput: (text) => texts.push(text),
+      onError: (text) => texts.push(text),
+      onEvent: ({ resourcePreEvent }) => {
+        if (!resourcePreEvent) return;
+        lastResource = performance.now();
+        const { op, type } = resourcePreEvent.metadata;
+        if (op !== "same" && type !== "pulumi:pulumi:Stack") changes.push(`${op} ${type}`);
+      },
+    };
+    let ok = true;
+    try {
+      await operation(hooks);
+    } catch (error) {
+      ok = false;
+      texts.push(String(error));
+    }
+    return {
+      ok,
+      text: texts.join(""),
+      changes: changes.filter((change) => !change.includes("imagegen:") && !change.includes("pulumi:providers:")),
+      outputs: ok ? await this.#stack.outputs() : {},
+      seconds: (performance.now() - started) / 1000,
+      programSeconds: (lastResource - started) / 1000,
+    };
+  }
+}
+
+interface Hooks {
+  readonly color: "never";
+  readonly onOutput: (text: string) => void;
+  readonly onError: (text: string) => void;
+  readonly onEvent: (event: EngineEvent) => void;
+}
+
+/** A port that nothing on this machine listens on. */
+export async function freePort(): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+    });
+  });
+}

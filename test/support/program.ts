@@ -1,0 +1,129 @@
+import * as pulumi from "@pulumi/pulumi";
+
+/** One resource that a program registered, with its inputs as the engine would get them. */
+export interface Registered {
+  readonly type: string;
+  readonly name: string;
+  readonly inputs: Record<string, unknown>;
+  readonly options: Options;
+}
+
+/** The options of a resource that decide over data and replacement. */
+export interface Options {
+  readonly parent: string;
+  readonly protect: boolean;
+  readonly retainOnDelete: boolean;
+  readonly deleteBeforeReplace: boolean;
+  readonly ignoreChanges: readonly string[];
+  readonly replaceOnChanges: readonly string[];
+}
+
+export interface RunOptions {
+  readonly config?: Readonly<Record<string, string>>;
+  /** Keys of `config` that are secrets. */
+  readonly secretKeys?: readonly string[];
+  /** Custom resources then have no id, as in a real preview. */
+  readonly preview?: boolean;
+}
+
+const PROJECT = "Picture-Perfect-Challenge";
+
+/**
+ * Runs a piece of a program against mocks and waits for all of it: what it returns, and every resource it registered.
+ * Without the wait, the next run would be given what this one left over.
+ */
+export async function runProgram<T>(
+  program: () => T | Promise<T>,
+  { config = {}, secretKeys = [], preview = false }: RunOptions = {},
+): Promise<{ result: T; resources: readonly Registered[] }> {
+  const resources: Registered[] = [];
+  const options = new Map<string, Options>();
+  await pulumi.runtime.setMocks(
+    {
+      newResource({ type, name, inputs }) {
+        resources.push({ type, name, inputs: plain(inputs), options: options.get(`${type} ${name}`) ?? noOptions });
+        return { id: preview ? undefined : `${name}-id`, state: { ...inputs, ...(preview ? {} : known(type)) } };
+      },
+      call({ token }) {
+        throw new Error(`no test expects a call of ${token}`);
+      },
+    },
+    PROJECT,
+    "test",
+    preview,
+  );
+  recordOptions(options);
+  const namespaced = Object.entries(config).map(([key, value]) => [`${PROJECT}:${key}`, value]);
+  pulumi.runtime.setAllConfig(
+    Object.fromEntries(namespaced),
+    secretKeys.map((key) => `${PROJECT}:${key}`),
+  );
+  try {
+    return { result: await program(), resources };
+  } finally {
+    await pulumi.runtime.disconnect();
+  }
+}
+
+/** The resources of one type; fails the test when there isn't exactly one. */
+export function theOnly(resources: readonly Registered[], type: string): Registered {
+  const found = resources.filter((resource) => resource.type === type);
+  if (found.length !== 1 || !found[0]) throw new Error(`expected one ${type}, got ${found.length}`);
+  return found[0];
+}
+
+const noOptions: Options = {
+  parent: "",
+  protect: false,
+  retainOnDelete: false,
+  deleteBeforeReplace: false,
+  ignoreChanges: [],
+  replaceOnChanges: [],
+};
+
+interface Request {
+  getType(): string;
+  getName(): string;
+  getParent(): string;
+  getProtect(): boolean | undefined;
+  getRetainondelete(): boolean | undefined;
+  getDeletebeforereplace(): boolean;
+  getIgnorechangesList(): string[];
+  getReplaceonchangesList(): string[];
+}
+
+/** Mocks are told inputs alone; the options are in the request that the monitor gets. */
+function recordOptions(options: Map<string, Options>): void {
+  const monitor = pulumi.runtime.getMonitor() as unknown as {
+    registerResource(request: Request, callback: unknown): Promise<void>;
+  };
+  const register = monitor.registerResource.bind(monitor);
+  monitor.registerResource = async (request, callback) => {
+    options.set(`${request.getType()} ${request.getName()}`, {
+      parent: request.getParent().split("::").slice(-2).join("::"),
+      protect: request.getProtect() ?? false,
+      retainOnDelete: request.getRetainondelete() ?? false,
+      deleteBeforeReplace: request.getDeletebeforereplace(),
+      ignoreChanges: request.getIgnorechangesList(),
+      replaceOnChanges: request.getReplaceonchangesList(),
+    });
+    await register(request, callback);
+  };
+}
+
+/** What only the provider knows. */
+function known(type: string): Record<string, unknown> {
+  return type === "docker:index/remoteImage:RemoteImage" ? { imageId: "sha256:1234" } : {};
+}
+
+/** Secrets as `{ secret: value }`, so that a test sees which inputs are. */
+function plain(inputs: Record<string, unknown>): Record<string, unknown> {
+  return reveal(inputs) as Record<string, unknown>;
+}
+
+function reveal(value: unknown): unknown {
+  if (pulumi.runtime.isRpcSecret(value)) return { secret: reveal(pulumi.runtime.unwrapRpcSecret(value)) };
+  if (Array.isArray(value)) return value.map(reveal);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, reveal(inner)]));
+}

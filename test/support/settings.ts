@@ -1,0 +1,28 @@
+import { parseSettings } from "../../infra/config/parse.ts";
+import type { Settings } from "../../infra/config/settings.ts";
+import type { Manifest } from "../../infra/plan/manifest.ts";
+import { makePlan, type Plan } from "../../infra/plan/plan.ts";
+
+/** The settings of a stack without config, and with the differences named. */
+export function settingsWith(changes: Partial<Settings> = {}): Settings {
+  const parsed = parseSettings({});
+  if ("problems" in parsed) throw new Error(parsed.problems.join("\n"));
+  return { ...parsed.settings, ...changes };
+}
+
+/** A manifest of 10 GB in two files. */
+export const manifest: Manifest = {
+  schema: 1,
+  id: "stabilityai/stable-diffusion-xl-base-1.0",
+  aliases: ["sdxl"],
+  revision: "0".repeat(40),
+  gated: false,
+  files: [
+    { path: "model_index.json", bytes: 1_000, sha256: "a".repeat(64) },
+    { path: "unet/weights.safetensors", bytes: 9_999_999_000, sha256: "b".repeat(64) },
+  ],
+};
+
+export function planWith(changes: Partial<Settings> = {}, hasGpu = false): Plan {
+  return makePlan(settingsWith(changes), manifest, { hasGpu });
+}

@@ -1,0 +1,120 @@
+import { describe, expect, test } from "vitest";
+import { parseSettings } from "../../../../infra/config/parse.ts";
+
+const PINNED = `registry.example:5000/python:3.12@sha256:${"0".repeat(64)}`;
+
+function problemsOf(raw: Record<string, string>): readonly string[] {
+  const parsed = parseSettings(raw);
+  return "problems" in parsed ? parsed.problems : [];
+}
+
+function settingOf(key: string, value: string): unknown {
+  const parsed = parseSettings({ [key]: value });
+  if ("problems" in parsed) throw new Error(parsed.problems.join("\n"));
+  return (parsed.settings as unknown as Record<string, unknown>)[key];
+}
+
+test("a stack without config has the guide's names", () => {
+  expect(parseSettings({})).toEqual({
+    settings: {
+      target: "local",
+      modelId: "stabilityai/stable-diffusion-xl-base-1.0",
+      modelRevision: null,
+      modelCache: "volume",
+      port: 8000,
+      bindAddress: "127.0.0.1",
+      baseImage: "python:3.12.12-slim-bookworm",
+      buildNetwork: "default",
+      gpu: "auto",
+      hubEndpoint: null,
+      hasToken: false,
+      containerName: "image-game-image-gen",
+      volumeName: "Picture-Perfect-Challenge_image_data",
+      imageName: "image-gen",
+      cacheOnDestroy: "retain",
+      readyTimeoutSeconds: null,
+      memoryMb: null,
+    },
+  });
+});
+
+describe("accepts", () => {
+  test.each([
+    ["modelId", "demo", "demo"],
+    ["modelId", "runwayml/stable-diffusion-v1-5", "runwayml/stable-diffusion-v1-5"],
+    ["modelRevision", "refs/pr/3", "refs/pr/3"],
+    ["port", "65535", 65_535],
+    ["port", " 8001 ", 8001],
+    ["bindAddress", "0.0.0.0", "0.0.0.0"],
+    ["bindAddress", "::1", "::1"],
+    ["baseImage", PINNED, PINNED],
+    ["hubEndpoint", "http://127.0.0.1:9000/", "http://127.0.0.1:9000"],
+    ["memoryMb", "0", null],
+    ["memoryMb", "8192", 8192],
+    ["readyTimeoutSeconds", "30", 30],
+  ])("%s = %j", (key, value, expected) => {
+    expect(settingOf(key, value)).toBe(expected);
+  });
+});
+
+describe("refuses", () => {
+  const mend = "Fix: pulumi config set";
+  test.each([
+    ["target", "aws", `expected local, got "aws". ${mend} target local`],
+    ["target", "", `expected local, got "". ${mend} target local`],
+    [
+      "modelId",
+      "sdxl",
+      `expected a model on the hub as <organisation>/<name>, or demo, got "sdxl". ${mend} modelId stabilityai/stable-diffusion-xl-base-1.0`,
+    ],
+    ["modelId", "a/b/c", undefined],
+    ["modelId", "../etc", undefined],
+    ["modelRevision", "a b", undefined],
+    ["modelCache", "disk", `expected volume or baked, got "disk". ${mend} modelCache volume`],
+    ["port", "0", `expected a whole number from 1 to 65535, got "0". ${mend} port 8000`],
+    ["port", "65536", undefined],
+    ["port", "80.5", undefined],
+    ["port", "eight", undefined],
+    ["bindAddress", "localhost", `expected an IP address, got "localhost". ${mend} bindAddress 127.0.0.1`],
+    ["bindAddress", "300.0.0.1", undefined],
+    ["bindAddress", "1.2.3", undefined],
+    ["baseImage", "python 3", undefined],
+    ["buildNetwork", "none", `expected default or host, got "none". ${mend} buildNetwork default`],
+    ["gpu", "yes", `expected auto, all or none, got "yes". ${mend} gpu auto`],
+    ["hubEndpoint", "huggingface.co", undefined],
+    ["hubEndpoint", "https://user:pass@hub.example", undefined],
+    ["containerName", "-x", undefined],
+    ["volumeName", "/srv/models", undefined],
+    ["imageName", "Image", undefined],
+    ["cacheOnDestroy", "keep", `expected retain or delete, got "keep". ${mend} cacheOnDestroy retain`],
+    ["readyTimeoutSeconds", "-1", undefined],
+    ["memoryMb", "100", `expected a whole number from 512 to 4194304, or 0, got "100". ${mend} memoryMb 16384`],
+  ])("%s = %j", (key, value, expected) => {
+    const problems = problemsOf({ [key]: value });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(
+      new RegExp(`^Picture-Perfect-Challenge:${key}: expected .+ Fix: pulumi config set ${key} `),
+    );
+    if (expected) expect(problems[0]).toBe(`Picture-Perfect-Challenge:${key}: ${expected}`);
+  });
+});
+
+test("an unknown key is a problem, with the key that was probably meant", () => {
+  expect(problemsOf({ modelID: "demo" })).toEqual([
+    "Picture-Perfect-Challenge:modelID: expected modelId, got an unknown key. Fix: pulumi config rm modelID",
+  ]);
+  expect(problemsOf({ colour: "red" })[0]).toContain("expected one of target, modelId,");
+});
+
+test("all problems come together", () => {
+  const problems = problemsOf({ port: "x", gpu: "x", modelCache: "x", nonsense: "x" });
+  expect(problems.map((line) => line.split(":")[1])).toEqual(["nonsense", "modelCache", "port", "gpu"]);
+});
+
+test("a token is noticed and never shown", () => {
+  expect(parseSettings({ hfToken: "hf_value" })).toMatchObject({ settings: { hasToken: true } });
+  expect(JSON.stringify(parseSettings({ hfToken: "hf_value" }))).not.toContain("hf_value");
+  const [problem] = problemsOf({ hfToken: "hf value" });
+  expect(problem).toContain("got another (not shown). Fix: pulumi config set hfToken --secret");
+  expect(problem).not.toContain("hf value");
+});

@@ -1,0 +1,45 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { parseSettings } from "../../../../infra/config/parse.ts";
+import { ALL_KEYS } from "../../../../infra/config/schema.ts";
+import { PROJECT } from "../../../../infra/config/settings.ts";
+
+const project = parse(readFileSync("Pulumi.yaml", "utf8")) as {
+  name: string;
+  runtime: unknown;
+  main?: string;
+  stackConfigDir: string;
+  config: Record<string, { type: string; description: string; default: unknown }>;
+};
+
+test("Pulumi.yaml declares every key with the type and default that the program has", () => {
+  const declared = Object.entries(project.config).map(([key, { type, default: value }]) => [key, type, String(value)]);
+  const known = Object.entries(ALL_KEYS).map(([key, { type, default: value }]) => [key, type, value]);
+  expect(declared.sort()).toEqual(known.sort());
+});
+
+test("every key is described", () => {
+  for (const { description } of Object.values(project.config)) expect(description).toMatch(/^[A-Z`].+\.$/);
+});
+
+test("Node runs the TypeScript itself, from the project's folder", () => {
+  expect(project.name).toBe(PROJECT);
+  expect(project.runtime).toEqual({ name: "nodejs", options: { typescript: false } });
+  expect(project.main).toBeUndefined();
+});
+
+test("each stack's file is valid, and no two stacks share a name or a port", () => {
+  const files = readdirSync(project.stackConfigDir).filter((file) => file.endsWith(".yaml"));
+  expect(files.sort()).toEqual(["Pulumi.local-baked.yaml", "Pulumi.local.yaml"]);
+  const stacks = files.map((file) => {
+    const { config } = parse(readFileSync(`${project.stackConfigDir}/${file}`, "utf8")) as { config: object };
+    const raw = Object.entries(config).map(([key, value]) => [key.replace(`${PROJECT}:`, ""), String(value)]);
+    const parsed = parseSettings(Object.fromEntries(raw));
+    if ("problems" in parsed) throw new Error(`${file}: ${parsed.problems.join("\n")}`);
+    return parsed.settings;
+  });
+  for (const key of ["containerName", "volumeName", "port", "modelCache"] as const) {
+    expect(new Set(stacks.map((settings) => settings[key])).size).toBe(stacks.length);
+  }
+});

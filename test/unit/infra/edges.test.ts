@@ -1,0 +1,101 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { afterAll, describe, expect, test } from "vitest";
+import { lastLines } from "../../../infra/build-files.ts";
+import { UserError } from "../../../infra/errors.ts";
+import { readMachine } from "../../../infra/machine.ts";
+import { readManifest } from "../../../infra/manifests.ts";
+import { realWorld } from "../../../infra/world.ts";
+
+const work = mkdtempSync(join(tmpdir(), "imagegen-edges-"));
+afterAll(() => rmSync(work, { recursive: true }));
+
+test("a UserError is what Pulumi prints without a stack", () => {
+  const error = new UserError(["one", "two"]);
+  expect(pulumi.RunError.isInstance(error)).toBe(true);
+  expect(error.message).toBe("one\ntwo");
+});
+
+test.each([
+  ["/proc/driver/nvidia/version", true],
+  ["/dev/dxg", true],
+  ["/dev/null", false],
+])("with %s alone, the machine has a GPU: %s", (path, hasGpu) => {
+  expect(readMachine((asked) => asked === path)).toEqual({ hasGpu });
+});
+
+describe("manifests", () => {
+  test("every manifest of the checkout is found by its id", () => {
+    const files = readdirSync("image-gen/models").filter((file) => file.endsWith(".json"));
+    expect(files.length).toBeGreaterThan(0);
+    for (const file of files) {
+      const id = file.replace(".json", "").replace("--", "/");
+      expect(readManifest(id)?.id).toBe(id);
+    }
+  });
+
+  test("the model's old name leads to where it lives now", () => {
+    expect(readManifest("runwayml/stable-diffusion-v1-5")?.id).toBe("stable-diffusion-v1-5/stable-diffusion-v1-5");
+  });
+
+  test("SDXL's download is the guide's 6 to 8 GB", () => {
+    const files = readManifest("stabilityai/stable-diffusion-xl-base-1.0")?.files ?? [];
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    expect(bytes).toBeGreaterThan(6e9);
+    expect(bytes).toBeLessThan(8e9);
+  });
+
+  test("a model without one has none", () => {
+    expect(readManifest("org/other")).toBeNull();
+    expect(readManifest("org/other", join(work, "missing"))).toBeNull();
+  });
+
+  test.each([
+    ["not JSON", "{"],
+    ["another schema", JSON.stringify({ schema: 2, id: "a/b", aliases: [], revision: "x", files: [] })],
+    [
+      "files without bytes",
+      JSON.stringify({ schema: 1, id: "a/b", aliases: [], revision: "x", files: [{ path: "p" }] }),
+    ],
+  ])("a manifest that is %s is one clear line", (_, text) => {
+    writeFileSync(join(work, "a--b.json"), text);
+    expect(() => readManifest("a/b", work)).toThrow(UserError);
+    expect(() => readManifest("a/b", work)).toThrow(/^\S+a--b\.json: expected .+ Fix: git checkout -- \S+$/);
+  });
+});
+
+describe("one request", () => {
+  const world = realWorld(() => {});
+
+  test("an answer has its status and its JSON", async () => {
+    const server = createServer((request, response) => {
+      response.writeHead(request.url === "/readyz" ? 503 : 200);
+      response.end(request.url === "/readyz" ? '{"phase":"starting"}' : "<html>");
+    }).listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    expect(await world.ask(`${url}/readyz`)).toEqual({ kind: "http", status: 503, body: { phase: "starting" } });
+    expect(await world.ask(url)).toEqual({ kind: "http", status: 200, body: null });
+    server.close();
+    server.closeAllConnections();
+  });
+
+  test("no answer has a reason", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await new Promise((resolve) => server.close(resolve));
+    expect(await world.ask(url)).toEqual({ kind: "none", reason: "ECONNREFUSED" });
+  });
+});
+
+test("a build's log is shown by its end", () => {
+  const log = join(work, "build.log");
+  writeFileSync(log, "one\n\ntwo\nthree\n");
+  expect(lastLines(log, 2)).toBe("two\nthree");
+  expect(lastLines(join(work, "none"))).toBe("(there is none)");
+});

@@ -1,0 +1,161 @@
+import { describe, expect, test } from "vitest";
+import { makePlan } from "../../../../infra/plan/plan.ts";
+import { manifest, planWith, settingsWith } from "../../../support/settings.ts";
+
+describe("image", () => {
+  test("in volume mode no setting of the model changes it", () => {
+    const plain = planWith().image;
+    expect(
+      planWith({ modelId: "demo", modelRevision: "main", hubEndpoint: "http://hub", hasToken: true }).image,
+    ).toEqual(plain);
+    expect(plain).toMatchObject({
+      name: "image-gen:volume",
+      context: "image-gen",
+      buildArgs: { BASE_IMAGE: "python:3.12.12-slim-bookworm" },
+      network: null,
+      secrets: [],
+    });
+  });
+
+  test("in baked mode it is built with the model; the token is a secret by name", () => {
+    const image = planWith({
+      modelCache: "baked",
+      modelId: "org/model",
+      modelRevision: "main",
+      hubEndpoint: "http://hub",
+      hasToken: true,
+      buildNetwork: "host",
+    }).image;
+    expect(image.name).toBe("image-gen:baked");
+    expect(image.buildArgs).toEqual({
+      BASE_IMAGE: "python:3.12.12-slim-bookworm",
+      MODEL_ID: "org/model",
+      MODEL_REVISION: "main",
+      HF_ENDPOINT: "http://hub",
+    });
+    expect(image.secrets).toEqual(["hf_token"]);
+    expect(image.network).toBe("host");
+  });
+
+  test.each([
+    ["image-gen", "image-gen:volume"],
+    ["image-gen:mine", "image-gen:mine"],
+    ["registry.example:5000/image-gen", "registry.example:5000/image-gen:volume"],
+  ])("%s is tagged %s", (imageName, name) => expect(planWith({ imageName }).image.name).toBe(name));
+});
+
+describe("cache", () => {
+  test("the Hugging Face environment points below the mount", () => {
+    expect(planWith().cache).toEqual({
+      volumeName: "Picture-Perfect-Challenge_image_data",
+      mountPath: "/data",
+      environment: {
+        HF_HOME: "/data/huggingface",
+        HF_HUB_CACHE: "/data/huggingface/hub",
+        TRANSFORMERS_CACHE: "/data/huggingface/hub",
+      },
+      retain: true,
+    });
+  });
+
+  test("baked mode has the same volume", () => {
+    expect(planWith({ modelCache: "baked" }).cache).toEqual(planWith().cache);
+  });
+
+  test("only cacheOnDestroy=delete gives it up", () => {
+    expect(planWith({ cacheOnDestroy: "delete" }).cache.retain).toBe(false);
+  });
+});
+
+describe("host", () => {
+  test("names, port and environment are the guide's", () => {
+    const { host } = planWith();
+    expect(host.containerName).toBe("image-game-image-gen");
+    expect(host.port).toEqual({ bindAddress: "127.0.0.1", external: 8000, internal: 8000 });
+    expect(host.volume).toEqual({ name: "Picture-Perfect-Challenge_image_data", path: "/data" });
+    expect(host.environment).toEqual({
+      HF_HOME: "/data/huggingface",
+      HF_HUB_CACHE: "/data/huggingface/hub",
+      TRANSFORMERS_CACHE: "/data/huggingface/hub",
+      MODEL_ID: "stabilityai/stable-diffusion-xl-base-1.0",
+      IMAGE_GEN_DRAIN_TIMEOUT: "50",
+    });
+  });
+
+  test("what is optional is there only when it is set", () => {
+    expect(planWith({ modelRevision: "main", hubEndpoint: "http://hub" }).host.environment).toMatchObject({
+      MODEL_REVISION: "main",
+      HF_ENDPOINT: "http://hub",
+    });
+  });
+
+  test("a picture in the making ends before Docker kills", () => {
+    const { host } = planWith();
+    expect(Number(host.environment.IMAGE_GEN_DRAIN_TIMEOUT)).toBeLessThan(host.stopSeconds);
+  });
+
+  test.each([
+    ["auto", true, "all"],
+    ["auto", false, null],
+    ["all", false, "all"],
+    ["none", true, null],
+  ] as const)("gpu %s on a machine with GPU %s gives %s", (gpu, hasGpu, gpus) => {
+    const plan = planWith({ gpu }, hasGpu);
+    expect(plan.host.gpus).toBe(gpus);
+    expect(plan.health.device).toBe(gpus ? "cuda" : "cpu");
+  });
+});
+
+describe("health", () => {
+  test.each([
+    ["127.0.0.1", "http://127.0.0.1:8000"],
+    ["0.0.0.0", "http://127.0.0.1:8000"],
+    ["::", "http://[::1]:8000"],
+    ["::1", "http://[::1]:8000"],
+    ["10.0.0.7", "http://10.0.0.7:8000"],
+  ])("bound to %s it asks %s", (bindAddress, url) => {
+    expect(planWith({ bindAddress }).health).toMatchObject({ url, readyUrl: `${url}/readyz` });
+  });
+
+  test("the wait is sized by the model on a slow line", () => {
+    expect(planWith().health.budgetSeconds).toBe(10e9 / 5e6 + 600);
+    expect(planWith({ modelCache: "baked" }).health.budgetSeconds).toBe(600);
+    expect(planWith({ readyTimeoutSeconds: 42 }).health.budgetSeconds).toBe(42);
+  });
+
+  test("the model is known by all its names", () => {
+    expect(planWith({ modelId: "sdxl" }).health.models).toEqual(["sdxl", "stabilityai/stable-diffusion-xl-base-1.0"]);
+    expect(makePlan(settingsWith({ modelId: "demo" }), null, { hasGpu: false }).health.models).toEqual([
+      "demo",
+      "image-gen/demo",
+    ]);
+  });
+});
+
+describe("start-up", () => {
+  test("first, cached and baked starts at the stated rates", () => {
+    expect(planWith({}, true).startUp).toEqual({
+      modelBytes: 10e9,
+      modelBytesSource: "manifest",
+      bytesToFetch: 10e9,
+      firstSeconds: 1_030,
+      cachedSeconds: 30,
+      bakedSeconds: 30,
+    });
+  });
+
+  test("a baked model is fetched by the build, not by the service", () => {
+    expect(planWith({ modelCache: "baked" }).startUp.bytesToFetch).toBe(0);
+  });
+
+  test("a model without a manifest is assumed to be big, the demo is small", () => {
+    const of = (modelId: string) => makePlan(settingsWith({ modelId }), null, { hasGpu: false }).startUp;
+    expect(of("org/other")).toMatchObject({ modelBytes: 14e9, modelBytesSource: "assumed" });
+    expect(of("demo")).toMatchObject({ modelBytes: 16e6, modelBytesSource: "demo" });
+  });
+});
+
+test("a plan is plain data", () => {
+  const plan = makePlan(settingsWith(), manifest, { hasGpu: true });
+  expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
+});

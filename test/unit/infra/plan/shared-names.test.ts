@@ -1,0 +1,94 @@
+/** The plan, compose.yaml, the Dockerfile and .dockerignore state the same things; here they are held together. */
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { dockerDuration } from "../../../../infra/units.ts";
+import { planWith } from "../../../support/settings.ts";
+
+const { image, cache, host } = planWith();
+
+interface Compose {
+  services: Record<string, Record<string, unknown> & { environment: Record<string, string | null> }>;
+  volumes: Record<string, { name: string }>;
+}
+
+/** `${NAME:-default}` as Compose reads it where nothing is set. */
+function withDefaults(text: string): string {
+  return text.replace(/\$\{[A-Z_]+:-([^}]*)\}/g, "$1");
+}
+
+const compose = parse(withDefaults(readFileSync("compose.yaml", "utf8"))) as Compose;
+const service = compose.services["image-gen"];
+if (!service) throw new Error("compose.yaml has no service image-gen");
+
+test("Compose runs the container that the plan describes", () => {
+  expect(Object.keys(compose.services)).toEqual(["image-gen"]);
+  expect(service).toMatchObject({
+    container_name: host.containerName,
+    image: image.name,
+    user: host.user,
+    read_only: true,
+    init: true,
+    restart: "unless-stopped",
+    cap_drop: host.capabilitiesDropped,
+    security_opt: host.securityOptions,
+    ports: [`${host.port.bindAddress}:${host.port.external}:${host.port.internal}`],
+    volumes: [`image_data:${host.volume.path}`],
+    tmpfs: Object.entries(host.tmpfs).map(([path, options]) => `${path}:${options}`),
+    stop_grace_period: `${host.stopSeconds}s`,
+    logging: { driver: host.log.driver, options: host.log.options },
+  });
+  expect(service.privileged).toBeUndefined();
+  expect(service.network_mode).toBeUndefined();
+});
+
+test("both share one volume", () => {
+  expect(compose.volumes).toEqual({ image_data: { name: cache.volumeName } });
+});
+
+test("both give the same environment; what the plan leaves out, Compose takes only from outside", () => {
+  const set = Object.entries(service.environment).filter(([, value]) => value !== null);
+  const passed = Object.keys(service.environment).filter((key) => service.environment[key] === null);
+  expect(Object.fromEntries(set)).toEqual(host.environment);
+  expect(passed.sort()).toEqual(["HF_ENDPOINT", "HF_TOKEN", "MODEL_REVISION"]);
+});
+
+test("both build from the same files and arguments, and bake nothing by themselves", () => {
+  expect(service.build).toEqual({
+    context: image.context,
+    network: "default",
+    args: { BASE_IMAGE: image.buildArgs.BASE_IMAGE, MODEL_ID: null, MODEL_REVISION: null, HF_ENDPOINT: null },
+  });
+});
+
+test("Compose, the plan and the Dockerfile check health alike", () => {
+  const check = host.healthCheck;
+  expect(service.healthcheck).toEqual({
+    test: check.test,
+    interval: dockerDuration(check.intervalSeconds),
+    timeout: dockerDuration(check.timeoutSeconds),
+    retries: check.retries,
+    start_period: `${check.startPeriodSeconds / 60}m`,
+  });
+  const dockerfile = readFileSync("image-gen/Dockerfile", "utf8");
+  const [, options, command] = /^HEALTHCHECK (.+) \\\n\s+CMD (.+)$/m.exec(dockerfile) ?? [];
+  expect(["CMD", ...(JSON.parse(command ?? "[]") as string[])]).toEqual(check.test);
+  expect(options).toBe(
+    `--interval=${check.intervalSeconds}s --timeout=${check.timeoutSeconds}s ` +
+      `--start-period=${check.startPeriodSeconds / 60}m --retries=${check.retries}`,
+  );
+});
+
+test("the Dockerfile has the same defaults as the plan", () => {
+  const dockerfile = readFileSync("image-gen/Dockerfile", "utf8");
+  expect(/^ARG BASE_IMAGE=(.+)$/m.exec(dockerfile)?.[1]).toBe(image.buildArgs.BASE_IMAGE);
+  for (const [key, value] of Object.entries(cache.environment)) expect(dockerfile).toContain(`${key}=${value}`);
+  expect(/^USER (.+)$/m.exec(dockerfile)?.[1]).toBe(host.user);
+});
+
+test("the image's hash covers exactly what .dockerignore lets through", () => {
+  const lines = readFileSync("image-gen/.dockerignore", "utf8").split("\n");
+  const allowed = lines.filter((line) => line.startsWith("!")).map((line) => line.slice(1).replace(/\/?\**$/, ""));
+  expect(lines).toContain("*");
+  expect(allowed.sort()).toEqual([...image.contextEntries].sort());
+});

@@ -1,0 +1,27 @@
+import { expect, test } from "vitest";
+import { dockerDuration, formatBytes, formatSeconds } from "../../../infra/units.ts";
+
+test.each([
+  [0, "0 B"],
+  [999, "999 B"],
+  [1_000, "1 kB"],
+  [6_940_000_000, "6.94 GB"],
+  [12_345_678, "12.3 MB"],
+  [2e12, "2 TB"],
+])("%d bytes are %s", (bytes, text) => expect(formatBytes(bytes)).toBe(text));
+
+test.each([
+  [0, "0 s"],
+  [59.6, "1 min"],
+  [95, "1 min 35 s"],
+  [3_600, "1 h"],
+  [3_725, "1 h 2 min 5 s"],
+])("%d seconds are %s", (seconds, text) => expect(formatSeconds(seconds)).toBe(text));
+
+test.each([
+  [5, "5s"],
+  [60, "1m0s"],
+  [90, "1m30s"],
+  [2_400, "40m0s"],
+  [3_600, "1h0m0s"],
+])("Docker spells %d seconds %s", (seconds, text) => expect(dockerDuration(seconds)).toBe(text));
