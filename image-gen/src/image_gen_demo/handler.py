@@ -55,20 +55,21 @@ class HubHandler(BaseHTTPRequestHandler):
             self._control(url.path)
             return
         self._status = self._sent = 0
+        entry: dict[str, Any] = {
+            "time": time.time(),
+            "method": self.command,
+            "path": self.path,
+            "range": self.headers.get("Range"),
+            "authorized": self.headers.get("Authorization") is not None,
+            "status": 0,
+            "bytes": 0,
+        }
+        # At once, so that a request that is never answered can be seen too.
+        self.server.note(entry)
         try:
             self._serve(url.path, parse_qs(url.query))
         finally:
-            self.server.note(
-                {
-                    "time": time.time(),
-                    "method": self.command,
-                    "path": self.path,
-                    "range": self.headers.get("Range"),
-                    "authorized": self.headers.get("Authorization") is not None,
-                    "status": self._status,
-                    "bytes": self._sent,
-                }
-            )
+            self.server.finish(entry, self._status, self._sent)
 
     def _control(self, path: str) -> None:
         body = self._body()
@@ -162,7 +163,7 @@ class HubHandler(BaseHTTPRequestHandler):
         else:
             self._head(200, end, about)
         if self.command != "HEAD":
-            self._send(file, start, end, self.server.panel.spoils(file.path))
+            self._send(file, start, end, self.server.panel.spoils(file.path, end - start))
 
     def _send(self, file: HubFile, start: int, end: int, knobs: Knobs) -> None:
         began = time.monotonic()

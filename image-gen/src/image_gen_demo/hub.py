@@ -45,13 +45,19 @@ class DemoHub(ThreadingHTTPServer):
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """What was asked since the log was last emptied."""
+        """What was asked since the log was last emptied; status 0 means not answered yet."""
         with self._log_lock:
-            return list(self._log)
+            return [dict(entry) for entry in self._log]
 
     def note(self, entry: dict[str, Any]) -> None:
+        """A request began."""
         with self._log_lock:
             self._log.append(entry)
+
+    def finish(self, entry: dict[str, Any], status: int, sent: int) -> None:
+        """A request ended; now it goes to the log file too."""
+        with self._log_lock:
+            entry |= {"status": status, "bytes": sent}
             if self._log_stream:
                 self._log_stream.write(json.dumps(entry) + "\n")
                 self._log_stream.flush()

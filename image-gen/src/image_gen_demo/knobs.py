@@ -60,10 +60,10 @@ class KnobPanel:
         """The knobs, when this request is to be refused with their status."""
         return self._now if self._now.status is not None and self._spend() else None
 
-    def spoils(self, path: str) -> Knobs:
-        """The knobs to send this file with."""
+    def spoils(self, path: str, length: int) -> Knobs:
+        """The knobs to send `length` bytes of this file with; `times` counts only what they really spoil."""
         now = self._now
-        spoilt = now.drop_after_bytes is not None or now.stall_after_bytes is not None
+        spoilt = any(limit is not None and limit < length for limit in (now.drop_after_bytes, now.stall_after_bytes))
         corrupt = now.corrupt is not None and fnmatchcase(path, now.corrupt)
         if (spoilt or corrupt) and self._spend():
             return now if corrupt else replace(now, corrupt=None)

@@ -4,13 +4,23 @@ who serves the model or how it is loaded.
 """
 
 from image_gen.errors import ImageGenError
+from image_gen.store.backup import BackupReport
+from image_gen.store.bake import BakeReport
+from image_gen.store.clear import ClearReport
+from image_gen.store.inventory import CacheStatus
 from image_gen.store.locate import ReadyModel
 from image_gen.store.manifest import Manifest, ManifestFile
 from image_gen.store.progress import OnProgress, Progress
+from image_gen.store.restore import RestoreReport
 from image_gen.store.settings import StoreSettings
 from image_gen.store.store import ModelStore
+from image_gen.store.verify import VerifyReport
 
 __all__ = [
+    "BackupReport",
+    "BakeReport",
+    "CacheStatus",
+    "ClearReport",
     "ImageGenError",
     "Manifest",
     "ManifestFile",
@@ -18,5 +28,7 @@ __all__ = [
     "OnProgress",
     "Progress",
     "ReadyModel",
+    "RestoreReport",
     "StoreSettings",
+    "VerifyReport",
 ]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
+from image_gen.errors import ImageGenError
 from image_gen.store.layout import RepoLayout, folder_name
 from image_gen.store.manifest import Manifest, check_model_id, is_commit, read_manifest
 from image_gen.store.settings import StoreSettings
@@ -34,11 +37,16 @@ class Catalogue:
 
     def kept(self, model_id: str) -> Iterator[Manifest]:
         """The manifests that were resolved for a model on this cache, that of its default revision first."""
-        directory = self._settings.kept_manifests_dir
-        default = directory / f"{folder_name(model_id)}.json"
-        for path in [default, *sorted(directory.glob(f"{folder_name(model_id)}@*.json"))]:
-            if path.is_file():
+        for path in self.kept_files(model_id):
+            # One that can't be read is as good as none: it is resolved again, and then replaced.
+            with suppress(ImageGenError):
                 yield read_manifest(path)
+
+    def kept_files(self, model_id: str) -> list[Path]:
+        """Where the kept manifests of a model lie: `org--name.json` is that of its default revision."""
+        directory, name = self._settings.kept_manifests_dir, folder_name(model_id)
+        found = [directory / f"{name}.json", *sorted(directory.glob(f"{name}@*.json"))]
+        return [path for path in found if path.is_file()]
 
     def known(self, model_id: str) -> list[Manifest]:
         """Every manifest of a model, the one of its default revision first."""
@@ -47,12 +55,16 @@ class Catalogue:
     def find(self, model_id: str, revision: str | None) -> Manifest | None:
         """The manifest of a model at a revision; without one, at its default revision."""
         if revision is None:
-            own = f"{folder_name(model_id)}.json"
             shipped = next((known for known in self.shipped() if known.model_id == model_id), None)
-            kept = self._settings.kept_manifests_dir / own
-            return shipped or (read_manifest(kept) if kept.is_file() else None)
+            return shipped or self._kept_default(model_id)
         commit = revision if is_commit(revision) else self._commit_of(model_id, revision)
         return next((known for known in self.known(model_id) if known.revision == commit), None)
+
+    def _kept_default(self, model_id: str) -> Manifest | None:
+        path = self._settings.kept_manifests_dir / f"{folder_name(model_id)}.json"
+        with suppress(ImageGenError):
+            return read_manifest(path) if path.is_file() else None
+        return None
 
     def keep(self, manifest: Manifest, *, default: bool) -> None:
         """Writes a resolved manifest beside the cache, so that the next start needs no hub."""

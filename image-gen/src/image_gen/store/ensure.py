@@ -43,7 +43,7 @@ class Ensure:
         """The model, after its missing files came from the hub. One process at a time does this for a model."""
         manifest = self._catalogue.find(self._model_id, self._revision)
         with (
-            clear_errors(self._settings.volume_root, self._model_id),
+            clear_errors(self._settings.volume_root, f"fetching {self._model_id}"),
             file_lock(self._layout.lock, waiting(self._layout, manifest, on_progress, cancel)),
         ):
             found = self.here()

@@ -51,10 +51,12 @@ class Fetch:
         contents = self._contents()
         there = bytes_there(self._layout, self._manifest)
         meter = Meter("fetching", self._manifest.bytes_total, there, self._on_progress)
-        with clear_errors(self._settings.volume_root, self._manifest.model_id):
+        with clear_errors(self._settings.volume_root, f"fetching {self._manifest.model_id}"):
             for path in (self._layout.blobs, self._layout.snapshot(self._manifest.revision)):
                 path.mkdir(parents=True, exist_ok=True)
-            require_room(self._layout.blobs, self._needed(contents) + _SPARE_BYTES, self._manifest.model_id)
+            require_room(
+                self._layout.blobs, self._needed(contents) + _SPARE_BYTES, f"fetching {self._manifest.model_id}"
+            )
         self._all(contents, meter)
         return self._fetched
 
@@ -100,7 +102,7 @@ class Fetch:
             with self._count_lock:
                 self._fetched += max(0, count)
 
-        with clear_errors(self._settings.volume_root, self._manifest.model_id):
+        with clear_errors(self._settings.volume_root, f"fetching {self._manifest.model_id}"):
             name = self._blob_there(file)
             if name is None:
                 partial = self._layout.partial(file.content_key)

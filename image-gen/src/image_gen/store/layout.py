@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PREFIX = "models--"
+# Where a restore unpacks: on the same file system, beside the models.
+STAGING = ".image-gen-restore"
 
 
 def folder_name(model_id: str) -> str:

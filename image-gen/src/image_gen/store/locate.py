@@ -32,6 +32,16 @@ class ReadyModel:
     bytes_fetched: int = 0
     load: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 
+    def as_json(self) -> dict[str, object]:
+        return {
+            "id": self.model_id,
+            "revision": self.revision,
+            "directory": str(self.directory),
+            "source": self.source,
+            "bytes": self.bytes_total,
+            "bytes_fetched": self.bytes_fetched,
+        }
+
 
 def missing_files(directory: Path, manifest: Manifest) -> list[ManifestFile]:
     """The files that are not there at their full size; a link is judged by what it leads to."""

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
+from image_gen.errors import ImageGenError
+from image_gen.store.backup import BackupReport, back_up
+from image_gen.store.bake import BakeReport, bake
 from image_gen.store.catalogue import Catalogue
+from image_gen.store.clear import ClearReport, clear_models
 from image_gen.store.ensure import Ensure
 from image_gen.store.http import HubClient
+from image_gen.store.inventory import CacheStatus, cache_status, holdings
 from image_gen.store.locate import ReadyModel, open_directory
 from image_gen.store.manifest import Manifest
 from image_gen.store.progress import OnProgress
 from image_gen.store.resolve import resolve
+from image_gen.store.restore import RestoreReport, restore
 from image_gen.store.settings import StoreSettings
+from image_gen.store.verify import VerifyReport, verify_holdings
 
 
 class ModelStore:
@@ -53,6 +62,61 @@ class ModelStore:
             return known
         with HubClient(self.settings) as client:
             return resolve(client, model_id, revision or "main")
+
+    def status(self) -> CacheStatus:
+        """What is cached, complete or not, and the room on the volume. Changes nothing."""
+        return cache_status(self.settings)
+
+    def verify(
+        self,
+        model_id: str | None = None,
+        *,
+        repair: bool = False,
+        on_progress: OnProgress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> VerifyReport:
+        """Hashes every file of one model or of all, offline. `repair` removes damaged files, to be fetched again."""
+        wanted = None if model_id is None else self.catalogue.canonical_id(model_id)
+        chosen = [
+            each for each in holdings(self.settings) if each.revision is not None and wanted in {None, each.model_id}
+        ]
+        if wanted is not None and not chosen:
+            raise ImageGenError("MODEL_NOT_CACHED", f"{self.settings.hub_cache} does not hold {wanted}.")
+        return verify_holdings(
+            chosen, parallel=self.settings.parallel_files, repair=repair, on_progress=on_progress, cancel=cancel
+        )
+
+    def clear(self, model_id: str | None = None, *, dry_run: bool = False) -> ClearReport:
+        """Removes one model from the volume, or every one. With `dry_run` it only tells what would go."""
+        wanted = None if model_id is None else self.catalogue.canonical_id(model_id)
+        return clear_models(self.settings, wanted, dry_run=dry_run)
+
+    def backup(self, output: Path | BinaryIO, *, model_id: str | None = None, compress: bool = False) -> BackupReport:
+        """Writes every complete model, or one, into a tar whose paths begin with `data/huggingface`."""
+        wanted = None if model_id is None else self.catalogue.canonical_id(model_id)
+        return back_up(self.settings, output, model_id=wanted, compress=compress)
+
+    def restore(self, source: Path | BinaryIO, *, on_progress: OnProgress | None = None) -> RestoreReport:
+        """Brings back the models of a backup once all of them are proven; until then the cache stays as it is."""
+        return restore(self.settings, source, on_progress=on_progress)
+
+    def bake(
+        self,
+        model_id: str,
+        output: Path,
+        *,
+        revision: str | None = None,
+        on_progress: OnProgress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> BakeReport:
+        """Fetches a model into the cache and lays it down below `output` as a plain, proven directory."""
+        # What an image holds already is no source for another image.
+        unbaked = ModelStore(replace(self.settings, baked_dir=output / ".none"))
+        model = unbaked.ensure(model_id, revision=revision, on_progress=on_progress, cancel=cancel)
+        manifest = unbaked.catalogue.find(model.model_id, model.revision)
+        if manifest is None:
+            raise ImageGenError("CACHE_CHANGED", f"The manifest of {model_id} went away. Try again.", retryable=True)
+        return bake(model, manifest, output)
 
     def _ensure(self, model_id: str, revision: str | None) -> Ensure:
         return Ensure(self.settings, self.catalogue.canonical_id(model_id), revision or None)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from image_gen.errors import ImageGenError
-from image_gen.store.digest import CHUNK_BYTES, ContentDigest, feed
+from image_gen.store.digest import ContentDigest, feed
 from image_gen.store.http import Attempts, HubClient, check_cancelled
 from image_gen.store.manifest import Manifest, ManifestFile
 from image_gen.store.settings import StoreSettings
@@ -80,7 +80,8 @@ class Transfer:
                             continue
                     self._check_size(answer, have)
                     self._etag = _etag(answer)
-                    for chunk in answer.iter_raw(CHUNK_BYTES):
+                    # As the pieces come: gathering them into larger ones would lose some when the line breaks.
+                    for chunk in answer.iter_raw():
                         self._write(stream, chunk, have)
                         digest.update(chunk)
                         have += len(chunk)

@@ -79,11 +79,10 @@ def explain(error: OSError, place: Path, what: str) -> ImageGenError:
     if error.errno == errno.EROFS:
         return ImageGenError(
             "CACHE_READ_ONLY",
-            f"{place} is mounted read-only and lacks files of {what}. Fix: mount it writable once (leave out `:ro`), "
-            "or prefetch the model into it.",
+            f"{place} is mounted read-only, and {what} has to write there. Fix: mount it writable (leave out `:ro`).",
         )
     if error.errno in {errno.EACCES, errno.EPERM}:
-        owner = f"{os.getuid()}:{os.getgid()}"
+        owner = f"{os.geteuid()}:{os.getegid()}"
         make = "" if place.exists() else f"mkdir -p {place} && "
         return ImageGenError(
             "CACHE_NOT_WRITABLE",

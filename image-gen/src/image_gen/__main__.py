@@ -1,0 +1,5 @@
+"""`python -m image_gen` is the command `image-gen`."""
+
+from image_gen.cli import main
+
+raise SystemExit(main())

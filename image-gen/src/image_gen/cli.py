@@ -1,0 +1,248 @@
+"""The command `image-gen`, which looks after the model cache where it lies: inside the container.
+
+Comes in: arguments and the environment. Goes out: results on stdout, progress and one-line errors on stderr, an exit
+code. Must not: import torch or a web server; only `serve` does, when it is asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO, NoReturn, Protocol
+
+from image_gen.errors import ImageGenError
+from image_gen.store import ModelStore, StoreSettings, console
+from image_gen.store.demo import with_demo_hub
+
+DEFAULT_MODEL = "stabilityai/stable-diffusion-xl-base-1.0"
+OK, FAILED, USAGE, DAMAGED, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+EXIT_CODES = """\
+exit codes:
+  0  done
+  1  failed; the line on stderr says why and what to do
+  2  wrong arguments
+  3  damage found: in the cache (verify, backup, bake) or in a backup (restore)
+  4  refused: `clear` without --yes, a backup that would write outside the cache
+  130  interrupted; what has arrived is kept
+"""
+_EXIT_BY_CODE = {
+    "CORRUPT_CACHE": DAMAGED,
+    "CORRUPT_BACKUP": DAMAGED,
+    "BACKUP_UNSAFE": REFUSED,
+    "CANCELLED": INTERRUPTED,
+    "USAGE": USAGE,
+}
+
+
+class _Report(Protocol):
+    def as_json(self) -> dict[str, object]: ...
+
+
+def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] = os.environ) -> int:
+    """Runs one command and returns its exit code; nothing foreseen ends in a traceback."""
+    options = _parser(env).parse_args(arguments)
+    if options.command == "serve":
+        from image_gen.serving.main import serve
+
+        return serve()
+    run = Command(options, env)
+    try:
+        return run.execute()
+    except ImageGenError as error:
+        run.progress.end()
+        if options.json:
+            run.say(json.dumps({"error": error.as_json()}))
+        sys.stderr.write(f"image-gen: {error.message}\n")
+        return _EXIT_BY_CODE.get(error.code, FAILED)
+    except KeyboardInterrupt:
+        run.progress.end()
+        sys.stderr.write("image-gen: Interrupted; what has arrived is kept.\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has gone; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+class Command:
+    """One run of the command: its options, its store and its ways to talk."""
+
+    def __init__(self, options: argparse.Namespace, env: Mapping[str, str]) -> None:
+        self._options = options
+        self._env = env
+        self._cancel = threading.Event()
+        self.progress = console.ProgressPrinter()
+
+    def execute(self) -> int:
+        self._heed_signals()
+        run: Callable[[], int] = getattr(self, self._options.command)
+        return run()
+
+    def say(self, text: str) -> None:
+        # A backup on stdout leaves no room for words there.
+        stream = sys.stderr if getattr(self._options, "output", None) == "-" else sys.stdout
+        stream.write(text + "\n")
+        stream.flush()
+
+    def status(self) -> int:
+        status = self._store().status()
+        return self._tell(status, console.status_text(status))
+
+    def prefetch(self) -> int:
+        model = with_demo_hub(
+            self._store(),
+            self._options.model,
+            bool(self._env.get("HF_ENDPOINT")),
+            lambda store: store.ensure(
+                self._options.model, revision=self._options.revision, on_progress=self.progress, cancel=self._cancel
+            ),
+        )
+        return self._tell(model, console.ready_text(model))
+
+    def verify(self) -> int:
+        report = self._store().verify(
+            self._options.model, repair=self._options.repair, on_progress=self.progress, cancel=self._cancel
+        )
+        self._tell(report, console.verify_text(report))
+        return OK if report.ok else DAMAGED
+
+    def clear(self) -> int:
+        model = None if self._options.all else self._options.model
+        store = self._store()
+        if self._options.dry_run or not self._options.yes:
+            report = store.clear(model, dry_run=True)
+            self._tell(report, console.clear_text(report))
+            if self._options.dry_run:
+                return OK
+            sys.stderr.write("image-gen: Nothing was removed. Fix: add --yes to remove it.\n")
+            return REFUSED
+        report = store.clear(model)
+        return self._tell(report, console.clear_text(report))
+
+    def backup(self) -> int:
+        name: str = self._options.output
+        output = _stream(sys.stdout.buffer, "--output") if name == "-" else Path(name)
+        compress = self._options.gzip or name.endswith((".gz", ".tgz"))
+        report = self._store().backup(output, model_id=self._options.model, compress=compress)
+        return self._tell(report, console.backup_text(report))
+
+    def restore(self) -> int:
+        name: str = self._options.input
+        source = _stream(sys.stdin.buffer, "--input") if name == "-" else Path(name)
+        report = self._store().restore(source, on_progress=self.progress)
+        return self._tell(report, console.restore_text(report))
+
+    def bake(self) -> int:
+        settings = StoreSettings.from_env(self._env)
+        if self._options.cache:
+            home = Path(self._options.cache).absolute()
+            settings = replace(settings, hf_home=home, hub_cache=home / "hub")
+        secret = Path("/run/secrets/hf_token")
+        if settings.token is None and secret.is_file():
+            settings = replace(settings, token=secret.read_text(encoding="utf-8").strip() or None)
+        report = with_demo_hub(
+            ModelStore(settings),
+            self._options.model,
+            bool(self._env.get("HF_ENDPOINT")),
+            lambda store: store.bake(
+                self._options.model,
+                Path(self._options.output_dir).absolute(),
+                revision=self._options.revision,
+                on_progress=self.progress,
+                cancel=self._cancel,
+            ),
+        )
+        return self._tell(report, console.bake_text(report))
+
+    def resolve(self) -> int:
+        self.say(self._store().resolve(self._options.model, self._options.revision).to_json().rstrip())
+        return OK
+
+    def _store(self) -> ModelStore:
+        return ModelStore(StoreSettings.from_env(self._env))
+
+    def _tell(self, report: _Report, text: str) -> int:
+        self.progress.end()
+        self.say(json.dumps(report.as_json(), indent=2) if self._options.json else text)
+        return OK
+
+    def _heed_signals(self) -> None:
+        """Ends like Ctrl-C on SIGTERM too, so that temporary files go and threads stop."""
+
+        def stop(*_: object) -> NoReturn:
+            self._cancel.set()
+            raise KeyboardInterrupt
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
+
+
+def _stream(stream: BinaryIO, option: str) -> BinaryIO:
+    if stream.isatty():
+        raise ImageGenError("USAGE", f"An archive can't go through a terminal. Fix: {option} FILE, or use a pipe.")
+    return stream
+
+
+def _parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="image-gen",
+        description="Serves pictures, and looks after the cache of the model's files.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name, help=text, description=text, epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if name != "serve":
+            command.add_argument("--json", action="store_true", help="print the result as JSON")
+        return command
+
+    def add_model(command: argparse.ArgumentParser, default: str | None, required: bool = False) -> None:
+        shown = f" (default: {default})" if default else ""
+        command.add_argument("--model", default=default, required=required, metavar="ID", help=f"a model's id{shown}")
+
+    def add_revision(command: argparse.ArgumentParser) -> None:
+        command.add_argument(
+            "--revision", default=env.get("MODEL_REVISION", ""), help="commit, tag or branch (default: the known one)"
+        )
+
+    served = env.get("MODEL_ID") or DEFAULT_MODEL
+    add("serve", "Serve pictures over HTTP; the environment says which model, where and how.")
+    add("status", "Show what is cached, whether it is complete, and the room on the volume.")
+    prefetch = add("prefetch", "Fetch what a model lacks, so that a start needs no download.")
+    add_model(prefetch, served)
+    add_revision(prefetch)
+    verify = add("verify", "Hash every cached file, without a network, and name the damaged ones.")
+    add_model(verify, None)
+    verify.add_argument("--repair", action="store_true", help="remove damaged files, so that they are fetched again")
+    clear = add("clear", "Remove models from the volume; the next start fetches its model again.")
+    which = clear.add_mutually_exclusive_group(required=True)
+    which.add_argument("--model", metavar="ID", help="the model to remove")
+    which.add_argument("--all", action="store_true", help="remove every model")
+    clear.add_argument("--yes", action="store_true", help="really remove; without it, only show what would go")
+    clear.add_argument("--dry-run", action="store_true", help="only show what would go")
+    backup = add("backup", "Write the complete models into a tar that `restore`, or plain tar, brings back.")
+    add_model(backup, None)
+    backup.add_argument("--output", default="-", metavar="FILE", help="a file; - is stdout (default)")
+    backup.add_argument("--gzip", action="store_true", help="compress; a name that ends in .gz or .tgz does so too")
+    restore = add("restore", "Bring models back from a backup; nothing changes before all of it is verified.")
+    restore.add_argument("--input", default="-", metavar="FILE", help="a file; - is stdin (default)")
+    bake = add("bake", "Lay a model down as a plain directory for a container image.")
+    add_model(bake, None, required=True)
+    add_revision(bake)
+    bake.add_argument("--output", dest="output_dir", default="/opt/models", metavar="DIR", help="default: /opt/models")
+    bake.add_argument("--cache", metavar="DIR", help="where downloads are kept (default: the cache of the environment)")
+    resolve = add("resolve", "Print the manifest of a model: its commit and the files that would be fetched.")
+    add_model(resolve, served)
+    add_revision(resolve)
+    return parser

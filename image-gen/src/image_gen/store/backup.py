@@ -1,0 +1,138 @@
+"""Writes the complete models of a volume into a tar, a stream from start to end."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, BinaryIO, cast
+
+from image_gen.errors import ImageGenError
+from image_gen.store.archive import TOP, is_wanted
+from image_gen.store.catalogue import Catalogue
+from image_gen.store.digest import ContentDigest
+from image_gen.store.inventory import holdings
+from image_gen.store.layout import RepoLayout
+from image_gen.store.settings import StoreSettings
+from image_gen.store.volume import clear_errors
+
+
+@dataclass(frozen=True)
+class BackupReport:
+    """The models in the backup, those left out because they are incomplete, and the bytes of the files in it."""
+
+    models: tuple[str, ...]
+    skipped: tuple[str, ...]
+    bytes_stored: int
+
+    def as_json(self) -> dict[str, object]:
+        return {"models": list(self.models), "skipped": list(self.skipped), "bytes": self.bytes_stored}
+
+
+def back_up(settings: StoreSettings, output: Path | BinaryIO, *, model_id: str | None, compress: bool) -> BackupReport:
+    """Backs up every complete model on the volume, or one. Each content is proven by its hash as it is read.
+
+    A file appears under its name only when it is whole. Raises NOTHING_TO_BACK_UP, CORRUPT_CACHE, DISK_FULL.
+    """
+    here = [each for each in holdings(settings) if each.source == "volume" and model_id in {None, each.model_id}]
+    complete = {each.model_id for each in here if each.complete}
+    skipped = sorted({each.model_id for each in here} - complete)
+    if not complete:
+        what = f"a complete {model_id}" if model_id else "a complete model"
+        raise ImageGenError("NOTHING_TO_BACK_UP", f"{settings.hub_cache} does not hold {what}.")
+    if isinstance(output, Path):
+        with clear_errors(output.absolute().parent, "the backup"), _whole_file(output) as stream:
+            stored = _write(settings, sorted(complete), stream, compress)
+    else:
+        stored = _write(settings, sorted(complete), output, compress)
+    return BackupReport(tuple(sorted(complete)), tuple(skipped), stored)
+
+
+@contextmanager
+def _whole_file(output: Path) -> Iterator[BinaryIO]:
+    """A file that gets its name once it is complete and on the disk."""
+    partial = output.with_name(f"{output.name}.partial")
+    try:
+        with partial.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(output)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _write(settings: StoreSettings, models: list[str], stream: BinaryIO, compress: bool) -> int:
+    # Weights hardly shrink: the fastest level is the right one.
+    squeezed = gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0) if compress else None
+    kept = settings.kept_manifests_dir
+    stored = 0
+    with tarfile.open(fileobj=cast("IO[bytes]", squeezed or stream), mode="w|", format=tarfile.PAX_FORMAT) as archive:
+        # With their owners, so that plain tar, run as root, does not leave directories that the service can't write.
+        parents = [(settings.hf_home, ""), (settings.hub_cache, "hub"), (kept.parent, "image-gen")]
+        for path, name in [*parents, (kept, "image-gen/manifests")]:
+            if path.is_dir():
+                archive.addfile(_info(path, PurePosixPath(name), tarfile.DIRTYPE))
+        for model in models:
+            layout = RepoLayout(settings.hub_cache, model)
+            for path in [layout.root, *sorted(layout.root.rglob("*"))]:
+                stored += _add(archive, path, PurePosixPath("hub", path.relative_to(settings.hub_cache)))
+            for path in Catalogue(settings).kept_files(model):
+                stored += _add(archive, path, PurePosixPath("image-gen/manifests", path.name))
+    if squeezed:
+        squeezed.close()
+    return stored
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: PurePosixPath) -> int:
+    """One file, with the content in place of a link that leads out of its model; returns the bytes stored."""
+    if path.is_dir() and not path.is_symlink():
+        if not any(part.startswith(".") for part in name.parts):
+            archive.addfile(_info(path, name, tarfile.DIRTYPE))
+        return 0
+    if not is_wanted(name):
+        return 0
+    if path.is_symlink() and "snapshots" in name.parts:
+        info = _info(path, name, tarfile.SYMTYPE)
+        info.linkname = str(path.readlink())
+        archive.addfile(info)
+        return 0
+    with path.open("rb") as stream:
+        info = _info(path, name, tarfile.REGTYPE)
+        info.size = os.fstat(stream.fileno()).st_size
+        proof = _Proof(stream, info.size)
+        archive.addfile(info, cast("IO[bytes]", proof))
+    if "blobs" in name.parts and path.name not in {proof.digest.sha256, proof.digest.git_sha1}:
+        raise ImageGenError(
+            "CORRUPT_CACHE",
+            f"{path} is damaged, so no backup was made. Fix: `image-gen verify --repair`, then `image-gen prefetch`.",
+        )
+    return info.size
+
+
+def _info(path: Path, name: PurePosixPath, kind: bytes) -> tarfile.TarInfo:
+    """Numeric owners and modes are kept, so that a restore by plain tar leaves a cache that its user can write."""
+    status = path.lstat() if kind == tarfile.SYMTYPE else path.stat()
+    info = tarfile.TarInfo((TOP / name).as_posix())
+    info.type = kind
+    info.mode = status.st_mode & 0o777
+    info.uid, info.gid, info.mtime = status.st_uid, status.st_gid, int(status.st_mtime)
+    return info
+
+
+class _Proof:
+    """A file that is hashed while the archive reads it."""
+
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        self._stream = stream
+        self.digest = ContentDigest(size)
+
+    def read(self, count: int = -1) -> bytes:
+        chunk = self._stream.read(count)
+        self.digest.update(chunk)
+        return chunk

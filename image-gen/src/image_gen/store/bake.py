@@ -1,0 +1,82 @@
+"""Lays a model down as a plain directory for a container image: no links, no caches, the same bytes every time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from image_gen.errors import ImageGenError
+from image_gen.store.digest import CHUNK_BYTES, ContentDigest
+from image_gen.store.layout import folder_name
+from image_gen.store.locate import ReadyModel
+from image_gen.store.manifest import Manifest, ManifestFile
+from image_gen.store.volume import clear_errors, require_room
+
+# Layers of an image are compared with their times, so nothing may carry the time of the build.
+_TIME = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class BakeReport:
+    """Where the model lies, and the bytes of its files."""
+
+    directory: Path
+    model_id: str
+    revision: str
+    bytes_total: int
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "directory": str(self.directory),
+            "id": self.model_id,
+            "revision": self.revision,
+            "bytes": self.bytes_total,
+        }
+
+
+def bake(model: ReadyModel, manifest: Manifest, output: Path) -> BakeReport:
+    """Copies a complete model to `output/<org>--<name>/{manifest.json,snapshot/}`, proving each file on the way.
+
+    The directory appears whole or not at all. Raises CORRUPT_CACHE, DISK_FULL, CACHE_NOT_WRITABLE.
+    """
+    place = output / folder_name(model.model_id)
+    fresh = output / f".{place.name}.new"
+    what = f"baking {model.model_id}"
+    with clear_errors(output, what):
+        shutil.rmtree(fresh, ignore_errors=True)
+        (fresh / "snapshot").mkdir(parents=True)
+        require_room(fresh, manifest.bytes_total, what)
+        try:
+            for file in manifest.files:
+                _copy(model.directory / file.path, fresh / "snapshot" / file.path, file)
+            (fresh / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+            _settle(fresh)
+            shutil.rmtree(place, ignore_errors=True)
+            fresh.replace(place)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+    return BakeReport(place, model.model_id, model.revision, manifest.bytes_total)
+
+
+def _copy(source: Path, target: Path, file: ManifestFile) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    digest = ContentDigest(file.size)
+    with source.open("rb") as reader, target.open("xb") as writer:
+        while chunk := reader.read(CHUNK_BYTES):
+            digest.update(chunk)
+            writer.write(chunk)
+    if not digest.matches(file):
+        raise ImageGenError(
+            "CORRUPT_CACHE",
+            f"{source} is damaged, so nothing was baked. Fix: `image-gen verify --repair`, then bake again.",
+        )
+
+
+def _settle(tree: Path) -> None:
+    """Readable for every user, writable for its owner, and without a trace of the time."""
+    for path in [*sorted(tree.rglob("*"), reverse=True), tree]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        os.utime(path, (_TIME, _TIME))

@@ -1,0 +1,110 @@
+"""The store's results and its progress, as text for people."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TextIO
+
+from image_gen.store.backup import BackupReport
+from image_gen.store.bake import BakeReport
+from image_gen.store.clear import ClearReport
+from image_gen.store.inventory import CacheStatus
+from image_gen.store.locate import ReadyModel
+from image_gen.store.progress import Progress
+from image_gen.store.restore import RestoreReport
+from image_gen.store.verify import VerifyReport
+from image_gen.store.volume import human
+
+_LINE_EVERY_SECONDS = 5.0
+_BAR_WIDTH = 24
+
+
+class ProgressPrinter:
+    """Shows progress on stderr: a bar on a terminal, else a line every few seconds."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._terminal = self._stream.isatty()
+        self._last_line = time.monotonic()
+        self._open = False
+
+    def __call__(self, progress: Progress) -> None:
+        if self._terminal:
+            self._stream.write(f"\r\033[K{_bar(progress)} {_words(progress)}")
+            self._open = True
+        elif time.monotonic() - self._last_line >= _LINE_EVERY_SECONDS:
+            self._last_line = time.monotonic()
+            self._stream.write(f"{_words(progress)}\n")
+        self._stream.flush()
+
+    def end(self) -> None:
+        """Leaves the cursor at the beginning of a line."""
+        if self._open:
+            self._stream.write("\n")
+            self._open = False
+
+
+def _bar(progress: Progress) -> str:
+    full = _BAR_WIDTH * progress.bytes_done // progress.bytes_total if progress.bytes_total else _BAR_WIDTH
+    return f"[{'#' * full}{'.' * (_BAR_WIDTH - full)}]"
+
+
+def _words(progress: Progress) -> str:
+    left = f", {progress.eta_seconds:.0f} s left" if progress.eta_seconds is not None else ""
+    return (
+        f"{progress.phase} {human(progress.bytes_done)} of {human(progress.bytes_total)}, "
+        f"{human(progress.bytes_per_second)}/s{left}"
+    )
+
+
+def status_text(status: CacheStatus) -> str:
+    lines = [
+        f"{model.model_id}  {human(model.bytes_used)}  {model.source}  {(model.revision or 'no revision')[:12]}  "
+        + ("complete" if model.complete else f"INCOMPLETE, lacks {', '.join(model.missing) or 'everything'}")
+        for model in status.models
+    ]
+    mount = status.mount
+    kind = f"{mount.filesystem}, {'a mount' if mount.is_mount else 'no mount: it goes with the container'}"
+    lines += [
+        f"{human(status.bytes_used)} in {status.hf_home}",
+        f"{human(mount.bytes_free)} of {human(mount.bytes_total)} free on {mount.path} ({kind})",
+    ]
+    return "\n".join(lines if status.models else ["No model is cached.", *lines])
+
+
+def ready_text(model: ReadyModel) -> str:
+    how = f"{human(model.bytes_fetched)} fetched" if model.bytes_fetched else "nothing to fetch"
+    return f"{model.model_id} is complete: {human(model.bytes_total)}, {how}, in {model.directory}"
+
+
+def verify_text(report: VerifyReport) -> str:
+    lines = []
+    for model in report.models:
+        where = f"{model.model_id} ({model.source}, {(model.revision or '')[:12]})"
+        lines.append(f"{where}: {model.files} files, {human(model.bytes_read)} read, {'ok' if model.ok else 'DAMAGED'}")
+        lines += [f"  damaged: {path}" for path in model.damaged] + [f"  missing: {path}" for path in model.missing]
+    if report.repaired:
+        lines.append("The damaged files were removed; the next start, or `image-gen prefetch`, fetches them again.")
+    elif not report.ok:
+        lines.append("Fix: `image-gen verify --repair`, then `image-gen prefetch` or a restart.")
+    return "\n".join(lines or ["No model is cached."])
+
+
+def clear_text(report: ClearReport) -> str:
+    verb = "would remove" if report.dry_run else "removed"
+    lines = [f"{verb} {removal.model_id}: {human(removal.bytes_freed)}" for removal in report.removed]
+    return "\n".join([*lines, f"{human(report.bytes_freed)} in all"] if lines else ["No model is cached."])
+
+
+def backup_text(report: BackupReport) -> str:
+    skipped = f"; left out as incomplete: {', '.join(report.skipped)}" if report.skipped else ""
+    return f"backed up {', '.join(report.models)}: {human(report.bytes_stored)}{skipped}"
+
+
+def restore_text(report: RestoreReport) -> str:
+    return f"restored {', '.join(report.models)}: {human(report.bytes_restored)}, verified"
+
+
+def bake_text(report: BakeReport) -> str:
+    return f"baked {report.model_id} at {report.revision[:12]}: {human(report.bytes_total)} in {report.directory}"

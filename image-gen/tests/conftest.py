@@ -1,0 +1,111 @@
+"""What the tests of several parts share: a hub on loopback, repositories for it, stores that ask it."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from image_gen.store import ModelStore, StoreSettings
+from image_gen_demo.hub import DemoHub
+
+SOURCES = Path(__file__).resolve().parents[1] / "src"
+UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
+
+MakeRepo = Callable[..., Path]
+MakeStore = Callable[..., ModelStore]
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[DemoHub]:
+    """An empty hub on loopback."""
+    (tmp_path / "hub-root").mkdir()
+    server = DemoHub(tmp_path / "hub-root")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def make_repo(tmp_path: Path) -> MakeRepo:
+    """Writes a repository that looks like a pipeline, with random bytes as weights."""
+
+    def make(model_id: str = "test/model", seed: int = 0, unet_bytes: int = 3 << 20, **extra: bytes) -> Path:
+        noise = random.Random(seed)
+        root = tmp_path / "hub-root" / model_id
+        index = {
+            "_class_name": "StableDiffusionXLPipeline",
+            "unet": ["diffusers", "UNet2DConditionModel"],
+            "vae": ["diffusers", "AutoencoderKL"],
+            "tokenizer": ["transformers", "CLIPTokenizer"],
+            "tokenizer_2": ["transformers", "CLIPTokenizer"],
+            "scheduler": ["diffusers", "EulerDiscreteScheduler"],
+            "image_encoder": [None, None],
+        }
+        vocabulary = json.dumps({"seed": seed}).encode()
+        files = {
+            "model_index.json": json.dumps(index).encode(),
+            "README.md": b"---\nlicense: mit\n---\nA model for tests.\n",
+            "unet/config.json": b"{}",
+            UNET: noise.randbytes(unet_bytes),
+            "vae/config.json": b'{"vae": 1}',
+            "vae/diffusion_pytorch_model.fp16.safetensors": noise.randbytes(300_000),
+            "vae/diffusion_pytorch_model.safetensors": noise.randbytes(1000),
+            "tokenizer/vocab.json": vocabulary,
+            "tokenizer_2/vocab.json": vocabulary,
+            "scheduler/scheduler_config.json": b'{"steps": 1}',
+        }
+        for path, content in (files | {name.replace("__", "/"): value for name, value in extra.items()}).items():
+            place = root / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+        return root
+
+    return make
+
+
+@pytest.fixture
+def make_store(tmp_path: Path, hub: DemoHub) -> MakeStore:
+    """A store with a cache of its own that asks the hub; with short times, as the hub is near."""
+
+    def make(home: Path | None = None, **changes: object) -> ModelStore:
+        place = home or tmp_path / "data" / "huggingface"
+        settings = StoreSettings(
+            hf_home=place,
+            hub_cache=place / "hub",
+            baked_dir=tmp_path / "baked",
+            endpoint=hub.url,
+            connect_timeout=0.5,
+            read_timeout=0.5,
+        )
+        return ModelStore(replace(settings, **changes))  # type: ignore[arg-type] # names are the caller's
+
+    return make
+
+
+@pytest.fixture
+def command_env(tmp_path: Path, hub: DemoHub) -> dict[str, str]:
+    """The environment for `python -m image_gen …` against the hub, on the cache that `make_store` uses."""
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(SOURCES),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HF_HOME": str(tmp_path / "data" / "huggingface"),
+        "HF_ENDPOINT": hub.url,
+        "IMAGE_GEN_BAKED_DIR": str(tmp_path / "baked"),
+    }
+
+
+@pytest.fixture
+def command() -> list[str]:
+    """How to start the command `image-gen`."""
+    return [sys.executable, "-m", "image_gen"]

@@ -1,0 +1,275 @@
+"""What is backed up comes back, whoever made the archive; what is harmful or damaged does not."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import UNET, MakeRepo, MakeStore
+
+from image_gen.errors import ImageGenError
+from image_gen.store import ModelStore, StoreSettings
+from image_gen.store.lock import file_lock
+from image_gen_demo.hub import DemoHub
+
+Change = Callable[[tarfile.TarInfo], None]
+
+
+def tree(place: Path) -> dict[str, str | bytes]:
+    """Everything below a directory but locks: links as what they point to, files as their content."""
+    return {
+        path.relative_to(place).as_posix(): str(path.readlink()) if path.is_symlink() else path.read_bytes()
+        for path in sorted(place.rglob("*"))
+        if (path.is_symlink() or path.is_file()) and ".locks" not in path.parts
+    }
+
+
+@pytest.fixture
+def filled(make_repo: MakeRepo, make_store: MakeStore) -> ModelStore:
+    """A store with one model, and with things that are nobody's business."""
+    make_repo()
+    store = make_store()
+    store.ensure("test/model")
+    return store
+
+
+@pytest.mark.parametrize("name", ["backup.tar", "backup.tar.gz"])
+def test_a_backup_brings_everything_back(filled: ModelStore, hub: DemoHub, tmp_path: Path, name: str) -> None:
+    home = filled.settings.hf_home
+    before = tree(home)
+    report = filled.backup(tmp_path / name, compress=name.endswith("gz"))
+    assert report.models == ("test/model",) and report.skipped == ()
+    filled.clear()
+    hub.forget()
+    assert filled.restore(tmp_path / name).models == ("test/model",)
+    assert tree(home) == before
+    assert filled.ensure("test/model").source == "volume" and hub.requests == []
+
+
+def test_plain_tar_restores_a_backup_too(filled: ModelStore, tmp_path: Path) -> None:
+    filled.backup(tmp_path / "backup.tar.gz", compress=True)
+    subprocess.run(["tar", "xzf", tmp_path / "backup.tar.gz", "-C", tmp_path / "hub-root"], check=True)
+    restored = tmp_path / "hub-root" / "data" / "huggingface"
+    assert tree(restored) == tree(filled.settings.hf_home)
+    assert restored.stat().st_uid == filled.settings.hf_home.stat().st_uid
+
+
+@pytest.mark.parametrize("spelling", ["data/huggingface", "./data/huggingface", "/data/huggingface"])
+def test_the_guides_own_archive_is_restored(filled: ModelStore, tmp_path: Path, spelling: str) -> None:
+    """The guide runs `tar czf … /data/huggingface`, which takes all there is, a token and locks included."""
+    home = filled.settings.hf_home
+    (home / "token").write_text("hf_theirs")
+    (home / "xet").mkdir()
+    (home / "xet" / "log").write_text("x")
+    names = [spelling, "-C", str(tmp_path)] if not spelling.startswith("/") else []
+    command = ["tar", "czf", str(tmp_path / "guide.tar.gz"), *names[1:], *names[:1]]
+    if spelling.startswith("/"):
+        command += ["-P", "--transform", "s,^data,/data,", "-C", str(tmp_path), "data/huggingface"]
+    subprocess.run(command, check=True)
+    before = tree(home / "hub")
+    filled.clear()
+    (home / "token").unlink()
+    assert filled.restore(tmp_path / "guide.tar.gz").models == ("test/model",)
+    assert tree(home / "hub") == before
+    assert not (home / "token").exists()
+
+
+def test_a_restore_mends_a_damaged_cache_and_keeps_what_else_is_there(
+    filled: ModelStore, make_repo: MakeRepo, tmp_path: Path
+) -> None:
+    filled.backup(tmp_path / "backup.tar")
+    make_repo("test/other", seed=5)
+    other = filled.ensure("test/other")
+    with ((filled.ensure("test/model").directory) / UNET).open("r+b") as stream:
+        stream.write(b"damage")
+    assert not filled.verify().ok
+    filled.restore(tmp_path / "backup.tar")
+    assert filled.verify().ok and filled.ensure("test/other").directory == other.directory
+
+
+def test_secrets_and_half_fetched_files_stay_out(filled: ModelStore, tmp_path: Path) -> None:
+    home = filled.settings.hf_home
+    (home / "token").write_text("hf_mine")
+    (home / "hub" / "models--test--model" / "blobs" / ("1" * 64 + ".incomplete")).write_bytes(b"x")
+    filled.backup(tmp_path / "backup.tar")
+    with tarfile.open(tmp_path / "backup.tar") as archive:
+        names = archive.getnames()
+    assert names and all(name.startswith("data/huggingface") for name in names)
+    assert not [name for name in names if "token" == Path(name).name or "incomplete" in name or ".locks" in name]
+
+
+def test_an_incomplete_model_is_left_out_and_told(filled: ModelStore, make_repo: MakeRepo, tmp_path: Path) -> None:
+    make_repo("test/other", seed=5)
+    (filled.ensure("test/other").directory / UNET).unlink()
+    report = filled.backup(tmp_path / "backup.tar")
+    assert (report.models, report.skipped) == (("test/model",), ("test/other",))
+    with pytest.raises(ImageGenError) as caught:
+        filled.backup(tmp_path / "other.tar", model_id="test/other")
+    assert caught.value.code == "NOTHING_TO_BACK_UP" and not (tmp_path / "other.tar").exists()
+
+
+def test_a_damaged_cache_is_not_backed_up(filled: ModelStore, tmp_path: Path) -> None:
+    (tmp_path / "backup.tar").write_text("the last good one")
+    with (filled.ensure("test/model").directory / UNET).open("r+b") as stream:
+        stream.write(b"damage")
+    with pytest.raises(ImageGenError) as caught:
+        filled.backup(tmp_path / "backup.tar")
+    assert caught.value.code == "CORRUPT_CACHE"
+    assert (tmp_path / "backup.tar").read_text() == "the last good one"
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def rewritten(archive: Path, change: Change) -> Path:
+    """The archive with every member passed through `change`."""
+    target = archive.with_name("changed.tar")
+    with tarfile.open(archive) as source, tarfile.open(target, "w") as result:
+        for member in source:
+            content = source.extractfile(member).read() if member.isreg() else b""  # type: ignore[union-attr]
+            # They hold the long names, and would win over what is changed.
+            member.pax_headers = {}
+            change(member)
+            result.addfile(member, io.BytesIO(content))
+    return target
+
+
+def last_link(member: tarfile.TarInfo) -> bool:
+    return member.name.endswith(UNET)
+
+
+def climb(member: tarfile.TarInfo) -> None:
+    if last_link(member):
+        member.name = "data/huggingface/hub/models--a--b/snapshots/../../../../../evil"
+
+
+def link_out(member: tarfile.TarInfo) -> None:
+    if last_link(member):
+        member.linkname = "../" * 12 + "etc/passwd"
+
+
+def link_to_root(member: tarfile.TarInfo) -> None:
+    if last_link(member):
+        member.linkname = "/etc/passwd"
+
+
+def hard_link(member: tarfile.TarInfo) -> None:
+    if last_link(member):
+        member.type, member.linkname = tarfile.LNKTYPE, "/etc/passwd"
+
+
+def device(member: tarfile.TarInfo) -> None:
+    if last_link(member):
+        member.type = tarfile.CHRTYPE
+
+
+def through_a_link(member: tarfile.TarInfo) -> None:
+    if member.name.endswith("/snapshots") or "/snapshots/" not in member.name:
+        return
+    if member.isdir() and member.name.endswith("/unet"):
+        member.type, member.linkname = tarfile.SYMTYPE, "../../blobs"
+
+
+@pytest.mark.parametrize("change", [climb, link_out, link_to_root, hard_link, device, through_a_link])
+def test_an_archive_that_reaches_out_is_refused(filled: ModelStore, tmp_path: Path, change: Change) -> None:
+    filled.backup(tmp_path / "backup.tar")
+    harmful = rewritten(tmp_path / "backup.tar", change)
+    before = tree(tmp_path / "data")
+    with pytest.raises(ImageGenError) as caught:
+        filled.restore(harmful)
+    assert caught.value.code == "BACKUP_UNSAFE"
+    assert tree(tmp_path / "data") == before and not (tmp_path / "evil").exists()
+
+
+def test_a_damaged_archive_changes_nothing(filled: ModelStore, tmp_path: Path) -> None:
+    filled.backup(tmp_path / "backup.tar")
+    content = bytearray((tmp_path / "backup.tar").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (tmp_path / "damaged.tar").write_bytes(content)
+    (tmp_path / "cut.tar").write_bytes(content[: len(content) // 3])
+    (tmp_path / "other.tar").write_bytes(b"no archive at all" * 100)
+    before = tree(tmp_path / "data")
+    for name, code in (("damaged", "CORRUPT_BACKUP"), ("cut", "BACKUP_INVALID"), ("other", "BACKUP_INVALID")):
+        with pytest.raises(ImageGenError) as caught:
+            filled.restore(tmp_path / f"{name}.tar")
+        assert caught.value.code == code
+        assert tree(tmp_path / "data") == before
+    with pytest.raises(ImageGenError) as caught:
+        filled.restore(tmp_path / "none.tar")
+    assert caught.value.code == "BACKUP_INVALID"
+
+
+def test_an_archive_that_lacks_a_file_is_refused(filled: ModelStore, tmp_path: Path) -> None:
+    home = filled.settings.hf_home
+    (filled.ensure("test/model").directory / UNET).resolve().unlink()
+    subprocess.run(["tar", "cf", tmp_path / "guide.tar", "-C", home.parents[1], "data/huggingface"], check=True)
+    with pytest.raises(ImageGenError) as caught:
+        filled.restore(tmp_path / "guide.tar")
+    assert caught.value.code == "CORRUPT_BACKUP" and UNET in caught.value.message
+
+
+@pytest.mark.parametrize("moment", ["unpacking", "placing"])
+def test_an_interrupted_restore_leaves_a_cache_that_works(
+    filled: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    filled.backup(tmp_path / "backup.tar")
+    before = tree(filled.settings.hf_home)
+    calls = 0
+
+    def power_cut(*arguments: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            raise KeyboardInterrupt
+        real(*arguments)
+
+    target = "unpack._write" if moment == "unpacking" else "restore._put"
+    module = importlib.import_module(f"image_gen.store.{target.partition('.')[0]}")
+    real = getattr(module, target.partition(".")[2])
+    monkeypatch.setattr(f"image_gen.store.{target}", power_cut)
+    with pytest.raises(KeyboardInterrupt):
+        filled.restore(tmp_path / "backup.tar")
+    monkeypatch.undo()
+    assert tree(filled.settings.hf_home) == before and filled.verify().ok
+    # What a kill without a chance to tidy up leaves is swept away by the next restore.
+    (filled.settings.hub_cache / ".image-gen-restore" / "hub").mkdir(parents=True)
+    filled.restore(tmp_path / "backup.tar")
+    assert tree(filled.settings.hf_home) == before
+
+
+def test_a_model_that_is_being_fetched_is_not_restored(filled: ModelStore, tmp_path: Path) -> None:
+    filled.backup(tmp_path / "backup.tar")
+    lock = filled.settings.hub_cache / ".locks" / "models--test--model" / "image-gen.lock"
+    with file_lock(lock, lambda: None), pytest.raises(ImageGenError) as caught:
+        filled.restore(tmp_path / "backup.tar")
+    assert caught.value.code == "CACHE_BUSY" and caught.value.retryable
+
+
+def test_contents_kept_outside_the_model_are_taken_along(filled: ModelStore, tmp_path: Path) -> None:
+    """Newer hub clients keep contents beside the models; the guide's tar has both, ours the content itself."""
+    blob = (filled.ensure("test/model").directory / UNET).resolve()
+    shared = filled.settings.hub_cache / "blobs" / "ab" / ("ab" * 32)
+    shared.parent.mkdir(parents=True)
+    content = blob.read_bytes()
+    blob.replace(shared)
+    blob.symlink_to(f"../../blobs/ab/{shared.name}")
+    filled.backup(tmp_path / "ours.tar")
+    subprocess.run(["tar", "cf", tmp_path / "guide.tar", "-C", tmp_path, "data/huggingface"], check=True)
+    for name in ("ours.tar", "guide.tar"):
+        shutil.rmtree(filled.settings.hub_cache)
+        filled.restore(tmp_path / name)
+        assert not blob.is_symlink() and blob.read_bytes() == content
+
+
+def test_a_home_elsewhere_uses_the_same_names(filled: ModelStore, tmp_path: Path) -> None:
+    filled.backup(tmp_path / "backup.tar")
+    home = tmp_path / "elsewhere"
+    other = ModelStore(StoreSettings(hf_home=home, hub_cache=tmp_path / "cache", offline=True))
+    other.restore(tmp_path / "backup.tar")
+    assert other.ensure("test/model").source == "volume"
+    assert os.path.commonpath([other.ensure("test/model").directory, tmp_path / "cache"]) == str(tmp_path / "cache")
