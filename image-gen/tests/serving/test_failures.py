@@ -1,0 +1,85 @@
+"""What goes wrong around the engine: it is said in /readyz, and mended where waiting or a restart can mend it."""
+
+import os
+import signal
+
+import pytest
+
+from .conftest import StartServer
+
+
+@pytest.mark.parametrize(("prompt", "how"), [("die", "ended with exit code 3"), ("be killed", "was ended by SIGKILL")])
+def test_a_dead_engine_is_told_and_started_again(start_server: StartServer, prompt: str, how: str) -> None:
+    server = start_server()
+    server.wait_phase("ready")
+    answer = server.post({"prompt": prompt})
+    assert answer.status == 503
+    assert answer.json["error"]["code"] == "engine_died"
+    state = server.wait_phase("failed")
+    assert state["error"]["code"] == "ENGINE_DIED"
+    assert state["error"]["retryable"] is True
+    assert how in state["error"]["message"]
+    assert server.get("/healthz").status == 200
+    refused = server.post({"prompt": "x"})
+    assert refused.status == 503
+    assert refused.json["error"]["code"] == "not_ready"
+    assert "phase failed" in refused.json["error"]["message"]
+    state = server.wait_phase("ready")
+    assert state["error"] is None
+    assert server.post({"prompt": "x"}).status == 200
+    assert server.metric("image_gen_engine_restarts_total") == 1
+
+
+def test_an_engine_that_dies_between_pictures_is_started_again(start_server: StartServer) -> None:
+    server = start_server()
+    server.wait_phase("ready")
+    os.kill(server.engine_pid(), signal.SIGKILL)
+    server.wait_phase("failed")
+    server.wait_phase("ready")
+
+
+def test_an_error_that_a_restart_cannot_mend_stays(start_server: StartServer) -> None:
+    error = {"code": "GPU_UNUSABLE", "message": "The driver is too old: update it.", "retryable": False}
+    server = start_server(FAKE_ENGINE={"load_error": error})
+    state = server.wait_phase("failed")
+    assert state["error"] == error
+    assert "[image-gen] ERROR: The driver is too old: update it. (GPU_UNUSABLE)" in server.log
+    answer = server.post({"prompt": "x"})
+    assert answer.status == 503
+    assert "The driver is too old" in answer.json["error"]["message"]
+    assert server.get("/healthz").status == 200
+    assert server.log.count("ERROR") == 1
+
+
+def test_an_error_that_a_restart_may_mend_is_tried_again(start_server: StartServer) -> None:
+    error = {"code": "OUT_OF_MEMORY", "message": "Not enough memory.", "retryable": True}
+    server = start_server(FAKE_ENGINE={"load_error": error})
+    assert server.wait_phase("failed")["error"] == error
+    server.wait_log("Next attempt in 2 s.")
+    assert server.log.index("Next attempt in 1 s.") < server.log.index("Next attempt in 2 s.")
+
+
+def test_wrong_settings_are_all_told_and_end_it(start_server: StartServer) -> None:
+    server = start_server(IMAGE_GEN_DEVICE="tpu", IMAGE_GEN_QUEUE_LIMIT="many")
+    assert server.process.wait(10) == 2
+    assert server.log == (
+        "[image-gen] ERROR: IMAGE_GEN_DEVICE: expected auto, cpu, cuda or mps, got 'tpu'; IMAGE_GEN_QUEUE_LIMIT: expected a "
+        "whole number from 0 to 10000, got 'many'. Correct the environment and restart.\n"
+    )
+
+
+def test_a_taken_port_is_told(start_server: StartServer) -> None:
+    first = start_server()
+    first.wait_alive()
+    second = start_server(PORT=first.port)
+    assert second.process.wait(10) == 1
+    assert (
+        f"Cannot listen on 127.0.0.1 port {first.port} (Address already in use): set PORT to a free one." in second.log
+    )
+
+
+def test_a_directory_that_is_no_model_is_told(start_server: StartServer) -> None:
+    server = start_server(MODEL_DIR="/nonexistent")
+    state = server.wait_phase("failed")
+    assert state["error"]["code"] == "MODEL_DIR_INVALID"
+    assert state["error"]["retryable"] is False

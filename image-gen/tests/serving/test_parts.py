@@ -1,0 +1,140 @@
+"""The pure parts: settings, wording, readiness, and the collecting of orphans."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from image_gen.errors import ImageGenError
+from image_gen.log import configure
+from image_gen.serving.engine import pause_before_restart
+from image_gen.serving.fetching import pause_before_retry
+from image_gen.serving.readiness import Readiness
+from image_gen.serving.reaper import reap_once
+from image_gen.serving.wording import duration, first_run_note, progress_line, size
+from image_gen.settings import DEFAULT_MODEL, VERSION, Settings
+from image_gen.store import Progress
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert Settings.from_env({}) == Settings()
+    assert Settings.from_env({"MODEL_ID": " ", "PORT": "", "HF_ENDPOINT": ""}) == Settings()
+    assert Settings().model_id == DEFAULT_MODEL
+
+
+def test_every_variable_is_read() -> None:
+    read = Settings.from_env(
+        {
+            "MODEL_ID": "demo", "MODEL_REVISION": "abc", "MODEL_DIR": "/m", "HF_ENDPOINT": "http://h", "HOST": "::1",
+            "PORT": "1", "IMAGE_GEN_DEVICE": "CUDA", "IMAGE_GEN_DTYPE": "bfloat16", "IMAGE_GEN_QUEUE_LIMIT": "0",
+            "IMAGE_GEN_REQUEST_TIMEOUT": "2", "IMAGE_GEN_DRAIN_TIMEOUT": "3", "IMAGE_GEN_WARMUP_SIZE": "4",
+            "IMAGE_GEN_MAX_SIZE": "512",
+        }
+    )  # fmt: skip
+    assert read == Settings("demo", "abc", Path("/m"), True, "::1", 1, "cuda", "bfloat16", 0, 2.0, 3.0, 4, 512)
+    assert read.is_demo
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "65536", "8_000", "٣", "1e3"])
+def test_a_port_that_is_none_is_told(value: str) -> None:
+    with pytest.raises(ImageGenError, match="PORT: expected a whole number from 0 to 65535") as told:
+        Settings.from_env({"PORT": value})
+    assert told.value.code == "SETTING_INVALID"
+
+
+def test_the_version_is_the_packages() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["version"] == VERSION
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (9_996, "10.0 kB"), (524_619, "525 kB"), (999_600, "1.00 MB"),
+     (6_941_187_536, "6.94 GB"), (71.63 * 2**30, "76.9 GB"), (5e15, "5000 TB")],
+)  # fmt: skip
+def test_sizes_in_words(count: float, text: str) -> None:
+    assert size(count) == text
+
+
+def test_the_guides_note_holds_the_real_size_and_its_time() -> None:
+    assert first_run_note(6_941_187_536) == (
+        "NOTE: First run will download ~6.94 GB model files - this can take 5-15 minutes!"
+    )
+    assert first_run_note(2_134_194_125) == (
+        "NOTE: First run will download ~2.13 GB model files - this can take 2-5 minutes!"
+    )
+    assert first_run_note(3_000_000).endswith("this takes less than a minute.")
+
+
+def test_progress_in_words() -> None:
+    half = Progress("fetching", 500, 1000, "f", 100.0, 5.0)
+    assert progress_line(half) == "Downloading: 50% (500 B of 1.00 kB), 100 B/s, 5 s left"
+    assert progress_line(Progress("verifying", 0, 0, None, 0.0, None)) == "Verifying: 100% (0 B of 0 B), 0 B/s"
+    assert [duration(seconds) for seconds in (59.4, 60, 3599, 3600, 90_000)] == [
+        "59 s", "1 min 0 s", "59 min 59 s", "1 h 0 min", "25 h 0 min",
+    ]  # fmt: skip
+
+
+def test_pauses_grow_to_a_limit() -> None:
+    assert [pause_before_retry(n) for n in (1, 2, 3, 7, 30)] == [5, 10, 20, 300, 300]
+    assert [pause_before_restart(n) for n in (1, 2, 3, 7, 30)] == [1, 2, 4, 60, 60]
+
+
+def test_the_seconds_of_each_phase_add_up() -> None:
+    now = [0.0]
+    readiness = Readiness("m", None, "1", clock=lambda: now[0])
+    now[0] = 1.0
+    readiness.enter("fetching")
+    now[0] = 3.0
+    readiness.fail(ImageGenError("HUB_UNREACHABLE", "down", retryable=True))
+    now[0] = 10.0
+    readiness.enter("fetching")
+    assert readiness.error is None
+    now[0] = 11.5
+    assert readiness.phase_seconds() == {"starting": 1.0, "fetching": 3.5}
+
+
+def test_a_lasting_error_is_not_forgotten_and_stopping_is_the_end() -> None:
+    readiness = Readiness("m", None, "1")
+    readiness.fail(ImageGenError("GATED_MODEL", "no"))
+    readiness.enter("fetching")
+    assert readiness.as_json()["phase"] == "failed"
+    assert readiness.as_json()["error"] == {"code": "GATED_MODEL", "message": "no", "retryable": False}
+    readiness.enter("stopping")
+    readiness.enter("ready")
+    readiness.fail(ImageGenError("ENGINE_DIED", "it was ended"))
+    assert readiness.phase == "stopping"
+
+
+def test_a_line_of_the_log_is_prefixed_and_keeps_the_token(capsys: pytest.CaptureFixture[str]) -> None:
+    log = configure(["hf_secret_token", ""], stream=sys.stdout)
+    log.warning("with hf_secret_token\nsecond")
+    assert capsys.readouterr().out == "[image-gen] WARNING: with ***\n[image-gen] second\n"
+
+
+def test_orphans_are_collected_and_own_children_are_not() -> None:
+    with subprocess.Popen(["true"]) as own:
+        os.waitid(os.P_PID, own.pid, os.WEXITED | os.WNOWAIT)
+        assert reap_once(lambda pid: pid == own.pid) == 0
+        assert own.wait() == 0
+    orphan = os.posix_spawn("/bin/true", ["true"], {})
+    os.waitid(os.P_PID, orphan, os.WEXITED | os.WNOWAIT)
+    assert reap_once(lambda _: False) == 1
+    with pytest.raises(ChildProcessError):
+        os.waitpid(orphan, 0)
+
+
+def test_the_server_never_imports_torch_and_the_first_answer_never_fastapi() -> None:
+    code = (
+        "import sys, image_gen.serving.main; heavy = {'torch', 'diffusers', 'transformers', 'huggingface_hub', 'fastapi', "
+        "'pydantic', 'prometheus_client', 'httpx2'} & set(sys.modules); print(sorted(heavy)); "
+        "import image_gen.serving.app; print(sorted({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
+    assert done.stdout == "[]\n[]\n"

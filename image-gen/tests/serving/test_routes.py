@@ -1,0 +1,79 @@
+"""The other routes: the model, metrics, the page, and the answers for what is not there."""
+
+import re
+
+from .conftest import Server
+
+
+def test_alive_and_ready(server: Server) -> None:
+    assert server.get("/healthz").json == {"status": "alive"}
+    ready = server.get("/readyz")
+    assert ready.status == 200
+    assert ready.headers["cache-control"] == "no-store"
+    state = ready.json
+    assert set(state) == {
+        "phase", "bytes_done", "bytes_total", "eta_seconds", "error", "model", "revision", "source", "device", "file",
+        "bytes_per_second", "phases", "version",
+    }  # fmt: skip
+    assert (state["phase"], state["error"], state["source"], state["device"]) == ("ready", None, "directory", "cpu")
+    assert state["bytes_done"] == state["bytes_total"] > 0
+    assert set(state["phases"]) == {"starting", "loading", "warming"}
+    assert server.get("/healthz", "HEAD").body == b""
+    assert server.get("/readyz", "POST").status == 405
+
+
+def test_the_model_in_openais_shape(server: Server) -> None:
+    listing = server.get("/v1/models").json
+    assert listing["object"] == "list"
+    [model] = listing["data"]
+    assert (model["object"], model["owned_by"], model["default_size"]) == ("model", "stabilityai", "64x64")
+    assert server.get(f"/v1/models/{model['id']}").json == model
+    missing = server.get("/v1/models/other/model")
+    assert missing.status == 404
+    assert missing.json["error"]["code"] == "model_not_found"
+
+
+def test_metrics_count_what_happens(server: Server) -> None:
+    before = server.metric('image_gen_images_total{outcome="ok"}')
+    server.post({"prompt": "x", "n": 2})
+    server.post({"prompt": "out of memory"})
+    assert server.metric('image_gen_images_total{outcome="ok"}') == before + 2
+    assert server.metric('image_gen_images_total{outcome="failed"}') >= 1
+    assert server.metric("image_gen_image_seconds_count") == before + 2
+    assert server.metric("image_gen_queue_wait_seconds_count") >= 2
+    assert server.metric("image_gen_ready") == 1
+    assert server.metric('image_gen_phase{phase="ready"}') == 1
+    assert server.metric('image_gen_startup_phase_seconds{phase="loading"}') >= 0
+    assert server.metric('image_gen_engine_seconds{part="warming"}') == 0.3
+    assert server.metric("image_gen_queue_depth") == 0
+    assert server.metric("image_gen_engine_restarts_total") == 0
+    assert server.metric("image_gen_cache_fetched_bytes_total") == 0
+    assert server.metric("image_gen_cache_hit_bytes_total") == server.state()["bytes_total"]
+
+
+def test_the_page_needs_nothing_from_elsewhere(server: Server) -> None:
+    answer = server.get("/")
+    page = answer.body.decode()
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", page)
+    assert "@import" not in page
+    assert '<html lang="en">' in page
+    fields = set(re.findall(r"<label for=\"([a-z-]+)\"", page))
+    assert fields == {"prompt", "negative", "steps", "seed", "size"}
+    for field in fields:
+        assert f'id="{field}"' in page
+
+
+def test_what_is_not_there_is_told_in_openais_shape(server: Server) -> None:
+    answer = server.get("/nothing")
+    assert answer.status == 404
+    assert answer.json["error"]["code"] == "not_found"
+    assert server.get("/v1/images/generations").status == 405
+    assert server.get("/docs").status == 404
+
+
+def test_the_schema_tells_the_body(server: Server) -> None:
+    operation = server.get("/openapi.json").json["paths"]["/v1/images/generations"]["post"]
+    properties = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    assert properties["steps"]["maximum"] == 150
