@@ -102,7 +102,7 @@ def test_secrets_and_half_fetched_files_stay_out(filled: ModelStore, tmp_path: P
     with tarfile.open(tmp_path / "backup.tar") as archive:
         names = archive.getnames()
     assert names and all(name.startswith("data/huggingface") for name in names)
-    assert not [name for name in names if "token" == Path(name).name or "incomplete" in name or ".locks" in name]
+    assert not [name for name in names if Path(name).name == "token" or "incomplete" in name or ".locks" in name]
 
 
 def test_an_incomplete_model_is_left_out_and_told(filled: ModelStore, make_repo: MakeRepo, tmp_path: Path) -> None:

@@ -29,24 +29,23 @@ def refused(store_call: object) -> ImageGenError:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "retryable", "tries"),
+    ("status", "outcome"),
     [
-        (401, "UNAUTHORIZED", False, 1),
-        (403, "UNAUTHORIZED", False, 1),
-        (404, "MODEL_NOT_FOUND", False, 1),
-        (429, "RATE_LIMITED", True, 4),
-        (500, "HUB_ERROR", True, 4),
-        (503, "HUB_ERROR", True, 4),
+        (401, ("UNAUTHORIZED", False, 1)),
+        (403, ("UNAUTHORIZED", False, 1)),
+        (404, ("MODEL_NOT_FOUND", False, 1)),
+        (429, ("RATE_LIMITED", True, 4)),
+        (500, ("HUB_ERROR", True, 4)),
+        (503, ("HUB_ERROR", True, 4)),
     ],
 )
 def test_a_status_has_a_meaning_and_a_number_of_tries(
-    hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore, status: int, code: str, retryable: bool, tries: int
+    hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore, status: int, outcome: tuple[str, bool, int]
 ) -> None:
     make_repo()
     hub.panel.turn({"status": status})
     error = refused(lambda: make_store().ensure("test/model"))
-    assert (error.code, error.retryable) == (code, retryable)
-    assert len(hub.requests) == tries
+    assert (error.code, error.retryable, len(hub.requests)) == outcome
 
 
 @pytest.mark.parametrize("status", [429, 500])
