@@ -23,7 +23,7 @@ export function describeEvent(event: EngineEvent): string | undefined {
     return type === "Stack" ? undefined : `Pulumi: ${step.op} ${type} ${name}`;
   }
   const message = event.diagnosticEvent;
-  if (!message || message.severity === "error") return undefined;
+  if (message?.severity !== "info" && message?.severity !== "info#err") return undefined;
   const lines = clean(message.message)
     .split("\n")
     .filter((line) => line.trim() !== "");

@@ -3,7 +3,7 @@ import { execa } from "execa";
 import type { Settings } from "../infra/config/settings.ts";
 import { planImage } from "../infra/plan/image-plan.ts";
 import type { Context } from "./context.ts";
-import { docker, hasImage, hasVolume } from "./docker.ts";
+import { hasImage, hasVolume } from "./docker.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { locate } from "./locate.ts";
 import { serviceEnvironment } from "./process/environment.ts";
@@ -79,15 +79,6 @@ export async function askImageGen<T>(
   if (body === undefined)
     throw new CliError(`image-gen ${args[0]} answered without JSON; is its image older than this checkout?`);
   return body as T;
-}
-
-/** Restarts a running service, so that it looks at its cache anew; true when there was one in a container. */
-export async function restartContainer(context: Context): Promise<boolean> {
-  const place = await locate(context);
-  if (place?.mode !== "docker" || !place.container.running) return false;
-  const result = await docker(["restart", place.settings.containerName]);
-  if (result.exitCode !== 0) throw new CliError(`docker restart failed: ${result.stderr.trim()}`);
-  return true;
 }
 
 function onVolume(settings: Settings, image: string): string[] {

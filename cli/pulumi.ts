@@ -81,6 +81,8 @@ export class LocalStack {
     const options: RunOptions = {
       color: "never",
       configFile: this.#files.copy,
+      // With secrets, the look at the stack's history after a run would write a salt into the tracked file.
+      showSecrets: false,
       onOutput: write,
       onError: write,
       onEvent: (event) => {
@@ -105,6 +107,7 @@ export class LocalStack {
 interface RunOptions {
   color: "never";
   configFile: string;
+  showSecrets: false;
   onOutput: (text: string) => void;
   onError: (text: string) => void;
   onEvent: (event: EngineEvent) => void;

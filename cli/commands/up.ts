@@ -87,7 +87,7 @@ async function up(context: Context, options: UpOptions): Promise<UpResult> {
       : await asProcess(context, settings);
 
   const url = urlOf(settings);
-  const picture = options.picture ? await firstPicture(context, url, options.prompt) : null;
+  const picture = options.picture ? await firstPicture(context, url, options.prompt, ready) : null;
   return {
     mode: choice.mode,
     url,
@@ -126,9 +126,11 @@ async function asProcess(context: Context, settings: Settings): Promise<Readyz> 
   return ready;
 }
 
-async function firstPicture(context: Context, url: string, prompt: string): Promise<Picture> {
+async function firstPicture(context: Context, url: string, prompt: string, ready: Readyz): Promise<Picture> {
   context.progress.live(`making a picture of ${prompt}`);
-  const picture = await makePicture(url, { prompt }, { folder: context.paths.pictures }, context.signal);
+  // A full-size picture takes a CPU the better part of an hour; a small one proves as much.
+  const small = ready.device === "cpu" && !ready.model?.endsWith("/demo") ? { size: "512x512", steps: 8 } : {};
+  const picture = await makePicture(url, { prompt, ...small }, { folder: context.paths.pictures }, context.signal);
   context.progress.settle();
   return picture;
 }

@@ -3,7 +3,8 @@ import { formatBytes } from "../../../infra/units.ts";
 import { confirm } from "../../confirm.ts";
 import { type CommonOptions, type Context, openContext, print } from "../../context.ts";
 import { EXIT } from "../../exit.ts";
-import { askImageGen, restartContainer } from "../../image-gen.ts";
+import { askImageGen } from "../../image-gen.ts";
+import { restartService } from "../../restart.ts";
 
 interface ClearOptions extends CommonOptions {
   readonly model?: string;
@@ -53,7 +54,7 @@ async function clear(context: Context, options: ClearOptions): Promise<ClearResu
   const list = going.removed.map(({ id, bytes }) => `${id} (${formatBytes(bytes)})`).join(", ");
   await confirm(`This deletes ${list}.`, { yes: options.yes, signal: context.signal });
   const gone = await askImageGen<Removal>(context, [...which, "--yes"]);
-  const restarted = options.restart === true && (await restartContainer(context));
+  const restarted = options.restart === true && (await restartService(context));
   return { ...gone, dryRun: false, restarted };
 }
 
@@ -63,6 +64,6 @@ function describe({ removed, bytes, dryRun, restarted }: ClearResult): string {
     (model) => `${dryRun ? "would delete" : "deleted"} ${model.id} (${formatBytes(model.bytes)})`,
   );
   lines.push(`${dryRun ? "Would free" : "Freed"} ${formatBytes(bytes)}.`);
-  if (restarted) lines.push("The service restarts and fetches its model again: imagegen status");
+  if (restarted) lines.push("The service was restarted and fetches its model again: imagegen status");
   return lines.join("\n");
 }

@@ -4,7 +4,8 @@ import type { Command } from "commander";
 import { execa } from "execa";
 import { type CommonOptions, type Context, openContext } from "../../context.ts";
 import { CliError, EXIT } from "../../exit.ts";
-import { findRunner, restartContainer } from "../../image-gen.ts";
+import { findRunner } from "../../image-gen.ts";
+import { restartService } from "../../restart.ts";
 import { ownCode } from "./pass-through.ts";
 
 interface RestoreOptions extends CommonOptions {
@@ -28,7 +29,7 @@ export function addRestore(cache: Command, signal: AbortSignal): void {
       const options = command.optsWithGlobals<RestoreOptions>();
       const context = openContext(options, signal);
       await restore(context, file);
-      if (options.restart && (await restartContainer(context))) context.progress.line("The service restarts.");
+      if (options.restart && (await restartService(context))) context.progress.line("The service was restarted.");
     });
 }
 

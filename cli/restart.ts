@@ -1,0 +1,22 @@
+import type { Context } from "./context.ts";
+import { dockerOrFail } from "./docker.ts";
+import { locate } from "./locate.ts";
+import { planOf } from "./model.ts";
+import { stopProcess } from "./process/record.ts";
+import { startService } from "./process/service.ts";
+
+/** Restarts a running service, so that it looks at its cache anew; false when none runs. A process is waited for. */
+export async function restartService(context: Context): Promise<boolean> {
+  const { paths, files, progress, signal } = context;
+  const place = await locate(context);
+  if (place?.mode === "docker" && place.container.running) {
+    await dockerOrFail(["restart", place.settings.containerName]);
+    return true;
+  }
+  if (place?.mode !== "process") return false;
+  await stopProcess(paths.processFile, place.record);
+  const { health } = await planOf(paths, place.settings);
+  const settings = { ...place.settings, timeoutSeconds: health.budgetSeconds };
+  await startService(paths, files.name, settings, progress, signal);
+  return true;
+}
