@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 /** One project a ring; `npm test` runs them cheapest first. Rings that start containers run one file at a time. */
-const ring = (name: string, options: { timeoutSeconds: number; serial?: boolean }) => ({
+const ring = (name: string, options: { timeoutSeconds: number; serial?: boolean; globalSetup?: string }) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`],
@@ -9,6 +9,7 @@ const ring = (name: string, options: { timeoutSeconds: number; serial?: boolean 
     testTimeout: options.timeoutSeconds * 1000,
     hookTimeout: options.timeoutSeconds * 1000,
     fileParallelism: !options.serial,
+    ...(options.globalSetup ? { globalSetup: options.globalSetup } : {}),
   },
 });
 
@@ -19,7 +20,7 @@ export default defineConfig({
       ring("component", { timeoutSeconds: 30 }),
       ring("policy", { timeoutSeconds: 30 }),
       ring("engine", { timeoutSeconds: 600, serial: true }),
-      ring("e2e", { timeoutSeconds: 600, serial: true }),
+      ring("e2e", { timeoutSeconds: 600, serial: true, globalSetup: "test/e2e/global-setup.ts" }),
     ],
   },
 });

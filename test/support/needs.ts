@@ -10,6 +10,8 @@ async function answers(command: string, args: string[]): Promise<boolean> {
 export async function missingFor(ring: string): Promise<string | undefined> {
   if (ring !== "engine" && ring !== "e2e") return undefined;
   if (!(await answers("docker", ["info"]))) return "no Docker engine answers (`docker info` fails).";
+  if (ring === "e2e" && !(await answers("docker", ["compose", "version"])))
+    return "`docker compose` is missing (test/support/make-compose.sh builds it).";
   if (ring === "engine" && !(await answers("pulumi", ["version"]))) return "`pulumi` is not on PATH.";
   const base = await baseImage();
   return base.reference ? undefined : base.reason;
