@@ -67,7 +67,7 @@ def test_the_health_check_passes_on_what_readyz_says(status: int, code: int) -> 
             self.end_headers()
             self.wfile.write(b'{"phase":"p"}')
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
             """Nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -63,8 +63,8 @@ def test_wrong_settings_are_all_told_and_end_it(start_server: StartServer) -> No
     server = start_server(IMAGE_GEN_DEVICE="tpu", IMAGE_GEN_QUEUE_LIMIT="many")
     assert server.process.wait(10) == 2
     assert server.log == (
-        "[image-gen] ERROR: IMAGE_GEN_DEVICE: expected auto, cpu, cuda or mps, got 'tpu'; IMAGE_GEN_QUEUE_LIMIT: expected a "
-        "whole number from 0 to 10000, got 'many'. Correct the environment and restart.\n"
+        "[image-gen] ERROR: IMAGE_GEN_DEVICE: expected auto, cpu, cuda or mps, got 'tpu'; IMAGE_GEN_QUEUE_LIMIT: "
+        "expected a whole number from 0 to 10000, got 'many'. Correct the environment and restart.\n"
     )
 
 

@@ -41,7 +41,8 @@ def pipeline_class(name: str) -> Any:
         for key, value in parameters.items()
         if value.default is value.empty and value.kind is value.POSITIONAL_OR_KEYWORD
     ]
-    if "prompt" not in parameters or set(required) - {"self", "prompt"}:
+    other_kinds = {"image", "video", "num_frames", "audio_length_in_s"} & parameters.keys()
+    if "prompt" not in parameters or set(required) - {"self", "prompt"} or other_kinds:
         raise ImageGenError(
             "NOT_A_PIPELINE", f"{name} does not make pictures from text alone: choose another MODEL_ID."
         )

@@ -1,0 +1,36 @@
+"""The demo model, made once and loaded once: real classes, random weights, nothing from a network."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image_gen.engine.protocol import LoadOrder
+
+
+@pytest.fixture(scope="session")
+def demo_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a tiny SDXL pipeline."""
+    import torch
+
+    from image_gen_demo.model import write_model
+
+    torch.set_num_threads(1)  # more than one only get in each other's way with so small a model
+    folder = tmp_path_factory.mktemp("hub") / "image-gen" / "demo"
+    folder.parent.mkdir()
+    write_model(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def load_order(demo_model: Path) -> LoadOrder:
+    """How the server would have it loaded."""
+    return LoadOrder(str(demo_model), "StableDiffusionXLPipeline", "fp16", 3_000_000)
+
+
+@pytest.fixture(scope="session")
+def loaded(load_order: LoadOrder) -> Any:
+    """The pipeline on the CPU."""
+    from image_gen.engine.pipeline import load
+
+    return load(load_order, "cpu", "float32")
