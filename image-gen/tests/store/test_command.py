@@ -56,7 +56,7 @@ def test_the_life_of_a_cache(run: Run, command_env: dict[str, str], tmp_path: Pa
     assert run("status") == 0 and "No model is cached." in run.out
     assert run("prefetch", "--model", "test/model") == 0 and "is complete" in run.out
     status = run.json("status")
-    (line,) = status["models"]  # type: ignore[misc] # its shape is what is tested
+    line = status["models"][0]  # type: ignore[index] # its shape is what is tested
     assert set(status) == {"hf_home", "hub_cache", "mount", "models", "bytes"}
     assert set(status["mount"]) == {"path", "is_mount", "filesystem", "bytes_total", "bytes_free"}  # type: ignore[call-overload]
     assert line["id"] == "test/model" and line["complete"] is True and line["missing"] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -165,15 +166,60 @@ def test_a_damaged_partial_file_is_noticed(hub: DemoHub, make_repo: MakeRepo, ma
     assert (model.directory / UNET).read_bytes() == (repo / UNET).read_bytes()
 
 
-def test_a_hub_with_another_size_is_told(hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore) -> None:
+def test_a_commit_that_the_hub_lost_is_left_for_the_newest(
+    hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore
+) -> None:
+    """The commit changes with the content, and this hub keeps no old ones."""
     repo = make_repo()
     store = make_store()
     store.catalogue.keep(store.resolve("test/model"), default=True)
-    hub.panel.turn({"redirect_to": None})
-    (repo / UNET).write_bytes(b"short")
-    # The commit changes with the content, and this hub keeps no old ones: the store moves on to the new commit.
+    (repo / UNET).write_bytes(b"new")
     model = store.ensure("test/model")
-    assert (model.directory / UNET).read_bytes() == b"short"
+    assert (model.directory / UNET).read_bytes() == b"new"
+    hub.forget()
+    assert store.ensure("test/model").source == "volume" and hub.requests == []
+
+
+def test_a_manifest_that_came_with_the_service_is_not_left(
+    hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore, tmp_path: Path
+) -> None:
+    repo = make_repo()
+    manifest = make_store().resolve("test/model")
+    wrong = replace(
+        manifest, files=tuple(replace(file, size=file.size + (file.path == UNET)) for file in manifest.files)
+    )
+    (tmp_path / "test--model.json").write_text(wrong.to_json())
+    store = make_store(manifests_dir=tmp_path)
+    with pytest.raises(ImageGenError) as caught:
+        store.ensure("test/model")
+    assert caught.value.code == "CORRUPT_DOWNLOAD" and f"expected {(3 << 20) + 1}" in caught.value.message
+    (repo / UNET).write_bytes(b"new")
+    with pytest.raises(ImageGenError) as caught:
+        store.ensure("test/model")
+    assert caught.value.code == "REVISION_NOT_FOUND"
+
+
+def test_a_cache_that_another_tool_filled_is_used_as_it_is(
+    hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore
+) -> None:
+    make_repo()
+    store = make_store()
+    first = store.ensure("test/model")
+    for kept in store.catalogue.kept_files("test/model"):
+        kept.unlink()
+    hub.forget()
+    assert make_store(offline=True).ensure("test/model").directory == first.directory
+    assert hub.requests == []
+    # With the hub at hand it is asked what belongs to the commit that is here, and nothing is fetched.
+    again = store.ensure("test/model")
+    assert (again.directory, again.bytes_fetched) == (first.directory, 0)
+    assert [path for path in files_asked(hub) if path != "model_index.json"] == []
+    for kept in store.catalogue.kept_files("test/model"):
+        kept.unlink()
+    (first.directory / UNET).unlink()
+    with pytest.raises(ImageGenError) as caught:
+        make_store(offline=True).ensure("test/model")
+    assert caught.value.code == "OFFLINE"
 
 
 def test_progress_counts_the_whole_model(hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore) -> None:

@@ -83,7 +83,15 @@ def test_the_environment_is_read() -> None:
     assert settings.endpoint == "https://huggingface.co" and settings.volume_root == Path("/data/huggingface")
     assert StoreSettings.from_env({"HF_HOME": "/h", "HF_HUB_CACHE": "/c"}).volume_root == Path("/c")
     assert StoreSettings.from_env({"HF_ENDPOINT": "http://mirror/"}).endpoint == "http://mirror"
-    for wrong in ({"HF_ENDPOINT": "mirror"}, {"HF_HUB_DOWNLOAD_TIMEOUT": "soon"}, {"HF_HUB_DOWNLOAD_TIMEOUT": "0"}):
+    wrong_endpoints = [
+        {"HF_ENDPOINT": value} for value in ("mirror", "http://", "http://a b", "ftp://x", "http://[::1")
+    ]
+    for wrong in (
+        *wrong_endpoints,
+        {"HF_TOKEN": "hf_ü"},
+        {"HF_HUB_DOWNLOAD_TIMEOUT": "soon"},
+        {"HF_HUB_DOWNLOAD_TIMEOUT": "0"},
+    ):
         with pytest.raises(ImageGenError) as caught:
             StoreSettings.from_env(wrong)
         assert caught.value.code == "SETTING_INVALID" and next(iter(wrong)) in caught.value.message

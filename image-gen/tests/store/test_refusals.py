@@ -170,6 +170,11 @@ def test_a_proxy_is_used(
     assert all(entry["path"].startswith("http://hub.invalid/") for entry in hub.requests)
 
 
+def test_a_proxy_that_is_no_address_is_told(make_store: MakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("all_proxy", "nonsense://proxy")
+    assert refused(lambda: make_store().ensure("test/model")).code == "SETTING_INVALID"
+
+
 def test_a_private_authority_is_trusted_when_it_is_named(
     hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore, tmp_path: Path
 ) -> None:

@@ -128,9 +128,16 @@ def test_a_volume_of_another_owner_names_the_command(
         assert store.ensure("test/model").directory == complete.directory
         with pytest.raises(ImageGenError) as caught:
             store.ensure("test/other")
+        assert store.status().models
         fresh = make_store(home=tmp_path / "nothing" / "there")
         with pytest.raises(ImageGenError) as absent:
             fresh.ensure("test/model")
+    store.settings.hf_home.chmod(0o700)
+    with as_user(NOBODY):
+        for look in (store.status, store.verify, lambda: store.locate("test/model")):
+            with pytest.raises(ImageGenError) as closed:
+                look()
+            assert closed.value.code == "CACHE_NOT_WRITABLE"
     assert caught.value.code == absent.value.code == "CACHE_NOT_WRITABLE" and not caught.value.retryable
     assert f"chown -R {NOBODY}:{NOBODY} {store.settings.hf_home}" in caught.value.message
     assert f"mkdir -p {fresh.settings.hf_home} && chown" in absent.value.message

@@ -48,7 +48,8 @@ def back_up(settings: StoreSettings, output: Path | BinaryIO, *, model_id: str |
         with clear_errors(output.absolute().parent, "the backup"), _whole_file(output) as stream:
             stored = _write(settings, sorted(complete), stream, compress)
     else:
-        stored = _write(settings, sorted(complete), output, compress)
+        with _told_of_output():
+            stored = _write(settings, sorted(complete), output, compress)
     return BackupReport(tuple(sorted(complete)), tuple(skipped), stored)
 
 
@@ -65,6 +66,16 @@ def _whole_file(output: Path) -> Iterator[BinaryIO]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _told_of_output() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ImageGenError("BACKUP_FAILED", f"The backup can't be written: {error.strerror or error}.") from error
 
 
 def _write(settings: StoreSettings, models: list[str], stream: BinaryIO, compress: bool) -> int:
@@ -102,7 +113,9 @@ def _add(archive: tarfile.TarFile, path: Path, name: PurePosixPath) -> int:
         info.linkname = str(path.readlink())
         archive.addfile(info)
         return 0
-    with path.open("rb") as stream:
+    with clear_errors(path.parents[2], "the backup"):
+        opened = path.open("rb")
+    with opened as stream:
         info = _info(path, name, tarfile.REGTYPE)
         info.size = os.fstat(stream.fileno()).st_size
         proof = _Proof(stream, info.size)

@@ -57,7 +57,7 @@ class Catalogue:
         if revision is None:
             shipped = next((known for known in self.shipped() if known.model_id == model_id), None)
             return shipped or self._kept_default(model_id)
-        commit = revision if is_commit(revision) else self._commit_of(model_id, revision)
+        commit = revision if is_commit(revision) else self.commit_of(model_id, revision)
         return next((known for known in self.known(model_id) if known.revision == commit), None)
 
     def _kept_default(self, model_id: str) -> Manifest | None:
@@ -75,7 +75,7 @@ class Catalogue:
         fresh.write_text(manifest.to_json(), encoding="utf-8")
         fresh.replace(path)
 
-    def _commit_of(self, model_id: str, revision: str) -> str | None:
+    def commit_of(self, model_id: str, revision: str) -> str | None:
         """What a branch or tag meant when it was fetched, as the cache itself remembers it."""
         try:
             return RepoLayout(self._settings.hub_cache, model_id).ref(revision).read_text(encoding="ascii").strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from image_gen.errors import ImageGenError
+from image_gen.store.adopt import adopt
 from image_gen.store.catalogue import Catalogue
 from image_gen.store.fetch import Fetch, not_offline, waiting
 from image_gen.store.http import HubClient
@@ -18,6 +19,15 @@ from image_gen.store.resolve import resolve
 from image_gen.store.settings import StoreSettings
 from image_gen.store.volume import clear_errors
 
+_NO_ANSWER = {
+    "CACHE_NOT_WRITABLE",
+    "CACHE_READ_ONLY",
+    "HUB_ERROR",
+    "HUB_SILENT",
+    "HUB_UNREACHABLE",
+    "OFFLINE",
+    "RATE_LIMITED",
+}
 _GONE = {"REVISION_NOT_FOUND", "FILE_NOT_FOUND"}
 
 
@@ -33,6 +43,10 @@ class Ensure:
 
     def here(self) -> ReadyModel | None:
         """The model if it is complete: in the image or on the volume."""
+        with clear_errors(self._settings.volume_root, f"looking for {self._model_id}"):
+            return self._here()
+
+    def _here(self) -> ReadyModel | None:
         baked = locate_baked(self._settings, self._model_id, self._revision)
         if baked:
             return baked
@@ -41,6 +55,16 @@ class Ensure:
 
     def fetched(self, on_progress: OnProgress | None, cancel: threading.Event) -> ReadyModel:
         """The model, after its missing files came from the hub. One process at a time does this for a model."""
+        try:
+            return self._fetched(on_progress, cancel)
+        except ImageGenError as error:
+            adopted = error.code in _NO_ANSWER and adopt(self._settings, self._model_id, self._revision)
+            # With a manifest it is known what is missing, and there is nothing to judge.
+            if not adopted or self._catalogue.find(self._model_id, self._revision):
+                raise
+            return adopted
+
+    def _fetched(self, on_progress: OnProgress | None, cancel: threading.Event) -> ReadyModel:
         manifest = self._catalogue.find(self._model_id, self._revision)
         with (
             clear_errors(self._settings.volume_root, f"fetching {self._model_id}"),
@@ -58,7 +82,7 @@ class Ensure:
                 except ImageGenError as error:
                     if error.code not in _GONE or manifest is None or not self._may_move_on(manifest):
                         raise
-                    return self._fetch(client, self._resolve(client), on_progress, cancel)
+                    return self._fetch(client, self._resolve(client, newest=True), on_progress, cancel)
 
     def _fetch(
         self, client: HubClient, manifest: Manifest, on_progress: OnProgress | None, cancel: threading.Event
@@ -77,8 +101,16 @@ class Ensure:
             )
         return ready(self._layout.snapshot(manifest.revision), manifest, "download", fetched)
 
-    def _resolve(self, client: HubClient) -> Manifest:
-        manifest = resolve(client, self._model_id, self._revision or "main")
+    def _resolve(self, client: HubClient, *, newest: bool = False) -> Manifest:
+        # A commit that is here already, whatever tool fetched it, is as good as the newest, and costs less.
+        here = None if newest else self._catalogue.commit_of(self._model_id, "main")
+        default = here if here and is_commit(here) and self._layout.snapshot(here).is_dir() else "main"
+        try:
+            manifest = resolve(client, self._model_id, self._revision or default)
+        except ImageGenError as error:
+            if error.code != "REVISION_NOT_FOUND" or self._revision or default == "main":
+                raise
+            return self._resolve(client, newest=True)
         self._catalogue.keep(manifest, default=self._revision is None)
         return manifest
 

@@ -158,6 +158,11 @@ class Attempts:
             self._pause(0.2)
         except httpx2.TooManyRedirects as error:
             raise ImageGenError("HUB_ERROR", f"{self._settings.endpoint} redirects in circles.") from error
+        except (httpx2.InvalidURL, httpx2.DecodingError) as error:
+            raise ImageGenError(
+                "HUB_ERROR",
+                f"{self._settings.endpoint} can't be understood ({error}). Check HF_ENDPOINT and HTTPS_PROXY.",
+            ) from error
         except httpx2.TransportError as error:
             self._failed += 1
             if _is_certificate_trouble(error):
@@ -222,13 +227,14 @@ def _open_client(settings: StoreSettings) -> httpx2.Client:
             ) from error
     headers = {"User-Agent": "image-gen"} | ({"Authorization": f"Bearer {settings.token}"} if settings.token else {})
     seconds = settings.read_timeout
-    return httpx2.Client(
-        headers=headers,
-        verify=trust,
-        follow_redirects=True,
-        timeout=httpx2.Timeout(connect=min(settings.connect_timeout, seconds), read=seconds, write=seconds, pool=None),
-        limits=httpx2.Limits(max_connections=settings.parallel_files * 2),
-    )
+    times = httpx2.Timeout(connect=min(settings.connect_timeout, seconds), read=seconds, write=seconds, pool=None)
+    limits = httpx2.Limits(max_connections=settings.parallel_files * 2)
+    try:
+        return httpx2.Client(headers=headers, verify=trust, follow_redirects=True, timeout=times, limits=limits)
+    except (ValueError, ImportError, httpx2.InvalidURL) as error:
+        raise ImageGenError(
+            "SETTING_INVALID", f"HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not a usable address: {error}"
+        ) from error
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -139,12 +139,12 @@ def _of_repo(settings: StoreSettings, model_id: str) -> Iterator[Holding]:
     unknown = sorted(here - {manifest.revision for manifest in manifests})
     for revision in unknown:
         place = layout.snapshot(revision)
-        yield Holding(model_id, revision, "volume", place, tuple(_seen_files(place)), None)
+        yield Holding(model_id, revision, "volume", place, tuple(seen_files(place)), None)
     if not here:
         yield Holding(model_id, None, "volume", layout.root / "snapshots", (), None)
 
 
-def _seen_files(snapshot: Path) -> Iterator[ManifestFile]:
+def seen_files(snapshot: Path) -> Iterator[ManifestFile]:
     """The files of a snapshot; the names of their blobs tell what they should contain."""
     for path in sorted(snapshot.rglob("*")):
         if path.is_dir():

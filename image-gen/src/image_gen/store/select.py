@@ -40,7 +40,7 @@ def select_files(model_id: str, index: Mapping[str, Any], files: Sequence[Manife
         )
     if not isinstance(pipeline, str):
         raise not_a_pipeline(model_id, f"its {INDEX} names no pipeline class")
-    parts = [_Component(model_id, name, spec, files) for name, spec in index.items() if _is_component(name, spec)]
+    parts = [_Component(model_id, name, spec, files) for name, spec in index.items() if is_component(name, spec)]
     if not parts:
         raise not_a_pipeline(model_id, f"its {INDEX} names no component")
     variant = _common_variant(parts)
@@ -58,7 +58,7 @@ def not_a_pipeline(model_id: str, why: str) -> ImageGenError:
     )
 
 
-def _is_component(name: str, spec: object) -> bool:
+def is_component(name: str, spec: object) -> bool:
     """Components are `name: [library, class]`; settings and parts that the author left out are not."""
     return not name.startswith("_") and isinstance(spec, list) and len(spec) == 2 and all(spec)
 

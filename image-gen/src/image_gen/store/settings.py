@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from image_gen.errors import ImageGenError
 
@@ -68,7 +69,11 @@ class StoreSettings:
 
 
 def _endpoint(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
+    try:
+        fine = value.startswith(("http://", "https://")) and urlsplit(value).hostname and value.isprintable()
+    except ValueError:
+        fine = False
+    if not fine or " " in value:
         raise ImageGenError("SETTING_INVALID", f"HF_ENDPOINT: expected an http:// or https:// address, got {value!r}")
     return value.rstrip("/")
 
@@ -84,9 +89,10 @@ def _seconds(name: str, value: str | None) -> float:
 
 
 def _token(value: str | None, file: Path) -> str | None:
-    if value:
-        return value.strip()
     try:
-        return file.read_text(encoding="utf-8").strip() or None
+        token = (value or file.read_text(encoding="utf-8")).strip()
     except (OSError, UnicodeDecodeError):
         return None
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ImageGenError("SETTING_INVALID", "HF_TOKEN: expected a token like hf_…, got text with other characters")
+    return token or None

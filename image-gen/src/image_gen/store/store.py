@@ -22,6 +22,7 @@ from image_gen.store.resolve import resolve
 from image_gen.store.restore import RestoreReport, restore
 from image_gen.store.settings import StoreSettings
 from image_gen.store.verify import VerifyReport, verify_holdings
+from image_gen.store.volume import clear_errors
 
 
 class ModelStore:
@@ -65,7 +66,8 @@ class ModelStore:
 
     def status(self) -> CacheStatus:
         """What is cached, complete or not, and the room on the volume. Changes nothing."""
-        return cache_status(self.settings)
+        with clear_errors(self.settings.volume_root, "looking at the cache"):
+            return cache_status(self.settings)
 
     def verify(
         self,
@@ -77,9 +79,8 @@ class ModelStore:
     ) -> VerifyReport:
         """Hashes every file of one model or of all, offline. `repair` removes damaged files, to be fetched again."""
         wanted = None if model_id is None else self.catalogue.canonical_id(model_id)
-        chosen = [
-            each for each in holdings(self.settings) if each.revision is not None and wanted in {None, each.model_id}
-        ]
+        with clear_errors(self.settings.volume_root, "looking at the cache"):
+            chosen = [each for each in holdings(self.settings) if each.revision and wanted in {None, each.model_id}]
         if wanted is not None and not chosen:
             raise ImageGenError("MODEL_NOT_CACHED", f"{self.settings.hub_cache} does not hold {wanted}.")
         return verify_holdings(

@@ -68,6 +68,9 @@ def clear_errors(place: Path, what: str) -> Iterator[None]:
     """Turns the errors of a file system below `place` into ones that say what to do."""
     try:
         yield
+    except BrokenPipeError:
+        # The reader of our output went away: nothing that a disk has to do with.
+        raise
     except OSError as error:
         raise explain(error, place, what) from error
 
@@ -86,7 +89,7 @@ def explain(error: OSError, place: Path, what: str) -> ImageGenError:
         make = "" if place.exists() else f"mkdir -p {place} && "
         return ImageGenError(
             "CACHE_NOT_WRITABLE",
-            f"{error.filename or place} can't be written by user {owner}. Fix, as root: {make}chown -R {owner} {place}",
+            f"{error.filename or place} is not open to user {owner}. Fix, as root: {make}chown -R {owner} {place}",
         )
     if error.errno in {errno.ENOENT, errno.ESTALE, errno.ENOTDIR}:
         return ImageGenError(
