@@ -42,6 +42,8 @@ export class ServingImage extends pulumi.ComponentResource {
           builder: "default",
           buildArgs: { ...plan.buildArgs },
           buildLogFile: plan.logFile,
+          // With a containerd image store, its time of day would make every build another image id.
+          provenance: "false",
           ...(plan.network === null ? {} : { networkMode: plan.network }),
           ...(tokenFile === undefined ? {} : { secrets: plan.secrets.map((id) => ({ id, src: tokenFile })) }),
         },

@@ -25,6 +25,7 @@ test("one image, built by the daemon's BuildKit and kept", async () => {
       builder: "default",
       buildArgs: { BASE_IMAGE: "python:3.12.12-slim-bookworm" },
       buildLogFile: ".imagegen/logs/image-build.log",
+      provenance: "false",
     },
   });
 });

@@ -1,4 +1,14 @@
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -72,6 +82,13 @@ export class TestProject {
     writeFileSync(join(this.directory, path), content);
   }
 
+  /** The states of all stacks, as they are stored. */
+  async storedState(): Promise<string> {
+    const folder = join(this.#home, "state", ".pulumi", "stacks", NAMESPACE);
+    const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
+    return files.map((file) => readFileSync(join(folder, file), "utf8")).join("\n");
+  }
+
   remove(): void {
     rmSync(this.#home, { recursive: true, force: true });
   }
@@ -86,9 +103,15 @@ export class TestStack {
   }
 
   async set(config: Readonly<Record<string, string>>): Promise<void> {
-    for (const [key, value] of Object.entries(config)) {
-      await this.#stack.setConfig(`${NAMESPACE}:${key}`, { value, secret: key === "hfToken" });
-    }
+    const values = Object.entries(config).map(([key, value]) => [
+      `${NAMESPACE}:${key}`,
+      { value, secret: key === "hfToken" },
+    ]);
+    await this.#stack.setAllConfig(Object.fromEntries(values));
+  }
+
+  async setPlain(key: string, value: string): Promise<void> {
+    await this.#stack.setConfig(`${NAMESPACE}:${key}`, { value, secret: false });
   }
 
   async unset(...keys: string[]): Promise<void> {
@@ -107,12 +130,7 @@ export class TestStack {
     return await this.#run((hooks) => this.#stack.destroy(hooks));
   }
 
-  /** The stack's state as it is stored. */
-  async state(): Promise<string> {
-    return JSON.stringify(await this.#stack.exportStack());
-  }
-
-  async #run(operation: (hooks: Hooks) => Promise<unknown>): Promise<Run> {
+  async #run(operation: (hooks: Hooks) => Promise<object>): Promise<Run> {
     const texts: string[] = [];
     const changes: string[] = [];
     const started = performance.now();
@@ -129,8 +147,10 @@ export class TestStack {
       },
     };
     let ok = true;
+    let outputs: OutputMap = {};
     try {
-      await operation(hooks);
+      const result = await operation(hooks);
+      if ("outputs" in result) outputs = result.outputs as OutputMap;
     } catch (error) {
       ok = false;
       texts.push(String(error));
@@ -139,7 +159,7 @@ export class TestStack {
       ok,
       text: texts.join(""),
       changes: changes.filter((change) => !change.includes("imagegen:") && !change.includes("pulumi:providers:")),
-      outputs: ok ? await this.#stack.outputs() : {},
+      outputs,
       seconds: (performance.now() - started) / 1000,
       programSeconds: (lastResource - started) / 1000,
     };

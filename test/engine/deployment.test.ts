@@ -1,0 +1,171 @@
+/** The life of a stack on the real engine and Docker, with a stand-in for the service: what is made, replaced, kept. */
+import { expect, test } from "vitest";
+import { docker } from "../support/docker.ts";
+import {
+  CONTAINER,
+  CONTAINER_REPLACED,
+  engineTests,
+  IMAGE,
+  IMAGE_REPLACED,
+  Setting,
+  succeeded,
+  VOLUME,
+} from "./setting.ts";
+
+const setting = new Setting("deployment", "stub");
+const containerOf = async (name: string) => await docker("inspect", "-f", "{{.Id}}", setting.container(name));
+const images = async () => await docker("images", "-q", "imagegen-engine-deployment");
+
+await engineTests("a deployment", setting, () => {
+  test("a preview makes nothing; the first up makes everything; the second finds nothing to do", async () => {
+    const stack = await setting.stack("life", { modelId: "stub/ready" });
+    const preview = succeeded(await stack.preview());
+    expect([...preview.changes].sort()).toEqual([`create ${CONTAINER}`, `create ${IMAGE}`, `create ${VOLUME}`]);
+    expect(await images()).toBe("");
+
+    const first = succeeded(await stack.up());
+    expect([...first.changes].sort()).toEqual([...preview.changes].sort());
+    const second = succeeded(await stack.up({ expectNoChanges: true }));
+    expect(second.changes).toEqual([]);
+    expect(second.outputs).toEqual(first.outputs);
+    const refreshed = succeeded(await stack.up({ expectNoChanges: true, refresh: true }));
+    expect(refreshed.outputs).toEqual(first.outputs);
+    const again = succeeded(await stack.preview({ expectNoChanges: true }));
+    expect(again.text).not.toContain("Outputs:");
+    console.log(
+      `preview ${again.seconds.toFixed(1)} s, of it to the last resource ${again.programSeconds.toFixed(1)} s; ` +
+        `first up ${first.seconds.toFixed(1)} s, second ${second.seconds.toFixed(1)} s`,
+    );
+  });
+
+  test("the container is the one that the contract describes", async () => {
+    const [inspected] = JSON.parse(await docker("inspect", setting.container("life"))) as [
+      { Config: Record<string, unknown>; HostConfig: Record<string, unknown>; Image: string },
+    ];
+    expect(inspected.Config).toMatchObject({ User: "10001:10001", Image: inspected.Image, StopTimeout: 60 });
+    expect(inspected.Config.Env).toEqual(
+      expect.arrayContaining(["HF_HOME=/data/huggingface", "TRANSFORMERS_CACHE=/data/huggingface/hub"]),
+    );
+    expect(inspected.HostConfig).toMatchObject({
+      ReadonlyRootfs: true,
+      CapDrop: ["ALL"],
+      SecurityOpt: ["no-new-privileges:true"],
+      Privileged: false,
+      Init: true,
+      Tmpfs: { "/tmp": "size=1g,mode=1777" },
+      RestartPolicy: { Name: "unless-stopped" },
+      NetworkMode: "bridge",
+      LogConfig: { Type: "json-file", Config: { "max-file": "3", "max-size": "10m" } },
+    });
+  });
+
+  test("code that changes replaces the image and the container, and nothing else; tests and byte code do not", async () => {
+    const stack = await setting.stack("code", { modelId: "stub/ready" });
+    succeeded(await stack.up());
+    const before = await containerOf("code");
+    setting.project.write("image-gen/src/notes.pyc", "x");
+    setting.project.write("image-gen/notes.md", "x");
+    succeeded(await stack.up({ expectNoChanges: true }));
+    setting.project.write("image-gen/src/extra.py", "VALUE = 1\n");
+    const changed = succeeded(await stack.up());
+    expect([...changed.changes].sort()).toEqual([...CONTAINER_REPLACED, ...IMAGE_REPLACED].sort());
+    expect(await containerOf("code")).not.toBe(before);
+    console.log(`code change ${changed.seconds.toFixed(1)} s`);
+    succeeded(await stack.up({ expectNoChanges: true }));
+  });
+
+  test("another model replaces the container alone; baking it replaces the image too; the volume stays", async () => {
+    const stack = await setting.stack("model", { modelId: "stub/ready" });
+    succeeded(await stack.up());
+    await stack.set({ modelId: "stub/other" });
+    const other = succeeded(await stack.up());
+    expect([...other.changes].sort()).toEqual([...CONTAINER_REPLACED].sort());
+    expect(other.outputs.modelId?.value).toBe("stub/other");
+
+    await stack.set({ modelCache: "baked" });
+    const baked = succeeded(await stack.up());
+    expect([...baked.changes].sort()).toEqual([...CONTAINER_REPLACED, ...IMAGE_REPLACED].sort());
+    const image = String(baked.outputs.imageId?.value);
+    expect(await docker("run", "--rm", "--entrypoint", "cat", image, "/opt/models/id")).toBe("stub/other");
+    const mounts = await docker(
+      "inspect",
+      "-f",
+      "{{range .Mounts}}{{.Name}} {{.Destination}}{{end}}",
+      setting.container("model"),
+    );
+    expect(mounts).toBe(`${setting.volume("model")} /data`);
+  });
+
+  test("destroy leaves the volume, and a new stack takes it over as it is", async () => {
+    const stack = await setting.stack("model");
+    const gone = succeeded(await stack.destroy());
+    expect(gone.changes).toContain(`delete ${CONTAINER}`);
+    const kept = await docker(
+      "run",
+      "--rm",
+      "-v",
+      `${setting.volume("model")}:/data:ro`,
+      "imagegen-engine-deployment:baked",
+      "ls",
+      "/data/huggingface/hub",
+    );
+    expect(kept).toContain("models--stub--other");
+
+    const heir = await setting.stack("heir", { modelId: "stub/other", volumeName: setting.volume("model") });
+    const { outputs } = succeeded(await heir.up());
+    const state = await (await fetch(String(outputs.readyUrl?.value))).json();
+    expect(state).toMatchObject({ phase: "ready", source: "volume" });
+    await heir.set({ cacheOnDestroy: "delete" });
+    succeeded(await heir.up());
+    succeeded(await heir.destroy());
+    expect(await docker("volume", "ls", "-q", "--filter", `name=${setting.volume("model")}`)).toBe("");
+  });
+
+  test("a volume that Compose made is taken over without a change", async () => {
+    await docker("volume", "create", "--label", "com.docker.compose.volume=image_data", setting.volume("compose"));
+    const stack = await setting.stack("compose", { modelId: "stub/ready" });
+    succeeded(await stack.up());
+    succeeded(await stack.up({ expectNoChanges: true, refresh: true }));
+    expect(await docker("volume", "inspect", "-f", "{{json .Labels}}", setting.volume("compose"))).toContain(
+      "image_data",
+    );
+  });
+
+  test("two stacks live side by side", async () => {
+    const [life, code] = [await setting.stack("life"), await setting.stack("code")];
+    const runs = [succeeded(await life.up()), succeeded(await code.up())];
+    const urls = runs.map(({ outputs }) => String(outputs.readyUrl?.value));
+    expect(new Set(urls).size).toBe(2);
+    for (const url of urls) expect((await fetch(url)).status).toBe(200);
+  });
+
+  test("a container that was removed by hand comes back with --refresh", async () => {
+    const stack = await setting.stack("life");
+    await docker("rm", "-f", setting.container("life"));
+    const { changes } = succeeded(await stack.up({ refresh: true }));
+    expect(changes).toContain(`create ${CONTAINER}`);
+  });
+
+  test("a memory limit is in force and no change the second time", async () => {
+    const stack = await setting.stack("life", { memoryMb: "1024" });
+    succeeded(await stack.up());
+    succeeded(await stack.up({ expectNoChanges: true, refresh: true }));
+    const limits = await docker(
+      "inspect",
+      "-f",
+      "{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}}",
+      setting.container("life"),
+    );
+    expect(limits).toBe(`${1024 * 2 ** 20} ${1024 * 2 ** 20}`);
+  });
+
+  test("the policy pack passes this stack and stops one whose port is open to all", async () => {
+    const stack = await setting.stack("life");
+    const policyPacks = [`${setting.project.directory}/policy`];
+    succeeded(await stack.preview({ policyPacks }));
+    await stack.set({ bindAddress: "0.0.0.0" });
+    const stopped = await stack.preview({ policyPacks });
+    expect(stopped.ok).toBe(false);
+    expect(stopped.text).toContain("port-not-open-to-all");
+  });
+});

@@ -1,0 +1,97 @@
+/** What can go wrong with a deployment: one clear reason each, again on every run, and no stack trace. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { docker } from "../support/docker.ts";
+import { engineTests, Setting, succeeded } from "./setting.ts";
+
+const setting = new Setting("failures", "stub");
+const TOKEN = "hf_only_for_this_test_0123456789";
+const noTrace = /^\s+at .+:\d+:\d+|node:internal|\.ts:\d+:\d+/m;
+
+await engineTests("a failure", setting, () => {
+  test("every problem of the config is one line with its mend, before anything is made", async () => {
+    const stack = await setting.stack("config", { port: "99999", gpu: "maybe", modelid: "demo" });
+    const run = await stack.up();
+    expect(run.ok).toBe(false);
+    expect(run.changes).toEqual([]);
+    const lines = run.text.split("\n").map((line) => line.replace(/^.*(?=Picture-Perfect-Challenge:)/, ""));
+    for (const line of [
+      "Picture-Perfect-Challenge:modelid: expected modelId, got an unknown key. Fix: pulumi config rm modelid",
+      'Picture-Perfect-Challenge:port: expected a whole number from 1 to 65535, got "99999". Fix: pulumi config set port 8000',
+      'Picture-Perfect-Challenge:gpu: expected auto, all or none, got "maybe". Fix: pulumi config set gpu auto',
+    ]) {
+      expect(lines).toContain(line);
+    }
+    expect(run.text).not.toMatch(noTrace);
+  });
+
+  test("a model that is not there fails the update with the service's reason, at once and again", async () => {
+    const stack = await setting.stack("missing", { modelId: "stub/missing" });
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      const run = await stack.up();
+      expect(run.ok).toBe(false);
+      expect(run.text).toContain("stub/missing is not on the hub (MODEL_NOT_FOUND)");
+      expect(run.text).not.toMatch(noTrace);
+      expect(run.seconds).toBeLessThan(30);
+    }
+    await stack.set({ modelId: "stub/ready" });
+    succeeded(await stack.up());
+  });
+
+  test("an unreachable hub is given half a minute, and fails again on the next run", async () => {
+    const stack = await setting.stack("unreachable", { modelId: "stub/unreachable" });
+    const run = await stack.up();
+    expect(run.ok).toBe(false);
+    expect(run.seconds).toBeGreaterThan(30);
+    expect(run.text).toContain("the hub does not answer (HUB_UNREACHABLE)");
+    await stack.set({ readyTimeoutSeconds: "5" });
+    const again = await stack.up();
+    expect(again.changes).toEqual([]);
+    expect(again.ok).toBe(false);
+  });
+
+  test("a container that dies is quoted", async () => {
+    const stack = await setting.stack("dies", { modelId: "stub/dies", readyTimeoutSeconds: "8" });
+    const run = await stack.up();
+    expect(run.ok).toBe(false);
+    expect(run.text).toContain("nothing answers");
+    expect(run.text).toContain(`container ${setting.container("dies")}: restarting, exit code 1`);
+    expect(run.text).toContain("no libcuda.so here");
+    expect(run.text).not.toMatch(noTrace);
+  });
+
+  test("a token is in no state, log or image, and no file is left of it", async () => {
+    const stack = await setting.stack("token", { modelId: "stub/ready", modelCache: "baked", hfToken: TOKEN });
+    const run = succeeded(await stack.up());
+    expect(run.text).not.toContain(TOKEN);
+    expect(await setting.project.storedState()).not.toContain(TOKEN);
+    expect(await docker("history", "--no-trunc", String(run.outputs.imageId?.value))).not.toContain(TOKEN);
+    expect(await docker("exec", setting.container("token"), "printenv", "HF_TOKEN")).toBe(TOKEN);
+    expect(existsSync(join(setting.project.directory, ".imagegen/build-secrets/hf_token"))).toBe(false);
+    expect(await docker("exec", setting.container("token"), "cat", "/opt/models/had-token")).toBe("yes");
+    const same = succeeded(await stack.up({ expectNoChanges: true }));
+    expect(same.outputs).toEqual(run.outputs);
+  });
+
+  test("a token in plain text is refused", async () => {
+    const stack = await setting.stack("token");
+    await stack.setPlain("hfToken", TOKEN);
+    const run = await stack.preview();
+    expect(run.ok).toBe(false);
+    expect(run.text).toContain("hfToken: expected a secret, got plain text.");
+    expect(run.text).not.toContain(TOKEN);
+  });
+
+  test("a build that fails shows the end of its log, and the running container stays", async () => {
+    const stack = await setting.stack("missing");
+    const before = await docker("inspect", "-f", "{{.Id}}", setting.container("missing"));
+    const dockerfile = join(setting.project.directory, "image-gen/Dockerfile");
+    setting.project.write("image-gen/Dockerfile", `${readFileSync(dockerfile, "utf8")}RUN echo so near && false\n`);
+    const run = await stack.up();
+    expect(run.ok).toBe(false);
+    expect(run.text).toContain("The image could not be built.");
+    expect(run.text).toContain("so near");
+    expect(await docker("inspect", "-f", "{{.Id}}", setting.container("missing"))).toBe(before);
+  });
+});

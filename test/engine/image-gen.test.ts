@@ -1,0 +1,64 @@
+/** The real service on the real engine: its demo model is fetched once, and every later start finds it. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { docker } from "../support/docker.ts";
+import { picture, readyz } from "../support/service.ts";
+import { CONTAINER_REPLACED, engineTests, IMAGE_REPLACED, Setting, succeeded } from "./setting.ts";
+
+const setting = new Setting("image-gen", "image-gen");
+const urlOf = (outputs: Record<string, { value: unknown }>) => String(outputs.url?.value);
+const report = (what: string, seconds: number) => console.log(`image-gen, ${what}: ${seconds.toFixed(0)} s`);
+
+await engineTests("image-gen", setting, () => {
+  test("the first up fetches the model, and ends when a picture can be made", async () => {
+    const stack = await setting.stack("demo", { modelId: "demo" });
+    const first = succeeded(await stack.up());
+    report("first up", first.seconds);
+    const state = await readyz(urlOf(first.outputs));
+    expect(state).toMatchObject({ phase: "ready", source: "download", device: "cpu", error: null });
+    expect(state.bytes_done).toBeGreaterThan(0);
+    await picture(urlOf(first.outputs), { size: "64x64" });
+    report("second up", succeeded(await stack.up({ expectNoChanges: true })).seconds);
+  });
+
+  test("Docker's own health check agrees", async () => {
+    await expect
+      .poll(async () => await docker("inspect", "-f", "{{.State.Health.Status}}", setting.container("demo")), {
+        timeout: 60_000,
+        interval: 1_000,
+      })
+      .toBe("healthy");
+  });
+
+  test("a change of the code replaces the image and the container, and the model comes from the volume", async () => {
+    const stack = await setting.stack("demo");
+    const file = "image-gen/src/image_gen/__init__.py";
+    const code = readFileSync(join(setting.project.directory, file), "utf8");
+    setting.project.write(file, `${code}\nCHANGED = True\n`);
+    const changed = succeeded(await stack.up());
+    report("code change to ready", changed.seconds);
+    expect([...changed.changes].sort()).toEqual([...CONTAINER_REPLACED, ...IMAGE_REPLACED].sort());
+    expect(await readyz(urlOf(changed.outputs))).toMatchObject({ phase: "ready", source: "volume" });
+  });
+
+  test("after destroy, a new stack starts from the volume that was left", async () => {
+    succeeded(await (await setting.stack("demo")).destroy());
+    const heir = await setting.stack("heir", { modelId: "demo", volumeName: setting.volume("demo") });
+    const run = succeeded(await heir.up());
+    report("new stack, old volume", run.seconds);
+    expect(await readyz(urlOf(run.outputs))).toMatchObject({ phase: "ready", source: "volume" });
+    await docker("rm", "-f", setting.container("heir"));
+  });
+
+  test("a hub that is down fails the update in the service's words, and again", async () => {
+    const stack = await setting.stack("offline", { modelId: "org/model", hubEndpoint: "http://127.0.0.1:9" });
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      const run = await stack.up();
+      expect(run.ok).toBe(false);
+      expect(run.text).toContain("is not ready at");
+      expect(run.text).toContain("HUB_UNREACHABLE");
+      expect(run.text).not.toContain("Traceback");
+    }
+  });
+});

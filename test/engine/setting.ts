@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe } from "vitest";
+import { baseImage } from "../support/base-image.ts";
+import { dockerIfPossible } from "../support/docker.ts";
+import { freePort, type Run, TestProject, type TestStack } from "../support/engine.ts";
+import { missingFor } from "../support/needs.ts";
+
+/** A project for one file of tests, and stacks whose names are nobody else's. */
+export class Setting {
+  readonly #prefix: string;
+  readonly #service: "image-gen" | "stub";
+  readonly #names = new Set<string>();
+  #project: TestProject | undefined;
+  #base = "";
+
+  constructor(prefix: string, service: "image-gen" | "stub") {
+    this.#prefix = `imagegen-engine-${prefix}`;
+    this.#service = service;
+  }
+
+  get project(): TestProject {
+    if (!this.#project) throw new Error("the project is made by beforeAll");
+    return this.#project;
+  }
+
+  async prepare(): Promise<void> {
+    this.#base = (await baseImage()).reference ?? "";
+    this.#project = new TestProject(this.#service);
+  }
+
+  /** A stack with a container, volume and port of its own. */
+  async stack(name: string, config: Readonly<Record<string, string>> = {}): Promise<TestStack> {
+    this.#names.add(name);
+    return await this.project.stack(name, {
+      baseImage: this.#base,
+      buildNetwork: "host",
+      containerName: this.container(name),
+      volumeName: this.volume(name),
+      imageName: `${this.#prefix}`,
+      port: String(await freePort()),
+      gpu: "none",
+      ...config,
+    });
+  }
+
+  container(name: string): string {
+    return `${this.#prefix}-${name}`;
+  }
+
+  volume(name: string): string {
+    return `${this.#prefix}-${name}-data`;
+  }
+
+  /** Nothing of a test outlives it, passed or failed. */
+  async remove(): Promise<void> {
+    for (const name of this.#names) {
+      await dockerIfPossible("rm", "-f", this.container(name));
+      await dockerIfPossible("volume", "rm", this.volume(name));
+    }
+    for (const mode of ["volume", "baked"]) await dockerIfPossible("rmi", `${this.#prefix}:${mode}`);
+    this.#project?.remove();
+  }
+}
+
+/** A group of tests with the real engine; on a machine without one it is skipped, and says why. */
+export async function engineTests(title: string, setting: Setting, tests: () => void): Promise<void> {
+  const missing = await missingFor("engine");
+  if (missing) console.warn(`LEFT OUT: ${title}: ${missing}`);
+  describe.skipIf(missing !== undefined)(title, () => {
+    beforeAll(async () => await setting.prepare());
+    afterAll(async () => await setting.remove());
+    tests();
+  });
+}
+
+/** The run, when it succeeded; else the test fails with all that a user would have seen. */
+export function succeeded(run: Run): Run {
+  if (!run.ok) throw new Error(run.text);
+  return run;
+}
+
+export const IMAGE = "docker:index/remoteImage:RemoteImage";
+export const VOLUME = "docker:index/volume:Volume";
+export const CONTAINER = "docker:index/container:Container";
+
+/** What a replacement of the container looks like: the old one goes first, both have one name and port. */
+export const CONTAINER_REPLACED = [
+  `create-replacement ${CONTAINER}`,
+  `delete-replaced ${CONTAINER}`,
+  `replace ${CONTAINER}`,
+];
+export const IMAGE_REPLACED = [`create-replacement ${IMAGE}`, `delete-replaced ${IMAGE}`, `replace ${IMAGE}`];
