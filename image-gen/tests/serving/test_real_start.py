@@ -1,4 +1,6 @@
-"""The whole of it, with the real engine: the demo model is made, served, fetched, loaded; the next start finds it cached."""
+"""The whole of it, with the real engine: the demo model is made, served, fetched, loaded; the next start finds it
+cached.
+"""
 
 from .conftest import StartServer
 from .test_generations import size_of
