@@ -7,6 +7,7 @@ code. Must not: import torch or a web server; only `serve` does, when it is aske
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import signal
@@ -15,11 +16,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, NoReturn, Protocol
+from typing import BinaryIO, NoReturn, Protocol, TypeVar
 
 from image_gen.errors import ImageGenError
 from image_gen.store import ModelStore, StoreSettings, console
-from image_gen.store.demo import with_demo_hub
+from image_gen.store.catalogue import DEMO_ID
 
 DEFAULT_MODEL = "stabilityai/stable-diffusion-xl-base-1.0"
 OK, FAILED, USAGE, DAMAGED, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -39,6 +40,9 @@ _EXIT_BY_CODE = {
     "CANCELLED": INTERRUPTED,
     "USAGE": USAGE,
 }
+
+
+Result = TypeVar("Result")
 
 
 class _Report(Protocol):
@@ -96,10 +100,10 @@ class Command:
         return self._tell(status, console.status_text(status))
 
     def prefetch(self) -> int:
-        model = with_demo_hub(
+        model = _with_hub(
             self._store(),
             self._options.model,
-            bool(self._env.get("HF_ENDPOINT")),
+            self._env,
             lambda store: store.ensure(
                 self._options.model, revision=self._options.revision, on_progress=self.progress, cancel=self._cancel
             ),
@@ -147,10 +151,10 @@ class Command:
         secret = Path("/run/secrets/hf_token")
         if settings.token is None and secret.is_file():
             settings = replace(settings, token=secret.read_text(encoding="utf-8").strip() or None)
-        report = with_demo_hub(
+        report = _with_hub(
             ModelStore(settings),
             self._options.model,
-            bool(self._env.get("HF_ENDPOINT")),
+            self._env,
             lambda store: store.bake(
                 self._options.model,
                 Path(self._options.output_dir).absolute(),
@@ -182,6 +186,24 @@ class Command:
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
+
+
+def _with_hub(store: ModelStore, model_id: str, env: Mapping[str, str], work: Callable[[ModelStore], Result]) -> Result:
+    """Does `work` with a store that can reach the model: the demo model's hub is started, unless one is named."""
+    if store.catalogue.canonical_id(model_id) != DEMO_ID or env.get("HF_ENDPOINT") or store.locate(model_id):
+        return work(store)
+    try:
+        from image_gen.serving.demo_hub import DemoHub
+    except ModuleNotFoundError as error:
+        raise ImageGenError(
+            "DEMO_FAILED", "The demo model can't be made here. Fix: set HF_ENDPOINT to a hub that has image-gen/demo."
+        ) from error
+
+    async def run() -> Result:
+        async with DemoHub() as endpoint:
+            return await asyncio.to_thread(work, ModelStore(replace(store.settings, endpoint=endpoint, token=None)))
+
+    return asyncio.run(run())
 
 
 def _stream(stream: BinaryIO, option: str) -> BinaryIO:

@@ -83,7 +83,8 @@ def _write(settings: StoreSettings, models: list[str], stream: BinaryIO, compres
     squeezed = gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0) if compress else None
     kept = settings.kept_manifests_dir
     stored = 0
-    with tarfile.open(fileobj=cast("IO[bytes]", squeezed or stream), mode="w|", format=tarfile.PAX_FORMAT) as archive:
+    # GNU's spelling of long names, as the tar of Alpine passes over the newer one.
+    with tarfile.open(fileobj=cast("IO[bytes]", squeezed or stream), mode="w|", format=tarfile.GNU_FORMAT) as archive:
         # With their owners, so that plain tar, run as root, does not leave directories that the service can't write.
         parents = [(settings.hf_home, ""), (settings.hub_cache, "hub"), (kept.parent, "image-gen")]
         for path, name in [*parents, (kept, "image-gen/manifests")]:
