@@ -21,11 +21,14 @@ export class SetupError extends Error {}
 export function satisfies(version, range) {
   const have = parse(version);
   return range.split("||").some((part) => {
-    const text = part.trim();
-    const want = parse(text.replace(/^(\^|>=)/, ""));
-    if (text.startsWith("^")) return have[0] === want[0] && compare(have, want) >= 0;
-    if (text.startsWith(">=")) return compare(have, want) >= 0;
-    throw new SetupError(`package.json: engines.node has "${text}"; expected ^a.b.c or >=a.b.c, joined by ||.`);
+    const [, operator, wanted] = /^(\^|>=)(\d\S*)$/.exec(part.trim()) ?? [];
+    if (!wanted) {
+      throw new SetupError(
+        `package.json: engines.node has "${part.trim()}"; expected ^a.b.c or >=a.b.c, joined by ||.`,
+      );
+    }
+    const want = parse(wanted);
+    return compare(have, want) >= 0 && (operator === ">=" || have[0] === want[0]);
   });
 }
 

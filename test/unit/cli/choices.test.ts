@@ -1,0 +1,127 @@
+import { describe, expect, test } from "vitest";
+import { ownCode } from "../../../cli/commands/cache/pass-through.ts";
+import { browserCommand } from "../../../cli/commands/open.ts";
+import { explainEngine } from "../../../cli/docker.ts";
+import { CliError, EXIT, EXIT_MEANINGS, oneLine } from "../../../cli/exit.ts";
+import { chooseMode, parseMode } from "../../../cli/mode.ts";
+import { chooseModel } from "../../../cli/model.ts";
+import { pictureName } from "../../../cli/picture.ts";
+import { hasPlugin, isAtLeast } from "../../../cli/pulumi-tools.ts";
+
+const thrownBy = (action: () => unknown): CliError => {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof CliError) return error;
+  }
+  throw new Error("no CliError was thrown");
+};
+
+describe("the mode", () => {
+  const lack = "the Docker engine is not running. Fix: start it";
+  test("docker, when nothing is lacking", () => {
+    expect(chooseMode("auto", undefined)).toEqual({ mode: "docker" });
+    expect(chooseMode("docker", undefined)).toEqual({ mode: "docker" });
+  });
+  test("a process, with the reason, when auto lacks something", () => {
+    const { mode, note } = chooseMode("auto", lack);
+    expect(mode).toBe("process");
+    expect(note).toContain(lack);
+    expect(note?.split("\n")).toHaveLength(2);
+  });
+  test("an error, when docker was insisted on", () => {
+    const error = thrownBy(() => chooseMode("docker", lack));
+    expect(error.message).toBe(lack);
+    expect(error.exitCode).toBe(EXIT.machine);
+  });
+  test("a process without a word, when asked for", () => {
+    expect(chooseMode("process", lack)).toEqual({ mode: "process" });
+  });
+  test("any other word is a usage error", () => {
+    expect(thrownBy(() => parseMode("podman")).exitCode).toBe(EXIT.usage);
+  });
+});
+
+describe("the model", () => {
+  test.each([
+    [{ asked: "a/b", configured: "c/d", gpu: false }, "a/b", "asked"],
+    [{ configured: "c/d", gpu: false }, "c/d", "config"],
+    [{ gpu: true }, "stabilityai/stable-diffusion-xl-base-1.0", "default"],
+    [{ gpu: false }, "demo", "no-gpu"],
+  ])("%o → %s (%s)", (facts, id, why) => {
+    expect(chooseModel(facts)).toMatchObject({ id, why });
+  });
+  test("only a choice that the user did not make is explained", () => {
+    expect(chooseModel({ gpu: false }).note).toContain("--model stabilityai/stable-diffusion-xl-base-1.0");
+    expect(chooseModel({ asked: "a/b", gpu: false }).note).toBeUndefined();
+    expect(chooseModel({ gpu: true }).note).toBeUndefined();
+  });
+});
+
+describe("exit codes", () => {
+  test("each is documented once", () => {
+    const documented = EXIT_MEANINGS.map(([code]) => code).sort();
+    expect(documented).toEqual(Object.values(EXIT).sort());
+  });
+  test.each([
+    [0, 0],
+    [1, 1],
+    [2, 2],
+    [3, 3],
+    [4, 4],
+    [125, 1],
+    [137, 1],
+  ])("image-gen's %i is ours %i", (theirs, ours) => {
+    expect(ownCode(theirs)).toBe(ours);
+  });
+  test("an error is shown as its first line that says something", () => {
+    expect(oneLine(new TypeError("\nTypeError: no good\n    at x"))).toBe("no good");
+    expect(oneLine("plain")).toBe("plain");
+  });
+});
+
+describe("Docker's complaints", () => {
+  test.each([
+    ["permission denied while trying to connect to the Docker daemon socket", /usermod -aG docker/],
+    [
+      "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+      /not running.*start/,
+    ],
+    ["error during connect: x509: certificate expired", /x509: certificate expired/],
+  ])("%s", (complaint, expected) => {
+    expect(explainEngine(complaint)).toMatch(expected);
+  });
+});
+
+test.each([
+  ["3.230.0", "3.230.0", true],
+  ["3.231.0-alpha", "3.230.0", true],
+  ["4.0.0", "3.230.0", true],
+  ["3.229.9", "3.230.0", false],
+])("Pulumi %s is at least %s: %s", (have, want, expected) => {
+  expect(isAtLeast(have, want)).toBe(expected);
+});
+
+test("a plugin is there only in the version that is asked for", () => {
+  const listing = JSON.stringify([
+    { name: "docker", version: "5.2.0" },
+    { name: "aws", version: "7.0.0" },
+  ]);
+  expect(hasPlugin(listing, "5.2.0")).toBe(true);
+  expect(hasPlugin(listing, "5.1.0")).toBe(false);
+  expect(hasPlugin(listing, "7.0.0")).toBe(false);
+});
+
+test("a picture's name sorts by time", () => {
+  expect(pictureName(new Date("2026-11-22T16:45:01Z"), 42)).toBe("20261122-164501-seed42.png");
+  expect(pictureName(new Date("2026-11-22T16:45:01Z"), null)).toBe("20261122-164501.png");
+});
+
+test.each([
+  ["darwin", {}, "open"],
+  ["linux", { DISPLAY: ":0" }, "xdg-open"],
+  ["linux", {}, undefined],
+  ["darwin", { SSH_CONNECTION: "a b" }, undefined],
+] as const)("on %s with %o the browser is opened by %s", (platform, env, expected) => {
+  expect(browserCommand(platform, env)?.[0]).toBe(expected);
+});

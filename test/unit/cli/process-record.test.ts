@@ -1,0 +1,125 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { pathsOf } from "../../../cli/paths.ts";
+import { serviceEnvironment } from "../../../cli/process/environment.ts";
+import {
+  identityOf,
+  isAlive,
+  type ProcessRecord,
+  readRecord,
+  stopProcess,
+  writeRecord,
+} from "../../../cli/process/record.ts";
+
+let folder: string;
+let file: string;
+let child: ChildProcess | undefined;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "imagegen-process-"));
+  file = join(folder, "process.json");
+});
+afterEach(() => {
+  child?.kill("SIGKILL");
+  child = undefined;
+  rmSync(folder, { recursive: true });
+});
+
+/** A real process that runs `code`, and the record of it. Resolves when the code has begun. */
+async function start(code = ""): Promise<ProcessRecord> {
+  const script = `${code}; process.stdout.write("on"); setInterval(() => {}, 1000);`;
+  const started = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "ignore"], detached: true });
+  child = started;
+  await new Promise((done) => started.stdout?.once("data", done));
+  const pid = started.pid ?? 0;
+  const record: ProcessRecord = {
+    pid,
+    identity: identityOf(pid) ?? "",
+    stack: "local",
+    url: "http://127.0.0.1:1",
+    port: 1,
+    model: "demo",
+    startedAt: "2026-11-22T00:00:00Z",
+    log: join(folder, "log"),
+    fingerprint: "x",
+  };
+  writeRecord(file, record);
+  return record;
+}
+
+describe("the record of the running process", () => {
+  test("finds the process again", async () => {
+    const record = await start();
+    expect(readRecord(file)).toEqual(record);
+  });
+
+  test("is dropped when the process has ended", async () => {
+    const record = await start();
+    const ended = new Promise((done) => child?.once("exit", done));
+    child?.kill("SIGKILL");
+    await ended;
+    expect(isAlive(record)).toBe(false);
+    expect(readRecord(file)).toBeUndefined();
+    expect(existsSync(file)).toBe(false);
+  });
+
+  test("is dropped when another process has its pid", async () => {
+    const record = await start();
+    writeRecord(file, { ...record, identity: "another boot:1" });
+    expect(readRecord(file)).toBeUndefined();
+    expect(isAlive(record)).toBe(true);
+  });
+
+  test.each(["", "{", "{}", '{"pid": "1"}'])("is dropped when it is broken (%j)", (text) => {
+    writeFileSync(file, text);
+    expect(readRecord(file)).toBeUndefined();
+  });
+});
+
+describe("stopping", () => {
+  test("is polite first", async () => {
+    const record = await start(`process.on("SIGTERM", () => process.exit(0))`);
+    const code = new Promise((done) => child?.once("exit", done));
+    await stopProcess(file, record);
+    expect(await code).toBe(0);
+    expect(existsSync(file)).toBe(false);
+  });
+
+  test("is by force when politeness does not help", async () => {
+    const record = await start(`process.on("SIGTERM", () => {})`);
+    await stopProcess(file, record, 0.3);
+    expect(isAlive(record)).toBe(false);
+  });
+});
+
+describe("the service's environment", () => {
+  const settings = { modelId: "demo", modelRevision: null, hubEndpoint: null, port: 8001, bindAddress: "127.0.0.1" };
+  const paths = pathsOf("/checkout");
+
+  test("keeps the cache inside the checkout", () => {
+    expect(serviceEnvironment(paths, settings, { HF_TOKEN: "t" })).toEqual({
+      PYTHONPATH: "/checkout/image-gen/src",
+      PYTHONUNBUFFERED: "1",
+      HF_HOME: "/checkout/.imagegen/data/huggingface",
+      HF_HUB_CACHE: "/checkout/.imagegen/data/huggingface/hub",
+      TRANSFORMERS_CACHE: "/checkout/.imagegen/data/huggingface/hub",
+      MODEL_ID: "demo",
+      MODEL_REVISION: "",
+      HOST: "127.0.0.1",
+      PORT: "8001",
+      IMAGE_GEN_BAKED_DIR: "/checkout/.imagegen/models",
+    });
+  });
+
+  test("names another hub only when config does", () => {
+    const env = serviceEnvironment(
+      paths,
+      { ...settings, hubEndpoint: "http://127.0.0.1:9", modelRevision: "main" },
+      { HF_TOKEN: "t" },
+    );
+    expect(env).toMatchObject({ HF_ENDPOINT: "http://127.0.0.1:9", MODEL_REVISION: "main" });
+  });
+});

@@ -1,0 +1,71 @@
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { followFile, lastLines } from "../../../cli/follow.ts";
+import { progressTo } from "../../../cli/progress.ts";
+
+function stream(isTTY: boolean) {
+  const written: string[] = [];
+  return { isTTY, columns: 60, written, write: (text: string | Uint8Array) => written.push(String(text)) > 0 };
+}
+
+describe("progress", () => {
+  test("a log gets a line now and then, and no bar", () => {
+    const log = stream(false);
+    let now = 0;
+    const progress = progressTo(log, {}, () => now);
+    progress.line("begin");
+    progress.live("10 %", 0.1);
+    now = 5;
+    progress.live("20 %", 0.2);
+    now = 11;
+    progress.live("30 %", 0.3);
+    progress.settle();
+    expect(log.written).toEqual(["begin\n", "10 %\n", "30 %\n"]);
+  });
+
+  test("a terminal gets a bar on one line, in colour unless NO_COLOR says otherwise", () => {
+    const terminal = stream(true);
+    const progress = progressTo(terminal, { NO_COLOR: "1" });
+    progress.live("half", 0.5);
+    progress.line("done");
+    expect(terminal.written).toEqual([`\r\u001b[K${"█".repeat(12)}${"░".repeat(12)} half`, "\n", "done\n"]);
+
+    const coloured = stream(true);
+    progressTo(coloured, {}).live("half", 0.5);
+    expect(coloured.written[0]).toContain("\u001b[36m");
+  });
+
+  test("a live line never wraps", () => {
+    const terminal = stream(true);
+    progressTo(terminal, {}).live("x".repeat(200));
+    expect(terminal.written[0]?.replace("\r\u001b[K", "").length).toBeLessThan(60);
+  });
+});
+
+describe("following a log", () => {
+  test("the last lines, then what is added, also after the file was begun anew", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "imagegen-follow-"));
+    const file = join(folder, "log");
+    writeFileSync(file, "a\nb\nc\n");
+    const { text, end } = lastLines(file, 2);
+    expect(text).toBe("b\nc\n");
+    expect(lastLines(file, 0).text).toBe("");
+
+    const controller = new AbortController();
+    let seen = "";
+    const until = async (expected: string) => {
+      while (seen !== expected) await new Promise((done) => setTimeout(done, 20));
+    };
+    const out = { write: (chunk: Buffer) => (seen += chunk.toString()) };
+    const following = followFile(file, end, out, controller.signal);
+    appendFileSync(file, "d\n");
+    await until("d\n");
+    writeFileSync(file, "e\n");
+    await until("d\ne\n");
+    controller.abort();
+    await following;
+    rmSync(folder, { recursive: true });
+  });
+});
