@@ -90,8 +90,6 @@ class Engine:
             log.error("%s (%s) Next attempt in %.0f s.", why.message, why.code, pause)
             await asyncio.sleep(pause)
             self.restarts += 1
-            if self._order is not None:
-                self._readiness.enter("loading")
 
     def load(self, order: LoadOrder) -> None:
         """The model's files are there: load them now, and again after every restart."""
@@ -140,6 +138,7 @@ class Engine:
 
     def _send_load(self) -> None:
         if self._order is not None and self._imported and self._process is not None:
+            self._readiness.enter("loading")  # after a restart only now: until then the last error stays to be seen
             self._process.send(load_message(self._order))
 
     def _on_message(self, message: Message, payload: bytes) -> None:

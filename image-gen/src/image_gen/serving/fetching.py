@@ -92,7 +92,7 @@ class Fetching:
         log.info("The demo model is not cached: making it, and serving it from a hub of its own on loopback.")
         self._hub = DemoHub()
         async with self._hub as endpoint:
-            return await self._ensure(dataclasses.replace(store, endpoint=endpoint))
+            return await self._ensure(dataclasses.replace(store, endpoint=endpoint, token=None))
 
     async def _ensure(self, store_settings: StoreSettings) -> ReadyModel:
         loop = asyncio.get_running_loop()
