@@ -90,10 +90,28 @@ test("the token is in no layer, no history and no environment", async () => {
 });
 
 test("the code lies above the weights, in a layer under 1 MB", async () => {
-  const sizes = (await docker("history", "--format", "{{.Size}}\t{{.CreatedBy}}", "--no-trunc", IMAGE)).split("\n");
-  const code = sizes.findIndex((line) => /COPY .*src/.test(line));
-  const weights = sizes.findIndex((line) => /COPY .*\/opt\/models/.test(line));
+  const layers = await layersOf(IMAGE);
+  const code = layers.findIndex((layer) => layer.command.includes("COPY /opt/image-gen "));
+  const weights = layers.findIndex((layer) => layer.command.includes("COPY /opt/models "));
   expect(code).toBeGreaterThanOrEqual(0);
   expect(weights).toBeGreaterThan(code);
-  expect(sizes[code]?.split("\t")[0]).toMatch(/^[\d.]+k?B$/);
+  expect(layers[code]?.bytes).toBeLessThan(1_000_000);
 });
+
+test("the image without a model is at most 6.1 GB", async () => {
+  const parts = (await layersOf(inject("image"))).filter((layer) => layer.bytes > 0);
+  const total = parts.reduce((sum, layer) => sum + layer.bytes, 0);
+  for (const { bytes, command } of parts)
+    console.log(`${(bytes / 1e6).toFixed(1).padStart(8)} MB  ${command.slice(0, 80)}`);
+  console.log(`${(total / 1e6).toFixed(1).padStart(8)} MB  in all`);
+  expect(total).toBeLessThanOrEqual(6.1e9);
+});
+
+/** The layers of an image, the newest first. */
+async function layersOf(image: string): Promise<{ bytes: number; command: string }[]> {
+  const lines = await docker("history", "--human=false", "--no-trunc", "--format", "{{.Size}}\t{{.CreatedBy}}", image);
+  return lines.split("\n").map((line) => {
+    const [bytes = "", command = ""] = line.split("\t");
+    return { bytes: Number(bytes), command };
+  });
+}

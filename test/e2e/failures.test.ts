@@ -192,7 +192,7 @@ test("killed in the middle of a download, the next start goes on where it was", 
   const again = await start(NAME, { volume: VOLUME, env: { MODEL_ID: MEDIUM, HF_ENDPOINT: hub.endpoint } });
   await ready(again.url);
   const metrics = await (await fetch(`${again.url}/metrics`)).text();
-  const fetched = Number(/^image_gen_cache_bytes_fetched_total(?:\{.*\})? (\S+)$/m.exec(metrics)?.[1]);
+  const fetched = Number(/^image_gen_cache_fetched_bytes_total(?:\{.*\})? (\S+)$/m.exec(metrics)?.[1]);
   expect(fetched).toBeGreaterThan(0);
   expect(fetched).toBeLessThan(total - kept * 0.9);
 });
