@@ -25,7 +25,7 @@ def demo_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def load_order(demo_model: Path) -> LoadOrder:
     """How the server would have it loaded."""
-    return LoadOrder(str(demo_model), "StableDiffusionXLPipeline", "fp16", 3_000_000)
+    return LoadOrder(str(demo_model), "StableDiffusionXLPipeline", "fp16")
 
 
 @pytest.fixture(scope="session")

@@ -90,16 +90,19 @@ class Server:
         self.process.send_signal(number)
 
     def engine_pid(self) -> int:
-        children = subprocess.run(
-            ["pgrep", "-P", str(self.process.pid), "-f", "--", "--fd"], capture_output=True, text=True, check=True
-        )
-        return int(children.stdout.split()[0])
+        return children_of(self.process.pid, "--fd")[0]
 
     def metric(self, name: str) -> float:
         for line in self.get("/metrics").body.decode().splitlines():
             if line.startswith(f"{name} "):
                 return float(line.split()[-1])
         raise AssertionError(f"no metric {name}")
+
+
+def children_of(pid: int, text: str) -> list[int]:
+    """Child processes whose command line holds `text`."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [int(child) for child in children if text in Path(f"/proc/{child}/cmdline").read_text(encoding="utf-8")]
 
 
 StartServer = Callable[..., Server]

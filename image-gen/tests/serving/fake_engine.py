@@ -1,7 +1,7 @@
 """An engine without torch: a real process that speaks the real protocol and paints seeded pictures of noise.
 
 What a test wants of it is said in FAKE_ENGINE (JSON): `import_seconds`, `load_error` (code, message, retryable),
-`step_seconds`. A prompt may hold an order too: "die", "be killed", "out of memory", "hang".
+`step_seconds`. A prompt may hold an order too: "die", "be killed", "out of memory", "hang", "babble".
 """
 
 import argparse
@@ -84,6 +84,9 @@ class FakeEngine:
             os._exit(3)
         if prompt == "be killed":
             os.kill(os.getpid(), signal.SIGKILL)
+        if prompt == "babble":
+            sys.stdout.write("babble" * 100_000 + "\nend of babble\n")
+            sys.stdout.flush()
         if prompt == "out of memory":
             self.send(
                 {"type": "error", "id": order["id"], "code": "OUT_OF_MEMORY", "message": "too big", "retryable": False}

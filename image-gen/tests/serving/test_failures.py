@@ -1,7 +1,9 @@
 """What goes wrong around the engine: it is said in /readyz, and mended where waiting or a restart can mend it."""
 
+import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -76,6 +78,29 @@ def test_a_taken_port_is_told(start_server: StartServer) -> None:
     assert (
         f"Cannot listen on 127.0.0.1 port {first.port} (Address already in use): set PORT to a free one." in second.log
     )
+
+
+def test_a_line_without_end_does_not_stop_the_engine(start_server: StartServer) -> None:
+    server = start_server()
+    server.wait_phase("ready")
+    assert server.post({"prompt": "babble"}).status == 200
+    server.wait_log("end of babble")
+    assert len(server.log) < 10_000
+
+
+def test_a_full_size_model_on_a_cpu_is_called_slow_once(start_server: StartServer, tmp_path: Path) -> None:
+    index = {"_class_name": "StableDiffusionXLPipeline", "unet": ["diffusers", "UNet2DConditionModel"]}
+    (tmp_path / "big" / "unet").mkdir(parents=True)
+    (tmp_path / "big" / "model_index.json").write_text(json.dumps(index), encoding="utf-8")
+    (tmp_path / "big" / "unet" / "config.json").write_text("{}", encoding="utf-8")
+    with (tmp_path / "big" / "unet" / "diffusion_pytorch_model.safetensors").open("wb") as sparse:
+        sparse.truncate(1_100_000_000)
+    server = start_server(MODEL_DIR=tmp_path / "big")
+    server.wait_phase("ready")
+    server.post({"prompt": "die"})
+    server.wait_phase("failed")
+    server.wait_phase("ready")
+    assert server.log.count("on a GPU it takes seconds") == 1
 
 
 def test_a_directory_that_is_no_model_is_told(start_server: StartServer) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Server, StartServer
+from .conftest import Server, StartServer, children_of
 from .test_queue import in_background, wait_metric
 
 
@@ -81,6 +81,18 @@ def test_a_second_signal_does_not_wait(start_server: StartServer) -> None:
     server.process.wait(10)
     assert time.monotonic() - started < 6
     assert is_gone(engine)
+
+
+def test_a_stop_while_the_demo_model_is_being_made(start_server: StartServer) -> None:
+    server = start_server(MODEL_ID="demo")
+    server.wait_log("making it, and serving it")
+    server._wait(lambda: bool(children_of(server.process.pid, "image_gen_demo")), 10)
+    makers = children_of(server.process.pid, "image_gen_demo")
+    started = time.monotonic()
+    server.signal()
+    assert server.process.wait(10) == 0
+    assert time.monotonic() - started < 4
+    assert all(is_gone(pid) for pid in makers)
 
 
 def test_an_engine_does_not_outlive_a_killed_server(start_server: StartServer) -> None:

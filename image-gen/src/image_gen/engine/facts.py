@@ -27,7 +27,7 @@ def gather() -> Facts:
 
 
 def _try_cuda() -> tuple[bool, str | None]:
-    if torch.version.cuda is None or not _gpu_node():
+    if torch.version.cuda is None or not (_gpu_node() or torch.cuda.is_available()):
         return False, None
     try:
         torch.cuda.init()  # type: ignore[no-untyped-call]

@@ -26,7 +26,6 @@ class LoadOrder:
     directory: str
     pipeline: str | None
     variant: str | None
-    bytes_total: int
     load: Mapping[str, object] = field(default_factory=dict)
     dtype: str = "auto"
     warmup_size: int = 0

@@ -63,6 +63,7 @@ class Engine:
         self._pause = pause
         self._process: EngineProcess | None = None
         self._order: LoadOrder | None = None
+        self._is_large = False
         self._imported = False
         self._gave_up: ImageGenError | None = None
         self._pictures: dict[str, asyncio.Future[Painted]] = {}
@@ -91,9 +92,9 @@ class Engine:
             await asyncio.sleep(pause)
             self.restarts += 1
 
-    def load(self, order: LoadOrder) -> None:
+    def load(self, order: LoadOrder, *, is_large: bool = False) -> None:
         """The model's files are there: load them now, and again after every restart."""
-        self._order = order
+        self._order, self._is_large = order, is_large
         self._readiness.enter("loading")
         self._send_load()
 
@@ -140,6 +141,9 @@ class Engine:
         if self._order is not None and self._imported and self._process is not None:
             self._readiness.enter("loading")  # after a restart only now: until then the last error stays to be seen
             self._process.send(load_message(self._order))
+            if self._is_large and self._readiness.device == "cpu":
+                self._is_large = False  # once is enough
+                log.info("NOTE: On this CPU a picture of this model takes minutes; on a GPU it takes seconds.")
 
     def _on_message(self, message: Message, payload: bytes) -> None:
         kind = message["type"]
@@ -178,6 +182,9 @@ class Engine:
             self.abilities = Abilities(message["pipeline"], message["width"], message["height"], accepts)
             self._readiness.enter("ready")
             log.info("Model ready on %s", self._readiness.device)
+            phases = self._readiness.phase_seconds()
+            parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in phases.items())
+            log.info("Start-up took %.1f s: %s", sum(phases.values()), parts)
 
     def _give_up(self, error: ImageGenError) -> None:
         """The engine could not get ready. One that may do better next time is started afresh, others are left alone."""

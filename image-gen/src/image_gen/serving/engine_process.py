@@ -98,10 +98,15 @@ class EngineProcess:
     async def _pass_on_output(self) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
-        with contextlib.suppress(ValueError):  # a line of more than 64 kB is no line worth passing on
-            while line := await self._process.stdout.readline():
-                if text := line.decode(errors="replace").rstrip():
-                    log.info("engine: %s", text)
+        while True:
+            try:
+                line = await self._process.stdout.readline()
+            except ValueError:
+                continue  # a line of more than 64 kB, which asyncio drops: it is not worth passing on
+            if not line:
+                return
+            if text := line.decode(errors="replace").rstrip():
+                log.info("engine: %s", text)
 
     def _why(self, code: int) -> ImageGenError:
         if code == -signal.SIGKILL and _oom_kills() > self._oom_kills_before:

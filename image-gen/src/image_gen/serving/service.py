@@ -22,7 +22,7 @@ from image_gen.settings import DEMO_MODEL, VERSION, Settings
 from image_gen.store import ModelStore, ReadyModel, StoreSettings
 
 log = logging.getLogger(__name__)
-_FULL_SIZE_BYTES = 1_000_000_000
+_LARGE_BYTES = 1_000_000_000
 _CANCEL_SECONDS = 5.0
 _USUAL_PIPELINE = "StableDiffusionXLPipeline"
 
@@ -101,23 +101,17 @@ class Service:
         log.info("Loading model from Hugging Face...")
         model = await self.fetching.run()
         if model is not None:
-            self.engine.load(self._load_order(model))
-            self._warn_of_slowness(model)
+            self.engine.load(self._load_order(model), is_large=model.bytes_total > _LARGE_BYTES)
 
     def _load_order(self, model: ReadyModel) -> LoadOrder:
         return LoadOrder(
             directory=str(model.directory),
             pipeline=model.pipeline,
             variant=model.variant,
-            bytes_total=model.bytes_total,
             load=dict(model.load),
             dtype=self._settings.dtype,
             warmup_size=self._settings.warmup_size,
         )
-
-    def _warn_of_slowness(self, model: ReadyModel) -> None:
-        if self._settings.device == "cpu" and model.bytes_total > _FULL_SIZE_BYTES:
-            log.info("NOTE: On a CPU a picture of this model takes minutes; on a GPU it takes seconds.")
 
     def _is_own(self, pid: int) -> bool:
         return pid in {self.engine.pid, self.fetching.pid}
