@@ -62,9 +62,9 @@ export async function pullImage(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   progress.line(`Pulling ${reference} …`);
-  const child = execa("docker", ["pull", reference], { reject: false, all: true, cancelSignal: signal });
+  const child = execa("docker", ["pull", reference], { reject: false, cancelSignal: signal });
   let timer = setTimeout(() => child.kill(), SILENT_PULL_MS);
-  child.all.on("data", (chunk: Buffer) => {
+  child.stdout.on("data", (chunk: Buffer) => {
     clearTimeout(timer);
     timer = setTimeout(() => child.kill(), SILENT_PULL_MS);
     const last = chunk.toString().trim().split("\n").at(-1);
@@ -75,7 +75,7 @@ export async function pullImage(
   signal.throwIfAborted();
   progress.settle();
   if (result.exitCode === 0) return undefined;
-  return result.isTerminated ? "the registry does not answer" : oneLine(result.stderr);
+  return result.isTerminated ? "the registry does not answer" : oneLine(result.stderr).replace(/^Error.*?daemon: /, "");
 }
 
 export async function findContainer(name: string): Promise<Container | undefined> {

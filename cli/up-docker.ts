@@ -21,7 +21,8 @@ const CONFIRM_S = 60;
 export async function findTools(context: Context, settings: Settings): Promise<Tools> {
   const engine = await findEngine();
   if (!engine.ok) return engine;
-  if (!(await hasImage(settings.baseImage)) && !(await hasImage((await planOf(context.paths, settings)).image.name))) {
+  // A service that is there already was built from it; it need not be built again.
+  if (!(await findContainer(settings.containerName)) && !(await hasImage(settings.baseImage))) {
     const failure = await pullImage(settings.baseImage, context.progress, context.signal);
     if (failure) {
       const mend = "Fix: imagegen up --config baseImage=<an image that is here>";
