@@ -12,7 +12,7 @@ export function realWorld(report: (line: string) => void): World {
   return {
     ask,
     now: () => performance.now() / 1000,
-    sleep: async (seconds) => await sleep(seconds * 1000),
+    sleep: async (seconds) => sleep(seconds * 1000),
     report,
   };
 }

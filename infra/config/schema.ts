@@ -83,7 +83,7 @@ export const KEYS: Keys = {
 
 /** The one secret: read apart from the settings, so that it never travels with plain data. */
 export const TOKEN_KEY = "hfToken";
-export const TOKEN: Key<string | null> = {
+const TOKEN: Key<string | null> = {
   default: "",
   type: "string",
   parse: optional("", matching(/^[\x21-\x7e]+$/, "a Hugging Face token without spaces")),

@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../errors.ts";
 import type { HealthPlan } from "../plan/health-plan.ts";
-import { type Outcome, type World, waitUntilReady } from "./wait.ts";
+import type { Outcome } from "./outcome.ts";
+import { type World, waitUntilReady } from "./wait.ts";
 
 export interface CheckArgs {
   readonly plan: HealthPlan;

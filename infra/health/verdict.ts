@@ -10,6 +10,9 @@ export type Verdict =
   | { readonly kind: "silent"; readonly reason: string }
   | { readonly kind: "stranger"; readonly reason: string };
 
+/** All that is not ready, and may become so. */
+export type Pending = Exclude<Verdict, { readonly kind: "ready" }>;
+
 export function judge(answer: Answer, { models }: Pick<HealthPlan, "models">): Verdict {
   if (answer.kind === "none") return { kind: "silent", reason: answer.reason };
   const state = readReadyState(answer.body);
@@ -23,7 +26,7 @@ export function judge(answer: Answer, { models }: Pick<HealthPlan, "models">): V
 }
 
 /** "fetching: 1.2 GB of 6.94 GB, about 9 min 34 s left". */
-export function progressLine({ phase, bytesDone, bytesTotal, etaSeconds }: ReadyState): string {
+function progressLine({ phase, bytesDone, bytesTotal, etaSeconds }: ReadyState): string {
   if (phase !== "fetching" && phase !== "verifying") return phase;
   if (bytesTotal === 0) return phase;
   const left = etaSeconds === null ? "" : `, about ${formatSeconds(etaSeconds)} left`;

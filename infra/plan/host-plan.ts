@@ -31,7 +31,7 @@ export interface HealthCheck {
 }
 
 /** The port inside the container is part of the contract; the one on this machine is config. */
-export const SERVICE_PORT = 8000;
+const SERVICE_PORT = 8000;
 export const READY_PATH = "/readyz";
 
 /** What a picture in the making has to be finished in, and what Docker adds before it kills. */

@@ -11,7 +11,7 @@ test.each([["volume"], ["baked"]] as const)(
   async (modelCache) => {
     const { cache } = planWith({ modelCache });
     const { resources, result } = await runProgram(async () => {
-      return await known(new ModelVolume("image-gen", { plan: cache }).volumeName);
+      return known(new ModelVolume("image-gen", { plan: cache }).volumeName);
     });
     expect(resources.map(({ type, name }) => [type, name])).toEqual([
       ["imagegen:cache:ModelVolume", "image-gen"],

@@ -39,6 +39,7 @@ test("baked, the model's arguments go in, and the token only as a BuildKit secre
     builder: "default",
     buildArgs: { BASE_IMAGE: "python:3.12.12-slim-bookworm", MODEL_ID: "org/model" },
     buildLogFile: ".imagegen/logs/image-build.log",
+    provenance: "false",
     networkMode: "host",
     secrets: [{ id: "hf_token", src: "token-file" }],
   });
@@ -46,8 +47,8 @@ test("baked, the model's arguments go in, and the token only as a BuildKit secre
 
 test("a container is given the image's id, which a preview of a new image can't know", async () => {
   const image = () => new ServingImage("image-gen", { plan: volumeMode, contextHash: "abc" });
-  const up = await runProgram(async () => await known(image().imageId));
+  const up = await runProgram(async () => known(image().imageId));
   expect(up.result).toBe("sha256:1234");
-  const preview = await runProgram(async () => await read(image().imageId), { preview: true });
+  const preview = await runProgram(async () => read(image().imageId), { preview: true });
   expect(preview.result.known).toBe(false);
 });

@@ -13,8 +13,8 @@ import {
 } from "./setting.ts";
 
 const setting = new Setting("deployment", "stub");
-const containerOf = async (name: string) => await docker("inspect", "-f", "{{.Id}}", setting.container(name));
-const images = async () => await docker("images", "-q", "imagegen-engine-deployment");
+const containerOf = async (name: string) => docker("inspect", "-f", "{{.Id}}", setting.container(name));
+const images = async () => docker("images", "-q", "imagegen-engine-deployment");
 
 await engineTests("a deployment", setting, () => {
   test("a preview makes nothing; the first up makes everything; the second finds nothing to do", async () => {

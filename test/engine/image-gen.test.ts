@@ -24,7 +24,7 @@ await engineTests("image-gen", setting, () => {
 
   test("Docker's own health check agrees", async () => {
     await expect
-      .poll(async () => await docker("inspect", "-f", "{{.State.Health.Status}}", setting.container("demo")), {
+      .poll(async () => docker("inspect", "-f", "{{.State.Health.Status}}", setting.container("demo")), {
         timeout: 60_000,
         interval: 1_000,
       })

@@ -30,7 +30,7 @@ export class Setting {
   /** A stack with a container, volume and port of its own. */
   async stack(name: string, config: Readonly<Record<string, string>> = {}): Promise<TestStack> {
     this.#names.add(name);
-    return await this.project.stack(name, {
+    return this.project.stack(name, {
       baseImage: this.#base,
       buildNetwork: "host",
       containerName: this.container(name),
@@ -66,8 +66,8 @@ export async function engineTests(title: string, setting: Setting, tests: () => 
   const missing = await missingFor("engine");
   if (missing) console.warn(`LEFT OUT: ${title}: ${missing}`);
   describe.skipIf(missing !== undefined)(title, () => {
-    beforeAll(async () => await setting.prepare());
-    afterAll(async () => await setting.remove());
+    beforeAll(async () => setting.prepare());
+    afterAll(async () => setting.remove());
     tests();
   });
 }

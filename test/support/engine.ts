@@ -119,15 +119,15 @@ export class TestStack {
   }
 
   async up(options: { expectNoChanges?: boolean; refresh?: boolean } = {}): Promise<Run> {
-    return await this.#run((hooks) => this.#stack.up({ ...hooks, ...options }));
+    return this.#run((hooks) => this.#stack.up({ ...hooks, ...options }));
   }
 
   async preview(options: { expectNoChanges?: boolean; policyPacks?: string[] } = {}): Promise<Run> {
-    return await this.#run((hooks) => this.#stack.preview({ ...hooks, ...options }));
+    return this.#run((hooks) => this.#stack.preview({ ...hooks, ...options }));
   }
 
   async destroy(): Promise<Run> {
-    return await this.#run((hooks) => this.#stack.destroy(hooks));
+    return this.#run((hooks) => this.#stack.destroy(hooks));
   }
 
   async #run(operation: (hooks: Hooks) => Promise<object>): Promise<Run> {
@@ -175,7 +175,7 @@ interface Hooks {
 
 /** A port that nothing on this machine listens on. */
 export async function freePort(): Promise<number> {
-  return await new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);
     server.listen(0, "127.0.0.1", () => {

@@ -9,7 +9,7 @@ export interface Registered {
 }
 
 /** The options of a resource that decide over data and replacement. */
-export interface Options {
+interface Options {
   readonly parent: string;
   readonly protect: boolean;
   readonly retainOnDelete: boolean;

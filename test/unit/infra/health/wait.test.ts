@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import type { Outcome } from "../../../../infra/health/outcome.ts";
 import type { Answer } from "../../../../infra/health/ready-state.ts";
-import { type Outcome, waitUntilReady } from "../../../../infra/health/wait.ts";
+import { waitUntilReady } from "../../../../infra/health/wait.ts";
 import type { HealthPlan } from "../../../../infra/plan/health-plan.ts";
 import { answer, refused } from "./answers.ts";
 
