@@ -125,7 +125,7 @@ def _tokenizer() -> Any:
     words = [*letters, *(f"{letter}</w>" for letter in letters), *("".join(pair) for pair in merges)]
     words += ["<|startoftext|>", "<|endoftext|>"]
     vocabulary = {word: number for number, word in enumerate(words)}
-    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77, pad_token="<|endoftext|>")  # noqa: S106
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77, pad_token=words[-1])
 
 
 def main() -> None:

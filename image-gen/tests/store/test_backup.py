@@ -133,7 +133,8 @@ def rewritten(archive: Path, change: Change) -> Path:
     target = archive.with_name("changed.tar")
     with tarfile.open(archive) as source, tarfile.open(target, "w") as result:
         for member in source:
-            content = source.extractfile(member).read() if member.isreg() else b""  # type: ignore[union-attr]
+            stream = source.extractfile(member) if member.isreg() else None
+            content = stream.read() if stream else b""
             # They hold the long names, and would win over what is changed.
             member.pax_headers = {}
             change(member)

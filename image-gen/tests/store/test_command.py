@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import UNET, MakeRepo
@@ -27,7 +28,7 @@ class Run:
         assert "Traceback" not in self.err
         return code
 
-    def json(self, *arguments: str) -> dict[str, object]:
+    def json(self, *arguments: str) -> dict[str, Any]:
         self(*arguments, "--json")
         result = json.loads(self.out)
         assert isinstance(result, dict)
@@ -56,9 +57,9 @@ def test_the_life_of_a_cache(run: Run, command_env: dict[str, str], tmp_path: Pa
     assert run("status") == 0 and "No model is cached." in run.out
     assert run("prefetch", "--model", "test/model") == 0 and "is complete" in run.out
     status = run.json("status")
-    line = status["models"][0]  # type: ignore[index] # its shape is what is tested
+    line = status["models"][0]
     assert set(status) == {"hf_home", "hub_cache", "mount", "models", "bytes"}
-    assert set(status["mount"]) == {"path", "is_mount", "filesystem", "bytes_total", "bytes_free"}  # type: ignore[call-overload]
+    assert set(status["mount"]) == {"path", "is_mount", "filesystem", "bytes_total", "bytes_free"}
     assert line["id"] == "test/model" and line["complete"] is True and line["missing"] == []
     assert run("verify") == 0
     assert run("backup", "--output", str(tmp_path / "b.tar.gz")) == 0 and (tmp_path / "b.tar.gz").is_file()

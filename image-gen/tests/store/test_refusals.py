@@ -7,6 +7,8 @@ import ssl
 import subprocess
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,9 +23,9 @@ def short_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("image_gen.store.http._back_off", lambda failed: 0.01)
 
 
-def refused(store_call: object) -> ImageGenError:
+def refused(store_call: Callable[[], object]) -> ImageGenError:
     with pytest.raises(ImageGenError) as caught:
-        store_call()  # type: ignore[operator]
+        store_call()
     assert "\n" not in caught.value.message
     return caught.value
 
@@ -96,7 +98,7 @@ def test_a_wrong_id_and_a_wrong_revision_are_told_apart(
     assert refused(lambda: make_store().ensure("test/model", revision="v9")).code == "REVISION_NOT_FOUND"
     asked = len(hub.requests)
     for nonsense in ("", "a/b/c", "../etc", "a b", "a/../b", "http://x/y", "a--b/c"):
-        assert refused(lambda name=nonsense: make_store().ensure(name)).code == "MODEL_ID_INVALID"
+        assert refused(partial(make_store().ensure, nonsense)).code == "MODEL_ID_INVALID"
     assert len(hub.requests) == asked
 
 

@@ -247,8 +247,8 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _back_off(failed: int) -> float:
-    # Jitter, so that many hosts that lost the hub together do not come back together. Not a secret.
-    return float(min(0.5 * 2 ** (failed - 1), 8.0) * (0.75 + random.random() / 2))  # noqa: S311
+    # Jitter, so that many hosts that lost the hub together do not come back together.
+    return float(min(0.5 * 2 ** (failed - 1), 8.0) * (0.75 + random.random() / 2))  # noqa: S311 -- no secret
 
 
 def _is_certificate_trouble(error: BaseException) -> bool:

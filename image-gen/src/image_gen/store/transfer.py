@@ -64,7 +64,7 @@ class Transfer:
     def _fill(self) -> ContentDigest:
         attempts = Attempts(self._settings, self._cancel)
         self._partial.parent.mkdir(parents=True, exist_ok=True)
-        with open(self._partial, "a+b", buffering=0) as stream:  # noqa: PTH123 -- Path.open wraps unbuffered files
+        with self._partial.open("a+b", buffering=0) as stream:
             digest, have = self._kept_part(stream)
             furthest = have
             while have < self._file.size:
