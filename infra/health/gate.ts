@@ -1,3 +1,7 @@
+/**
+ * Stage 6, health. In: the health plan, and an address that something may answer on. Out: success only when the model
+ * that was asked for is on its device and has made a picture, or one line that says why not. Never trusts a past success.
+ */
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../errors.ts";
 import type { HealthPlan } from "../plan/health-plan.ts";

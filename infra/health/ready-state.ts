@@ -1,8 +1,3 @@
-/**
- * Stage 7, health. In: the health plan, and an address that something may answer on. Out: success only when the model
- * that was asked for is on its device and has made a picture, or one line that says why not. Never trusts a past success.
- */
-
 /** What came back from one request to `/readyz`. */
 export type Answer =
   | { readonly kind: "none"; readonly reason: string }

@@ -159,6 +159,12 @@ await engineTests("a deployment", setting, () => {
     expect(limits).toBe(`${1024 * 2 ** 20} ${1024 * 2 ** 20}`);
   });
 
+  test.each(["local", "local-baked"])("the stack %s of the checkout can be previewed as it is", async (name) => {
+    const stack = await setting.project.stack(name, {});
+    const { changes } = succeeded(await stack.preview());
+    expect([...changes].sort()).toEqual([`create ${CONTAINER}`, `create ${IMAGE}`, `create ${VOLUME}`]);
+  });
+
   test("the policy pack passes this stack and stops one whose port is open to all", async () => {
     const stack = await setting.stack("life");
     const policyPacks = [`${setting.project.directory}/policy`];

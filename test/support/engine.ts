@@ -73,7 +73,7 @@ export class TestProject {
       },
     );
     const made = new TestStack(stack);
-    await made.set(config);
+    if (Object.keys(config).length > 0) await made.set(config);
     return made;
   }
 

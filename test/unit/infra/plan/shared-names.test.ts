@@ -92,3 +92,9 @@ test("the image's hash covers exactly what .dockerignore lets through", () => {
   expect(lines).toContain("*");
   expect(allowed.sort()).toEqual([...image.contextEntries].sort());
 });
+
+test("the file for GPUs adds them and changes nothing else", () => {
+  const gpu = parse(readFileSync("compose.gpu.yaml", "utf8")) as object;
+  const devices = [{ driver: "nvidia", count: "all", capabilities: ["gpu"] }];
+  expect(gpu).toEqual({ services: { "image-gen": { deploy: { resources: { reservations: { devices } } } } } });
+});
