@@ -15,6 +15,9 @@ os.environ["TQDM_DISABLE"] = "1"
 # Threads that wait for each other do so asleep: on a CPU with other work to do, spinning makes small models fifty
 # times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Where torch finds Triton it hands it some plain CUDA operations, which Triton compiles with a C compiler that may
+# not be there.
+os.environ.setdefault("TORCH_DISABLE_NATIVE_JIT", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it warns of image processors that no pipeline here uses
 
 

@@ -67,4 +67,8 @@ def make_app(parts: Parts) -> FastAPI:
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
         return problem(error.status_code, str(error.detail), code=code)
 
+    @app.exception_handler(Exception)
+    async def on_crash(_request: Request, _error: Exception) -> JSONResponse:
+        return problem(500, "The service made a mistake, which its log shows.", code="internal_error")
+
     return app

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from image_gen.engine.protocol import LoadOrder
 from image_gen.errors import ImageGenError
-from image_gen.serving.door import Door
+from image_gen.serving.door import App, Door
 from image_gen.serving.engine import Engine
 from image_gen.serving.engine_process import ENGINE_COMMAND
 from image_gen.serving.fetching import Fetching
@@ -73,7 +73,7 @@ class Service:
     async def _open_door(self) -> None:
         self.door.open(await in_daemon_thread("app", self._make_app))
 
-    def _make_app(self):  # type: ignore[no-untyped-def]  # FastAPI is not imported yet
+    def _make_app(self) -> App:
         from image_gen.serving.app import Parts, make_app
         from image_gen.serving.generations import Generations
         from image_gen.serving.metrics import Metrics, Sources
