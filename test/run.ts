@@ -71,9 +71,9 @@ async function runCheck(): Promise<Tally> {
 }
 
 async function runRing(ring: Ring): Promise<Tally> {
-  if (ring === "check") return await runCheck();
-  if (ring === "python") return await runPytest();
-  return await runVitest(ring);
+  if (ring === "check") return runCheck();
+  if (ring === "python") return runPytest();
+  return runVitest(ring);
 }
 
 const asked = process.argv.slice(2);

@@ -39,7 +39,7 @@ export async function start(name: string, options: Options = {}): Promise<{ url:
     ...env,
     options.image ?? inject("image"),
   );
-  const stop = async () => await dockerIfPossible("rm", "-f", name);
+  const stop = async () => dockerIfPossible("rm", "-f", name);
   if (options.network === "none") return { url: "", stop };
   let port = "";
   await eventually(
@@ -55,7 +55,7 @@ export async function start(name: string, options: Options = {}): Promise<{ url:
 
 /** Python inside the image, on a volume, without a network. */
 export async function pythonOn(volume: string, code: string): Promise<string> {
-  return await docker(
+  return docker(
     "run",
     "--rm",
     "--network",

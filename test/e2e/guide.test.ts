@@ -40,7 +40,7 @@ async function sh(line: string, env: Record<string, string> = {}): Promise<strin
 const weightRequests = async () =>
   (await hub.requests()).filter((request) => request.method === "GET" && request.path.includes(".safetensors"));
 const startedAt = async () => (await docker("inspect", "-f", "{{.State.StartedAt}}", CONTAINER)).trim();
-const logsSinceStart = async () => await sh(`docker logs --since ${await startedAt()} ${CONTAINER}`);
+const logsSinceStart = async () => sh(`docker logs --since ${await startedAt()} ${CONTAINER}`);
 
 beforeAll(async () => {
   if ((await execa("docker", ["image", "inspect", "alpine"], { reject: false, stdio: "ignore" })).exitCode !== 0) {

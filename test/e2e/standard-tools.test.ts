@@ -20,7 +20,7 @@ beforeAll(async () => {
   await hub.stop();
 });
 
-afterAll(async () => await dockerIfPossible("volume", "rm", VOLUME));
+afterAll(async () => dockerIfPossible("volume", "rm", VOLUME));
 
 test("hf cache ls lists the model", async () => {
   const list = await docker(

@@ -6,7 +6,7 @@ import { paths } from "./paths.ts";
 import { pythonEnvironment } from "./python.ts";
 import { eventually } from "./wait.ts";
 
-export interface HubRequest {
+interface HubRequest {
   method: string;
   path: string;
 }

@@ -70,7 +70,7 @@ export async function picture(url: string, body: Record<string, unknown> = {}): 
 export async function cacheFingerprint(image: string, volume: string): Promise<string> {
   const script =
     "cd /data/huggingface/hub && find . -not -path '*/.locks*' | sort && find . -type f -not -path '*/.locks*' | sort | xargs -r sha256sum";
-  return await docker(
+  return docker(
     "run",
     "--rm",
     "--user",
