@@ -56,7 +56,6 @@ test("both give the same environment; what the plan leaves out, Compose takes on
 test("both build from the same files and arguments, and bake nothing by themselves", () => {
   expect(service.build).toEqual({
     context: image.context,
-    network: "default",
     args: { BASE_IMAGE: image.buildArgs.BASE_IMAGE, MODEL_ID: null, MODEL_REVISION: null, HF_ENDPOINT: null },
   });
 });
