@@ -74,8 +74,16 @@ function clean(text: string): string {
   return text.replace(MARKUP, "").replace(COLOUR, "").replace(/\r/g, "");
 }
 
+/** What mends a failure of Pulumi itself; a program's own errors say it already. */
+const MENDS: readonly (readonly [RegExp, string])[] = [
+  [/incorrect passphrase/, "set PULUMI_CONFIG_PASSPHRASE to the one that the stack was made with, or unset it"],
+  [/currently locked/, "wait for the other run; if there is none: rm -r .imagegen/state/.pulumi/locks"],
+];
+
 /** The one line (or one a problem) to show for a failed Pulumi command. */
 export function explainFailure(events: readonly EngineEvent[], error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return findReasons(events)[0] ?? reasonInOutput(text) ?? oneLine(error);
+  const reason = findReasons(events)[0] ?? reasonInOutput(text) ?? oneLine(error);
+  const mend = MENDS.find(([pattern]) => pattern.test(reason))?.[1];
+  return mend ? `${reason} Fix: ${mend}` : reason;
 }

@@ -104,7 +104,7 @@ export function freeBytes(folder: string): number | undefined {
 }
 
 /** Runs `docker` for its output; the caller looks at the exit code. */
-export async function docker(args: readonly string[], options: Options = {}) {
+async function docker(args: readonly string[], options: Options = {}) {
   const result = await execa("docker", args, { reject: false, ...options });
   return {
     exitCode: result.exitCode,

@@ -9,6 +9,7 @@ import { addDown } from "./commands/down.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addOpen } from "./commands/open.ts";
 import { addPicture } from "./commands/picture.ts";
+import { addPlan } from "./commands/plan.ts";
 import { addStatus } from "./commands/status.ts";
 import { addUp } from "./commands/up.ts";
 import { interruptible } from "./context.ts";
@@ -27,7 +28,7 @@ function buildProgram(signal: AbortSignal): Command {
     .addHelpText("afterAll", `\nExit codes:\n${CODES}`)
     .exitOverride()
     .showHelpAfterError("(imagegen --help shows what there is)");
-  for (const add of [addUp, addDown, addStatus, addLogs, addOpen, addPicture, addDoctor, addCache])
+  for (const add of [addUp, addDown, addPlan, addStatus, addLogs, addOpen, addPicture, addDoctor, addCache])
     add(program, signal);
   return program;
 }

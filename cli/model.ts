@@ -5,8 +5,8 @@ import { makePlan, type Plan } from "../infra/plan/plan.ts";
 import type { Paths } from "./paths.ts";
 
 /** The model of a stack that names none. */
-export const DEFAULT_MODEL = KEYS.modelId.default;
-export const DEMO_MODEL = "demo";
+const DEFAULT_MODEL = KEYS.modelId.default;
+const DEMO_MODEL = "demo";
 
 export interface ModelChoice {
   readonly id: string;

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { parse } from "yaml";
 import type { Paths } from "./paths.ts";
@@ -72,11 +73,11 @@ export async function ensurePulumi(paths: Paths, progress: Progress, signal: Abo
 async function installCli(paths: Paths, progress: Progress, signal: AbortSignal): Promise<string | undefined> {
   const proxied = process.env.HTTPS_PROXY ?? process.env.https_proxy;
   const env = proxied ? { NODE_USE_ENV_PROXY: "1" } : {};
-  const script = join(import.meta.dirname, "pulumi-install.ts");
+  const script = fileURLToPath(new URL("./pulumi-install.ts", import.meta.url));
   const reach = await runGroup([script, "--reach", SITE], REACH_S, env, signal);
   if (reach !== undefined) return `${SITE} can't be reached`;
   progress.line("Installing the Pulumi CLI into .imagegen/pulumi …");
-  return await runGroup([script, paths.pulumi], INSTALL_S, env, signal);
+  return runGroup([script, paths.pulumi], INSTALL_S, env, signal);
 }
 
 async function runGroup(

@@ -61,7 +61,7 @@ export class LocalStack {
 
   /** Makes the stack what its config says. Throws a CliError with the program's or the provider's reason. */
   async up(watch: Watch): Promise<OutputMap> {
-    return await this.#run(watch, async (options) => (await this.#stack.up({ ...options, refresh: true })).outputs);
+    return this.#run(watch, async (options) => (await this.#stack.up({ ...options, refresh: true })).outputs);
   }
 
   /** Removes what `up` made, as far as the program lets go of it. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { formatBytes, formatSeconds } from "../infra/units.ts";
 import { CliError } from "./exit.ts";
 
-export type Phase = "starting" | "fetching" | "verifying" | "loading" | "warming" | "ready" | "failed" | "stopping";
+type Phase = "starting" | "fetching" | "verifying" | "loading" | "warming" | "ready" | "failed" | "stopping";
 
 /** The body of GET /readyz. */
 export interface Readyz {

@@ -4,7 +4,7 @@ import { PROJECT, type Settings } from "../infra/config/settings.ts";
 import { CliError, EXIT } from "./exit.ts";
 
 /** Keys whose values are never written in the clear. */
-export const SECRET_KEYS: readonly string[] = [`${PROJECT}:${TOKEN_KEY}`];
+const SECRET_KEYS: readonly string[] = [`${PROJECT}:${TOKEN_KEY}`];
 
 export type ConfigValue = string | number | boolean | { secure: string } | readonly unknown[] | Record<string, unknown>;
 export type ConfigMap = Readonly<Record<string, ConfigValue>>;
@@ -60,7 +60,14 @@ export function parseConfigFlags(flags: readonly string[]): Record<string, strin
         EXIT.usage,
       );
     }
-    parsed[qualify(flag.slice(0, at).trim())] = flag.slice(at + 1);
+    const key = qualify(flag.slice(0, at).trim());
+    if (SECRET_KEYS.includes(key)) {
+      throw new CliError(
+        `--config: ${key} is a secret, which a command line shows to others. Fix: set HF_TOKEN`,
+        EXIT.usage,
+      );
+    }
+    parsed[key] = flag.slice(at + 1);
   }
   return parsed;
 }

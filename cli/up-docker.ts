@@ -29,7 +29,7 @@ export async function findTools(context: Context, settings: Settings): Promise<T
       return { ok: false, message: `the base image ${settings.baseImage} can't be pulled (${failure}). ${mend}` };
     }
   }
-  return await ensurePulumi(context.paths, context.progress, context.signal);
+  return ensurePulumi(context.paths, context.progress, context.signal);
 }
 
 /** Brings the stack up by Pulumi, showing the service's own progress meanwhile; returns what it says when ready. */
@@ -53,7 +53,7 @@ export async function upInDocker(context: Context, settings: Settings, root: str
     seen.stop();
     progress.settle();
   }
-  return await waitUntilReady(url, { timeoutSeconds: CONFIRM_S, signal });
+  return waitUntilReady(url, { timeoutSeconds: CONFIRM_S, signal });
 }
 
 /** A token in the environment becomes the stack's secret, so that later runs have it as well. */
@@ -79,9 +79,10 @@ function watchService(url: string, { progress, signal }: Context) {
       const { text, fraction } = renderReadyz(last);
       progress.live(text, fraction);
     }
-    timer = setTimeout(look, 500);
+    timer = later();
   };
-  let timer = setTimeout(look, 500);
+  const later = () => setTimeout(() => void look(), 500);
+  let timer = later();
   return {
     busy: working,
     reason: () => (last?.phase === "failed" ? last.error?.message : undefined),

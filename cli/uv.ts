@@ -6,7 +6,7 @@ import { type Paths, pathsOf } from "./paths.ts";
 import { type Progress, progressTo } from "./progress.ts";
 
 /** The uv that is installed where the machine has none. */
-export const UV_VERSION = "0.13.9";
+const UV_VERSION = "0.13.9";
 const WINDOWS = process.platform === "win32";
 
 /**

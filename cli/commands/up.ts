@@ -106,7 +106,7 @@ async function inDocker(context: Context, settings: Settings, root: string | und
     context.progress.line(`Stopping the service that runs as a process (pid ${running.pid}) …`);
     await stopProcess(context.paths.processFile, running);
   }
-  return await upInDocker(context, settings, root);
+  return upInDocker(context, settings, root);
 }
 
 async function asProcess(context: Context, settings: Settings): Promise<Readyz> {

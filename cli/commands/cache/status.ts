@@ -18,7 +18,7 @@ export interface CacheStatus {
   readonly bytes: number;
 }
 
-export interface CachedModel {
+interface CachedModel {
   readonly id: string;
   readonly revision: string;
   readonly bytes: number;

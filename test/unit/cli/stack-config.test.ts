@@ -43,6 +43,9 @@ describe("--config", () => {
   test("adds the project's namespace, and takes what follows the first = as it is", () => {
     expect(parseConfigFlags(["port=8001", "docker:host=a=b"])).toEqual({ [PORT]: "8001", "docker:host": "a=b" });
   });
+  test("a secret does not belong on a command line", () => {
+    expect(() => parseConfigFlags(["hfToken=hf_x"])).toThrow(/secret.*HF_TOKEN/);
+  });
   test.each(["port", "=8001"])("%s is no key=value", (flag) => {
     expect(() => parseConfigFlags([flag])).toThrow("expected key=value");
   });

@@ -1,0 +1,59 @@
+import type { Command } from "commander";
+import { readMachine } from "../../infra/machine.ts";
+import type { Plan } from "../../infra/plan/plan.ts";
+import { RATES } from "../../infra/plan/start-up-plan.ts";
+import { formatBytes, formatSeconds } from "../../infra/units.ts";
+import { type CommonOptions, openContext, print } from "../context.ts";
+import { chooseModel, planOf, withModel } from "../model.ts";
+import { readText, settingsOf } from "../stack-config.ts";
+
+interface PlanOptions extends CommonOptions {
+  readonly model?: string;
+}
+
+const EXAMPLES = `
+Examples:
+  imagegen plan
+  imagegen plan --model stabilityai/stable-diffusion-xl-base-1.0 --json`;
+
+export function addPlan(program: Command, signal: AbortSignal): void {
+  program
+    .command("plan")
+    .description("what up would make, and how long a first, a cached and a baked start would take")
+    .option("--model <id>", "plan for this model")
+    .addHelpText("after", EXAMPLES)
+    .action(async (_options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<PlanOptions>();
+      const context = openContext(options, signal);
+      const config = context.files.config();
+      const asked = options.model;
+      const model = chooseModel({ asked, configured: readText(config, "modelId"), gpu: readMachine().hasGpu });
+      const plan = await planOf(context.paths, withModel(settingsOf(config), model));
+      if (model.note) context.progress.line(model.note);
+      print(context, plan, describePlan);
+    });
+}
+
+/** The plan as aligned lines, for people. */
+export function describePlan({ modelId, image, host, cache, health, startUp }: Plan): string {
+  const size = `${formatBytes(startUp.modelBytes)}${startUp.modelBytesSource === "manifest" ? "" : ", estimated"}`;
+  const rows: [string, string][] = [
+    ["model", `${modelId} (${size})`],
+    ["device", health.device],
+    ["image", `${image.name}, from ${image.buildArgs.BASE_IMAGE}`],
+    ["container", `${host.containerName} at ${health.url}`],
+    [
+      "volume",
+      `${cache.volumeName}${startUp.bytesToFetch > 0 ? `, to fetch ${formatBytes(startUp.bytesToFetch)}` : ""}`,
+    ],
+    [
+      "first start",
+      `${formatSeconds(startUp.firstSeconds)} at ${formatBytes(RATES.downloadBytesPerSecond)}/s, after the image is built`,
+    ],
+    ["cached", formatSeconds(startUp.cachedSeconds)],
+    ["baked", formatSeconds(startUp.bakedSeconds)],
+    ["given up", `after ${formatSeconds(health.budgetSeconds)}`],
+    ["cost", "none: this machine"],
+  ];
+  return rows.map(([name, value]) => `${name.padEnd(12)} ${value}`).join("\n");
+}
