@@ -10,7 +10,7 @@ from PIL import Image
 
 from image_gen.engine.failures import CancelledError
 from image_gen.engine.painter import Picture, paint
-from image_gen.engine.pipeline import class_name, pipeline_class
+from image_gen.engine.pipeline import _from_pretrained, class_name, pipeline_class
 from image_gen.engine.protocol import PictureOrder
 from image_gen.errors import ImageGenError
 
@@ -32,6 +32,25 @@ def test_the_model_says_what_it_can_do(loaded: Any) -> None:
     assert {"prompt", "negative_prompt", "guidance_scale", "callback_on_step_end"} <= loaded.accepts
     assert loaded.pipeline.watermark is None
     assert str(loaded.pipeline.unet.dtype) == "torch.float32"
+    assert loaded.pipeline.hf_device_map == "cpu"
+
+
+def test_a_pipeline_that_is_not_put_onto_a_device_while_it_loads_is_moved_there() -> None:
+    class Refuses:
+        def __init__(self) -> None:
+            self.device = "nowhere"
+
+        @classmethod
+        def from_pretrained(cls, _directory: str, device_map: str | None = None, **_: Any) -> "Refuses":
+            if device_map is not None:
+                raise NotImplementedError
+            return cls()
+
+        def to(self, device: str) -> "Refuses":
+            self.device = device
+            return self
+
+    assert _from_pretrained(Refuses, "x", {}, "cuda").device == "cuda"
 
 
 def test_the_same_order_gives_the_same_picture_and_another_seed_another(loaded: Any) -> None:

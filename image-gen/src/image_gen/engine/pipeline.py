@@ -83,12 +83,11 @@ def load(order: LoadOrder, device: str, dtype: str) -> Loaded:
 
 
 def _from_pretrained(cls: Any, directory: str, arguments: dict[str, Any], device: str) -> Any:
-    if device == "cuda":
-        # Straight onto the GPU, without a copy of everything in main memory first; some pipelines refuse it.
-        try:
-            return cls.from_pretrained(directory, device_map="cuda", **arguments)
-        except (NotImplementedError, ValueError):
-            pass
+    # Straight onto the device, without a copy of everything in main memory first; some pipelines refuse it.
+    try:
+        return cls.from_pretrained(directory, device_map=device, **arguments)
+    except (NotImplementedError, ValueError):
+        pass
     return cls.from_pretrained(directory, **arguments).to(device)
 
 
