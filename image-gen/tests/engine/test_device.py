@@ -24,11 +24,11 @@ MAC = replace(NOTHING, cuda_build=None, mps_usable=True)
 @pytest.mark.parametrize(
     ("asked", "facts", "device"),
     [
-        ("auto", NOTHING, Device("cpu", "CPU")),
+        ("auto", NOTHING, Device("cpu", "the CPU, as there is no GPU")),
         ("auto", H200, Device("cuda", "NVIDIA H200")),
         ("cuda", H200, Device("cuda", "NVIDIA H200")),
-        ("cpu", H200, Device("cpu", "CPU")),
-        ("cpu", OLD_DRIVER, Device("cpu", "CPU")),
+        ("cpu", H200, Device("cpu", "the CPU")),
+        ("cpu", OLD_DRIVER, Device("cpu", "the CPU")),
         ("auto", MAC, Device("mps", "Apple GPU")),
         ("mps", MAC, Device("mps", "Apple GPU")),
         ("auto", replace(H200, capability=(8, 9)), Device("cuda", "NVIDIA H200")),

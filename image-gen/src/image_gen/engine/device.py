@@ -39,14 +39,14 @@ class Device:
 def choose_device(asked: str, facts: Facts) -> Device:
     """`asked` is auto, cpu, cuda or mps. Raises `ImageGenError` NO_GPU or GPU_UNUSABLE."""
     if asked == "cpu":
-        return Device("cpu", "CPU")
+        return Device("cpu", "the CPU")
     if asked == "mps" or (asked == "auto" and facts.mps_usable and not facts.gpu_present):
         if not facts.mps_usable:
             raise ImageGenError("NO_GPU", "IMAGE_GEN_DEVICE is mps, but this machine has no Apple GPU: set it to auto.")
         return Device("mps", "Apple GPU")
     if not facts.cuda_usable and not facts.gpu_present:
         if asked == "auto":
-            return Device("cpu", "CPU")
+            return Device("cpu", "the CPU, as there is no GPU")
         raise ImageGenError(
             "NO_GPU",
             "IMAGE_GEN_DEVICE is cuda, but no NVIDIA GPU is visible here: start the container with --gpus all (the "
