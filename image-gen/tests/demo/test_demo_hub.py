@@ -116,6 +116,10 @@ def test_the_module_serves_until_its_parent_is_gone(make_repo: MakeRepo, tmp_pat
         url = f"http://127.0.0.1:{port.read_text()}/api/models/test/model"
         commit = json.loads(get(url)[1])["sha"]
         assert len(json.loads(get(f"{url}/tree/{commit}?recursive=true")[1])) == 2
+        # A line is written after its answer is sent.
+        while len(log.read_text().splitlines()) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         assert process.stdin
         process.stdin.close()
         assert process.wait(timeout=5) == 0

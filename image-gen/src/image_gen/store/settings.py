@@ -19,7 +19,8 @@ _SOURCE_TREE_MANIFESTS = Path(__file__).resolve().parents[3] / "models"
 class StoreSettings:
     """Places, the hub's address and limits. Times are in seconds.
 
-    `ca_file` is an extra authority to trust, `parallel_files` how many files are fetched at once.
+    `ca_file` is an extra authority to trust, `parallel_files` how many files are read at once. A fetch uses
+    `connections` to the hub, and gets files larger than `piece_bytes` in pieces of that size.
     """
 
     hf_home: Path
@@ -33,6 +34,8 @@ class StoreSettings:
     connect_timeout: float = 10.0
     read_timeout: float = DEFAULT_READ_TIMEOUT
     parallel_files: int = 4
+    connections: int = 4
+    piece_bytes: int = 64 << 20
 
     @property
     def volume_root(self) -> Path:
