@@ -35,7 +35,7 @@ class StoreSettings:
     read_timeout: float = DEFAULT_READ_TIMEOUT
     parallel_files: int = 4
     connections: int = 4
-    piece_bytes: int = 64 << 20
+    piece_bytes: int = 32 << 20
 
     @property
     def volume_root(self) -> Path:
