@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from conftest import UNET, MakeRepo, MakeStore
@@ -14,7 +15,12 @@ from image_gen_demo.hub import DemoHub
 
 
 def partial_bytes(home: Path) -> int:
-    return max((path.stat().st_size for path in home.glob("hub/*/blobs/*.incomplete")), default=0)
+    sizes = [0]
+    for path in home.glob("hub/*/blobs/*.incomplete"):
+        # It may be complete and renamed by now.
+        with suppress(FileNotFoundError):
+            sizes.append(path.stat().st_size)
+    return max(sizes)
 
 
 def wait_for(process: subprocess.Popen[str], home: Path, count: int) -> None:
