@@ -20,7 +20,9 @@ export function describeEvent(event: EngineEvent): string | undefined {
   if (step && step.op !== "same" && step.op !== "read") {
     const name = step.urn.split("::").at(-1) ?? "";
     const type = step.type.split(":").at(-1) ?? "";
-    return type === "Stack" ? undefined : `Pulumi: ${step.op} ${type} ${name}`;
+    return type === "Stack" || step.type.startsWith("pulumi:providers:")
+      ? undefined
+      : `Pulumi: ${step.op} ${type} ${name}`;
   }
   const message = event.diagnosticEvent;
   if (message?.severity !== "info" && message?.severity !== "info#err") return undefined;
