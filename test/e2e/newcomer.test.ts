@@ -86,6 +86,7 @@ test("a taken port and an unknown key are one line each, with the mend", async (
   const unknown = await clone.imagegen("up", "--config", "modlId=demo");
   expect(unknown.exitCode).toBe(2);
   expect(unknown.stderr).toContain("modelId");
+  expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
   for (const { stderr } of [taken, unknown]) expect(stderr).not.toMatch(/^\s+at /m);
 });
 
