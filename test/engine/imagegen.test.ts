@@ -42,7 +42,7 @@ describe.skipIf(missing !== undefined)("npm start on Docker through Pulumi", () 
   });
 
   test("status, doctor and the cache say where the model is", async () => {
-    expect(await json("status")).toMatchObject({ mode: "docker", model: "image-gen/demo" });
+    expect(await json("status")).toMatchObject({ mode: "docker", ready: { model: "image-gen/demo" } });
     const doctor = await clone.imagegen("doctor");
     expect(doctor.stdout).toContain("/data");
     const cache = await json("cache", "status");
@@ -60,7 +60,7 @@ describe.skipIf(missing !== undefined)("npm start on Docker through Pulumi", () 
     done(await clone.imagegen("cache", "clear", "--yes"));
     done(await clone.imagegen("cache", "restore", backup));
     done(await clone.start());
-    expect((await json("status")).source).toBe("volume");
+    expect((await json("status")).ready.source).toBe("volume");
   });
 
   test("down removes the container and keeps the volume", async () => {
