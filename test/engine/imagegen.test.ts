@@ -1,5 +1,7 @@
 /** `npm start` in a fresh clone on a machine with Docker and Pulumi, and the commands that look after what it made. */
+import { once } from "node:events";
 import { statSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { baseImage } from "../support/base-image.ts";
@@ -61,6 +63,19 @@ describe.skipIf(missing !== undefined)("npm start on Docker through Pulumi", () 
     done(await clone.imagegen("cache", "restore", backup));
     done(await clone.start());
     expect((await json("status")).ready.source).toBe("volume");
+  });
+
+  test("a taken port is one line with its mend, and the running service stays", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    const before = await docker("inspect", "-f", "{{.Id}}", NAME);
+    const taken = await clone.imagegen("up", "--port", String(port));
+    other.close();
+    expect(taken.exitCode).toBe(5);
+    expect(taken.stderr).toContain(`Port ${port}`);
+    expect(taken.stderr).not.toMatch(/^\s+at /m);
+    expect(await docker("inspect", "-f", "{{.Id}}", NAME)).toBe(before);
   });
 
   test("down removes the container and keeps the volume", async () => {
