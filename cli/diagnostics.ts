@@ -79,6 +79,10 @@ function clean(text: string): string {
 /** What mends a failure of Pulumi itself; a program's own errors say it already. */
 const MENDS: readonly (readonly [RegExp, string])[] = [
   [/incorrect passphrase/, "set PULUMI_CONFIG_PASSPHRASE to the one that the stack was made with, or unset it"],
+  [
+    /container name "\/?\S+" is already in use/,
+    "it was started without Pulumi: docker compose down (or docker rm -f of that container), then imagegen up; the volume stays",
+  ],
   [/currently locked/, "wait for the other run; if there is none: rm -r .imagegen/state/.pulumi/locks"],
 ];
 

@@ -18,7 +18,9 @@ export async function pythonEnvironment(): Promise<string> {
   if (existsSync(python) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return python;
   const uv = await ensureUv();
   if (!existsSync(python)) await execa(uv, ["venv", "--quiet", "--python", ">=3.11,<3.14", venv], { stdio: "inherit" });
-  await execa(uv, ["pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", lock], { stdio: "inherit" });
+  await execa(uv, ["pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", lock], {
+    stdio: "inherit",
+  });
   writeFileSync(stamp, wanted);
   return python;
 }
