@@ -22,6 +22,7 @@ from image_gen.errors import ImageGenError
 from image_gen.options import DAMAGED, FAILED, INTERRUPTED, OK, REFUSED, USAGE, parser
 from image_gen.store import ModelStore, StoreSettings, console
 from image_gen.store.catalogue import DEMO_ID
+from image_gen.store.place import write_whole
 
 _EXIT_BY_CODE = {
     "CORRUPT_CACHE": DAMAGED,
@@ -95,7 +96,11 @@ class Command:
             self._options.model,
             self._env,
             lambda store: store.ensure(
-                self._options.model, revision=self._options.revision, on_progress=self.progress, cancel=self._cancel
+                self._options.model,
+                revision=self._options.revision,
+                components=True,
+                on_progress=self.progress,
+                cancel=self._cancel,
             ),
         )
         return self._tell(model, console.ready_text(model))
@@ -158,6 +163,27 @@ class Command:
     def resolve(self) -> int:
         self.say(self._store().resolve(self._options.model, self._options.revision).to_json().rstrip())
         return OK
+
+    def models(self) -> int:
+        return self._lock() if self._options.what == "lock" else self._check()
+
+    def _lock(self) -> int:
+        options, target = self._options, self._options.manifest
+        pinned = self._store().lock(options.model, options.revision, allow_pickle=options.allow_pickle)
+        if target:
+            write_whole(Path(target), pinned.manifest.to_json())
+        if options.json:
+            self.say(json.dumps({"output": target} | pinned.as_json(), indent=2))
+            return OK
+        if not target:
+            self.say(pinned.manifest.to_json().rstrip())
+        sys.stderr.write(console.pinned_text(pinned, target) + "\n")
+        return OK
+
+    def _check(self) -> int:
+        report = self._store().check(self._options.models)
+        self._tell(report, console.check_text(report))
+        return OK if report.ok else DAMAGED
 
     def _store(self) -> ModelStore:
         return ModelStore(StoreSettings.from_env(self._env))

@@ -15,7 +15,7 @@ exit codes:
   0  done
   1  failed; the line on stderr says why and what to do
   2  wrong arguments
-  3  damage found: in the cache (verify, backup, bake) or in a backup (restore)
+  3  damage found: in the cache (verify, backup, bake), in a backup (restore) or in a manifest (models check)
   4  refused: `clear` without --yes, a backup that would write outside the cache
   130  interrupted; what has arrived is kept
 """
@@ -77,4 +77,28 @@ def parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
     resolve = add("resolve", "Print the manifest of a model: its commit and the files that would be fetched.")
     add_model(resolve, served)
     add_revision(resolve)
+    models = add("models", "Make and check manifests, which pin a model to a commit and its files to their hashes.")
+    _add_models(models)
     return top
+
+
+def _add_models(models: argparse.ArgumentParser) -> None:
+    what = models.add_subparsers(dest="what", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        command = what.add_parser(
+            name, help=text, description=text, epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        # Not a default of its own: that would undo a --json in front of the name.
+        command.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print the result as JSON")
+        return command
+
+    lock = add("lock", "Make a manifest from the hub; what it leaves out, and why, is told on stderr.")
+    lock.add_argument("model", metavar="ID", help="the model's id on the hub")
+    lock.add_argument("--revision", default="", help="commit, tag or branch (default: main)")
+    lock.add_argument("--output", dest="manifest", metavar="FILE", help="write it here, whole or not at all")
+    lock.add_argument(
+        "--allow-pickle", action="store_true", help="take weights that can run code when loaded, where no others are"
+    )
+    check = add("check", "Compare the shipped manifests with the hub at their commits, file by file.")
+    check.add_argument("models", nargs="*", metavar="ID", help="only these models")

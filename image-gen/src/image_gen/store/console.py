@@ -9,8 +9,10 @@ from typing import TextIO
 from image_gen.store.backup import BackupReport
 from image_gen.store.bake import BakeReport
 from image_gen.store.clear import ClearReport
+from image_gen.store.compare import CheckReport
 from image_gen.store.inventory import CacheStatus
 from image_gen.store.locate import ReadyModel
+from image_gen.store.pin import Pinned
 from image_gen.store.progress import Progress
 from image_gen.store.restore import RestoreReport
 from image_gen.store.verify import VerifyReport
@@ -108,3 +110,29 @@ def restore_text(report: RestoreReport) -> str:
 
 def bake_text(report: BakeReport) -> str:
     return f"baked {report.model_id} at {report.revision[:12]}: {human(report.bytes_total)} in {report.directory}"
+
+
+def pinned_text(pinned: Pinned, target: str | None) -> str:
+    manifest = pinned.manifest
+    kind = manifest.pipeline or f"{manifest.component}, a part of a pipeline"
+    variant = f", variant {manifest.variant}" if manifest.variant else ""
+    terms = f"licence {manifest.licence or 'not told'}, {'gated' if manifest.gated else 'not gated'}"
+    lines = [
+        f"{manifest.model_id} at {manifest.revision}: {kind}{variant}; {terms}",
+        f"taken: {len(manifest.files)} files, {human(manifest.bytes_total)}" + (f", in {target}" if target else ""),
+    ]
+    lines += [
+        f"left out: {each.files} files, {human(each.size)}, {each.reason} ({each.example})" for each in pinned.left_out
+    ]
+    if pinned.pickles:
+        lines.append(f"CAUTION: taken as pickles, which can run code when loaded: {', '.join(pinned.pickles)}")
+    return "\n".join(lines)
+
+
+def check_text(report: CheckReport) -> str:
+    lines = []
+    for model in report.models:
+        state = f"{model.files} files agree" if model.ok else "DISAGREES"
+        lines.append(f"{model.model_id} at {model.revision[:12]}: {state} with {report.endpoint}")
+        lines += [f"  {problem}" for problem in model.problems]
+    return "\n".join(lines or ["No manifest was shipped."])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -12,11 +13,13 @@ from image_gen.store.backup import BackupReport, back_up
 from image_gen.store.bake import BakeReport, bake
 from image_gen.store.catalogue import Catalogue
 from image_gen.store.clear import ClearReport, clear_models
+from image_gen.store.compare import CheckReport, compare
 from image_gen.store.ensure import Ensure
 from image_gen.store.http import HubClient
 from image_gen.store.inventory import CacheStatus, cache_status, holdings
 from image_gen.store.locate import ReadyModel, open_directory
 from image_gen.store.manifest import Manifest
+from image_gen.store.pin import Pinned, pin
 from image_gen.store.progress import OnProgress
 from image_gen.store.resolve import resolve
 from image_gen.store.restore import RestoreReport, restore
@@ -38,14 +41,19 @@ class ModelStore:
         *,
         revision: str | None = None,
         model_dir: Path | None = None,
+        components: bool = False,
         on_progress: OnProgress | None = None,
         cancel: threading.Event | None = None,
     ) -> ReadyModel:
         """The model's directory, complete. Fetches only what is missing, and asks no network when nothing is.
 
+        With `components` that may be a part of a pipeline, such as a VAE; without, it is refused with NOT_A_PIPELINE.
+
         `on_progress` is called from other threads, one call at a time. Setting `cancel` ends it with CANCELLED within
         a read timeout; what has arrived is kept, and the next call goes on from there.
         """
+        if model_dir is None and not components:
+            self._refuse_component(model_id, revision)
         found = self.locate(model_id, revision, model_dir)
         return found or self._ensure(model_id, revision).fetched(on_progress, cancel or threading.Event())
 
@@ -63,6 +71,30 @@ class ModelStore:
             return known
         with HubClient(self.settings) as client:
             return resolve(client, model_id, revision or "main")
+
+    def lock(self, model_id: str, revision: str | None = None, *, allow_pickle: bool = False) -> Pinned:
+        """A manifest to ship, made from the hub, with a sha256 for every file. Writes nothing."""
+        model_id = self.catalogue.canonical_id(model_id)
+        shipped = next((known for known in self.catalogue.shipped() if known.model_id == model_id), None)
+        with HubClient(self.settings) as client:
+            pinned = pin(client, model_id, revision or "main", allow_pickle=allow_pickle)
+        # Other names are ours to give; no hub knows them.
+        return replace(pinned, manifest=replace(pinned.manifest, aliases=shipped.aliases if shipped else ()))
+
+    def check(self, model_ids: Sequence[str] = ()) -> CheckReport:
+        """Compares the shipped manifests, or those of some models, with the hub at their commits."""
+        wanted = {self.catalogue.canonical_id(each) for each in model_ids}
+        shipped = {manifest.model_id: manifest for manifest in self.catalogue.shipped()}
+        unknown = sorted(wanted - shipped.keys())
+        if unknown:
+            raise ImageGenError(
+                "MANIFEST_NOT_FOUND",
+                f"{self.settings.manifests_dir} has no manifest of {', '.join(unknown)}, only of "
+                f"{', '.join(sorted(shipped))}. Fix: `image-gen models lock {unknown[0]}` makes one.",
+            )
+        with HubClient(self.settings) as client:
+            chosen = [manifest for name, manifest in shipped.items() if not wanted or name in wanted]
+            return CheckReport(self.settings.endpoint, tuple(compare(client, manifest) for manifest in chosen))
 
     def status(self) -> CacheStatus:
         """What is cached, complete or not, and the room on the volume. Changes nothing."""
@@ -118,6 +150,15 @@ class ModelStore:
         if manifest is None:
             raise ImageGenError("CACHE_CHANGED", f"The manifest of {model_id} went away. Try again.", retryable=True)
         return bake(model, manifest, output)
+
+    def _refuse_component(self, model_id: str, revision: str | None) -> None:
+        manifest = self.catalogue.find(self.catalogue.canonical_id(model_id), revision or None)
+        if manifest and manifest.component:
+            raise ImageGenError(
+                "NOT_A_PIPELINE",
+                f"{model_id} is only a part of a pipeline ({manifest.component}), and makes no pictures by itself. "
+                "Fix: set MODEL_ID to a pipeline; `image-gen prefetch --model` keeps parts too.",
+            )
 
     def _ensure(self, model_id: str, revision: str | None) -> Ensure:
         return Ensure(self.settings, self.catalogue.canonical_id(model_id), revision or None)
