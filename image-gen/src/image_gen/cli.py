@@ -20,7 +20,7 @@ from typing import BinaryIO, NoReturn, Protocol, TypeVar
 
 from image_gen.errors import ImageGenError
 from image_gen.options import DAMAGED, FAILED, INTERRUPTED, OK, REFUSED, USAGE, parser
-from image_gen.store import ModelStore, StoreSettings, console
+from image_gen.store import ClearReport, ModelStore, StoreSettings, console
 from image_gen.store.catalogue import DEMO_ID
 from image_gen.store.place import write_whole
 
@@ -28,6 +28,7 @@ _EXIT_BY_CODE = {
     "CORRUPT_CACHE": DAMAGED,
     "CORRUPT_BACKUP": DAMAGED,
     "BACKUP_UNSAFE": REFUSED,
+    "MODEL_IN_USE": REFUSED,
     "CANCELLED": INTERRUPTED,
     "USAGE": USAGE,
 }
@@ -113,17 +114,33 @@ class Command:
         return OK if report.ok else DAMAGED
 
     def clear(self) -> int:
-        model = None if self._options.all else self._options.model
-        store = self._store()
-        if self._options.dry_run or not self._options.yes:
-            report = store.clear(model, dry_run=True)
-            self._tell(report, console.clear_text(report))
-            if self._options.dry_run:
-                return OK
-            sys.stderr.write("image-gen: Nothing was removed. Fix: add --yes to remove it.\n")
-            return REFUSED
-        report = store.clear(model)
-        return self._tell(report, console.clear_text(report))
+        sure = self._options.yes and not self._options.dry_run
+        report = self._clear(dry_run=not sure)
+        self._tell(report, console.clear_text(report))
+        if sure or self._options.dry_run:
+            return OK
+        sys.stderr.write("image-gen: Nothing was removed. Fix: add --yes to remove it.\n")
+        return REFUSED
+
+    def _clear(self, *, dry_run: bool) -> ClearReport:
+        options, store = self._options, self._store()
+        if options.orphans:
+            return store.clear_orphans(dry_run=dry_run)
+        return store.clear(None if options.all else options.model, dry_run=dry_run, force=options.force)
+
+    def gc(self) -> int:
+        options = self._options
+        report = self._store().collect(
+            older_than=options.older_than, keep_free=options.keep_free, keep=[options.served], dry_run=options.dry_run
+        )
+        self._tell(report, console.collect_text(report))
+        return OK if report.enough else FAILED
+
+    def doctor(self) -> int:
+        options = self._options
+        report = self._store().doctor(options.model, options.revision, self._env)
+        self._tell(report, console.doctor_text(report))
+        return OK if report.ok else FAILED
 
     def backup(self) -> int:
         name: str = self._options.output

@@ -16,6 +16,7 @@ from image_gen.store.catalogue import Catalogue
 from image_gen.store.clear import refuse_to_wait
 from image_gen.store.inventory import Holding, holdings
 from image_gen.store.layout import STAGING, RepoLayout
+from image_gen.store.lease import note_verified
 from image_gen.store.lock import file_lock
 from image_gen.store.place import put_ref, sync_directory
 from image_gen.store.progress import OnProgress
@@ -55,6 +56,8 @@ def restore(settings: StoreSettings, source: Path | BinaryIO, *, on_progress: On
         found = [holding for holding in holdings(aside) if holding.revision]
         _prove(aside, found, on_progress)
         stored = sum(_put_back(settings, aside, holding) for holding in found)
+        for holding in found:
+            note_verified(settings, holding.model_id, str(holding.revision))
     return RestoreReport(tuple(sorted({holding.model_id for holding in found})), stored)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -12,11 +12,14 @@ from image_gen.errors import ImageGenError
 from image_gen.store.backup import BackupReport, back_up
 from image_gen.store.bake import BakeReport, bake
 from image_gen.store.catalogue import Catalogue
-from image_gen.store.clear import ClearReport, clear_models
+from image_gen.store.clear import ClearReport, clear_models, clear_orphans
+from image_gen.store.collect import CollectReport, collect
 from image_gen.store.compare import CheckReport, compare
+from image_gen.store.doctor import DoctorReport, examine
 from image_gen.store.ensure import Ensure
 from image_gen.store.http import HubClient
 from image_gen.store.inventory import CacheStatus, cache_status, holdings
+from image_gen.store.lease import Lease, hold, note_verified
 from image_gen.store.locate import ReadyModel, open_directory
 from image_gen.store.manifest import Manifest
 from image_gen.store.pin import Pinned, pin
@@ -63,6 +66,12 @@ class ModelStore:
             return open_directory(model_dir, model_id)
         return self._ensure(model_id, revision).here()
 
+    def hold(self, model: ReadyModel) -> Lease:
+        """Keeps `clear` and `gc`, in whatever container, from a model on the volume for as long as this process lives
+        and keeps the lease.
+        """
+        return hold(self.settings, model.model_id) if model.source in {"volume", "download"} else Lease(None)
+
     def resolve(self, model_id: str, revision: str | None = None) -> Manifest:
         """What a model consists of: from a manifest at hand, else from the hub. Writes nothing."""
         model_id = self.catalogue.canonical_id(model_id)
@@ -101,6 +110,10 @@ class ModelStore:
         with clear_errors(self.settings.volume_root, "looking at the cache"):
             return cache_status(self.settings)
 
+    def doctor(self, model_id: str, revision: str | None = None, env: Mapping[str, str] | None = None) -> DoctorReport:
+        """Where the cache really is and what is wrong with it. `env` is what the settings were read from."""
+        return examine(self.settings, env or {}, model_id, revision or None)
+
     def verify(
         self,
         model_id: str | None = None,
@@ -115,14 +128,38 @@ class ModelStore:
             chosen = [each for each in holdings(self.settings) if each.revision and wanted in {None, each.model_id}]
         if wanted is not None and not chosen:
             raise ImageGenError("MODEL_NOT_CACHED", f"{self.settings.hub_cache} does not hold {wanted}.")
-        return verify_holdings(
+        report = verify_holdings(
             chosen, parallel=self.settings.parallel_files, repair=repair, on_progress=on_progress, cancel=cancel
         )
+        for model in report.models:
+            if model.ok and model.revision and model.source == "volume":
+                note_verified(self.settings, model.model_id, model.revision)
+        return report
 
-    def clear(self, model_id: str | None = None, *, dry_run: bool = False) -> ClearReport:
-        """Removes one model from the volume, or every one. With `dry_run` it only tells what would go."""
+    def clear(self, model_id: str | None = None, *, dry_run: bool = False, force: bool = False) -> ClearReport:
+        """Removes one model from the volume, or every one. With `dry_run` it only tells what would go; without
+        `force` a model that a service uses is refused with MODEL_IN_USE.
+        """
         wanted = None if model_id is None else self.catalogue.canonical_id(model_id)
-        return clear_models(self.settings, wanted, dry_run=dry_run)
+        return clear_models(self.settings, wanted, dry_run=dry_run, force=force)
+
+    def clear_orphans(self, *, dry_run: bool = False) -> ClearReport:
+        """Removes contents and downloads that no model leads to; never what is being fetched."""
+        return clear_orphans(self.settings, dry_run=dry_run)
+
+    def collect(
+        self,
+        *,
+        older_than: float | None = None,
+        keep_free: int | None = None,
+        keep: Sequence[str] = (),
+        dry_run: bool = False,
+    ) -> CollectReport:
+        """Removes orphans, models that were not used for `older_than` seconds, and further ones, the longest unused
+        first, until `keep_free` bytes are free. Never a model in use, nor one of `keep`.
+        """
+        kept = {self.catalogue.canonical_id(each) for each in keep}
+        return collect(self.settings, older_than=older_than, keep_free=keep_free, keep=kept, dry_run=dry_run)
 
     def backup(self, output: Path | BinaryIO, *, model_id: str | None = None, compress: bool = False) -> BackupReport:
         """Writes every complete model, or one, into a tar whose paths begin with `data/huggingface`."""
