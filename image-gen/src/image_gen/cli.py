@@ -22,6 +22,7 @@ from image_gen.errors import ImageGenError
 from image_gen.options import DAMAGED, FAILED, INTERRUPTED, OK, REFUSED, USAGE, parser
 from image_gen.store import ClearReport, ModelStore, StoreSettings, console
 from image_gen.store.catalogue import DEMO_ID
+from image_gen.store.compress import compression_of
 from image_gen.store.place import write_whole
 
 _EXIT_BY_CODE = {
@@ -145,7 +146,7 @@ class Command:
     def backup(self) -> int:
         name: str = self._options.output
         output = _stream(sys.stdout.buffer, "--output") if name == "-" else Path(name)
-        compress = self._options.gzip or name.endswith((".gz", ".tgz"))
+        compress = self._options.compress or compression_of(name) or False
         report = self._store().backup(output, model_id=self._options.model, compress=compress)
         return self._tell(report, console.backup_text(report))
 

@@ -86,7 +86,10 @@ class _Commands:
         backup = self._add("backup", "Write the complete models into a tar that `restore`, or plain tar, brings back.")
         self._add_model(backup, None)
         backup.add_argument("--output", default="-", metavar="FILE", help="a file; - is stdout (default)")
-        backup.add_argument("--gzip", action="store_true", help="compress; a name that ends in .gz or .tgz does so too")
+        how = backup.add_mutually_exclusive_group()
+        for name, endings in (("gzip", ".gz or .tgz"), ("zstd", ".zst or .tzst, fast")):
+            text = f"compress; so does a name that ends in {endings}"
+            how.add_argument(f"--{name}", dest="compress", action="store_const", const=name, help=text)
         restore = self._add("restore", "Bring models back from a backup; nothing changes before all of it is verified.")
         restore.add_argument("--input", default="-", metavar="FILE", help="a file; - is stdin (default)")
         bake = self._add("bake", "Lay a model down as a plain directory for a container image.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from image_gen.errors import ImageGenError
+from image_gen.store.archive import LISTING
 from image_gen.store.catalogue import Catalogue
 from image_gen.store.inventory import disk_usage, repo_roots
 from image_gen.store.layout import STAGING, RepoLayout, model_id_of
@@ -72,7 +73,8 @@ def clear_models(settings: StoreSettings, model_id: str | None, *, dry_run: bool
     removed = tuple(replace(_clear(settings, each, dry_run, force), in_use=each in served) for each in chosen)
     if model_id is None and not dry_run:
         with clear_errors(settings.volume_root, "clearing the cache"):
-            _remove([settings.hub_cache / STAGING])
+            # The listing is what plain tar leaves of a backup.
+            _remove([settings.hub_cache / STAGING, settings.hf_home / LISTING])
     return ClearReport(removed, dry_run)
 
 

@@ -15,6 +15,7 @@ from image_gen.store.catalogue import Catalogue
 from image_gen.store.clear import ClearReport, clear_models, clear_orphans
 from image_gen.store.collect import CollectReport, collect
 from image_gen.store.compare import CheckReport, compare
+from image_gen.store.compress import Compression
 from image_gen.store.doctor import DoctorReport, examine
 from image_gen.store.ensure import Ensure
 from image_gen.store.http import HubClient
@@ -161,10 +162,13 @@ class ModelStore:
         kept = {self.catalogue.canonical_id(each) for each in keep}
         return collect(self.settings, older_than=older_than, keep_free=keep_free, keep=kept, dry_run=dry_run)
 
-    def backup(self, output: Path | BinaryIO, *, model_id: str | None = None, compress: bool = False) -> BackupReport:
-        """Writes every complete model, or one, into a tar whose paths begin with `data/huggingface`."""
+    def backup(
+        self, output: Path | BinaryIO, *, model_id: str | None = None, compress: bool | Compression = False
+    ) -> BackupReport:
+        """Writes every complete model, or one, into a tar whose paths begin with `data/huggingface`. True is gzip."""
         wanted = None if model_id is None else self.catalogue.canonical_id(model_id)
-        return back_up(self.settings, output, model_id=wanted, compress=compress)
+        how = ("gzip" if compress else None) if isinstance(compress, bool) else compress
+        return back_up(self.settings, output, model_id=wanted, compress=how)
 
     def restore(self, source: Path | BinaryIO, *, on_progress: OnProgress | None = None) -> RestoreReport:
         """Brings back the models of a backup once all of them are proven; until then the cache stays as it is."""
