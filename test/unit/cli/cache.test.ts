@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { compression } from "../../../cli/commands/cache/backup.ts";
 import { describeClear } from "../../../cli/commands/cache/clear.ts";
 import { describeGc, type GcResult, gcArguments } from "../../../cli/commands/cache/gc.ts";
 import { describeCache } from "../../../cli/commands/cache/status.ts";
@@ -56,4 +57,14 @@ test("status tells when a model was verified and used, where the image tells it"
     "  a/b  1 GB  complete (volume)",
     "  a/b  1 GB  complete (volume), verified 2026-11-22, in use",
   ]);
+});
+
+test.each([
+  ["models.tar", []],
+  ["-", []],
+  ["models.tar.gz", ["--gzip"]],
+  ["models.tgz", ["--gzip"]],
+  ["models.tar.zst", ["--zstd"]],
+])("a backup into %s is compressed by its ending", (file, options) => {
+  expect(compression(file)).toEqual(options);
 });
