@@ -68,7 +68,9 @@ test("the cache: status, verify, backup, damage, restore, clear", async () => {
   const refused = await clone.imagegen("cache", "clear");
   expect(refused.exitCode).toBe(4);
   expect(existsSync(blob)).toBe(true);
-  done(await clone.imagegen("cache", "clear", "--yes"));
+  expect((await clone.imagegen("cache", "clear", "--yes")).exitCode).toBe(4); // it is being served
+  expect(existsSync(blob)).toBe(true);
+  done(await clone.imagegen("cache", "clear", "--yes", "--force"));
   expect((await json("cache", "status")).models).toEqual([]);
   done(await clone.imagegen("cache", "restore", backup));
   expect((await json("cache", "status")).models).toHaveLength(1);
