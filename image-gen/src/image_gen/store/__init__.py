@@ -11,6 +11,7 @@ from image_gen.store.inventory import CacheStatus
 from image_gen.store.locate import ReadyModel
 from image_gen.store.manifest import Manifest, ManifestFile
 from image_gen.store.progress import OnProgress, Progress
+from image_gen.store.repair import Verify
 from image_gen.store.restore import RestoreReport
 from image_gen.store.settings import StoreSettings
 from image_gen.store.store import ModelStore
@@ -30,5 +31,6 @@ __all__ = [
     "ReadyModel",
     "RestoreReport",
     "StoreSettings",
+    "Verify",
     "VerifyReport",
 ]

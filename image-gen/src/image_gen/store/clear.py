@@ -13,6 +13,7 @@ from image_gen.store.inventory import disk_usage, repo_roots
 from image_gen.store.layout import STAGING, RepoLayout, model_id_of
 from image_gen.store.lock import file_lock
 from image_gen.store.settings import StoreSettings
+from image_gen.store.stamp import stamp_files
 from image_gen.store.volume import clear_errors
 
 
@@ -86,7 +87,8 @@ def _clear(settings: StoreSettings, model_id: str, dry_run: bool) -> Removal:
     ):
         before = _usage(settings, layout)
         shared = _own_shared_blobs(settings, layout)
-        _remove([layout.root, *shared, *Catalogue(settings).kept_files(model_id)])
+        stamps = stamp_files(settings, model_id)
+        _remove([layout.root, *shared, *Catalogue(settings).kept_files(model_id), *stamps])
         after = _usage(settings, layout) + sum(path.lstat().st_size for path in shared if path.exists())
         # Last, as it holds the lock; who waited for it notices that it is gone and makes a new one.
         _remove([layout.locks])
