@@ -1,5 +1,5 @@
-"""Brings the model's files here: the store's work, in a thread, told to people as log lines and to `/readyz` as
-progress.
+"""Brings the model's files here and proves them: the store's work, in a thread, told to people as log lines and to
+`/readyz` as progress.
 
 Comes in: settings, a store. Goes out: `ReadyModel`, after as many attempts as it takes, or an error that waiting does
 not mend. Must not: import torch, or touch the cache by itself.
@@ -101,13 +101,19 @@ class Fetching:
         settings = self._settings
 
         def work() -> ReadyModel:
-            return ModelStore(store_settings).ensure(
+            def report(progress: Progress) -> None:
+                post(loop, lambda: self._progress(progress))
+
+            store = ModelStore(store_settings)
+            model = store.ensure(
                 DEMO_MODEL if settings.is_demo else settings.model_id,
                 revision=settings.model_revision,
                 model_dir=settings.model_dir,
-                on_progress=lambda progress: post(loop, lambda: self._progress(progress)),
+                on_progress=report,
                 cancel=self._cancel,
             )
+            mode = settings.verify_mode(model.source)
+            return store.prove(model, verify=mode, on_progress=report, cancel=self._cancel)
 
         return await in_daemon_thread("store", work)
 

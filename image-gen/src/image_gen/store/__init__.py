@@ -16,6 +16,7 @@ from image_gen.store.locate import ReadyModel
 from image_gen.store.manifest import Manifest, ManifestFile
 from image_gen.store.pin import Pinned
 from image_gen.store.progress import OnProgress, Progress
+from image_gen.store.repair import Verify
 from image_gen.store.restore import RestoreReport
 from image_gen.store.settings import StoreSettings
 from image_gen.store.store import ModelStore
@@ -40,5 +41,6 @@ __all__ = [
     "ReadyModel",
     "RestoreReport",
     "StoreSettings",
+    "Verify",
     "VerifyReport",
 ]

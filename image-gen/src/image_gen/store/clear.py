@@ -16,6 +16,7 @@ from image_gen.store.lease import in_use, model_in_use, unused
 from image_gen.store.litter import find_orphans, sweep
 from image_gen.store.lock import file_lock
 from image_gen.store.settings import StoreSettings
+from image_gen.store.stamp import stamp_files
 from image_gen.store.volume import clear_errors
 
 
@@ -114,7 +115,8 @@ def _clear(settings: StoreSettings, model_id: str, dry_run: bool, force: bool) -
     ):
         before = _usage(settings, layout)
         shared = _own_shared_blobs(settings, layout)
-        _remove([layout.root, *shared, *Catalogue(settings).kept_files(model_id)])
+        stamps = stamp_files(settings, model_id)
+        _remove([layout.root, *shared, *Catalogue(settings).kept_files(model_id), *stamps])
         after = _usage(settings, layout) + sum(path.lstat().st_size for path in shared if path.exists())
         # Last, as it holds the lock; who waited for it notices that it is gone and makes a new one.
         _remove([layout.locks])

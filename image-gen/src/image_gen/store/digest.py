@@ -21,7 +21,7 @@ class ContentDigest:
         # Not for security: git's object name, to agree with what a hub tells about small files.
         self._git = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False) if size <= _GIT_LIMIT_BYTES else None
 
-    def update(self, chunk: bytes) -> None:
+    def update(self, chunk: bytes | memoryview) -> None:
         self._sha256.update(chunk)
         if self._git:
             self._git.update(chunk)

@@ -25,6 +25,7 @@ from image_gen.store.locate import ReadyModel, open_directory
 from image_gen.store.manifest import Manifest
 from image_gen.store.pin import Pinned, pin
 from image_gen.store.progress import OnProgress
+from image_gen.store.repair import OnFile, Proof, Verify
 from image_gen.store.resolve import resolve
 from image_gen.store.restore import RestoreReport, restore
 from image_gen.store.settings import StoreSettings
@@ -60,6 +61,40 @@ class ModelStore:
             self._refuse_component(model_id, revision)
         found = self.locate(model_id, revision, model_dir)
         return found or self._ensure(model_id, revision).fetched(on_progress, cancel or threading.Event())
+
+    def prove(
+        self,
+        model: ReadyModel,
+        *,
+        verify: Verify = "full",
+        on_progress: OnProgress | None = None,
+        on_file: OnFile | None = None,
+        cancel: threading.Event | None = None,
+    ) -> ReadyModel:
+        """Reads a model that `ensure` found into the page cache and hashes the same bytes. Damaged files are set aside
+        and fetched again, and nothing else is. Raises CORRUPT_CACHE when that can't be done.
+
+        `stamp` hashes only what changed since it was last hashed, `size` nothing. `on_file` is called from other
+        threads with each path whose content is good, one call at a time.
+        """
+        stop = cancel or threading.Event()
+        proof = Proof(self.settings, model, verify)
+        damaged = proof.run(on_progress, on_file, stop)
+        if not damaged:
+            return model
+        proof.set_aside(damaged, stop)
+        good = {file.path for file in model.files} - {read.file.path for read in damaged}
+        mended = self._ensure(model.model_id, model.revision or None).mended(on_progress, stop)
+        # What was fine a moment ago still is; the rest was hashed while it was fetched, or by whoever was faster.
+        rest = replace(mended, files=tuple(file for file in mended.files if file.path not in good))
+        still = Proof(self.settings, rest, verify).run(on_progress, on_file, stop)
+        if still:
+            raise ImageGenError(
+                "CORRUPT_CACHE",
+                f"{still[0].file.path} of {model.model_id} is damaged again right after it was fetched: check the disk "
+                f"behind {self.settings.hub_cache}.",
+            )
+        return mended
 
     def locate(self, model_id: str, revision: str | None = None, model_dir: Path | None = None) -> ReadyModel | None:
         """The model if it is complete here: explicit directory, image, volume. No network, no writes."""
