@@ -178,6 +178,22 @@ class Command:
         )
         return self._tell(report, console.bake_text(report))
 
+    def mirror(self) -> int:
+        options = self._options
+        report = _with_hub(
+            self._store(),
+            options.model,
+            self._env,
+            lambda store: store.mirror(
+                options.model,
+                Path(options.output_dir).absolute(),
+                revision=options.revision,
+                on_progress=self.progress,
+                cancel=self._cancel,
+            ),
+        )
+        return self._tell(report, console.mirror_text(report))
+
     def resolve(self) -> int:
         self.say(self._store().resolve(self._options.model, self._options.revision).to_json().rstrip())
         return OK

@@ -102,6 +102,11 @@ class _Commands:
             "--cache", metavar="DIR", help="where downloads are kept (default: the cache of the environment)"
         )
 
+        mirror = self._add("mirror", "Lay a model down for IMAGE_GEN_MIRROR=file:///DIR, on hosts that reach no hub.")
+        self._add_model(mirror, self._served)
+        self._add_revision(mirror)
+        mirror.add_argument("--output", dest="output_dir", required=True, metavar="DIR", help="the mirror's directory")
+
     def manifests(self) -> None:
         resolve = self._add("resolve", "Print the manifest of a model: its commit and the files that would be fetched.")
         self._add_model(resolve, self._served)

@@ -13,8 +13,8 @@ from image_gen.store.catalogue import Catalogue
 from image_gen.store.inventory import disk_usage, repo_roots
 from image_gen.store.layout import STAGING, RepoLayout, model_id_of
 from image_gen.store.lease import in_use, model_in_use, unused
+from image_gen.store.litter import find_orphans, sweep
 from image_gen.store.lock import file_lock
-from image_gen.store.orphans import find_orphans, sweep
 from image_gen.store.settings import StoreSettings
 from image_gen.store.stamp import stamp_files
 from image_gen.store.volume import clear_errors

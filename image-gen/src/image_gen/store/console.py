@@ -163,6 +163,10 @@ def bake_text(report: BakeReport) -> str:
     return f"baked {report.model_id} at {report.revision[:12]}: {human(report.bytes_total)} in {report.directory}"
 
 
+def mirror_text(report: BakeReport) -> str:
+    return f"mirrored {report.model_id} at {report.revision[:12]}: {human(report.bytes_total)} in {report.directory}"
+
+
 def pinned_text(pinned: Pinned, target: str | None) -> str:
     manifest = pinned.manifest
     kind = manifest.pipeline or f"{manifest.component}, a part of a pipeline"

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from image_gen.errors import ImageGenError
 from image_gen.store.backup import BackupReport, back_up
-from image_gen.store.bake import BakeReport, bake
+from image_gen.store.bake import BakeReport, bake, lay_mirror
 from image_gen.store.catalogue import Catalogue
 from image_gen.store.clear import ClearReport, clear_models, clear_orphans
 from image_gen.store.collect import CollectReport, collect
@@ -219,13 +219,40 @@ class ModelStore:
         cancel: threading.Event | None = None,
     ) -> BakeReport:
         """Fetches a model into the cache and lays it down below `output` as a plain, proven directory."""
+        return bake(*self._to_lay_down(model_id, output, revision, on_progress=on_progress, cancel=cancel), output)
+
+    def mirror(
+        self,
+        model_id: str,
+        output: Path,
+        *,
+        revision: str | None = None,
+        on_progress: OnProgress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> BakeReport:
+        """The same in the layout that IMAGE_GEN_MIRROR reads, for hosts that reach no hub; parts of pipelines too."""
+        laid = self._to_lay_down(model_id, output, revision, components=True, on_progress=on_progress, cancel=cancel)
+        return lay_mirror(*laid, output)
+
+    def _to_lay_down(
+        self,
+        model_id: str,
+        output: Path,
+        revision: str | None,
+        *,
+        components: bool = False,
+        on_progress: OnProgress | None,
+        cancel: threading.Event | None,
+    ) -> tuple[ReadyModel, Manifest]:
         # What an image holds already is no source for another image.
         unbaked = ModelStore(replace(self.settings, baked_dir=output / ".none"))
-        model = unbaked.ensure(model_id, revision=revision, on_progress=on_progress, cancel=cancel)
+        model = unbaked.ensure(
+            model_id, revision=revision, components=components, on_progress=on_progress, cancel=cancel
+        )
         manifest = unbaked.catalogue.find(model.model_id, model.revision)
         if manifest is None:
             raise ImageGenError("CACHE_CHANGED", f"The manifest of {model_id} went away. Try again.", retryable=True)
-        return bake(model, manifest, output)
+        return model, manifest
 
     def _refuse_component(self, model_id: str, revision: str | None) -> None:
         manifest = self.catalogue.find(self.catalogue.canonical_id(model_id), revision or None)

@@ -19,7 +19,10 @@ from image_gen.store.settings import StoreSettings
 from image_gen.store.volume import clear_errors
 
 _CONTENT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_PARTIAL = re.compile(r"(?P<key>[0-9a-f]{40}(?:[0-9a-f]{24})?)(?P<stranger>\.[0-9a-f]+)?\.incomplete")
+# A download under way: the content's name alone or with a journal is ours, with digits it is the hub's own client's.
+_PARTIAL = re.compile(
+    r"(?P<key>[0-9a-f]{40}(?:[0-9a-f]{24})?)(?:\.ranges|(?P<stranger>\.[0-9a-f]+))?\.incomplete(?:\.new)?"
+)
 SHARED = "(shared contents)"
 
 
