@@ -124,6 +124,18 @@ def test_status_tells_when_a_model_was_proven_and_used(filled: ModelStore) -> No
     assert lines[A].as_json()["verified_at"] and lines[B].as_json()["verified_at"] is None
 
 
+def test_a_start_that_hashed_everything_counts_as_verified(filled: ModelStore) -> None:
+    model = filled.ensure(A)
+    filled.prove(model, verify="size")
+    filled.prove(model, verify="stamp")
+    assert verified_at(filled.settings, A, model.revision) is None
+    filled.prove(model)
+    assert verified_at(filled.settings, A, model.revision) is not None
+    (filled.ensure(B).directory / UNET).resolve().write_bytes(b"x" * (3 << 20))
+    assert filled.prove(filled.ensure(B)).source == "download"
+    assert verified_at(filled.settings, B, filled.ensure(B).revision) is not None
+
+
 def litter(store: ModelStore) -> dict[str, Path]:
     """Everything that is left behind, and some that is not."""
     model = store.ensure(A)

@@ -81,6 +81,7 @@ class ModelStore:
         proof = Proof(self.settings, model, verify)
         damaged = proof.run(on_progress, on_file, stop)
         if not damaged:
+            self._note_proven(model, verify)
             return model
         proof.set_aside(damaged, stop)
         good = {file.path for file in model.files} - {read.file.path for read in damaged}
@@ -94,6 +95,7 @@ class ModelStore:
                 f"{still[0].file.path} of {model.model_id} is damaged again right after it was fetched: check the disk "
                 f"behind {self.settings.hub_cache}.",
             )
+        self._note_proven(mended, verify)
         return mended
 
     def locate(self, model_id: str, revision: str | None = None, model_dir: Path | None = None) -> ReadyModel | None:
@@ -253,6 +255,10 @@ class ModelStore:
         if manifest is None:
             raise ImageGenError("CACHE_CHANGED", f"The manifest of {model_id} went away. Try again.", retryable=True)
         return model, manifest
+
+    def _note_proven(self, model: ReadyModel, verify: Verify) -> None:
+        if verify == "full" and model.source in {"volume", "download"}:
+            note_verified(self.settings, model.model_id, model.revision)
 
     def _refuse_component(self, model_id: str, revision: str | None) -> None:
         manifest = self.catalogue.find(self.catalogue.canonical_id(model_id), revision or None)
