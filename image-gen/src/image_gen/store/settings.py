@@ -19,8 +19,9 @@ _SOURCE_TREE_MANIFESTS = Path(__file__).resolve().parents[3] / "models"
 class StoreSettings:
     """Places, the hub's address and limits. Times are in seconds.
 
-    `ca_file` is an extra authority to trust, `parallel_files` how many files are fetched at once, `mirror` a
-    directory of models that is asked before the hub.
+    `ca_file` is an extra authority to trust, `mirror` a directory of models that is asked before the hub,
+    `parallel_files` how many files are read at once. A fetch uses `connections` to the hub, and gets files larger than
+    `piece_bytes` in pieces of that size.
     """
 
     hf_home: Path
@@ -35,6 +36,8 @@ class StoreSettings:
     read_timeout: float = DEFAULT_READ_TIMEOUT
     parallel_files: int = 4
     mirror: Path | None = None
+    connections: int = 4
+    piece_bytes: int = 64 << 20
 
     @property
     def volume_root(self) -> Path:
