@@ -150,6 +150,8 @@ def litter(store: ModelStore) -> dict[str, Path]:
         "strange": layout.blobs / ("2" * 64 + ".0a1b2c3d.incomplete"),
         "unwanted": layout.blobs / ("3" * 64 + ".incomplete"),
         "resumable": layout.blobs / f"{resumable}.incomplete",
+        "its journal": layout.blobs / f"{resumable}.ranges.incomplete",
+        "lost journal": layout.blobs / f"{'3' * 64}.ranges.incomplete",
         "shared": shared,
     }
     for path in files.values():
@@ -162,8 +164,8 @@ def test_orphans_go_and_what_can_be_used_stays(filled: ModelStore) -> None:
     planned = filled.clear_orphans(dry_run=True)
     assert all(path.exists() for path in files.values())
     done = filled.clear_orphans()
-    assert {name for name, path in files.items() if path.exists()} == {"resumable"}
-    assert done.bytes_freed == planned.bytes_freed == 4000 and done.removed == planned.removed
+    assert {name for name, path in files.items() if path.exists()} == {"resumable", "its journal"}
+    assert done.bytes_freed == planned.bytes_freed == 5000 and done.removed == planned.removed
     assert filled.clear_orphans().removed == ()
     assert filled.ensure(A).source == "download" and filled.verify().ok
 
@@ -177,7 +179,7 @@ def test_what_is_being_fetched_is_no_orphan(filled: ModelStore) -> None:
     with (layout.locks / f"{'2' * 64}.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         filled.clear_orphans()
-        assert {name for name, path in files.items() if path.exists()} == {"resumable", "strange"}
+        assert {name for name, path in files.items() if path.exists()} == {"resumable", "its journal", "strange"}
 
 
 def test_gc_by_age(filled: ModelStore) -> None:
