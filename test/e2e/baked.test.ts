@@ -26,7 +26,7 @@ beforeAll(async () => {
       IMAGE,
       paths.imageGen,
     ]),
-    { env: { DOCKER_BUILDKIT: "1", HF_TOKEN: TOKEN }, stdio: ["ignore", "ignore", "inherit"] },
+    { env: { DOCKER_BUILDKIT: "1", HF_TOKEN: TOKEN }, stdio: ["ignore", "ignore", "pipe"] },
   );
   await hub.stop();
 });

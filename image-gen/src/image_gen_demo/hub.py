@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from image_gen_demo.handler import HubHandler
-from image_gen_demo.knobs import KnobPanel
+from image_gen_demo.knobs import KnobPanel, Line
 from image_gen_demo.repository import Repositories
 
 
@@ -34,6 +34,7 @@ class DemoHub(ThreadingHTTPServer):
         super().__init__((host, port), HubHandler)
         self.repositories = Repositories(root)
         self.panel = KnobPanel()
+        self.line = Line()
         self.closing = threading.Event()
         self._log: list[dict[str, Any]] = []
         self._log_lock = threading.Lock()

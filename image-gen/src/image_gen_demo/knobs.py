@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import asdict, dataclass, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 class Knobs:
     """All off by default.
 
-    rate_bytes_per_second: how fast a file is sent, each on its own. drop_after_bytes, stall_after_bytes: a file's
-    transfer ends, or goes silent, after so many bytes. corrupt: paths (glob) of which a byte is flipped. status: every
+    rate_bytes_per_second: how fast a file is sent, each on its own. line_bytes_per_second: how fast all of them are
+    sent together, as over a line they share. drop_after_bytes, stall_after_bytes: a file's transfer ends, or goes
+    silent, after so many bytes. corrupt: paths (glob) of which a byte is flipped. status: every
     request for a model is refused so. retry_after: seconds, sent with `status`. gated: files need a token. token: the
     only one that is valid. silent: connections are taken and never answered. ignore_range: whole files, whatever was
     asked. redirect_to: files are redirected to this address. page_size: lines of a listing per page. times: the knobs
@@ -21,6 +23,7 @@ class Knobs:
     """
 
     rate_bytes_per_second: int | None = None
+    line_bytes_per_second: int | None = None
     drop_after_bytes: int | None = None
     stall_after_bytes: int | None = None
     corrupt: str | None = None
@@ -33,6 +36,25 @@ class Knobs:
     redirect_to: str | None = None
     page_size: int | None = None
     times: int | None = None
+
+
+class Line:
+    """A line that all transfers share."""
+
+    # How much of the past may be made up for: a sender that woke up late must not cost the line its rate.
+    _CREDIT_SECONDS = 0.02
+
+    def __init__(self) -> None:
+        self._free_at = 0.0
+        self._lock = threading.Lock()
+
+    def due(self, count: int, rate: int) -> float:
+        """Books `count` bytes; returns in how many seconds the line has room for them."""
+        now = time.monotonic()
+        with self._lock:
+            start = max(self._free_at, now - self._CREDIT_SECONDS)
+            self._free_at = start + count / rate
+            return start - now
 
 
 class KnobPanel:

@@ -20,7 +20,7 @@ from image_gen.serving.readiness import Readiness
 from image_gen.serving.threads import in_daemon_thread, post
 from image_gen.serving.wording import first_run_note, progress_line, size
 from image_gen.settings import DEMO_MODEL, Settings
-from image_gen.store import ModelStore, Progress, ReadyModel, StoreSettings
+from image_gen.store import Lease, ModelStore, Progress, ReadyModel, StoreSettings
 
 log = logging.getLogger(__name__)
 _LINE_EVERY_SECONDS: Final = 5.0
@@ -59,6 +59,8 @@ class Fetching:
         self._hub: DemoHub | None = None
         self.bytes_fetched = 0
         self.bytes_hit = 0
+        # Until the process ends: what it serves is not taken away from under it.
+        self.lease = Lease(None)
 
     async def run(self) -> ReadyModel | None:
         """The model's files, complete; None if that failed for good, which `/readyz` then says."""
@@ -151,6 +153,8 @@ class Fetching:
         self.bytes_hit += model.bytes_total - model.bytes_fetched
         self._readiness.model_id, self._readiness.revision = model.model_id, model.revision
         self._readiness.source = model.source
+        self.lease.release()
+        self.lease = ModelStore(self._store_settings).hold(model)
         self._readiness.fetched(total=model.bytes_total)
         got = f"{size(model.bytes_fetched)} downloaded" if model.bytes_fetched else "nothing to download"
         log.info("Model files complete: %s, %s (from: %s)", size(model.bytes_total), got, model.source)

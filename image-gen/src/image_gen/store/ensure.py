@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from image_gen.errors import ImageGenError
 from image_gen.store.adopt import adopt
@@ -13,6 +14,7 @@ from image_gen.store.layout import RepoLayout
 from image_gen.store.locate import ReadyModel, has_blob, locate_baked, locate_cached, missing_files, ready
 from image_gen.store.lock import file_lock
 from image_gen.store.manifest import Manifest, ManifestFile, is_commit
+from image_gen.store.mirror import fill_from_mirror
 from image_gen.store.place import put_ref
 from image_gen.store.progress import OnProgress
 from image_gen.store.repair import drop_set_aside, not_mended, set_aside_files
@@ -55,7 +57,10 @@ class Ensure:
         return locate_cached(self._settings, manifest) if manifest else None
 
     def fetched(self, on_progress: OnProgress | None, cancel: threading.Event) -> ReadyModel:
-        """The model, after its missing files came from the hub. One process at a time does this for a model."""
+        """The model, after its missing files came from the mirror or the hub, one process at a time for a model."""
+        copied = fill_from_mirror(self._settings, self._model_id, self._revision, on_progress, cancel)
+        if copied and (found := self.here()):
+            return replace(found, source="download", bytes_fetched=copied)
         try:
             return self._fetched(on_progress, cancel)
         except ImageGenError as error:

@@ -1,27 +1,34 @@
-"""Fetches what a model lacks, and nothing else, a few files at once."""
+"""Fetches what a model lacks, and nothing else: several files, and several ranges of a large one, at once."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from functools import partial
+from pathlib import Path
 
 from image_gen.errors import ImageGenError
 from image_gen.store.http import HubClient, check_cancelled
+from image_gen.store.journal import RangeJournal
 from image_gen.store.layout import RepoLayout
 from image_gen.store.locate import is_whole, missing_files
 from image_gen.store.manifest import Manifest, ManifestFile
+from image_gen.store.orphans import sweep
 from image_gen.store.place import put_blob, put_links
 from image_gen.store.progress import Meter, OnProgress
+from image_gen.store.ranges import RangedFile, RangeSupport
 from image_gen.store.settings import StoreSettings
-from image_gen.store.transfer import Transfer
+from image_gen.store.transfer import Source, Transfer
 from image_gen.store.volume import clear_errors, require_room
 
 # Room for directories, links and what other programs write meanwhile.
 _SPARE_BYTES = 4 << 20
 _POLL_SECONDS = 0.2
+
+_Task = Callable[[], None]
 
 
 class Fetch:
@@ -54,6 +61,7 @@ class Fetch:
         with clear_errors(self._settings.volume_root, f"fetching {self._manifest.model_id}"):
             for path in (self._layout.blobs, self._layout.snapshot(self._manifest.revision)):
                 path.mkdir(parents=True, exist_ok=True)
+            sweep(self._layout, {file.content_key for file in self._manifest.files})
             require_room(
                 self._layout.blobs, self._needed(contents) + _SPARE_BYTES, f"fetching {self._manifest.model_id}"
             )
@@ -69,7 +77,7 @@ class Fetch:
 
     def _needed(self, contents: list[list[ManifestFile]]) -> int:
         return sum(
-            group[0].size - min(group[0].size, partial_bytes(self._layout, group[0]))
+            max(0, group[0].size - _room_taken(self._layout.partial(group[0].content_key)))
             for group in contents
             if not self._blob_there(group[0])
         )
@@ -80,9 +88,13 @@ class Fetch:
         return next((name for name in names if name and is_whole(self._layout.blobs / name, file.size)), None)
 
     def _all(self, contents: list[list[ManifestFile]], meter: Meter) -> None:
-        with ThreadPoolExecutor(self._settings.parallel_files, thread_name_prefix="fetch") as pool:
-            tasks = [pool.submit(self._one, group, meter) for group in contents]
-            pending = set(tasks)
+        ranged: list[RangedFile] = []
+        pieces, files = self._tasks(contents, meter, ranged)
+        workers = max(1, min(self._settings.connections, len(pieces) + len(files)))
+        with ThreadPoolExecutor(workers, thread_name_prefix="fetch") as pool:
+            # One worker begins with the small files, so that their many short waits never leave the line idle.
+            orders = [(pieces.popleft, files.popleft)] * (workers - 1) + [(files.pop, pieces.popleft)]
+            pending = {pool.submit(self._work, order) for order in orders}
             try:
                 while pending:
                     done, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_EXCEPTION)
@@ -91,34 +103,100 @@ class Fetch:
                         task.result()
             finally:
                 self._stop.set()
-                for task in pending:
-                    task.cancel()
+                wait(pending)
+                for file in ranged:
+                    file.close()
 
-    def _one(self, group: list[ManifestFile], meter: Meter) -> None:
-        file = group[0]
+    def _tasks(
+        self, contents: list[list[ManifestFile]], meter: Meter, ranged: list[RangedFile]
+    ) -> tuple[deque[_Task], deque[_Task]]:
+        """Everything there is to do: the pieces of large files, in order, and whole files, the largest first."""
+        support = RangeSupport()
+        pieces: deque[_Task] = deque()
+        files: deque[_Task] = deque()
+        for group in contents:
+            if group[0].size > self._settings.piece_bytes and not self._blob_there(group[0]):
+                large = _Large(partial(self._ranged, group, meter, support), ranged)
+                count = -(-group[0].size // self._settings.piece_bytes)
+                pieces.extend(partial(self._piece, group, meter, large, number) for number in range(count))
+            else:
+                files.append(partial(self._whole, group, meter))
+        return pieces, files
 
-        def add(count: int) -> None:
-            meter.add(count * len(group), file.path)
-            with self._count_lock:
-                self._fetched += max(0, count)
-
+    def _work(self, takes: Iterable[Callable[[], _Task]]) -> None:
         with clear_errors(self._settings.volume_root, f"fetching {self._manifest.model_id}"):
-            name = self._blob_there(file)
-            if name is None:
-                partial = self._layout.partial(file.content_key)
-                name = Transfer(
-                    self._settings, self._client, self._manifest, file, partial=partial, add=add, cancel=self._stop
-                ).run()
-                put_blob(partial, self._layout.blobs / name)
-            put_links(self._layout, self._manifest.revision, (each.path for each in group), name)
+            for take in takes:
+                while not self._stop.is_set():
+                    try:
+                        task = take()
+                    except IndexError:
+                        break
+                    task()
+
+    def _whole(self, group: list[ManifestFile], meter: Meter) -> None:
+        file = group[0]
+        name = self._blob_there(file)
+        if name is None:
+            unfinished = self._layout.partial(file.content_key)
+            name = Transfer(self._source(file), partial=unfinished, add=self._counter(group, meter)).run()
+            put_blob(unfinished, self._layout.blobs / name)
+        self._finish(group, meter, name)
+
+    def _ranged(self, group: list[ManifestFile], meter: Meter, support: RangeSupport) -> RangedFile:
+        unfinished = self._layout.partial(group[0].content_key)
+        return RangedFile(
+            self._source(group[0]), unfinished, support, self._counter(group, meter), self._settings.piece_bytes
+        )
+
+    def _piece(self, group: list[ManifestFile], meter: Meter, large: _Large, number: int) -> None:
+        name = large.opened().fetch(number)
+        if name is not None:
+            put_blob(self._layout.partial(group[0].content_key), self._layout.blobs / name)
+            self._finish(group, meter, name)
+
+    def _finish(self, group: list[ManifestFile], meter: Meter, name: str) -> None:
+        put_links(self._layout, self._manifest.revision, (each.path for each in group), name)
         for each in group:
             meter.finish(each.path)
 
+    def _source(self, file: ManifestFile) -> Source:
+        return Source(self._settings, self._client, self._manifest, file, self._stop)
+
+    def _counter(self, group: list[ManifestFile], meter: Meter) -> Callable[[int], None]:
+        def add(count: int) -> None:
+            meter.add(count * len(group), group[0].path)
+            with self._count_lock:
+                self._fetched += max(0, count)
+
+        return add
+
+
+class _Large:
+    """A large file that is opened when its first piece is due, by whichever thread comes first."""
+
+    def __init__(self, make: Callable[[], RangedFile], made: list[RangedFile]) -> None:
+        self._make = make
+        self._made = made
+        self._file: RangedFile | None = None
+        self._lock = threading.Lock()
+
+    def opened(self) -> RangedFile:
+        with self._lock:
+            if self._file is None:
+                self._file = self._make()
+                self._made.append(self._file)
+            return self._file
+
 
 def partial_bytes(layout: RepoLayout, file: ManifestFile) -> int:
-    """How much of a file an earlier try left."""
+    """How much of a file an earlier try left, or another process has so far."""
+    return RangeJournal.kept_bytes(layout.partial(file.content_key), file.size)
+
+
+def _room_taken(path: Path) -> int:
+    """The room on the disk that a file has already."""
     try:
-        return layout.partial(file.content_key).stat().st_size
+        return path.stat().st_blocks * 512
     except OSError:
         return 0
 
@@ -126,7 +204,7 @@ def partial_bytes(layout: RepoLayout, file: ManifestFile) -> int:
 def bytes_there(layout: RepoLayout, manifest: Manifest) -> int:
     """How much of a model is on the volume, with what is under way."""
     missing = missing_files(layout.snapshot(manifest.revision), manifest)
-    return manifest.bytes_total - sum(file.size - min(file.size, partial_bytes(layout, file)) for file in missing)
+    return manifest.bytes_total - sum(file.size - partial_bytes(layout, file) for file in missing)
 
 
 def waiting(

@@ -71,9 +71,13 @@ class HubClient:
                 return content
 
     @contextmanager
-    def file(self, model_id: str, commit: str, path: str, start: int) -> Iterator[httpx2.Response]:
-        """One try at a file's bytes from `start` on, raw. The caller repeats it, as it knows what has arrived."""
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    def file(
+        self, model_id: str, commit: str, path: str, start: int, end: int | None = None
+    ) -> Iterator[httpx2.Response]:
+        """One try at a file's bytes from `start` on, up to but without `end`, raw. The caller repeats it, as it knows
+        what has arrived."""
+        part = "" if not start and end is None else f"bytes={start}-{'' if end is None else end - 1}"
+        headers = {"Accept-Encoding": "identity"} | ({"Range": part} if part else {})
         url = self._url(f"/{model_id}/resolve/{commit}/{quote(path)}")
         with self._client.stream("GET", url, headers=headers) as response:
             if response.status_code >= 400 and response.status_code != 416:
@@ -228,7 +232,7 @@ def _open_client(settings: StoreSettings) -> httpx2.Client:
     headers = {"User-Agent": "image-gen"} | ({"Authorization": f"Bearer {settings.token}"} if settings.token else {})
     seconds = settings.read_timeout
     times = httpx2.Timeout(connect=min(settings.connect_timeout, seconds), read=seconds, write=seconds, pool=None)
-    limits = httpx2.Limits(max_connections=settings.parallel_files * 2)
+    limits = httpx2.Limits(max_connections=settings.connections * 2)
     try:
         return httpx2.Client(headers=headers, verify=trust, follow_redirects=True, timeout=times, limits=limits)
     except (ValueError, ImportError, httpx2.InvalidURL) as error:

@@ -1,0 +1,12 @@
+/** `npm run test:faults`: two hundred seeded faults of cache, hub and machine, listed with how each one ended. */
+import { execa } from "execa";
+import { paths } from "./support/paths.ts";
+import { pythonEnvironment } from "./support/python.ts";
+
+const result = await execa(await pythonEnvironment(), ["tests/store/faults.py", ...process.argv.slice(2)], {
+  cwd: paths.imageGen,
+  stdio: "inherit",
+  reject: false,
+  env: { PYTHONPATH: "src" },
+});
+process.exitCode = result.exitCode ?? 1;
