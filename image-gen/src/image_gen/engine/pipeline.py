@@ -6,6 +6,7 @@ model, or load weights that are not safetensors.
 
 import inspect
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,14 +62,17 @@ def class_name(directory: Path) -> str:
     return str(name)
 
 
-def load(order: LoadOrder, device: str, dtype: str) -> Loaded:
-    """Reads the weights. Raises `ImageGenError`; whatever else diffusers raises is left to the caller."""
+def load(order: LoadOrder, device: str, dtype: str, models: Mapping[str, Any] | None = None) -> Loaded:
+    """Reads the weights, but for `models`, which are on the device already. Raises `ImageGenError`; whatever else
+    diffusers raises is left to the caller.
+    """
     name = order.pipeline or class_name(Path(order.directory))
     cls = pipeline_class(name)
     arguments: dict[str, Any] = {
         "dtype": getattr(torch, dtype),
         "use_safetensors": True,
         "local_files_only": True,
+        **(models or {}),
         **order.load,
     }
     if order.variant:

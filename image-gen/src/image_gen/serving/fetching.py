@@ -41,12 +41,18 @@ class Fetching:
         settings: Settings,
         store_settings: StoreSettings,
         readiness: Readiness,
+        *,
         pause: Callable[[int], float] = pause_before_retry,
+        on_found: Callable[[ReadyModel], None] = lambda _: None,
+        on_proven: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """`on_found` is called when all files are there, `on_proven` with each that may be loaded."""
         self._settings = settings
         self._store_settings = store_settings
         self._readiness = readiness
         self._pause = pause
+        self._on_found = on_found
+        self._on_proven = on_proven
         self._cancel = threading.Event()
         self._last_line = 0.0
         self._noted = False
@@ -112,8 +118,14 @@ class Fetching:
                 on_progress=report,
                 cancel=self._cancel,
             )
-            mode = settings.verify_mode(model.source)
-            return store.prove(model, verify=mode, on_progress=report, cancel=self._cancel)
+            post(loop, lambda: self._on_found(model))
+            return store.prove(
+                model,
+                verify=settings.verify_mode(model.source),
+                on_progress=report,
+                on_file=lambda path: post(loop, lambda: self._on_proven(path)),
+                cancel=self._cancel,
+            )
 
         return await in_daemon_thread("store", work)
 
