@@ -165,7 +165,9 @@ function wantedRange(root = ROOT) {
 }
 
 function isMusl() {
-  return process.platform === "linux" && !process.report.getReport().header.glibcVersionRuntime;
+  if (process.platform !== "linux") return false;
+  process.report.excludeNetwork = true; // Else the report may wait for name servers.
+  return !process.report.getReport().header.glibcVersionRuntime;
 }
 
 function parse(version) {

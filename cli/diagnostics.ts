@@ -20,7 +20,9 @@ export function describeEvent(event: EngineEvent): string | undefined {
   if (step && step.op !== "same" && step.op !== "read") {
     const name = step.urn.split("::").at(-1) ?? "";
     const type = step.type.split(":").at(-1) ?? "";
-    return type === "Stack" ? undefined : `Pulumi: ${step.op} ${type} ${name}`;
+    return type === "Stack" || step.type.startsWith("pulumi:providers:")
+      ? undefined
+      : `Pulumi: ${step.op} ${type} ${name}`;
   }
   const message = event.diagnosticEvent;
   if (message?.severity !== "info" && message?.severity !== "info#err") return undefined;
@@ -77,6 +79,10 @@ function clean(text: string): string {
 /** What mends a failure of Pulumi itself; a program's own errors say it already. */
 const MENDS: readonly (readonly [RegExp, string])[] = [
   [/incorrect passphrase/, "set PULUMI_CONFIG_PASSPHRASE to the one that the stack was made with, or unset it"],
+  [
+    /container name "\/?\S+" is already in use/,
+    "it was started without Pulumi: docker compose down (or docker rm -f of that container), then imagegen up; the volume stays",
+  ],
   [/currently locked/, "wait for the other run; if there is none: rm -r .imagegen/state/.pulumi/locks"],
 ];
 

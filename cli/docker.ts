@@ -17,6 +17,8 @@ export interface Container {
 
 /** Milliseconds within which an engine that works has answered. */
 const ANSWER_MS = 15_000;
+/** The slowest command that changes something, a restart of a busy service, is done within this (milliseconds). */
+const LONGEST_MS = 180_000;
 /** A pull that says nothing for so long (milliseconds) is given up. */
 const SILENT_PULL_MS = 60_000;
 
@@ -105,7 +107,7 @@ export function freeBytes(folder: string): number | undefined {
 
 /** Runs `docker` for its output; the caller looks at the exit code. */
 async function docker(args: readonly string[], options: Options = {}) {
-  const result = await execa("docker", args, { reject: false, ...options });
+  const result = await execa("docker", args, { reject: false, timeout: LONGEST_MS, ...options });
   return {
     exitCode: result.exitCode,
     code: result.code,

@@ -41,7 +41,7 @@ export function progressTo(
       if (text === lastText) return;
       if (terminal) {
         const bar = fraction === undefined ? "" : `${drawBar(fraction, colour)} `;
-        const room = (stream.columns ?? 80) - (bar ? BAR_WIDTH + 1 : 0) - 1;
+        const room = (stream.columns || 80) - (bar ? BAR_WIDTH + 1 : 0) - 1;
         stream.write(`\r\u001b[K${bar}${text.slice(0, room)}`);
         open = true;
       } else if (now() - lastAt >= LOG_INTERVAL_S) {

@@ -9,7 +9,7 @@ import { readMachine } from "../../infra/machine.ts";
 import type { CacheStatus } from "../commands/cache/status.ts";
 import type { Context } from "../context.ts";
 import { type Engine, engineAddress, findEngine, freeBytes, hasImage } from "../docker.ts";
-import { CliError } from "../exit.ts";
+import { CliError, EXIT } from "../exit.ts";
 import { askImageGen } from "../image-gen.ts";
 import { locate, type Place } from "../locate.ts";
 import { isPortFree, portOwner } from "../ports.ts";
@@ -17,6 +17,7 @@ import { findPulumi, type Tools } from "../pulumi-tools.ts";
 import { type Readyz, readReadyz } from "../readyz.ts";
 import { settingsOf } from "../stack-config.ts";
 import { onPath } from "../uv.ts";
+import type { Finding } from "./judge.ts";
 
 export interface Facts {
   readonly node: { readonly version: string; readonly range: string };
@@ -37,6 +38,8 @@ export interface Facts {
     readonly mode: Place["mode"];
     readonly ready: Readyz | null;
     readonly cache: CacheStatus | null;
+    /** What `image-gen doctor` found where the cache is; null when it could not be asked. */
+    readonly inside?: readonly Finding[] | null;
   } | null;
 }
 
@@ -83,6 +86,10 @@ export async function gatherFacts(context: Context): Promise<Facts> {
           mode: place.mode,
           ready: await readReadyz(place.url, 5000, context.signal),
           cache: await askImageGen<CacheStatus>(context, ["status"]).catch(() => null),
+          inside: await askImageGen<{ findings: Finding[] }>(context, ["doctor"], [EXIT.ok, EXIT.failed]).then(
+            ({ findings }) => findings,
+            () => null,
+          ),
         }
       : null,
   };

@@ -30,6 +30,7 @@ export function judge(facts: Facts): Finding[] {
     certificates,
     service,
     cache,
+    inside,
   ].flatMap((look) => look(facts));
 }
 
@@ -162,4 +163,15 @@ function cache({ service: found }: Facts): Finding[] {
   const broken = models.filter(({ complete }) => !complete).map(({ id }) => id);
   if (broken.length > 0) return [warn("cache", `incomplete: ${broken.join(", ")}.`, "imagegen cache prefetch")];
   return [ok("cache", `${home}, ${formatBytes(status.bytes)}, ${formatBytes(mount.bytes_free)} free`)];
+}
+
+/**
+ * What the doctor beside the cache adds: its warnings and failures, as `cache` says already what is well. A process of
+ * this machine needs no mount.
+ */
+function inside({ service: found }: Facts): Finding[] {
+  const seen = found?.inside ?? [];
+  return seen
+    .filter(({ level, about }) => level !== "ok" && !(found?.mode === "process" && about === "mount"))
+    .map((finding) => ({ ...finding, about: `in: ${finding.about}` }));
 }

@@ -38,6 +38,8 @@ export async function startService(
     const state = await readReadyz(running.url, 5000, signal);
     if (state && state.phase !== "failed") return { record: running, ready: await wait(running, state), fresh: false };
   }
+  // Before anything is stopped: a port that can't be had must not cost the service that runs.
+  if (running?.port !== settings.port) await requirePort(settings);
   if (running) {
     progress.line(`Stopping the service that runs with other settings (pid ${running.pid}) …`);
     await stopProcess(paths.processFile, running);

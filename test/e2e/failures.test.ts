@@ -46,6 +46,13 @@ async function fault(options: Parameters<typeof start>[1]): Promise<{ code: stri
   return error;
 }
 
+/** A volume in memory, so that its size and owner can be chosen. */
+async function memoryVolume(options: string): Promise<void> {
+  await dockerIfPossible("volume", "rm", SMALL);
+  const tmpfs = ["type=tmpfs", "device=tmpfs", `o=${options}`].flatMap((option) => ["--opt", option]);
+  await docker("volume", "create", "--driver", "local", ...tmpfs, SMALL);
+}
+
 const cacheIsIntact = async () => expect(await cacheFingerprint(inject("image"), VOLUME)).toBe(filled);
 
 test("a model that does not exist", async () => {
@@ -98,19 +105,7 @@ test("a hub that accepts and never answers is an error with an empty cache, and 
 });
 
 test("a full disk is told before the first byte, with the room that is needed", async () => {
-  await docker(
-    "volume",
-    "create",
-    "--driver",
-    "local",
-    "--opt",
-    "type=tmpfs",
-    "--opt",
-    "device=tmpfs",
-    "--opt",
-    "o=size=4m,uid=10001,gid=10001",
-    SMALL,
-  );
+  await memoryVolume("size=4m,uid=10001,gid=10001");
   const error = await fault({ volume: SMALL, env: { MODEL_ID: MEDIUM, HF_ENDPOINT: hub.endpoint } });
   expect(error.code).toBe("DISK_FULL");
   expect(error.message).toMatch(/\d.*[MG]i?B/);
@@ -131,20 +126,7 @@ test("a read-only volume serves a full cache and refuses a missing model", async
 });
 
 test("a volume of another owner names the mend", async () => {
-  await dockerIfPossible("volume", "rm", SMALL);
-  await docker(
-    "volume",
-    "create",
-    "--driver",
-    "local",
-    "--opt",
-    "type=tmpfs",
-    "--opt",
-    "device=tmpfs",
-    "--opt",
-    "o=size=64m,uid=0,mode=755",
-    SMALL,
-  );
+  await memoryVolume("size=64m,uid=0,mode=755");
   const error = await fault({ volume: SMALL, env: { MODEL_ID: SDXL, HF_ENDPOINT: hub.endpoint } });
   expect(error.code).toBe("CACHE_NOT_WRITABLE");
   expect(error.message).toContain("chown");

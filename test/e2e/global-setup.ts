@@ -27,7 +27,7 @@ export default async function setup(project: TestProject): Promise<() => void> {
   const started = Date.now();
   await execa("docker", ["build", "--build-arg", `BASE_IMAGE=${base.reference}`, "-t", image, paths.imageGen], {
     env: { DOCKER_BUILDKIT: "1" },
-    stdio: ["ignore", "ignore", "inherit"],
+    stdio: ["ignore", "ignore", "pipe"],
   });
   console.log(`the image took ${Math.round((Date.now() - started) / 1000)} s to build`);
   const modelsRoot = await makeModels({ [SDXL]: {}, [OTHER]: { seed: 1 }, [MEDIUM]: { size: "medium" } });

@@ -17,8 +17,10 @@ export async function pythonEnvironment(): Promise<string> {
   const wanted = createHash("sha256").update(readFileSync(lock)).digest("hex");
   if (existsSync(python) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return python;
   const uv = await ensureUv();
-  if (!existsSync(python)) await execa(uv, ["venv", "--python", ">=3.11,<3.14", venv], { stdio: "inherit" });
-  await execa(uv, ["pip", "install", "--python", python, "--require-hashes", "-r", lock], { stdio: "inherit" });
+  if (!existsSync(python)) await execa(uv, ["venv", "--quiet", "--python", ">=3.11,<3.14", venv], { stdio: "inherit" });
+  await execa(uv, ["pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", lock], {
+    stdio: "inherit",
+  });
   writeFileSync(stamp, wanted);
   return python;
 }

@@ -13,7 +13,8 @@ const DEFAULT_FILE = "model-cache-backup.tar";
 const EXAMPLES = `
 Examples:
   imagegen cache backup                              into ${DEFAULT_FILE}
-  imagegen cache backup /mnt/models.tar.gz           compressed, by its ending (slow: weights hardly shrink)
+  imagegen cache backup /mnt/models.tar.zst          compressed by zstd, by its ending (weights hardly shrink)
+  imagegen cache backup /mnt/models.tar.gz           by gzip, which any tar reads (slow)
   imagegen cache backup - | ssh other 'cat > models.tar'`;
 
 export function addBackup(cache: Command, signal: AbortSignal): void {
@@ -32,10 +33,9 @@ export function addBackup(cache: Command, signal: AbortSignal): void {
 /** Streams the backup to `file` under another name, which it loses only when all of it is there. Returns its bytes. */
 async function backup(context: Context, file: string): Promise<number> {
   const { file: program, args, env } = await findRunner(context);
-  const gzip = /\.(tar\.gz|tgz)$/.test(file) ? ["--gzip"] : [];
   const unfinished = `${file}.part`;
   const options = { env, reject: false, buffer: false, stdin: "ignore", stderr: "inherit" } as const;
-  const child = execa(program, [...args, "backup", "--output", "-", ...gzip], {
+  const child = execa(program, [...args, "backup", "--output", "-", ...compression(file)], {
     ...options,
     cancelSignal: context.signal,
   });
@@ -53,4 +53,10 @@ async function backup(context: Context, file: string): Promise<number> {
     if (file !== "-") rmSync(unfinished, { force: true });
     throw error;
   }
+}
+
+/** Told by option, as the file's name stays here: the archive comes through a pipe. */
+export function compression(file: string): string[] {
+  if (/\.(zst|tzst)$/.test(file)) return ["--zstd"];
+  return /\.(gz|tgz)$/.test(file) ? ["--gzip"] : [];
 }

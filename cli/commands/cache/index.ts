@@ -5,6 +5,7 @@
 import type { Command } from "commander";
 import { addBackup } from "./backup.ts";
 import { addClear } from "./clear.ts";
+import { addGc } from "./gc.ts";
 import { addPrefetch } from "./prefetch.ts";
 import { addRestore } from "./restore.ts";
 import { addCacheStatus } from "./status.ts";
@@ -12,5 +13,6 @@ import { addVerify } from "./verify.ts";
 
 export function addCache(program: Command, signal: AbortSignal): void {
   const cache = program.command("cache").description("look after the downloaded models");
-  for (const add of [addCacheStatus, addVerify, addPrefetch, addClear, addBackup, addRestore]) add(cache, signal);
+  for (const add of [addCacheStatus, addVerify, addPrefetch, addClear, addGc, addBackup, addRestore])
+    add(cache, signal);
 }

@@ -22,7 +22,7 @@ export function addRestore(cache: Command, signal: AbortSignal): void {
   cache
     .command("restore")
     .description("put a backup in place of the cache, after every file in it was verified")
-    .argument("<file>", "a .tar or .tar.gz; - is stdin")
+    .argument("<file>", "a .tar, .tar.gz or .tar.zst; - is stdin")
     .option("--restart", "restart the service afterwards")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, _options: unknown, command: Command) => {

@@ -20,12 +20,16 @@ export interface CacheStatus {
 
 interface CachedModel {
   readonly id: string;
-  readonly revision: string;
+  readonly revision: string | null;
   readonly bytes: number;
   readonly files: number;
   readonly complete: boolean;
   readonly source: string;
   readonly missing?: readonly string[];
+  /** ISO times; null: never. An image older than this checkout does not tell them. */
+  readonly verified_at?: string | null;
+  readonly last_used?: string | null;
+  readonly in_use?: boolean;
 }
 
 const EXAMPLES = `
@@ -51,9 +55,15 @@ export function describeCache({ hub_cache, mount, models, bytes }: CacheStatus):
   ];
   for (const model of models) {
     const state = model.complete ? "complete" : `incomplete, ${model.missing?.length ?? "some"} files missing`;
-    lines.push(
-      `  ${model.id} at ${model.revision.slice(0, 12)}  ${formatBytes(model.bytes)}  ${state} (${model.source})`,
-    );
+    const revision = model.revision ? ` at ${model.revision.slice(0, 12)}` : "";
+    lines.push(`  ${model.id}${revision}  ${formatBytes(model.bytes)}  ${state} (${model.source})${care(model)}`);
   }
   return lines.join("\n");
+}
+
+/** When a model was verified and used, as far as that is told. */
+function care({ verified_at, last_used, in_use }: CachedModel): string {
+  if (verified_at === undefined) return "";
+  const day = (time: string | null | undefined) => (time ? time.slice(0, 10) : "never");
+  return `, verified ${day(verified_at)}, ${in_use ? "in use" : `used ${day(last_used)}`}`;
 }

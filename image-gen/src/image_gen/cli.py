@@ -19,24 +19,17 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn, Protocol, TypeVar
 
 from image_gen.errors import ImageGenError
-from image_gen.store import ModelStore, StoreSettings, console
+from image_gen.options import DAMAGED, FAILED, INTERRUPTED, OK, REFUSED, USAGE, parser
+from image_gen.store import ClearReport, ModelStore, StoreSettings, console
 from image_gen.store.catalogue import DEMO_ID
+from image_gen.store.compress import compression_of
+from image_gen.store.place import write_whole
 
-DEFAULT_MODEL = "stabilityai/stable-diffusion-xl-base-1.0"
-OK, FAILED, USAGE, DAMAGED, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
-EXIT_CODES = """\
-exit codes:
-  0  done
-  1  failed; the line on stderr says why and what to do
-  2  wrong arguments
-  3  damage found: in the cache (verify, backup, bake) or in a backup (restore)
-  4  refused: `clear` without --yes, a backup that would write outside the cache
-  130  interrupted; what has arrived is kept
-"""
 _EXIT_BY_CODE = {
     "CORRUPT_CACHE": DAMAGED,
     "CORRUPT_BACKUP": DAMAGED,
     "BACKUP_UNSAFE": REFUSED,
+    "MODEL_IN_USE": REFUSED,
     "CANCELLED": INTERRUPTED,
     "USAGE": USAGE,
 }
@@ -51,7 +44,7 @@ class _Report(Protocol):
 
 def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] = os.environ) -> int:
     """Runs one command and returns its exit code; nothing foreseen ends in a traceback."""
-    options = _parser(env).parse_args(arguments)
+    options = parser(env).parse_args(arguments)
     if options.command == "serve":
         from image_gen.serving.main import serve
 
@@ -105,7 +98,11 @@ class Command:
             self._options.model,
             self._env,
             lambda store: store.ensure(
-                self._options.model, revision=self._options.revision, on_progress=self.progress, cancel=self._cancel
+                self._options.model,
+                revision=self._options.revision,
+                components=True,
+                on_progress=self.progress,
+                cancel=self._cancel,
             ),
         )
         return self._tell(model, console.ready_text(model))
@@ -118,22 +115,38 @@ class Command:
         return OK if report.ok else DAMAGED
 
     def clear(self) -> int:
-        model = None if self._options.all else self._options.model
-        store = self._store()
-        if self._options.dry_run or not self._options.yes:
-            report = store.clear(model, dry_run=True)
-            self._tell(report, console.clear_text(report))
-            if self._options.dry_run:
-                return OK
-            sys.stderr.write("image-gen: Nothing was removed. Fix: add --yes to remove it.\n")
-            return REFUSED
-        report = store.clear(model)
-        return self._tell(report, console.clear_text(report))
+        sure = self._options.yes and not self._options.dry_run
+        report = self._clear(dry_run=not sure)
+        self._tell(report, console.clear_text(report))
+        if sure or self._options.dry_run:
+            return OK
+        sys.stderr.write("image-gen: Nothing was removed. Fix: add --yes to remove it.\n")
+        return REFUSED
+
+    def _clear(self, *, dry_run: bool) -> ClearReport:
+        options, store = self._options, self._store()
+        if options.orphans:
+            return store.clear_orphans(dry_run=dry_run)
+        return store.clear(None if options.all else options.model, dry_run=dry_run, force=options.force)
+
+    def gc(self) -> int:
+        options = self._options
+        report = self._store().collect(
+            older_than=options.older_than, keep_free=options.keep_free, keep=[options.served], dry_run=options.dry_run
+        )
+        self._tell(report, console.collect_text(report))
+        return OK if report.enough else FAILED
+
+    def doctor(self) -> int:
+        options = self._options
+        report = self._store().doctor(options.model, options.revision, self._env)
+        self._tell(report, console.doctor_text(report))
+        return OK if report.ok else FAILED
 
     def backup(self) -> int:
         name: str = self._options.output
         output = _stream(sys.stdout.buffer, "--output") if name == "-" else Path(name)
-        compress = self._options.gzip or name.endswith((".gz", ".tgz"))
+        compress = self._options.compress or compression_of(name) or False
         report = self._store().backup(output, model_id=self._options.model, compress=compress)
         return self._tell(report, console.backup_text(report))
 
@@ -165,9 +178,46 @@ class Command:
         )
         return self._tell(report, console.bake_text(report))
 
+    def mirror(self) -> int:
+        options = self._options
+        report = _with_hub(
+            self._store(),
+            options.model,
+            self._env,
+            lambda store: store.mirror(
+                options.model,
+                Path(options.output_dir).absolute(),
+                revision=options.revision,
+                on_progress=self.progress,
+                cancel=self._cancel,
+            ),
+        )
+        return self._tell(report, console.mirror_text(report))
+
     def resolve(self) -> int:
         self.say(self._store().resolve(self._options.model, self._options.revision).to_json().rstrip())
         return OK
+
+    def models(self) -> int:
+        return self._lock() if self._options.what == "lock" else self._check()
+
+    def _lock(self) -> int:
+        options, target = self._options, self._options.manifest
+        pinned = self._store().lock(options.model, options.revision, allow_pickle=options.allow_pickle)
+        if target:
+            write_whole(Path(target), pinned.manifest.to_json())
+        if options.json:
+            self.say(json.dumps({"output": target} | pinned.as_json(), indent=2))
+            return OK
+        if not target:
+            self.say(pinned.manifest.to_json().rstrip())
+        sys.stderr.write(console.pinned_text(pinned, target) + "\n")
+        return OK
+
+    def _check(self) -> int:
+        report = self._store().check(self._options.models)
+        self._tell(report, console.check_text(report))
+        return OK if report.ok else DAMAGED
 
     def _store(self) -> ModelStore:
         return ModelStore(StoreSettings.from_env(self._env))
@@ -210,61 +260,3 @@ def _stream(stream: BinaryIO, option: str) -> BinaryIO:
     if stream.isatty():
         raise ImageGenError("USAGE", f"An archive can't go through a terminal. Fix: {option} FILE, or use a pipe.")
     return stream
-
-
-def _parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="image-gen",
-        description="Serves pictures, and looks after the cache of the model's files.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    def add(name: str, text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(
-            name, help=text, description=text, epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
-        if name != "serve":
-            command.add_argument("--json", action="store_true", help="print the result as JSON")
-        return command
-
-    def add_model(command: argparse.ArgumentParser, default: str | None, required: bool = False) -> None:
-        shown = f" (default: {default})" if default else ""
-        command.add_argument("--model", default=default, required=required, metavar="ID", help=f"a model's id{shown}")
-
-    def add_revision(command: argparse.ArgumentParser) -> None:
-        command.add_argument(
-            "--revision", default=env.get("MODEL_REVISION", ""), help="commit, tag or branch (default: the known one)"
-        )
-
-    served = env.get("MODEL_ID") or DEFAULT_MODEL
-    add("serve", "Serve pictures over HTTP; the environment says which model, where and how.")
-    add("status", "Show what is cached, whether it is complete, and the room on the volume.")
-    prefetch = add("prefetch", "Fetch what a model lacks, so that a start needs no download.")
-    add_model(prefetch, served)
-    add_revision(prefetch)
-    verify = add("verify", "Hash every cached file, without a network, and name the damaged ones.")
-    add_model(verify, None)
-    verify.add_argument("--repair", action="store_true", help="remove damaged files, so that they are fetched again")
-    clear = add("clear", "Remove models from the volume; the next start fetches its model again.")
-    which = clear.add_mutually_exclusive_group(required=True)
-    which.add_argument("--model", metavar="ID", help="the model to remove")
-    which.add_argument("--all", action="store_true", help="remove every model")
-    clear.add_argument("--yes", action="store_true", help="really remove; without it, only show what would go")
-    clear.add_argument("--dry-run", action="store_true", help="only show what would go")
-    backup = add("backup", "Write the complete models into a tar that `restore`, or plain tar, brings back.")
-    add_model(backup, None)
-    backup.add_argument("--output", default="-", metavar="FILE", help="a file; - is stdout (default)")
-    backup.add_argument("--gzip", action="store_true", help="compress; a name that ends in .gz or .tgz does so too")
-    restore = add("restore", "Bring models back from a backup; nothing changes before all of it is verified.")
-    restore.add_argument("--input", default="-", metavar="FILE", help="a file; - is stdin (default)")
-    bake = add("bake", "Lay a model down as a plain directory for a container image.")
-    add_model(bake, None, required=True)
-    add_revision(bake)
-    bake.add_argument("--output", dest="output_dir", default="/opt/models", metavar="DIR", help="default: /opt/models")
-    bake.add_argument("--cache", metavar="DIR", help="where downloads are kept (default: the cache of the environment)")
-    resolve = add("resolve", "Print the manifest of a model: its commit and the files that would be fetched.")
-    add_model(resolve, served)
-    add_revision(resolve)
-    return parser

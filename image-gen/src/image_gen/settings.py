@@ -7,10 +7,11 @@ variable with its legal values. Must not: read `os.environ` by itself, touch fil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, cast
 
 from image_gen.errors import ImageGenError
 
+Verify = Literal["full", "stamp", "size"]
 VERSION: Final = "0.1.0"
 DEFAULT_MODEL: Final = "stabilityai/stable-diffusion-xl-base-1.0"
 DEMO_MODEL: Final = "image-gen/demo"
@@ -19,7 +20,7 @@ DEMO_NAMES: Final = ("demo", DEMO_MODEL)
 
 @dataclass(frozen=True)
 class Settings:
-    """What the operator decided. Times are in seconds, sizes in pixels."""
+    """What the operator decided. Times are in seconds, sizes in pixels; an empty `verify` leaves it to the source."""
 
     model_id: str = DEFAULT_MODEL
     model_revision: str | None = None
@@ -34,6 +35,13 @@ class Settings:
     drain_timeout: float = 20.0
     warmup_size: int = 0
     max_size: int = 1536
+    verify: str = ""
+
+    def verify_mode(self, source: str) -> Verify:
+        """How much of a model is hashed at a start. What is in the image was proven when it was built."""
+        if self.verify in {"full", "stamp", "size"}:
+            return cast("Verify", self.verify)
+        return "size" if source == "baked" else "full"
 
     @property
     def is_demo(self) -> bool:
@@ -59,6 +67,7 @@ class Settings:
             request_timeout=float(reader.whole("IMAGE_GEN_REQUEST_TIMEOUT", int(cls.request_timeout), 1, 86_400)),
             drain_timeout=float(reader.whole("IMAGE_GEN_DRAIN_TIMEOUT", int(cls.drain_timeout), 0, 3_600)),
             warmup_size=reader.whole("IMAGE_GEN_WARMUP_SIZE", cls.warmup_size, 0, 4096),
+            verify=reader.choice("IMAGE_GEN_VERIFY", ("full", "stamp", "size"), unset=""),
             max_size=reader.whole("IMAGE_GEN_MAX_SIZE", cls.max_size, 64, 8192),
         )
         if reader.problems:
@@ -78,9 +87,10 @@ class _Reader:
     def text(self, name: str, default: str) -> str:
         return self._env.get(name, "").strip() or default
 
-    def choice(self, name: str, legal: tuple[str, ...]) -> str:
-        value = self.text(name, legal[0]).lower()
-        if value not in legal:
+    def choice(self, name: str, legal: tuple[str, ...], unset: str | None = None) -> str:
+        """One of `legal`; without a value `unset`, or else the first of them."""
+        value = self.text(name, legal[0] if unset is None else unset).lower()
+        if value not in {*legal, unset}:
             self.problems.append(f"{name}: expected {', '.join(legal[:-1])} or {legal[-1]}, got {value!r}")
         return value
 

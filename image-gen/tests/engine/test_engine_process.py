@@ -76,3 +76,62 @@ def test_its_life_from_import_to_the_end_of_the_socket(load_order: LoadOrder, tm
         assert read_until(ours, "picture")[1] == picture
     assert engine.wait(10) == 0
     assert log.read_text(encoding="utf-8") == ""
+
+
+def test_a_model_is_loaded_as_soon_as_its_files_are_proven_and_no_sooner(
+    load_order: LoadOrder, tmp_path: Path, monkeypatch: Any
+) -> None:
+    from image_gen.engine import components, pipeline
+    from image_gen.engine.protocol import LoadOrder as Order
+
+    waited: list[str] = []
+    opened: list[str] = []
+    load_one = components.load_one
+
+    def watch(part: components.Part, *rest: Any) -> Any:
+        assert set(part.files) <= set(waited)
+        opened.append(part.name)
+        return load_one(part, *rest)
+
+    monkeypatch.setattr(components, "load_one", watch)
+    models = components.load_components(load_order, "cpu", "float32", waited.append)
+    assert waited[0] == "model_index.json"
+    assert sorted(opened) == ["text_encoder", "text_encoder_2", "unet", "vae"]
+    assert opened[0] == "unet"
+    early = pipeline.load(load_order, "cpu", "float32", models)
+    assert all(early.pipeline.components[name] is model for name, model in models.items())
+    plain = pipeline.load(load_order, "cpu", "float32")
+    for name, model in plain.pipeline.components.items():
+        if hasattr(model, "state_dict"):
+            ours = early.pipeline.components[name]
+            assert type(ours) is type(model)
+            assert not ours.training
+            assert all(value.equal(ours.state_dict()[key]) for key, value in model.state_dict().items())
+    from image_gen.engine.painter import paint
+
+    assert paint(early, ORDER, lambda: False).data == paint(plain, ORDER, lambda: False).data
+    left_out = Order(load_order.directory, load_order.pipeline, "fp16", {"vae": None})
+    assert "vae" not in components.load_components(left_out, "cpu", "float32", waited.append)
+
+
+def test_the_worker_uses_what_it_loaded_early(load_order: LoadOrder) -> None:
+    from image_gen.engine.worker import Worker
+
+    ours, theirs = socket.socketpair()
+    ours.settimeout(60)
+    worker = Worker(theirs)
+    worker._device = "cpu"
+    worker._proven.add("model_index.json")
+    for part in ("unet", "vae", "text_encoder", "text_encoder_2"):
+        for path in (Path(load_order.directory) / part).iterdir():
+            worker._proven.add(f"{part}/{path.name}")
+    worker._load_early(load_order)
+    assert worker._early is not None
+    early = worker._early[1]
+    worker._load(load_order)
+    assert worker._loaded.pipeline.unet is early["unet"]
+    assert [read(ours)[0]["type"]] == ["loaded"]
+    worker._load_early(replace(load_order, directory="/nowhere"))
+    assert worker._early is None
+    ours.close()
+    theirs.close()

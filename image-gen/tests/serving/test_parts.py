@@ -33,10 +33,10 @@ def test_every_variable_is_read() -> None:
             "MODEL_ID": "demo", "MODEL_REVISION": "abc", "MODEL_DIR": "/m", "HF_ENDPOINT": "http://h", "HOST": "::1",
             "PORT": "1", "IMAGE_GEN_DEVICE": "CUDA", "IMAGE_GEN_DTYPE": "bfloat16", "IMAGE_GEN_QUEUE_LIMIT": "0",
             "IMAGE_GEN_REQUEST_TIMEOUT": "2", "IMAGE_GEN_DRAIN_TIMEOUT": "3", "IMAGE_GEN_WARMUP_SIZE": "4",
-            "IMAGE_GEN_MAX_SIZE": "512",
+            "IMAGE_GEN_MAX_SIZE": "512", "IMAGE_GEN_VERIFY": "stamp",
         }
     )  # fmt: skip
-    assert read == Settings("demo", "abc", Path("/m"), True, "::1", 1, "cuda", "bfloat16", 0, 2.0, 3.0, 4, 512)
+    assert read == Settings("demo", "abc", Path("/m"), True, "::1", 1, "cuda", "bfloat16", 0, 2.0, 3.0, 4, 512, "stamp")
     assert read.is_demo
 
 

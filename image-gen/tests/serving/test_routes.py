@@ -17,7 +17,7 @@ def test_alive_and_ready(server: Server) -> None:
     }  # fmt: skip
     assert (state["phase"], state["error"], state["source"], state["device"]) == ("ready", None, "directory", "cpu")
     assert state["bytes_done"] == state["bytes_total"] > 0
-    assert set(state["phases"]) == {"starting", "loading", "warming"}
+    assert set(state["phases"]) == {"starting", "verifying", "loading", "warming"}
     assert server.get("/healthz", "HEAD").body == b""
     assert server.get("/readyz", "POST").status == 405
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import io
+import json
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +19,7 @@ from conftest import UNET, MakeRepo, MakeStore
 
 from image_gen.errors import ImageGenError
 from image_gen.store import ModelStore, StoreSettings
+from image_gen.store.compress import compression_of
 from image_gen.store.lock import file_lock
 from image_gen_demo.hub import DemoHub
 
@@ -40,11 +44,11 @@ def filled(make_repo: MakeRepo, make_store: MakeStore) -> ModelStore:
     return store
 
 
-@pytest.mark.parametrize("name", ["backup.tar", "backup.tar.gz"])
+@pytest.mark.parametrize("name", ["backup.tar", "backup.tar.gz", "backup.tar.zst"])
 def test_a_backup_brings_everything_back(filled: ModelStore, hub: DemoHub, tmp_path: Path, name: str) -> None:
     home = filled.settings.hf_home
     before = tree(home)
-    report = filled.backup(tmp_path / name, compress=name.endswith("gz"))
+    report = filled.backup(tmp_path / name, compress=compression_of(name) or False)
     assert report.models == ("test/model",) and report.skipped == ()
     filled.clear()
     hub.forget()
@@ -57,6 +61,9 @@ def test_plain_tar_restores_a_backup_too(filled: ModelStore, tmp_path: Path) -> 
     filled.backup(tmp_path / "backup.tar.gz", compress=True)
     subprocess.run(["tar", "xzf", tmp_path / "backup.tar.gz", "-C", tmp_path / "hub-root"], check=True)
     restored = tmp_path / "hub-root" / "data" / "huggingface"
+    listing = restored / "image-gen" / "backup.json"
+    assert "files" in json.loads(listing.read_text())
+    listing.unlink()
     assert tree(restored) == tree(filled.settings.hf_home)
     assert restored.stat().st_uid == filled.settings.hf_home.stat().st_uid
 
@@ -196,8 +203,14 @@ def test_a_damaged_archive_changes_nothing(filled: ModelStore, tmp_path: Path) -
     (tmp_path / "damaged.tar").write_bytes(content)
     (tmp_path / "cut.tar").write_bytes(content[: len(content) // 3])
     (tmp_path / "other.tar").write_bytes(b"no archive at all" * 100)
+    (tmp_path / "empty.tar").write_bytes(b"")
     before = tree(tmp_path / "data")
-    for name, code in (("damaged", "CORRUPT_BACKUP"), ("cut", "BACKUP_INVALID"), ("other", "BACKUP_INVALID")):
+    for name, code in (
+        ("damaged", "CORRUPT_BACKUP"),
+        ("cut", "BACKUP_INVALID"),
+        ("other", "BACKUP_INVALID"),
+        ("empty", "BACKUP_INVALID"),
+    ):
         with pytest.raises(ImageGenError) as caught:
             filled.restore(tmp_path / f"{name}.tar")
         assert caught.value.code == code
@@ -205,6 +218,79 @@ def test_a_damaged_archive_changes_nothing(filled: ModelStore, tmp_path: Path) -
     with pytest.raises(ImageGenError) as caught:
         filled.restore(tmp_path / "none.tar")
     assert caught.value.code == "BACKUP_INVALID"
+
+
+@pytest.mark.parametrize("name", ["backup.tar.gz", "backup.tar.zst"])
+def test_a_damaged_compressed_archive_changes_nothing(filled: ModelStore, tmp_path: Path, name: str) -> None:
+    filled.backup(tmp_path / name, compress=compression_of(name) or False)
+    content = (tmp_path / name).read_bytes()
+    before = tree(tmp_path / "data")
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 0xFF
+    for broken in (bytes(flipped), content[: len(content) // 2], content[:3]):
+        with pytest.raises(ImageGenError) as caught:
+            filled.restore(io.BytesIO(broken))
+        assert caught.value.code in {"BACKUP_INVALID", "CORRUPT_BACKUP"}
+        assert tree(tmp_path / "data") == before
+
+
+def test_the_listing_holds_every_file_and_manifest(filled: ModelStore, tmp_path: Path) -> None:
+    filled.backup(tmp_path / "backup.tar")
+    with tarfile.open(tmp_path / "backup.tar") as archive:
+        assert archive.getnames()[-1] == "data/huggingface/image-gen/backup.json"
+        listing = json.load(archive.extractfile("data/huggingface/image-gen/backup.json"))  # type: ignore[arg-type]
+        kept = {member.name.removeprefix("data/huggingface/"): member for member in archive}
+        for path, sha256 in listing["files"].items():
+            content = archive.extractfile(kept[path])
+            assert content is not None and hashlib.sha256(content.read()).hexdigest() == sha256
+    assert listing["links"] == {path: each.linkname for path, each in kept.items() if each.issym()}
+    assert [manifest["id"] for manifest in listing["manifests"]] == ["test/model"]
+
+
+def test_the_listing_is_held_against_what_comes_out(filled: ModelStore, tmp_path: Path) -> None:
+    """A branch's meaning is proven by no hash in its name: only the listing can tell."""
+
+    def turn(member: tarfile.TarInfo) -> None:
+        if member.name.endswith("/refs/main"):
+            member.name = member.name.removesuffix("main") + "other"
+
+    filled.backup(tmp_path / "backup.tar")
+    before = tree(tmp_path / "data")
+    with pytest.raises(ImageGenError) as caught:
+        filled.restore(rewritten(tmp_path / "backup.tar", turn))
+    assert caught.value.code == "CORRUPT_BACKUP" and "refs/" in caught.value.message
+    assert tree(tmp_path / "data") == before
+
+
+def test_a_manifest_that_only_the_other_service_had_comes_along(
+    filled: ModelStore, make_store: MakeStore, tmp_path: Path
+) -> None:
+    manifests = tmp_path / "shipped"
+    manifests.mkdir()
+    manifest = filled.resolve("test/model")
+    (manifests / "test--model.json").write_text(manifest.to_json())
+    for path in filled.catalogue.kept_files("test/model"):
+        path.unlink()
+    make_store(manifests_dir=manifests).backup(tmp_path / "backup.tar")
+    fresh = make_store(home=tmp_path / "fresh", offline=True)
+    fresh.restore(tmp_path / "backup.tar")
+    assert fresh.catalogue.find("test/model", None) == manifest and fresh.ensure("test/model").source == "volume"
+
+
+def test_a_listing_that_is_none_is_told(filled: ModelStore, tmp_path: Path) -> None:
+    filled.backup(tmp_path / "backup.tar")
+    content = (tmp_path / "backup.tar").read_bytes()
+    (tmp_path / "strange.tar").write_bytes(content.replace(b'"schema": 1,\n "files"', b'"schema": 9,\n "files"'))
+    with pytest.raises(ImageGenError) as caught:
+        filled.restore(tmp_path / "strange.tar")
+    assert caught.value.code == "CORRUPT_BACKUP" and "listing" in caught.value.message
+
+
+def test_without_the_package_zstd_says_so(filled: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with pytest.raises(ImageGenError) as caught:
+        filled.backup(tmp_path / "backup.tar.zst", compress="zstd")
+    assert caught.value.code == "ZSTD_MISSING" and not list(tmp_path.glob("backup*"))
 
 
 def test_an_archive_that_lacks_a_file_is_refused(filled: ModelStore, tmp_path: Path) -> None:

@@ -17,17 +17,21 @@ from image_gen.store.manifest import parse_manifest
 
 SHIPPED = {manifest.model_id: manifest for manifest in Catalogue(StoreSettings.from_env({})).shipped()}
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
+VAE = "madebyollin/sdxl-vae-fp16-fix"
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 
 
 def test_the_shipped_models_are_whole() -> None:
-    assert set(SHIPPED) == {SDXL, SD15}
+    assert set(SHIPPED) == {SDXL, SD15, VAE}
+    assert (len(SHIPPED[VAE].files), SHIPPED[VAE].bytes_total) == (2, 334_643_869)
+    assert (SHIPPED[VAE].pipeline, SHIPPED[VAE].component, SHIPPED[VAE].variant) == (None, "AutoencoderKL", None)
     assert (len(SHIPPED[SDXL].files), SHIPPED[SDXL].bytes_total) == (18, 6_941_187_536)
     assert (len(SHIPPED[SD15].files), SHIPPED[SD15].bytes_total) == (12, 2_134_194_125)
     assert SHIPPED[SD15].aliases == ("runwayml/stable-diffusion-v1-5",)
     assert SHIPPED[SD15].load == {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
     for manifest in SHIPPED.values():
-        assert manifest.variant == "fp16" and all(file.sha256 for file in manifest.files)
+        assert all(file.sha256 for file in manifest.files)
+        assert manifest.component or (manifest.variant == "fp16" and manifest.pipeline)
 
 
 @pytest.mark.parametrize("manifest", SHIPPED.values(), ids=SHIPPED)
@@ -45,6 +49,7 @@ def test_what_is_written_is_read_back(manifest: Manifest) -> None:
         ({"revision": "main"}, "revision"),
         ({"gated": "no"}, "gated"),
         ({"extra": 1}, "extra"),
+        ({"component": "AutoencoderKL"}, "component"),
         ({"files": []}, "files"),
         ({"files": [{"path": "a", "bytes": 1}]}, "files[0]"),
         ({"files": [{"path": "../a", "bytes": 1, "sha256": "0" * 64}]}, "files[0].path"),

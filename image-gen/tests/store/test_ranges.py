@@ -15,8 +15,8 @@ import pytest
 from conftest import UNET, MakeRepo, MakeStore
 
 from image_gen.errors import ImageGenError
-from image_gen.store import Progress
 from image_gen.store.journal import RangeJournal, journal_path
+from image_gen.store.progress import Progress
 from image_gen_demo.hub import DemoHub
 
 PIECE = 512 << 10
@@ -96,15 +96,17 @@ def test_cancel_keeps_every_piece(hub: DemoHub, make_repo: MakeRepo, make_store:
     hub.panel.turn({"line_bytes_per_second": 2_000_000})
     cancel = threading.Event()
 
-    def stop(report: Progress) -> None:
-        if report.bytes_done > SIZE // 3:
+    def halfway(progress: Progress) -> None:
+        if progress.bytes_done > SIZE // 2:
             cancel.set()
 
     with pytest.raises(ImageGenError) as caught:
-        make_store(piece_bytes=PIECE).ensure("test/model", on_progress=stop, cancel=cancel)
+        make_store(piece_bytes=PIECE).ensure("test/model", on_progress=halfway, cancel=cancel)
     assert caught.value.code == "CANCELLED"
-    kept = kept_of_unet(repo, make_store().settings.hf_home)
-    assert 0 < kept < SIZE
+    digest = hashlib.sha256((repo / UNET).read_bytes()).hexdigest()
+    unfinished = blobs_of(make_store().settings.hf_home) / f"{digest}.incomplete"
+    kept = RangeJournal.kept_bytes(unfinished, SIZE)
+    assert 0 < kept < SIZE and unfinished.stat().st_size == SIZE
     hub.panel.turn({"line_bytes_per_second": None})
     hub.forget()
     model = make_store(piece_bytes=PIECE).ensure("test/model")

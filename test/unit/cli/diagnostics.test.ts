@@ -23,6 +23,12 @@ test("a provider's error is freed of where in the provider it was written", () =
   expect(findReasons([error(text), error(doubled), error("update failed")])).toEqual(["port is already allocated"]);
 });
 
+test("a container that Compose has started is named with the way to take over from it", () => {
+  const text =
+    'Error response from daemon: Conflict. The container name "/image-game-image-gen" is already in use by container "f7d0".';
+  expect(explainFailure([error(text)], new Error("up failed"))).toMatch(/already in use.* Fix: .*docker compose down/);
+});
+
 test("only errors are reasons", () => {
   expect(findReasons([event("careful", "warning"), event("hello", "info")])).toEqual([]);
 });

@@ -123,4 +123,20 @@ describe("each judgement", () => {
     const service = { ...running, mode: "process", cache: { ...cache, mount: { ...mount, is_mount: false } } } as const;
     expect(look({ service }, "cache")[0]?.level).toBe("ok");
   });
+
+  test("what the container's own doctor finds is passed on, unless all is well", () => {
+    const inside = [
+      { level: "ok", about: "place", text: "here" },
+      { level: "warn", about: "orphans", text: "1 GB unused.", mend: "image-gen clear --orphans --yes" },
+    ] as const;
+    const findings = judge({ ...healthy, service: { ...running, inside } });
+    expect(findings.slice(-1)).toEqual([{ ...inside[1], about: "in: orphans" }]);
+    const layer = [{ level: "fail", about: "mount", text: "the container's own layer" }] as const;
+    const own = judge({ ...healthy, service: { ...running, mode: "process", inside: layer } });
+    expect(own.filter(({ level }) => level === "fail")).toEqual([]);
+    expect(judge({ ...healthy, service: { ...running, inside: layer } }).at(-1)?.about).toBe("in: mount");
+    expect(judge({ ...healthy, service: { ...running, inside: null } })).toEqual(
+      judge({ ...healthy, service: running }),
+    );
+  });
 });

@@ -4,15 +4,16 @@ Comes in: a `LoadOrder` and a device. Goes out: the pipeline and what it can do.
 model, or load weights that are not safetensors.
 """
 
-import importlib
 import inspect
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from image_gen.engine.imports import diffusers_class, without_compiler
 from image_gen.engine.protocol import LoadOrder
 from image_gen.errors import ImageGenError
 
@@ -30,7 +31,7 @@ class Loaded:
 
 def pipeline_class(name: str) -> Any:
     """The class itself, not a chooser of classes, which imports dozens. Raises NOT_A_PIPELINE."""
-    found = getattr(importlib.import_module("diffusers"), name, None) if name.isidentifier() else None
+    found = diffusers_class(name) if name.isidentifier() else None
     if not inspect.isclass(found) or not hasattr(found, "from_pretrained") or not callable(found):
         raise ImageGenError(
             "NOT_A_PIPELINE", f"{name!r} is not a pipeline of this image's diffusers: choose another MODEL_ID."
@@ -61,21 +62,24 @@ def class_name(directory: Path) -> str:
     return str(name)
 
 
-def load(order: LoadOrder, device: str, dtype: str) -> Loaded:
-    """Reads the weights. Raises `ImageGenError`; whatever else diffusers raises is left to the caller."""
+def load(order: LoadOrder, device: str, dtype: str, models: Mapping[str, Any] | None = None) -> Loaded:
+    """Reads the weights, but for `models`, which are on the device already. Raises `ImageGenError`; whatever else
+    diffusers raises is left to the caller.
+    """
     name = order.pipeline or class_name(Path(order.directory))
     cls = pipeline_class(name)
     arguments: dict[str, Any] = {
         "dtype": getattr(torch, dtype),
         "use_safetensors": True,
         "local_files_only": True,
+        **(models or {}),
         **order.load,
     }
     if order.variant:
         arguments["variant"] = order.variant
     if "add_watermarker" in inspect.signature(cls.__init__).parameters:
         arguments["add_watermarker"] = False
-    pipeline = _from_pretrained(cls, order.directory, arguments, device)
+    pipeline = without_compiler(lambda: _from_pretrained(cls, order.directory, arguments, device))
     pipeline.set_progress_bar_config(disable=True)
     accepts = frozenset(inspect.signature(cls.__call__).parameters)
     width, height = _own_size(pipeline)

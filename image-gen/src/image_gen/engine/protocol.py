@@ -51,6 +51,16 @@ def load_message(order: LoadOrder) -> Message:
     return {"type": "load", **asdict(order)}
 
 
+def prepare_message(order: LoadOrder) -> Message:
+    """The same for models that may be loaded as soon as their files are proven, before the whole model is."""
+    return {"type": "prepare", **asdict(order)}
+
+
+def proven_message(path: str) -> Message:
+    """A file, relative to the model's directory, that may be opened."""
+    return {"type": "proven", "path": path}
+
+
 def picture_message(order: PictureOrder) -> Message:
     """The frame's JSON for a `PictureOrder`."""
     return {"type": "picture", **asdict(order)}

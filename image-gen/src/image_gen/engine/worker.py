@@ -4,6 +4,7 @@ A thread of its own reads the socket, so that a cancellation is seen while a pic
 needs it are imported in `run`, after the thread is there.
 """
 
+import contextlib
 import os
 import queue
 import socket
@@ -14,6 +15,7 @@ from typing import Any
 
 from image_gen.engine.failures import CancelledError, out_of_memory
 from image_gen.engine.protocol import LoadOrder, Message, PictureOrder, encode, receive_frame
+from image_gen.engine.proven import Proven
 from image_gen.errors import ImageGenError
 
 
@@ -27,6 +29,8 @@ class Worker:
         self._cancelled: set[str] = set()
         self._device = ""
         self._loaded: Any = None
+        self._proven = Proven()
+        self._early: tuple[LoadOrder, dict[str, Any]] | None = None
 
     def run(self, device: str, pipeline: str | None) -> None:
         """Works until the socket ends; then the process ends at once, whatever it is doing."""
@@ -34,7 +38,9 @@ class Worker:
         self._guarded(None, lambda: self._prepare(device, pipeline))
         while True:
             message = self._orders.get()
-            if message["type"] == "load":
+            if message["type"] == "prepare":
+                self._load_early(_load_order(message))
+            elif message["type"] == "load":
                 self._guarded(None, partial(self._load, _load_order(message)))
             elif message["type"] == "picture":
                 order = _picture_order(message)
@@ -43,9 +49,16 @@ class Worker:
     def _receive(self) -> None:
         try:
             while (message := receive_frame(self._connection)) is not None:
-                if message["type"] == "cancel":
+                kind = message["type"]
+                if kind == "cancel":
                     self._cancelled.add(message["id"])
+                elif kind == "proven":
+                    self._proven.add(message["path"])
                 else:
+                    if kind == "prepare":
+                        self._proven.forget()
+                    elif kind == "load":
+                        self._proven.add_all()
                     self._orders.put(message)
         except (OSError, ValueError):
             os._exit(1)
@@ -102,6 +115,18 @@ class Worker:
             }
         )
 
+    def _load_early(self, order: LoadOrder) -> None:
+        """Models whose files are proven already. A failure is no news yet: `_load` tries again, and tells."""
+        from image_gen.engine.components import load_components
+        from image_gen.engine.device import choose_dtype
+
+        if not self._device or (self._early is not None and self._early[0] == order):
+            return
+        self._early = None
+        with contextlib.suppress(Exception):
+            models = load_components(order, self._device, choose_dtype(order.dtype, self._device), self._proven.wait)
+            self._early = (order, models)
+
     def _load(self, order: LoadOrder) -> None:
         from image_gen.engine.device import choose_dtype
         from image_gen.engine.painter import paint
@@ -111,7 +136,8 @@ class Worker:
             return
         started = time.monotonic()
         dtype = choose_dtype(order.dtype, self._device)
-        self._loaded = load(order, self._device, dtype)
+        early, self._early = self._early, None
+        self._loaded = load(order, self._device, dtype, early[1] if early and early[0] == order else None)
         self._send({"type": "loaded", "dtype": dtype, "seconds": time.monotonic() - started})
         started = time.monotonic()
         own = (self._loaded.width, self._loaded.height)

@@ -11,7 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from image_gen.engine.protocol import LoadOrder, Message, PictureOrder, load_message, picture_message
+from image_gen.engine.protocol import (
+    LoadOrder,
+    Message,
+    PictureOrder,
+    load_message,
+    picture_message,
+    prepare_message,
+    proven_message,
+)
 from image_gen.errors import ImageGenError
 from image_gen.serving.engine_process import ENGINE_COMMAND, EngineProcess
 from image_gen.serving.readiness import Readiness
@@ -63,6 +71,8 @@ class Engine:
         self._pause = pause
         self._process: EngineProcess | None = None
         self._order: LoadOrder | None = None
+        self._early: LoadOrder | None = None
+        self._proven: list[str] = []
         self._is_large = False
         self._imported = False
         self._gave_up: ImageGenError | None = None
@@ -91,6 +101,17 @@ class Engine:
             log.error("%s (%s) Next attempt in %.0f s.", why.message, why.code, pause)
             await asyncio.sleep(pause)
             self.restarts += 1
+
+    def prepare(self, order: LoadOrder) -> None:
+        """The model's files are there, but not proven: what `proven` names from now on may be loaded."""
+        self._early, self._proven = order, []
+        self._send_prepare()
+
+    def proven(self, path: str) -> None:
+        """A file of the model may be loaded."""
+        self._proven.append(path)
+        if self._imported and self._process is not None:
+            self._process.send(proven_message(path))
 
     def load(self, order: LoadOrder, *, is_large: bool = False) -> None:
         """The model's files are there: load them now, and again after every restart."""
@@ -137,6 +158,12 @@ class Engine:
         name = self._order.pipeline if self._order is not None else hint
         return ["--device", self._device, *(["--pipeline", name] if name else [])]
 
+    def _send_prepare(self) -> None:
+        if self._early is not None and self._order is None and self._imported and self._process is not None:
+            self._process.send(prepare_message(self._early))
+            for path in self._proven:
+                self._process.send(proven_message(path))
+
     def _send_load(self) -> None:
         if self._order is not None and self._imported and self._process is not None:
             self._readiness.enter("loading")  # after a restart only now: until then the last error stays to be seen
@@ -170,6 +197,7 @@ class Engine:
             log.info(
                 "Engine up in %.1f s: torch %s on %s", message["seconds"], message["torch"], message["device_name"]
             )
+            self._send_prepare()
             self._send_load()
         elif kind == "loaded":
             self.seconds["loading"] = message["seconds"]

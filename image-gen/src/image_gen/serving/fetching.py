@@ -1,5 +1,5 @@
-"""Brings the model's files here: the store's work, in a thread, told to people as log lines and to `/readyz` as
-progress.
+"""Brings the model's files here and proves them: the store's work, in a thread, told to people as log lines and to
+`/readyz` as progress.
 
 Comes in: settings, a store. Goes out: `ReadyModel`, after as many attempts as it takes, or an error that waiting does
 not mend. Must not: import torch, or touch the cache by itself.
@@ -20,7 +20,7 @@ from image_gen.serving.readiness import Readiness
 from image_gen.serving.threads import in_daemon_thread, post
 from image_gen.serving.wording import first_run_note, progress_line, size
 from image_gen.settings import DEMO_MODEL, Settings
-from image_gen.store import ModelStore, Progress, ReadyModel, StoreSettings
+from image_gen.store import Lease, ModelStore, Progress, ReadyModel, StoreSettings
 
 log = logging.getLogger(__name__)
 _LINE_EVERY_SECONDS: Final = 5.0
@@ -41,18 +41,26 @@ class Fetching:
         settings: Settings,
         store_settings: StoreSettings,
         readiness: Readiness,
+        *,
         pause: Callable[[int], float] = pause_before_retry,
+        on_found: Callable[[ReadyModel], None] = lambda _: None,
+        on_proven: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """`on_found` is called when all files are there, `on_proven` with each that may be loaded."""
         self._settings = settings
         self._store_settings = store_settings
         self._readiness = readiness
         self._pause = pause
+        self._on_found = on_found
+        self._on_proven = on_proven
         self._cancel = threading.Event()
         self._last_line = 0.0
         self._noted = False
         self._hub: DemoHub | None = None
         self.bytes_fetched = 0
         self.bytes_hit = 0
+        # Until the process ends: what it serves is not taken away from under it.
+        self.lease = Lease(None)
 
     async def run(self) -> ReadyModel | None:
         """The model's files, complete; None if that failed for good, which `/readyz` then says."""
@@ -99,11 +107,23 @@ class Fetching:
         settings = self._settings
 
         def work() -> ReadyModel:
-            return ModelStore(store_settings).ensure(
+            def report(progress: Progress) -> None:
+                post(loop, lambda: self._progress(progress))
+
+            store = ModelStore(store_settings)
+            model = store.ensure(
                 DEMO_MODEL if settings.is_demo else settings.model_id,
                 revision=settings.model_revision,
                 model_dir=settings.model_dir,
-                on_progress=lambda progress: post(loop, lambda: self._progress(progress)),
+                on_progress=report,
+                cancel=self._cancel,
+            )
+            post(loop, lambda: self._on_found(model))
+            return store.prove(
+                model,
+                verify=settings.verify_mode(model.source),
+                on_progress=report,
+                on_file=lambda path: post(loop, lambda: self._on_proven(path)),
                 cancel=self._cancel,
             )
 
@@ -133,6 +153,8 @@ class Fetching:
         self.bytes_hit += model.bytes_total - model.bytes_fetched
         self._readiness.model_id, self._readiness.revision = model.model_id, model.revision
         self._readiness.source = model.source
+        self.lease.release()
+        self.lease = ModelStore(self._store_settings).hold(model)
         self._readiness.fetched(total=model.bytes_total)
         got = f"{size(model.bytes_fetched)} downloaded" if model.bytes_fetched else "nothing to download"
         log.info("Model files complete: %s, %s (from: %s)", size(model.bytes_total), got, model.source)

@@ -43,7 +43,13 @@ class Service:
         self.readiness = Readiness(model_id, settings.model_revision, VERSION)
         self.door = Door(self.readiness)
         self.engine = Engine(self.readiness, env, settings.device, command=engine_command)
-        self.fetching = Fetching(settings, store_settings, self.readiness)
+        self.fetching = Fetching(
+            settings,
+            store_settings,
+            self.readiness,
+            on_found=lambda model: self.engine.prepare(self._load_order(model)),
+            on_proven=self.engine.proven,
+        )
         self.studio = Studio(self.engine, settings.queue_limit)
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -7,10 +7,16 @@ from image_gen.errors import ImageGenError
 from image_gen.store.backup import BackupReport
 from image_gen.store.bake import BakeReport
 from image_gen.store.clear import ClearReport
+from image_gen.store.collect import CollectReport
+from image_gen.store.compare import CheckReport
+from image_gen.store.doctor import DoctorReport
 from image_gen.store.inventory import CacheStatus
+from image_gen.store.lease import Lease
 from image_gen.store.locate import ReadyModel
 from image_gen.store.manifest import Manifest, ManifestFile
+from image_gen.store.pin import Pinned
 from image_gen.store.progress import OnProgress, Progress
+from image_gen.store.repair import Verify
 from image_gen.store.restore import RestoreReport
 from image_gen.store.settings import StoreSettings
 from image_gen.store.store import ModelStore
@@ -20,15 +26,21 @@ __all__ = [
     "BackupReport",
     "BakeReport",
     "CacheStatus",
+    "CheckReport",
     "ClearReport",
+    "CollectReport",
+    "DoctorReport",
     "ImageGenError",
+    "Lease",
     "Manifest",
     "ManifestFile",
     "ModelStore",
     "OnProgress",
+    "Pinned",
     "Progress",
     "ReadyModel",
     "RestoreReport",
     "StoreSettings",
+    "Verify",
     "VerifyReport",
 ]

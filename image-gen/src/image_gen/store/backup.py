@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
+import io
 import os
 import tarfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
 from image_gen.errors import ImageGenError
-from image_gen.store.archive import TOP, is_wanted
+from image_gen.store.archive import LISTING, TOP, Listing, is_wanted
 from image_gen.store.catalogue import Catalogue
+from image_gen.store.compress import Compression, compressed
 from image_gen.store.digest import ContentDigest
 from image_gen.store.inventory import holdings
 from image_gen.store.layout import RepoLayout
+from image_gen.store.manifest import Manifest
 from image_gen.store.settings import StoreSettings
 from image_gen.store.volume import clear_errors
 
@@ -33,7 +36,9 @@ class BackupReport:
         return {"models": list(self.models), "skipped": list(self.skipped), "bytes": self.bytes_stored}
 
 
-def back_up(settings: StoreSettings, output: Path | BinaryIO, *, model_id: str | None, compress: bool) -> BackupReport:
+def back_up(
+    settings: StoreSettings, output: Path | BinaryIO, *, model_id: str | None, compress: Compression | None
+) -> BackupReport:
     """Backs up every complete model on the volume, or one. Each content is proven by its hash as it is read.
 
     A file appears under its name only when it is whole. Raises NOTHING_TO_BACK_UP, CORRUPT_CACHE, DISK_FULL.
@@ -78,55 +83,79 @@ def _told_of_output() -> Iterator[None]:
         raise ImageGenError("BACKUP_FAILED", f"The backup can't be written: {error.strerror or error}.") from error
 
 
-def _write(settings: StoreSettings, models: list[str], stream: BinaryIO, compress: bool) -> int:
-    # Weights hardly shrink: the fastest level is the right one.
-    squeezed = gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0) if compress else None
-    kept = settings.kept_manifests_dir
-    stored = 0
+class _Writer:
+    """Writes members into an archive, and remembers what it wrote for the listing."""
+
+    def __init__(self, archive: tarfile.TarFile) -> None:
+        self._archive = archive
+        self._files: dict[str, str] = {}
+        self._links: dict[str, str] = {}
+        self.bytes_stored = 0
+
+    def directory(self, path: Path, name: PurePosixPath) -> None:
+        self._archive.addfile(_info(path, name, tarfile.DIRTYPE))
+
+    def entry(self, path: Path, name: PurePosixPath) -> None:
+        """One file, with the content in place of a link that leads out of its model; what is not wanted is passed."""
+        if path.is_dir() and not path.is_symlink():
+            if not any(part.startswith(".") for part in name.parts):
+                self.directory(path, name)
+        elif not is_wanted(name):
+            return
+        elif path.is_symlink() and "snapshots" in name.parts:
+            info = _info(path, name, tarfile.SYMTYPE)
+            info.linkname = self._links[name.as_posix()] = str(path.readlink())
+            self._archive.addfile(info)
+        else:
+            self._file(path, name)
+
+    def listing(self, manifests: list[Manifest]) -> None:
+        """Last, as it tells what went before."""
+        content = Listing(self._files, self._links, manifests).to_json().encode()
+        info = tarfile.TarInfo((TOP / LISTING).as_posix())
+        info.size, info.mtime = len(content), int(time.time())
+        self._archive.addfile(info, io.BytesIO(content))
+
+    def _file(self, path: Path, name: PurePosixPath) -> None:
+        with clear_errors(path.parents[2], "the backup"):
+            opened = path.open("rb")
+        with opened as stream:
+            info = _info(path, name, tarfile.REGTYPE)
+            info.size = os.fstat(stream.fileno()).st_size
+            proof = _Proof(stream, info.size)
+            self._archive.addfile(info, cast("IO[bytes]", proof))
+        if "blobs" in name.parts and path.name not in {proof.digest.sha256, proof.digest.git_sha1}:
+            raise ImageGenError(
+                "CORRUPT_CACHE",
+                f"{path} is damaged, so no backup was made. Fix: `image-gen verify --repair`, then "
+                "`image-gen prefetch`.",
+            )
+        self._files[name.as_posix()] = proof.digest.sha256
+        self.bytes_stored += info.size
+
+
+def _write(settings: StoreSettings, models: list[str], stream: BinaryIO, how: Compression | None) -> int:
+    kept, catalogue = settings.kept_manifests_dir, Catalogue(settings)
     # GNU's spelling of long names, as the tar of Alpine passes over the newer one.
-    with tarfile.open(fileobj=cast("IO[bytes]", squeezed or stream), mode="w|", format=tarfile.GNU_FORMAT) as archive:
+    with (
+        compressed(stream, how) as squeezed,
+        tarfile.open(fileobj=cast("IO[bytes]", squeezed), mode="w|", format=tarfile.GNU_FORMAT) as archive,
+    ):
+        writer = _Writer(archive)
         # With their owners, so that plain tar, run as root, does not leave directories that the service can't write.
         parents = [(settings.hf_home, ""), (settings.hub_cache, "hub"), (kept.parent, "image-gen")]
         for path, name in [*parents, (kept, "image-gen/manifests")]:
             if path.is_dir():
-                archive.addfile(_info(path, PurePosixPath(name), tarfile.DIRTYPE))
+                writer.directory(path, PurePosixPath(name))
         for model in models:
             layout = RepoLayout(settings.hub_cache, model)
             for path in [layout.root, *sorted(layout.root.rglob("*"))]:
-                stored += _add(archive, path, PurePosixPath("hub", path.relative_to(settings.hub_cache)))
-            for path in Catalogue(settings).kept_files(model):
-                stored += _add(archive, path, PurePosixPath("image-gen/manifests", path.name))
-    if squeezed:
-        squeezed.close()
-    return stored
-
-
-def _add(archive: tarfile.TarFile, path: Path, name: PurePosixPath) -> int:
-    """One file, with the content in place of a link that leads out of its model; returns the bytes stored."""
-    if path.is_dir() and not path.is_symlink():
-        if not any(part.startswith(".") for part in name.parts):
-            archive.addfile(_info(path, name, tarfile.DIRTYPE))
-        return 0
-    if not is_wanted(name):
-        return 0
-    if path.is_symlink() and "snapshots" in name.parts:
-        info = _info(path, name, tarfile.SYMTYPE)
-        info.linkname = str(path.readlink())
-        archive.addfile(info)
-        return 0
-    with clear_errors(path.parents[2], "the backup"):
-        opened = path.open("rb")
-    with opened as stream:
-        info = _info(path, name, tarfile.REGTYPE)
-        info.size = os.fstat(stream.fileno()).st_size
-        proof = _Proof(stream, info.size)
-        archive.addfile(info, cast("IO[bytes]", proof))
-    if "blobs" in name.parts and path.name not in {proof.digest.sha256, proof.digest.git_sha1}:
-        raise ImageGenError(
-            "CORRUPT_CACHE",
-            f"{path} is damaged, so no backup was made. Fix: `image-gen verify --repair`, then `image-gen prefetch`.",
-        )
-    return info.size
+                writer.entry(path, PurePosixPath("hub", path.relative_to(settings.hub_cache)))
+            for path in catalogue.kept_files(model):
+                writer.entry(path, PurePosixPath("image-gen/manifests", path.name))
+        here = [each.manifest for each in holdings(settings) if each.source == "volume" and each.model_id in models]
+        writer.listing([manifest for manifest in here if manifest])
+    return writer.bytes_stored
 
 
 def _info(path: Path, name: PurePosixPath, kind: bytes) -> tarfile.TarInfo:

@@ -41,16 +41,24 @@ def bake(model: ReadyModel, manifest: Manifest, output: Path) -> BakeReport:
 
     The directory appears whole or not at all. Raises CORRUPT_CACHE, DISK_FULL, CACHE_NOT_WRITABLE.
     """
-    place = output / folder_name(model.model_id)
-    fresh = output / f".{place.name}.new"
-    what = f"baking {model.model_id}"
-    with clear_errors(output, what):
+    return _lay(model, manifest, output / folder_name(model.model_id), "snapshot", f"baking {model.model_id}")
+
+
+def lay_mirror(model: ReadyModel, manifest: Manifest, output: Path) -> BakeReport:
+    """The same as `output/<org>/<name>/<revision>/`, the files with `manifest.json` among them: what a mirror holds."""
+    place = output / model.model_id / manifest.revision
+    return _lay(model, manifest, place, "", f"mirroring {model.model_id}")
+
+
+def _lay(model: ReadyModel, manifest: Manifest, place: Path, below: str, what: str) -> BakeReport:
+    fresh = place.with_name(f".{place.name}.new")
+    with clear_errors(place.parent, what):
         shutil.rmtree(fresh, ignore_errors=True)
-        (fresh / "snapshot").mkdir(parents=True)
+        (fresh / below).mkdir(parents=True)
         require_room(fresh, manifest.bytes_total, what)
         try:
             for file in manifest.files:
-                _copy(model.directory / file.path, fresh / "snapshot" / file.path, file)
+                _copy(model.directory / file.path, fresh / below / file.path, file)
             (fresh / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
             _settle(fresh)
             shutil.rmtree(place, ignore_errors=True)
@@ -71,7 +79,7 @@ def _copy(source: Path, target: Path, file: ManifestFile) -> None:
     if not digest.matches(file):
         raise ImageGenError(
             "CORRUPT_CACHE",
-            f"{source} is damaged, so nothing was baked. Fix: `image-gen verify --repair`, then bake again.",
+            f"{source} is damaged, so nothing was laid down. Fix: `image-gen verify --repair`, then do this again.",
         )
 
 

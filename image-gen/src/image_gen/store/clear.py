@@ -4,32 +4,45 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from image_gen.errors import ImageGenError
+from image_gen.store.archive import LISTING
 from image_gen.store.catalogue import Catalogue
 from image_gen.store.inventory import disk_usage, repo_roots
 from image_gen.store.layout import STAGING, RepoLayout, model_id_of
+from image_gen.store.lease import in_use, model_in_use, unused
+from image_gen.store.litter import find_orphans, sweep
 from image_gen.store.lock import file_lock
 from image_gen.store.settings import StoreSettings
+from image_gen.store.stamp import stamp_files
 from image_gen.store.volume import clear_errors
 
 
 @dataclass(frozen=True)
 class Removal:
-    """One model that goes, or went."""
+    """One model that goes, or went; or, with `orphans`, so many files that it left behind. `in_use`: it is served."""
 
     model_id: str
     bytes_freed: int
+    orphans: int = 0
+    in_use: bool = False
+
+    def as_json(self) -> dict[str, object]:
+        document: dict[str, object] = {"id": self.model_id, "bytes": self.bytes_freed}
+        if self.orphans:
+            document["orphans"] = self.orphans
+        return document | ({"in_use": True} if self.in_use else {})
 
 
 @dataclass(frozen=True)
 class ClearReport:
-    """What went; with `dry_run`, what would go."""
+    """What went; with `dry_run`, what would go. Orphans of `skipped` stay, as those models are being fetched."""
 
     removed: tuple[Removal, ...]
     dry_run: bool
+    skipped: tuple[str, ...] = ()
 
     @property
     def bytes_freed(self) -> int:
@@ -38,26 +51,40 @@ class ClearReport:
     def as_json(self) -> dict[str, object]:
         return {
             "dry_run": self.dry_run,
-            "removed": [{"id": removal.model_id, "bytes": removal.bytes_freed} for removal in self.removed],
+            "removed": [removal.as_json() for removal in self.removed],
             "bytes": self.bytes_freed,
+            **({"skipped": list(self.skipped)} if self.skipped else {}),
         }
 
 
-def clear_models(settings: StoreSettings, model_id: str | None, *, dry_run: bool) -> ClearReport:
+def clear_models(settings: StoreSettings, model_id: str | None, *, dry_run: bool, force: bool = False) -> ClearReport:
     """Removes one model, or every model when `model_id` is None. Tokens and other people's files stay.
 
-    Raises MODEL_NOT_CACHED, CACHE_BUSY while a model is being fetched, and what the file system says.
+    Raises MODEL_NOT_CACHED, MODEL_IN_USE while one is served (unless `force`; nothing was removed then), CACHE_BUSY
+    while one is being fetched, and what the file system says.
     """
-    everything = _cached_ids(settings)
+    everything = cached_ids(settings)
     if model_id is not None and model_id not in everything:
         held = f" It holds {', '.join(sorted(everything))}." if everything else ""
         raise ImageGenError("MODEL_NOT_CACHED", f"{settings.hub_cache} does not hold {model_id}.{held}")
     chosen = [model_id] if model_id is not None else sorted(everything)
-    removed = tuple(_clear(settings, each, dry_run) for each in chosen)
+    served = [each for each in chosen if in_use(settings, each)]
+    if served and not dry_run and not force:
+        raise model_in_use(served)
+    removed = tuple(replace(_clear(settings, each, dry_run, force), in_use=each in served) for each in chosen)
     if model_id is None and not dry_run:
         with clear_errors(settings.volume_root, "clearing the cache"):
-            _remove([settings.hub_cache / STAGING])
+            # The listing is what plain tar leaves of a backup.
+            _remove([settings.hub_cache / STAGING, settings.hf_home / LISTING])
     return ClearReport(removed, dry_run)
+
+
+def clear_orphans(settings: StoreSettings, *, dry_run: bool) -> ClearReport:
+    """Removes files that nothing can use any more, never what is being fetched; no model loses anything."""
+    with clear_errors(settings.volume_root, "looking for orphans"):
+        found = find_orphans(settings) if dry_run else sweep(settings)
+    removed = tuple(Removal(each.model_id, each.size, orphans=len(each.paths)) for each in found if each.paths)
+    return ClearReport(removed, dry_run, tuple(each.model_id for each in found if each.busy))
 
 
 def refuse_to_wait(model_id: str) -> None:
@@ -69,24 +96,27 @@ def refuse_to_wait(model_id: str) -> None:
     )
 
 
-def _cached_ids(settings: StoreSettings) -> set[str]:
+def cached_ids(settings: StoreSettings) -> set[str]:
+    """Every model of which there is anything on the volume."""
     kept = settings.kept_manifests_dir.glob("*.json")
     return {model_id_of(root.name) for root in repo_roots(settings)} | {
         model_id_of(path.stem.partition("@")[0]) for path in kept
     }
 
 
-def _clear(settings: StoreSettings, model_id: str, dry_run: bool) -> Removal:
+def _clear(settings: StoreSettings, model_id: str, dry_run: bool, force: bool) -> Removal:
     layout = RepoLayout(settings.hub_cache, model_id)
     if dry_run:
         return Removal(model_id, _usage(settings, layout))
     with (
         clear_errors(settings.volume_root, f"clearing {model_id}"),
         file_lock(layout.lock, lambda: refuse_to_wait(model_id)),
+        unused(settings, model_id, force=force),
     ):
         before = _usage(settings, layout)
         shared = _own_shared_blobs(settings, layout)
-        _remove([layout.root, *shared, *Catalogue(settings).kept_files(model_id)])
+        stamps = stamp_files(settings, model_id)
+        _remove([layout.root, *shared, *Catalogue(settings).kept_files(model_id), *stamps])
         after = _usage(settings, layout) + sum(path.lstat().st_size for path in shared if path.exists())
         # Last, as it holds the lock; who waited for it notices that it is gone and makes a new one.
         _remove([layout.locks])

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from typing import TextIO
 
 from image_gen.store.backup import BackupReport
 from image_gen.store.bake import BakeReport
-from image_gen.store.clear import ClearReport
-from image_gen.store.inventory import CacheStatus
+from image_gen.store.clear import ClearReport, Removal
+from image_gen.store.collect import CollectReport
+from image_gen.store.compare import CheckReport
+from image_gen.store.doctor import DoctorReport
+from image_gen.store.inventory import CachedModel, CacheStatus
 from image_gen.store.locate import ReadyModel
+from image_gen.store.pin import Pinned
 from image_gen.store.progress import Progress
 from image_gen.store.restore import RestoreReport
 from image_gen.store.verify import VerifyReport
@@ -62,6 +67,7 @@ def status_text(status: CacheStatus) -> str:
     lines = [
         f"{model.model_id}  {human(model.bytes_used)}  {model.source}  {(model.revision or 'no revision')[:12]}  "
         + ("complete" if model.complete else f"INCOMPLETE, lacks {', '.join(model.missing) or 'everything'}")
+        + _care(model, time.time())
         for model in status.models
     ]
     mount = status.mount
@@ -71,6 +77,24 @@ def status_text(status: CacheStatus) -> str:
         f"{human(mount.bytes_free)} of {human(mount.bytes_total)} free on {mount.path} ({kind})",
     ]
     return "\n".join(lines if status.models else ["No model is cached.", *lines])
+
+
+def _care(model: CachedModel, now: float) -> str:
+    """When a model on the volume was proven and used."""
+    if model.source == "baked":
+        return ""
+    used = "in use" if model.in_use else f"used {_ago(model.used, now)}"
+    return f"; verified {_ago(model.verified, now)}, {used}"
+
+
+def _ago(moment: float | None, now: float) -> str:
+    if moment is None:
+        return "never"
+    seconds = max(now - moment, 0)
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return "just now"
 
 
 def ready_text(model: ReadyModel) -> str:
@@ -92,9 +116,38 @@ def verify_text(report: VerifyReport) -> str:
 
 
 def clear_text(report: ClearReport) -> str:
-    verb = "would remove" if report.dry_run else "removed"
-    lines = [f"{verb} {removal.model_id}: {human(removal.bytes_freed)}" for removal in report.removed]
-    return "\n".join([*lines, f"{human(report.bytes_freed)} in all"] if lines else ["No model is cached."])
+    lines = _removals(report.removed, report.dry_run)
+    lines += [f"{model_id} is being fetched: left alone" for model_id in report.skipped]
+    if not report.removed:
+        return "\n".join([*lines, "There is nothing to remove."])
+    return "\n".join([*lines, f"{human(report.bytes_freed)} in all"])
+
+
+def _removals(removed: Iterable[Removal], dry_run: bool) -> list[str]:
+    verb = "would remove" if dry_run else "removed"
+    lines = []
+    for each in removed:
+        what = f"{each.orphans} orphans of {each.model_id}" if each.orphans else each.model_id
+        lines.append(f"{verb} {what}: {human(each.bytes_freed)}{', IN USE' if each.in_use else ''}")
+    return lines
+
+
+def collect_text(report: CollectReport) -> str:
+    lines = _removals(report.removed, report.dry_run)
+    lines += [f"kept {kept.model_id}: {kept.why}" for kept in report.kept]
+    lines.append(
+        f"{human(report.bytes_freed)} {'would be ' if report.dry_run else ''}freed, {human(report.bytes_free)} free"
+    )
+    if not report.enough:
+        lines.append(f"That is less than the {human(report.bytes_wanted)} wanted; what is left must not go.")
+    return "\n".join(lines)
+
+
+def doctor_text(report: DoctorReport) -> str:
+    return "\n".join(
+        f"{each.level:4}  {each.about:9}  {each.text}" + (f" Fix: {each.mend}" if each.mend else "")
+        for each in report.findings
+    )
 
 
 def backup_text(report: BackupReport) -> str:
@@ -108,3 +161,33 @@ def restore_text(report: RestoreReport) -> str:
 
 def bake_text(report: BakeReport) -> str:
     return f"baked {report.model_id} at {report.revision[:12]}: {human(report.bytes_total)} in {report.directory}"
+
+
+def mirror_text(report: BakeReport) -> str:
+    return f"mirrored {report.model_id} at {report.revision[:12]}: {human(report.bytes_total)} in {report.directory}"
+
+
+def pinned_text(pinned: Pinned, target: str | None) -> str:
+    manifest = pinned.manifest
+    kind = manifest.pipeline or f"{manifest.component}, a part of a pipeline"
+    variant = f", variant {manifest.variant}" if manifest.variant else ""
+    terms = f"licence {manifest.licence or 'not told'}, {'gated' if manifest.gated else 'not gated'}"
+    lines = [
+        f"{manifest.model_id} at {manifest.revision}: {kind}{variant}; {terms}",
+        f"taken: {len(manifest.files)} files, {human(manifest.bytes_total)}" + (f", in {target}" if target else ""),
+    ]
+    lines += [
+        f"left out: {each.files} files, {human(each.size)}, {each.reason} ({each.example})" for each in pinned.left_out
+    ]
+    if pinned.pickles:
+        lines.append(f"CAUTION: taken as pickles, which can run code when loaded: {', '.join(pinned.pickles)}")
+    return "\n".join(lines)
+
+
+def check_text(report: CheckReport) -> str:
+    lines = []
+    for model in report.models:
+        state = f"{model.files} files agree" if model.ok else "DISAGREES"
+        lines.append(f"{model.model_id} at {model.revision[:12]}: {state} with {report.endpoint}")
+        lines += [f"  {problem}" for problem in model.problems]
+    return "\n".join(lines or ["No manifest was shipped."])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from image_gen.errors import ImageGenError
 from image_gen.store.adopt import adopt
@@ -10,11 +11,13 @@ from image_gen.store.catalogue import Catalogue
 from image_gen.store.fetch import Fetch, not_offline, waiting
 from image_gen.store.http import HubClient
 from image_gen.store.layout import RepoLayout
-from image_gen.store.locate import ReadyModel, locate_baked, locate_cached, missing_files, ready
+from image_gen.store.locate import ReadyModel, has_blob, locate_baked, locate_cached, missing_files, ready
 from image_gen.store.lock import file_lock
 from image_gen.store.manifest import Manifest, ManifestFile, is_commit
+from image_gen.store.mirror import fill_from_mirror
 from image_gen.store.place import put_ref
 from image_gen.store.progress import OnProgress
+from image_gen.store.repair import drop_set_aside, not_mended, set_aside_files
 from image_gen.store.resolve import resolve
 from image_gen.store.settings import StoreSettings
 from image_gen.store.volume import clear_errors
@@ -54,15 +57,24 @@ class Ensure:
         return locate_cached(self._settings, manifest) if manifest else None
 
     def fetched(self, on_progress: OnProgress | None, cancel: threading.Event) -> ReadyModel:
-        """The model, after its missing files came from the hub. One process at a time does this for a model."""
+        """The model, after its missing files came from the mirror or the hub, one process at a time for a model."""
+        copied = fill_from_mirror(self._settings, self._model_id, self._revision, on_progress, cancel)
+        if copied and (found := self.here()):
+            return replace(found, source="download", bytes_fetched=copied)
         try:
             return self._fetched(on_progress, cancel)
         except ImageGenError as error:
             adopted = error.code in _NO_ANSWER and adopt(self._settings, self._model_id, self._revision)
             # With a manifest it is known what is missing, and there is nothing to judge.
             if not adopted or self._catalogue.find(self._model_id, self._revision):
+                if error.code in _NO_ANSWER and set_aside_files(self._layout):
+                    raise not_mended(self._layout, error) from error
                 raise
             return adopted
+
+    def mended(self, on_progress: OnProgress | None, cancel: threading.Event) -> ReadyModel:
+        """The model after damaged files were set aside: as another service has mended it, or from the hub."""
+        return self.here() or self.fetched(on_progress, cancel)
 
     def _fetched(self, on_progress: OnProgress | None, cancel: threading.Event) -> ReadyModel:
         manifest = self._catalogue.find(self._model_id, self._revision)
@@ -91,6 +103,7 @@ class Ensure:
             put_ref(self._layout, "main", manifest.revision)
         elif not is_commit(self._revision):
             put_ref(self._layout, self._revision, manifest.revision)
+        proven = frozenset(file.path for file in self._missing(manifest) if not has_blob(self._layout, file))
         fetched = Fetch(self._settings, manifest, client, on_progress, cancel).run()
         lost = self._missing(manifest)
         if lost:
@@ -99,7 +112,8 @@ class Ensure:
                 f"{lost[0].path} of {self._model_id} went away while it was fetched; cleared meanwhile? Start again.",
                 retryable=True,
             )
-        return ready(self._layout.snapshot(manifest.revision), manifest, "download", fetched)
+        drop_set_aside(self._layout)
+        return ready(self._layout.snapshot(manifest.revision), manifest, "download", fetched, proven)
 
     def _resolve(self, client: HubClient, *, newest: bool = False) -> Manifest:
         # A commit that is here already, whatever tool fetched it, is as good as the newest, and costs less.

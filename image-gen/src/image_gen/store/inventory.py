@@ -6,11 +6,13 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from image_gen.store.catalogue import Catalogue
 from image_gen.store.layout import PREFIX, RepoLayout, model_id_of
+from image_gen.store.lease import in_use, last_used, verified_at
 from image_gen.store.locate import is_whole
 from image_gen.store.manifest import Manifest, ManifestFile, read_manifest
 from image_gen.store.settings import StoreSettings
@@ -42,7 +44,10 @@ class Holding:
 
 @dataclass(frozen=True)
 class CachedModel:
-    """One line of `status`; `bytes_used` is what its files take, each content once."""
+    """One line of `status`; `bytes_used` is what its files take, each content once, on `mount`.
+
+    `verified` and `used` are Unix times: when all of it was last proven, and when a service last began to use it.
+    """
 
     model_id: str
     revision: str | None
@@ -51,6 +56,10 @@ class CachedModel:
     files: int
     complete: bool
     missing: tuple[str, ...]
+    mount: Path
+    verified: float | None = None
+    used: float | None = None
+    in_use: bool = False
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -61,6 +70,10 @@ class CachedModel:
             "complete": self.complete,
             "source": self.source,
             "missing": list(self.missing),
+            "mount": str(self.mount),
+            "verified_at": _moment(self.verified),
+            "last_used": _moment(self.used),
+            "in_use": self.in_use,
         }
 
 
@@ -96,7 +109,7 @@ def cache_status(settings: StoreSettings) -> CacheStatus:
         hf_home=settings.hf_home,
         hub_cache=settings.hub_cache,
         mount=mount_of(settings.volume_root),
-        models=tuple(_line(holding) for holding in holdings(settings)),
+        models=tuple(_line(settings, holding) for holding in holdings(settings)),
         bytes_used=disk_usage(settings.hf_home, settings.hub_cache),
     )
 
@@ -160,7 +173,12 @@ def seen_files(snapshot: Path) -> Iterator[ManifestFile]:
         )
 
 
-def _line(holding: Holding) -> CachedModel:
+def _moment(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _line(settings: StoreSettings, holding: Holding) -> CachedModel:
+    on_volume = holding.source == "volume"
     paths = {(holding.directory / file.path).resolve() for file in holding.files}
     missing = holding.missing
     return CachedModel(
@@ -171,4 +189,8 @@ def _line(holding: Holding) -> CachedModel:
         files=len(holding.files) - len(missing),
         complete=holding.complete,
         missing=tuple(missing),
+        mount=mount_of(holding.directory).path,
+        verified=verified_at(settings, holding.model_id, holding.revision) if on_volume and holding.revision else None,
+        used=last_used(settings, holding.model_id) if on_volume else None,
+        in_use=on_volume and in_use(settings, holding.model_id),
     )

@@ -31,6 +31,9 @@ class ReadyModel:
     bytes_total: int
     bytes_fetched: int = 0
     load: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    files: tuple[ManifestFile, ...] = ()
+    # Paths whose contents were hashed on their way here, a moment ago.
+    proven: frozenset[str] = frozenset()
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -56,7 +59,15 @@ def is_whole(path: Path, size: int) -> bool:
         return False
 
 
-def ready(directory: Path, manifest: Manifest, source: Source, fetched: int = 0) -> ReadyModel:
+def has_blob(layout: RepoLayout, file: ManifestFile) -> bool:
+    """Whether a content is there already, of its size, and only a link to it was lost."""
+    names = (file.sha256, file.git_sha1)
+    return any(is_whole(layout.blobs / name, file.size) for name in names if name)
+
+
+def ready(
+    directory: Path, manifest: Manifest, source: Source, fetched: int = 0, proven: frozenset[str] = frozenset()
+) -> ReadyModel:
     """The answer for a model whose files were just found complete."""
     return ReadyModel(
         directory=directory,
@@ -68,6 +79,8 @@ def ready(directory: Path, manifest: Manifest, source: Source, fetched: int = 0)
         source=source,
         bytes_total=manifest.bytes_total,
         bytes_fetched=fetched,
+        files=manifest.files,
+        proven=proven,
     )
 
 
@@ -118,6 +131,7 @@ def open_directory(directory: Path, model_id: str) -> ReadyModel:
         variant=FP16 if selection.variant else None,
         source="directory",
         bytes_total=sum(file.size for file in selection.files),
+        files=tuple(selection.files),
     )
 
 

@@ -38,7 +38,10 @@ class ManifestFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A model at one commit. `load` holds extra arguments for `from_pretrained`."""
+    """A model at one commit. `load` holds extra arguments for `from_pretrained`.
+
+    A `component` is a part of a pipeline, named by its class, such as a VAE: it can be kept, and not served.
+    """
 
     model_id: str
     revision: str
@@ -49,6 +52,7 @@ class Manifest:
     licence: str | None = None
     gated: bool = False
     load: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    component: str | None = None
 
     @property
     def bytes_total(self) -> int:
@@ -57,12 +61,13 @@ class Manifest:
 
     def to_json(self) -> str:
         """The text of the manifest, as it is kept and printed."""
-        document = {
+        document: dict[str, object] = {
             "schema": SCHEMA,
             "id": self.model_id,
             "aliases": list(self.aliases),
             "revision": self.revision,
             "pipeline": self.pipeline,
+            **({"component": self.component} if self.component else {}),
             "variant": self.variant,
             "licence": self.licence,
             "gated": self.gated,
@@ -119,7 +124,9 @@ class _Parser:
 
     def manifest(self, document: Any) -> Manifest:
         keys = {"schema", "id", "aliases", "revision", "pipeline", "variant", "licence", "gated", "load", "files"}
-        self._object(document, "", keys, keys)
+        self._object(document, "", keys, keys | {"component"})
+        if document.get("component") and document["pipeline"]:
+            self._fail("component", "nothing, as there is a pipeline", document["component"])
         if document["schema"] != SCHEMA:
             self._fail("schema", str(SCHEMA), document["schema"])
         aliases = document["aliases"]
@@ -145,6 +152,7 @@ class _Parser:
             gated=document["gated"],
             load=MappingProxyType(dict(document["load"])),
             files=parsed,
+            component=self._optional_text(document.get("component"), "component"),
         )
 
     def _file(self, item: Any, name: str) -> ManifestFile:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from image_gen.store.layout import RepoLayout
+from image_gen.store.volume import clear_errors
 
 
 def put_blob(partial: Path, blob: Path) -> None:
@@ -37,6 +38,14 @@ def put_ref(layout: RepoLayout, name: str, commit: str) -> None:
     fresh = ref.with_name(f".{ref.name}.{os.getpid()}")
     fresh.write_text(commit, encoding="ascii")
     fresh.replace(ref)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """A small file of text that appears whole or not at all, and says what to do where it can't be written."""
+    with clear_errors(path.absolute().parent, f"writing {path.name}"):
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
 
 
 def sync_directory(directory: Path) -> None:

@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from image_gen.errors import ImageGenError
+from image_gen.store.archive import Listing
 from image_gen.store.catalogue import Catalogue
 from image_gen.store.clear import refuse_to_wait
+from image_gen.store.compress import decompressed
 from image_gen.store.inventory import Holding, holdings
 from image_gen.store.layout import STAGING, RepoLayout
+from image_gen.store.lease import note_verified
 from image_gen.store.lock import file_lock
 from image_gen.store.place import put_ref, sync_directory
 from image_gen.store.progress import OnProgress
 from image_gen.store.settings import StoreSettings
-from image_gen.store.unpack import unpack
+from image_gen.store.unpack import Unpacked, unpack
 from image_gen.store.verify import verify_holdings
 from image_gen.store.volume import clear_errors, require_room
 
@@ -51,10 +54,14 @@ def restore(settings: StoreSettings, source: Path | BinaryIO, *, on_progress: On
     ):
         if isinstance(source, Path):
             require_room(settings.hub_cache, source.stat().st_size, "the restore")
-        _unpack(stream, aside.hf_home)
+        unpacked = _unpack(stream, aside.hf_home)
+        _complain(unpacked.differences())
+        _keep_manifests(aside, unpacked.listing)
         found = [holding for holding in holdings(aside) if holding.revision]
         _prove(aside, found, on_progress)
         stored = sum(_put_back(settings, aside, holding) for holding in found)
+        for holding in found:
+            note_verified(settings, holding.model_id, str(holding.revision))
     return RestoreReport(tuple(sorted({holding.model_id for holding in found})), stored)
 
 
@@ -83,19 +90,33 @@ def _opened(source: Path | BinaryIO) -> Iterator[BinaryIO]:
         yield stream
 
 
-def _unpack(stream: BinaryIO, place: Path) -> None:
+def _unpack(stream: BinaryIO, place: Path) -> Unpacked:
     try:
-        with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|*") as archive:
-            count = unpack(archive, place)
-    except (tarfile.TarError, EOFError, ValueError) as error:
+        with tarfile.open(fileobj=cast("IO[bytes]", decompressed(stream)), mode="r|*") as archive:
+            unpacked = unpack(archive, place)
+    # A TypeError is how tarfile takes a gzip header that is cut short.
+    except (tarfile.TarError, EOFError, ValueError, TypeError) as error:
         raise ImageGenError("BACKUP_INVALID", f"The backup is not a whole tar archive: {error}.") from error
-    if not count:
+    if not unpacked.files:
         raise ImageGenError("BACKUP_INVALID", "The backup holds no models below data/huggingface/hub.")
+    return unpacked
+
+
+def _keep_manifests(aside: StoreSettings, listing: Listing | None) -> None:
+    """The service that made the backup may have been shipped with manifests that this one lacks."""
+    catalogue = Catalogue(aside)
+    for manifest in listing.manifests if listing else ():
+        known = catalogue.known(manifest.model_id)
+        if all(each.revision != manifest.revision for each in known):
+            catalogue.keep(manifest, default=not known)
 
 
 def _prove(aside: StoreSettings, found: list[Holding], on_progress: OnProgress | None) -> None:
     report = verify_holdings(found, parallel=aside.parallel_files, on_progress=on_progress)
-    wrong = [f"{model.model_id}: {path}" for model in report.models for path in (*model.damaged, *model.missing)]
+    _complain([f"{model.model_id}: {path}" for model in report.models for path in (*model.damaged, *model.missing)])
+
+
+def _complain(wrong: list[str]) -> None:
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise ImageGenError(

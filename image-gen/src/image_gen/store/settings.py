@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from image_gen.errors import ImageGenError
 
@@ -19,8 +19,9 @@ _SOURCE_TREE_MANIFESTS = Path(__file__).resolve().parents[3] / "models"
 class StoreSettings:
     """Places, the hub's address and limits. Times are in seconds.
 
-    `ca_file` is an extra authority to trust, `parallel_files` how many files are read at once. A fetch uses
-    `connections` to the hub, and gets files larger than `piece_bytes` in pieces of that size.
+    `ca_file` is an extra authority to trust, `mirror` a directory of models that is asked before the hub,
+    `parallel_files` how many files are read at once. A fetch uses `connections` to the hub, and gets files larger than
+    `piece_bytes` in pieces of that size.
     """
 
     hf_home: Path
@@ -34,6 +35,7 @@ class StoreSettings:
     connect_timeout: float = 10.0
     read_timeout: float = DEFAULT_READ_TIMEOUT
     parallel_files: int = 4
+    mirror: Path | None = None
     connections: int = 4
     piece_bytes: int = 32 << 20
 
@@ -67,6 +69,7 @@ class StoreSettings:
             token=_token(get("HF_TOKEN"), Path(get("HF_TOKEN_PATH") or home / "token").expanduser()),
             ca_file=Path(ca_file) if ca_file else None,
             offline=(get("HF_HUB_OFFLINE") or "0").lower() in {"1", "true", "yes", "on"},
+            mirror=_mirror(get("IMAGE_GEN_MIRROR")),
             read_timeout=_seconds("HF_HUB_DOWNLOAD_TIMEOUT", get("HF_HUB_DOWNLOAD_TIMEOUT")),
         )
 
@@ -79,6 +82,19 @@ def _endpoint(value: str) -> str:
     if not fine or " " in value:
         raise ImageGenError("SETTING_INVALID", f"HF_ENDPOINT: expected an http:// or https:// address, got {value!r}")
     return value.rstrip("/")
+
+
+def _mirror(value: str | None) -> Path | None:
+    if value is None:
+        return None
+    address = urlsplit(value)
+    if address.scheme != "file" or address.netloc not in {"", "localhost"} or not address.path.startswith("/"):
+        raise ImageGenError(
+            "SETTING_INVALID",
+            f"IMAGE_GEN_MIRROR: expected file:///directory, got {value!r}. Fix: copy the mirror to a directory that is "
+            "mounted here; a mirror over HTTP that speaks as a hub goes into HF_ENDPOINT.",
+        )
+    return Path(unquote(address.path))
 
 
 def _seconds(name: str, value: str | None) -> float:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from image_gen.errors import ImageGenError
 from image_gen.store.backup import BackupReport, back_up
-from image_gen.store.bake import BakeReport, bake
+from image_gen.store.bake import BakeReport, bake, lay_mirror
 from image_gen.store.catalogue import Catalogue
-from image_gen.store.clear import ClearReport, clear_models
+from image_gen.store.clear import ClearReport, clear_models, clear_orphans
+from image_gen.store.collect import CollectReport, collect
+from image_gen.store.compare import CheckReport, compare
+from image_gen.store.compress import Compression
+from image_gen.store.doctor import DoctorReport, examine
 from image_gen.store.ensure import Ensure
 from image_gen.store.http import HubClient
 from image_gen.store.inventory import CacheStatus, cache_status, holdings
+from image_gen.store.lease import Lease, hold, note_verified
 from image_gen.store.locate import ReadyModel, open_directory
 from image_gen.store.manifest import Manifest
+from image_gen.store.pin import Pinned, pin
 from image_gen.store.progress import OnProgress
+from image_gen.store.repair import OnFile, Proof, Verify
 from image_gen.store.resolve import resolve
 from image_gen.store.restore import RestoreReport, restore
 from image_gen.store.settings import StoreSettings
@@ -38,22 +46,69 @@ class ModelStore:
         *,
         revision: str | None = None,
         model_dir: Path | None = None,
+        components: bool = False,
         on_progress: OnProgress | None = None,
         cancel: threading.Event | None = None,
     ) -> ReadyModel:
         """The model's directory, complete. Fetches only what is missing, and asks no network when nothing is.
 
+        With `components` that may be a part of a pipeline, such as a VAE; without, it is refused with NOT_A_PIPELINE.
+
         `on_progress` is called from other threads, one call at a time. Setting `cancel` ends it with CANCELLED within
         a read timeout; what has arrived is kept, and the next call goes on from there.
         """
+        if model_dir is None and not components:
+            self._refuse_component(model_id, revision)
         found = self.locate(model_id, revision, model_dir)
         return found or self._ensure(model_id, revision).fetched(on_progress, cancel or threading.Event())
+
+    def prove(
+        self,
+        model: ReadyModel,
+        *,
+        verify: Verify = "full",
+        on_progress: OnProgress | None = None,
+        on_file: OnFile | None = None,
+        cancel: threading.Event | None = None,
+    ) -> ReadyModel:
+        """Reads a model that `ensure` found into the page cache and hashes the same bytes. Damaged files are set aside
+        and fetched again, and nothing else is. Raises CORRUPT_CACHE when that can't be done.
+
+        `stamp` hashes only what changed since it was last hashed, `size` nothing. `on_file` is called from other
+        threads with each path whose content is good, one call at a time.
+        """
+        stop = cancel or threading.Event()
+        proof = Proof(self.settings, model, verify)
+        damaged = proof.run(on_progress, on_file, stop)
+        if not damaged:
+            self._note_proven(model, verify)
+            return model
+        proof.set_aside(damaged, stop)
+        good = {file.path for file in model.files} - {read.file.path for read in damaged}
+        mended = self._ensure(model.model_id, model.revision or None).mended(on_progress, stop)
+        # What was fine a moment ago still is; the rest was hashed while it was fetched, or by whoever was faster.
+        rest = replace(mended, files=tuple(file for file in mended.files if file.path not in good))
+        still = Proof(self.settings, rest, verify).run(on_progress, on_file, stop)
+        if still:
+            raise ImageGenError(
+                "CORRUPT_CACHE",
+                f"{still[0].file.path} of {model.model_id} is damaged again right after it was fetched: check the disk "
+                f"behind {self.settings.hub_cache}.",
+            )
+        self._note_proven(mended, verify)
+        return mended
 
     def locate(self, model_id: str, revision: str | None = None, model_dir: Path | None = None) -> ReadyModel | None:
         """The model if it is complete here: explicit directory, image, volume. No network, no writes."""
         if model_dir is not None:
             return open_directory(model_dir, model_id)
         return self._ensure(model_id, revision).here()
+
+    def hold(self, model: ReadyModel) -> Lease:
+        """Keeps `clear` and `gc`, in whatever container, from a model on the volume for as long as this process lives
+        and keeps the lease.
+        """
+        return hold(self.settings, model.model_id) if model.source in {"volume", "download"} else Lease(None)
 
     def resolve(self, model_id: str, revision: str | None = None) -> Manifest:
         """What a model consists of: from a manifest at hand, else from the hub. Writes nothing."""
@@ -64,10 +119,38 @@ class ModelStore:
         with HubClient(self.settings) as client:
             return resolve(client, model_id, revision or "main")
 
+    def lock(self, model_id: str, revision: str | None = None, *, allow_pickle: bool = False) -> Pinned:
+        """A manifest to ship, made from the hub, with a sha256 for every file. Writes nothing."""
+        model_id = self.catalogue.canonical_id(model_id)
+        shipped = next((known for known in self.catalogue.shipped() if known.model_id == model_id), None)
+        with HubClient(self.settings) as client:
+            pinned = pin(client, model_id, revision or "main", allow_pickle=allow_pickle)
+        # Other names are ours to give; no hub knows them.
+        return replace(pinned, manifest=replace(pinned.manifest, aliases=shipped.aliases if shipped else ()))
+
+    def check(self, model_ids: Sequence[str] = ()) -> CheckReport:
+        """Compares the shipped manifests, or those of some models, with the hub at their commits."""
+        wanted = {self.catalogue.canonical_id(each) for each in model_ids}
+        shipped = {manifest.model_id: manifest for manifest in self.catalogue.shipped()}
+        unknown = sorted(wanted - shipped.keys())
+        if unknown:
+            raise ImageGenError(
+                "MANIFEST_NOT_FOUND",
+                f"{self.settings.manifests_dir} has no manifest of {', '.join(unknown)}, only of "
+                f"{', '.join(sorted(shipped))}. Fix: `image-gen models lock {unknown[0]}` makes one.",
+            )
+        with HubClient(self.settings) as client:
+            chosen = [manifest for name, manifest in shipped.items() if not wanted or name in wanted]
+            return CheckReport(self.settings.endpoint, tuple(compare(client, manifest) for manifest in chosen))
+
     def status(self) -> CacheStatus:
         """What is cached, complete or not, and the room on the volume. Changes nothing."""
         with clear_errors(self.settings.volume_root, "looking at the cache"):
             return cache_status(self.settings)
+
+    def doctor(self, model_id: str, revision: str | None = None, env: Mapping[str, str] | None = None) -> DoctorReport:
+        """Where the cache really is and what is wrong with it. `env` is what the settings were read from."""
+        return examine(self.settings, env or {}, model_id, revision or None)
 
     def verify(
         self,
@@ -83,19 +166,46 @@ class ModelStore:
             chosen = [each for each in holdings(self.settings) if each.revision and wanted in {None, each.model_id}]
         if wanted is not None and not chosen:
             raise ImageGenError("MODEL_NOT_CACHED", f"{self.settings.hub_cache} does not hold {wanted}.")
-        return verify_holdings(
+        report = verify_holdings(
             chosen, parallel=self.settings.parallel_files, repair=repair, on_progress=on_progress, cancel=cancel
         )
+        for model in report.models:
+            if model.ok and model.revision and model.source == "volume":
+                note_verified(self.settings, model.model_id, model.revision)
+        return report
 
-    def clear(self, model_id: str | None = None, *, dry_run: bool = False) -> ClearReport:
-        """Removes one model from the volume, or every one. With `dry_run` it only tells what would go."""
+    def clear(self, model_id: str | None = None, *, dry_run: bool = False, force: bool = False) -> ClearReport:
+        """Removes one model from the volume, or every one. With `dry_run` it only tells what would go; without
+        `force` a model that a service uses is refused with MODEL_IN_USE.
+        """
         wanted = None if model_id is None else self.catalogue.canonical_id(model_id)
-        return clear_models(self.settings, wanted, dry_run=dry_run)
+        return clear_models(self.settings, wanted, dry_run=dry_run, force=force)
 
-    def backup(self, output: Path | BinaryIO, *, model_id: str | None = None, compress: bool = False) -> BackupReport:
-        """Writes every complete model, or one, into a tar whose paths begin with `data/huggingface`."""
+    def clear_orphans(self, *, dry_run: bool = False) -> ClearReport:
+        """Removes contents and downloads that no model leads to; never what is being fetched."""
+        return clear_orphans(self.settings, dry_run=dry_run)
+
+    def collect(
+        self,
+        *,
+        older_than: float | None = None,
+        keep_free: int | None = None,
+        keep: Sequence[str] = (),
+        dry_run: bool = False,
+    ) -> CollectReport:
+        """Removes orphans, models that were not used for `older_than` seconds, and further ones, the longest unused
+        first, until `keep_free` bytes are free. Never a model in use, nor one of `keep`.
+        """
+        kept = {self.catalogue.canonical_id(each) for each in keep}
+        return collect(self.settings, older_than=older_than, keep_free=keep_free, keep=kept, dry_run=dry_run)
+
+    def backup(
+        self, output: Path | BinaryIO, *, model_id: str | None = None, compress: bool | Compression = False
+    ) -> BackupReport:
+        """Writes every complete model, or one, into a tar whose paths begin with `data/huggingface`. True is gzip."""
         wanted = None if model_id is None else self.catalogue.canonical_id(model_id)
-        return back_up(self.settings, output, model_id=wanted, compress=compress)
+        how = ("gzip" if compress else None) if isinstance(compress, bool) else compress
+        return back_up(self.settings, output, model_id=wanted, compress=how)
 
     def restore(self, source: Path | BinaryIO, *, on_progress: OnProgress | None = None) -> RestoreReport:
         """Brings back the models of a backup once all of them are proven; until then the cache stays as it is."""
@@ -111,13 +221,53 @@ class ModelStore:
         cancel: threading.Event | None = None,
     ) -> BakeReport:
         """Fetches a model into the cache and lays it down below `output` as a plain, proven directory."""
+        return bake(*self._to_lay_down(model_id, output, revision, on_progress=on_progress, cancel=cancel), output)
+
+    def mirror(
+        self,
+        model_id: str,
+        output: Path,
+        *,
+        revision: str | None = None,
+        on_progress: OnProgress | None = None,
+        cancel: threading.Event | None = None,
+    ) -> BakeReport:
+        """The same in the layout that IMAGE_GEN_MIRROR reads, for hosts that reach no hub; parts of pipelines too."""
+        laid = self._to_lay_down(model_id, output, revision, components=True, on_progress=on_progress, cancel=cancel)
+        return lay_mirror(*laid, output)
+
+    def _to_lay_down(
+        self,
+        model_id: str,
+        output: Path,
+        revision: str | None,
+        *,
+        components: bool = False,
+        on_progress: OnProgress | None,
+        cancel: threading.Event | None,
+    ) -> tuple[ReadyModel, Manifest]:
         # What an image holds already is no source for another image.
         unbaked = ModelStore(replace(self.settings, baked_dir=output / ".none"))
-        model = unbaked.ensure(model_id, revision=revision, on_progress=on_progress, cancel=cancel)
+        model = unbaked.ensure(
+            model_id, revision=revision, components=components, on_progress=on_progress, cancel=cancel
+        )
         manifest = unbaked.catalogue.find(model.model_id, model.revision)
         if manifest is None:
             raise ImageGenError("CACHE_CHANGED", f"The manifest of {model_id} went away. Try again.", retryable=True)
-        return bake(model, manifest, output)
+        return model, manifest
+
+    def _note_proven(self, model: ReadyModel, verify: Verify) -> None:
+        if verify == "full" and model.source in {"volume", "download"}:
+            note_verified(self.settings, model.model_id, model.revision)
+
+    def _refuse_component(self, model_id: str, revision: str | None) -> None:
+        manifest = self.catalogue.find(self.catalogue.canonical_id(model_id), revision or None)
+        if manifest and manifest.component:
+            raise ImageGenError(
+                "NOT_A_PIPELINE",
+                f"{model_id} is only a part of a pipeline ({manifest.component}), and makes no pictures by itself. "
+                "Fix: set MODEL_ID to a pipeline; `image-gen prefetch --model` keeps parts too.",
+            )
 
     def _ensure(self, model_id: str, revision: str | None) -> Ensure:
         return Ensure(self.settings, self.catalogue.canonical_id(model_id), revision or None)

@@ -1,7 +1,7 @@
 /** A newcomer on a machine without Docker: `npm start` in a fresh clone, and `imagegen` after it. */
 import { once } from "node:events";
 import { existsSync, globSync, readFileSync, statSync, truncateSync } from "node:fs";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Clone, done } from "../support/clone.ts";
@@ -68,7 +68,9 @@ test("the cache: status, verify, backup, damage, restore, clear", async () => {
   const refused = await clone.imagegen("cache", "clear");
   expect(refused.exitCode).toBe(4);
   expect(existsSync(blob)).toBe(true);
-  done(await clone.imagegen("cache", "clear", "--yes"));
+  expect((await clone.imagegen("cache", "clear", "--yes")).exitCode).toBe(4); // it is being served
+  expect(existsSync(blob)).toBe(true);
+  done(await clone.imagegen("cache", "clear", "--yes", "--force"));
   expect((await json("cache", "status")).models).toEqual([]);
   done(await clone.imagegen("cache", "restore", backup));
   expect((await json("cache", "status")).models).toHaveLength(1);
@@ -77,15 +79,15 @@ test("the cache: status, verify, backup, damage, restore, clear", async () => {
 test("a taken port and an unknown key are one line each, with the mend", async () => {
   const other = createServer().listen(0, "127.0.0.1");
   await once(other, "listening");
-  const address = other.address();
-  const otherPort = typeof address === "object" && address ? String(address.port) : "";
-  const taken = await clone.imagegen("up", "--mode", "process", "--port", otherPort);
+  const { port: otherPort } = other.address() as AddressInfo;
+  const taken = await clone.imagegen("up", "--mode", "process", "--port", String(otherPort));
   other.close();
   expect(taken.exitCode).toBe(5);
   expect(taken.stderr).toContain("--port");
   const unknown = await clone.imagegen("up", "--config", "modlId=demo");
   expect(unknown.exitCode).toBe(2);
   expect(unknown.stderr).toContain("modelId");
+  expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
   for (const { stderr } of [taken, unknown]) expect(stderr).not.toMatch(/^\s+at /m);
 });
 

@@ -1,0 +1,216 @@
+"""How soon the weights of a cached model are on their device: the service against the guide's own program.
+
+python bench/startup [--sizes full] [--rates 125 300 1000 0] [--caches cold warm] [--rounds 1] [--out DIR]
+
+Both run in turn on one block device, which the kernel throttles. Each run is a fresh process; libraries are in the page
+cache, the model is there only when `warm`. The weights stay fp16 on the CPU and every one is copied once, as a move to
+a GPU would do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from disk import Disk
+from models import MODEL_ID
+from timeline import Bar, draw
+
+HERE = Path(__file__).resolve().parent
+SOURCES = HERE.parents[1] / "image-gen" / "src"
+PLAIN = "from diffusers import StableDiffusionXLPipeline"
+LEAN = "from image_gen.engine.imports import diffusers_class; diffusers_class('StableDiffusionXLPipeline')"
+COPY = """
+import time, torch
+best = 1e9
+for _ in range(3):
+    source = torch.ones(1 << 28, dtype=torch.float16)
+    begin = time.perf_counter(); source.clone(); best = min(best, time.perf_counter() - begin)
+print((1 << 29) / best)
+"""
+FULL_DISK, TINY_DISK = 8_200_000_000, 200_000_000
+TIMEOUT = 600.0
+
+
+@dataclass
+class Row:
+    """One line of the table. `guide` and `ours` are the marks of each round's run."""
+
+    size: str
+    cache: str
+    rate: int
+    limit: float
+    runs: dict[str, list[tuple[tuple[str, float], ...]]] = field(default_factory=lambda: {"guide": [], "ours": []})
+
+    def seconds(self, who: str) -> float:
+        return statistics.median(marks[-1][1] for marks in self.runs[who])
+
+    @property
+    def name(self) -> str:
+        return f"{self.size}, {self.cache} cache, {f'{self.rate} MB/s' if self.rate else 'unthrottled'}"
+
+
+class Bench:
+    """The runs on one disk with one model."""
+
+    def __init__(self, options: argparse.Namespace, place: Path) -> None:
+        self._options = options
+        self._place = place
+        self._imports = {"plain": 0.0, "lean": 0.0}
+        self._copy_rate = 1.0
+
+    def run(self) -> list[Row]:
+        self._measure_floor()
+        rows = []
+        for size in self._options.sizes:
+            with Disk(self._place, FULL_DISK if size == "full" else TINY_DISK) as disk:
+                rows += self._on(disk, size)
+        return rows
+
+    def _measure_floor(self) -> None:
+        seconds: dict[str, list[float]] = {"plain": [], "lean": []}
+        for _ in range(max(3, self._options.rounds)):
+            for name, code in (("plain", PLAIN), ("lean", LEAN)):
+                begin = time.perf_counter()
+                subprocess.run([sys.executable, "-c", code], env=_environment(), check=True, stderr=subprocess.DEVNULL)
+                seconds[name].append(time.perf_counter() - begin)
+        self._imports = {name: min(values) for name, values in seconds.items()}
+        plain, lean = self._imports["plain"], self._imports["lean"]
+        say(
+            f"imports: plain {plain:.2f} s, ours {lean:.2f} s, import ratio {lean / plain:.2f} (bar 0.70, best of each)"
+        )
+        output = subprocess.run([sys.executable, "-c", COPY], env=_environment(), check=True, stdout=subprocess.PIPE)
+        self._copy_rate = float(output.stdout)
+        say(f"one copy of weights: {self._copy_rate / 1e9:.2f} GB/s into fresh memory")
+
+    def _on(self, disk: Disk, size: str) -> list[Row]:
+        if disk.why_plain:
+            say(f"NOT THROTTLED: {disk.why_plain}; every row below runs at the disk's own rate.")
+        home = disk.mount / "home"
+        ready = self._options.model
+        if ready and size == "full":
+            shutil.copytree(ready, home, symlinks=True)
+        else:
+            tiny = ["--tiny"] if size == "tiny" else []
+            command = [sys.executable, str(HERE / "models.py"), str(home), *tiny]
+            subprocess.run(
+                command, env=_environment(), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+        total = sum(path.stat().st_size for path in home.rglob("blobs/*"))
+        say(f"{size}: {total / 1e9:.3f} GB of fp16 weights, kept as they are by both")
+        rows = []
+        for cache in self._options.caches:
+            # A warm cache is not read from the disk: its rate makes no difference.
+            for rate in (self._options.rates if not disk.why_plain else [0]) if cache == "cold" else [0]:
+                reading = total / (rate * 1e6) if rate and cache == "cold" else 0.0
+                limit = max(reading, self._imports["lean"]) + total / self._copy_rate + 2.0
+                row = Row(size, cache, rate, limit)
+                self._fill(row, disk, home)
+                rows.append(row)
+                say(line(row))
+        return rows
+
+    def _fill(self, row: Row, disk: Disk, home: Path) -> None:
+        for _ in range(self._options.rounds):
+            for who in ("guide", "ours"):
+                disk.throttle(0)
+                disk.warm() if row.cache == "warm" else disk.forget()
+                disk.throttle(row.rate)
+                row.runs[who].append(self._contest(who, disk, home))
+        disk.throttle(0)
+
+    def _contest(self, who: str, disk: Disk, home: Path) -> tuple[tuple[str, float], ...]:
+        marks = self._place / f"marks-{time.monotonic_ns()}"
+        log = self._place / f"{who}.log"
+        program = HERE / ("guide.py" if who == "guide" else "service.py")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        env = _environment() | {
+            "HF_HOME": str(home), "HF_HUB_CACHE": str(home / "hub"), "BENCH_MARKS": str(marks), "BENCH_MODEL": MODEL_ID,
+            "MODEL_ID": MODEL_ID, "IMAGE_GEN_DTYPE": "float16", "IMAGE_GEN_DEVICE": "cpu", "HOST": "127.0.0.1",
+            "PORT": str(port), "IMAGE_GEN_VERIFY": "full",
+        }  # fmt: skip
+        begin = time.time()
+        with log.open("wb") as output:
+            command = [sys.executable, str(program)]
+            process = subprocess.Popen(command, env=env, stdout=output, stderr=output, preexec_fn=disk.enter)  # noqa: PLW1509
+        try:
+            while (seen := _read(marks)).get("copy") is None:
+                if process.poll() not in {None, 0} or time.time() - begin > TIMEOUT:
+                    raise SystemExit(f"{who} did not end:\n{log.read_text(encoding='utf-8', errors='replace')[-3000:]}")
+                time.sleep(0.02)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        return tuple(sorted(((name, at - begin) for name, at in seen.items()), key=lambda each: each[1]))
+
+
+def line(row: Row) -> str:
+    """A line of the table, with the bars that it has to meet."""
+    guide, ours = row.seconds("guide"), row.seconds("ours")
+    bar = 0.8 if row.rate == 300 and row.size == "full" else 1.0
+    judged = row.size == "full" and row.cache == "cold"
+    met = (ours <= row.limit * 1.15 and ours <= guide * bar) if judged else ours <= guide * bar
+    return (
+        f"{row.name:<34} guide {guide:6.1f} s  ours {ours:6.1f} s  ratio {ours / guide:4.2f} (bar {bar:.2f})  "
+        f"limit {row.limit:6.1f} s  of limit {ours / row.limit:4.2f} (bar 1.15)  {'met' if met else 'NOT MET'}"
+    )
+
+
+def _read(marks: Path) -> dict[str, float]:
+    try:
+        return dict(json.loads(each) for each in marks.read_text(encoding="ascii").splitlines())
+    except (OSError, ValueError):
+        return {}
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "OMP_NUM_THREADS") if name in os.environ}
+    return kept | {
+        "PYTHONPATH": str(SOURCES), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error",
+        "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TQDM_DISABLE": "1",
+    }  # fmt: skip
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench:startup", description=__doc__.partition("\n")[0])
+    parser.add_argument("--sizes", nargs="+", choices=["full", "tiny"], default=["tiny", "full"])
+    parser.add_argument("--rates", nargs="+", type=int, default=[125, 300, 1000, 0], help="MB/s; 0 is unthrottled")
+    parser.add_argument("--caches", nargs="+", choices=["cold", "warm"], default=["cold", "warm"])
+    parser.add_argument("--rounds", type=int, default=1, help="runs of each contestant a row; the median counts")
+    parser.add_argument("--model", type=Path, help="a full-size model made before by models.py, copied from there")
+    parser.add_argument("--out", type=Path, help="where the timeline is drawn (default: a temporary directory)")
+    options = parser.parse_args()
+    place = Path(tempfile.mkdtemp(prefix="image-gen-startup-"))
+    out = options.out or Path(tempfile.mkdtemp(prefix="image-gen-timeline-"))
+    try:
+        rows = Bench(options, place).run()
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    say("\n" + "\n".join(line(row) for row in rows))
+    bars = [Bar(f"{row.name}: {who}", row.runs[who][-1], row.limit) for row in rows for who in ("guide", "ours")]
+    out.mkdir(parents=True, exist_ok=True)
+    draw(out / "startup.svg", bars, f"Seconds until all weights are on the device ({os.cpu_count()} cores)")
+    say(f"timeline: {out / 'startup.svg'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""A start hashes what it loads, says so in /readyz, and mends what is damaged before the engine sees it."""
+
+from pathlib import Path
+from typing import Any
+
+from image_gen_demo.hub import DemoHub
+
+from .conftest import StartServer
+
+UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
+
+
+def unet_in(folder: Path) -> Path:
+    return next((folder / "hf" / "hub" / "models--test--model" / "snapshots").glob(f"*/{UNET}")).resolve()
+
+
+def test_a_damaged_file_is_mended_before_it_is_loaded(
+    start_server: StartServer, hub: DemoHub, make_repo: Any, tmp_path: Path
+) -> None:
+    source = make_repo()
+    env = {"MODEL_ID": "test/model", "HF_ENDPOINT": hub.url}
+    server = start_server(**env)
+    assert "verifying" not in server.wait_phase("ready")["phases"]  # it was hashed while it was fetched
+    server.signal()
+    server.process.wait(10)
+
+    blob = unet_in(tmp_path)
+    content = bytearray(blob.read_bytes())
+    content[1 << 20] ^= 1
+    blob.write_bytes(content)
+    hub.forget()
+    server = start_server(**env)
+    state = server.wait_phase("ready")
+    assert state["phases"].keys() >= {"verifying", "fetching", "loading"}
+    assert f"WARNING: {UNET} is damaged" in server.log
+    assert unet_in(tmp_path).read_bytes() == (source / UNET).read_bytes()
+    assert len([entry for entry in hub.requests if entry["bytes"]]) == 1
+
+
+def test_damage_without_a_hub_is_one_line_and_nothing_is_loaded(
+    start_server: StartServer, hub: DemoHub, make_repo: Any, tmp_path: Path
+) -> None:
+    make_repo()
+    env = {"MODEL_ID": "test/model", "HF_ENDPOINT": hub.url}
+    server = start_server(**env)
+    server.wait_phase("ready")
+    server.signal()
+    server.process.wait(10)
+    blob = unet_in(tmp_path)
+    blob.write_bytes(bytes(blob.stat().st_size))
+
+    unproven = start_server(**env, HF_HUB_OFFLINE="1", IMAGE_GEN_VERIFY="size")
+    unproven.wait_phase("ready")  # the operator's choice
+    server = start_server(**env, HF_HUB_OFFLINE="1")
+    state = server.wait_phase("failed")
+    assert state["error"]["code"] == "CORRUPT_CACHE"
+    assert "image-gen restore" in state["error"]["message"]
+    assert "loading" not in state["phases"]
+
+
+def test_a_word_that_is_no_mode_is_refused(start_server: StartServer) -> None:
+    server = start_server(IMAGE_GEN_VERIFY="often")
+    assert server.process.wait(20) == 2
+    assert "IMAGE_GEN_VERIFY: expected full, stamp or size, got 'often'" in server.log

@@ -1,0 +1,70 @@
+import { describe, expect, test } from "vitest";
+import { compression } from "../../../cli/commands/cache/backup.ts";
+import { describeClear } from "../../../cli/commands/cache/clear.ts";
+import { describeGc, type GcResult, gcArguments } from "../../../cli/commands/cache/gc.ts";
+import { describeCache } from "../../../cli/commands/cache/status.ts";
+
+describe("clear", () => {
+  test("names models, what they left behind, and what is in use", () => {
+    const removed = [
+      { id: "a/b", bytes: 2e9, in_use: true },
+      { id: "c/d", bytes: 1e6, orphans: 1 },
+    ];
+    const result = { removed, bytes: 2.001e9, dryRun: true, restarted: false };
+    expect(describeClear(result).split("\n")).toEqual([
+      "would delete a/b (2 GB), in use",
+      "would delete 1 unused file of c/d (1 MB)",
+      "Would free 2 GB.",
+    ]);
+  });
+});
+
+describe("gc", () => {
+  const result: GcResult = {
+    dry_run: false,
+    removed: [{ id: "a/b", bytes: 2e9 }],
+    kept: [{ id: "c/d", why: "in use" }],
+    bytes: 2e9,
+    bytes_free: 5e9,
+    bytes_wanted: 20e9,
+    enough: false,
+  };
+
+  test("says what went, what stayed and whether it was enough", () => {
+    expect(describeGc(result).split("\n")).toEqual([
+      "deleted a/b (2 GB)",
+      "kept c/d: in use",
+      "Freed 2 GB; 5 GB free.",
+      "That is less than 20 GB, and nothing else may go.",
+    ]);
+    expect(describeGc({ ...result, enough: true })).not.toContain("less than");
+  });
+
+  test("takes exactly one limit", () => {
+    expect(gcArguments({ olderThan: "30d", dryRun: true })).toEqual(["gc", "--older-than", "30d", "--dry-run"]);
+    expect(gcArguments({ keepFree: "20GB" })).toEqual(["gc", "--keep-free", "20GB"]);
+    expect(() => gcArguments({})).toThrow(/either/);
+    expect(() => gcArguments({ olderThan: "1d", keepFree: "1GB" })).toThrow(/either/);
+  });
+});
+
+test("status tells when a model was verified and used, where the image tells it", () => {
+  const mount = { path: "/data", is_mount: true, filesystem: "ext4", bytes_total: 1e12, bytes_free: 5e11 };
+  const model = { id: "a/b", revision: null, bytes: 1e9, files: 3, complete: true, source: "volume" };
+  const told = { ...model, verified_at: "2026-11-22T10:00:00+00:00", last_used: null, in_use: true };
+  const text = describeCache({ hf_home: "/data", hub_cache: "/data/hub", mount, models: [model, told], bytes: 2e9 });
+  expect(text.split("\n").slice(1)).toEqual([
+    "  a/b  1 GB  complete (volume)",
+    "  a/b  1 GB  complete (volume), verified 2026-11-22, in use",
+  ]);
+});
+
+test.each([
+  ["models.tar", []],
+  ["-", []],
+  ["models.tar.gz", ["--gzip"]],
+  ["models.tgz", ["--gzip"]],
+  ["models.tar.zst", ["--zstd"]],
+])("a backup into %s is compressed by its ending", (file, options) => {
+  expect(compression(file)).toEqual(options);
+});
