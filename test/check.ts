@@ -7,14 +7,15 @@ import { pythonEnvironment } from "./support/python.ts";
 const bin = (name: string) => join(paths.root, "node_modules/.bin", name);
 const python = await pythonEnvironment();
 const imageGen = { cwd: paths.imageGen };
+const pythonCode = [".", "../bench"];
 
 const checks: { name: string; command: string; args: string[]; options?: { cwd: string } }[] = [
   { name: "biome", command: bin("biome"), args: ["ci", "--error-on-warnings", "."] },
   { name: "tsc", command: bin("tsc"), args: ["--noEmit"] },
   { name: "oxlint", command: bin("oxlint"), args: ["--type-aware", "--deny-warnings"] },
   { name: "knip", command: bin("knip"), args: [] },
-  { name: "ruff", command: python, args: ["-m", "ruff", "check", "."], options: imageGen },
-  { name: "ruff format", command: python, args: ["-m", "ruff", "format", "--check", "."], options: imageGen },
+  { name: "ruff", command: python, args: ["-m", "ruff", "check", ...pythonCode], options: imageGen },
+  { name: "ruff format", command: python, args: ["-m", "ruff", "format", "--check", ...pythonCode], options: imageGen },
   { name: "mypy", command: python, args: ["-m", "mypy"], options: imageGen },
 ];
 const shell = await execa("git", ["ls-files", "*.sh", ".ci/run", "image-gen/docker"], { cwd: paths.root });

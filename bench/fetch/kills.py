@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 from bench_hub import MODEL, BenchHub, environment, ours
-
 from image_gen.store import ModelStore, StoreSettings
 from image_gen.store.fetch import bytes_there
 from image_gen.store.layout import RepoLayout
@@ -42,7 +41,8 @@ def resume_ratio(hub: BenchHub, home: Path, kills: int, seed: int) -> float:
         raise SystemExit(f"bench: the model that was put together is damaged: {report.as_json()}")
     ratio = sent / manifest.bytes_total
     print(
-        f"\n{done} of {kills} kills fell into the fetch; the hub sent {sent / 1e6:.1f} MB for {manifest.bytes_total / 1e6:.1f} MB;"
+        f"\n{done} of {kills} kills fell into the fetch; the hub sent {sent / 1e6:.1f} MB for "
+        f"{manifest.bytes_total / 1e6:.1f} MB;"
         f" the end result verifies\nresume ratio {ratio:.4f}"
     )
     return ratio

@@ -3,7 +3,6 @@
 from typing import Any
 
 from image_gen.engine.__main__ import main
-
 from marks import copy_weights, mark
 
 if __name__ == "__main__":
