@@ -4,7 +4,7 @@ import { docker, dockerIfPossible } from "../support/docker.ts";
 import { type Hub, startHub } from "../support/hub.ts";
 import { cacheFingerprint, failure, ready } from "../support/service.ts";
 import { eventually } from "../support/wait.ts";
-import { start } from "./container.ts";
+import { pythonOn, start } from "./container.ts";
 import { MEDIUM, OTHER, SDXL } from "./global-setup.ts";
 
 const NAME = "imagegen-e2e-failures";
@@ -130,6 +130,25 @@ test("a volume of another owner names the mend", async () => {
   const error = await fault({ volume: SMALL, env: { MODEL_ID: SDXL, HF_ENDPOINT: hub.endpoint } });
   expect(error.code).toBe("CACHE_NOT_WRITABLE");
   expect(error.message).toContain("chown");
+});
+
+test("a byte that the disk has flipped is found at the start, and only that file is fetched again", async () => {
+  const flip = `
+import os, pathlib
+blob = max(pathlib.Path("/data/huggingface/hub").glob("models--stabilityai--*/blobs/*"), key=lambda file: file.stat().st_size)
+with open(blob, "r+b") as file:
+    file.seek(-1, os.SEEK_END); last = file.read(1); file.seek(-1, os.SEEK_END); file.write(bytes([last[0] ^ 1]))`;
+  await pythonOn(VOLUME, flip);
+  await hub.knobs({ status: 500 });
+  const error = await fault({ volume: VOLUME, env: { MODEL_ID: SDXL, HF_ENDPOINT: hub.endpoint } });
+  expect(error.code).toBe("CORRUPT_CACHE");
+  await hub.knobs({ status: null });
+  await hub.forget();
+  const service = await start(NAME, { volume: VOLUME, env: { MODEL_ID: SDXL, HF_ENDPOINT: hub.endpoint } });
+  await ready(service.url);
+  const fetched = (await hub.requests()).filter(({ method, path }) => method === "GET" && path.includes("/resolve/"));
+  expect(new Set(fetched.map(({ path }) => path)).size).toBe(1);
+  await cacheIsIntact();
 });
 
 test("a corrupted download is never put in place", async () => {
