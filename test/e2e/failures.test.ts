@@ -125,6 +125,12 @@ test("a read-only volume serves a full cache and refuses a missing model", async
   await cacheIsIntact();
 });
 
+test("nothing mounted at /data: the read-only root is named, and what to mount", async () => {
+  const error = await fault({ env: { MODEL_ID: SDXL, HF_ENDPOINT: hub.endpoint } });
+  expect(error.code).toBe("CACHE_READ_ONLY");
+  expect(error.message).toContain("mount a volume at /data");
+});
+
 test("a volume of another owner names the mend", async () => {
   await memoryVolume("size=64m,uid=0,mode=755");
   const error = await fault({ volume: SMALL, env: { MODEL_ID: SDXL, HF_ENDPOINT: hub.endpoint } });

@@ -96,9 +96,13 @@ def explain(error: OSError, place: Path, what: str) -> ImageGenError:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return disk_full(place, what)
     if error.errno == errno.EROFS:
+        if mount_of(place).is_mount:
+            problem, mend = "is mounted read-only", "mount it writable (leave out `:ro`)"
+        else:
+            problem, mend = "is in the container's own, read-only file system", "mount a volume at /data"
         return ImageGenError(
             "CACHE_READ_ONLY",
-            f"{place} is mounted read-only, and {what} has to write there. Fix: mount it writable (leave out `:ro`).",
+            f"{place} {problem}, and {what} has to write there. Fix: {mend}.",
         )
     if error.errno in {errno.EACCES, errno.EPERM}:
         owner = f"{os.geteuid()}:{os.getegid()}"
