@@ -145,7 +145,7 @@ class Bench:
         begin = time.time()
         with log.open("wb") as output:
             command = [sys.executable, str(program)]
-            process = subprocess.Popen(command, env=env, stdout=output, stderr=output, preexec_fn=disk.enter)  # noqa: PLW1509
+            process = subprocess.Popen(command, env=env, stdout=output, stderr=output, preexec_fn=disk.enter)  # noqa: PLW1509 - one thread here
         try:
             while (seen := _read(marks)).get("copy") is None:
                 if process.poll() not in {None, 0} or time.time() - begin > TIMEOUT:

@@ -28,7 +28,7 @@ if __name__ == "__main__":
         mark("copy")
         return result
 
-    worker.Worker._prepare = prepared  # type: ignore[method-assign]
+    worker.Worker._prepare = prepared  # type: ignore[method-assign] # only adds a mark
     copied: set[int] = set()
     from image_gen.engine import components, pipeline
 

@@ -6,7 +6,7 @@ from marks import copy_weights, mark
 
 mark("python")
 import torch  # noqa: E402 - the marks tell how long it takes
-from diffusers import StableDiffusionXLPipeline  # noqa: E402
+from diffusers import StableDiffusionXLPipeline  # noqa: E402 - likewise
 
 mark("imports")
 pipeline = StableDiffusionXLPipeline.from_pretrained(
