@@ -119,6 +119,8 @@ class Bench:
                 self._fill(row, disk, home)
                 rows.append(row)
                 say(line(row))
+                for who, runs in row.runs.items():
+                    say(f"  {who:<6} " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in runs[-1]))
         return rows
 
     def _fill(self, row: Row, disk: Disk, home: Path) -> None:
