@@ -18,8 +18,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Where torch finds Triton it hands it some plain CUDA operations, which Triton compiles with a C compiler that may
 # not be there.
 os.environ.setdefault("TORCH_DISABLE_NATIVE_JIT", "1")
-# Weights in main memory lie in huge pages: a copy of them takes a third of the time.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it warns of image processors that no pipeline here uses
 
 
