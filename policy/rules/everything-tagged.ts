@@ -12,6 +12,7 @@ export const WITHOUT_TAGS: readonly string[] = [
   "aws:ec2/route:Route",
   "aws:ec2/routeTableAssociation:RouteTableAssociation",
   "aws:ec2/securityGroupRule:SecurityGroupRule",
+  "aws:ec2/tag:Tag",
   "aws:ec2/volumeAttachment:VolumeAttachment",
   "aws:ec2/vpcEndpointRouteTableAssociation:VpcEndpointRouteTableAssociation",
   "aws:ecr/lifecyclePolicy:LifecyclePolicy",

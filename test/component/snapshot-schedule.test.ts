@@ -1,0 +1,50 @@
+import { expect, test } from "vitest";
+import { SnapshotSchedule } from "../../infra/cache/snapshot-schedule.ts";
+import { runAws } from "../support/aws-program.ts";
+import { awsPlanWith } from "../support/aws-settings.ts";
+import { theOnly } from "../support/program.ts";
+
+test("every night the data volume of this stack alone, by a role that can touch no other", async () => {
+  const plan = awsPlanWith({ snapshots: "daily", snapshotRetentionDays: "5" }, "eu-west-1").snapshots;
+  if (!plan) throw new Error("none planned");
+  const { resources } = await runAws(() => new SnapshotSchedule("image-gen", { plan }));
+  expect(resources.map(({ type, name }) => [type, name])).toEqual([
+    ["imagegen:cache:SnapshotSchedule", "image-gen"],
+    ["aws:iam/role:Role", "image-gen-snapshots"],
+    ["aws:iam/rolePolicy:RolePolicy", "image-gen-snapshots"],
+    ["aws:dlm/lifecyclePolicy:LifecyclePolicy", "image-gen-snapshots"],
+  ]);
+  expect(theOnly(resources, "aws:dlm/lifecyclePolicy:LifecyclePolicy").inputs).toMatchObject({
+    state: "ENABLED",
+    policyDetails: {
+      resourceTypes: ["VOLUME"],
+      targetTags: { "imagegen:volume": "prod" },
+      schedules: [
+        {
+          name: "daily",
+          createRule: { interval: 24, intervalUnit: "HOURS", times: "03:00" },
+          retainRule: { count: 5 },
+          copyTags: true,
+        },
+      ],
+    },
+  });
+  const { policy } = theOnly(resources, "aws:iam/rolePolicy:RolePolicy").inputs as { policy: string };
+  const { Statement } = JSON.parse(policy) as {
+    Statement: { Action: string[]; Resource: string; Condition?: unknown }[];
+  };
+  const own = { StringEquals: { "aws:ResourceTag/imagegen:volume": "prod" } };
+  expect(Statement.map(({ Action, Resource, Condition }) => [Action, Resource, Condition])).toEqual([
+    [["ec2:CreateSnapshot"], "arn:aws:ec2:eu-west-1:*:volume/*", own],
+    [["ec2:CreateSnapshot"], "arn:aws:ec2:eu-west-1::snapshot/*", undefined],
+    [
+      ["ec2:CreateTags"],
+      "arn:aws:ec2:eu-west-1::snapshot/*",
+      { StringEquals: { "ec2:CreateAction": "CreateSnapshot" } },
+    ],
+    [["ec2:DeleteSnapshot"], "arn:aws:ec2:eu-west-1::snapshot/*", own],
+    [["ec2:DescribeVolumes", "ec2:DescribeSnapshots"], "*", undefined],
+  ]);
+});
+
+test("by default there is none", () => expect(awsPlanWith().snapshots).toBeNull());
