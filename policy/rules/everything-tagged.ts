@@ -7,6 +7,7 @@ export const TAGS = ["imagegen:project", "imagegen:stack"];
 export const WITHOUT_TAGS: readonly string[] = [
   "aws:autoscaling/attachment:Attachment",
   "aws:autoscaling/lifecycleHook:LifecycleHook",
+  "aws:cloudwatch/eventTarget:EventTarget",
   "aws:ec2/mainRouteTableAssociation:MainRouteTableAssociation",
   "aws:ec2/networkInterfaceAttachment:NetworkInterfaceAttachment",
   "aws:ec2/route:Route",

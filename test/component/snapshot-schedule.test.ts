@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import { SnapshotSchedule } from "../../infra/cache/snapshot-schedule.ts";
-import { runAws } from "../support/aws-program.ts";
+import { runAws, runStack } from "../support/aws-program.ts";
 import { awsPlanWith } from "../support/aws-settings.ts";
 import { theOnly } from "../support/program.ts";
 
 test("every night the data volume of this stack alone, by a role that can touch no other", async () => {
   const plan = awsPlanWith({ snapshots: "daily", snapshotRetentionDays: "5" }, "eu-west-1").snapshots;
   if (!plan) throw new Error("none planned");
-  const { resources } = await runAws(() => new SnapshotSchedule("image-gen", { plan }));
+  const { resources } = await runAws(() => new SnapshotSchedule("image-gen", { plan, volumeId: "vol-1" }));
   expect(resources.map(({ type, name }) => [type, name])).toEqual([
     ["imagegen:cache:SnapshotSchedule", "image-gen"],
     ["aws:iam/role:Role", "image-gen-snapshots"],
@@ -48,3 +48,19 @@ test("every night the data volume of this stack alone, by a role that can touch 
 });
 
 test("by default there is none", () => expect(awsPlanWith().snapshots).toBeNull());
+
+test("one that fails is told to the topic, for this volume and this policy", async () => {
+  const alarmTopicArn = "arn:aws:sns:us-east-1:123456789012:alarms";
+  const { resources } = await runStack(awsPlanWith({ snapshots: "daily", alarmTopicArn }));
+  const { eventPattern } = theOnly(resources, "aws:cloudwatch/eventRule:EventRule").inputs as { eventPattern: string };
+  expect((JSON.parse(eventPattern) as { detail: unknown }).detail).toEqual({
+    $or: [
+      { result: ["failed"], source: [{ suffix: "volume/image-gen-data-id" }] },
+      { state: ["ERROR"], policy_id: ["arn:policy"] },
+    ],
+  });
+  expect(theOnly(resources, "aws:cloudwatch/eventTarget:EventTarget").inputs).toEqual({
+    rule: "rule",
+    arn: alarmTopicArn,
+  });
+});

@@ -7,6 +7,7 @@ import { runStack } from "../support/aws-program.ts";
 import { ALB, awsPlanWith, OIDC } from "../support/aws-settings.ts";
 import { violations } from "./violations.ts";
 
+const TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms";
 const CLOSED = { network: "endpoints-only", modelCache: "baked" };
 /** The provider adds these to all that can have them; mocks have no provider. */
 const TAGS = { "imagegen:project": PROJECT, "imagegen:stack": "prod" };
@@ -23,7 +24,7 @@ function shown(inputs: Record<string, unknown>): Record<string, unknown> {
 test.each([
   ["the default", {}],
   ["another order of replacement", { replacement: "delete-first", capacity: "spot" }],
-  ["a last snapshot and nightly ones", { onDestroy: "snapshot", snapshots: "daily" }],
+  ["a last snapshot and nightly ones", { onDestroy: "snapshot", snapshots: "daily", alarmTopicArn: TOPIC }],
   ["a NAT gateway", { network: "nat" }],
   ["no way out", { ...CLOSED, modelMirror: "s3://bucket/models" }],
   ["a load balancer with a key", { ...ALB }],

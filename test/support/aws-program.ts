@@ -18,6 +18,8 @@ const OUTPUTS: Readonly<Record<string, Record<string, unknown>>> = {
   "aws:lb/targetGroup:TargetGroup": { arn: "arn:target" },
   "aws:lb/listener:Listener": { arn: "arn:listener" },
   "aws:ec2/launchTemplate:LaunchTemplate": { latestVersion: 3 },
+  "aws:dlm/lifecyclePolicy:LifecyclePolicy": { arn: "arn:policy" },
+  "aws:cloudwatch/eventRule:EventRule": { name: "rule" },
   "aws:autoscaling/group:Group": { name: "group" },
 };
 
@@ -43,7 +45,7 @@ export async function runAws<T>(program: () => T | Promise<T>, options: RunOptio
 export async function runStack(plan: AwsPlan, zone = "us-east-1b") {
   return runAws(() => {
     const cache = new DataVolume("image-gen", { plan: plan.volume, zone, stack: plan.stack });
-    if (plan.snapshots) new SnapshotSchedule("image-gen", { plan: plan.snapshots });
+    if (plan.snapshots) new SnapshotSchedule("image-gen", { plan: plan.snapshots, volumeId: cache.volumeId });
     const zones = pulumi.output(["us-east-1a", "us-east-1b", "us-east-1c"]);
     const where = { region: plan.region, zone: cache.availabilityZone, zones };
     const network = new AwsNetwork("image-gen", { plan: plan.network, ...where });
