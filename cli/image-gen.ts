@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { execa } from "execa";
-import type { Settings } from "../infra/config/settings.ts";
+import type { LocalSettings } from "../infra/config/settings.ts";
 import { planImage } from "../infra/plan/image-plan.ts";
 import type { Context } from "./context.ts";
 import { hasImage, hasVolume } from "./docker.ts";
@@ -81,7 +81,7 @@ export async function askImageGen<T>(
   return body as T;
 }
 
-function onVolume(settings: Settings, image: string): string[] {
+function onVolume(settings: LocalSettings, image: string): string[] {
   const env = { MODEL_ID: settings.modelId, MODEL_REVISION: settings.modelRevision, HF_ENDPOINT: settings.hubEndpoint };
   const flags = Object.entries(env).flatMap(([name, value]) => (value ? ["--env", `${name}=${value}`] : []));
   const token = process.env.HF_TOKEN ? ["--env", "HF_TOKEN"] : [];

@@ -1,4 +1,4 @@
-import type { Settings } from "../infra/config/settings.ts";
+import type { LocalSettings } from "../infra/config/settings.ts";
 import { formatBytes } from "../infra/units.ts";
 import type { Context } from "./context.ts";
 import { findContainer, findEngine, freeBytes, hasImage, hasVolume, pullImage } from "./docker.ts";
@@ -18,7 +18,7 @@ const SPARE_BYTES = 1e9;
 const CONFIRM_S = 60;
 
 /** All that Docker mode needs and this machine may lack; cheapest first, so that the answer comes soon. */
-export async function findTools(context: Context, settings: Settings): Promise<Tools> {
+export async function findTools(context: Context, settings: LocalSettings): Promise<Tools> {
   const engine = await findEngine();
   if (!engine.ok) return engine;
   // A service that is there already was built from it; it need not be built again.
@@ -33,7 +33,7 @@ export async function findTools(context: Context, settings: Settings): Promise<T
 }
 
 /** Brings the stack up by Pulumi, showing the service's own progress meanwhile; returns what it says when ready. */
-export async function upInDocker(context: Context, settings: Settings, root: string | undefined): Promise<Readyz> {
+export async function upInDocker(context: Context, settings: LocalSettings, root: string | undefined): Promise<Readyz> {
   const { paths, files, progress, signal } = context;
   await requirePort(context, settings);
   await requireRoom(context, settings);
@@ -93,7 +93,7 @@ function watchService(url: string, { progress, signal }: Context) {
   };
 }
 
-async function requirePort({ paths }: Context, settings: Settings): Promise<void> {
+async function requirePort({ paths }: Context, settings: LocalSettings): Promise<void> {
   const { port, bindAddress, containerName } = settings;
   if (await isPortFree(port, bindAddress)) return;
   const own = await findContainer(containerName);
@@ -103,7 +103,7 @@ async function requirePort({ paths }: Context, settings: Settings): Promise<void
   throw new CliError(`Port ${port} is taken${by}. Fix: imagegen up --port ${port + 1}`, EXIT.machine);
 }
 
-async function requireRoom({ paths }: Context, settings: Settings): Promise<void> {
+async function requireRoom({ paths }: Context, settings: LocalSettings): Promise<void> {
   const engine = await findEngine();
   const free = engine.ok ? freeBytes(engine.rootDir) : undefined;
   if (free === undefined) return;

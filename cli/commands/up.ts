@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Settings } from "../../infra/config/settings.ts";
+import type { LocalSettings } from "../../infra/config/settings.ts";
 import { readMachine } from "../../infra/machine.ts";
 import { type CommonOptions, type Context, openContext, print } from "../context.ts";
 import { findContainer } from "../docker.ts";
@@ -100,7 +100,7 @@ async function up(context: Context, options: UpOptions): Promise<UpResult> {
   };
 }
 
-async function inDocker(context: Context, settings: Settings, root: string | undefined): Promise<Readyz> {
+async function inDocker(context: Context, settings: LocalSettings, root: string | undefined): Promise<Readyz> {
   const running = readRecord(context.paths.processFile);
   if (running) {
     context.progress.line(`Stopping the service that runs as a process (pid ${running.pid}) …`);
@@ -109,7 +109,7 @@ async function inDocker(context: Context, settings: Settings, root: string | und
   return upInDocker(context, settings, root);
 }
 
-async function asProcess(context: Context, settings: Settings): Promise<Readyz> {
+async function asProcess(context: Context, settings: LocalSettings): Promise<Readyz> {
   const { paths, files, progress, signal } = context;
   const container = await findContainer(settings.containerName);
   if (container?.running && container.ports.includes(settings.port)) {
