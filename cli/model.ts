@@ -1,5 +1,5 @@
 import { KEYS } from "../infra/config/schema.ts";
-import type { Settings } from "../infra/config/settings.ts";
+import type { LocalSettings } from "../infra/config/settings.ts";
 import { readMachine } from "../infra/machine.ts";
 import { makePlan, type Plan } from "../infra/plan/plan.ts";
 import type { Paths } from "./paths.ts";
@@ -28,13 +28,13 @@ export function chooseModel(facts: {
   return { id: DEMO_MODEL, why: "no-gpu", note };
 }
 
-/** Settings with the model that is to be served in them. */
-export function withModel(settings: Settings, choice: ModelChoice): Settings {
+/** LocalSettings with the model that is to be served in them. */
+export function withModel(settings: LocalSettings, choice: ModelChoice): LocalSettings {
   return { ...settings, modelId: choice.id };
 }
 
 /** The decisions that the program will make of these settings: sizes, times, names, the address. */
-export async function planOf(paths: Paths, settings: Settings): Promise<Plan> {
+export async function planOf(paths: Paths, settings: LocalSettings): Promise<Plan> {
   // Loaded here because it brings Pulumi's SDK, which takes half a second.
   const { readManifest } = await import("../infra/manifests.ts");
   return makePlan(settings, readManifest(settings.modelId, paths.manifests), readMachine());

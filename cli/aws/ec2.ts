@@ -29,6 +29,8 @@ export interface DataVolume {
   readonly zone: string;
   readonly sizeGb: number;
   readonly attachedTo: string | null;
+  /** The snapshot that it was made from. */
+  readonly madeFrom: string | null;
 }
 
 export interface Snapshot {
@@ -205,6 +207,7 @@ function readVolume(volume: RawVolume): DataVolume {
     zone: volume.AvailabilityZone ?? "",
     sizeGb: volume.Size ?? 0,
     attachedTo: volume.Attachments?.find(({ State }) => State !== "detached")?.InstanceId ?? null,
+    madeFrom: volume.SnapshotId || null,
   };
 }
 

@@ -17,6 +17,8 @@ export interface StackOutputs {
   readonly modelId: string | null;
 }
 
+/** The name of the container on a host, which the guide gave it. */
+const CONTAINER = "image-game-image-gen";
 const TIMEOUT_MS = 60_000;
 
 /** Reads the outputs from Pulumi's state; null when there is no such stack. */
@@ -37,11 +39,7 @@ export async function readOutputs({ paths, files }: Context): Promise<Record<str
 }
 
 /** The outputs with the names that the program gives by itself where an `up` did not come to its end. */
-export function parseOutputs(
-  stack: string,
-  raw: Record<string, unknown>,
-  fallback: { containerName: string },
-): StackOutputs {
+export function parseOutputs(stack: string, raw: Readonly<Record<string, unknown>>): StackOutputs {
   const text = (name: string) => {
     const value = raw[name];
     return typeof value === "string" && value !== "" ? value : null;
@@ -53,7 +51,7 @@ export function parseOutputs(
     availabilityZone: text("availabilityZone"),
     parameterPrefix: text("parameterPrefix") ?? `/imagegen/${stack}`,
     logGroup: text("logGroup") ?? `/imagegen/${stack}`,
-    containerName: text("containerName") ?? fallback.containerName,
+    containerName: text("containerName") ?? CONTAINER,
     imageReference: text("imageReference"),
     modelId: text("modelId"),
   };

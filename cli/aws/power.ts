@@ -1,7 +1,8 @@
 import { formatSeconds } from "../../infra/units.ts";
 import type { Context } from "../context.ts";
-import { CliError } from "../exit.ts";
+import { CliError, EXIT } from "../exit.ts";
 import { renderReadyz } from "../readyz.ts";
+import { readText } from "../stack-config.ts";
 import { describeRefusal, refusalIn } from "./capacity.ts";
 import type { Host } from "./ec2.ts";
 import { explainAws } from "./errors.ts";
@@ -13,6 +14,7 @@ type Wait = Pick<Patience, "everySeconds">;
 
 const STOP_S = 900;
 const START_S = 600;
+const PATIENCE_S = 120;
 
 /** Stops the host, so that only its disks cost money. Waits until it is stopped; nothing to do when it is. */
 export async function stopHost(
@@ -39,7 +41,7 @@ export async function stopHost(
 /** Starts the host and waits until EC2 calls it running. */
 export async function startHost(
   { progress, signal }: Context,
-  { name, ec2 }: AwsStack,
+  { name, ec2 }: Pick<AwsStack, "name" | "ec2">,
   host: Host,
   { everySeconds = 5 }: Partial<Wait> = {},
 ): Promise<void> {
@@ -73,6 +75,7 @@ export async function waitForService(
   { instance, since, timeoutSeconds }: { instance: string; since: number; timeoutSeconds: number },
   { everySeconds = 5 }: Partial<Wait> = {},
 ): Promise<ReadyRecord> {
+  let failing: number | undefined;
   const found = await until(
     `The service on ${instance} to be ready (see imagegen logs --stack ${stack.name})`,
     { signal, everySeconds, timeoutSeconds },
@@ -80,7 +83,12 @@ export async function waitForService(
       const record = await readRecord(stack);
       const verdict = judgeRecord(record, { instance, now: Date.now(), since });
       if (verdict.kind === "ready") return record ?? undefined;
-      if (verdict.kind === "failed") {
+      if (verdict.kind !== "failed") failing = undefined;
+      else {
+        // The service tries again by itself what may pass.
+        failing ??= performance.now();
+        const patient = record?.ready?.error?.retryable === true && performance.now() - failing < PATIENCE_S * 1000;
+        if (patient) return undefined;
         const log = record?.log.slice(-20).map((line) => `\n  ${line}`) ?? [];
         throw new CliError(`The service on ${instance} failed: ${verdict.text}${log.join("")}`);
       }
@@ -93,4 +101,11 @@ export async function waitForService(
   );
   progress.settle();
   return found;
+}
+
+/** A group that heals itself would replace a host that was stopped. */
+export function refuseSelfHealing({ files }: Pick<Context, "files">, done: string): void {
+  if (readText(files.config(), "selfHealing") !== "true") return;
+  const mend = `imagegen up --stack ${files.name} --config selfHealing=false`;
+  throw new CliError(`A host that heals itself can't be ${done}: it would be made anew. Fix: ${mend}`, EXIT.usage);
 }

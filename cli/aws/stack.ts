@@ -1,18 +1,12 @@
 import { PROJECT } from "../../infra/config/settings.ts";
 import type { Context } from "../context.ts";
 import { CliError, EXIT } from "../exit.ts";
-import { readText } from "../stack-config.ts";
 import { type Access, accessOf } from "./access.ts";
 import { type Ec2, type Host, openEc2 } from "./ec2.ts";
 import { explainAws } from "./errors.ts";
 import { parseOutputs, readOutputs, type StackOutputs } from "./outputs.ts";
 import { parseRecord, type ReadyRecord } from "./record.ts";
 import { openSsm, type Ssm } from "./ssm.ts";
-
-/** True for stacks whose service runs on a host in AWS. */
-export function isAws({ files }: Context): boolean {
-  return readText(files.config(), "target") === "aws";
-}
 
 /** A stack in AWS, with what the last `up` made of it. */
 export interface AwsStack {
@@ -32,9 +26,8 @@ export function tagsOf(stack: string): Readonly<Record<string, string>> {
 export async function openStack(context: Context): Promise<AwsStack> {
   const { files } = context;
   const config = files.config();
-  const containerName = readText(config, "containerName") ?? "image-game-image-gen";
   const raw = (await readOutputs(context)) ?? {};
-  return connect(files.name, accessOf(files.name, config), parseOutputs(files.name, raw, { containerName }));
+  return connect(files.name, accessOf(files.name, config), parseOutputs(files.name, raw));
 }
 
 export async function connect(name: string, access: Access, outputs: StackOutputs): Promise<AwsStack> {
