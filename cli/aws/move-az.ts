@@ -5,7 +5,7 @@ import { checkedSettings, qualify } from "../stack-config.ts";
 import { attemptsOf } from "./capacity.ts";
 import type { Host, Snapshot } from "./ec2.ts";
 import { explainAws } from "./errors.ts";
-import { describeStep, type MoveConfig, type MoveFacts, type MoveStep, moveTags, planMove } from "./move.ts";
+import { describeStep, type MoveFacts, type MoveStep, moveTags, planMove } from "./move.ts";
 import { stopHost } from "./power.ts";
 import { snapshotVolume, waitForSnapshot } from "./snapshot.ts";
 import { type AwsStack, findHost, openStack } from "./stack.ts";
@@ -42,53 +42,66 @@ export async function moveAz(
   const lines = steps.map((step) => describeStep(step, facts));
   const moved: Moved = { zone, steps: lines, dryRun: options.dryRun === true, kept: facts.volumeId };
   if (options.dryRun) return moved;
-  let snapshot: string | null = null;
+  const pace = everySeconds === undefined ? {} : { everySeconds };
+  const move: Move = { context, stack, facts, pace, up, subnet: options.subnet, adopted: settings.volumeId !== null };
+  let snapshot: string | undefined;
   for (const [index, step] of steps.entries()) {
     progress.line(`${index + 1}/${steps.length} ${lines[index]} …`);
-    snapshot = (await doStep(context, stack, facts, step, snapshot, options, up, everySeconds)) ?? snapshot;
+    snapshot = (await doStep(move, step, snapshot)) ?? snapshot;
   }
   return moved;
 }
 
+/** What every step of one move works on. */
+interface Move {
+  readonly context: Context;
+  readonly stack: AwsStack;
+  readonly facts: MoveFacts & { readonly host: Host | null };
+  readonly pace: { readonly everySeconds?: number };
+  readonly up: () => Promise<unknown>;
+  readonly subnet: string | undefined;
+  /** The volume is one that config names by its id. */
+  readonly adopted: boolean;
+}
+
 /** Does one step; returns the snapshot that the next steps need, where this one made or awaited it. */
-async function doStep(
-  context: Context,
-  stack: AwsStack,
-  { zone, host, volumeId }: MoveFacts & { host: Host | null },
-  step: MoveStep,
-  snapshot: string | null,
-  { subnet }: MoveOptions,
-  up: () => Promise<unknown>,
-  everySeconds: number | undefined,
-): Promise<string | undefined> {
-  const pace = everySeconds === undefined ? {} : { everySeconds };
+async function doStep(move: Move, step: MoveStep, snapshot: string | undefined): Promise<string | undefined> {
+  const { context, stack, facts, pace, up } = move;
   switch (step.do) {
     case "stop":
-      if (host) await stopHost(context, stack, host, pace);
+      if (facts.host) await stopHost(context, stack, facts.host, pace);
       return undefined;
     case "snapshot":
       return (await snapshotVolume(context, stack, step.tags, pace)).id;
     case "wait":
-      return (await waitForSnapshot(context, stack, step.snapshot, { everySeconds: everySeconds ?? 10 })).id;
+      return (await waitForSnapshot(context, stack, step.snapshot, pace)).id;
     case "config": {
-      const from = step.snapshot ?? snapshot;
-      const values: Partial<MoveConfig> & { subnetId?: string } = {
-        availabilityZone: zone,
-        ...(from === null ? {} : { volumeSnapshotId: from, volumeGeneration: String(step.generation) }),
-        ...(subnet ? { subnetId: subnet } : {}),
-      };
-      const file = context.files.pin(
-        Object.fromEntries(Object.entries(values).map(([key, value]) => [qualify(key), value])),
-      );
+      const file = context.files.pin(configOf(move, step.generation, step.snapshot ?? snapshot));
       context.progress.line(`Written to ${file}: commit it, so that no other run makes the old zone's host again.`);
       return undefined;
     }
     case "up":
       await up();
-      if (volumeId)
-        context.progress.line(`${volumeId} is kept. When all is well: aws ec2 delete-volume --volume-id ${volumeId}`);
+      if (facts.volumeId) context.progress.line(keptLine(facts.volumeId));
       return undefined;
   }
+}
+
+const keptLine = (id: string) => `${id} is kept. When all is well: aws ec2 delete-volume --volume-id ${id}`;
+
+/** The config of the new place: the snapshot makes a volume of another generation, beside the old one. */
+function configOf(
+  { facts: { zone }, subnet, adopted }: Move,
+  generation: number,
+  snapshot: string | undefined,
+): Record<string, string> {
+  const values = {
+    availabilityZone: zone,
+    ...(snapshot === undefined ? {} : { volumeSnapshotId: snapshot, volumeGeneration: String(generation) }),
+    ...(adopted && snapshot !== undefined ? { volumeId: "" } : {}),
+    ...(subnet ? { subnetId: subnet } : {}),
+  };
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [qualify(key), value]));
 }
 
 async function gather(

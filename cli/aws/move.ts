@@ -18,13 +18,6 @@ export interface MoveFacts {
   readonly given: string | null;
 }
 
-/** The values of the stack's config that make a volume of another generation, in its new zone. */
-export interface MoveConfig {
-  readonly availabilityZone: string;
-  readonly volumeSnapshotId: string;
-  readonly volumeGeneration: string;
-}
-
 export type MoveStep =
   | { readonly do: "stop"; readonly host: string }
   | { readonly do: "snapshot"; readonly volume: string; readonly tags: Readonly<Record<string, string>> }

@@ -49,7 +49,7 @@ export async function waitForSnapshot(
   { progress, signal }: Context,
   { ec2 }: AwsStack,
   id: string,
-  { everySeconds }: { everySeconds: number },
+  { everySeconds = 10 }: { everySeconds?: number } = {},
 ): Promise<Snapshot> {
   const started = performance.now();
   const done = await until(`The snapshot ${id}`, { signal, everySeconds, timeoutSeconds: LONGEST_S }, async () => {

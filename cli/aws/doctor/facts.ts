@@ -12,7 +12,7 @@ import type { DataVolume, Ec2, Host, TypeFacts } from "../ec2.ts";
 import { describeFailure, ifKnown, type Known } from "../errors.ts";
 import type { ReadyRecord } from "../record.ts";
 import type { HostWishes } from "../wishes.ts";
-import { cudaOf } from "./drivers.ts";
+import { cudaOf, type DriverFit, driverFor } from "./drivers.ts";
 
 export interface QuotaFacts {
   readonly name: string;
@@ -40,6 +40,8 @@ export interface AwsFacts {
   readonly record: Known<ReadyRecord | null>;
   /** CUDA of the image's packages, "13.2"; null: not to be told from the lock. */
   readonly cuda: string | null;
+  /** Null: the AMI or the CUDA is not in the table. */
+  readonly driver: DriverFit | null;
   readonly buildx: boolean;
   readonly tools: { readonly aws: boolean; readonly plugin: boolean };
   readonly now: number;
@@ -60,6 +62,7 @@ export async function gatherAwsFacts(
   looks: StackLooks,
 ): Promise<AwsFacts> {
   const attempts = attemptsOf(wishes);
+  const cuda = cudaOf(join(paths.imageGen, "requirements.lock"));
   const names = [...new Set(attempts.map(({ type }) => type))];
   const caller = await callerOf(access);
   const nothing = { known: false, why: "the credentials do not work" } as const;
@@ -87,7 +90,8 @@ export async function gatherAwsFacts(
     host,
     volume,
     record,
-    cuda: cudaOf(join(paths.imageGen, "requirements.lock")),
+    cuda,
+    driver: driverFor(wishes.ami, cuda),
     buildx,
     tools: { aws, plugin },
     now: Date.now(),

@@ -2,7 +2,7 @@ import type { Finding } from "../../doctor/judge.ts";
 import { type Attempt, quotaOf } from "../capacity.ts";
 import type { TypeFacts } from "../ec2.ts";
 import { judgeRecord } from "../record.ts";
-import { amisFor, driverFor } from "./drivers.ts";
+import { amisFor } from "./drivers.ts";
 import type { AwsFacts, QuotaFacts } from "./facts.ts";
 import { TUNNEL_MENDS } from "./mends.ts";
 
@@ -172,8 +172,7 @@ function judgeEbs(
   );
 }
 
-function driver({ wishes: { ami, amiId }, cuda, stack }: AwsFacts): Finding[] {
-  const found = driverFor(ami, cuda);
+function driver({ wishes: { ami, amiId }, cuda, driver: found, stack }: AwsFacts): Finding[] {
   if (!found) return [unknown("driver", `which driver ${ami} has, or which CUDA the image, is not in the table.`)];
   const text = `${ami} has driver ${found.driver} (${found.seen}), CUDA ${cuda} needs ${found.needed}`;
   if (found.fits) return [finding("ok", "driver", amiId ? `${text}; pinned: ${amiId}` : text)];
