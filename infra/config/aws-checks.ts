@@ -112,8 +112,8 @@ const OIDC_KEYS = [
   "oidcClientSecretArn",
 ] as const;
 
-/** A sixteenth of the internet or more: two halves are as open as the whole. */
-const isVast = (cidr: string) => Number(cidr.split("/")[1]) <= 4;
+/** Wider than anybody's own network: two halves of the internet are as open as the whole. */
+const isVast = (cidr: string) => Number(cidr.split("/")[1]) < 8;
 
 /** Every problem between keys, one line each. */
 export function awsProblems(settings: AwsSettings): readonly string[] {

@@ -34,13 +34,9 @@ export function hostStatements(plan: AwsHostPlan, subjects: PolicySubjects): rea
   return [
     allow("RegistryToken", ["ecr:GetAuthorizationToken"], "*"),
     allow("Pull", [...PULL], subjects.repositoryArn),
-    allow("ReadDeployment", ["ssm:GetParameter"], [deploymentArn, readyArn]),
+    allow("ReadDeployment", ["ssm:GetParameter"], deploymentArn),
     allow("WriteReady", ["ssm:PutParameter"], readyArn),
-    allow(
-      "Logs",
-      ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
-      [subjects.logGroupArn, `${subjects.logGroupArn}:*`],
-    ),
+    allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [subjects.logGroupArn, `${subjects.logGroupArn}:*`]),
     {
       ...allow("Metrics", ["cloudwatch:PutMetricData"], "*"),
       Condition: { StringEquals: { "cloudwatch:namespace": METRICS } },
@@ -59,34 +55,27 @@ export const METRICS = "ImageGen";
 
 const PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"] as const;
 
-/** The agent's register and its channels: what AWS's managed policy has, without its parameters, documents and tags. */
+/** The agent's register and its channels, which commands come by too since its version 3.3.40. */
 const SESSIONS = [
   "ssm:UpdateInstanceInformation",
   "ssmmessages:CreateControlChannel",
   "ssmmessages:CreateDataChannel",
   "ssmmessages:OpenControlChannel",
   "ssmmessages:OpenDataChannel",
-  "ec2messages:AcknowledgeMessage",
-  "ec2messages:DeleteMessage",
-  "ec2messages:FailMessage",
-  "ec2messages:GetEndpoint",
-  "ec2messages:GetMessages",
-  "ec2messages:SendReply",
 ] as const;
 
-/** A host of a group takes the volume itself: this one, and only onto hosts of this stack. */
+/** A host of a group takes the volume itself: this one, and only onto hosts of this stack. It can take it from nobody. */
 function selfAttach(stack: string, volumeArn: string): readonly Statement[] {
   const [prefix = ""] = volumeArn.split(":volume/");
   return [
-    { Sid: "OwnVolume", Effect: "Allow", Action: ["ec2:AttachVolume", "ec2:DetachVolume"], Resource: volumeArn },
+    { Sid: "OwnVolume", Effect: "Allow", Action: ["ec2:AttachVolume"], Resource: volumeArn },
     {
       Sid: "OwnHosts",
       Effect: "Allow",
-      Action: ["ec2:AttachVolume", "ec2:DetachVolume"],
+      Action: ["ec2:AttachVolume"],
       Resource: `${prefix}:instance/*`,
       Condition: { StringEquals: { "aws:ResourceTag/imagegen:stack": stack } },
     },
-    { Sid: "Look", Effect: "Allow", Action: ["ec2:DescribeInstances", "ec2:DescribeVolumes"], Resource: "*" },
   ];
 }
 

@@ -26,6 +26,7 @@ export interface AwsOutputs {
   readonly parameterPrefix: pulumi.Output<string>;
   readonly deploymentId: pulumi.Output<string>;
   readonly repository: pulumi.Output<string>;
+  readonly imageReference: pulumi.Output<string>;
   readonly imageDigest: pulumi.Output<string>;
   readonly logGroup: pulumi.Output<string>;
 }
@@ -65,6 +66,7 @@ export function awsOutputs(plan: AwsPlan, { image, cache, host, access, ready }:
     parameterPrefix: whenReady(plan.host.parameters),
     deploymentId: whenReady(host.deploymentId),
     repository: whenReady(image.repositoryUrl),
+    imageReference: whenReady(image.imageReference),
     imageDigest: whenReady(image.imageReference.apply((reference) => reference.split("@")[1] ?? "")),
     logGroup: whenReady(host.logGroup),
   };

@@ -59,7 +59,6 @@ function endpointsOf(settings: AwsSettings): string[] {
     "ecr.dkr",
     "ssm",
     "ssmmessages",
-    "ec2messages",
     "logs",
     "monitoring",
     ...(secrets ? ["secretsmanager"] : []),

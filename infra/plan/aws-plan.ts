@@ -31,7 +31,7 @@ export interface AwsPlan {
   readonly startUp: AwsStartUpPlan;
   readonly cost: CostPlan;
   /** What works, but not as its numbers promise. */
-  readonly warnings: readonly string[];
+  readonly notes: readonly string[];
 }
 
 export function makeAwsPlan(settings: AwsSettings, manifest: Manifest | null, stack: string): AwsPlan {
@@ -65,7 +65,7 @@ export function makeAwsPlan(settings: AwsSettings, manifest: Manifest | null, st
     health: planAwsHealth(settings, stack, manifest, model, bytes),
     startUp,
     cost: planCost({ host, volume, network, access, imageBytes: bytes, snapshots }),
-    warnings: warningsOf(host, startUp),
+    notes: notesOf(host, startUp),
   };
 }
 
@@ -81,7 +81,7 @@ export function unfitInstanceTypes({ host }: Pick<AwsPlan, "host">): readonly st
   });
 }
 
-function warningsOf(host: AwsHostPlan, startUp: AwsStartUpPlan): string[] {
+function notesOf(host: AwsHostPlan, startUp: AwsStartUpPlan): string[] {
   const type = INSTANCE_TYPES[host.instanceType];
   if (!type)
     return [`${host.instanceType} is not in the table: its GPU, its disk's speed and its price are not judged.`];

@@ -63,7 +63,3 @@ export function capacityHook(plan: AwsHostPlan): pulumi.ErrorHook {
     return false;
   });
 }
-
-export function warn(lines: readonly string[]): void {
-  for (const line of lines) void pulumi.log.warn(line);
-}

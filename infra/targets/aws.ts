@@ -12,14 +12,13 @@ import { RegistryImage } from "../image/registry-image.ts";
 import { readManifest } from "../manifests.ts";
 import { type AwsOutputs, awsOutputs } from "../outputs/aws-outputs.ts";
 import { makeAwsPlan, unfitInstanceTypes } from "../plan/aws-plan.ts";
-import { capacityHook, findAmi, findZone, listZones, profileOf, providerOf, warn } from "./aws-account.ts";
+import { capacityHook, findAmi, findZone, listZones, profileOf, providerOf } from "./aws-account.ts";
 import type { Context } from "./context.ts";
 
 export function aws(settings: AwsSettings, { name, stack, preview, hfToken, report }: Context): AwsOutputs {
   const plan = makeAwsPlan(settings, readManifest(settings.modelId), stack);
   const unfit = unfitInstanceTypes(plan);
   if (unfit.length > 0) throw new UserError(unfit);
-  warn(plan.warnings);
   const opts = { provider: providerOf(name, plan) };
 
   const image = new RegistryImage(name, { plan: plan.image, hfToken }, opts);
