@@ -55,7 +55,7 @@ def _lay(model: ReadyModel, manifest: Manifest, place: Path, below: str, what: s
     with clear_errors(place.parent, what):
         shutil.rmtree(fresh, ignore_errors=True)
         (fresh / below).mkdir(parents=True)
-        require_room(fresh, manifest.bytes_total, what)
+        require_room(fresh, manifest.bytes_total, what, 2 * len(manifest.files))
         try:
             for file in manifest.files:
                 _copy(model.directory / file.path, fresh / below / file.path, file)

@@ -16,7 +16,7 @@ from image_gen.store.journal import RangeJournal
 from image_gen.store.layout import RepoLayout
 from image_gen.store.locate import is_whole, missing_files
 from image_gen.store.manifest import Manifest, ManifestFile
-from image_gen.store.orphans import sweep
+from image_gen.store.orphans import sweep_downloads
 from image_gen.store.place import put_blob, put_links
 from image_gen.store.progress import Meter, OnProgress
 from image_gen.store.ranges import RangedFile, RangeSupport
@@ -26,6 +26,7 @@ from image_gen.store.volume import clear_errors, require_room
 
 # Room for directories, links and what other programs write meanwhile.
 _SPARE_BYTES = 4 << 20
+_SPARE_INODES = 16
 _POLL_SECONDS = 0.2
 
 _Task = Callable[[], None]
@@ -61,10 +62,11 @@ class Fetch:
         with clear_errors(self._settings.volume_root, f"fetching {self._manifest.model_id}"):
             for path in (self._layout.blobs, self._layout.snapshot(self._manifest.revision)):
                 path.mkdir(parents=True, exist_ok=True)
-            sweep(self._layout, {file.content_key for file in self._manifest.files})
-            require_room(
-                self._layout.blobs, self._needed(contents) + _SPARE_BYTES, f"fetching {self._manifest.model_id}"
-            )
+            sweep_downloads(self._layout, {file.content_key for file in self._manifest.files})
+            # For each file a content with its journal, and a link.
+            inodes = 3 * sum(map(len, contents)) + _SPARE_INODES if contents else 0
+            needed = self._needed(contents) + _SPARE_BYTES
+            require_room(self._layout.blobs, needed, f"fetching {self._manifest.model_id}", inodes)
         self._all(contents, meter)
         return self._fetched
 
