@@ -9,7 +9,7 @@ from image_gen.errors import ImageGenError
 from image_gen.store.adopt import adopt
 from image_gen.store.catalogue import Catalogue
 from image_gen.store.fetch import Fetch, not_offline, waiting
-from image_gen.store.http import HubClient
+from image_gen.store.http import HubClient, HubSource
 from image_gen.store.layout import RepoLayout
 from image_gen.store.locate import ReadyModel, has_blob, locate_baked, locate_cached, missing_files, ready
 from image_gen.store.lock import file_lock
@@ -104,7 +104,8 @@ class Ensure:
         elif not is_commit(self._revision):
             put_ref(self._layout, self._revision, manifest.revision)
         proven = frozenset(file.path for file in self._missing(manifest) if not has_blob(self._layout, file))
-        fetched = Fetch(self._settings, manifest, client, on_progress, cancel).run()
+        source = HubSource(client, manifest, self._settings.endpoint)
+        fetched = Fetch(self._settings, manifest, source, on_progress, cancel).run()
         lost = self._missing(manifest)
         if lost:
             raise ImageGenError(

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
+from image_gen.store.attempts import check_cancelled
 from image_gen.store.digest import CHUNK_BYTES, ContentDigest
-from image_gen.store.http import check_cancelled
 from image_gen.store.inventory import Holding
 from image_gen.store.locate import is_whole
 from image_gen.store.manifest import ManifestFile

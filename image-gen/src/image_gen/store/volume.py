@@ -92,8 +92,8 @@ def _out_of_inodes(mount: Mount, what: str, needed: int | None) -> ImageGenError
     return ImageGenError(
         "DISK_FULL",
         f"Not enough inodes: {what} {need}, {mount.files_free} can be made on {mount.path} "
-        f"({mount.filesystem}), though {human(mount.bytes_free)} are free. Remove small files from it (`df -i {mount.path}` counts them), or use "
-        "a volume that was made with more inodes.",
+        f"({mount.filesystem}), though {human(mount.bytes_free)} are free. Remove small files from it (`df -i` counts "
+        "them), or use a volume that was made with more inodes.",
     )
 
 

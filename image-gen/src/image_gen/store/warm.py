@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from image_gen.store.attempts import check_cancelled
 from image_gen.store.digest import ContentDigest
-from image_gen.store.http import check_cancelled
 from image_gen.store.manifest import ManifestFile
 from image_gen.store.progress import Meter
 
