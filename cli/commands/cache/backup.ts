@@ -6,7 +6,7 @@ import { formatBytes } from "../../../infra/units.ts";
 import { type CommonOptions, type Context, openContext, print } from "../../context.ts";
 import { CliError } from "../../exit.ts";
 import { findRunner } from "../../image-gen.ts";
-import { ownCode } from "./pass-through.ts";
+import { isBucket, ownCode, passThrough } from "./pass-through.ts";
 
 const DEFAULT_FILE = "model-cache-backup.tar";
 
@@ -15,16 +15,19 @@ Examples:
   imagegen cache backup                              into ${DEFAULT_FILE}
   imagegen cache backup /mnt/models.tar.zst          compressed by zstd, by its ending (weights hardly shrink)
   imagegen cache backup /mnt/models.tar.gz           by gzip, which any tar reads (slow)
+  imagegen cache backup s3://bucket/models.tar.zst   with the AWS_* variables that are set here
   imagegen cache backup - | ssh other 'cat > models.tar'`;
 
 export function addBackup(cache: Command, signal: AbortSignal): void {
   cache
     .command("backup")
     .description("write the cache to a tar file")
-    .argument("[file]", "where to; - is stdout", DEFAULT_FILE)
+    .argument("[file]", "a file or s3://bucket/key; - is stdout", DEFAULT_FILE)
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, _options: unknown, command: Command) => {
       const context = openContext(command.optsWithGlobals<CommonOptions>(), signal);
+      // A bucket is written to from where the cache is; nothing comes through here.
+      if (isBucket(file)) return passThrough(context, ["backup", "--output", file]);
       const bytes = await backup(context, file);
       if (file !== "-") print(context, { file, bytes }, () => `${file}: ${formatBytes(bytes)}`);
     });

@@ -85,13 +85,13 @@ class _Commands:
     def moving(self) -> None:
         backup = self._add("backup", "Write the complete models into a tar that `restore`, or plain tar, brings back.")
         self._add_model(backup, None)
-        backup.add_argument("--output", default="-", metavar="FILE", help="a file; - is stdout (default)")
+        backup.add_argument("--output", default="-", metavar="FILE", help="a file, s3://bucket/key; - is stdout")
         how = backup.add_mutually_exclusive_group()
         for name, endings in (("gzip", ".gz or .tgz"), ("zstd", ".zst or .tzst, fast")):
             text = f"compress; so does a name that ends in {endings}"
             how.add_argument(f"--{name}", dest="compress", action="store_const", const=name, help=text)
         restore = self._add("restore", "Bring models back from a backup; nothing changes before all of it is verified.")
-        restore.add_argument("--input", default="-", metavar="FILE", help="a file; - is stdin (default)")
+        restore.add_argument("--input", default="-", metavar="FILE", help="a file, s3://bucket/key; - is stdin")
         bake = self._add("bake", "Lay a model down as a plain directory for a container image.")
         self._add_model(bake, None, required=True)
         self._add_revision(bake)
@@ -102,10 +102,12 @@ class _Commands:
             "--cache", metavar="DIR", help="where downloads are kept (default: the cache of the environment)"
         )
 
-        mirror = self._add("mirror", "Lay a model down for IMAGE_GEN_MIRROR=file:///DIR, on hosts that reach no hub.")
+        mirror = self._add("mirror", "Lay a model down for IMAGE_GEN_MIRROR, on hosts that reach no hub.")
         self._add_model(mirror, self._served)
         self._add_revision(mirror)
-        mirror.add_argument("--output", dest="output_dir", required=True, metavar="DIR", help="the mirror's directory")
+        mirror.add_argument(
+            "--output", dest="output_dir", required=True, metavar="DIR", help="a directory, or s3://bucket/prefix"
+        )
 
     def manifests(self) -> None:
         resolve = self._add("resolve", "Print the manifest of a model: its commit and the files that would be fetched.")

@@ -60,6 +60,7 @@ class Ensure:
         """The model, after its missing files came from the mirror or the hub, one process at a time for a model."""
         copied = fill_from_mirror(self._settings, self._model_id, self._revision, on_progress, cancel)
         if copied and (found := self.here()):
+            drop_set_aside(self._layout)
             return replace(found, source="download", bytes_fetched=copied)
         try:
             return self._fetched(on_progress, cancel)
@@ -69,8 +70,17 @@ class Ensure:
             if not adopted or self._catalogue.find(self._model_id, self._revision):
                 if error.code in _NO_ANSWER and set_aside_files(self._layout):
                     raise not_mended(self._layout, error) from error
-                raise
+                raise self._after_mirror(error) from error
             return adopted
+
+    def _after_mirror(self, error: ImageGenError) -> ImageGenError:
+        """Where there is a mirror, a hub that does not answer is not what has to be mended."""
+        if self._settings.mirror is None or error.code not in _NO_ANSWER:
+            return error
+        text = (
+            f"The mirror {self._settings.mirror} lacks {self._model_id} or parts of it (see the log). {error.message}"
+        )
+        return ImageGenError(error.code, text, retryable=error.retryable)
 
     def mended(self, on_progress: OnProgress | None, cancel: threading.Event) -> ReadyModel:
         """The model after damaged files were set aside: as another service has mended it, or from the hub."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from image_gen.errors import ImageGenError
+from image_gen.store.address import S3Address
 from image_gen.store.catalogue import Catalogue
 from image_gen.store.directory import Directory
 from image_gen.store.fetch import Fetch, waiting
@@ -58,11 +59,14 @@ def fill_from_mirror(
     cancel: threading.Event,
 ) -> int:
     """Brings what the mirror has of a model into the cache, and returns the bytes that came. What it lacks, or has
-    damaged, is left to the hub and told in the log. Raises DISK_FULL, CACHE_NOT_WRITABLE, CANCELLED, MANIFEST_INVALID.
+    damaged, is left to the hub and told in the log.
+
+    Raises DISK_FULL, CACHE_NOT_WRITABLE, CANCELLED, MANIFEST_INVALID, and S3_… where a bucket can't be asked: what was
+    meant to come from there is not taken from elsewhere unsaid.
     """
     if settings.mirror is None:
         return 0
-    with _opened(settings.mirror) as mirror:
+    with _opened(settings, settings.mirror, cancel) as mirror:
         with clear_errors(Path(mirror.place), f"looking for {model_id}"):
             found = _find(settings, mirror, model_id, revision)
         if found is None:
@@ -78,8 +82,12 @@ def fill_from_mirror(
             return Fetch(settings, manifest, mirror.source(path), on_progress, cancel, lenient=True).run()
 
 
-def _opened(place: Path) -> Mirror:
-    return Directory(place)
+def _opened(settings: StoreSettings, place: Path | S3Address, cancel: threading.Event) -> Mirror:
+    if isinstance(place, Path):
+        return Directory(place)
+    from image_gen.store.bucket import Bucket
+
+    return Bucket(settings, place, cancel)
 
 
 def _find(settings: StoreSettings, mirror: Mirror, model_id: str, revision: str | None) -> tuple[str, Manifest] | None:

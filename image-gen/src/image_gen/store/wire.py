@@ -57,7 +57,7 @@ class Wire:
         asked = "" if not start and end is None else f"bytes={start}-{'' if end is None else end - 1}"
         headers = {"Accept-Encoding": "identity"} | ({"Range": asked} if asked else {})
         with self._told(), self._client.stream("GET", url, headers=headers) as answer:
-            if answer.status_code >= 400 and answer.status_code != 416:
+            if answer.status_code >= 300 and answer.status_code != 416:
                 answer.read()
                 raise refused(answer)
             yield self._part_of(answer)
