@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn, Protocol, TypeVar
 
 from image_gen.errors import ImageGenError
-from image_gen.options import DAMAGED, FAILED, INTERRUPTED, OK, REFUSED, USAGE, parser
+from image_gen.options import DAMAGED, DEFAULT_MODEL, FAILED, INTERRUPTED, OK, REFUSED, USAGE, parser
 from image_gen.store import ClearReport, ModelStore, StoreSettings, console
 from image_gen.store.address import SCHEME, S3Address
 from image_gen.store.catalogue import DEMO_ID
@@ -106,6 +106,9 @@ class Command:
                 cancel=self._cancel,
             ),
         )
+        if self._options.model == (self._env.get("MODEL_ID") or DEFAULT_MODEL) and (vae := self._env.get("VAE_ID")):
+            # What the service of this environment needs besides.
+            self._store().ensure_vae(vae, on_progress=self.progress, cancel=self._cancel)
         return self._tell(model, console.ready_text(model))
 
     def verify(self) -> int:
@@ -133,7 +136,7 @@ class Command:
     def gc(self) -> int:
         options = self._options
         report = self._store().collect(
-            older_than=options.older_than, keep_free=options.keep_free, keep=[options.served], dry_run=options.dry_run
+            older_than=options.older_than, keep_free=options.keep_free, keep=options.served, dry_run=options.dry_run
         )
         self._tell(report, console.collect_text(report))
         return OK if report.enough else FAILED
@@ -177,6 +180,11 @@ class Command:
                 cancel=self._cancel,
             ),
         )
+        if self._options.vae:
+            output = Path(self._options.output_dir).absolute()
+            ModelStore(settings).bake(
+                self._options.vae, output, vae=True, on_progress=self.progress, cancel=self._cancel
+            )
         return self._tell(report, console.bake_text(report))
 
     def mirror(self) -> int:

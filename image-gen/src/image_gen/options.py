@@ -74,7 +74,7 @@ class _Commands:
         clear.add_argument("--dry-run", action="store_true", help="only show what would go")
         clear.add_argument("--force", action="store_true", help="also a model that a service is using")
         gc = self._add("gc", "Make room: remove orphans, then models long unused; never one in use or MODEL_ID.")
-        gc.set_defaults(served=self._served)
+        gc.set_defaults(served=[each for each in (self._served, self._env.get("VAE_ID")) if each])
         limits = gc.add_mutually_exclusive_group(required=True)
         limits.add_argument("--older-than", type=_seconds, metavar="AGE", help="models unused for so long: 30d, 12h")
         limits.add_argument(
@@ -98,6 +98,7 @@ class _Commands:
         bake.add_argument(
             "--output", dest="output_dir", default="/opt/models", metavar="DIR", help="default: /opt/models"
         )
+        bake.add_argument("--vae", metavar="ID", help="a VAE for it too, to be used in place of its own")
         bake.add_argument(
             "--cache", metavar="DIR", help="where downloads are kept (default: the cache of the environment)"
         )

@@ -63,6 +63,20 @@ class ModelStore:
         found = self.locate(model_id, revision, model_dir)
         return found or self._ensure(model_id, revision).fetched(on_progress, cancel or threading.Event())
 
+    def ensure_vae(
+        self, vae_id: str, *, on_progress: OnProgress | None = None, cancel: threading.Event | None = None
+    ) -> ReadyModel:
+        """A VAE that has a manifest, complete. Raises VAE_INVALID for anything else."""
+        known = self.catalogue.find(self.catalogue.canonical_id(vae_id), None)
+        if known is None or not (known.component or "").startswith("Autoencoder"):
+            there = [each.model_id for each in self.catalogue.shipped() if each.component]
+            raise ImageGenError(
+                "VAE_INVALID",
+                f"VAE_ID: expected a VAE with a manifest ({', '.join(there) or 'none is shipped'}), got {vae_id}. Fix: "
+                f"`image-gen models lock {vae_id} --output FILE` into the directory of IMAGE_GEN_MANIFESTS.",
+            )
+        return self.ensure(vae_id, components=True, on_progress=on_progress, cancel=cancel)
+
     def prove(
         self,
         model: ReadyModel,
@@ -221,11 +235,15 @@ class ModelStore:
         output: Path,
         *,
         revision: str | None = None,
+        vae: bool = False,
         on_progress: OnProgress | None = None,
         cancel: threading.Event | None = None,
     ) -> BakeReport:
-        """Fetches a model into the cache and lays it down below `output` as a plain, proven directory."""
-        return bake(*self._to_lay_down(model_id, revision, on_progress=on_progress, cancel=cancel), output)
+        """Fetches a model into the cache and lays it down below `output` as a plain, proven directory. With `vae` it
+        is one that takes the place of a model's own.
+        """
+        laid = self._to_lay_down(model_id, revision, components=vae, on_progress=on_progress, cancel=cancel)
+        return bake(*laid, output)
 
     def mirror(
         self,
