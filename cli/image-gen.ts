@@ -86,7 +86,12 @@ export async function askImageGen<T>(
 }
 
 function onVolume(settings: Settings, image: string): string[] {
-  const env = { MODEL_ID: settings.modelId, MODEL_REVISION: settings.modelRevision, HF_ENDPOINT: settings.hubEndpoint };
+  const env = {
+    MODEL_ID: settings.modelId,
+    MODEL_REVISION: settings.modelRevision,
+    VAE_ID: settings.vaeId,
+    HF_ENDPOINT: settings.hubEndpoint,
+  };
   const flags = Object.entries(env).flatMap(([name, value]) => (value ? ["--env", `${name}=${value}`] : []));
   const token = process.env.HF_TOKEN ? ["--env", "HF_TOKEN"] : [];
   // `docker run` takes variables only before the image's name.

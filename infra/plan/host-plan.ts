@@ -67,10 +67,11 @@ export function planHost(settings: Settings, cache: CachePlan, gpus: "all" | nul
   };
 }
 
-function modelEnvironment({ modelId, modelRevision, hubEndpoint }: Settings): Record<string, string> {
+function modelEnvironment({ modelId, modelRevision, vaeId, hubEndpoint }: Settings): Record<string, string> {
   return {
     MODEL_ID: modelId,
     ...(modelRevision === null ? {} : { MODEL_REVISION: modelRevision }),
+    ...(vaeId === null ? {} : { VAE_ID: vaeId }),
     ...(hubEndpoint === null ? {} : { HF_ENDPOINT: hubEndpoint }),
   };
 }

@@ -32,10 +32,11 @@ export function planImage(settings: Settings): ImagePlan {
   };
 }
 
-function modelArgs({ modelId, modelRevision, hubEndpoint }: Settings): Record<string, string> {
+function modelArgs({ modelId, modelRevision, vaeId, hubEndpoint }: Settings): Record<string, string> {
   return {
     MODEL_ID: modelId,
     ...(modelRevision === null ? {} : { MODEL_REVISION: modelRevision }),
+    ...(vaeId === null ? {} : { VAE_ID: vaeId }),
     ...(hubEndpoint === null ? {} : { HF_ENDPOINT: hubEndpoint }),
   };
 }
