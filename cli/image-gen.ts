@@ -19,6 +19,10 @@ export interface Runner {
   readonly env: Record<string, string>;
 }
 
+// Not AWS_PROFILE and the like: they name files of this machine.
+const AWS =
+  /^AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|REGION|DEFAULT_REGION|ENDPOINT_URL(_S3)?|VIRTUAL_HOSTED_STYLE_REQUEST)$/;
+
 /** What one run of `image-gen` gave. */
 export interface Answer {
   readonly exitCode: number;
@@ -37,7 +41,7 @@ export async function findRunner(context: Context, options: { ownContainer?: boo
     return {
       where: "container",
       file: "docker",
-      args: ["exec", "-i", place.settings.containerName, "image-gen"],
+      args: ["exec", "-i", ...passAws(process.env), place.settings.containerName, "image-gen"],
       env: {},
     };
   }
@@ -88,11 +92,24 @@ export async function askImageGen<T>(
 }
 
 function onVolume(settings: LocalSettings, image: string): string[] {
-  const env = { MODEL_ID: settings.modelId, MODEL_REVISION: settings.modelRevision, HF_ENDPOINT: settings.hubEndpoint };
+  const env = {
+    MODEL_ID: settings.modelId,
+    MODEL_REVISION: settings.modelRevision,
+    VAE_ID: settings.vaeId,
+    HF_ENDPOINT: settings.hubEndpoint,
+  };
   const flags = Object.entries(env).flatMap(([name, value]) => (value ? ["--env", `${name}=${value}`] : []));
   const token = process.env.HF_TOKEN ? ["--env", "HF_TOKEN"] : [];
+  // `docker run` takes variables only before the image's name.
+  const keys = passAws(process.env);
   const mount = ["--volume", `${settings.volumeName}:/data`];
-  return ["run", "--rm", "-i", "--init", ...mount, ...flags, ...token, image, "image-gen"];
+  return ["run", "--rm", "-i", "--init", ...mount, ...flags, ...token, ...keys, image, "image-gen"];
+}
+
+/** Options that hand the user's AWS variables, by name alone, to a container: for mirrors and backups on s3://. */
+export function passAws(env: NodeJS.ProcessEnv): string[] {
+  const names = Object.keys(env).filter((name) => AWS.test(name) && env[name]);
+  return names.sort().flatMap((name) => ["--env", name]);
 }
 
 function readJson(text: string): unknown {

@@ -7,6 +7,10 @@ const modelId = matching(
   /^(?:demo|[A-Za-z0-9][A-Za-z0-9_.-]*\/[A-Za-z0-9][A-Za-z0-9_.-]*)$/,
   "a model on the hub as <organisation>/<name>, or demo",
 );
+const vaeId = matching(
+  /^[A-Za-z0-9][A-Za-z0-9_.-]*\/[A-Za-z0-9][A-Za-z0-9_.-]*$/,
+  "a VAE on the hub as <organisation>/<name>",
+);
 
 /** Keys that every target reads. */
 export const COMMON_KEYS: KeysOf<Omit<CommonSettings, "hasToken">> = {
@@ -21,6 +25,12 @@ export const COMMON_KEYS: KeysOf<Omit<CommonSettings, "hasToken">> = {
     type: "string",
     parse: optional("", matching(/^[A-Za-z0-9][A-Za-z0-9_./-]*$/, "a commit, tag or branch")),
     example: "main",
+  },
+  vaeId: {
+    default: "",
+    type: "string",
+    parse: optional("", vaeId),
+    example: "madebyollin/sdxl-vae-fp16-fix",
   },
   modelCache: { default: "volume", type: "string", parse: oneOf("volume", "baked"), example: "volume" },
   port: { default: "8000", type: "integer", parse: integer(1, 65_535), example: "8000" },

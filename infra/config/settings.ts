@@ -18,6 +18,8 @@ export interface CommonSettings {
   readonly modelId: string;
   /** A commit or branch of the model; null: the manifest's commit, or what `main` was when it was first fetched. */
   readonly modelRevision: string | null;
+  /** A VAE on the hub in place of the model's own; null: that one. */
+  readonly vaeId: string | null;
   /** `volume`: fetched at the first start and kept. `baked`: fetched while the image is built. */
   readonly modelCache: ModelCache;
   /** Port on this machine; for a service on AWS, the near end of the tunnel. */

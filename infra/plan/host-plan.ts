@@ -65,13 +65,14 @@ export function planHost(settings: LocalSettings, cache: CachePlan, gpus: "all" 
 
 /** The environment that the service runs in, wherever it does; without its secrets. */
 export function serviceEnvironment(
-  { modelId, modelRevision, hubEndpoint }: CommonSettings,
+  { modelId, modelRevision, vaeId, hubEndpoint }: CommonSettings,
   cacheEnvironment: Readonly<Record<string, string>>,
 ): Record<string, string> {
   return {
     ...cacheEnvironment,
     MODEL_ID: modelId,
     ...(modelRevision === null ? {} : { MODEL_REVISION: modelRevision }),
+    ...(vaeId === null ? {} : { VAE_ID: vaeId }),
     ...(hubEndpoint === null ? {} : { HF_ENDPOINT: hubEndpoint }),
     IMAGE_GEN_DRAIN_TIMEOUT: String(DRAIN_SECONDS),
   };

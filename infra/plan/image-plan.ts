@@ -35,10 +35,11 @@ export function planImage(settings: ImageSettings): ImagePlan {
   };
 }
 
-function modelArgs({ modelId, modelRevision, hubEndpoint }: ImageSettings): Record<string, string> {
+function modelArgs({ modelId, modelRevision, vaeId, hubEndpoint }: ImageSettings): Record<string, string> {
   return {
     MODEL_ID: modelId,
     ...(modelRevision === null ? {} : { MODEL_REVISION: modelRevision }),
+    ...(vaeId === null ? {} : { VAE_ID: vaeId }),
     ...(hubEndpoint === null ? {} : { HF_ENDPOINT: hubEndpoint }),
   };
 }

@@ -8,7 +8,7 @@ import { isAws } from "../../aws/target.ts";
 import { type CommonOptions, type Context, openContext, print } from "../../context.ts";
 import { CliError, EXIT } from "../../exit.ts";
 import { findRunner } from "../../image-gen.ts";
-import { ownCode } from "./pass-through.ts";
+import { isBucket, ownCode, passThrough } from "./pass-through.ts";
 
 const DEFAULT_FILE = "model-cache-backup.tar";
 
@@ -18,8 +18,8 @@ Examples:
   imagegen cache backup /mnt/models.tar.zst          compressed by zstd, by its ending (weights hardly shrink)
   imagegen cache backup /mnt/models.tar.gz           by gzip, which any tar reads (slow)
   imagegen cache backup - | ssh other 'cat > models.tar'
-  imagegen cache backup s3://bucket/models.tar --stack aws-volume     from the host, with the host's role
-  imagegen cache backup --snapshot --stack aws-volume                 of the whole volume, by EBS`;
+  imagegen cache backup s3://bucket/models.tar.zst   with the AWS_* variables that are set here; of a host in AWS, with its role
+  imagegen cache backup --snapshot --stack aws-volume   of the whole volume, by EBS`;
 
 interface BackupOptions extends CommonOptions {
   readonly snapshot?: boolean;
@@ -29,7 +29,7 @@ export function addBackup(cache: Command, signal: AbortSignal): void {
   cache
     .command("backup")
     .description("write the cache to a tar file")
-    .argument("[file]", `where to (default: ${DEFAULT_FILE}); - is stdout; s3://bucket/name.tar of a host in AWS`)
+    .argument("[file]", `a file or s3://bucket/key (default: ${DEFAULT_FILE}); - is stdout`)
     .option("--snapshot", "of a host in AWS: a snapshot of its volume instead")
     .addHelpText("after", EXAMPLES)
     .action(async (named: string | undefined, _options: unknown, command: Command) => {
@@ -38,6 +38,8 @@ export function addBackup(cache: Command, signal: AbortSignal): void {
       if (isAws(context)) return (await import("../../aws/cache.ts")).backupInAws(context, named, options);
       if (options.snapshot) throw new CliError("--snapshot: only a volume in AWS can have one.", EXIT.usage);
       const file = named ?? DEFAULT_FILE;
+      // A bucket is written to from where the cache is; nothing comes through here.
+      if (isBucket(file)) return passThrough(context, ["backup", "--output", file]);
       const bytes = await backup(context, file);
       if (file !== "-") print(context, { file, bytes }, () => `${file}: ${formatBytes(bytes)}`);
     });

@@ -10,6 +10,11 @@ export async function passThrough(context: Context, args: readonly string[]): Pr
   if (exitCode !== 0) throw new CliError("", ownCode(exitCode));
 }
 
+/** Whether a backup's place is one that `image-gen` itself reads and writes, wherever it runs. */
+export function isBucket(place: string): boolean {
+  return place.startsWith("s3://");
+}
+
 /** The codes that `image-gen` shares with us; any other (a container that was stopped, say) is a failure. */
 export function ownCode(exitCode: number): ExitCode {
   const shared: readonly ExitCode[] = [EXIT.ok, EXIT.failed, EXIT.usage, EXIT.damaged, EXIT.refused];

@@ -20,7 +20,9 @@ DEMO_NAMES: Final = ("demo", DEMO_MODEL)
 
 @dataclass(frozen=True)
 class Settings:
-    """What the operator decided. Times are in seconds, sizes in pixels; an empty `verify` leaves it to the source."""
+    """What the operator decided. Times are in seconds, sizes in pixels; an empty `verify` leaves it to the source, an
+    empty `vae_id` leaves the model its own VAE.
+    """
 
     model_id: str = DEFAULT_MODEL
     model_revision: str | None = None
@@ -36,6 +38,7 @@ class Settings:
     warmup_size: int = 0
     max_size: int = 1536
     verify: str = ""
+    vae_id: str = ""
 
     def verify_mode(self, source: str) -> Verify:
         """How much of a model is hashed at a start. What is in the image was proven when it was built."""
@@ -58,6 +61,7 @@ class Settings:
             model_id=reader.text("MODEL_ID", cls.model_id),
             model_revision=reader.text("MODEL_REVISION", "") or None,
             model_dir=Path(path) if (path := reader.text("MODEL_DIR", "")) else None,
+            vae_id=reader.text("VAE_ID", ""),
             hub_endpoint_given=bool(reader.text("HF_ENDPOINT", "")),
             host=reader.text("HOST", cls.host),
             port=reader.whole("PORT", cls.port, 0, 65535),

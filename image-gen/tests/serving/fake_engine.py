@@ -61,11 +61,14 @@ class FakeEngine:
         while True:
             order = self.orders.get()
             if order["type"] == "load":
-                self.load()
+                self.load(order)
             else:
                 self.paint(order)
 
-    def load(self) -> None:
+    def load(self, order: dict[str, Any]) -> None:
+        if order["vae"]:
+            sys.stdout.write(f"VAE from {order['vae']}\n")
+            sys.stdout.flush()
         if error := self.wishes.get("load_error"):
             self.send({"type": "error", "id": None, **error})
             return

@@ -21,7 +21,9 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True)
 class LoadOrder:
-    """Which pipeline to load from where, and onto what. `warmup_size` is in pixels, 0 leaves it to the engine."""
+    """Which pipeline to load from where, and onto what. `warmup_size` is in pixels, 0 leaves it to the engine; `vae`
+    is the directory of a VAE that takes the place of the pipeline's own, empty for none.
+    """
 
     directory: str
     pipeline: str | None
@@ -29,6 +31,7 @@ class LoadOrder:
     load: Mapping[str, object] = field(default_factory=dict)
     dtype: str = "auto"
     warmup_size: int = 0
+    vae: str = ""
 
 
 @dataclass(frozen=True)

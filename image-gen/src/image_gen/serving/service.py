@@ -117,6 +117,7 @@ class Service:
             load=dict(model.load),
             dtype=self._settings.dtype,
             warmup_size=self._settings.warmup_size,
+            vae=str(self.fetching.vae.directory) if self.fetching.vae else "",
         )
 
     def _is_own(self, pid: int) -> bool:
