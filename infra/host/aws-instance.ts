@@ -42,7 +42,7 @@ export function makeInstance(name: string, parts: HostParts): aws.ec2.Instance {
     // A newer image replaces no host by itself; a pinned one does when the pin changes.
     ignoreChanges: plan.amiId === null ? ["ami"] : [],
     // The provider would stop the host and change it in place, without knowing whether it can start again.
-    replaceOnChanges: ["instanceType", "rootBlockDevice"],
+    replaceOnChanges: ["instanceType", "rootBlockDevice.volumeSize"],
     customTimeouts: { create: "10m" },
     ...(onRefusal ? { hooks: { onError: [onRefusal] } } : {}),
   });

@@ -19,7 +19,7 @@ export interface OwnNetworkPlan {
   readonly generation: number;
   /** Where a NAT gateway is; null without one. */
   readonly natCidr: string | null;
-  /** A load balancer asks for two zones; empty without one. */
+  /** A load balancer asks for two zones, of which one must be the host's; empty without one. */
   readonly albCidrs: readonly string[];
   /** Services that the host reaches without leaving the VPC, in AWS's short names. */
   readonly interfaceEndpoints: readonly string[];
@@ -39,10 +39,10 @@ export function planNetwork(settings: AwsSettings): AwsNetworkPlan {
     kind: "own",
     egress: network,
     vpcCidr: `${VPC}.0.0/16`,
-    hostCidr: `${VPC}.${volumeGeneration}.0/24`,
+    hostCidr: `${VPC}.${volumeGeneration}.0/25`,
     generation: volumeGeneration,
     natCidr: network === "nat" ? `${VPC}.200.0/24` : null,
-    albCidrs: access === "alb" ? [`${VPC}.210.0/24`, `${VPC}.211.0/24`] : [],
+    albCidrs: access === "alb" ? [`${VPC}.${volumeGeneration}.128/26`, `${VPC}.${volumeGeneration}.192/26`] : [],
     interfaceEndpoints: closed ? endpointsOf(settings) : [],
     s3Resources: closed ? bucketsOf(settings) : [],
   };

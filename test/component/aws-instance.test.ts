@@ -58,7 +58,7 @@ describe("the instance", () => {
       retainOnDelete: false,
       deleteBeforeReplace: first,
       ignoreChanges: ["ami"],
-      replaceOnChanges: ["instanceType", "rootBlockDevice"],
+      replaceOnChanges: ["instanceType", "rootBlockDevice.volumeSize"],
       createTimeout: "10m",
     });
   });

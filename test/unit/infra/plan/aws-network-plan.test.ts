@@ -10,7 +10,7 @@ describe("network", () => {
       kind: "own",
       egress: "public",
       vpcCidr: "10.96.0.0/16",
-      hostCidr: "10.96.1.0/24",
+      hostCidr: "10.96.1.0/25",
       generation: 1,
       natCidr: null,
       albCidrs: [],
@@ -20,7 +20,7 @@ describe("network", () => {
   });
 
   test("another generation of the volume has another subnet: the zone may be another", () => {
-    expect(awsPlanWith({ volumeGeneration: "2" }).network).toMatchObject({ hostCidr: "10.96.2.0/24", generation: 2 });
+    expect(awsPlanWith({ volumeGeneration: "2" }).network).toMatchObject({ hostCidr: "10.96.2.0/25", generation: 2 });
   });
 
   test("an existing subnet is taken as it is", () => {
