@@ -9,7 +9,8 @@ import { readRecord } from "./process/record.ts";
 import { LocalStack, newLog } from "./pulumi.ts";
 import { ensurePulumi, type Tools } from "./pulumi-tools.ts";
 import { type Readyz, readReadyz, renderReadyz, waitUntilReady } from "./readyz.ts";
-import { qualify, urlOf } from "./stack-config.ts";
+import { urlOf } from "./stack-config.ts";
+import { keepSecret } from "./token.ts";
 
 /** Bytes of the service's image with its build's leftovers, and of room that a disk should keep. */
 const IMAGE_BYTES = 9e9;
@@ -41,7 +42,7 @@ export async function upInDocker(context: Context, settings: LocalSettings, root
   const log = newLog(paths, `up-${files.name}`);
   progress.line(`Bringing up the stack ${files.name} with Pulumi (log ${log}) …`);
   const stack = await LocalStack.open(paths, files, log, root);
-  await keepToken(context, stack);
+  await keepSecret(context, stack);
   const url = urlOf(settings);
   const seen = watchService(url, context);
   try {
@@ -54,17 +55,6 @@ export async function upInDocker(context: Context, settings: LocalSettings, root
     progress.settle();
   }
   return waitUntilReady(url, { timeoutSeconds: CONFIRM_S, signal });
-}
-
-/** A token in the environment becomes the stack's secret, so that later runs have it as well. */
-async function keepToken({ files, progress }: Context, stack: LocalStack): Promise<void> {
-  const token = process.env.HF_TOKEN?.trim();
-  if (!token) return;
-  const key = qualify("hfToken");
-  await stack.setSecret(key, token);
-  const secret = files.secretOf(key);
-  if (secret) files.keep({ [key]: secret });
-  progress.line("HF_TOKEN is kept, encrypted, for this stack.");
 }
 
 /** Looks at /readyz beside Pulumi's run: shows a start-up that is going on, remembers the service's own error. */

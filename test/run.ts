@@ -16,8 +16,18 @@ interface Tally {
   skipped: number;
 }
 
-type Ring = "check" | "python" | "unit" | "component" | "policy" | "start" | "engine" | "e2e";
-const RINGS: readonly Ring[] = ["check", "python", "unit", "component", "policy", "start", "engine", "e2e"];
+type Ring = "check" | "python" | "unit" | "component" | "policy" | "operations" | "start" | "engine" | "e2e";
+const RINGS: readonly Ring[] = [
+  "check",
+  "python",
+  "unit",
+  "component",
+  "policy",
+  "operations",
+  "start",
+  "engine",
+  "e2e",
+];
 
 const reports = join(paths.state, "reports");
 

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { LocalSettings } from "../../infra/config/settings.ts";
 import { readMachine } from "../../infra/machine.ts";
+import { isAws } from "../aws/target.ts";
 import { type CommonOptions, type Context, openContext, print } from "../context.ts";
 import { findContainer } from "../docker.ts";
 import { CliError, EXIT } from "../exit.ts";
@@ -59,6 +60,11 @@ export function addUp(program: Command, signal: AbortSignal): void {
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<UpOptions>();
       const context = openContext(options, signal);
+      if (isAws(context) || asksForAws(options)) {
+        const { upAwsCommand, describeAwsUp } = await import("../aws/up-command.ts");
+        print(context, await upAwsCommand(context, askedConfig(options), options), describeAwsUp);
+        return;
+      }
       print(context, await up(context, options), describe);
     });
 }
@@ -133,6 +139,11 @@ async function firstPicture(context: Context, url: string, prompt: string, ready
   const picture = await makePicture(url, { prompt, ...small }, { folder: context.paths.pictures }, context.signal);
   context.progress.settle();
   return picture;
+}
+
+/** `--config target=aws` makes a stack of this very run one of AWS. */
+function asksForAws(options: UpOptions): boolean {
+  return askedConfig(options)[qualify("target")] === "aws";
 }
 
 function askedConfig(options: UpOptions): Record<string, string> {
