@@ -7,7 +7,6 @@ export interface HostParts {
   readonly plan: AwsHostPlan;
   readonly imageId: pulumi.Input<string>;
   readonly subnetId: pulumi.Input<string>;
-  readonly availabilityZone: pulumi.Input<string>;
   readonly securityGroupId: pulumi.Input<string>;
   readonly profile: aws.iam.InstanceProfile;
   /** Base64 of what cloud-init reads. */

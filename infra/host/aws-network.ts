@@ -55,8 +55,9 @@ function own(name: string, plan: OwnNetworkPlan, args: AwsNetworkArgs, parent: p
     { cidrBlock: plan.vpcCidr, enableDnsSupport: true, enableDnsHostnames: true, tags: { Name: name } },
     child,
   );
-  const open = plan.egress !== "endpoints-only";
-  const gateway = open || plan.albCidrs.length > 0 ? internetGateway(name, plan, vpc, parent) : null;
+  // A closed network's load balancer is an inner one.
+  const closed = plan.egress === "endpoints-only";
+  const gateway = closed ? null : new aws.ec2.InternetGateway(`${name}-internet`, { vpcId: vpc.id }, child);
   const generation = plan.generation === 1 ? "" : `-${plan.generation}`;
   const subnet = new aws.ec2.Subnet(
     `${name}-subnet${generation}`,
@@ -77,7 +78,7 @@ function own(name: string, plan: OwnNetworkPlan, args: AwsNetworkArgs, parent: p
   );
   const way = wayOut(name, plan, args, { vpc, table, gateway, subnet, parent });
   const albSubnetIds = plan.albCidrs.map((cidr, index) =>
-    albSubnet(`${name}-alb-${index + 1}`, cidr, index, { vpc, gateway, plan, zones: args.zones, parent }),
+    albSubnet(`${name}-alb-${index + 1}`, cidr, index, { vpc, gateway, zones: args.zones, parent }),
   );
   return { vpcId: vpc.id, subnetId: subnet.id, albSubnetIds, routes: [joined, ...way] };
 }
@@ -88,13 +89,6 @@ interface Parts {
   readonly gateway: aws.ec2.InternetGateway | null;
   readonly subnet: aws.ec2.Subnet;
   readonly parent: pulumi.Resource;
-}
-
-function internetGateway(name: string, plan: OwnNetworkPlan, vpc: aws.ec2.Vpc, parent: pulumi.Resource) {
-  // A closed network's load balancer is an inner one.
-  return plan.egress === "endpoints-only"
-    ? null
-    : new aws.ec2.InternetGateway(`${name}-internet`, { vpcId: vpc.id }, { parent });
 }
 
 /** The route to everything else: none, the internet's gateway, or a NAT gateway before it. */
@@ -136,7 +130,6 @@ function natGateway(
 interface AlbParts {
   readonly vpc: aws.ec2.Vpc;
   readonly gateway: aws.ec2.InternetGateway | null;
-  readonly plan: OwnNetworkPlan;
   readonly zones: pulumi.Output<readonly string[]>;
   readonly parent: pulumi.Resource;
 }

@@ -25,11 +25,9 @@ export interface OwnNetworkPlan {
   readonly interfaceEndpoints: readonly string[];
   /** Buckets of S3 that may be read through the gateway endpoint. */
   readonly s3Resources: readonly string[];
-  /** Whether the load balancer is reached from the internet. */
-  readonly publicAlb: boolean;
 }
 
-export type Egress = AwsSettings["network"];
+type Egress = AwsSettings["network"];
 
 const VPC = "10.96";
 
@@ -47,7 +45,6 @@ export function planNetwork(settings: AwsSettings): AwsNetworkPlan {
     albCidrs: access === "alb" ? [`${VPC}.210.0/24`, `${VPC}.211.0/24`] : [],
     interfaceEndpoints: closed ? endpointsOf(settings) : [],
     s3Resources: closed ? bucketsOf(settings) : [],
-    publicAlb: !closed,
   };
 }
 
