@@ -1,6 +1,8 @@
+import type { AwsSettings } from "../infra/config/aws-settings.ts";
 import { KEYS } from "../infra/config/schema.ts";
 import type { LocalSettings } from "../infra/config/settings.ts";
 import { readMachine } from "../infra/machine.ts";
+import { type AwsPlan, makeAwsPlan } from "../infra/plan/aws-plan.ts";
 import { makePlan, type Plan } from "../infra/plan/plan.ts";
 import type { Paths } from "./paths.ts";
 
@@ -31,6 +33,12 @@ export function chooseModel(facts: {
 /** LocalSettings with the model that is to be served in them. */
 export function withModel(settings: LocalSettings, choice: ModelChoice): LocalSettings {
   return { ...settings, modelId: choice.id };
+}
+
+/** Like `planOf`, of a stack on AWS: costs besides. */
+export async function awsPlanOf(paths: Paths, settings: AwsSettings, stack: string): Promise<AwsPlan> {
+  const { readManifest } = await import("../infra/manifests.ts");
+  return makeAwsPlan(settings, readManifest(settings.modelId, paths.manifests), stack);
 }
 
 /** The decisions that the program will make of these settings: sizes, times, names, the address. */

@@ -13,7 +13,12 @@ export function realHostWorld(
   report: (line: string) => void,
 ): HostWorld {
   // Its endpoint is the SDK's to find: `AWS_ENDPOINT_URL_SSM` points it elsewhere.
-  const client = new SSMClient({ region, ...(profile === undefined ? {} : { profile }) });
+  const client = new SSMClient({
+    region,
+    maxAttempts: 3,
+    requestHandler: { connectionTimeout: 5_000, requestTimeout: 20_000 },
+    ...(profile === undefined ? {} : { profile }),
+  });
   return {
     readParameter: async (name) => readParameter(client, name),
     now: () => performance.now() / 1000,

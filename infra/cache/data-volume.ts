@@ -4,9 +4,8 @@
  */
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { PROJECT } from "../config/settings.ts";
-import { UserError } from "../errors.ts";
 import type { DataVolumePlan } from "../plan/aws-volume-plan.ts";
+import { checkedZone } from "./zone-check.ts";
 
 export interface DataVolumeArgs {
   readonly plan: DataVolumePlan;
@@ -74,13 +73,4 @@ function adopted(name: string, { stack }: DataVolumeArgs, id: string, parent: pu
     new aws.ec2.Tag(`${name}-data-adopted-tag`, { resourceId: id, key, value }, { parent });
   }
   return volume;
-}
-
-/** A disk can't be moved by wishing: the wish and the disk must agree. */
-function checkedZone(zone: string, wanted: string, id: string): string {
-  if (zone === wanted) return zone;
-  throw new UserError(
-    `${PROJECT}:availabilityZone: expected ${zone}, where the volume ${id} is, got ${wanted}. ` +
-      `Fix: imagegen move-az ${wanted}, or go back to a subnet in ${zone}`,
-  );
 }

@@ -6,13 +6,14 @@ import { volumeTag } from "./data-volume.ts";
 
 export interface SnapshotScheduleArgs {
   readonly plan: SnapshotPlan;
+  readonly volumeId: pulumi.Input<string>;
 }
 
 /** A snapshot of the data volume each night, by Amazon's lifecycle manager. The volume is found by its tag. */
 export class SnapshotSchedule extends pulumi.ComponentResource {
   readonly policyArn: pulumi.Output<string>;
 
-  constructor(name: string, { plan }: SnapshotScheduleArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, { plan, volumeId }: SnapshotScheduleArgs, opts?: pulumi.ComponentResourceOptions) {
     super("imagegen:cache:SnapshotSchedule", name, {}, opts);
     const { stack, region, keep } = plan;
 
@@ -47,10 +48,35 @@ export class SnapshotSchedule extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: [permissions] },
     );
+    if (plan.alarmTopicArn !== null) tellOfFailures(name, plan.alarmTopicArn, policy.arn, volumeId, this);
 
     this.policyArn = policy.arn;
     this.registerOutputs({ policyArn: this.policyArn });
   }
+}
+
+/** A snapshot that fails is an event, and no metric: an alarm of CloudWatch would never see it. */
+function tellOfFailures(
+  name: string,
+  topicArn: string,
+  policyArn: pulumi.Input<string>,
+  volumeId: pulumi.Input<string>,
+  parent: pulumi.Resource,
+): void {
+  const eventPattern = pulumi.all([policyArn, volumeId]).apply(([policy, volume]) =>
+    JSON.stringify({
+      source: ["aws.ec2", "aws.dlm"],
+      "detail-type": ["EBS Snapshot Notification", "DLM Policy State Change"],
+      detail: {
+        $or: [
+          { result: ["failed"], source: [{ suffix: `volume/${volume}` }] },
+          { state: ["ERROR"], policy_id: [policy] },
+        ],
+      },
+    }),
+  );
+  const rule = new aws.cloudwatch.EventRule(`${name}-snapshot-failed`, { eventPattern }, { parent });
+  new aws.cloudwatch.EventTarget(`${name}-snapshot-failed`, { rule: rule.name, arn: topicArn }, { parent });
 }
 
 /** Snapshots of this stack's volume alone, and only those are deleted again. */

@@ -9,8 +9,8 @@ export interface AwsHostPlan {
   readonly parameters: string;
   readonly logGroup: string;
   readonly logRetentionDays: number;
-  /** The type to use; for a self-healing host, the first of `instanceTypes`. */
   readonly instanceType: string;
+  /** The type to use, and then the others that would do: a self-healing host is one of them. */
   readonly instanceTypes: readonly string[];
   readonly market: "on-demand" | "spot";
   readonly spotFallback: boolean;
@@ -67,7 +67,7 @@ export function planAwsHost(settings: AwsSettings, stack: string, imageBytes: nu
     logGroup: parameters,
     logRetentionDays: settings.logRetentionDays,
     instanceType: chosen,
-    instanceTypes: settings.instanceType === null ? settings.instanceTypes : [settings.instanceType],
+    instanceTypes: [...new Set([chosen, ...settings.instanceTypes])],
     market: settings.market ?? (settings.capacity === "on-demand" ? "on-demand" : "spot"),
     spotFallback: settings.capacity === "spot-then-on-demand" && settings.market === null,
     createFirst: settings.replacement === "create-first",

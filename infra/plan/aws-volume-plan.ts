@@ -26,11 +26,18 @@ export interface SnapshotPlan {
   readonly stack: string;
   /** How many are kept. */
   readonly keep: number;
+  /** Who is told of one that failed; null: nobody. */
+  readonly alarmTopicArn: string | null;
 }
 
 export function planSnapshots(settings: AwsSettings, stack: string): SnapshotPlan | null {
   if (settings.snapshots === "off") return null;
-  return { region: settings.region, stack, keep: settings.snapshotRetentionDays };
+  return {
+    region: settings.region,
+    stack,
+    keep: settings.snapshotRetentionDays,
+    alarmTopicArn: settings.alarmTopicArn,
+  };
 }
 
 const LEAST_GIB = 50;

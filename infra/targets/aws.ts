@@ -23,7 +23,7 @@ export function aws(settings: AwsSettings, { name, stack, preview, hfToken, repo
 
   const image = new RegistryImage(name, { plan: plan.image, hfToken }, opts);
   const cache = new DataVolume(name, { plan: plan.volume, zone: findZone(plan, opts), stack }, opts);
-  if (plan.snapshots) new SnapshotSchedule(name, { plan: plan.snapshots }, opts);
+  if (plan.snapshots) new SnapshotSchedule(name, { plan: plan.snapshots, volumeId: cache.volumeId }, opts);
   const where = { region: plan.region, zone: cache.availabilityZone, zones: listZones(plan, opts) };
   const network = new AwsNetwork(name, { plan: plan.network, ...where }, opts);
   const access = plan.access && new AwsAccess(name, { plan: plan.access, network }, opts);

@@ -1,17 +1,16 @@
 /** The double against programs that break its rules, under the real engine: what AWS would refuse must fail here too. */
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { Run } from "../support/engine.ts";
 import { paths } from "../support/paths.ts";
 import { AwsSetting, awsTests } from "./aws-setting.ts";
-import { succeeded } from "./setting.ts";
+import { type AwsRun, succeeded } from "./aws-stack.ts";
 
 const setting = new AwsSetting(join(paths.root, "test/support/aws-double/program"));
 const CHANGED = "#!/bin/sh\necho changed\n";
 
 interface Replaced {
-  readonly run: Run;
-  readonly again: () => Promise<Run>;
+  readonly run: AwsRun;
+  readonly again: () => Promise<AwsRun>;
   readonly story: readonly string[];
   readonly broken: readonly string[];
 }
@@ -26,7 +25,7 @@ async function replacement(name: string, flags: readonly string[], later: readon
   succeeded(await stack.up());
   const mark = cloud.calls.length;
   const broken = cloud.broken.length;
-  setting.change(stack, { userData: CHANGED, ...Object.fromEntries(later.map((flag) => [flag, "true"])) });
+  stack.change({ userData: CHANGED, ...Object.fromEntries(later.map((flag) => [flag, "true"])) });
   const run = await stack.up();
   const counted = (line: string) =>
     line

@@ -1,10 +1,8 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { AwsDouble } from "../support/aws-double/index.ts";
 import { missingForAws } from "../support/aws-double/needs.ts";
-import { TestProject, type TestStack } from "../support/engine.ts";
-
-const PROJECT = "Picture-Perfect-Challenge";
-type Config = Readonly<Record<string, string | undefined>>;
+import { TestProject } from "../support/engine.ts";
+import { AwsStack, type Config } from "./aws-stack.ts";
 
 /** A double of AWS, and a project whose every command talks to it. */
 export class AwsSetting {
@@ -29,20 +27,23 @@ export class AwsSetting {
 
   async prepare(): Promise<void> {
     this.#double = await AwsDouble.start();
-    const program = this.#program ? { program: this.#program } : {};
-    this.#project = new TestProject("stub", { ...program, environment: this.#double.environment });
+    this.#project = new TestProject("image-gen", this.#program);
+    this.#double.serve(this.#project.directory);
   }
 
   /** A stack with this config of the project's, and a region. */
-  async stack(name: string, config: Config = {}): Promise<TestStack> {
-    const stack = await this.project.stack(name, {});
-    this.change(stack, config);
+  async stack(name: string, config: Config = {}): Promise<AwsStack> {
+    const stack = await this.existing(name);
+    stack.change(config);
     stack.write({ "aws:region": "us-east-1" });
     return stack;
   }
 
-  change(stack: TestStack, config: Config): void {
-    stack.write(Object.fromEntries(Object.entries(config).map(([key, value]) => [`${PROJECT}:${key}`, value])));
+  /** A stack whose file is there, as it is. */
+  async existing(name: string): Promise<AwsStack> {
+    const { directory, environment } = this.project;
+    const place = { directory, stacks: this.#program ? "." : "stacks" };
+    return AwsStack.init({ ...place, environment: { ...environment, ...this.double.environment } }, name);
   }
 
   async remove(): Promise<void> {

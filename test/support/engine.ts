@@ -13,7 +13,6 @@ import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type EngineEvent, LocalWorkspace, type OutputMap, type Stack } from "@pulumi/pulumi/automation/index.js";
-import { parse, stringify } from "yaml";
 import { paths } from "./paths.ts";
 
 /** What the program needs of the checkout; a copy of it is a project of its own. */
@@ -34,27 +33,20 @@ export interface Run {
   readonly programSeconds: number;
 }
 
-interface ProjectOptions {
-  readonly program?: string;
-  readonly environment?: Readonly<Record<string, string>>;
-}
-
 /** A copy of the checkout's program in a folder of its own, with a state of its own: no test writes into the checkout. */
 export class TestProject {
   readonly directory: string;
   readonly #home: string;
-  readonly #environment: Readonly<Record<string, string>>;
 
   /**
-   * `stub`: instead of image-gen, a service of a few lines that does what its model's name says. `program`: instead of the
-   * checkout's, the program in that folder. `environment` goes to every command.
+   * `stub`: instead of image-gen, a service of a few lines that does what its model's name says. `program`: a folder whose
+   * program is taken instead of the checkout's.
    */
-  constructor(service: "image-gen" | "stub", options: ProjectOptions = {}) {
-    this.#environment = options.environment ?? {};
+  constructor(service: "image-gen" | "stub", program?: string) {
     this.#home = mkdtempSync(join(tmpdir(), "imagegen-engine-"));
     this.directory = join(this.#home, "project");
     mkdirSync(join(this.directory, "image-gen"), { recursive: true });
-    if (options.program) this.#copy(options.program, this.directory);
+    if (program) this.#copy(program, this.directory);
     else for (const name of PROGRAM) this.#copy(join(paths.root, name), join(this.directory, name));
     symlinkSync(join(paths.root, "node_modules"), join(this.directory, "node_modules"));
     const context = service === "stub" ? join(paths.root, "test/support/stub-service") : paths.imageGen;
@@ -71,9 +63,15 @@ export class TestProject {
     cpSync(from, to, { recursive: true, filter: (path) => !path.includes("__pycache__") });
   }
 
-  #configFolder(): string {
-    const project = parse(readFileSync(join(this.directory, "Pulumi.yaml"), "utf8")) as { stackConfigDir?: string };
-    return project.stackConfigDir ?? ".";
+  /** What every command of the CLI is told. */
+  get environment(): Record<string, string> {
+    return {
+      PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ""}`,
+      PULUMI_HOME: join(this.#home, "pulumi"),
+      PULUMI_BACKEND_URL: `file://${join(this.#home, "state")}`,
+      PULUMI_CONFIG_PASSPHRASE: "of this test",
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+    };
   }
 
   async stack(name: string, config: Readonly<Record<string, string>>): Promise<TestStack> {
@@ -81,16 +79,10 @@ export class TestProject {
       { workDir: this.directory, stackName: name },
       {
         pulumiHome: join(this.#home, "pulumi"),
-        envVars: {
-          PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ""}`,
-          PULUMI_BACKEND_URL: `file://${join(this.#home, "state")}`,
-          PULUMI_CONFIG_PASSPHRASE: "of this test",
-          PULUMI_SKIP_UPDATE_CHECK: "true",
-          ...this.#environment,
-        },
+        envVars: this.environment,
       },
     );
-    const made = new TestStack(stack, join(this.directory, this.#configFolder(), `Pulumi.${name}.yaml`));
+    const made = new TestStack(stack);
     if (Object.keys(config).length > 0) await made.set(config);
     return made;
   }
@@ -115,18 +107,9 @@ export class TestProject {
 /** One stack of a test project, driven through the real CLI. */
 export class TestStack {
   readonly #stack: Stack;
-  readonly #configFile: string;
 
-  constructor(stack: Stack, configFile: string) {
+  constructor(stack: Stack) {
     this.#stack = stack;
-    this.#configFile = configFile;
-  }
-
-  /** Plain config, whole keys, straight into the stack's file: no command a key. `undefined` takes a key away. */
-  write(changes: Readonly<Record<string, string | undefined>>): void {
-    const file = existsSync(this.#configFile) ? (parse(readFileSync(this.#configFile, "utf8")) as StackFile) : {};
-    const config = Object.entries({ ...file.config, ...changes }).filter(([, value]) => value !== undefined);
-    writeFileSync(this.#configFile, stringify({ ...file, config: Object.fromEntries(config) }));
   }
 
   async set(config: Readonly<Record<string, string>>): Promise<void> {
@@ -191,10 +174,6 @@ export class TestStack {
       programSeconds: (lastResource - started) / 1000,
     };
   }
-}
-
-interface StackFile {
-  readonly config?: Readonly<Record<string, string>>;
 }
 
 interface Hooks {

@@ -1,9 +1,11 @@
 /** AWS's own HTTP interface on loopback, for what asks it by the SDK: parameters (JSON) and the caller's identity. */
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { AwsError } from "./aws-error.ts";
 import type { Cloud } from "./cloud.ts";
 import { PUBLIC_PARAMETERS } from "./facts.ts";
+import type { HostPlayer } from "./host-player.ts";
 import { type Props, record, text, texts } from "./kind.ts";
 import { getParameter, putParameter } from "./kinds/parameters.ts";
 
@@ -16,9 +18,9 @@ export class AwsApi {
     this.url = url;
   }
 
-  static async start(cloud: Cloud): Promise<AwsApi> {
+  static async start(cloud: Cloud, hosts: HostPlayer): Promise<AwsApi> {
     const server = createServer((request, response) => {
-      void answer(cloud, request).then(({ status, body }) => {
+      void answer(cloud, hosts, request).then(({ status, body }) => {
         response.writeHead(status, { "content-type": "application/x-amz-json-1.1" });
         response.end(JSON.stringify(body));
       });
@@ -33,10 +35,19 @@ export class AwsApi {
   }
 }
 
-async function answer(cloud: Cloud, request: IncomingMessage): Promise<{ status: number; body: Props }> {
+/** A slow line: what asks every few seconds is not sent away for what comes in the next one. */
+const LATENCY = 2000;
+
+async function answer(
+  cloud: Cloud,
+  hosts: HostPlayer,
+  request: IncomingMessage,
+): Promise<{ status: number; body: Props }> {
   const parts: Buffer[] = [];
   for await (const part of request) parts.push(part as Buffer);
   const target = text(request.headers["x-amz-target"]);
+  const slowest = performance.now() + LATENCY;
+  while (target === "AmazonSSM.GetParameter" && !hosts.settled && performance.now() < slowest) await sleep(20);
   try {
     const operation = OPERATIONS[target];
     if (!operation)

@@ -31,11 +31,14 @@ export class HostPlayer {
   readonly #timer: NodeJS.Timeout;
   /** When each host started the container of which deployment. */
   readonly #started = new Map<string, { deployment: string; at: number }>();
+  readonly #settled = new Set<string>();
   readonly #written = new Map<string, string>();
 
   constructor(cloud: Cloud) {
     this.#cloud = cloud;
     this.#timer = setInterval(() => this.#tick(), TICK);
+    // What a host has to react to may have come: until it has, nothing is settled.
+    cloud.onChange(() => this.#settled.clear());
     this.#timer.unref();
   }
 
@@ -45,6 +48,13 @@ export class HostPlayer {
 
   behave(change: Partial<Behaviour>): void {
     this.behaviour = { ...GOOD, ...change };
+  }
+
+  /** Whether nothing more is to come: one host runs, and has said how its container fares, or will never say anything. */
+  get settled(): boolean {
+    if (this.behaviour.kind === "silent") return true;
+    const running = this.#cloud.all(INSTANCE).filter(({ props }) => props.instanceState === "running");
+    return running.every(({ id }) => this.#settled.has(id));
   }
 
   #tick(): void {
@@ -58,7 +68,10 @@ export class HostPlayer {
   #play(host: Thing, environment: ReadonlyMap<string, string>): void {
     if (this.behaviour.kind === "silent") return;
     const prefix = environment.get("IMAGE_GEN_PARAMETERS") ?? "";
-    this.#write(host, `${prefix}/ready`, this.#judge(host, environment, `${prefix}/deployment`));
+    const said = this.#judge(host, environment, `${prefix}/deployment`);
+    if (said.phase === "ready" || said.phase === "failed") this.#settled.add(host.id);
+    else this.#settled.delete(host.id);
+    this.#write(host, `${prefix}/ready`, said);
   }
 
   #judge(host: Thing, environment: ReadonlyMap<string, string>, parameter: string): Props {

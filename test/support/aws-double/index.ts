@@ -7,19 +7,30 @@ import { AwsApi } from "./api.ts";
 import { Cloud, type Knobs } from "./cloud.ts";
 import { DockerBuildDouble } from "./docker-build.ts";
 import { HostPlayer } from "./host-player.ts";
+import { INSTANCE, loseInstance } from "./kinds/instance.ts";
+import { GROUP, scale } from "./kinds/scaling.ts";
+import { snapshot, VOLUME } from "./kinds/volume.ts";
 import { ProviderServer } from "./protocol.ts";
 import { AwsProvider } from "./provider.ts";
+
+interface Parts {
+  readonly cloud: Cloud;
+  readonly hosts: HostPlayer;
+  readonly docker: DockerBuildDouble;
+}
 
 export class AwsDouble {
   readonly cloud: Cloud;
   readonly hosts: HostPlayer;
+  readonly #docker: DockerBuildDouble;
   readonly #servers: readonly ProviderServer[];
   readonly #api: AwsApi;
   readonly environment: Readonly<Record<string, string>>;
 
-  private constructor(cloud: Cloud, hosts: HostPlayer, servers: readonly ProviderServer[], api: AwsApi, ports: string) {
-    this.cloud = cloud;
-    this.hosts = hosts;
+  private constructor(parts: Parts, servers: readonly ProviderServer[], api: AwsApi, ports: string) {
+    this.cloud = parts.cloud;
+    this.hosts = parts.hosts;
+    this.#docker = parts.docker;
     this.#servers = servers;
     this.#api = api;
     this.environment = {
@@ -38,9 +49,26 @@ export class AwsDouble {
     const cloud = new Cloud(knobs);
     const hosts = new HostPlayer(cloud);
     const aws = await ProviderServer.start(new AwsProvider(cloud));
-    const build = await ProviderServer.start(new DockerBuildDouble(cloud));
-    const api = await AwsApi.start(cloud);
-    return new AwsDouble(cloud, hosts, [aws, build], api, `aws:${aws.port},docker-build:${build.port}`);
+    const docker = new DockerBuildDouble(cloud);
+    const build = await ProviderServer.start(docker);
+    const api = await AwsApi.start(cloud, hosts);
+    return new AwsDouble({ cloud, hosts, docker }, [aws, build], api, `aws:${aws.port},docker-build:${build.port}`);
+  }
+
+  /** The folder of the program that will ask. */
+  serve(directory: string): void {
+    this.#docker.directory = directory;
+  }
+
+  /** A snapshot of a volume, as `imagegen move-az` takes one; its id. */
+  snapshotOf(volumeId: string): string {
+    return snapshot(this.cloud, this.cloud.get(VOLUME, volumeId), "by hand").id;
+  }
+
+  /** A host is gone, as hardware goes: nothing was stopped. Its group, if it has one, makes another. */
+  lose(instanceId: string): void {
+    loseInstance(this.cloud, this.cloud.get(INSTANCE, instanceId));
+    for (const group of this.cloud.all(GROUP)) scale(this.cloud, group);
   }
 
   async stop(): Promise<void> {

@@ -3,7 +3,7 @@ import { AwsError } from "./aws-error.ts";
 import type { Cloud } from "./cloud.ts";
 import { changedPaths, schemaPath } from "./diff.ts";
 import { invoke } from "./invokes.ts";
-import { type Kind, number, type Props, record, type Thing, text } from "./kind.ts";
+import { type Kind, number, type Props, record, type Thing, text, texts } from "./kind.ts";
 import { KINDS } from "./kinds/all.ts";
 import { type Asked, type Changed, type Provider, UNKNOWN } from "./protocol.ts";
 
@@ -34,7 +34,9 @@ export class AwsProvider implements Provider {
     const inputs: Record<string, unknown> = { ...kind.defaults, ...news };
     const property = kind.nameProperty;
     if (property && inputs[property] === undefined && inputs[`${property}Prefix`] === undefined) {
-      inputs[property] = olds[property] ?? `${name}-${this.#cloud.newId("name").slice(-7)}`;
+      const kept = generated(olds, property) ? olds[property] : undefined;
+      inputs[property] = kept ?? `${name}-${this.#cloud.newId("name").slice(-7)}`;
+      inputs.__defaults = [property];
     }
     if (kind.taggable) {
       const defaults = record(record(parsed(this.#config.get(peer)?.defaultTags)).tags);
@@ -51,8 +53,9 @@ export class AwsProvider implements Provider {
       fixed.some((one) => schemaPath(path) === one || schemaPath(path).startsWith(`${one}.`)),
     );
     const name = kind.nameProperty;
-    // Two of one name can't be there at once, as the bridge knows.
-    const deleteBeforeReplace = replaces.length > 0 && name !== undefined && oldInputs[name] === news[name];
+    // Two of one name can't be there at once, as the bridge knows; a generated name is another one next time.
+    const fixedName = name !== undefined && oldInputs[name] === news[name] && !generated(news, name);
+    const deleteBeforeReplace = replaces.length > 0 && fixedName;
     return { changes, replaces, deleteBeforeReplace };
   }
 
@@ -141,6 +144,10 @@ export class AwsProvider implements Provider {
       }
     }
   }
+}
+
+function generated(inputs: Props, property: string): boolean {
+  return texts(inputs.__defaults).includes(property);
 }
 
 /** Internals start with two underscores. */

@@ -41,6 +41,14 @@ export function terminateInstance(cloud: Cloud, host: Thing): void {
   cloud.record("TerminateInstances", host.label);
 }
 
+/** The hardware under a host fails: the disk is free again, and nobody has unmounted it. */
+export function loseInstance(cloud: Cloud, host: Thing): void {
+  for (const volume of cloud.all(VOLUME).filter((one) => one.props.__attachedTo === host.id)) {
+    volume.props = { ...volume.props, __attachedTo: "" };
+  }
+  cloud.remove(host);
+}
+
 /** RunInstances. `inputs` are an instance's, or a launch template's put into that form. */
 export function runInstance(cloud: Cloud, inputs: Props, maxRetries: number): Thing {
   demandLaunch(cloud, inputs, maxRetries);
@@ -60,7 +68,7 @@ export function runInstance(cloud: Cloud, inputs: Props, maxRetries: number): Th
       primaryNetworkInterfaceId: cloud.newId("eni"),
       privateIp: `10.0.0.${10 + number}`,
       privateDns: `ip-10-0-0-${10 + number}.ec2.internal`,
-      publicIp: inputs.associatePublicIpAddress === false ? "" : `198.51.100.${10 + number}`,
+      publicIp: isPublic(cloud, inputs) ? `198.51.100.${10 + number}` : "",
       publicDns: "",
       __rootDevice: "/dev/xvda",
     },
@@ -68,6 +76,11 @@ export function runInstance(cloud: Cloud, inputs: Props, maxRetries: number): Th
   );
   cloud.record("RunInstances", host.label);
   return host;
+}
+
+function isPublic(cloud: Cloud, { associatePublicIpAddress, subnetId }: Props): boolean {
+  const subnet = cloud.all("aws:ec2/subnet:Subnet").find(({ id }) => id === subnetId);
+  return (associatePublicIpAddress ?? subnet?.props.mapPublicIpOnLaunch) === true;
 }
 
 const made = new WeakMap<Cloud, number>();

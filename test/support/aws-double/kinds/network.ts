@@ -55,6 +55,14 @@ export const NETWORK: readonly Kind[] = [
     id: id("igw"),
     references: { vpcId: VPC },
     outputs: (cloud, key) => ({ arn: cloud.arn("ec2", `internet-gateway/${key}`), ownerId: cloud.account }),
+    beforeDelete: (cloud, gateway) => {
+      const inside = cloud.all(SUBNET).filter(({ props }) => props.vpcId === gateway.props.vpcId);
+      const mapped = cloud
+        .all("aws:ec2/instance:Instance")
+        .find(({ props }) => text(props.publicIp) !== "" && inside.some(({ id: subnet }) => subnet === props.subnetId));
+      if (!mapped) return;
+      throw new AwsError("DependencyViolation", `Network has some mapped public address(es): ${mapped.label}`);
+    },
   }),
   plain({
     token: ADDRESS,

@@ -61,7 +61,8 @@ export function plain(spec: Plain): Kind {
 }
 
 function labelOf({ name }: Plain, inputs: Props): string | undefined {
-  return name && text(inputs[name]) !== "" ? text(inputs[name]) : undefined;
+  // A generated name ends in what nobody can foresee.
+  return name && text(inputs[name]) !== "" ? text(inputs[name]).replace(/-[0-9a-f]{7}$/, "") : undefined;
 }
 
 /** A cloud that is asked for the names of outputs only. */

@@ -5,7 +5,7 @@ import { INSTANCE, runInstance, terminateInstance } from "./instance.ts";
 import { id, plain } from "./plain.ts";
 
 const TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate";
-const GROUP = "aws:autoscaling/group:Group";
+export const GROUP = "aws:autoscaling/group:Group";
 
 const first = (value: unknown): Props => record(Array.isArray(value) ? value[0] : value);
 
@@ -31,7 +31,7 @@ function launchInputs(template: Thing, group: Props): Props {
 }
 
 /** The group's own work: it has as many hosts as it was told. A refusal is an activity that failed, not an error. */
-function scale(cloud: Cloud, group: Thing): void {
+export function scale(cloud: Cloud, group: Thing): void {
   const own = cloud.all(INSTANCE).filter(({ props }) => props.__group === group.id);
   const wanted = number(group.props.desiredCapacity, number(group.props.minSize));
   const mixed = first(record(first(group.props.mixedInstancesPolicy).launchTemplate).launchTemplateSpecification);

@@ -73,7 +73,7 @@ function create(cloud: Cloud, wish: Props): Thing {
 function update(cloud: Cloud, volume: Thing, news: Props, olds: Props): void {
   const changed = ["size", "iops", "throughput", "type"].some((key) => news[key] !== olds[key]);
   if (!changed) {
-    cloud.record("CreateTags", volume.label);
+    if (JSON.stringify(news.tags) !== JSON.stringify(olds.tags)) cloud.record("CreateTags", volume.label);
     return;
   }
   const size = number(news.size, number(volume.props.size));
@@ -105,7 +105,7 @@ function remove(cloud: Cloud, volume: Thing, state: Props): void {
 }
 
 /** A copy of what is on the disk now. */
-function snapshot(cloud: Cloud, volume: Thing, description: string): Thing {
+export function snapshot(cloud: Cloud, volume: Thing, description: string): Thing {
   const key = cloud.newId("snap");
   const { size, encrypted, kmsKeyId, __bytes } = volume.props;
   const made = cloud.add(SNAPSHOT, key, {
@@ -155,6 +155,13 @@ export const STORAGE: readonly Kind[] = [
       arn: cloud.arn("ec2", `snapshot/${key}`),
       volumeSize: cloud.find(VOLUME, text(volumeId))?.props.size ?? 0,
     }),
+  }),
+  plain({
+    token: "aws:ec2/tag:Tag",
+    api: ["CreateTags", "CreateTags", "DeleteTags"],
+    taggable: false,
+    id: (_, { resourceId, key }) => `${text(resourceId)},${text(key)}`,
+    replaces: ["resourceId", "key"],
   }),
   plain({
     token: "aws:kms/key:Key",
