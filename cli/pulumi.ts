@@ -84,7 +84,7 @@ export class LocalStack {
    */
   async letGo(volumeIds: readonly string[]): Promise<void> {
     const state = await this.#stack.exportStack();
-    const { resources = [] } = state.deployment as { resources?: StateResource[] };
+    const { resources = [] } = (state.deployment ?? {}) as { resources?: StateResource[] };
     const found = resources.filter(({ type, id }) => type === "aws:ebs/volume:Volume" && volumeIds.includes(id ?? ""));
     const held = found.filter(({ protect, retainOnDelete }) => protect || !retainOnDelete);
     if (held.length === 0) return;

@@ -35,7 +35,10 @@ export class Operator {
     if (engine) return;
     const outputs = join(this.directory, "outputs.json");
     this.outputs({});
-    this.program("pulumi", `case "$1" in version) echo v3.999.0;; stack) cat ${outputs};; esac`);
+    this.program(
+      "pulumi",
+      `case "$1" in version) echo v3.999.0;; stack) cat ${outputs};; up) echo "error: not here" >&2; exit 255;; esac`,
+    );
   }
 
   /** What the last `up` is to have left. */
