@@ -81,7 +81,7 @@ export const CHANGES: readonly Change[] = [
     besides: [
       "AuthorizeSecurityGroupIngress",
       "CreateSecurityGroup image-gen-endpoints",
-      "CreateVpcEndpoint × 10",
+      "CreateVpcEndpoint × 9",
       "DeleteInternetGateway",
       "DeleteRoute",
       "ModifySecurityGroupRules",

@@ -60,6 +60,16 @@ await awsTests("a stack on AWS", setting, () => {
     succeeded(await stack.up());
   });
 
+  test("has nothing to change when Amazon releases a newer image, nor after a look at what is there", async () => {
+    const stack = await setting.stack("released", { target: "aws" });
+    succeeded(await stack.up());
+    const newest = [...PATIENT.released.keys()].map((name) => [name, "ami-0ca77a28d8801702b"] as const);
+    setting.double.cloud.knobs = { ...PATIENT, released: new Map(newest) };
+    expect(succeeded(await stack.up()).changes).toEqual([]);
+    expect(succeeded(await stack.refresh()).changes.filter((change) => !change.startsWith("refresh"))).toEqual([]);
+    expect(succeeded(await stack.up()).changes).toEqual([]);
+  });
+
   test("without capacity or quota says so in one line, soon, and keeps the old host at work", async () => {
     const stack = await setting.stack("refused", { target: "aws" });
     succeeded(await stack.up());
@@ -125,6 +135,11 @@ await awsTests("a stack on AWS", setting, () => {
       "TerminateInstances old",
     ]);
     expect(volumes().map((volume) => volume.id)).toContain(id);
+
+    // Deployed once more it is its own again; then it is given away.
+    expect(succeeded(await stack.up()).outputs.volumeId).toBe(id);
+    expect(observer.bytesOf(id)).toBe(bytes);
+    await stack.destroy();
 
     const next = await setting.stack("adopted", { target: "aws", volumeId: id });
     expect(succeeded(await next.up()).outputs.volumeId).toBe(id);

@@ -64,6 +64,10 @@ export class AwsStack {
     return this.#run("preview");
   }
 
+  async refresh(): Promise<AwsRun> {
+    return this.#run("refresh", "--yes", "--skip-preview");
+  }
+
   async destroy(): Promise<AwsRun> {
     return this.#run("destroy", "--yes", "--skip-preview");
   }
