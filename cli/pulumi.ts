@@ -78,6 +78,20 @@ export class LocalStack {
     return ((deployment as { resources?: unknown[] } | undefined)?.resources ?? []).length > 0;
   }
 
+  /**
+   * Has the stack leave these volumes to AWS when its program names them no more: neither their protection stops that, nor
+   * does a config that deletes what goes. Everything else in the state stays as it is.
+   */
+  async letGo(volumeIds: readonly string[]): Promise<void> {
+    const state = await this.#stack.exportStack();
+    const { resources = [] } = (state.deployment ?? {}) as { resources?: StateResource[] };
+    const found = resources.filter(({ type, id }) => type === "aws:ebs/volume:Volume" && volumeIds.includes(id ?? ""));
+    const held = found.filter(({ protect, retainOnDelete }) => protect || !retainOnDelete);
+    if (held.length === 0) return;
+    for (const volume of held) Object.assign(volume, { protect: false, retainOnDelete: true });
+    await this.#stack.importStack(state);
+  }
+
   async #run<T>(watch: Watch, action: (options: RunOptions) => Promise<T>): Promise<T> {
     const events: EngineEvent[] = [];
     const write = (text: string) => appendFileSync(this.#log, text);
@@ -107,6 +121,14 @@ export class LocalStack {
       throw new CliError(`${message}\nThe whole story: ${this.#log}`, exitCode);
     }
   }
+}
+
+/** What is read and changed of a resource in the state. */
+interface StateResource {
+  type: string;
+  id?: string;
+  protect?: boolean;
+  retainOnDelete?: boolean;
 }
 
 interface RunOptions {

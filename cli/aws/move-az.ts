@@ -29,7 +29,7 @@ export async function moveAz(
   context: Context,
   zone: string,
   options: MoveOptions,
-  up: () => Promise<unknown>,
+  up: (letGo: readonly string[]) => Promise<unknown>,
   { everySeconds }: { everySeconds?: number } = {},
 ): Promise<Moved> {
   const { files, progress } = context;
@@ -58,7 +58,7 @@ interface Move {
   readonly stack: AwsStack;
   readonly facts: MoveFacts & { readonly host: Host | null };
   readonly pace: { readonly everySeconds?: number };
-  readonly up: () => Promise<unknown>;
+  readonly up: (letGo: readonly string[]) => Promise<unknown>;
   readonly subnet: string | undefined;
   /** The volume is one that config names by its id. */
   readonly adopted: boolean;
@@ -81,7 +81,7 @@ async function doStep(move: Move, step: MoveStep, snapshot: string | undefined):
       return undefined;
     }
     case "up":
-      await up();
+      await up(facts.volumeId ? [facts.volumeId] : []);
       if (facts.volumeId) context.progress.line(keptLine(facts.volumeId));
       return undefined;
   }

@@ -28,11 +28,18 @@ export interface AwsUp {
   readonly pinned: Readonly<Record<string, string>>;
 }
 
+export interface UpInAws {
+  /** False: a stopped host stays stopped until it is replaced. */
+  readonly startStopped?: boolean;
+  /** Volumes that are not to be the stack's any more, and stay as they are. */
+  readonly letGo?: readonly string[];
+}
+
 /** One run of Pulumi with some values over the stack's config. Its refusal, or undefined when it came to its end. */
 type Run = (values: Readonly<Record<string, string>>) => Promise<Refusal | undefined>;
 
 /** Checks the account, brings the stack up, and asks for the next host of the list when AWS has none of the first. */
-export async function upInAws(context: Context, options: { startStopped?: boolean } = {}): Promise<AwsUp> {
+export async function upInAws(context: Context, options: UpInAws = {}): Promise<AwsUp> {
   const { paths, files, progress, signal } = context;
   const config = files.config();
   const settings = checkedSettings(config);
@@ -46,6 +53,7 @@ export async function upInAws(context: Context, options: { startStopped?: boolea
   files.write({});
   const stack = await LocalStack.open(paths, files, log, tools.root);
   await keepToken(context, stack, settings);
+  await stack.letGo(options.letGo ?? []);
 
   if (options.startStopped !== false && present?.state === "stopped") {
     progress.line(`Starting the host ${present.id}, which was stopped …`);

@@ -39,7 +39,7 @@ export function addMoveAz(program: Command, signal: AbortSignal): void {
         `This stops the host of ${context.files.name} and makes it anew in ${zone}; its volume is kept.`,
         ask,
       );
-      const moved = await moveAz(context, zone, options, () => upInAws(context, { startStopped: false }));
+      const moved = await moveAz(context, zone, options, (letGo) => upInAws(context, { startStopped: false, letGo }));
       print(context, moved, ({ steps, dryRun }) => {
         if (steps.length === 0) return `The volume is in ${zone} already.`;
         return dryRun ? steps.map((step, index) => `${index + 1}. ${step}`).join("\n") : `The service is in ${zone}.`;

@@ -60,6 +60,16 @@ await awsTests("a stack on AWS", setting, () => {
     succeeded(await stack.up());
   });
 
+  test("has nothing to change when Amazon releases a newer image, nor after a look at what is there", async () => {
+    const stack = await setting.stack("released", { target: "aws" });
+    succeeded(await stack.up());
+    const newest = [...PATIENT.released.keys()].map((name) => [name, "ami-0ca77a28d8801702b"] as const);
+    setting.double.cloud.knobs = { ...PATIENT, released: new Map(newest) };
+    expect(succeeded(await stack.up()).changes).toEqual([]);
+    expect(succeeded(await stack.refresh()).changes.filter((change) => !change.startsWith("refresh"))).toEqual([]);
+    expect(succeeded(await stack.up()).changes).toEqual([]);
+  });
+
   test("without capacity or quota says so in one line, soon, and keeps the old host at work", async () => {
     const stack = await setting.stack("refused", { target: "aws" });
     succeeded(await stack.up());
@@ -118,13 +128,18 @@ await awsTests("a stack on AWS", setting, () => {
     const id = String(outputs.volumeId);
     const bytes = observer.bytesOf(id);
     observer.next();
-    await stack.destroy();
+    expect(failed(await stack.destroy())).toContain("because it is protected");
     expect(observer.next().inOrder).toEqual([
       "StopInstances old",
       expect.stringMatching(/^DetachVolume /),
       "TerminateInstances old",
     ]);
     expect(volumes().map((volume) => volume.id)).toContain(id);
+
+    // Deployed once more it is its own again; then it is given away.
+    expect(succeeded(await stack.up()).outputs.volumeId).toBe(id);
+    expect(observer.bytesOf(id)).toBe(bytes);
+    succeeded(await stack.destroy("--exclude-protected"));
 
     const next = await setting.stack("adopted", { target: "aws", volumeId: id });
     expect(succeeded(await next.up()).outputs.volumeId).toBe(id);

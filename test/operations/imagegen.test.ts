@@ -356,6 +356,24 @@ describe("move-az", () => {
     expect(stderr).toMatch(reason);
     expect(await stateOf(instanceId)).toBe("running");
   });
+  test("goes on where it broke off", async () => {
+    // The Pulumi of this test can't bring anything up: the move ends there.
+    const first = await operator.imagegen("move-az", "us-east-1c", "--yes");
+    expect(first.exitCode).not.toBe(0);
+    expect(first.stderr).toContain("4/4 imagegen up");
+    expect(await stateOf(instanceId)).toBe("stopped");
+    const { Snapshots } = await ec2.send(
+      new DescribeSnapshotsCommand({ Filters: [{ Name: "tag:imagegen:move-to", Values: ["us-east-1c"] }] }),
+    );
+    expect(Snapshots?.map(({ VolumeId }) => VolumeId)).toEqual([volumeId]);
+    const file = operator.stackFile();
+    expect(file).toContain("Picture-Perfect-Challenge:availabilityZone: us-east-1c\n");
+    expect(file).toContain('Picture-Perfect-Challenge:volumeGeneration: "2"\n');
+    expect(file).toContain(`Picture-Perfect-Challenge:volumeSnapshotId: ${Snapshots?.[0]?.SnapshotId}\n`);
+    const again = await operator.imagegen("move-az", "us-east-1c", "--dry-run");
+    expect(again.stdout).toBe(`1. imagegen up: a new volume and a new host in us-east-1c; ${volumeId} is kept`);
+    operator.restoreStackFile();
+  });
   test("asks first", async () => {
     const { exitCode } = await operator.imagegen("move-az", "us-east-1c");
     expect(exitCode).toBe(4);

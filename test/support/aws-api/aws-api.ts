@@ -41,19 +41,23 @@ export class AwsApi {
   /** The commands' environment and the folder that stands for the host's /run. */
   host: { readonly path: string; readonly run: string } | null = null;
 
-  private constructor(moto: Moto, server: Server) {
+  /** Another one that answers for Systems Manager's parameters, instead of moto. */
+  readonly #parameters: string | undefined;
+
+  private constructor(moto: Moto, server: Server, parameters: string | undefined) {
     this.moto = moto;
+    this.#parameters = parameters;
     this.#server = server;
     server.on("request", (request, response) => {
       this.#answer(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
     });
   }
 
-  static async start(): Promise<AwsApi> {
+  static async start(options: { parameters?: string } = {}): Promise<AwsApi> {
     const moto = await Moto.start();
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return new AwsApi(moto, server);
+    return new AwsApi(moto, server, options.parameters);
   }
 
   get url(): string {
@@ -146,7 +150,9 @@ export class AwsApi {
       ([name, value]) =>
         typeof value === "string" && !["host", "connection", "content-length", "expect"].includes(name),
     ) as [string, string][];
-    const answer = await fetch(`${this.moto.url}${url}`, {
+    const isParameter = /^AmazonSSM\.(Get|Put)Parameter/.test(String(headers["x-amz-target"]));
+    const upstream = (isParameter ? this.#parameters : undefined) ?? this.moto.url;
+    const answer = await fetch(`${upstream}${url}`, {
       method: method ?? "POST",
       headers: kept,
       body: new Uint8Array(body),

@@ -6,6 +6,7 @@ import { paths } from "../paths.ts";
 import type { AwsApi } from "./aws-api.ts";
 
 const COPIED = ["cli", "infra", "stacks", "package.json", "Pulumi.yaml"];
+const CONTEXT = ["Dockerfile", ".dockerignore", "pyproject.toml", "requirements.lock", "src", "models", "docker"];
 
 /**
  * A checkout of an operator: the real `imagegen`, and on its PATH programs that stand for Pulumi (tells the outputs that a
@@ -17,19 +18,27 @@ export class Operator {
   readonly #host = join(this.directory, "host");
   readonly #api: AwsApi;
 
-  constructor(api: AwsApi) {
+  readonly #environment: Readonly<Record<string, string>>;
+
+  /** `engine`: the real Pulumi, with this in its environment; without it, one that only tells the outputs. */
+  constructor(api: AwsApi, engine?: Readonly<Record<string, string>>) {
     this.#api = api;
+    this.#environment = { ...(engine ?? { PULUMI_BACKEND_URL: "file:///nowhere" }), ...api.environment };
     for (const name of COPIED) cpSync(join(paths.root, name), join(this.directory, name), { recursive: true });
     symlinkSync(join(paths.root, "node_modules"), join(this.directory, "node_modules"));
     mkdirSync(join(this.directory, "image-gen"));
-    for (const name of ["models", "requirements.lock"])
+    for (const name of CONTEXT)
       cpSync(join(paths.imageGen, name), join(this.directory, "image-gen", name), { recursive: true });
     mkdirSync(this.bin);
     mkdirSync(this.#host);
     mkdirSync(join(this.directory, "run"));
+    if (engine) return;
     const outputs = join(this.directory, "outputs.json");
     this.outputs({});
-    this.program("pulumi", `case "$1" in version) echo v3.999.0;; stack) cat ${outputs};; esac`);
+    this.program(
+      "pulumi",
+      `case "$1" in version) echo v3.999.0;; stack) cat ${outputs};; up) echo "error: not here" >&2; exit 255;; esac`,
+    );
   }
 
   /** What the last `up` is to have left. */
@@ -56,12 +65,13 @@ export class Operator {
     return readFileSync(join(this.directory, "stacks", `Pulumi.${stack}.yaml`), "utf8");
   }
 
+  restoreStackFile(stack = "aws-volume"): void {
+    const name = join("stacks", `Pulumi.${stack}.yaml`);
+    cpSync(join(paths.root, name), join(this.directory, name));
+  }
+
   async imagegen(...args: string[]) {
-    const env = {
-      ...this.#api.environment,
-      PATH: `${this.bin}:${process.env.PATH}`,
-      PULUMI_BACKEND_URL: "file:///nowhere",
-    };
+    const env = { ...this.#environment, PATH: `${this.bin}:${process.env.PATH}` };
     const all = [join(this.directory, "cli/main.ts"), "--stack", "aws-volume", ...args];
     return execa(process.execPath, all, { cwd: this.directory, env, reject: false, timeout: 150_000 });
   }

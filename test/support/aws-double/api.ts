@@ -4,7 +4,6 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AwsError } from "./aws-error.ts";
 import type { Cloud } from "./cloud.ts";
-import { PUBLIC_PARAMETERS } from "./facts.ts";
 import type { HostPlayer } from "./host-player.ts";
 import { type Props, record, text, texts } from "./kind.ts";
 import { getParameter, putParameter } from "./kinds/parameters.ts";
@@ -76,7 +75,7 @@ const OPERATIONS: Readonly<Record<string, (cloud: Cloud, args: Props) => Props>>
 };
 
 function parameter(cloud: Cloud, name: string): Props {
-  const released = PUBLIC_PARAMETERS.get(name);
+  const released = cloud.knobs.released.get(name);
   if (released !== undefined) return { Name: name, Value: released, Type: "String", Version: 1 };
   const { value, version, arn } = getParameter(cloud, name);
   return { Name: name, Value: value, Type: "String", Version: version, ARN: arn };

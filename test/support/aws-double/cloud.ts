@@ -1,4 +1,5 @@
 import { AwsError } from "./aws-error.ts";
+import { PUBLIC_PARAMETERS } from "./facts.ts";
 import type { Kind, Props, Thing } from "./kind.ts";
 import { text } from "./kind.ts";
 
@@ -15,6 +16,8 @@ export interface Knobs {
   readonly staleReads: number;
   /** Whether a volume can be modified four times in 24 hours only, as in real life. */
   readonly volumeCooldown: boolean;
+  /** Amazon's public parameters, such as the newest image's id. */
+  readonly released: ReadonlyMap<string, string>;
   /** The provider's next create of this kind fails once, in the middle of an update. */
   readonly failNext: readonly string[];
 }
@@ -33,6 +36,7 @@ const PATIENT: Knobs = {
   lag: 0,
   staleReads: 0,
   volumeCooldown: false,
+  released: PUBLIC_PARAMETERS,
   failNext: [],
 };
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { AwsError } from "./aws-error.ts";
 import type { Cloud } from "./cloud.ts";
-import { AMIS, PUBLIC_PARAMETERS, TYPES, ZONES } from "./facts.ts";
+import { AMIS, TYPES, ZONES } from "./facts.ts";
 import { type Props, record, text, texts } from "./kind.ts";
 import { getParameter } from "./kinds/parameters.ts";
 import { registryOf } from "./kinds/registry.ts";
@@ -34,7 +34,7 @@ const INVOKES: Readonly<Record<string, Invoke>> = {
     groupNames: [region],
   }),
   getParameter: (cloud, { name }) => {
-    const value = PUBLIC_PARAMETERS.get(text(name)) ?? text(getParameter(cloud, text(name)).value);
+    const value = cloud.knobs.released.get(text(name)) ?? text(getParameter(cloud, text(name)).value);
     return { value, insecureValue: value, type: "String", version: 1, arn: cloud.arn("ssm", `parameter${text(name)}`) };
   },
   getAmi: (_, { filters, owners }) => {
