@@ -20,6 +20,7 @@ export default defineConfig({
       ring("component", { timeoutSeconds: 30 }),
       ring("policy", { timeoutSeconds: 30 }),
       ring("start", { timeoutSeconds: 600, serial: true }),
+      ring("host", { timeoutSeconds: 300 }),
       ring("engine", { timeoutSeconds: 600, serial: true }),
       ring("e2e", { timeoutSeconds: 600, serial: true, globalSetup: "test/e2e/global-setup.ts" }),
     ],
