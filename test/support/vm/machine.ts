@@ -26,6 +26,8 @@ export interface Answer {
 }
 
 const BOOT_SECONDS = 180;
+/** It ends with the test that started it, however that ends. */
+const TIED = ["--pdeathsig", "KILL"];
 const CPU = ["-machine", "pc,hpet=off", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Nehalem", "-smp", "2"];
 const QUIET = "console=ttyS0 quiet loglevel=4 mitigations=off nokaslr audit=0 apparmor=0 tsc=reliable no_timer_check";
 const BOOT = "root=PARTLABEL=root rw rootwait panic=-1 systemd.show_status=error";
@@ -53,7 +55,7 @@ export class Machine {
       await execa("qemu-img", ["create", "-q", "-f", "qcow2", "-F", "raw", "-b", image.disk, root]);
     const log = openSync(join(options.work, "qemu.log"), "w");
     const args = await hardware(options, root, image.kernel);
-    const machine = new Machine(spawn("qemu-system-x86_64", args, { stdio: ["ignore", log, log] }), options.work);
+    const machine = new Machine(spawn("setpriv", [...TIED, "qemu-system-x86_64", ...args], { stdio: ["ignore", log, log] }), options.work);
     machine.monitor = await Monitor.open(join(options.work, "qmp"));
     machine.agent = await JsonLines.open(join(options.work, "agent"), (value) => machine.hear(value));
     await machine.up();
