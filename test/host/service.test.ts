@@ -91,11 +91,11 @@ test("a secret is on tmpfs alone, and the record fits its parameter", async () =
 });
 
 test("a container can not reach the metadata service, and could without the rule", async () => {
-  const ask =
-    "wget -q -T 3 -O - --header 'X-aws-ec2-metadata-token: token' http://169.254.169.254/latest/meta-data/instance-id";
+  const request = "GET /latest/meta-data/instance-id HTTP/1.0\\r\\nX-aws-ec2-metadata-token: token\\r\\n\\r\\n";
+  const ask = `sh -c 'printf "${request}" | nc -w 3 169.254.169.254 80'`;
   expect((await inContainer(ask)).code).not.toBe(0);
   await machine.must("iptables -D DOCKER-USER -d 169.254.0.0/16 -j REJECT");
-  expect((await inContainer(ask)).output).toBe("i-0123456789abcdef0");
+  expect((await inContainer(ask)).output).toContain("i-0123456789abcdef0");
   await machine.must("systemctl restart image-gen-firewall");
   expect((await inContainer(ask)).code).not.toBe(0);
 });

@@ -55,7 +55,10 @@ export class Machine {
       await execa("qemu-img", ["create", "-q", "-f", "qcow2", "-F", "raw", "-b", image.disk, root]);
     const log = openSync(join(options.work, "qemu.log"), "w");
     const args = await hardware(options, root, image.kernel);
-    const machine = new Machine(spawn("setpriv", [...TIED, "qemu-system-x86_64", ...args], { stdio: ["ignore", log, log] }), options.work);
+    const machine = new Machine(
+      spawn("setpriv", [...TIED, "qemu-system-x86_64", ...args], { stdio: ["ignore", log, log] }),
+      options.work,
+    );
     machine.monitor = await Monitor.open(join(options.work, "qmp"));
     machine.agent = await JsonLines.open(join(options.work, "agent"), (value) => machine.hear(value));
     await machine.up();
