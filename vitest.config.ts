@@ -21,6 +21,7 @@ export default defineConfig({
       ring("policy", { timeoutSeconds: 30 }),
       ring("operations", { timeoutSeconds: 180 }),
       ring("start", { timeoutSeconds: 600, serial: true }),
+      ring("host", { timeoutSeconds: 300 }),
       ring("engine", { timeoutSeconds: 600, serial: true }),
       ring("e2e", { timeoutSeconds: 600, serial: true, globalSetup: "test/e2e/global-setup.ts" }),
     ],

@@ -16,8 +16,7 @@ interface Tally {
   skipped: number;
 }
 
-type Ring = "check" | "python" | "unit" | "component" | "policy" | "operations" | "start" | "engine" | "e2e";
-const RINGS: readonly Ring[] = [
+const RINGS = [
   "check",
   "python",
   "unit",
@@ -25,9 +24,12 @@ const RINGS: readonly Ring[] = [
   "policy",
   "operations",
   "start",
+  "host",
+  "registry",
   "engine",
   "e2e",
-];
+] as const;
+type Ring = (typeof RINGS)[number];
 
 const reports = join(paths.state, "reports");
 

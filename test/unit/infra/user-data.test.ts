@@ -1,0 +1,90 @@
+import { gunzipSync } from "node:zlib";
+import { expect, test } from "vitest";
+import { UserError } from "../../../infra/errors.ts";
+import { renderUserData } from "../../../infra/host/user-data.ts";
+import type { HostFilesPlan } from "../../../infra/plan/host-files-plan.ts";
+
+const plan: HostFilesPlan = {
+  region: "eu-central-1",
+  stack: "aws-volume",
+  parameters: "/imagegen/aws-volume",
+  volumeId: "vol-0123456789abcdef0",
+  formatIfBlank: true,
+  filesystem: "xfs",
+  logGroup: "/imagegen/aws-volume",
+  registry: "123456789012.dkr.ecr.eu-central-1.amazonaws.com",
+  selfAttach: false,
+  idleStopMinutes: 30,
+  endpointsOnly: true,
+  publishAddress: "127.0.0.1",
+  mirrorRoleArn: "arn:aws:iam::123456789012:role/image-gen-mirror",
+};
+
+interface CloudConfig {
+  readonly write_files: readonly { readonly path: string; readonly permissions: string; readonly content: string }[];
+  readonly runcmd: readonly (readonly string[])[];
+}
+
+function rendered(changes: Partial<HostFilesPlan> = {}): CloudConfig {
+  const text = gunzipSync(Buffer.from(renderUserData({ ...plan, ...changes }), "base64")).toString();
+  expect(text.startsWith("#cloud-config\n")).toBe(true);
+  return JSON.parse(text.slice(text.indexOf("\n"))) as CloudConfig;
+}
+
+const content = (config: CloudConfig, path: string) => config.write_files.find((file) => file.path === path)?.content;
+
+test("the host's settings are the plan's", () => {
+  expect(content(rendered(), "/etc/image-gen/host.env")?.split("\n")).toEqual([
+    "IMAGE_GEN_REGION=eu-central-1",
+    "IMAGE_GEN_STACK=aws-volume",
+    "IMAGE_GEN_PARAMETERS=/imagegen/aws-volume",
+    "IMAGE_GEN_VOLUME_ID=vol-0123456789abcdef0",
+    "IMAGE_GEN_FORMAT_IF_BLANK=1",
+    "IMAGE_GEN_FILESYSTEM=xfs",
+    "IMAGE_GEN_LOG_GROUP=/imagegen/aws-volume",
+    "IMAGE_GEN_REGISTRY=123456789012.dkr.ecr.eu-central-1.amazonaws.com",
+    "IMAGE_GEN_SELF_ATTACH=0",
+    "IMAGE_GEN_IDLE_STOP_MINUTES=30",
+    "IMAGE_GEN_ENDPOINTS_ONLY=1",
+    "IMAGE_GEN_PUBLISH=127.0.0.1",
+    "IMAGE_GEN_MIRROR_ROLE_ARN=arn:aws:iam::123456789012:role/image-gen-mirror",
+    "",
+  ]);
+});
+
+test("every script is there and runnable, every unit is where systemd looks, and one command starts them", () => {
+  const config = rendered();
+  const paths = config.write_files.map(({ path, permissions }) => `${permissions} ${path}`);
+  expect(paths).toContain("0755 /opt/image-gen/bin/data-volume");
+  expect(paths).toContain("0644 /etc/systemd/system/image-gen.service");
+  expect(config.runcmd).toEqual([["/opt/image-gen/bin/install-services"]]);
+  expect(paths).toContain("0755 /opt/image-gen/bin/install-services");
+});
+
+test("every command that a unit or a script names is delivered", () => {
+  const config = rendered();
+  const delivered = new Set(config.write_files.map(({ path }) => path));
+  const named = config.write_files.flatMap((file) => file.content.match(/\/opt\/image-gen\/bin\/[a-z-]+/g) ?? []);
+  expect(named.length).toBeGreaterThan(8);
+  expect(named.filter((path) => !delivered.has(path))).toEqual([]);
+});
+
+test("the same plan gives the same text, and fits EC2's limit with room to spare", () => {
+  const text = renderUserData(plan);
+  expect(renderUserData({ ...plan })).toBe(text);
+  const bytes = Buffer.from(text, "base64");
+  // No time, no name and no operating system in gzip's header.
+  expect([...bytes.subarray(3, 10)]).toEqual([0, 0, 0, 0, 0, 2, 255]);
+  expect(bytes.length).toBeLessThan(15_500);
+});
+
+test("neither an image nor a secret is in it: a new image does not replace the host", () => {
+  const text = JSON.stringify(rendered());
+  expect(text).not.toMatch(/sha256:[0-9a-f]{64}/);
+  expect(text).not.toMatch(/AKIA|hf_[A-Za-z0-9]{10}/);
+});
+
+test.each(["two\nlines", "a b", "$(reboot)", 'quo"te'])("a value that a shell would read is refused: %j", (stack) => {
+  expect(() => renderUserData({ ...plan, stack })).toThrow(UserError);
+  expect(() => renderUserData({ ...plan, stack })).toThrow(/^IMAGE_GEN_STACK: expected .+, got .+\. Fix: .+$/);
+});
