@@ -21,6 +21,7 @@ export default defineConfig({
       ring("policy", { timeoutSeconds: 30 }),
       ring("start", { timeoutSeconds: 600, serial: true }),
       ring("engine", { timeoutSeconds: 600, serial: true }),
+      ring("registry", { timeoutSeconds: 600, serial: true }),
       ring("e2e", { timeoutSeconds: 600, serial: true, globalSetup: "test/e2e/global-setup.ts" }),
     ],
   },

@@ -16,8 +16,8 @@ interface Tally {
   skipped: number;
 }
 
-type Ring = "check" | "python" | "unit" | "component" | "policy" | "start" | "engine" | "e2e";
-const RINGS: readonly Ring[] = ["check", "python", "unit", "component", "policy", "start", "engine", "e2e"];
+type Ring = "check" | "python" | "unit" | "component" | "policy" | "start" | "engine" | "registry" | "e2e";
+const RINGS: readonly Ring[] = ["check", "python", "unit", "component", "policy", "start", "engine", "registry", "e2e"];
 
 const reports = join(paths.state, "reports");
 

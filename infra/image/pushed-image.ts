@@ -18,7 +18,6 @@ export interface PushedImageArgs {
   readonly hfToken?: pulumi.Input<string> | undefined;
 }
 
-/** The image's layers and the cache's are compressed in one way, so that both are the same blobs and sent once. */
 const COMPRESSION = {
   compression: "zstd",
   // Without a level the provider sends gzip; without force, layers of an older cache stay as they were.
@@ -30,7 +29,8 @@ const COMPRESSION = {
 /**
  * An image in a registry, known by its digest. It is pushed without a tag: the time of day in its provenance makes every
  * build another digest, and a tag made from the sources could then not be given twice, as a rollback needs. Its tag
- * is made from its digest, once that is known, and keeps it from being cleaned away.
+ * is made from its digest, once that is known, and keeps it from being cleaned away. A second tag moves from build to
+ * build, for the next one to find its cache.
  * A failed build is not tried again; BuildKit's log is shown.
  */
 export class PushedImage extends pulumi.ComponentResource {
@@ -56,9 +56,9 @@ export class PushedImage extends pulumi.ComponentResource {
         buildOnPreview: false,
         push: false,
         exports: [{ image: { push: true, pushByDigest: true, names: [repository], ...COMPRESSION } }],
+        // The image is its own cache: one of its own is pushed beside the image, and sends the same layers once more.
         cacheFrom: [{ registry: { ref: cache } }],
-        // `min` has the final image's layers, which are there already; `max` would send the libraries a second time.
-        cacheTo: [{ registry: { ref: cache, mode: "min", imageManifest: true, ...COMPRESSION } }],
+        cacheTo: [{ inline: {} }],
         registries: [registry],
         ...(plan.builder === null ? {} : { builder: { name: plan.builder } }),
         ...(hfToken === undefined || plan.secrets.length === 0
@@ -76,16 +76,17 @@ export class PushedImage extends pulumi.ComponentResource {
     const reference = pulumi.interpolate`${repository}@${image.digest}`;
     const tagged = new dockerbuild.Index(
       `${name}-tag`,
-      {
-        tag: pulumi.interpolate`${repository}:${image.digest.apply((digest) => digest.replace(":", "-"))}`,
-        sources: [reference],
-        push: true,
-        registry,
-      },
+      { tag: pulumi.interpolate`${repository}:${tagOf(image.digest)}`, sources: [reference], push: true, registry },
       kept,
     );
+    new dockerbuild.Index(`${name}-cache`, { tag: cache, sources: [reference], push: true, registry }, kept);
 
     this.imageReference = pulumi.all([reference, tagged.ref]).apply(([known]) => known);
     this.registerOutputs({ imageReference: this.imageReference });
   }
+}
+
+/** `sha256:…` with what a tag may not have left out. */
+function tagOf(digest: pulumi.Output<string>): pulumi.Output<string> {
+  return digest.apply((known) => known.replace(":", "-"));
 }

@@ -59,7 +59,11 @@ export class TestProject {
     cpSync(from, to, { recursive: true, filter: (path) => !path.includes("__pycache__") });
   }
 
-  async stack(name: string, config: Readonly<Record<string, string>>): Promise<TestStack> {
+  async stack(
+    name: string,
+    config: Readonly<Record<string, string>>,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<TestStack> {
     const stack = await LocalWorkspace.createOrSelectStack(
       { workDir: this.directory, stackName: name },
       {
@@ -69,6 +73,7 @@ export class TestProject {
           PULUMI_BACKEND_URL: `file://${join(this.#home, "state")}`,
           PULUMI_CONFIG_PASSPHRASE: "of this test",
           PULUMI_SKIP_UPDATE_CHECK: "true",
+          ...environment,
         },
       },
     );
