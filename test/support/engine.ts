@@ -16,7 +16,7 @@ import { type EngineEvent, LocalWorkspace, type OutputMap, type Stack } from "@p
 import { paths } from "./paths.ts";
 
 /** What the program needs of the checkout; a copy of it is a project of its own. */
-const PROGRAM = ["Pulumi.yaml", "package.json", "infra", "stacks", "policy"];
+const PROGRAM = ["Pulumi.yaml", "package.json", "infra", "stacks", "policy", "scripts"];
 const CONTEXT = ["Dockerfile", ".dockerignore", "pyproject.toml", "requirements.lock", "src", "models", "docker"];
 const NAMESPACE = "Picture-Perfect-Challenge";
 
@@ -55,6 +55,16 @@ export class TestProject {
     if (existsSync(plugins)) symlinkSync(plugins, join(this.#home, "pulumi", "plugins"));
   }
 
+  /** What a command needs to find this project's stacks, and only these. */
+  get environment(): Readonly<Record<string, string>> {
+    return {
+      PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ""}`,
+      PULUMI_BACKEND_URL: `file://${join(this.#home, "state")}`,
+      PULUMI_CONFIG_PASSPHRASE: "of this test",
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+    };
+  }
+
   #copy(from: string, to: string): void {
     cpSync(from, to, { recursive: true, filter: (path) => !path.includes("__pycache__") });
   }
@@ -68,13 +78,7 @@ export class TestProject {
       { workDir: this.directory, stackName: name },
       {
         pulumiHome: join(this.#home, "pulumi"),
-        envVars: {
-          PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ""}`,
-          PULUMI_BACKEND_URL: `file://${join(this.#home, "state")}`,
-          PULUMI_CONFIG_PASSPHRASE: "of this test",
-          PULUMI_SKIP_UPDATE_CHECK: "true",
-          ...environment,
-        },
+        envVars: { ...this.environment, ...environment },
       },
     );
     const made = new TestStack(stack);
