@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { RegistryImagePlan } from "../plan/registry-image-plan.ts";
 
 /** Who may push where. */
-export interface Registry {
+interface Registry {
   readonly address: pulumi.Input<string>;
   readonly username: pulumi.Input<string>;
   readonly password: pulumi.Input<string>;

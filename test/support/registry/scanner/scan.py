@@ -1,6 +1,7 @@
 """Stands in for BuildKit's usual scanner, which lies in a registry that tests can't reach: lists the Python packages.
 
-In: `BUILDKIT_SCAN_SOURCE`, the finished image's root. Out: an SPDX document in an in-toto statement, by BuildKit's protocol.
+In: `BUILDKIT_SCAN_SOURCE`, the finished image's root. Out: an SPDX document in an in-toto statement, as BuildKit asks
+of its scanners.
 """
 
 import json
@@ -8,7 +9,8 @@ import os
 import pathlib
 
 source = pathlib.Path(os.environ["BUILDKIT_SCAN_SOURCE"])
-packages = [path.name.removesuffix(".dist-info").rsplit("-", 1) for path in sorted(source.glob("opt/venv/lib/*/site-packages/*.dist-info"))]
+installed = sorted(source.glob("opt/venv/lib/*/site-packages/*.dist-info"))
+packages = [path.name.removesuffix(".dist-info").rsplit("-", 1) for path in installed]
 document = {
     "spdxVersion": "SPDX-2.3",
     "SPDXID": "SPDXRef-DOCUMENT",
