@@ -86,7 +86,7 @@ export class PushedImage extends pulumi.ComponentResource {
   }
 }
 
-/** `sha256:…` with what a tag may not have left out. */
+/** Not `sha256-…`, which is where registries without another way keep what refers to an image. */
 function tagOf(digest: pulumi.Output<string>): pulumi.Output<string> {
-  return digest.apply((known) => known.replace(":", "-"));
+  return digest.apply((known) => known.replace("sha256:", "image-"));
 }

@@ -120,7 +120,10 @@ test("tagged with its digest, and as the next build's cache", async () => {
   const { resources } = await make();
   const tags = resources.filter(({ type }) => type === "docker-build:index:Index").map(({ inputs }) => inputs);
   const sources = [`${URL}@${DIGEST}`];
-  expect(tags.map(({ tag }) => tag).sort()).toEqual([`${URL}:cache-build`, `${URL}:${DIGEST.replace(":", "-")}`]);
+  expect(tags.map(({ tag }) => tag).sort()).toEqual([
+    `${URL}:cache-build`,
+    `${URL}:${DIGEST.replace("sha256:", "image-")}`,
+  ]);
   for (const inputs of tags) expect(inputs).toMatchObject({ sources, push: true });
 });
 

@@ -126,7 +126,7 @@ describe.skipIf(missing !== undefined)("an image in a registry", () => {
   test("its tag is its digest; the cache's tag moves", async () => {
     const [digest = ""] = deployed;
     const { reader } = setting.registry;
-    const tag = digest.replace(":", "-");
+    const tag = digest.replace("sha256:", "image-");
     expect(await reader.tags(REPOSITORY)).toEqual(["cache-build", tag]);
     expect([await reader.digest(REPOSITORY, tag), await reader.digest(REPOSITORY, "cache-build")]).toEqual([
       digest,
@@ -159,9 +159,10 @@ describe.skipIf(missing !== undefined)("an image in a registry", () => {
     expect(await layers(deployed[2] ?? "")).toEqual(await layers(deployed[0] ?? ""));
     expect(new Set(deployed).size).toBe(3);
     const { reader } = setting.registry;
-    const tags = deployed.map((digest) => digest.replace(":", "-"));
+    const tags = deployed.map((digest) => digest.replace("sha256:", "image-"));
     expect(await reader.tags(REPOSITORY)).toEqual(["cache-build", ...tags].sort());
-    for (const digest of deployed) expect(await reader.digest(REPOSITORY, digest.replace(":", "-"))).toBe(digest);
+    for (const digest of deployed)
+      expect(await reader.digest(REPOSITORY, digest.replace("sha256:", "image-"))).toBe(digest);
     expect(await reader.digest(REPOSITORY, "cache-build")).toBe(deployed[2]);
   });
 
