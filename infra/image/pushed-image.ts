@@ -16,6 +16,8 @@ export interface PushedImageArgs {
   readonly registry: Registry;
   /** For models behind a licence; handed to BuildKit by value, and in no layer, argument, attestation or log. */
   readonly hfToken?: pulumi.Input<string> | undefined;
+  /** Called when the build fails: the provider itself tells the failed command and not what it said. */
+  readonly onError?: pulumi.ErrorHook | undefined;
 }
 
 const COMPRESSION = {
@@ -31,7 +33,7 @@ const COMPRESSION = {
  * build another digest, and a tag made from the sources could then not be given twice, as a rollback needs. Its tag
  * is made from its digest, once that is known, and keeps it from being cleaned away. A second tag moves from build to
  * build, for the next one to find its cache.
- * A failed build is not tried again; BuildKit's log is shown.
+ * A failed build is not tried again.
  */
 export class PushedImage extends pulumi.ComponentResource {
   /** `<repository>@sha256:…`, once the image is pushed and tagged. */
@@ -39,7 +41,7 @@ export class PushedImage extends pulumi.ComponentResource {
 
   constructor(name: string, args: PushedImageArgs, opts?: pulumi.ComponentResourceOptions) {
     super("imagegen:image:PushedImage", name, {}, opts);
-    const { plan, hfToken } = args;
+    const { plan, hfToken, onError } = args;
     const repository = pulumi.output(args.repositoryUrl);
     const registry = { ...args.registry, password: pulumi.secret(args.registry.password) };
     const cache = pulumi.interpolate`${repository}:${plan.cacheTag}`;
@@ -70,7 +72,11 @@ export class PushedImage extends pulumi.ComponentResource {
             }),
       },
       // 12 GB on a slow line take longer than the engine's patience.
-      { ...kept, customTimeouts: { create: "2h", update: "2h" } },
+      {
+        ...kept,
+        customTimeouts: { create: "2h", update: "2h" },
+        ...(onError ? { hooks: { onError: [onError] } } : {}),
+      },
     );
 
     const reference = pulumi.interpolate`${repository}@${image.digest}`;

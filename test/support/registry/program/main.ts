@@ -1,4 +1,5 @@
 /** The image stage by itself, against a registry that is not ECR. In: the stack's config, and the registry's account. */
+import { showBuildHistory } from "../../../../infra/build-history.ts";
 import { loadConfig } from "../../../../infra/config/load.ts";
 import { PushedImage } from "../../../../infra/image/pushed-image.ts";
 import { planImage } from "../../../../infra/plan/image-plan.ts";
@@ -17,4 +18,5 @@ const plan = planRegistryImage(planImage(settings), {
   sbomGenerator,
 });
 
-export const { imageReference } = new PushedImage("image-gen", { plan, repositoryUrl, registry, hfToken });
+const onError = showBuildHistory(plan);
+export const { imageReference } = new PushedImage("image-gen", { plan, repositoryUrl, registry, hfToken, onError });
