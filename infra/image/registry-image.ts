@@ -8,6 +8,8 @@ export interface RegistryImageArgs {
   readonly plan: RegistryImagePlan;
   /** Hugging Face token, for a build that needs it. */
   readonly hfToken?: pulumi.Input<string> | undefined;
+  /** Called when the build fails. */
+  readonly onError?: pulumi.ErrorHook | undefined;
 }
 
 /** The service's image in a repository of its own in ECR. A preview builds nothing. */
@@ -17,7 +19,7 @@ export class RegistryImage extends pulumi.ComponentResource {
   readonly repositoryUrl: pulumi.Output<string>;
   readonly repositoryArn: pulumi.Output<string>;
 
-  constructor(name: string, { plan, hfToken }: RegistryImageArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, { plan, hfToken, onError }: RegistryImageArgs, opts?: pulumi.ComponentResourceOptions) {
     super("imagegen:image:RegistryImage", name, {}, opts);
 
     const repository = new EcrRepository(name, { plan }, { parent: this });
@@ -34,6 +36,7 @@ export class RegistryImage extends pulumi.ComponentResource {
           password: login.password,
         },
         hfToken,
+        onError,
       },
       { parent: this },
     );

@@ -11,7 +11,7 @@ export interface RegistryImagePlan {
   readonly platform: "linux/amd64";
   /** A buildx builder; null: the one that docker-build chooses. */
   readonly builder: string | null;
-  /** The registry cache's tag: the one tag that may be moved. */
+  /** The tag that a build finds the last build's layers under: the one tag that is moved. */
   readonly cacheTag: string;
   /** What tags start with that may be moved; the image's own never do. */
   readonly movableTags: string;
@@ -34,7 +34,7 @@ export interface RegistryImageOptions {
 }
 
 /** BuildKit's scanner of packages. It runs over the finished layers, in a container of its own. */
-const SBOM_GENERATOR = "docker/buildkit-syft-scanner:1.9.0";
+const SBOM_GENERATOR = "docker/buildkit-syft-scanner:1.12.0";
 
 /** `max` names the Dockerfile, its steps and the build arguments; secrets are in none of these. */
 const PROVENANCE = "mode=max";

@@ -4,7 +4,7 @@
 export const SECRET_NAME = /(?:^|_)(?:TOKEN|PASSWORD|SECRET|API_?KEY|ACCESS_?KEY)$/i;
 
 /** Hugging Face's tokens. */
-export const TOKEN = /\bhf_[A-Za-z0-9]{16,}\b/;
+const TOKEN = /\bhf_[A-Za-z0-9]{16,}\b/;
 
 /** AWS's access keys, and private keys. */
 const ACCESS_KEY = /\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/;

@@ -16,7 +16,7 @@ import { type EngineEvent, LocalWorkspace, type OutputMap, type Stack } from "@p
 import { paths } from "./paths.ts";
 
 /** What the program needs of the checkout; a copy of it is a project of its own. */
-const PROGRAM = ["Pulumi.yaml", "package.json", "infra", "stacks", "policy"];
+const PROGRAM = ["Pulumi.yaml", "package.json", "infra", "stacks", "policy", "scripts"];
 const CONTEXT = ["Dockerfile", ".dockerignore", "pyproject.toml", "requirements.lock", "src", "models", "docker"];
 const NAMESPACE = "Picture-Perfect-Challenge";
 
@@ -59,12 +59,8 @@ export class TestProject {
     if (existsSync(plugins)) symlinkSync(plugins, join(this.#home, "pulumi", "plugins"));
   }
 
-  #copy(from: string, to: string): void {
-    cpSync(from, to, { recursive: true, filter: (path) => !path.includes("__pycache__") });
-  }
-
-  /** What every command of the CLI is told. */
-  get environment(): Record<string, string> {
+  /** What a command needs to find this project's stacks, and only these. */
+  get environment(): Readonly<Record<string, string>> {
     return {
       PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ""}`,
       PULUMI_HOME: join(this.#home, "pulumi"),
@@ -74,12 +70,20 @@ export class TestProject {
     };
   }
 
-  async stack(name: string, config: Readonly<Record<string, string>>): Promise<TestStack> {
+  #copy(from: string, to: string): void {
+    cpSync(from, to, { recursive: true, filter: (path) => !path.includes("__pycache__") });
+  }
+
+  async stack(
+    name: string,
+    config: Readonly<Record<string, string>>,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<TestStack> {
     const stack = await LocalWorkspace.createOrSelectStack(
       { workDir: this.directory, stackName: name },
       {
         pulumiHome: join(this.#home, "pulumi"),
-        envVars: this.environment,
+        envVars: { ...this.environment, ...environment },
       },
     );
     const made = new TestStack(stack);

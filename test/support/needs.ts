@@ -1,6 +1,7 @@
 import { execa } from "execa";
 import { baseImage } from "./base-image.ts";
 import { missingForMachines } from "./vm/image.ts";
+import { missingForRegistry } from "./registry/needs.ts";
 
 async function answers(command: string, args: string[]): Promise<boolean> {
   const result = await execa(command, args, { reject: false, timeout: 20_000, stdio: "ignore" });
@@ -10,6 +11,7 @@ async function answers(command: string, args: string[]): Promise<boolean> {
 /** Why a ring cannot run on this machine, in one line, or undefined when it can. */
 export async function missingFor(ring: string): Promise<string | undefined> {
   if (ring === "host") return missingForMachines();
+  if (ring === "registry") return missingForRegistry();
   if (ring !== "engine" && ring !== "e2e") return undefined;
   if (!(await answers("docker", ["info"]))) return "no Docker engine answers (`docker info` fails).";
   if (ring === "e2e" && !(await answers("docker", ["compose", "version"])))
