@@ -1,4 +1,4 @@
-"""Compiling is kept on the volume: a second process finds what the first one made. Where it can't be done, it is said."""
+"""Compiling is kept on the volume: a second process finds what the first made. Where it can't be done, it is said."""
 
 import json
 import os
