@@ -39,6 +39,7 @@ class Settings:
     max_size: int = 1536
     verify: str = ""
     vae_id: str = ""
+    compiles: bool = False
 
     def verify_mode(self, source: str) -> Verify:
         """How much of a model is hashed at a start. What is in the image was proven when it was built."""
@@ -61,6 +62,7 @@ class Settings:
             model_id=reader.text("MODEL_ID", cls.model_id),
             model_revision=reader.text("MODEL_REVISION", "") or None,
             model_dir=Path(path) if (path := reader.text("MODEL_DIR", "")) else None,
+            compiles=reader.choice("IMAGE_GEN_COMPILE", ("0", "1")) == "1",
             vae_id=reader.text("VAE_ID", ""),
             hub_endpoint_given=bool(reader.text("HF_ENDPOINT", "")),
             host=reader.text("HOST", cls.host),

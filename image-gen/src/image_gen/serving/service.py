@@ -117,6 +117,7 @@ class Service:
             load=dict(model.load),
             dtype=self._settings.dtype,
             warmup_size=self._settings.warmup_size,
+            compile_cache=str(self._store_settings.hf_home.parent / "compile") if self._settings.compiles else "",
             vae=str(self.fetching.vae.directory) if self.fetching.vae else "",
         )
 
