@@ -19,6 +19,7 @@ export default defineConfig({
       ring("unit", { timeoutSeconds: 30 }),
       ring("component", { timeoutSeconds: 30 }),
       ring("policy", { timeoutSeconds: 30 }),
+      ring("operations", { timeoutSeconds: 180 }),
       ring("start", { timeoutSeconds: 600, serial: true }),
       ring("engine", { timeoutSeconds: 600, serial: true }),
       ring("registry", { timeoutSeconds: 600, serial: true }),

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { execa } from "execa";
-import type { Settings } from "../infra/config/settings.ts";
+import type { LocalSettings } from "../infra/config/settings.ts";
 import { planImage } from "../infra/plan/image-plan.ts";
+import { isAws } from "./aws/target.ts";
 import type { Context } from "./context.ts";
 import { hasImage, hasVolume } from "./docker.ts";
 import { CliError, EXIT } from "./exit.ts";
@@ -55,8 +56,13 @@ export async function findRunner(context: Context, options: { ownContainer?: boo
 }
 
 /** Runs `image-gen` for its output; what it says on stderr (progress) goes straight to ours. */
-export async function runImageGen(context: Context, args: readonly string[], runner?: Runner): Promise<Answer> {
-  const { file, args: front, env } = runner ?? (await findRunner(context));
+export async function runImageGen(
+  context: Context,
+  args: readonly string[],
+  where: { ownContainer?: boolean } = {},
+): Promise<Answer> {
+  if (isAws(context)) return (await import("./aws/image-gen.ts")).imageGenOnHost(context, args);
+  const { file, args: front, env } = await findRunner(context, where);
   const options = { reject: false, env, cancelSignal: context.signal, stdin: "ignore", stderr: "inherit" } as const;
   const result = await execa(file, [...front, ...args], options);
   context.signal.throwIfAborted();
@@ -81,7 +87,7 @@ export async function askImageGen<T>(
   return body as T;
 }
 
-function onVolume(settings: Settings, image: string): string[] {
+function onVolume(settings: LocalSettings, image: string): string[] {
   const env = { MODEL_ID: settings.modelId, MODEL_REVISION: settings.modelRevision, HF_ENDPOINT: settings.hubEndpoint };
   const flags = Object.entries(env).flatMap(([name, value]) => (value ? ["--env", `${name}=${value}`] : []));
   const token = process.env.HF_TOKEN ? ["--env", "HF_TOKEN"] : [];

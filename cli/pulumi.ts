@@ -14,6 +14,9 @@ import type { StackFiles } from "./stack-files.ts";
 export interface Watch {
   readonly signal: AbortSignal;
   readonly onText: (text: string) => void;
+  readonly onEvent?: (event: EngineEvent) => void;
+  /** Ends the run as Ctrl-C would; unlike `signal`, for reasons of our own. */
+  readonly cancel?: AbortSignal;
 }
 
 /** One stack of this checkout, driven by the Automation API; its config is the copy below .imagegen/stacks. */
@@ -89,10 +92,12 @@ export class LocalStack {
         events.push(event);
         const text = describeEvent(event);
         if (text) watch.onText(text);
+        watch.onEvent?.(event);
       },
-      // A terminal's Ctrl-C reaches Pulumi by itself, and a second one would make it drop everything.
-      ...(process.stdin.isTTY ? {} : { signal: watch.signal }),
     };
+    // A terminal's Ctrl-C reaches Pulumi by itself, and a second one would make it drop everything.
+    const signals = [...(process.stdin.isTTY ? [] : [watch.signal]), ...(watch.cancel ? [watch.cancel] : [])];
+    if (signals.length > 0) options.signal = AbortSignal.any(signals);
     try {
       return await action(options);
     } catch (error) {

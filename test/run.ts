@@ -16,8 +16,29 @@ interface Tally {
   skipped: number;
 }
 
-type Ring = "check" | "python" | "unit" | "component" | "policy" | "start" | "engine" | "registry" | "e2e";
-const RINGS: readonly Ring[] = ["check", "python", "unit", "component", "policy", "start", "engine", "registry", "e2e"];
+type Ring =
+  | "check"
+  | "python"
+  | "unit"
+  | "component"
+  | "policy"
+  | "operations"
+  | "start"
+  | "engine"
+  | "registry"
+  | "e2e";
+const RINGS: readonly Ring[] = [
+  "check",
+  "python",
+  "unit",
+  "component",
+  "policy",
+  "operations",
+  "start",
+  "engine",
+  "registry",
+  "e2e",
+];
 
 const reports = join(paths.state, "reports");
 

@@ -31,7 +31,8 @@ export class EcrRepository extends pulumi.ComponentResource {
         ],
         forceDelete: !plan.retain,
       },
-      { parent: this, retainOnDelete: plan.retain },
+      // Another key counts for a new repository: the images of this one would have to be pushed again.
+      { parent: this, retainOnDelete: plan.retain, ignoreChanges: ["encryptionConfigurations"] },
     );
     new aws.ecr.LifecyclePolicy(
       `${name}-lifecycle`,

@@ -7,11 +7,13 @@ export const TAGS = ["imagegen:project", "imagegen:stack"];
 export const WITHOUT_TAGS: readonly string[] = [
   "aws:autoscaling/attachment:Attachment",
   "aws:autoscaling/lifecycleHook:LifecycleHook",
+  "aws:cloudwatch/eventTarget:EventTarget",
   "aws:ec2/mainRouteTableAssociation:MainRouteTableAssociation",
   "aws:ec2/networkInterfaceAttachment:NetworkInterfaceAttachment",
   "aws:ec2/route:Route",
   "aws:ec2/routeTableAssociation:RouteTableAssociation",
   "aws:ec2/securityGroupRule:SecurityGroupRule",
+  "aws:ec2/tag:Tag",
   "aws:ec2/volumeAttachment:VolumeAttachment",
   "aws:ec2/vpcEndpointRouteTableAssociation:VpcEndpointRouteTableAssociation",
   "aws:ecr/lifecyclePolicy:LifecyclePolicy",

@@ -8,6 +8,7 @@ const DOCUMENTS = ["aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy", "aw
 const WITHOUT_RESOURCE = [
   "cloudwatch:PutMetricData",
   "ec2:DescribeInstances",
+  "ec2:DescribeSnapshots",
   "ec2:DescribeTags",
   "ec2:DescribeVolumes",
   "ecr:GetAuthorizationToken",

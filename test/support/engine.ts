@@ -38,12 +38,16 @@ export class TestProject {
   readonly directory: string;
   readonly #home: string;
 
-  /** `stub`: instead of image-gen, a service of a few lines that does what its model's name says. */
-  constructor(service: "image-gen" | "stub") {
+  /**
+   * `stub`: instead of image-gen, a service of a few lines that does what its model's name says. `program`: a folder whose
+   * program is taken instead of the checkout's.
+   */
+  constructor(service: "image-gen" | "stub", program?: string) {
     this.#home = mkdtempSync(join(tmpdir(), "imagegen-engine-"));
     this.directory = join(this.#home, "project");
     mkdirSync(join(this.directory, "image-gen"), { recursive: true });
-    for (const name of PROGRAM) this.#copy(join(paths.root, name), join(this.directory, name));
+    if (program) this.#copy(program, this.directory);
+    else for (const name of PROGRAM) this.#copy(join(paths.root, name), join(this.directory, name));
     symlinkSync(join(paths.root, "node_modules"), join(this.directory, "node_modules"));
     const context = service === "stub" ? join(paths.root, "test/support/stub-service") : paths.imageGen;
     for (const name of CONTEXT) {
@@ -55,18 +59,19 @@ export class TestProject {
     if (existsSync(plugins)) symlinkSync(plugins, join(this.#home, "pulumi", "plugins"));
   }
 
-  /** What a command needs to find this project's stacks, and only these. */
-  get environment(): Readonly<Record<string, string>> {
+  #copy(from: string, to: string): void {
+    cpSync(from, to, { recursive: true, filter: (path) => !path.includes("__pycache__") });
+  }
+
+  /** What every command of the CLI is told. */
+  get environment(): Record<string, string> {
     return {
       PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ""}`,
+      PULUMI_HOME: join(this.#home, "pulumi"),
       PULUMI_BACKEND_URL: `file://${join(this.#home, "state")}`,
       PULUMI_CONFIG_PASSPHRASE: "of this test",
       PULUMI_SKIP_UPDATE_CHECK: "true",
     };
-  }
-
-  #copy(from: string, to: string): void {
-    cpSync(from, to, { recursive: true, filter: (path) => !path.includes("__pycache__") });
   }
 
   async stack(

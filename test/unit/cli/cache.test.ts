@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { compression } from "../../../cli/commands/cache/backup.ts";
+import { compression } from "../../../cli/archive.ts";
 import { describeClear } from "../../../cli/commands/cache/clear.ts";
 import { describeGc, type GcResult, gcArguments } from "../../../cli/commands/cache/gc.ts";
 import { describeCache } from "../../../cli/commands/cache/status.ts";

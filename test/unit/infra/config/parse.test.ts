@@ -60,8 +60,8 @@ describe("accepts", () => {
 describe("refuses", () => {
   const mend = "Fix: pulumi config set";
   test.each([
-    ["target", "aws", `expected local, got "aws". ${mend} target local`],
-    ["target", "", `expected local, got "". ${mend} target local`],
+    ["target", "gcp", `expected local or aws, got "gcp". ${mend} target local`],
+    ["target", "", `expected local or aws, got "". ${mend} target local`],
     [
       "modelId",
       "sdxl",

@@ -1,0 +1,77 @@
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { paths } from "../paths.ts";
+import type { AwsApi } from "./aws-api.ts";
+
+const COPIED = ["cli", "infra", "stacks", "package.json", "Pulumi.yaml"];
+
+/**
+ * A checkout of an operator: the real `imagegen`, and on its PATH programs that stand for Pulumi (tells the outputs that a
+ * test sets), for `docker` on the host and for AWS's own tools.
+ */
+export class Operator {
+  readonly directory = mkdtempSync(join(tmpdir(), "imagegen-operator-"));
+  readonly bin = join(this.directory, "bin");
+  readonly #host = join(this.directory, "host");
+  readonly #api: AwsApi;
+
+  constructor(api: AwsApi) {
+    this.#api = api;
+    for (const name of COPIED) cpSync(join(paths.root, name), join(this.directory, name), { recursive: true });
+    symlinkSync(join(paths.root, "node_modules"), join(this.directory, "node_modules"));
+    mkdirSync(join(this.directory, "image-gen"));
+    for (const name of ["models", "requirements.lock"])
+      cpSync(join(paths.imageGen, name), join(this.directory, "image-gen", name), { recursive: true });
+    mkdirSync(this.bin);
+    mkdirSync(this.#host);
+    mkdirSync(join(this.directory, "run"));
+    const outputs = join(this.directory, "outputs.json");
+    this.outputs({});
+    this.program("pulumi", `case "$1" in version) echo v3.999.0;; stack) cat ${outputs};; esac`);
+  }
+
+  /** What the last `up` is to have left. */
+  outputs(values: Readonly<Record<string, unknown>>): void {
+    writeFileSync(join(this.directory, "outputs.json"), JSON.stringify(values));
+  }
+
+  /** A program of that name, first on the operator's PATH. */
+  program(name: string, script: string): void {
+    writeProgram(join(this.bin, name), script);
+  }
+
+  /** A program of that name on the host. */
+  hostProgram(name: string, script: string): void {
+    writeProgram(join(this.#host, name), script);
+  }
+
+  /** The host takes commands from now on. */
+  hostAnswers(): void {
+    this.#api.host = { path: `${this.#host}:/usr/bin:/bin`, run: join(this.directory, "run") };
+  }
+
+  stackFile(stack = "aws-volume"): string {
+    return readFileSync(join(this.directory, "stacks", `Pulumi.${stack}.yaml`), "utf8");
+  }
+
+  async imagegen(...args: string[]) {
+    const env = {
+      ...this.#api.environment,
+      PATH: `${this.bin}:${process.env.PATH}`,
+      PULUMI_BACKEND_URL: "file:///nowhere",
+    };
+    const all = [join(this.directory, "cli/main.ts"), "--stack", "aws-volume", ...args];
+    return execa(process.execPath, all, { cwd: this.directory, env, reject: false, timeout: 150_000 });
+  }
+
+  remove(): void {
+    rmSync(this.directory, { recursive: true });
+  }
+}
+
+function writeProgram(file: string, script: string): void {
+  writeFileSync(file, `#!/bin/bash\n${script}\n`);
+  chmodSync(file, 0o755);
+}
