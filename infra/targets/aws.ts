@@ -1,5 +1,6 @@
 /** The program on AWS. In: settings. Out: outputs, once the host is ready. One call a stage. */
 import { realHostWorld } from "../aws-world.ts";
+import { showBuildHistory } from "../build-history.ts";
 import { DataVolume } from "../cache/data-volume.ts";
 import { SnapshotSchedule } from "../cache/snapshot-schedule.ts";
 import type { AwsSettings } from "../config/aws-settings.ts";
@@ -21,7 +22,8 @@ export function aws(settings: AwsSettings, { name, stack, preview, hfToken, repo
   if (unfit.length > 0) throw new UserError(unfit);
   const opts = { provider: providerOf(name, plan) };
 
-  const image = new RegistryImage(name, { plan: plan.image, hfToken }, opts);
+  const onError = showBuildHistory(plan.image);
+  const image = new RegistryImage(name, { plan: plan.image, hfToken, onError }, opts);
   const cache = new DataVolume(name, { plan: plan.volume, zone: findZone(plan, opts), stack }, opts);
   if (plan.snapshots) new SnapshotSchedule(name, { plan: plan.snapshots, volumeId: cache.volumeId }, opts);
   const where = { region: plan.region, zone: cache.availabilityZone, zones: listZones(plan, opts) };

@@ -51,7 +51,7 @@ export class Observer {
 
 /** Without the digest of an image, the id of a repository, and the number of what has no name: they are as they are. */
 function short(line: string): string {
-  const image = /^PutImage .*:(@|sha256-)/.exec(line);
+  const image = /^PutImage .*:(@|image-)/.exec(line);
   if (image) return `PutImage by ${image[1] === "@" ? "digest" : "tag"}`;
   return line.replace(/ [A-Z]\w+ \d+$/, "");
 }

@@ -13,7 +13,6 @@ async function script(name: string, args: readonly string[] = []) {
   const { directory, environment } = setting.project;
   const env = {
     ...environment,
-    PULUMI_HOME: join(directory, "../pulumi"),
     IMAGEGEN_STACK: "ci",
     GITHUB_ACTIONS: "true",
   };

@@ -7,6 +7,7 @@ import { planRegistryImage } from "../../../../infra/plan/registry-image-plan.ts
 import type { Target } from "./target.ts";
 
 const { settings, hfToken } = loadConfig();
+if (settings.target !== "local") throw new Error("the ring's stack has no target of its own");
 const { repositoryUrl, builder, sbomGenerator, ...registry } = JSON.parse(
   process.env.IMAGEGEN_TEST_TARGET ?? "",
 ) as Target;
