@@ -73,7 +73,7 @@ export class Operator {
   async imagegen(...args: string[]) {
     const env = { ...this.#environment, PATH: `${this.bin}:${process.env.PATH}` };
     const all = [join(this.directory, "cli/main.ts"), "--stack", "aws-volume", ...args];
-    return execa(process.execPath, all, { cwd: this.directory, env, reject: false, timeout: 150_000 });
+    return execa(process.execPath, all, { cwd: this.directory, env, reject: false, timeout: 300_000 });
   }
 
   remove(): void {
