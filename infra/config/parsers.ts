@@ -1,7 +1,7 @@
 /** Parsers of one config value: text in, a value out, or what was expected instead. Pure. */
 
 /** Either the parsed value, or (for the message) what was expected. */
-export type Parsed<T> = { readonly value: T } | { readonly expected: string };
+type Parsed<T> = { readonly value: T } | { readonly expected: string };
 
 export type Parser<T> = (text: string) => Parsed<T>;
 

@@ -21,7 +21,6 @@ export interface AwsHostArgs {
   readonly volume: {
     readonly volumeId: pulumi.Output<string>;
     readonly volumeArn: pulumi.Output<string>;
-    readonly availabilityZone: pulumi.Output<string>;
   };
   readonly network: {
     readonly vpcId: pulumi.Output<string>;
@@ -79,7 +78,6 @@ export class AwsHost extends pulumi.ComponentResource {
       plan,
       imageId: args.amiId,
       subnetId: args.network.subnetId,
-      availabilityZone: args.volume.availabilityZone,
       securityGroupId: group.id,
       profile,
       userData: userDataOf(args, mirrorRoleArn),

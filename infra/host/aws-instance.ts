@@ -7,7 +7,6 @@ export interface HostParts {
   readonly plan: AwsHostPlan;
   readonly imageId: pulumi.Input<string>;
   readonly subnetId: pulumi.Input<string>;
-  readonly availabilityZone: pulumi.Input<string>;
   readonly securityGroupId: pulumi.Input<string>;
   readonly profile: aws.iam.InstanceProfile;
   /** Base64 of what cloud-init reads. */
@@ -43,7 +42,7 @@ export function makeInstance(name: string, parts: HostParts): aws.ec2.Instance {
     // A newer image replaces no host by itself; a pinned one does when the pin changes.
     ignoreChanges: plan.amiId === null ? ["ami"] : [],
     // The provider would stop the host and change it in place, without knowing whether it can start again.
-    replaceOnChanges: ["instanceType", "rootBlockDevice"],
+    replaceOnChanges: ["instanceType", "rootBlockDevice.volumeSize"],
     customTimeouts: { create: "10m" },
     ...(onRefusal ? { hooks: { onError: [onRefusal] } } : {}),
   });

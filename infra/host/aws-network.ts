@@ -55,11 +55,11 @@ function own(name: string, plan: OwnNetworkPlan, args: AwsNetworkArgs, parent: p
     { cidrBlock: plan.vpcCidr, enableDnsSupport: true, enableDnsHostnames: true, tags: { Name: name } },
     child,
   );
-  const open = plan.egress !== "endpoints-only";
-  const gateway = open || plan.albCidrs.length > 0 ? internetGateway(name, plan, vpc, parent) : null;
-  const generation = plan.generation === 1 ? "" : `-${plan.generation}`;
+  // A closed network's load balancer is an inner one.
+  const closed = plan.egress === "endpoints-only";
+  const gateway = closed ? null : new aws.ec2.InternetGateway(`${name}-internet`, { vpcId: vpc.id }, child);
   const subnet = new aws.ec2.Subnet(
-    `${name}-subnet${generation}`,
+    `${name}-subnet${ordinal(plan)}`,
     {
       vpcId: vpc.id,
       cidrBlock: plan.hostCidr,
@@ -71,14 +71,12 @@ function own(name: string, plan: OwnNetworkPlan, args: AwsNetworkArgs, parent: p
   );
   const table = new aws.ec2.RouteTable(`${name}-routes`, { vpcId: vpc.id }, child);
   const joined = new aws.ec2.RouteTableAssociation(
-    `${name}-routes${generation}`,
+    `${name}-routes${ordinal(plan)}`,
     { subnetId: subnet.id, routeTableId: table.id },
     child,
   );
   const way = wayOut(name, plan, args, { vpc, table, gateway, subnet, parent });
-  const albSubnetIds = plan.albCidrs.map((cidr, index) =>
-    albSubnet(`${name}-alb-${index + 1}`, cidr, index, { vpc, gateway, plan, zones: args.zones, parent }),
-  );
+  const albSubnetIds = albSubnets(name, plan, args, { vpc, gateway, parent });
   return { vpcId: vpc.id, subnetId: subnet.id, albSubnetIds, routes: [joined, ...way] };
 }
 
@@ -88,13 +86,6 @@ interface Parts {
   readonly gateway: aws.ec2.InternetGateway | null;
   readonly subnet: aws.ec2.Subnet;
   readonly parent: pulumi.Resource;
-}
-
-function internetGateway(name: string, plan: OwnNetworkPlan, vpc: aws.ec2.Vpc, parent: pulumi.Resource) {
-  // A closed network's load balancer is an inner one.
-  return plan.egress === "endpoints-only"
-    ? null
-    : new aws.ec2.InternetGateway(`${name}-internet`, { vpcId: vpc.id }, { parent });
 }
 
 /** The route to everything else: none, the internet's gateway, or a NAT gateway before it. */
@@ -133,19 +124,22 @@ function natGateway(
   );
 }
 
-interface AlbParts {
-  readonly vpc: aws.ec2.Vpc;
-  readonly gateway: aws.ec2.InternetGateway | null;
-  readonly plan: OwnNetworkPlan;
-  readonly zones: pulumi.Output<readonly string[]>;
-  readonly parent: pulumi.Resource;
+/** One in the host's zone, without which the balancer reaches no host there, and one in another. */
+function albSubnets(
+  name: string,
+  plan: OwnNetworkPlan,
+  args: AwsNetworkArgs,
+  parts: { vpc: aws.ec2.Vpc; gateway: aws.ec2.InternetGateway | null; parent: pulumi.Resource },
+): pulumi.Output<string>[] {
+  const other = pulumi.all([args.zone, args.zones]).apply(([zone, zones]) => zones.find((one) => one !== zone) ?? "");
+  return plan.albCidrs.map((cidr, index) => {
+    const zone = index === 0 ? args.zone : other;
+    return publicSubnet(`${name}-alb-${index + 1}${ordinal(plan)}`, cidr, zone, parts).id;
+  });
 }
 
-function albSubnet(name: string, cidr: string, index: number, parts: AlbParts): pulumi.Output<string> {
-  const { vpc, gateway, zones, parent } = parts;
-  const zone = zones.apply((list) => list[index % list.length] ?? "");
-  return publicSubnet(name, cidr, zone, { vpc, gateway, parent }).id;
-}
+/** Another generation may be in another zone: what is bound to one is made anew, beside the old. */
+const ordinal = ({ generation }: OwnNetworkPlan) => (generation === 1 ? "" : `-${generation}`);
 
 /** A subnet with a table of its own, which leads to the internet when there is a gateway. */
 function publicSubnet(

@@ -5,7 +5,7 @@ import type { AwsNetworkPlan } from "./aws-network-plan.ts";
 import type { DataVolumePlan, SnapshotPlan } from "./aws-volume-plan.ts";
 
 /** List prices. They are printed with their date and place, and are never a bill. */
-export const PRICES = {
+const PRICES = {
   asOf: "2025-26",
   region: "us-east-1",
   currency: "USD",
@@ -23,7 +23,7 @@ export const PRICES = {
   publicAddressHour: 0.005,
 } as const;
 
-export interface CostItem {
+interface CostItem {
   readonly what: string;
   /** Null where no price is known. */
   readonly usdPerMonth: number | null;

@@ -19,17 +19,15 @@ export interface OwnNetworkPlan {
   readonly generation: number;
   /** Where a NAT gateway is; null without one. */
   readonly natCidr: string | null;
-  /** A load balancer asks for two zones; empty without one. */
+  /** A load balancer asks for two zones, of which one must be the host's; empty without one. */
   readonly albCidrs: readonly string[];
   /** Services that the host reaches without leaving the VPC, in AWS's short names. */
   readonly interfaceEndpoints: readonly string[];
   /** Buckets of S3 that may be read through the gateway endpoint. */
   readonly s3Resources: readonly string[];
-  /** Whether the load balancer is reached from the internet. */
-  readonly publicAlb: boolean;
 }
 
-export type Egress = AwsSettings["network"];
+type Egress = AwsSettings["network"];
 
 const VPC = "10.96";
 
@@ -41,13 +39,12 @@ export function planNetwork(settings: AwsSettings): AwsNetworkPlan {
     kind: "own",
     egress: network,
     vpcCidr: `${VPC}.0.0/16`,
-    hostCidr: `${VPC}.${volumeGeneration}.0/24`,
+    hostCidr: `${VPC}.${volumeGeneration}.0/25`,
     generation: volumeGeneration,
     natCidr: network === "nat" ? `${VPC}.200.0/24` : null,
-    albCidrs: access === "alb" ? [`${VPC}.210.0/24`, `${VPC}.211.0/24`] : [],
+    albCidrs: access === "alb" ? [`${VPC}.${volumeGeneration}.128/26`, `${VPC}.${volumeGeneration}.192/26`] : [],
     interfaceEndpoints: closed ? endpointsOf(settings) : [],
     s3Resources: closed ? bucketsOf(settings) : [],
-    publicAlb: !closed,
   };
 }
 

@@ -17,7 +17,7 @@ export const AWS_RATES = {
 } as const;
 
 /** The image without a model, unpacked. */
-export const RUNTIME_IMAGE_BYTES = 4.9e9;
+const RUNTIME_IMAGE_BYTES = 4.9e9;
 
 export interface AwsStartUpPlan extends StartUpPlan {
   readonly imageBytes: number;

@@ -56,15 +56,22 @@ test("it waits for a picture, and for a model that is ready", async () => {
 
 test("only config's ranges come in", async () => {
   const { resources } = await stackWith({ ...ALB, allowedCidrs: "203.0.113.0/24,198.51.100.0/24" });
-  const rules = Object.values(inputsOf(resources, INGRESS)).filter(({ cidrIpv4 }) => cidrIpv4 !== undefined);
-  expect(
-    rules.map(({ securityGroupId, cidrIpv4, fromPort, toPort }) => [securityGroupId, cidrIpv4, fromPort, toPort]),
-  ).toEqual([
-    ["image-gen-alb-id", "203.0.113.0/24", 443, 443],
-    ["image-gen-alb-id", "203.0.113.0/24", 80, 80],
-    ["image-gen-alb-id", "198.51.100.0/24", 443, 443],
-    ["image-gen-alb-id", "198.51.100.0/24", 80, 80],
-  ]);
+  const rules = inputsOf(resources, INGRESS);
+  const { "image-gen-host-in": host, ...doors } = rules;
+  expect(host?.cidrIpv4).toBeUndefined();
+  const door = (cidrIpv4: string, port: number) => ({
+    securityGroupId: "image-gen-alb-id",
+    cidrIpv4,
+    ipProtocol: "tcp",
+    fromPort: port,
+    toPort: port,
+  });
+  expect(doors).toEqual({
+    "image-gen-alb-443-203.0.113.0-24": door("203.0.113.0/24", 443),
+    "image-gen-alb-80-203.0.113.0-24": door("203.0.113.0/24", 80),
+    "image-gen-alb-443-198.51.100.0-24": door("198.51.100.0/24", 443),
+    "image-gen-alb-80-198.51.100.0-24": door("198.51.100.0/24", 80),
+  });
 });
 
 test("sign-in comes before the service; its secret is one in the state as well", async () => {

@@ -30,7 +30,7 @@ test("public: one subnet in the volume's zone, and one way out", async () => {
   ]);
   expect(theOnly(resources, SUBNET).inputs).toEqual({
     vpcId: "image-gen-vpc-id",
-    cidrBlock: "10.96.1.0/24",
+    cidrBlock: "10.96.1.0/25",
     availabilityZone: "us-east-1b",
     mapPublicIpOnLaunch: true,
     tags: { Name: "image-gen-host" },
@@ -132,18 +132,28 @@ test("another generation has a subnet of its own beside the old one", async () =
   const { resources } = await networkOf({ volumeGeneration: "2" });
   expect(theOnly(resources, SUBNET)).toMatchObject({
     name: "image-gen-subnet-2",
-    inputs: { cidrBlock: "10.96.2.0/24" },
+    inputs: { cidrBlock: "10.96.2.0/25" },
   });
 });
 
-test("a load balancer has two zones, which do not move when the region's list does", async () => {
+test("a load balancer has the host's zone and another, which do not move when the region's list does", async () => {
   const { resources, result } = await networkOf(ALB);
   const subnets = inputsOf(resources, SUBNET);
   expect([subnets["image-gen-alb-1"]?.availabilityZone, subnets["image-gen-alb-2"]?.availabilityZone]).toEqual([
-    "us-east-1a",
     "us-east-1b",
+    "us-east-1a",
   ]);
   const alb = resources.filter(({ type, name }) => type === SUBNET && name.startsWith("image-gen-alb-"));
   expect(alb.map(({ options }) => options.ignoreChanges)).toEqual([["availabilityZone"], ["availabilityZone"]]);
   expect(result.network.albSubnetIds).toHaveLength(2);
+});
+
+test("a load balancer moves with the host: its subnets of another generation are others", async () => {
+  const { resources } = await networkOf({ ...ALB, volumeGeneration: "2" });
+  const subnets = inputsOf(resources, SUBNET);
+  expect(Object.fromEntries(Object.entries(subnets).map(([name, { cidrBlock }]) => [name, cidrBlock]))).toEqual({
+    "image-gen-subnet-2": "10.96.2.0/25",
+    "image-gen-alb-1-2": "10.96.2.128/26",
+    "image-gen-alb-2-2": "10.96.2.192/26",
+  });
 });

@@ -55,7 +55,13 @@ export const CHANGES: readonly Change[] = [
   {
     name: "nightly snapshots",
     config: { snapshots: "daily" },
-    besides: ["CreateLifecyclePolicy", "CreateRole image-gen-snapshots", "PutRolePolicy image-gen-snapshots"],
+    besides: [
+      "CreateLifecyclePolicy",
+      "CreateRole image-gen-snapshots",
+      "PutRolePolicy image-gen-snapshots",
+      "PutRule image-gen-snapshot-failed",
+      "PutTargets",
+    ],
   },
   { name: "time that a start may take", config: { readyTimeoutSeconds: "1200" } },
   { name: "key", config: { kmsKeyArn: KEY }, ...REPLACED },

@@ -128,7 +128,7 @@ await awsTests("a stack on AWS", setting, () => {
     const id = String(outputs.volumeId);
     const bytes = observer.bytesOf(id);
     observer.next();
-    await stack.destroy();
+    expect(failed(await stack.destroy())).toContain("because it is protected");
     expect(observer.next().inOrder).toEqual([
       "StopInstances old",
       expect.stringMatching(/^DetachVolume /),
@@ -139,7 +139,7 @@ await awsTests("a stack on AWS", setting, () => {
     // Deployed once more it is its own again; then it is given away.
     expect(succeeded(await stack.up()).outputs.volumeId).toBe(id);
     expect(observer.bytesOf(id)).toBe(bytes);
-    await stack.destroy();
+    succeeded(await stack.destroy("--exclude-protected"));
 
     const next = await setting.stack("adopted", { target: "aws", volumeId: id });
     expect(succeeded(await next.up()).outputs.volumeId).toBe(id);

@@ -68,8 +68,8 @@ export class AwsStack {
     return this.#run("refresh", "--yes", "--skip-preview");
   }
 
-  async destroy(): Promise<AwsRun> {
-    return this.#run("destroy", "--yes", "--skip-preview");
+  async destroy(...options: string[]): Promise<AwsRun> {
+    return this.#run("destroy", "--yes", "--skip-preview", ...options);
   }
 
   /** Lets a protected resource go, which the program does not name any more. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { makeAwsPlan, unfitInstanceTypes } from "../../../../infra/plan/aws-plan.ts";
-import { ALB, awsPlanWith, awsSettings, OIDC } from "../../../support/aws-settings.ts";
+import { ALB, awsPlanWith, awsSettings } from "../../../support/aws-settings.ts";
 import { planWith } from "../../../support/settings.ts";
 
 const SNAPSHOT = "snap-0123456789abcdef0";
@@ -91,81 +91,6 @@ describe("host", () => {
   });
 });
 
-describe("network", () => {
-  test("the default is a small VPC with a way out, none in", () => {
-    expect(awsPlanWith().network).toEqual({
-      kind: "own",
-      egress: "public",
-      vpcCidr: "10.96.0.0/16",
-      hostCidr: "10.96.1.0/24",
-      generation: 1,
-      natCidr: null,
-      albCidrs: [],
-      interfaceEndpoints: [],
-      s3Resources: [],
-      publicAlb: true,
-    });
-  });
-
-  test("another generation of the volume has another subnet: the zone may be another", () => {
-    expect(awsPlanWith({ volumeGeneration: "2" }).network).toMatchObject({ hostCidr: "10.96.2.0/24", generation: 2 });
-  });
-
-  test("an existing subnet is taken as it is", () => {
-    expect(awsPlanWith({ subnetId: "subnet-0a1b2c3d", network: "nat" }).network).toEqual({
-      kind: "existing",
-      subnetId: "subnet-0a1b2c3d",
-      albSubnetIds: [],
-      egress: "nat",
-    });
-  });
-
-  test.each([
-    [{}, []],
-    [{ hfTokenSecretArn: HF }, ["secretsmanager"]],
-    [{ selfHealing: "true" }, ["ec2"]],
-    [{ modelMirror: "s3://bucket/models" }, ["sts"]],
-  ])("a closed one with %j has every endpoint that the host needs", (raw, more) => {
-    const { network } = awsPlanWith({ ...CLOSED, ...(raw as Record<string, string>) });
-    const always = ["ecr.api", "ecr.dkr", "ssm", "ssmmessages", "logs", "monitoring"];
-    expect(network).toMatchObject({ egress: "endpoints-only", interfaceEndpoints: [...always, ...more] });
-  });
-
-  test("a closed one reads ECR's bucket, and the mirror's prefix, and nothing else of S3", () => {
-    const { network } = awsPlanWith({ ...CLOSED, modelMirror: "s3://bucket/models" }, "eu-west-1");
-    expect(network).toHaveProperty("s3Resources", [
-      "arn:aws:s3:::prod-eu-west-1-starport-layer-bucket/*",
-      "arn:aws:s3:::bucket",
-      "arn:aws:s3:::bucket/models/*",
-    ]);
-  });
-});
-
-describe("access", () => {
-  test("nothing listens by default", () => expect(awsPlanWith().access).toBeNull());
-
-  test("a load balancer waits as long as a picture takes, and asks who it is when it must", () => {
-    expect(awsPlanWith(ALB).access).toEqual({
-      certificateArn: ALB.certificateArn,
-      allowedCidrs: ["203.0.113.0/24"],
-      servicePort: 8000,
-      readyPath: "/readyz",
-      idleTimeoutSeconds: 600,
-      internal: false,
-      oidc: null,
-    });
-    expect(awsPlanWith(OIDC).access?.oidc).toEqual({
-      issuer: "https://id.example",
-      authorizationEndpoint: "https://id.example/authorize",
-      tokenEndpoint: "https://id.example/token",
-      userInfoEndpoint: "https://id.example/user",
-      clientId: "image-gen",
-      clientSecretArn: OIDC.oidcClientSecretArn,
-    });
-    expect(awsPlanWith({ ...ALB, ...CLOSED }).access?.internal).toBe(true);
-  });
-});
-
 describe("deployment", () => {
   test("has the same environment as the container on this machine", () => {
     const { environment, secrets, gpus } = awsPlanWith().deployment;
@@ -207,59 +132,6 @@ describe("health", () => {
       url: "http://127.0.0.1:8000",
       device: "cuda",
     });
-  });
-});
-
-describe("start-up", () => {
-  test("is read at the slower of volume and instance", () => {
-    expect(awsPlanWith().startUp).toMatchObject({ readMbps: 315, burst: true, bytesToFetch: 10e9 });
-    expect(awsPlanWith({ volumeThroughputMb: "125", instanceTypes: "g6.2xlarge" }).startUp).toMatchObject({
-      readMbps: 131,
-      burst: false,
-    });
-    expect(awsPlanWith({ volumeIops: "4000", volumeThroughputMb: "1000" }).startUp.readMbps).toBe(625);
-  });
-
-  test("a cached start leaves out the download, a baked one pulls it", () => {
-    const { startUp } = awsPlanWith();
-    expect(startUp.firstSeconds - startUp.cachedSeconds).toBe(100);
-    expect(startUp.bakedSeconds - startUp.cachedSeconds).toBe(125);
-  });
-});
-
-describe("cost", () => {
-  test("is a month of list prices, and less while the host is stopped", () => {
-    const { cost } = awsPlanWith();
-    expect(cost.items).toEqual([
-      { what: "g6.xlarge, on-demand", usdPerMonth: 587.5, whileStopped: false },
-      { what: "data volume, 50 GiB", usdPerMonth: 11, whileStopped: true },
-      { what: "root disk, 60 GiB", usdPerMonth: 19.8, whileStopped: true },
-      { what: "image in ECR, 4.9 GB at most", usdPerMonth: 0.49, whileStopped: true },
-      { what: "public address", usdPerMonth: 3.65, whileStopped: false },
-    ]);
-    expect(cost).toMatchObject({
-      asOf: "2025-26",
-      region: "us-east-1",
-      runningUsdPerMonth: 622.44,
-      stoppedUsdPerMonth: 31.29,
-      incomplete: false,
-    });
-  });
-
-  test.each([
-    [{ capacity: "spot" }, "g6.xlarge, spot", null],
-    [{ network: "nat" }, "NAT gateway with its address", 36.5],
-    [{ ...CLOSED }, "6 interface endpoints", 43.8],
-    [{ ...ALB }, "load balancer", 16.43],
-    [{ snapshots: "daily" }, "snapshots, a full one at most", 2.5],
-  ])("with %j it has: %s", (raw, what, usdPerMonth) => {
-    const { items } = awsPlanWith(raw as Record<string, string>).cost;
-    expect(items.find((item) => item.what === what)).toMatchObject({ usdPerMonth });
-  });
-
-  test("an adopted volume is not this stack's cost", () => {
-    const { items } = awsPlanWith({ volumeId: "vol-0a1b2c3d" }).cost;
-    expect(items.filter(({ what }) => what.startsWith("data volume"))).toEqual([]);
   });
 });
 
