@@ -1,5 +1,10 @@
 /** `imagegen up` of a stack in AWS, under the real engine: hosts that can't be had, and what is kept of that. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { upInAws } from "../../cli/aws/up.ts";
+import { pathsOf } from "../../cli/paths.ts";
+import { progressTo } from "../../cli/progress.ts";
+import { qualify } from "../../cli/stack-config.ts";
+import { StackFiles } from "../../cli/stack-files.ts";
 import { AwsApi } from "../support/aws-api/aws-api.ts";
 import { Operator } from "../support/aws-api/operator.ts";
 import { AwsDouble } from "../support/aws-double/index.ts";
@@ -58,6 +63,35 @@ describe.skipIf(missing !== undefined)("imagegen up in AWS", () => {
     expect(exitCode).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ instanceType: "g5.xlarge", pinned: {} });
     expect(double.cloud.story(mark)).toEqual([]);
+  });
+
+  test("a move lets go of a volume that is protected: it stays, and a copy of it serves", async () => {
+    const volumes = () => double.cloud.all("aws:ebs/volume:Volume").map(({ id }) => id);
+    const [before = "", ...others] = volumes();
+    expect(others).toEqual([]);
+    const files = new StackFiles(pathsOf(operator.directory), "aws-volume");
+    const moved = {
+      availabilityZone: "us-east-1b",
+      volumeSnapshotId: double.snapshotOf(before),
+      volumeGeneration: "2",
+    };
+    files.pin(Object.fromEntries(Object.entries(moved).map(([key, value]) => [qualify(key), value])));
+    // Without the move it is refused: the volume is protected.
+    const refused = await operator.imagegen("up", "--no-picture");
+    expect([refused.exitCode, refused.stderr]).toEqual([1, expect.stringMatching(/protect/)]);
+    Object.assign(process.env, double.environment, api.environment);
+    const progress = progressTo({ write: () => true });
+    const context = {
+      paths: pathsOf(operator.directory),
+      files,
+      progress,
+      json: false,
+      signal: new AbortController().signal,
+    };
+    await upInAws(context, { startStopped: false, letGo: [before] });
+    expect(volumes()).toHaveLength(2);
+    expect(volumes()).toContain(before);
+    expect(double.cloud.broken).toEqual([]);
   });
 
   test("a quota with room for none is said before anything is made", async () => {
