@@ -22,11 +22,6 @@ export interface Refusal {
   readonly code: string;
 }
 
-/** What config means while nothing was pinned: the first of each list. */
-export function firstChoice({ instanceTypes, capacity }: Wishes): Attempt {
-  return { type: instanceTypes[0] ?? "", market: capacity === "on-demand" ? "on-demand" : "spot" };
-}
-
 /**
  * The hosts to ask for, in order: what worked last (the pin) first, then every type on spot before any on demand, as
  * that is what the order of `spot-then-on-demand` says. A pinned type that is not in the list is the only one.

@@ -17,7 +17,7 @@ const BUSY = /Throttl|TooManyRequests|RequestLimitExceeded|SlowDown/;
 const NO_ANSWER = /TimeoutError|ETIMEDOUT|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|NetworkingError|socket hang up/;
 
 /** True when the failure says nothing of the thing that was asked about: a check must then say `unknown`. */
-export function isUnknown(error: unknown): boolean {
+function isUnknown(error: unknown): boolean {
   const { name, message, status } = failureOf(error);
   const text = `${name} ${message}`;
   return [DENIED, BUSY, NO_ANSWER].some((pattern) => pattern.test(text)) || (status !== undefined && status >= 500);

@@ -3,7 +3,7 @@ import type { Context } from "../context.ts";
 import { CliError, EXIT } from "../exit.ts";
 import { checkedSettings, qualify } from "../stack-config.ts";
 import { attemptsOf } from "./capacity.ts";
-import type { Host, Snapshot } from "./ec2.ts";
+import type { Host, Snapshot } from "./ec2-facts.ts";
 import { explainAws } from "./errors.ts";
 import { describeStep, type MoveFacts, type MoveStep, moveTags, planMove } from "./move.ts";
 import { stopHost } from "./power.ts";

@@ -1,4 +1,4 @@
-import type { Host, Snapshot } from "./ec2.ts";
+import type { Host, Snapshot } from "./ec2-facts.ts";
 
 /** What a move to another zone is made from: facts, gathered anew at each start, so that a move that broke off goes on. */
 export interface MoveFacts {

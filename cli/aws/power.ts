@@ -4,7 +4,7 @@ import { CliError, EXIT } from "../exit.ts";
 import { renderReadyz } from "../readyz.ts";
 import { readText } from "../stack-config.ts";
 import { describeRefusal, refusalIn } from "./capacity.ts";
-import type { Host } from "./ec2.ts";
+import type { Host } from "./ec2-facts.ts";
 import { explainAws } from "./errors.ts";
 import { type Patience, until } from "./poll.ts";
 import { judgeRecord, type ReadyRecord } from "./record.ts";

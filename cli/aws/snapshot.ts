@@ -1,7 +1,7 @@
 import { formatSeconds } from "../../infra/units.ts";
 import type { Context } from "../context.ts";
 import { CliError, EXIT } from "../exit.ts";
-import type { Snapshot } from "./ec2.ts";
+import type { Snapshot } from "./ec2-facts.ts";
 import { explainAws } from "./errors.ts";
 import { hostRun } from "./image-gen.ts";
 import { until } from "./poll.ts";
@@ -64,7 +64,7 @@ export async function waitForSnapshot(
   return done;
 }
 
-export function requireVolume({ outputs, name }: AwsStack): string {
+function requireVolume({ outputs, name }: AwsStack): string {
   if (outputs.volumeId !== null) return outputs.volumeId;
   throw new CliError(`The stack ${name} has no volume yet: imagegen up --stack ${name}`, EXIT.notRunning);
 }

@@ -2,7 +2,7 @@ import { formatSeconds } from "../../infra/units.ts";
 import type { Context } from "../context.ts";
 import { CliError, EXIT } from "../exit.ts";
 import { type Readyz, renderReadyz } from "../readyz.ts";
-import type { DataVolume, Host } from "./ec2.ts";
+import type { DataVolume, Host } from "./ec2-facts.ts";
 import { explainAws } from "./errors.ts";
 import { ageSeconds, judgeRecord, type RecordVerdict } from "./record.ts";
 import { type AwsStack, findHost, openStack, readRecord } from "./stack.ts";
@@ -26,7 +26,7 @@ export async function awsStatus(context: Context): Promise<AwsStatus> {
   return statusOf(await openStack(context), Date.now());
 }
 
-export async function statusOf(stack: AwsStack, now: number): Promise<AwsStatus> {
+async function statusOf(stack: AwsStack, now: number): Promise<AwsStatus> {
   const { name, access, outputs, ec2 } = stack;
   const volumeOf = async () => {
     try {

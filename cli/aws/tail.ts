@@ -11,7 +11,7 @@ const WINDOWS = [10 * MINUTE, 60 * MINUTE, 24 * 60 * MINUTE, 7 * 24 * 60 * MINUT
 /** CloudWatch takes events in late, so what is followed is read again from so far back. */
 const LATE_MS = 30_000;
 
-export interface Tail {
+interface Tail {
   readonly group: string;
   readonly lines: number;
   readonly signal: AbortSignal;
@@ -21,7 +21,7 @@ export interface Tail {
 }
 
 /** Writes the last lines of a log group; with `follow` also what comes, until the signal. */
-export async function tail(logs: Logs, { follow, ...options }: Tail & { follow: boolean }): Promise<void> {
+async function tail(logs: Logs, { follow, ...options }: Tail & { follow: boolean }): Promise<void> {
   const { group, lines, signal, write, everySeconds = 2, now = Date.now } = options;
   const doing = `reading the log group ${group}`;
   const shown = new Map<string, number>();

@@ -1,4 +1,5 @@
 /** The commands of an operator, as they are typed, against AWS on loopback. */
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -21,6 +22,7 @@ import { PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { AwsApi } from "../support/aws-api/aws-api.ts";
 import { Operator } from "../support/aws-api/operator.ts";
+import { freePort } from "../support/engine.ts";
 import { eventually } from "../support/wait.ts";
 
 const AMI = "ami-0ca77a28d8801702a";
@@ -212,6 +214,45 @@ test("logs: the last lines, in the order of time", async () => {
   await put("container", [2000, "container between"]);
   expect((await operator.imagegen("logs", "-n", "3")).stdout).toBe("host first\ncontainer between\nhost last");
   expect((await operator.imagegen("logs")).stdout).toMatch(/^long ago\n/);
+});
+
+describe("open", () => {
+  test("without AWS's plugin is one line on where it comes from", async () => {
+    operator.program("aws", "exit 0");
+    const { stderr, exitCode } = await operator.imagegen("open");
+    expect(exitCode).toBe(5);
+    expect(stderr).toMatch(/^imagegen: session-manager-plugin is not installed\. Fix: https:/);
+  });
+
+  test("leads to the host until Ctrl-C, and leaves nothing behind", async () => {
+    const port = await freePort();
+    operator.program("session-manager-plugin", "exit 0");
+    const server = `require("node:http").createServer((_, r) => r.end(process.argv.slice(1).join(" "))).listen(${port}, "127.0.0.1")`;
+    operator.program("aws", `[ "$1" = --version ] && exit 0\nexec ${process.execPath} -e '${server}' -- "$@"`);
+    const open = operator.imagegen("open", "--port", String(port));
+    const shown = once(open.stdout, "data");
+    const url = `http://127.0.0.1:${port}`;
+    await eventually("the tunnel", async () => (await fetch(url)).ok, 60);
+    const words = await (await fetch(url)).text();
+    expect(words).toContain(`ssm start-session --target ${instanceId} --region us-east-1`);
+    expect(words).toContain(`{"portNumber":["8000"],"localPortNumber":["${port}"]}`);
+    await shown;
+    open.kill("SIGINT");
+    const { exitCode, stdout } = await open;
+    expect([exitCode, stdout]).toEqual([130, url]);
+    await expect(fetch(url)).rejects.toThrow();
+  });
+
+  test("a tunnel that can't be opened says why", async () => {
+    operator.program("session-manager-plugin", "exit 0");
+    operator.program(
+      "aws",
+      '[ "$1" = --version ] && exit 0\necho "An error occurred (TargetNotConnected)" >&2; exit 254',
+    );
+    const { stderr, exitCode } = await operator.imagegen("open", "--port", String(await freePort()));
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(`The tunnel to ${instanceId} has ended: An error occurred (TargetNotConnected).`);
+  });
 });
 
 describe("cache", () => {

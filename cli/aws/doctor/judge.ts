@@ -1,9 +1,10 @@
 import type { Finding } from "../../doctor/judge.ts";
-import { type Attempt, quotaOf } from "../capacity.ts";
-import type { TypeFacts } from "../ec2.ts";
-import { judgeRecord } from "../record.ts";
+import type { TypeFacts } from "../ec2-facts.ts";
 import { amisFor } from "./drivers.ts";
-import type { AwsFacts, QuotaFacts } from "./facts.ts";
+import type { AwsFacts } from "./facts.ts";
+import { finding, set, unknown } from "./findings.ts";
+import { host, service, volume } from "./judge-host.ts";
+import { quotas } from "./judge-quota.ts";
 import { TUNNEL_MENDS } from "./mends.ts";
 
 /** The findings for a stack in AWS, in the order in which a first deploy needs them. Pure. */
@@ -24,20 +25,6 @@ export function judgeAws(facts: AwsFacts): Finding[] {
     service,
   ].flatMap((look) => look(facts));
 }
-
-/** What stops an `up`: nothing of it can be had without these. */
-export function stopsUp(findings: readonly Finding[]): Finding[] {
-  return findings.filter(({ level }) => level === "fail");
-}
-
-const finding = (level: Finding["level"], about: string, text: string, mend?: string): Finding => ({
-  level,
-  about,
-  text,
-  ...(mend ? { mend } : {}),
-});
-const unknown = (about: string, why: string) => finding("unknown", about, why);
-const set = (stack: string, key: string, value: string) => `imagegen up --stack ${stack} --config ${key}=${value}`;
 
 function credentials({ caller, region }: AwsFacts): Finding[] {
   if (caller.ok) return [finding("ok", "credentials", `${caller.arn}, in ${region}`)];
@@ -79,51 +66,6 @@ function offering({
   if (others.length === 0) return [finding("fail", "offering", text, "another aws:region, or other instanceTypes")];
   const mend = `imagegen move-az ${others[0]} --stack ${stack}, or ${set(stack, "instanceTypes", "…")} (offered in ${others.join(", ")})`;
   return [finding("fail", "offering", text, mend)];
-}
-
-function quotas(facts: AwsFacts): Finding[] {
-  const judged = facts.quotas.map((quota) => ({ quota, finding: judgeQuota(facts, quota) }));
-  // Fallback means that one market is enough.
-  const possible = judged.some(({ finding: { level } }) => level !== "fail");
-  return judged.map(({ finding: found }) =>
-    found.level === "fail" && possible ? { ...found, level: "warn" as const } : found,
-  );
-}
-
-function judgeQuota(facts: AwsFacts, { name, code, market, limit, used }: QuotaFacts): Finding {
-  const about = "quota";
-  const label = `${name} (${code})`;
-  if (!limit.known) return unknown(about, `${label}: ${limit.why}`);
-  if (limit.value === null) return unknown(about, `${label}: AWS tells no value for it.`);
-  const needed = leastVcpus(facts, market, code);
-  if (needed === undefined)
-    return unknown(about, `${label}: ${limit.value} vCPUs; how many a host takes is not known.`);
-  const inUse = used.known ? used.value : 0;
-  const text = `${label}: ${limit.value} vCPUs, ${used.known ? `${inUse} in use` : "use not known"}, a host takes ${needed}`;
-  const running = facts.host.known && facts.host.value !== undefined && facts.host.value.state === "running";
-  const ask = (vcpus: number) =>
-    `aws service-quotas request-service-quota-increase --service-code ec2 --quota-code ${code} --desired-value ${vcpus} --region ${facts.region}`;
-  if (!running && inUse + needed > limit.value) {
-    return finding("fail", about, `${text}: there is no room for one.`, ask(Math.max(8, inUse + 2 * needed)));
-  }
-  const most = inUse + (running ? needed : 2 * needed);
-  if (facts.wishes.replacement === "create-first" && most > limit.value) {
-    const mend = `${ask(most)}, or ${set(facts.stack, "replacement", "delete-first")}`;
-    return finding("warn", about, `${text}: no room for the second one that replacing it takes.`, mend);
-  }
-  return finding("ok", about, text);
-}
-
-/** vCPUs of the smallest host that this quota counts; undefined when no type's facts are known. */
-function leastVcpus({ types: known, attempts }: AwsFacts, market: Attempt["market"], code: string): number | undefined {
-  if (!known.known) return undefined;
-  const counted = attempts.filter(
-    (attempt) => attempt.market === market && quotaOf(attempt.type, market)?.code === code,
-  );
-  const sizes = known.value
-    .filter(({ type }) => counted.some((attempt) => attempt.type === type))
-    .map(({ vcpus }) => vcpus);
-  return sizes.length === 0 ? undefined : Math.min(...sizes);
 }
 
 function gpuMemory({ types: known, wishes: { gpuMemoryMib: needed }, stack }: AwsFacts): Finding[] {
@@ -201,46 +143,5 @@ function tunnel({ tools, wishes: { access } }: AwsFacts): Finding[] {
   if (lack.length === 0) return [finding("ok", "tunnel", "aws and session-manager-plugin")];
   return [
     finding("warn", "tunnel", `imagegen open and picture need ${lack.join(" and ")}.`, TUNNEL_MENDS[lack[0] ?? ""]),
-  ];
-}
-
-function host({ host: known, stack, caller }: AwsFacts): Finding[] {
-  if (!caller.ok) return [];
-  if (!known.known) return [unknown("host", known.why)];
-  const found = known.value;
-  if (!found) return [finding("ok", "host", `none yet: imagegen up --stack ${stack}`)];
-  const text = `${found.id}, ${found.type} (${found.market}) in ${found.zone}, ${found.state}`;
-  if (found.state === "stopped") return [finding("warn", "host", `${text}.`, `imagegen start --stack ${stack}`)];
-  return [finding("ok", "host", text)];
-}
-
-function volume({ volume: known, host: knownHost, stack, caller }: AwsFacts): Finding[] {
-  if (!caller.ok) return [];
-  if (!known.known) return [unknown("volume", known.why)];
-  const found = known.value;
-  if (!found) return [];
-  const text = `${found.id}, ${found.sizeGb} GB in ${found.zone}, ${found.state}`;
-  const at = knownHost.known ? knownHost.value : undefined;
-  if (at?.state === "running" && found.attachedTo !== at.id)
-    return [finding("fail", "volume", `${text}, not attached to the host ${at.id}.`, `imagegen up --stack ${stack}`)];
-  return [finding("ok", "volume", text)];
-}
-
-function service({ record, host: known, stack, now }: AwsFacts): Finding[] {
-  const running = known.known && known.value?.state === "running" ? known.value : undefined;
-  if (!running) return [];
-  if (!record.known) return [unknown("service", record.why)];
-  const verdict = judgeRecord(record.value, { instance: running.id, now });
-  if (verdict.kind === "ready")
-    return [finding("ok", "service", `ready, ${record.value?.ready?.model ?? "its model"}`)];
-  if (verdict.kind === "working") return [finding("ok", "service", verdict.text)];
-  const mend = `imagegen logs --stack ${stack}`;
-  return [
-    finding(
-      "fail",
-      "service",
-      `${verdict.text}.`,
-      verdict.kind === "silent" ? `${mend}; then imagegen stop and imagegen start` : mend,
-    ),
   ];
 }

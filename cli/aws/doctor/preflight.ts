@@ -2,7 +2,7 @@ import type { AwsSettings } from "../../../infra/config/aws-settings.ts";
 import type { Context } from "../../context.ts";
 import { CliError, EXIT } from "../../exit.ts";
 import type { Access } from "../access.ts";
-import type { Host } from "../ec2.ts";
+import type { Host } from "../ec2-facts.ts";
 import { parseOutputs, readOutputs } from "../outputs.ts";
 import { connect, findHost, readRecord } from "../stack.ts";
 import { wishesOf } from "../wishes.ts";

@@ -70,10 +70,11 @@ export class Operator {
     cpSync(join(paths.root, name), join(this.directory, name));
   }
 
-  async imagegen(...args: string[]) {
+  /** A running `imagegen`, to be ended by a signal. */
+  imagegen(...args: string[]) {
     const env = { ...this.#environment, PATH: `${this.bin}:${process.env.PATH}` };
     const all = [join(this.directory, "cli/main.ts"), "--stack", "aws-volume", ...args];
-    return execa(process.execPath, all, { cwd: this.directory, env, reject: false, timeout: 150_000 });
+    return execa(process.execPath, all, { cwd: this.directory, env, reject: false, timeout: 300_000 });
   }
 
   remove(): void {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { cudaIn, driverFor } from "../../../../cli/aws/doctor/drivers.ts";
 import type { AwsFacts } from "../../../../cli/aws/doctor/facts.ts";
 import { judgeAws } from "../../../../cli/aws/doctor/judge.ts";
-import type { Host, TypeFacts } from "../../../../cli/aws/ec2.ts";
+import type { Host, TypeFacts } from "../../../../cli/aws/ec2-facts.ts";
 import type { ReadyRecord } from "../../../../cli/aws/record.ts";
 
 const known = <T>(value: T) => ({ known: true, value }) as const;

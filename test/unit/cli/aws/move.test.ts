@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Snapshot } from "../../../../cli/aws/ec2.ts";
+import type { Snapshot } from "../../../../cli/aws/ec2-facts.ts";
 import { describeStep, type MoveFacts, planMove } from "../../../../cli/aws/move.ts";
 
 const stopped = { id: "i-1", state: "stopped", reason: "User initiated (2026-11-22 12:00:00 GMT)" };
