@@ -32,10 +32,9 @@ await awsTests("a stack on AWS", setting, () => {
   describe.each(["aws-volume", "aws-baked"])("of stacks/Pulumi.%s.yaml as it is", (name) => {
     test("is previewed in time, deployed, and then has nothing to change", async () => {
       const stack = await setting.existing(name);
-      // The quicker of two: the first reads everything from the disk, and the machine may have other things to do.
-      const first = succeeded(await stack.preview()).seconds;
-      const seconds = first < 8 ? first : succeeded(await stack.preview()).seconds;
-      expect(seconds).toBeLessThan(8);
+      // A machine with other things to do takes longer, but not more.
+      const preview = succeeded(await stack.preview());
+      expect(Math.min(preview.seconds, preview.cpuSeconds)).toBeLessThan(8);
       succeeded(await stack.up());
       expect(observer.next().inOrder.slice(-2)).toEqual([
         expect.stringMatching(/^RunInstances /),
@@ -66,7 +65,7 @@ await awsTests("a stack on AWS", setting, () => {
     const newest = [...PATIENT.released.keys()].map((name) => [name, "ami-0ca77a28d8801702b"] as const);
     setting.double.cloud.knobs = { ...PATIENT, released: new Map(newest) };
     expect(succeeded(await stack.up()).changes).toEqual([]);
-    expect(succeeded(await stack.refresh()).changes.filter((change) => !change.startsWith("refresh"))).toEqual([]);
+    expect(succeeded(await stack.refresh()).changes).toEqual([]);
     expect(succeeded(await stack.up()).changes).toEqual([]);
   });
 

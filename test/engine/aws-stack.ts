@@ -7,6 +7,8 @@ const PROJECT = "Picture-Perfect-Challenge";
 /** Types whose changes are the engine's own business. */
 const INTERNAL = /^(?:imagegen:|pulumi:)/;
 
+const UNCHANGED = ["same", "read", "refresh"];
+
 export type Config = Readonly<Record<string, string | undefined>>;
 
 /** What one command of the real CLI did. */
@@ -18,6 +20,8 @@ export interface AwsRun {
   readonly changes: readonly string[];
   readonly outputs: Readonly<Record<string, unknown>>;
   readonly seconds: number;
+  /** Of processors: what it would take at most on a machine with nothing else to do. */
+  readonly cpuSeconds: number;
 }
 
 interface Place {
@@ -88,19 +92,21 @@ export class AwsStack {
     rmSync(log, { force: true });
     const steps = events.flatMap(({ resourcePreEvent }) => resourcePreEvent?.metadata ?? []);
     const ends = events.flatMap(({ resOutputsEvent }) => resOutputsEvent?.metadata ?? []);
-    const changes = steps.filter(({ op, type }) => op !== "same" && !INTERNAL.test(type));
+    const changes = steps.filter(({ op, type }) => !UNCHANGED.includes(op) && !INTERNAL.test(type));
     return {
       ok: exitCode === 0,
       text: all,
       changes: changes.map(({ op, type }) => `${op} ${type}`),
       outputs: ends.findLast(({ type }) => type === "pulumi:pulumi:Stack")?.new?.outputs ?? {},
       seconds,
+      cpuSeconds: cpuOf(all),
     };
   }
 
   async #pulumi(...command: string[]): Promise<{ exitCode: number | undefined; all: string }> {
     const stack = command[0] === "stack" ? [] : ["--stack", this.#name];
-    const result = await execa("pulumi", [...command, ...stack, "--non-interactive", "--color", "never"], {
+    const all = [...command, ...stack, "--non-interactive", "--color", "never"];
+    const result = await execa("bash", ["-c", TIMED, "bash", ...all], {
       cwd: this.#place.directory,
       // The event log is an option for developers of the CLI.
       env: { ...this.#place.environment, PULUMI_DEBUG_COMMANDS: "true" },
@@ -119,6 +125,14 @@ interface Step {
 interface EngineEvent {
   readonly resourcePreEvent?: { readonly metadata: Step };
   readonly resOutputsEvent?: { readonly metadata: Step };
+}
+
+/** The command, and then a line with its own and its children's seconds of user and system time. */
+const TIMED = 'TIMEFORMAT="cpu: %U %S"; time pulumi "$@"';
+
+function cpuOf(text: string): number {
+  const [, user = "0", system = "0"] = /^cpu: ([\d.]+) ([\d.]+)$/m.exec(text) ?? [];
+  return Number(user) + Number(system);
 }
 
 const readEvent = (line: string) => JSON.parse(line) as EngineEvent;

@@ -83,13 +83,10 @@ export class AwsProvider implements Provider {
     // An import has no inputs yet: all that is not computed is one.
     const keys = Object.keys(inputs).length > 0 ? Object.keys(inputs) : Object.keys(props);
     const kept = keys.filter((key) => !kind.computed.includes(key) && props[key] !== undefined);
-    // Which names were generated is the provider's own knowledge, and outlives a look at what is there.
-    const generatedNames = inputs.__defaults === undefined ? {} : { __defaults: inputs.__defaults };
-    return {
-      id: thing.id,
-      props,
-      inputs: { ...Object.fromEntries(kept.map((key) => [key, props[key]])), ...generatedNames },
-    };
+    const found = Object.fromEntries(kept.map((key) => [key, props[key]]));
+    // Which names were generated is the bridge's to know, not AWS's.
+    const generatedOnes = inputs.__defaults === undefined ? {} : { __defaults: inputs.__defaults };
+    return { id: thing.id, props, inputs: { ...found, ...generatedOnes } };
   }
 
   async update({ type }: Asked, id: string, news: Props, olds: Props, state: Props, preview: boolean): Promise<Props> {
