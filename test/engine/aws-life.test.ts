@@ -34,6 +34,7 @@ await awsTests("a stack on AWS", setting, () => {
       const stack = await setting.existing(name);
       // A machine with other things to do takes longer, but not more.
       const preview = succeeded(await stack.preview());
+      expect(preview.cpuSeconds).toBeGreaterThan(1);
       expect(Math.min(preview.seconds, preview.cpuSeconds)).toBeLessThan(8);
       succeeded(await stack.up());
       expect(observer.next().inOrder.slice(-2)).toEqual([
