@@ -171,7 +171,7 @@ test("a snapshot's copy is refused as the stack's own volume, and mounted beside
   const before = await hashOf(origin.file);
   await lab.machine.attach(origin);
   await lab.machine.must(
-    "mkdir -p /mnt; mount -o ro,norecovery /dev/disk/by-id/nvme-Amazon*_vol0123456789abcdef0 /mnt",
+    `cd /opt/image-gen/bin; . ./lib; . ./disk; until name=$(disk_of ${VOLUME}); do sleep 0.2; done; mkdir -p /mnt; mount -o ro,norecovery /dev/$name /mnt`,
   );
   await lab.machine.attach(copy);
   expect((await lab.mount({ volume: OTHER, formatIfBlank: false })).output).toContain(`(${OTHER}) is at /data`);

@@ -1,7 +1,7 @@
 import { execa } from "execa";
 import { baseImage } from "./base-image.ts";
-import { missingForMachines } from "./vm/image.ts";
 import { missingForRegistry } from "./registry/needs.ts";
+import { missingForMachines } from "./vm/image.ts";
 
 async function answers(command: string, args: string[]): Promise<boolean> {
   const result = await execa(command, args, { reject: false, timeout: 20_000, stdio: "ignore" });
