@@ -10,7 +10,10 @@ const result = await execa(
   {
     stdio: "inherit",
     reject: false,
-    env: { PYTHONPATH: [join(paths.imageGen, "src"), join(paths.root, "bench/common")].join(delimiter), PYTHONDONTWRITEBYTECODE: "1" },
+    env: {
+      PYTHONPATH: [join(paths.imageGen, "src"), join(paths.root, "bench/common")].join(delimiter),
+      PYTHONDONTWRITEBYTECODE: "1",
+    },
   },
 );
 process.exitCode = result.exitCode ?? 1;
