@@ -67,9 +67,9 @@ export class LocalStack {
     return this.#run(watch, async (options) => (await this.#stack.up({ ...options, refresh: true })).outputs);
   }
 
-  /** Removes what `up` made, as far as the program lets go of it. */
+  /** Removes what `up` made, as far as the program lets go of it: what is protected stays, also in the state. */
   async destroy(watch: Watch): Promise<void> {
-    await this.#run(watch, (options) => this.#stack.destroy(options));
+    await this.#run(watch, (options) => this.#stack.destroy({ ...options, excludeProtected: true }));
   }
 
   /** False when nothing is left of the stack, or nothing was ever made. */

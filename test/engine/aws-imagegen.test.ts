@@ -102,4 +102,13 @@ describe.skipIf(missing !== undefined)("imagegen up in AWS", () => {
     expect(stderr).toMatch(/no room for one\. Fix: aws service-quotas request-service-quota-increase/);
     expect(double.cloud.story(mark)).toEqual([]);
   });
+
+  test("down takes the host and leaves the protected volumes, without an error", async () => {
+    const kept = double.cloud.all("aws:ebs/volume:Volume").map(({ id }) => id);
+    const { stderr, exitCode } = await operator.imagegen("down", "--yes");
+    expect([exitCode, stderr]).toEqual([0, expect.stringContaining("Removing the stack aws-volume")]);
+    expect(double.cloud.all("aws:ec2/instance:Instance")).toEqual([]);
+    expect(double.cloud.all("aws:ebs/volume:Volume").map(({ id }) => id)).toEqual(kept);
+    expect(double.cloud.broken).toEqual([]);
+  });
 });
