@@ -85,7 +85,7 @@ export class Cloud {
 
   /** `vol-0…`: as long as AWS's, and in order of making. */
   newId(prefix: string): string {
-    return `${prefix}-0${this.#count(prefix).toString(16).padStart(16, "a1b2c3d4e5f60718")}`;
+    return `${prefix}-0a1b2c3d4e5${this.#count(prefix).toString(16).padStart(6, "0")}`;
   }
 
   arn(service: string, resource: string): string {
