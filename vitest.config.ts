@@ -16,12 +16,14 @@ const ring = (name: string, options: { timeoutSeconds: number; serial?: boolean;
 export default defineConfig({
   test: {
     projects: [
-      ring("unit", { timeoutSeconds: 30 }),
-      ring("component", { timeoutSeconds: 30 }),
-      ring("policy", { timeoutSeconds: 30 }),
+      ring("unit", { timeoutSeconds: 120 }),
+      ring("component", { timeoutSeconds: 120 }),
+      ring("policy", { timeoutSeconds: 120 }),
+      ring("operations", { timeoutSeconds: 180 }),
       ring("start", { timeoutSeconds: 600, serial: true }),
       ring("host", { timeoutSeconds: 300 }),
       ring("engine", { timeoutSeconds: 600, serial: true }),
+      ring("registry", { timeoutSeconds: 600, serial: true }),
       ring("e2e", { timeoutSeconds: 600, serial: true, globalSetup: "test/e2e/global-setup.ts" }),
     ],
   },

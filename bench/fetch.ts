@@ -1,5 +1,5 @@
 /** `npm run bench:fetch`: the store's fetch against `hf download` and the line, and what kills cost. Arguments go on to bench/fetch. */
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { execa } from "execa";
 import { paths } from "../test/support/paths.ts";
 import { pythonEnvironment } from "../test/support/python.ts";
@@ -10,7 +10,10 @@ const result = await execa(
   {
     stdio: "inherit",
     reject: false,
-    env: { PYTHONPATH: join(paths.imageGen, "src"), PYTHONDONTWRITEBYTECODE: "1" },
+    env: {
+      PYTHONPATH: [join(paths.imageGen, "src"), join(paths.root, "bench/common")].join(delimiter),
+      PYTHONDONTWRITEBYTECODE: "1",
+    },
   },
 );
 process.exitCode = result.exitCode ?? 1;

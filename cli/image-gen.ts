@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { execa } from "execa";
-import type { Settings } from "../infra/config/settings.ts";
+import type { LocalSettings } from "../infra/config/settings.ts";
 import { planImage } from "../infra/plan/image-plan.ts";
+import { isAws } from "./aws/target.ts";
 import type { Context } from "./context.ts";
 import { hasImage, hasVolume } from "./docker.ts";
 import { CliError, EXIT } from "./exit.ts";
@@ -17,6 +18,10 @@ export interface Runner {
   readonly args: readonly string[];
   readonly env: Record<string, string>;
 }
+
+// Not AWS_PROFILE and the like: they name files of this machine.
+const AWS =
+  /^AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|REGION|DEFAULT_REGION|ENDPOINT_URL(_S3)?|VIRTUAL_HOSTED_STYLE_REQUEST)$/;
 
 /** What one run of `image-gen` gave. */
 export interface Answer {
@@ -36,7 +41,7 @@ export async function findRunner(context: Context, options: { ownContainer?: boo
     return {
       where: "container",
       file: "docker",
-      args: ["exec", "-i", place.settings.containerName, "image-gen"],
+      args: ["exec", "-i", ...passAws(process.env), place.settings.containerName, "image-gen"],
       env: {},
     };
   }
@@ -55,8 +60,13 @@ export async function findRunner(context: Context, options: { ownContainer?: boo
 }
 
 /** Runs `image-gen` for its output; what it says on stderr (progress) goes straight to ours. */
-export async function runImageGen(context: Context, args: readonly string[], runner?: Runner): Promise<Answer> {
-  const { file, args: front, env } = runner ?? (await findRunner(context));
+export async function runImageGen(
+  context: Context,
+  args: readonly string[],
+  where: { ownContainer?: boolean } = {},
+): Promise<Answer> {
+  if (isAws(context)) return (await import("./aws/image-gen.ts")).imageGenOnHost(context, args);
+  const { file, args: front, env } = await findRunner(context, where);
   const options = { reject: false, env, cancelSignal: context.signal, stdin: "ignore", stderr: "inherit" } as const;
   const result = await execa(file, [...front, ...args], options);
   context.signal.throwIfAborted();
@@ -81,12 +91,25 @@ export async function askImageGen<T>(
   return body as T;
 }
 
-function onVolume(settings: Settings, image: string): string[] {
-  const env = { MODEL_ID: settings.modelId, MODEL_REVISION: settings.modelRevision, HF_ENDPOINT: settings.hubEndpoint };
+function onVolume(settings: LocalSettings, image: string): string[] {
+  const env = {
+    MODEL_ID: settings.modelId,
+    MODEL_REVISION: settings.modelRevision,
+    VAE_ID: settings.vaeId,
+    HF_ENDPOINT: settings.hubEndpoint,
+  };
   const flags = Object.entries(env).flatMap(([name, value]) => (value ? ["--env", `${name}=${value}`] : []));
   const token = process.env.HF_TOKEN ? ["--env", "HF_TOKEN"] : [];
+  // `docker run` takes variables only before the image's name.
+  const keys = passAws(process.env);
   const mount = ["--volume", `${settings.volumeName}:/data`];
-  return ["run", "--rm", "-i", "--init", ...mount, ...flags, ...token, image, "image-gen"];
+  return ["run", "--rm", "-i", "--init", ...mount, ...flags, ...token, ...keys, image, "image-gen"];
+}
+
+/** Options that hand the user's AWS variables, by name alone, to a container: for mirrors and backups on s3://. */
+export function passAws(env: NodeJS.ProcessEnv): string[] {
+  const names = Object.keys(env).filter((name) => AWS.test(name) && env[name]);
+  return names.sort().flatMap((name) => ["--env", name]);
 }
 
 function readJson(text: string): unknown {

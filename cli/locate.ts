@@ -1,4 +1,4 @@
-import type { Settings } from "../infra/config/settings.ts";
+import type { LocalSettings } from "../infra/config/settings.ts";
 import type { Context } from "./context.ts";
 import { type Container, findContainer } from "./docker.ts";
 import { CliError, EXIT } from "./exit.ts";
@@ -7,8 +7,8 @@ import { settingsOf, urlOf } from "./stack-config.ts";
 
 /** Where a stack's service runs, or ran: the process of the record, or the container that the stack's config names. */
 export type Place =
-  | { readonly mode: "process"; readonly url: string; readonly settings: Settings; readonly record: ProcessRecord }
-  | { readonly mode: "docker"; readonly url: string; readonly settings: Settings; readonly container: Container };
+  | { readonly mode: "process"; readonly url: string; readonly settings: LocalSettings; readonly record: ProcessRecord }
+  | { readonly mode: "docker"; readonly url: string; readonly settings: LocalSettings; readonly container: Container };
 
 /** Finds the stack's service; undefined when neither a process nor a container (running or not) is there. */
 export async function locate({ paths, files }: Context): Promise<Place | undefined> {

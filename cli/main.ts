@@ -7,10 +7,14 @@ import { addCache } from "./commands/cache/index.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDown } from "./commands/down.ts";
 import { addLogs } from "./commands/logs.ts";
+import { addMoveAz } from "./commands/move-az.ts";
 import { addOpen } from "./commands/open.ts";
 import { addPicture } from "./commands/picture.ts";
+import { addPin } from "./commands/pin.ts";
 import { addPlan } from "./commands/plan.ts";
+import { addStart } from "./commands/start.ts";
 import { addStatus } from "./commands/status.ts";
+import { addStop } from "./commands/stop.ts";
 import { addUp } from "./commands/up.ts";
 import { interruptible } from "./context.ts";
 import { CliError, EXIT, EXIT_MEANINGS, type ExitCode, oneLine } from "./exit.ts";
@@ -28,8 +32,8 @@ function buildProgram(signal: AbortSignal): Command {
     .addHelpText("afterAll", `\nExit codes:\n${CODES}`)
     .exitOverride()
     .showHelpAfterError("(imagegen --help shows what there is)");
-  for (const add of [addUp, addDown, addPlan, addStatus, addLogs, addOpen, addPicture, addDoctor, addCache])
-    add(program, signal);
+  const life = [addUp, addDown, addPlan, addStatus, addLogs, addOpen, addPicture, addDoctor, addCache];
+  for (const add of [...life, addStop, addStart, addPin, addMoveAz]) add(program, signal);
   return program;
 }
 

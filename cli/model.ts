@@ -1,6 +1,8 @@
+import type { AwsSettings } from "../infra/config/aws-settings.ts";
 import { KEYS } from "../infra/config/schema.ts";
-import type { Settings } from "../infra/config/settings.ts";
+import type { LocalSettings } from "../infra/config/settings.ts";
 import { readMachine } from "../infra/machine.ts";
+import { type AwsPlan, makeAwsPlan } from "../infra/plan/aws-plan.ts";
 import { makePlan, type Plan } from "../infra/plan/plan.ts";
 import type { Paths } from "./paths.ts";
 
@@ -28,13 +30,19 @@ export function chooseModel(facts: {
   return { id: DEMO_MODEL, why: "no-gpu", note };
 }
 
-/** Settings with the model that is to be served in them. */
-export function withModel(settings: Settings, choice: ModelChoice): Settings {
+/** LocalSettings with the model that is to be served in them. */
+export function withModel(settings: LocalSettings, choice: ModelChoice): LocalSettings {
   return { ...settings, modelId: choice.id };
 }
 
+/** Like `planOf`, of a stack on AWS: costs besides. */
+export async function awsPlanOf(paths: Paths, settings: AwsSettings, stack: string): Promise<AwsPlan> {
+  const { readManifest } = await import("../infra/manifests.ts");
+  return makeAwsPlan(settings, readManifest(settings.modelId, paths.manifests), stack);
+}
+
 /** The decisions that the program will make of these settings: sizes, times, names, the address. */
-export async function planOf(paths: Paths, settings: Settings): Promise<Plan> {
+export async function planOf(paths: Paths, settings: LocalSettings): Promise<Plan> {
   // Loaded here because it brings Pulumi's SDK, which takes half a second.
   const { readManifest } = await import("../infra/manifests.ts");
   return makePlan(settings, readManifest(settings.modelId, paths.manifests), readMachine());

@@ -56,7 +56,8 @@ interface Answer {
 }
 
 async function post(url: string, request: PictureRequest, signal: AbortSignal): Promise<Answer> {
-  const headers = { "content-type": "application/json" };
+  const key = process.env.IMAGE_GEN_API_KEY;
+  const headers = { "content-type": "application/json", ...(key ? { authorization: `Bearer ${key}` } : {}) };
   const payload = JSON.stringify({ ...request, n: 1, response_format: "b64_json" });
   let response: Response;
   try {

@@ -57,14 +57,20 @@ function oldestCli(paths: Paths): string {
   return project.requiredPulumiVersion?.replace(/^>=\s*/, "") ?? "3.0.0";
 }
 
+/** Finds the CLI, or installs it, within a limit of time. Pulumi itself fetches what plugins a stack in AWS needs. */
+export async function ensureCli(paths: Paths, progress: Progress, signal: AbortSignal): Promise<Tools> {
+  const found = await findPulumi(paths);
+  if (found.ok) return found;
+  const failure = await installCli(paths, progress, signal);
+  const now = await findPulumi(paths);
+  if (now.ok) return now;
+  return { ok: false, message: failure ? `${now.message} (${failure})` : now.message };
+}
+
 /** Finds the CLI and the Docker plugin, or installs them, each within a limit of time. */
 export async function ensurePulumi(paths: Paths, progress: Progress, signal: AbortSignal): Promise<Tools> {
-  let found = await findPulumi(paths);
-  if (!found.ok) {
-    const failure = await installCli(paths, progress, signal);
-    found = await findPulumi(paths);
-    if (!found.ok) return { ok: false, message: failure ? `${found.message} (${failure})` : found.message };
-  }
+  const found = await ensureCli(paths, progress, signal);
+  if (!found.ok) return found;
   const lack = await ensurePlugin(paths, found.root, progress, signal);
   return lack ? { ok: false, message: lack } : found;
 }

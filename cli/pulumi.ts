@@ -14,6 +14,9 @@ import type { StackFiles } from "./stack-files.ts";
 export interface Watch {
   readonly signal: AbortSignal;
   readonly onText: (text: string) => void;
+  readonly onEvent?: (event: EngineEvent) => void;
+  /** Ends the run as Ctrl-C would; unlike `signal`, for reasons of our own. */
+  readonly cancel?: AbortSignal;
 }
 
 /** One stack of this checkout, driven by the Automation API; its config is the copy below .imagegen/stacks. */
@@ -64,15 +67,29 @@ export class LocalStack {
     return this.#run(watch, async (options) => (await this.#stack.up({ ...options, refresh: true })).outputs);
   }
 
-  /** Removes what `up` made, as far as the program lets go of it. */
+  /** Removes what `up` made, as far as the program lets go of it: what is protected stays, also in the state. */
   async destroy(watch: Watch): Promise<void> {
-    await this.#run(watch, (options) => this.#stack.destroy(options));
+    await this.#run(watch, (options) => this.#stack.destroy({ ...options, excludeProtected: true }));
   }
 
   /** False when nothing is left of the stack, or nothing was ever made. */
   async hasResources(): Promise<boolean> {
     const { deployment } = await this.#stack.exportStack();
     return ((deployment as { resources?: unknown[] } | undefined)?.resources ?? []).length > 0;
+  }
+
+  /**
+   * Has the stack leave these volumes to AWS when its program names them no more: neither their protection stops that, nor
+   * does a config that deletes what goes. Everything else in the state stays as it is.
+   */
+  async letGo(volumeIds: readonly string[]): Promise<void> {
+    const state = await this.#stack.exportStack();
+    const { resources = [] } = (state.deployment ?? {}) as { resources?: StateResource[] };
+    const found = resources.filter(({ type, id }) => type === "aws:ebs/volume:Volume" && volumeIds.includes(id ?? ""));
+    const held = found.filter(({ protect, retainOnDelete }) => protect || !retainOnDelete);
+    if (held.length === 0) return;
+    for (const volume of held) Object.assign(volume, { protect: false, retainOnDelete: true });
+    await this.#stack.importStack(state);
   }
 
   async #run<T>(watch: Watch, action: (options: RunOptions) => Promise<T>): Promise<T> {
@@ -89,10 +106,12 @@ export class LocalStack {
         events.push(event);
         const text = describeEvent(event);
         if (text) watch.onText(text);
+        watch.onEvent?.(event);
       },
-      // A terminal's Ctrl-C reaches Pulumi by itself, and a second one would make it drop everything.
-      ...(process.stdin.isTTY ? {} : { signal: watch.signal }),
     };
+    // A terminal's Ctrl-C reaches Pulumi by itself, and a second one would make it drop everything.
+    const signals = [...(process.stdin.isTTY ? [] : [watch.signal]), ...(watch.cancel ? [watch.cancel] : [])];
+    if (signals.length > 0) options.signal = AbortSignal.any(signals);
     try {
       return await action(options);
     } catch (error) {
@@ -102,6 +121,14 @@ export class LocalStack {
       throw new CliError(`${message}\nThe whole story: ${this.#log}`, exitCode);
     }
   }
+}
+
+/** What is read and changed of a resource in the state. */
+interface StateResource {
+  type: string;
+  id?: string;
+  protect?: boolean;
+  retainOnDelete?: boolean;
 }
 
 interface RunOptions {

@@ -1,3 +1,4 @@
+import { isAws } from "./aws/target.ts";
 import type { Context } from "./context.ts";
 import { dockerOrFail } from "./docker.ts";
 import { locate } from "./locate.ts";
@@ -8,6 +9,10 @@ import { startService } from "./process/service.ts";
 /** Restarts a running service, so that it looks at its cache anew; false when none runs. A process is waited for. */
 export async function restartService(context: Context): Promise<boolean> {
   const { paths, files, progress, signal } = context;
+  if (isAws(context)) {
+    await (await import("./aws/image-gen.ts")).restartOnHost(context);
+    return true;
+  }
   const place = await locate(context);
   if (place?.mode === "docker" && place.container.running) {
     await dockerOrFail(["restart", place.settings.containerName]);

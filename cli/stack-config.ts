@@ -1,6 +1,6 @@
 import { parseSettings } from "../infra/config/parse.ts";
 import { TOKEN_KEY } from "../infra/config/schema.ts";
-import { PROJECT, type Settings } from "../infra/config/settings.ts";
+import { type LocalSettings, PROJECT, type Settings } from "../infra/config/settings.ts";
 import { CliError, EXIT } from "./exit.ts";
 
 /** Keys whose values are never written in the clear. */
@@ -90,16 +90,24 @@ export function isSecret(value: ConfigValue | undefined): value is { secure: str
 
 /**
  * The checked settings of a stack's config, as the program will read them. Throws one CliError with every problem.
- * Secrets and other namespaces are left out.
+ * Secrets and namespaces that the program does not read are left out.
  */
-export function settingsOf(config: ConfigMap): Settings {
+export function checkedSettings(config: ConfigMap): Settings {
   const raw: Record<string, string> = {};
   for (const [key, value] of Object.entries(config)) {
     if (key.startsWith(`${PROJECT}:`) && typeof value !== "object") raw[key.slice(PROJECT.length + 1)] = String(value);
   }
-  const parsed = parseSettings(raw);
+  const region = config["aws:region"];
+  const parsed = parseSettings(raw, { region: typeof region === "string" ? region : undefined });
   if ("settings" in parsed) return parsed.settings;
   throw new CliError(parsed.problems.map(inOurWords).join("\n"), EXIT.usage);
+}
+
+/** Like `checkedSettings`, of a stack on this machine; one of another target is an error. */
+export function settingsOf(config: ConfigMap): LocalSettings {
+  const settings = checkedSettings(config);
+  if (settings.target === "local") return settings;
+  throw new CliError(`This command works on stacks of this machine, not of ${settings.target}.`, EXIT.usage);
 }
 
 /** The mend of a config problem as a command of this program. */
@@ -110,7 +118,7 @@ function inOurWords(problem: string): string {
 }
 
 /** Where a client on this machine reaches the service. */
-export function urlOf(view: Pick<Settings, "bindAddress" | "port">): string {
+export function urlOf(view: Pick<LocalSettings, "bindAddress" | "port">): string {
   const everywhere = view.bindAddress === "0.0.0.0" || view.bindAddress === "::" || view.bindAddress === "";
   const host = everywhere ? "127.0.0.1" : view.bindAddress;
   return `http://${host.includes(":") ? `[${host}]` : host}:${view.port}`;

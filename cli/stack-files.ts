@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { parse, stringify } from "yaml";
+import { parse, parseDocument, stringify } from "yaml";
 import { PROJECT } from "../infra/config/settings.ts";
 import { CliError, EXIT, oneLine } from "./exit.ts";
 import type { Paths } from "./paths.ts";
@@ -9,7 +9,7 @@ import { type ConfigMap, composeStack, isSecret, type KeptConfig, type StackFile
 /** The names that Pulumi allows for a stack, and that are safe as part of a file's name. */
 const STACK_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
 
-/** Reads and writes the files of one stack. The tracked `stacks/Pulumi.<stack>.yaml` is only ever read. */
+/** Reads and writes the files of one stack. The tracked `stacks/Pulumi.<stack>.yaml` is only written by `pin`. */
 export class StackFiles {
   readonly name: string;
   readonly tracked: string;
@@ -51,9 +51,30 @@ export class StackFiles {
     rmSync(this.#kept, { force: true });
   }
 
-  /** Writes the copy for Pulumi and returns its config. */
-  write(chosen: ConfigMap): ConfigMap {
-    const composed = this.compose(chosen);
+  /**
+   * Writes what the stack's data or host depends on where every operator and every pipeline sees it: into the tracked file,
+   * with its comments left alone; into what is kept where there is none. Returns the file's path.
+   */
+  pin(values: Readonly<Record<string, string>>): string {
+    const { config, ...rest } = this.kept();
+    if (!existsSync(this.tracked)) {
+      this.keep(values);
+      return this.#kept;
+    }
+    const file = parseDocument(readFileSync(this.tracked, "utf8"));
+    for (const [key, value] of Object.entries(values)) file.setIn(["config", key], value);
+    writeWhole(this.tracked, file.toString({ lineWidth: 0 }), 0o644);
+    // What was kept would stand over the file.
+    const left = Object.entries(config).filter(([key]) => !(key in values));
+    if (existsSync(this.#kept))
+      writeWhole(this.#kept, `${JSON.stringify({ ...rest, config: Object.fromEntries(left) }, null, 2)}\n`);
+    return this.tracked;
+  }
+
+  /** Writes the copy for Pulumi, with `forced` over all else, and returns its config. */
+  write(chosen: ConfigMap, forced: ConfigMap = {}): ConfigMap {
+    const plain = this.compose(chosen);
+    const composed = { ...plain, config: { ...plain.config, ...forced } };
     const head = `# Made by imagegen from stacks/Pulumi.${this.name}.yaml at each start: change that file, or use --config.\n`;
     writeWhole(this.copy, head + stringify(composed));
     return composed.config ?? {};
@@ -90,8 +111,8 @@ function readYaml(file: string): StackFile {
   }
 }
 
-function writeWhole(file: string, text: string): void {
+function writeWhole(file: string, text: string, mode = 0o600): void {
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(`${file}.new`, text, { mode: 0o600 });
+  writeFileSync(`${file}.new`, text, { mode });
   renameSync(`${file}.new`, file);
 }

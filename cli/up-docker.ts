@@ -1,4 +1,4 @@
-import type { Settings } from "../infra/config/settings.ts";
+import type { LocalSettings } from "../infra/config/settings.ts";
 import { formatBytes } from "../infra/units.ts";
 import type { Context } from "./context.ts";
 import { findContainer, findEngine, freeBytes, hasImage, hasVolume, pullImage } from "./docker.ts";
@@ -9,7 +9,8 @@ import { readRecord } from "./process/record.ts";
 import { LocalStack, newLog } from "./pulumi.ts";
 import { ensurePulumi, type Tools } from "./pulumi-tools.ts";
 import { type Readyz, readReadyz, renderReadyz, waitUntilReady } from "./readyz.ts";
-import { qualify, urlOf } from "./stack-config.ts";
+import { urlOf } from "./stack-config.ts";
+import { keepSecret } from "./token.ts";
 
 /** Bytes of the service's image with its build's leftovers, and of room that a disk should keep. */
 const IMAGE_BYTES = 9e9;
@@ -18,7 +19,7 @@ const SPARE_BYTES = 1e9;
 const CONFIRM_S = 60;
 
 /** All that Docker mode needs and this machine may lack; cheapest first, so that the answer comes soon. */
-export async function findTools(context: Context, settings: Settings): Promise<Tools> {
+export async function findTools(context: Context, settings: LocalSettings): Promise<Tools> {
   const engine = await findEngine();
   if (!engine.ok) return engine;
   // A service that is there already was built from it; it need not be built again.
@@ -33,7 +34,7 @@ export async function findTools(context: Context, settings: Settings): Promise<T
 }
 
 /** Brings the stack up by Pulumi, showing the service's own progress meanwhile; returns what it says when ready. */
-export async function upInDocker(context: Context, settings: Settings, root: string | undefined): Promise<Readyz> {
+export async function upInDocker(context: Context, settings: LocalSettings, root: string | undefined): Promise<Readyz> {
   const { paths, files, progress, signal } = context;
   await requirePort(context, settings);
   await requireRoom(context, settings);
@@ -41,7 +42,7 @@ export async function upInDocker(context: Context, settings: Settings, root: str
   const log = newLog(paths, `up-${files.name}`);
   progress.line(`Bringing up the stack ${files.name} with Pulumi (log ${log}) …`);
   const stack = await LocalStack.open(paths, files, log, root);
-  await keepToken(context, stack);
+  await keepSecret(context, stack);
   const url = urlOf(settings);
   const seen = watchService(url, context);
   try {
@@ -54,17 +55,6 @@ export async function upInDocker(context: Context, settings: Settings, root: str
     progress.settle();
   }
   return waitUntilReady(url, { timeoutSeconds: CONFIRM_S, signal });
-}
-
-/** A token in the environment becomes the stack's secret, so that later runs have it as well. */
-async function keepToken({ files, progress }: Context, stack: LocalStack): Promise<void> {
-  const token = process.env.HF_TOKEN?.trim();
-  if (!token) return;
-  const key = qualify("hfToken");
-  await stack.setSecret(key, token);
-  const secret = files.secretOf(key);
-  if (secret) files.keep({ [key]: secret });
-  progress.line("HF_TOKEN is kept, encrypted, for this stack.");
 }
 
 /** Looks at /readyz beside Pulumi's run: shows a start-up that is going on, remembers the service's own error. */
@@ -93,7 +83,7 @@ function watchService(url: string, { progress, signal }: Context) {
   };
 }
 
-async function requirePort({ paths }: Context, settings: Settings): Promise<void> {
+async function requirePort({ paths }: Context, settings: LocalSettings): Promise<void> {
   const { port, bindAddress, containerName } = settings;
   if (await isPortFree(port, bindAddress)) return;
   const own = await findContainer(containerName);
@@ -103,7 +93,7 @@ async function requirePort({ paths }: Context, settings: Settings): Promise<void
   throw new CliError(`Port ${port} is taken${by}. Fix: imagegen up --port ${port + 1}`, EXIT.machine);
 }
 
-async function requireRoom({ paths }: Context, settings: Settings): Promise<void> {
+async function requireRoom({ paths }: Context, settings: LocalSettings): Promise<void> {
   const engine = await findEngine();
   const free = engine.ok ? freeBytes(engine.rootDir) : undefined;
   if (free === undefined) return;

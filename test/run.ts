@@ -16,8 +16,20 @@ interface Tally {
   skipped: number;
 }
 
-type Ring = "check" | "python" | "unit" | "component" | "policy" | "start" | "host" | "engine" | "e2e";
-const RINGS: readonly Ring[] = ["check", "python", "unit", "component", "policy", "start", "host", "engine", "e2e"];
+const RINGS = [
+  "check",
+  "python",
+  "unit",
+  "component",
+  "policy",
+  "operations",
+  "start",
+  "host",
+  "registry",
+  "engine",
+  "e2e",
+] as const;
+type Ring = (typeof RINGS)[number];
 
 const reports = join(paths.state, "reports");
 

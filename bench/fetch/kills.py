@@ -8,10 +8,11 @@ import subprocess
 import time
 from pathlib import Path
 
-from bench_hub import MODEL, BenchHub, environment, ours
+from bench_hub import BenchHub
 from image_gen.store import ModelStore, StoreSettings
 from image_gen.store.fetch import bytes_there
 from image_gen.store.layout import RepoLayout
+from runs import MODEL, environment, ours
 
 
 def resume_ratio(hub: BenchHub, home: Path, kills: int, seed: int) -> float:

@@ -13,8 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench_hub import BenchHub, Run, ours, serving, theirs, timed, write_model
+from bench_hub import BenchHub, serving
 from kills import resume_ratio
+from runs import MODEL, Run, ours, theirs, timed, write_model
 
 _BAR_LINE, _BAR_THEIRS, _BAR_RESUME, _BAR_BYTES = 0.95, 1.0, 1.02, 300_000_000
 
@@ -38,7 +39,7 @@ def main() -> int:
         total = write_model(folder / "hub" / "bench" / "model", options.megabytes)
         print(f"{total / 1e6:.1f} MB of random weights · {os.cpu_count()} cores · {platform.platform()}")
         with serving(folder / "hub", folder / "port") as hub:
-            hub.warm_up()
+            hub.warm_up(MODEL)
             _table(hub, folder / "home", total, rates, options.rounds, missed)
             if options.kills:
                 hub.line(options.kill_rate * 1_000_000 or None)

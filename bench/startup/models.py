@@ -60,6 +60,22 @@ def snapshot_in(home: Path) -> Path:
     return home / "hub" / f"models--{MODEL_ID.replace('/', '--')}" / "snapshots" / REVISION
 
 
+def bake(home: Path) -> Path:
+    """The same files a second time, as an image has them: a plain tree beside its manifest. No room is taken twice."""
+    baked = home.parent / "baked"
+    name = MODEL_ID.replace("/", "--")
+    snapshot = baked / name / "snapshot"
+    if not snapshot.exists():
+        for path in snapshot_in(home).rglob("*"):
+            if path.is_file():
+                copy = snapshot / path.relative_to(snapshot_in(home))
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.hardlink_to(path.resolve())
+        manifest = home / "image-gen" / "manifests" / f"{name}.json"
+        (baked / name / "manifest.json").write_bytes(manifest.read_bytes())
+    return baked
+
+
 def _full_configs(snapshot: Path) -> None:
     """The tiny model's small files, with the shapes of the real one."""
     for path in snapshot.rglob("*.safetensors"):

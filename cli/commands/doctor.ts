@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { isAws } from "../aws/target.ts";
 import { type CommonOptions, openContext, print } from "../context.ts";
 import { gatherFacts } from "../doctor/facts.ts";
 import { type Finding, judge } from "../doctor/judge.ts";
@@ -6,7 +7,8 @@ import { CliError, EXIT } from "../exit.ts";
 
 const EXAMPLES = `
 Examples:
-  imagegen doctor          each line is ok, warn or fail, with its mend; exit code 1 when one fails`;
+  imagegen doctor          each line is ok, warn or fail, with its mend; exit code 1 when one fails
+  imagegen doctor --stack aws-volume     the AWS account: quota, offers, types, host; unknown is what AWS would not tell`;
 
 export function addDoctor(program: Command, signal: AbortSignal): void {
   program
@@ -15,7 +17,9 @@ export function addDoctor(program: Command, signal: AbortSignal): void {
     .addHelpText("after", EXAMPLES)
     .action(async (_options: unknown, command: Command) => {
       const context = openContext(command.optsWithGlobals<CommonOptions>(), signal);
-      const findings = judge(await gatherFacts(context));
+      const findings = isAws(context)
+        ? await (await import("../aws/doctor/doctor.ts")).examineAws(context)
+        : judge(await gatherFacts(context));
       const ok = findings.every(({ level }) => level !== "fail");
       print(context, { ok, findings }, () => describe(findings));
       if (!ok) throw new CliError("", EXIT.failed);
@@ -23,9 +27,11 @@ export function addDoctor(program: Command, signal: AbortSignal): void {
 }
 
 function describe(findings: readonly Finding[]): string {
+  const width = Math.max(...findings.map(({ level }) => level.length), 4);
   return findings
     .map(
-      ({ level, about, text, mend }) => `${level.padEnd(4)}  ${about.padEnd(12)} ${text}${mend ? ` Fix: ${mend}` : ""}`,
+      ({ level, about, text, mend }) =>
+        `${level.padEnd(width)}  ${about.padEnd(12)} ${text}${mend ? ` Fix: ${mend}` : ""}`,
     )
     .join("\n");
 }

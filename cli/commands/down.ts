@@ -1,5 +1,6 @@
 import { existsSync, rmSync } from "node:fs";
 import type { Command } from "commander";
+import { isAws } from "../aws/target.ts";
 import { confirm } from "../confirm.ts";
 import { type CommonOptions, type Context, openContext, print } from "../context.ts";
 import { dockerOrFail, findContainer, findEngine, hasVolume } from "../docker.ts";
@@ -34,6 +35,15 @@ export function addDown(program: Command, signal: AbortSignal): void {
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<DownOptions>();
       const context = openContext(options, signal);
+      if (isAws(context)) {
+        const { downInAws } = await import("../aws/down.ts");
+        print(
+          context,
+          await downInAws(context, options),
+          ({ stack }) => `The stack ${stack} is gone from AWS, but for what it keeps (onDestroy).`,
+        );
+        return;
+      }
       print(context, await down(context, options), describe);
     });
 }

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { execa } from "execa";
+import { isAws } from "../aws/target.ts";
 import { type CommonOptions, openContext } from "../context.ts";
 import { CliError, EXIT } from "../exit.ts";
 import { followFile, lastLines } from "../follow.ts";
@@ -31,6 +32,11 @@ export function addLogs(program: Command, signal: AbortSignal): void {
 
 async function logs(options: LogsOptions, signal: AbortSignal): Promise<void> {
   const context = openContext(options, signal);
+  if (isAws(context)) {
+    const { awsLogs } = await import("../aws/tail.ts");
+    await awsLogs(context, { lines: options.lines, follow: options.follow === true });
+    return;
+  }
   const place = await locate(context);
   if (place?.mode === "docker") {
     const args = [

@@ -1,19 +1,36 @@
 import type { Command } from "commander";
 import { execa } from "execa";
+import { isAws } from "../aws/target.ts";
 import { type CommonOptions, openContext, print } from "../context.ts";
 import { locateRunning } from "../locate.ts";
 
 const EXAMPLES = `
 Examples:
-  imagegen open            the service's page in the browser; without one, its address`;
+  imagegen open            the service's page in the browser; without one, its address
+  imagegen open --stack aws-volume --port 8001     through a tunnel to the host, until Ctrl-C`;
+
+interface OpenOptions extends CommonOptions {
+  readonly port?: string;
+}
 
 export function addOpen(program: Command, signal: AbortSignal): void {
   program
     .command("open")
     .description("open the service's page in the browser")
+    .option("--port <port>", "AWS: this machine's end of the tunnel (default: the stack's port)")
     .addHelpText("after", EXAMPLES)
     .action(async (_options: unknown, command: Command) => {
-      const context = openContext(command.optsWithGlobals<CommonOptions>(), signal);
+      const options = command.optsWithGlobals<OpenOptions>();
+      const context = openContext(options, signal);
+      if (isAws(context)) {
+        const { openService } = await import("../aws/service.ts");
+        const service = await openService(context, options.port);
+        const shown = await openBrowser(service.url);
+        print(context, { url: service.url, opened: shown }, () => service.url);
+        if (service.tunnel) context.progress.line("Ctrl-C closes the tunnel.");
+        await service.tunnel?.ended;
+        return;
+      }
       const { url } = await locateRunning(context);
       const opened = await openBrowser(url);
       print(context, { url, opened }, () => url);

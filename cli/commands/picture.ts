@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { isAws } from "../aws/target.ts";
 import { type CommonOptions, openContext, print } from "../context.ts";
 import { CliError, EXIT } from "../exit.ts";
 import { locateRunning } from "../locate.ts";
@@ -33,10 +34,13 @@ export function addPicture(program: Command, signal: AbortSignal): void {
     .action(async (prompt: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<PictureOptions>();
       const context = openContext(options, signal);
-      const { url } = await locateRunning(context);
+      const service = isAws(context)
+        ? await (await import("../aws/service.ts")).openService(context)
+        : await locateRunning(context);
       context.progress.live(`making a picture of ${prompt}`);
       const target = { folder: context.paths.pictures, file: options.output };
-      const picture = await makePicture(url, requestOf(prompt, options), target, signal);
+      const making = makePicture(service.url, requestOf(prompt, options), target, signal);
+      const picture = await making.finally(() => "tunnel" in service && service.tunnel?.close());
       print(context, picture, ({ path, seconds, seed }) => `${path} (${seconds.toFixed(1)} s, seed ${seed})`);
     });
 }

@@ -4,8 +4,9 @@ import type { Plan } from "../../infra/plan/plan.ts";
 import { RATES } from "../../infra/plan/start-up-plan.ts";
 import { formatBytes, formatSeconds } from "../../infra/units.ts";
 import { type CommonOptions, openContext, print } from "../context.ts";
-import { chooseModel, planOf, withModel } from "../model.ts";
-import { readText, settingsOf } from "../stack-config.ts";
+import { describeAwsPlan } from "../describe-aws-plan.ts";
+import { awsPlanOf, chooseModel, planOf, withModel } from "../model.ts";
+import { checkedSettings, readText } from "../stack-config.ts";
 
 interface PlanOptions extends CommonOptions {
   readonly model?: string;
@@ -27,8 +28,14 @@ export function addPlan(program: Command, signal: AbortSignal): void {
       const context = openContext(options, signal);
       const config = context.files.config();
       const asked = options.model;
+      const settings = checkedSettings(config);
+      if (settings.target === "aws") {
+        const wanted = asked === undefined ? settings : { ...settings, modelId: asked };
+        print(context, await awsPlanOf(context.paths, wanted, context.files.name), describeAwsPlan);
+        return;
+      }
       const model = chooseModel({ asked, configured: readText(config, "modelId"), gpu: readMachine().hasGpu });
-      const plan = await planOf(context.paths, withModel(settingsOf(config), model));
+      const plan = await planOf(context.paths, withModel(settings, model));
       if (model.note) context.progress.line(model.note);
       print(context, plan, describePlan);
     });

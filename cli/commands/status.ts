@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { formatBytes } from "../../infra/units.ts";
+import { isAws } from "../aws/target.ts";
 import { type CommonOptions, type Context, openContext, print } from "../context.ts";
 import { CliError, EXIT } from "../exit.ts";
 import { askImageGen } from "../image-gen.ts";
@@ -27,6 +28,13 @@ export function addStatus(program: Command, signal: AbortSignal): void {
     .addHelpText("after", EXAMPLES)
     .action(async (_options: unknown, command: Command) => {
       const context = openContext(command.optsWithGlobals<CommonOptions>(), signal);
+      if (isAws(context)) {
+        const { awsStatus, describeAwsStatus, failUnlessRunning } = await import("../aws/status.ts");
+        const found = await awsStatus(context);
+        print(context, found, describeAwsStatus);
+        failUnlessRunning(found);
+        return;
+      }
       const result = await status(context);
       print(context, result, describeStatus);
       if (!result.running) throw new CliError("", EXIT.notRunning);

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
-import type { Settings } from "../../infra/config/settings.ts";
+import type { LocalSettings } from "../../infra/config/settings.ts";
 import { readMachine } from "../../infra/machine.ts";
+import { isAws } from "../aws/target.ts";
 import { type CommonOptions, type Context, openContext, print } from "../context.ts";
 import { findContainer } from "../docker.ts";
 import { CliError, EXIT } from "../exit.ts";
@@ -59,6 +60,11 @@ export function addUp(program: Command, signal: AbortSignal): void {
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<UpOptions>();
       const context = openContext(options, signal);
+      if (isAws(context) || asksForAws(options)) {
+        const { upAwsCommand, describeAwsUp } = await import("../aws/up-command.ts");
+        print(context, await upAwsCommand(context, askedConfig(options), options), describeAwsUp);
+        return;
+      }
       print(context, await up(context, options), describe);
     });
 }
@@ -100,7 +106,7 @@ async function up(context: Context, options: UpOptions): Promise<UpResult> {
   };
 }
 
-async function inDocker(context: Context, settings: Settings, root: string | undefined): Promise<Readyz> {
+async function inDocker(context: Context, settings: LocalSettings, root: string | undefined): Promise<Readyz> {
   const running = readRecord(context.paths.processFile);
   if (running) {
     context.progress.line(`Stopping the service that runs as a process (pid ${running.pid}) …`);
@@ -109,7 +115,7 @@ async function inDocker(context: Context, settings: Settings, root: string | und
   return upInDocker(context, settings, root);
 }
 
-async function asProcess(context: Context, settings: Settings): Promise<Readyz> {
+async function asProcess(context: Context, settings: LocalSettings): Promise<Readyz> {
   const { paths, files, progress, signal } = context;
   const container = await findContainer(settings.containerName);
   if (container?.running && container.ports.includes(settings.port)) {
@@ -133,6 +139,11 @@ async function firstPicture(context: Context, url: string, prompt: string, ready
   const picture = await makePicture(url, { prompt, ...small }, { folder: context.paths.pictures }, context.signal);
   context.progress.settle();
   return picture;
+}
+
+/** `--config target=aws` makes a stack of this very run one of AWS. */
+function asksForAws(options: UpOptions): boolean {
+  return askedConfig(options)[qualify("target")] === "aws";
 }
 
 function askedConfig(options: UpOptions): Record<string, string> {

@@ -4,7 +4,8 @@ import type { Facts } from "./facts.ts";
 
 /** One line of doctor: what was looked at, how it is, and what mends it. */
 export interface Finding {
-  readonly level: "ok" | "warn" | "fail";
+  /** `unknown`: it could not be looked at (no permission, no answer), which is no failure. */
+  readonly level: "ok" | "warn" | "fail" | "unknown";
   readonly about: string;
   readonly text: string;
   readonly mend?: string;

@@ -1,11 +1,14 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { Settings } from "../../infra/config/settings.ts";
+import type { LocalSettings } from "../../infra/config/settings.ts";
 import type { Paths } from "../paths.ts";
 
 /** What the service's own environment is made from. */
-export type ProcessSettings = Pick<Settings, "modelId" | "modelRevision" | "hubEndpoint" | "port" | "bindAddress">;
+export type ProcessSettings = Pick<
+  LocalSettings,
+  "modelId" | "modelRevision" | "vaeId" | "hubEndpoint" | "port" | "bindAddress"
+>;
 
 /** The variables that `image_gen` reads, as a process of this checkout has them; the rest comes from the user's shell. */
 export function serviceEnvironment(
@@ -25,6 +28,7 @@ export function serviceEnvironment(
     TRANSFORMERS_CACHE: join(hfHome, "hub"),
     MODEL_ID: settings.modelId,
     MODEL_REVISION: settings.modelRevision ?? "",
+    VAE_ID: settings.vaeId ?? "",
     HOST: settings.bindAddress,
     PORT: String(settings.port),
     IMAGE_GEN_BAKED_DIR: paths.baked,

@@ -93,6 +93,15 @@ def make_store(tmp_path: Path, hub: DemoHub) -> MakeStore:
 
 
 @pytest.fixture
+def filled(make_repo: MakeRepo, make_store: MakeStore) -> ModelStore:
+    """A store with one model."""
+    make_repo()
+    store = make_store()
+    store.ensure("test/model")
+    return store
+
+
+@pytest.fixture
 def command_env(tmp_path: Path, hub: DemoHub) -> dict[str, str]:
     """The environment for `python -m image_gen …` against the hub, on the cache that `make_store` uses."""
     return {

@@ -21,7 +21,7 @@ export function loadConfig(): LoadedConfig {
     if (key.startsWith(prefix)) raw[key.slice(prefix.length)] = value;
   }
   const token = (raw[TOKEN_KEY] ?? "").trim();
-  const parsed = parseSettings(raw);
+  const parsed = parseSettings(raw, { region: pulumi.runtime.allConfig()["aws:region"] });
   const problems = "problems" in parsed ? [...parsed.problems] : [];
   if (token !== "" && !isSecret(`${prefix}${TOKEN_KEY}`)) problems.push(plainToken);
   if ("problems" in parsed || problems.length > 0) throw new UserError(problems);

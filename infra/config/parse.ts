@@ -1,30 +1,48 @@
+import { awsProblems } from "./aws-checks.ts";
+import { REGION } from "./aws-parsers.ts";
+import type { Key } from "./key.ts";
 import { nearest } from "./nearest.ts";
-import type { Parsed } from "./parsers.ts";
-import { ALL_KEYS, KEYS, type Key, TOKEN_KEY } from "./schema.ts";
+import { ALL_KEYS, KEYS, TARGET_KEYS, TOKEN_KEY } from "./schema.ts";
 import { PROJECT, type Settings } from "./settings.ts";
 
 /** Checked settings, or one line for each problem: never both. */
 export type ParsedSettings = { readonly settings: Settings } | { readonly problems: readonly string[] };
 
+/** Config of other namespaces that this program reads. */
+export interface OtherConfig {
+  /** `aws:region`. */
+  readonly region?: string | undefined;
+}
+
 /**
  * Reads the project's config, given by key without its namespace. Keys that are not there have their default.
  * All problems are reported together; a secret's value is in none of them.
  */
-export function parseSettings(raw: Readonly<Record<string, string>>): ParsedSettings {
+export function parseSettings(raw: Readonly<Record<string, string>>, other: OtherConfig = {}): ParsedSettings {
+  const target = (raw.target ?? KEYS.target.default).trim() === "aws" ? "aws" : "local";
+  const keys = TARGET_KEYS[target];
   const problems = Object.keys(raw)
-    .filter((key) => !Object.hasOwn(ALL_KEYS, key))
-    .map(unknownKey);
+    .filter((key) => !Object.hasOwn(keys, key))
+    .map((key) => foreignKey(key, raw[key]?.trim() ?? "", target))
+    .filter((problem) => problem !== null);
   const values: Record<string, unknown> = {};
-  for (const [key, spec] of Object.entries(ALL_KEYS)) {
+  for (const [key, spec] of Object.entries(keys)) {
     const text = (raw[key] ?? spec.default).trim();
-    const parsed: Parsed<unknown> = spec.parse(text);
+    const parsed = spec.parse(text);
     if ("value" in parsed) values[key] = parsed.value;
     else problems.push(wrongValue(key, spec, parsed.expected, text));
   }
+  const region = (other.region ?? "").trim();
+  if (target === "aws" && !REGION.test(region)) problems.push(wrongRegion(region));
   if (problems.length > 0) return { problems };
-  const hasToken = values[TOKEN_KEY] !== null;
-  const known = Object.keys(KEYS).map((key) => [key, values[key]]);
-  return { settings: { ...Object.fromEntries(known), hasToken } as Settings };
+  const { [TOKEN_KEY]: token, ...known } = values;
+  const settings = {
+    ...known,
+    hasToken: token !== null,
+    ...(target === "aws" ? { region } : {}),
+  } as unknown as Settings;
+  const together = settings.target === "aws" ? awsProblems(settings) : [];
+  return together.length > 0 ? { problems: together } : { settings };
 }
 
 function wrongValue(key: string, spec: Key<unknown>, expected: string, text: string): string {
@@ -32,8 +50,22 @@ function wrongValue(key: string, spec: Key<unknown>, expected: string, text: str
   return `${PROJECT}:${key}: expected ${expected}, got ${got}. Fix: pulumi config set ${key} ${spec.example}`;
 }
 
-function unknownKey(key: string): string {
+function wrongRegion(text: string): string {
+  const got = text === "" ? "nothing" : JSON.stringify(text);
+  return `aws:region: expected a region such as us-east-1, got ${got}. Fix: pulumi config set aws:region us-east-1`;
+}
+
+/** A key that this target does not read: unknown, or another target's. Pulumi itself hands over every key's default. */
+function foreignKey(key: string, text: string, target: Settings["target"]): string | null {
+  const spec = ALL_KEYS[key];
+  if (!spec) return unknownKey(key, target);
+  if (text === spec.default) return null;
+  const got = JSON.stringify(text);
+  return `${PROJECT}:${key}: expected no such key with target ${target}, got ${got}. Fix: pulumi config rm ${key}`;
+}
+
+function unknownKey(key: string, target: Settings["target"]): string {
   const known = nearest(key, Object.keys(ALL_KEYS));
-  const expected = known ? `${known}` : `one of ${Object.keys(ALL_KEYS).join(", ")}`;
+  const expected = known ? `${known}` : `one of ${Object.keys(TARGET_KEYS[target]).join(", ")}`;
   return `${PROJECT}:${key}: expected ${expected}, got an unknown key. Fix: pulumi config rm ${key}`;
 }

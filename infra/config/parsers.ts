@@ -1,7 +1,7 @@
 /** Parsers of one config value: text in, a value out, or what was expected instead. Pure. */
 
 /** Either the parsed value, or (for the message) what was expected. */
-export type Parsed<T> = { readonly value: T } | { readonly expected: string };
+type Parsed<T> = { readonly value: T } | { readonly expected: string };
 
 export type Parser<T> = (text: string) => Parsed<T>;
 
@@ -57,3 +57,31 @@ export const httpUrl: Parser<string> = (text) => {
   const web = url.protocol === "http:" || url.protocol === "https:";
   return web && plain ? { value: text.replace(/\/+$/, "") } : { expected };
 };
+
+/** Pulumi writes booleans as these two words. */
+export const boolean: Parser<boolean> = (text) =>
+  text === "true" || text === "false" ? { value: text === "true" } : { expected: "true or false" };
+
+/** Words with commas between them, or a JSON array of words. Each counts once. */
+export const listOf =
+  <T>(item: Parser<T>, least = 0): Parser<readonly T[]> =>
+  (text) => {
+    const words = text.startsWith("[") ? jsonWords(text) : text.split(",").map((word) => word.trim());
+    if (words === null) return { expected: "a list with commas, or a JSON array of words" };
+    const values = new Set<T>();
+    for (const word of words.filter((each) => each !== "")) {
+      const parsed = item(word);
+      if (!("value" in parsed)) return { expected: `a list, each ${parsed.expected}` };
+      values.add(parsed.value);
+    }
+    return values.size < least ? { expected: "a list of at least one" } : { value: [...values] };
+  };
+
+function jsonWords(text: string): string[] | null {
+  try {
+    const found: unknown = JSON.parse(text);
+    return Array.isArray(found) && found.every((word) => typeof word === "string") ? found : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { gzipSync, strToU8 } from "fflate";
 import { UserError } from "../errors.ts";
 import type { HostFilesPlan } from "../plan/host-files-plan.ts";
 
@@ -14,14 +14,14 @@ const files = join(import.meta.dirname, "files");
  * text, since a change of it replaces the host. Anyone who may describe the instance can read it: no secret is in it.
  */
 export function renderUserData(plan: HostFilesPlan): string {
-  const packed = gzipSync(renderCloudConfig(plan), { level: 9 });
-  // The header's byte for the operating system would tell a Mac from the CI machine.
-  packed[9] = 255;
+  // Not Node's own gzip, whose bytes differ from processor to processor: a deploy from another machine would replace
+  // the host.
+  const packed = gzipSync(strToU8(renderCloudConfig(plan)), { level: 9, mtime: 0 });
   if (packed.length > MOST_BYTES)
     throw new UserError(
       `user data: expected at most ${MOST_BYTES} bytes, got ${packed.length}. Fix: shorten infra/host/files`,
     );
-  return packed.toString("base64");
+  return Buffer.from(packed).toString("base64");
 }
 
 /** JSON is YAML, and needs no library to be written right. */

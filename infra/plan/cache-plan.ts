@@ -1,4 +1,4 @@
-import type { Settings } from "../config/settings.ts";
+import type { LocalSettings } from "../config/settings.ts";
 
 /** Where a model is kept, and what its libraries must be told to find it there. */
 export interface CachePlan {
@@ -11,18 +11,21 @@ export interface CachePlan {
 }
 
 const MOUNT_PATH = "/data";
+const HOME = `${MOUNT_PATH}/huggingface`;
+
+/** The cache's place in the container, in the libraries' words; the same on every target. */
+export const CACHE_ENVIRONMENT: Readonly<Record<string, string>> = {
+  HF_HOME: HOME,
+  HF_HUB_CACHE: `${HOME}/hub`,
+  TRANSFORMERS_CACHE: `${HOME}/hub`,
+};
 
 /** The volume is there in baked mode too: so changing the mode never deletes a downloaded model. */
-export function planCache(settings: Settings): CachePlan {
-  const home = `${MOUNT_PATH}/huggingface`;
+export function planCache(settings: LocalSettings): CachePlan {
   return {
     volumeName: settings.volumeName,
     mountPath: MOUNT_PATH,
-    environment: {
-      HF_HOME: home,
-      HF_HUB_CACHE: `${home}/hub`,
-      TRANSFORMERS_CACHE: `${home}/hub`,
-    },
+    environment: CACHE_ENVIRONMENT,
     retain: settings.cacheOnDestroy === "retain",
   };
 }

@@ -1,4 +1,4 @@
-import type { Settings } from "../config/settings.ts";
+import type { LocalSettings } from "../config/settings.ts";
 import { READY_PATH } from "./host-plan.ts";
 import type { Manifest, ModelSize } from "./manifest.ts";
 import { RATES } from "./start-up-plan.ts";
@@ -20,9 +20,14 @@ export interface HealthPlan {
 }
 
 /** Enough to import, load and warm up on a slow machine without a GPU. */
-const LOAD_BUDGET_SECONDS = 600;
+export const LOAD_BUDGET_SECONDS = 600;
 
-export function planHealth(settings: Settings, manifest: Manifest | null, size: ModelSize, gpu: boolean): HealthPlan {
+export function planHealth(
+  settings: LocalSettings,
+  manifest: Manifest | null,
+  size: ModelSize,
+  gpu: boolean,
+): HealthPlan {
   const url = `http://${reachable(settings.bindAddress)}:${settings.port}`;
   const fetchSeconds = settings.modelCache === "baked" ? 0 : size.bytes / RATES.slowestBytesPerSecond;
   return {
@@ -37,7 +42,8 @@ export function planHealth(settings: Settings, manifest: Manifest | null, size: 
   };
 }
 
-function modelNames(modelId: string, manifest: Manifest | null): string[] {
+/** Names under which the service may report the model that was asked for. */
+export function modelNames(modelId: string, manifest: Manifest | null): string[] {
   const demo = modelId === "demo" ? ["image-gen/demo"] : [];
   return [...new Set([modelId, ...(manifest ? [manifest.id, ...manifest.aliases] : []), ...demo])];
 }

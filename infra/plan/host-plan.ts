@@ -1,4 +1,4 @@
-import type { Settings } from "../config/settings.ts";
+import type { CommonSettings, LocalSettings } from "../config/settings.ts";
 import type { CachePlan } from "./cache-plan.ts";
 
 /** The container that runs the service: everything but its image, its volume's existence and its secrets. */
@@ -31,22 +31,18 @@ export interface HealthCheck {
 }
 
 /** The port inside the container is part of the contract; the one on this machine is config. */
-const SERVICE_PORT = 8000;
+export const SERVICE_PORT = 8000;
 export const READY_PATH = "/readyz";
 
 /** What a picture in the making has to be finished in, and what Docker adds before it kills. */
 const DRAIN_SECONDS = 50;
-const STOP_SECONDS = 60;
+export const STOP_SECONDS = 60;
 
-export function planHost(settings: Settings, cache: CachePlan, gpus: "all" | null): HostPlan {
+export function planHost(settings: LocalSettings, cache: CachePlan, gpus: "all" | null): HostPlan {
   return {
     containerName: settings.containerName,
     port: { bindAddress: settings.bindAddress, external: settings.port, internal: SERVICE_PORT },
-    environment: {
-      ...cache.environment,
-      ...modelEnvironment(settings),
-      IMAGE_GEN_DRAIN_TIMEOUT: String(DRAIN_SECONDS),
-    },
+    environment: serviceEnvironment(settings, cache.environment),
     volume: { name: cache.volumeName, path: cache.mountPath },
     healthCheck: {
       test: ["CMD", "/opt/venv/bin/python", "-I", "-S", "/opt/image-gen/docker/healthcheck.py"],
@@ -67,10 +63,17 @@ export function planHost(settings: Settings, cache: CachePlan, gpus: "all" | nul
   };
 }
 
-function modelEnvironment({ modelId, modelRevision, hubEndpoint }: Settings): Record<string, string> {
+/** The environment that the service runs in, wherever it does; without its secrets. */
+export function serviceEnvironment(
+  { modelId, modelRevision, vaeId, hubEndpoint }: CommonSettings,
+  cacheEnvironment: Readonly<Record<string, string>>,
+): Record<string, string> {
   return {
+    ...cacheEnvironment,
     MODEL_ID: modelId,
     ...(modelRevision === null ? {} : { MODEL_REVISION: modelRevision }),
+    ...(vaeId === null ? {} : { VAE_ID: vaeId }),
     ...(hubEndpoint === null ? {} : { HF_ENDPOINT: hubEndpoint }),
+    IMAGE_GEN_DRAIN_TIMEOUT: String(DRAIN_SECONDS),
   };
 }

@@ -1,4 +1,4 @@
-import type { Settings } from "../config/settings.ts";
+import type { CommonSettings, LocalSettings } from "../config/settings.ts";
 
 /** How the image is built. Nothing here depends on the model, unless the model is baked in. */
 export interface ImagePlan {
@@ -17,9 +17,12 @@ export interface ImagePlan {
   readonly logFile: string;
 }
 
+/** What of a stack's settings the image depends on. */
+type ImageSettings = CommonSettings & Pick<LocalSettings, "imageName">;
+
 const CONTEXT_ENTRIES = ["Dockerfile", "pyproject.toml", "requirements.lock", "src", "models", "docker"] as const;
 
-export function planImage(settings: Settings): ImagePlan {
+export function planImage(settings: ImageSettings): ImagePlan {
   const baked = settings.modelCache === "baked";
   return {
     name: taggedName(settings),
@@ -32,16 +35,17 @@ export function planImage(settings: Settings): ImagePlan {
   };
 }
 
-function modelArgs({ modelId, modelRevision, hubEndpoint }: Settings): Record<string, string> {
+function modelArgs({ modelId, modelRevision, vaeId, hubEndpoint }: ImageSettings): Record<string, string> {
   return {
     MODEL_ID: modelId,
     ...(modelRevision === null ? {} : { MODEL_REVISION: modelRevision }),
+    ...(vaeId === null ? {} : { VAE_ID: vaeId }),
     ...(hubEndpoint === null ? {} : { HF_ENDPOINT: hubEndpoint }),
   };
 }
 
 /** Stacks that differ in where the model lives do not take each other's tag. */
-function taggedName({ imageName, modelCache }: Settings): string {
+function taggedName({ imageName, modelCache }: ImageSettings): string {
   const hasTag = imageName.includes("@") || imageName.slice(imageName.lastIndexOf("/") + 1).includes(":");
   return hasTag ? imageName : `${imageName}:${modelCache}`;
 }

@@ -2,7 +2,7 @@
  * Stage 2, plan. In: `Settings`, the model's manifest (or null), and what this machine has. Out: `Plan`, plain data that
  * every later stage is made from. Never imports Pulumi, reads a file, a clock or the network.
  */
-import type { Settings } from "../config/settings.ts";
+import type { LocalSettings } from "../config/settings.ts";
 import { type CachePlan, planCache } from "./cache-plan.ts";
 import { type HealthPlan, planHealth } from "./health-plan.ts";
 import { type HostPlan, planHost } from "./host-plan.ts";
@@ -18,9 +18,9 @@ export interface Machine {
 
 /** All decisions of one stack. */
 export interface Plan {
-  readonly target: Settings["target"];
+  readonly target: LocalSettings["target"];
   readonly modelId: string;
-  readonly modelCache: Settings["modelCache"];
+  readonly modelCache: LocalSettings["modelCache"];
   readonly image: ImagePlan;
   readonly cache: CachePlan;
   readonly host: HostPlan;
@@ -28,7 +28,7 @@ export interface Plan {
   readonly startUp: StartUpPlan;
 }
 
-export function makePlan(settings: Settings, manifest: Manifest | null, machine: Machine): Plan {
+export function makePlan(settings: LocalSettings, manifest: Manifest | null, machine: Machine): Plan {
   const gpus = settings.gpu === "all" || (settings.gpu === "auto" && machine.hasGpu) ? "all" : null;
   const size = modelSize(settings.modelId, manifest);
   const startUp = planStartUp(settings.modelCache, size, gpus !== null);

@@ -1,16 +1,25 @@
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { capabilitiesDropped } from "./capabilities-dropped.ts";
+import { dataVolumeGuarded } from "./data-volume-guarded.ts";
+import { deploymentByDigest } from "./deployment-by-digest.ts";
+import { everythingTagged } from "./everything-tagged.ts";
+import { iamLeastPrivilege } from "./iam-least-privilege.ts";
 import { imagePinned } from "./image-pinned.ts";
+import { imdsv2Required } from "./imdsv2-required.ts";
 import { noHostNamespaces } from "./no-host-namespaces.ts";
 import { noNewPrivileges } from "./no-new-privileges.ts";
+import { noOpenIngress } from "./no-open-ingress.ts";
+import { noPlainSecrets } from "./no-plain-secrets.ts";
 import { noSecretBuildArgs } from "./no-secret-build-args.ts";
 import { notPrivileged } from "./not-privileged.ts";
 import { portNotOpenToAll } from "./port-not-open-to-all.ts";
 import { readOnlyRoot } from "./read-only-root.ts";
+import { repositoryGuarded } from "./repository-guarded.ts";
 import { volumeNotReplaced } from "./volume-not-replaced.ts";
+import { volumesEncrypted } from "./volumes-encrypted.ts";
 
-/** Every rule of the pack. */
-export const rules: readonly ResourceValidationPolicy[] = [
+/** Rules about Docker on this machine, and about any image. */
+export const dockerRules: readonly ResourceValidationPolicy[] = [
   capabilitiesDropped,
   imagePinned,
   noHostNamespaces,
@@ -21,3 +30,19 @@ export const rules: readonly ResourceValidationPolicy[] = [
   readOnlyRoot,
   volumeNotReplaced,
 ];
+
+/** Rules about hosts on AWS. */
+export const awsRules: readonly ResourceValidationPolicy[] = [
+  dataVolumeGuarded,
+  deploymentByDigest,
+  everythingTagged,
+  iamLeastPrivilege,
+  imdsv2Required,
+  noOpenIngress,
+  noPlainSecrets,
+  repositoryGuarded,
+  volumesEncrypted,
+];
+
+/** Every rule of the pack. */
+export const rules: readonly ResourceValidationPolicy[] = [...dockerRules, ...awsRules];

@@ -1,9 +1,16 @@
 import type { ResourceValidationPolicy } from "@pulumi/policy";
+import { looksSecret, SECRET_NAME } from "./secret-patterns.ts";
 
-/** Names of variables that hold secrets, and the look of Hugging Face's tokens. */
-const SECRET_NAME = /(?:^|_)(?:TOKEN|PASSWORD|SECRET|API_?KEY|ACCESS_?KEY)$/i;
-const TOKEN = /\bhf_[A-Za-z0-9]{16,}\b/;
-const IMAGE = "docker:index/remoteImage:RemoteImage";
+interface Inputs {
+  readonly build?: { readonly buildArgs?: unknown };
+  readonly buildArgs?: unknown;
+}
+
+/** Where each kind of image has its build arguments. */
+const BUILD_ARGS: Readonly<Record<string, (props: Inputs) => unknown>> = {
+  "docker:index/remoteImage:RemoteImage": (props) => props.build?.buildArgs,
+  "docker-build:index:Image": (props) => props.buildArgs,
+};
 
 /**
  * A build argument stays in the image's history for everyone who pulls it. (That a container's secrets are Pulumi
@@ -14,10 +21,9 @@ export const noSecretBuildArgs: ResourceValidationPolicy = {
   description: "Builds are given secrets as BuildKit secrets, never as build arguments.",
   enforcementLevel: "mandatory",
   validateResource: ({ type, name, props }, reportViolation) => {
-    if (type !== IMAGE) return;
-    const buildArgs = (props.build?.buildArgs ?? {}) as Record<string, string>;
+    const buildArgs = (BUILD_ARGS[type]?.(props) ?? {}) as Record<string, string>;
     for (const [key, value] of Object.entries(buildArgs)) {
-      if (!SECRET_NAME.test(key) && !TOKEN.test(value)) continue;
+      if (!SECRET_NAME.test(key) && !looksSecret(value)) continue;
       reportViolation(`${name}: expected ${key} as a BuildKit secret, got a build argument.`);
     }
   },

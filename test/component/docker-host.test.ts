@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
-import type { Settings } from "../../infra/config/settings.ts";
+import type { LocalSettings } from "../../infra/config/settings.ts";
 import { DockerHost } from "../../infra/host/docker-host.ts";
 import { known } from "../support/outputs.ts";
 import { runProgram, theOnly } from "../support/program.ts";
@@ -8,7 +8,7 @@ import { planWith } from "../support/settings.ts";
 
 const CONTAINER = "docker:index/container:Container";
 
-async function containerWith(changes: Partial<Settings> = {}, { hasGpu = false, hfToken = "" } = {}) {
+async function containerWith(changes: Partial<LocalSettings> = {}, { hasGpu = false, hfToken = "" } = {}) {
   const { host } = planWith(changes, hasGpu);
   const token = hfToken === "" ? undefined : pulumi.secret(hfToken);
   const { resources } = await runProgram(

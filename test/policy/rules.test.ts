@@ -1,34 +1,19 @@
 import { readdirSync } from "node:fs";
-import type { ResourceValidationArgs, ResourceValidationPolicy } from "@pulumi/policy";
 import { describe, expect, test } from "vitest";
 import { ModelVolume } from "../../infra/cache/model-volume.ts";
 import { DockerHost } from "../../infra/host/docker-host.ts";
 import { ServingImage } from "../../infra/image/serving-image.ts";
-import { rules } from "../../policy/rules/all.ts";
+import { dockerRules, rules } from "../../policy/rules/all.ts";
 import { type Registered, runProgram, theOnly } from "../support/program.ts";
 import { planWith } from "../support/settings.ts";
+import { violations } from "./violations.ts";
 
 const CONTAINER = "docker:index/container:Container";
 const IMAGE = "docker:index/remoteImage:RemoteImage";
 const VOLUME = "docker:index/volume:Volume";
+/** Files of `rules/` that are no rules. */
+const HELPERS = ["all.ts", "aws-rule.ts", "container-rule.ts", "secret-patterns.ts"];
 const ID = `sha256:${"0".repeat(64)}`;
-
-/** What each rule reports about one resource. */
-async function violations(resource: Registered, among: readonly ResourceValidationPolicy[] = rules): Promise<string[]> {
-  const found: string[] = [];
-  const args = {
-    type: resource.type,
-    name: resource.name,
-    props: resource.inputs,
-    opts: resource.options,
-  } as unknown as ResourceValidationArgs;
-  for (const { name, validateResource } of among) {
-    for (const validate of [validateResource ?? []].flat()) {
-      await validate(args, (message) => found.push(`${name} ${message}`));
-    }
-  }
-  return found;
-}
 
 /** The resources of our own program. */
 async function ours(): Promise<readonly Registered[]> {
@@ -42,7 +27,7 @@ async function ours(): Promise<readonly Registered[]> {
 }
 
 test("each file of rules/ is a rule of the pack, under the file's name", () => {
-  const files = readdirSync("policy/rules").filter((file) => !["all.ts", "container-rule.ts"].includes(file));
+  const files = readdirSync("policy/rules").filter((file) => !HELPERS.includes(file));
   expect(rules.map(({ name }) => `${name}.ts`).sort()).toEqual(files.sort());
   for (const rule of rules) expect(rule.enforcementLevel).toBe("mandatory");
 });
@@ -91,6 +76,6 @@ describe("a bad stack breaks", () => {
     };
     const broken = (await violations(bare)).map((line) => line.split(" ")[0]);
     const others = ["no-secret-build-args", "volume-not-replaced"];
-    expect([...broken, ...others].sort()).toEqual(rules.map(({ name }) => name).sort());
+    expect([...broken, ...others].sort()).toEqual(dockerRules.map(({ name }) => name).sort());
   });
 });

@@ -16,7 +16,7 @@ import { type EngineEvent, LocalWorkspace, type OutputMap, type Stack } from "@p
 import { paths } from "./paths.ts";
 
 /** What the program needs of the checkout; a copy of it is a project of its own. */
-const PROGRAM = ["Pulumi.yaml", "package.json", "infra", "stacks", "policy"];
+const PROGRAM = ["Pulumi.yaml", "package.json", "infra", "stacks", "policy", "scripts"];
 const CONTEXT = ["Dockerfile", ".dockerignore", "pyproject.toml", "requirements.lock", "src", "models", "docker"];
 const NAMESPACE = "Picture-Perfect-Challenge";
 
@@ -38,12 +38,16 @@ export class TestProject {
   readonly directory: string;
   readonly #home: string;
 
-  /** `stub`: instead of image-gen, a service of a few lines that does what its model's name says. */
-  constructor(service: "image-gen" | "stub") {
+  /**
+   * `stub`: instead of image-gen, a service of a few lines that does what its model's name says. `program`: a folder whose
+   * program is taken instead of the checkout's.
+   */
+  constructor(service: "image-gen" | "stub", program?: string) {
     this.#home = mkdtempSync(join(tmpdir(), "imagegen-engine-"));
     this.directory = join(this.#home, "project");
     mkdirSync(join(this.directory, "image-gen"), { recursive: true });
-    for (const name of PROGRAM) this.#copy(join(paths.root, name), join(this.directory, name));
+    if (program) this.#copy(program, this.directory);
+    else for (const name of PROGRAM) this.#copy(join(paths.root, name), join(this.directory, name));
     symlinkSync(join(paths.root, "node_modules"), join(this.directory, "node_modules"));
     const context = service === "stub" ? join(paths.root, "test/support/stub-service") : paths.imageGen;
     for (const name of CONTEXT) {
@@ -55,21 +59,31 @@ export class TestProject {
     if (existsSync(plugins)) symlinkSync(plugins, join(this.#home, "pulumi", "plugins"));
   }
 
+  /** What a command needs to find this project's stacks, and only these. */
+  get environment(): Readonly<Record<string, string>> {
+    return {
+      PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ""}`,
+      PULUMI_HOME: join(this.#home, "pulumi"),
+      PULUMI_BACKEND_URL: `file://${join(this.#home, "state")}`,
+      PULUMI_CONFIG_PASSPHRASE: "of this test",
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+    };
+  }
+
   #copy(from: string, to: string): void {
     cpSync(from, to, { recursive: true, filter: (path) => !path.includes("__pycache__") });
   }
 
-  async stack(name: string, config: Readonly<Record<string, string>>): Promise<TestStack> {
+  async stack(
+    name: string,
+    config: Readonly<Record<string, string>>,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<TestStack> {
     const stack = await LocalWorkspace.createOrSelectStack(
       { workDir: this.directory, stackName: name },
       {
         pulumiHome: join(this.#home, "pulumi"),
-        envVars: {
-          PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ""}`,
-          PULUMI_BACKEND_URL: `file://${join(this.#home, "state")}`,
-          PULUMI_CONFIG_PASSPHRASE: "of this test",
-          PULUMI_SKIP_UPDATE_CHECK: "true",
-        },
+        envVars: { ...this.environment, ...environment },
       },
     );
     const made = new TestStack(stack);

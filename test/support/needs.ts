@@ -1,5 +1,6 @@
 import { execa } from "execa";
 import { baseImage } from "./base-image.ts";
+import { missingForRegistry } from "./registry/needs.ts";
 import { missingForMachines } from "./vm/image.ts";
 
 async function answers(command: string, args: string[]): Promise<boolean> {
@@ -10,6 +11,7 @@ async function answers(command: string, args: string[]): Promise<boolean> {
 /** Why a ring cannot run on this machine, in one line, or undefined when it can. */
 export async function missingFor(ring: string): Promise<string | undefined> {
   if (ring === "host") return missingForMachines();
+  if (ring === "registry") return missingForRegistry();
   if (ring !== "engine" && ring !== "e2e") return undefined;
   if (!(await answers("docker", ["info"]))) return "no Docker engine answers (`docker info` fails).";
   if (ring === "e2e" && !(await answers("docker", ["compose", "version"])))

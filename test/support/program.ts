@@ -16,6 +16,8 @@ interface Options {
   readonly deleteBeforeReplace: boolean;
   readonly ignoreChanges: readonly string[];
   readonly replaceOnChanges: readonly string[];
+  /** Longest time to make it, where that is set. */
+  readonly createTimeout?: string;
 }
 
 export interface RunOptions {
@@ -24,6 +26,10 @@ export interface RunOptions {
   readonly secretKeys?: readonly string[];
   /** Custom resources then have no id, as in a real preview. */
   readonly preview?: boolean;
+  /** What the provider's functions answer, by their token. One that is not here fails the test. */
+  readonly answers?: Readonly<Record<string, Record<string, unknown>>>;
+  /** What only the provider knows of a resource. */
+  readonly outputs?: (resource: { readonly type: string; readonly name: string }) => Record<string, unknown>;
 }
 
 const PROJECT = "Picture-Perfect-Challenge";
@@ -34,17 +40,21 @@ const PROJECT = "Picture-Perfect-Challenge";
  */
 export async function runProgram<T>(
   program: () => T | Promise<T>,
-  { config = {}, secretKeys = [], preview = false }: RunOptions = {},
+  { config = {}, secretKeys = [], preview = false, answers = {}, outputs = () => ({}) }: RunOptions = {},
 ): Promise<{ result: T; resources: readonly Registered[] }> {
   const resources: Registered[] = [];
   const options = new Map<string, Options>();
   await pulumi.runtime.setMocks(
     {
-      newResource({ type, name, inputs }) {
+      newResource({ type, name, inputs, id }) {
         resources.push({ type, name, inputs: plain(inputs), options: options.get(`${type} ${name}`) ?? noOptions });
-        return { id: preview ? undefined : `${name}-id`, state: { ...inputs, ...(preview ? {} : known(type)) } };
+        const more = preview ? {} : { ...known(type), ...outputs({ type, name }) };
+        // One that is only read has an id, whatever the provider says.
+        return { id: id || (preview ? undefined : `${name}-id`), state: { ...inputs, ...more } };
       },
       call({ token }) {
+        const answer = answers[token];
+        if (answer) return answer;
         throw new Error(`no test expects a call of ${token}`);
       },
     },
@@ -90,6 +100,7 @@ interface Request {
   getDeletebeforereplace(): boolean;
   getIgnorechangesList(): string[];
   getReplaceonchangesList(): string[];
+  getCustomtimeouts(): { getCreate(): string } | undefined;
 }
 
 /** Mocks are told inputs alone; the options are in the request that the monitor gets. */
@@ -99,6 +110,7 @@ function recordOptions(options: Map<string, Options>): void {
   };
   const register = monitor.registerResource.bind(monitor);
   monitor.registerResource = async (request, callback) => {
+    const createTimeout = request.getCustomtimeouts()?.getCreate();
     options.set(`${request.getType()} ${request.getName()}`, {
       parent: request.getParent().split("::").slice(-2).join("::"),
       protect: request.getProtect() ?? false,
@@ -106,6 +118,7 @@ function recordOptions(options: Map<string, Options>): void {
       deleteBeforeReplace: request.getDeletebeforereplace(),
       ignoreChanges: request.getIgnorechangesList(),
       replaceOnChanges: request.getReplaceonchangesList(),
+      ...(createTimeout ? { createTimeout } : {}),
     });
     await register(request, callback);
   };

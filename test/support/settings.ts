@@ -1,12 +1,13 @@
 import { parseSettings } from "../../infra/config/parse.ts";
-import type { Settings } from "../../infra/config/settings.ts";
+import type { LocalSettings } from "../../infra/config/settings.ts";
 import type { Manifest } from "../../infra/plan/manifest.ts";
 import { makePlan, type Plan } from "../../infra/plan/plan.ts";
 
 /** The settings of a stack without config, and with the differences named. */
-export function settingsWith(changes: Partial<Settings> = {}): Settings {
+export function settingsWith(changes: Partial<LocalSettings> = {}): LocalSettings {
   const parsed = parseSettings({});
   if ("problems" in parsed) throw new Error(parsed.problems.join("\n"));
+  if (parsed.settings.target !== "local") throw new Error("the default target is not local");
   return { ...parsed.settings, ...changes };
 }
 
@@ -23,6 +24,6 @@ export const manifest: Manifest = {
   ],
 };
 
-export function planWith(changes: Partial<Settings> = {}, hasGpu = false): Plan {
+export function planWith(changes: Partial<LocalSettings> = {}, hasGpu = false): Plan {
   return makePlan(settingsWith(changes), manifest, { hasGpu });
 }

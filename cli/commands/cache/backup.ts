@@ -3,10 +3,12 @@ import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import { execa } from "execa";
 import { formatBytes } from "../../../infra/units.ts";
+import { compression } from "../../archive.ts";
+import { isAws } from "../../aws/target.ts";
 import { type CommonOptions, type Context, openContext, print } from "../../context.ts";
-import { CliError } from "../../exit.ts";
+import { CliError, EXIT } from "../../exit.ts";
 import { findRunner } from "../../image-gen.ts";
-import { ownCode } from "./pass-through.ts";
+import { isBucket, ownCode, passThrough } from "./pass-through.ts";
 
 const DEFAULT_FILE = "model-cache-backup.tar";
 
@@ -15,16 +17,29 @@ Examples:
   imagegen cache backup                              into ${DEFAULT_FILE}
   imagegen cache backup /mnt/models.tar.zst          compressed by zstd, by its ending (weights hardly shrink)
   imagegen cache backup /mnt/models.tar.gz           by gzip, which any tar reads (slow)
-  imagegen cache backup - | ssh other 'cat > models.tar'`;
+  imagegen cache backup - | ssh other 'cat > models.tar'
+  imagegen cache backup s3://bucket/models.tar.zst   with the AWS_* variables that are set here; of a host in AWS, with its role
+  imagegen cache backup --snapshot --stack aws-volume   of the whole volume, by EBS`;
+
+interface BackupOptions extends CommonOptions {
+  readonly snapshot?: boolean;
+}
 
 export function addBackup(cache: Command, signal: AbortSignal): void {
   cache
     .command("backup")
     .description("write the cache to a tar file")
-    .argument("[file]", "where to; - is stdout", DEFAULT_FILE)
+    .argument("[file]", `a file or s3://bucket/key (default: ${DEFAULT_FILE}); - is stdout`)
+    .option("--snapshot", "of a host in AWS: a snapshot of its volume instead")
     .addHelpText("after", EXAMPLES)
-    .action(async (file: string, _options: unknown, command: Command) => {
-      const context = openContext(command.optsWithGlobals<CommonOptions>(), signal);
+    .action(async (named: string | undefined, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<BackupOptions>();
+      const context = openContext(options, signal);
+      if (isAws(context)) return (await import("../../aws/cache.ts")).backupInAws(context, named, options);
+      if (options.snapshot) throw new CliError("--snapshot: only a volume in AWS can have one.", EXIT.usage);
+      const file = named ?? DEFAULT_FILE;
+      // A bucket is written to from where the cache is; nothing comes through here.
+      if (isBucket(file)) return passThrough(context, ["backup", "--output", file]);
       const bytes = await backup(context, file);
       if (file !== "-") print(context, { file, bytes }, () => `${file}: ${formatBytes(bytes)}`);
     });
@@ -53,10 +68,4 @@ async function backup(context: Context, file: string): Promise<number> {
     if (file !== "-") rmSync(unfinished, { force: true });
     throw error;
   }
-}
-
-/** Told by option, as the file's name stays here: the archive comes through a pipe. */
-export function compression(file: string): string[] {
-  if (/\.(zst|tzst)$/.test(file)) return ["--zstd"];
-  return /\.(gz|tgz)$/.test(file) ? ["--gzip"] : [];
 }

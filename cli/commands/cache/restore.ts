@@ -2,11 +2,12 @@ import { createReadStream, existsSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import { execa } from "execa";
+import { isAws } from "../../aws/target.ts";
 import { type CommonOptions, type Context, openContext } from "../../context.ts";
 import { CliError, EXIT } from "../../exit.ts";
 import { findRunner } from "../../image-gen.ts";
 import { restartService } from "../../restart.ts";
-import { ownCode } from "./pass-through.ts";
+import { isBucket, ownCode, passThrough } from "./pass-through.ts";
 
 interface RestoreOptions extends CommonOptions {
   readonly restart?: boolean;
@@ -16,19 +17,23 @@ const EXAMPLES = `
 Examples:
   imagegen cache restore model-cache-backup.tar
   imagegen cache restore model-cache-backup.tar.gz --restart     one made by the guide's own tar command, too
-  ssh other 'cat models.tar' | imagegen cache restore -`;
+  imagegen cache restore s3://bucket/models.tar.zst
+  ssh other 'cat models.tar' | imagegen cache restore -
+  imagegen cache restore s3://bucket/models.tar.zst --stack aws-volume --restart`;
 
 export function addRestore(cache: Command, signal: AbortSignal): void {
   cache
     .command("restore")
     .description("put a backup in place of the cache, after every file in it was verified")
-    .argument("<file>", "a .tar, .tar.gz or .tar.zst; - is stdin")
+    .argument("<file>", "a .tar, .tar.gz or .tar.zst, or s3://bucket/key of one; - is stdin")
     .option("--restart", "restart the service afterwards")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<RestoreOptions>();
       const context = openContext(options, signal);
-      await restore(context, file);
+      if (isAws(context)) await (await import("../../aws/cache.ts")).restoreInAws(context, file);
+      else if (isBucket(file)) await passThrough(context, ["restore", "--input", file]);
+      else await restore(context, file);
       if (options.restart && (await restartService(context))) context.progress.line("The service was restarted.");
     });
 }

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn, Protocol, TypeVar
 
 from image_gen.errors import ImageGenError
-from image_gen.options import DAMAGED, FAILED, INTERRUPTED, OK, REFUSED, USAGE, parser
+from image_gen.options import DAMAGED, DEFAULT_MODEL, FAILED, INTERRUPTED, OK, REFUSED, USAGE, parser
 from image_gen.store import ClearReport, ModelStore, StoreSettings, console
+from image_gen.store.address import SCHEME, S3Address
 from image_gen.store.catalogue import DEMO_ID
 from image_gen.store.compress import compression_of
 from image_gen.store.place import write_whole
@@ -105,6 +106,9 @@ class Command:
                 cancel=self._cancel,
             ),
         )
+        if self._options.model == (self._env.get("MODEL_ID") or DEFAULT_MODEL) and (vae := self._env.get("VAE_ID")):
+            # What the service of this environment needs besides.
+            self._store().ensure_vae(vae, on_progress=self.progress, cancel=self._cancel)
         return self._tell(model, console.ready_text(model))
 
     def verify(self) -> int:
@@ -132,7 +136,7 @@ class Command:
     def gc(self) -> int:
         options = self._options
         report = self._store().collect(
-            older_than=options.older_than, keep_free=options.keep_free, keep=[options.served], dry_run=options.dry_run
+            older_than=options.older_than, keep_free=options.keep_free, keep=options.served, dry_run=options.dry_run
         )
         self._tell(report, console.collect_text(report))
         return OK if report.enough else FAILED
@@ -145,14 +149,14 @@ class Command:
 
     def backup(self) -> int:
         name: str = self._options.output
-        output = _stream(sys.stdout.buffer, "--output") if name == "-" else Path(name)
+        output = _stream(sys.stdout.buffer, "--output") if name == "-" else _place(name, "--output")
         compress = self._options.compress or compression_of(name) or False
         report = self._store().backup(output, model_id=self._options.model, compress=compress)
         return self._tell(report, console.backup_text(report))
 
     def restore(self) -> int:
         name: str = self._options.input
-        source = _stream(sys.stdin.buffer, "--input") if name == "-" else Path(name)
+        source = _stream(sys.stdin.buffer, "--input") if name == "-" else _place(name, "--input")
         report = self._store().restore(source, on_progress=self.progress)
         return self._tell(report, console.restore_text(report))
 
@@ -176,17 +180,23 @@ class Command:
                 cancel=self._cancel,
             ),
         )
+        if self._options.vae:
+            output = Path(self._options.output_dir).absolute()
+            ModelStore(settings).bake(
+                self._options.vae, output, vae=True, on_progress=self.progress, cancel=self._cancel
+            )
         return self._tell(report, console.bake_text(report))
 
     def mirror(self) -> int:
-        options = self._options
+        options, name = self._options, self._options.output_dir
+        output = S3Address.parse(name, "--output") if name.startswith(SCHEME) else Path(name).absolute()
         report = _with_hub(
             self._store(),
             options.model,
             self._env,
             lambda store: store.mirror(
                 options.model,
-                Path(options.output_dir).absolute(),
+                output,
                 revision=options.revision,
                 on_progress=self.progress,
                 cancel=self._cancel,
@@ -254,6 +264,10 @@ def _with_hub(store: ModelStore, model_id: str, env: Mapping[str, str], work: Ca
             return await asyncio.to_thread(work, ModelStore(replace(store.settings, endpoint=endpoint, token=None)))
 
     return asyncio.run(run())
+
+
+def _place(name: str, option: str) -> Path | S3Address:
+    return S3Address.parse(name, option, key_needed=True) if name.startswith(SCHEME) else Path(name)
 
 
 def _stream(stream: BinaryIO, option: str) -> BinaryIO:

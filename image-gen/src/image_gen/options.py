@@ -74,7 +74,7 @@ class _Commands:
         clear.add_argument("--dry-run", action="store_true", help="only show what would go")
         clear.add_argument("--force", action="store_true", help="also a model that a service is using")
         gc = self._add("gc", "Make room: remove orphans, then models long unused; never one in use or MODEL_ID.")
-        gc.set_defaults(served=self._served)
+        gc.set_defaults(served=[each for each in (self._served, self._env.get("VAE_ID")) if each])
         limits = gc.add_mutually_exclusive_group(required=True)
         limits.add_argument("--older-than", type=_seconds, metavar="AGE", help="models unused for so long: 30d, 12h")
         limits.add_argument(
@@ -85,27 +85,30 @@ class _Commands:
     def moving(self) -> None:
         backup = self._add("backup", "Write the complete models into a tar that `restore`, or plain tar, brings back.")
         self._add_model(backup, None)
-        backup.add_argument("--output", default="-", metavar="FILE", help="a file; - is stdout (default)")
+        backup.add_argument("--output", default="-", metavar="FILE", help="a file, s3://bucket/key; - is stdout")
         how = backup.add_mutually_exclusive_group()
         for name, endings in (("gzip", ".gz or .tgz"), ("zstd", ".zst or .tzst, fast")):
             text = f"compress; so does a name that ends in {endings}"
             how.add_argument(f"--{name}", dest="compress", action="store_const", const=name, help=text)
         restore = self._add("restore", "Bring models back from a backup; nothing changes before all of it is verified.")
-        restore.add_argument("--input", default="-", metavar="FILE", help="a file; - is stdin (default)")
+        restore.add_argument("--input", default="-", metavar="FILE", help="a file, s3://bucket/key; - is stdin")
         bake = self._add("bake", "Lay a model down as a plain directory for a container image.")
         self._add_model(bake, None, required=True)
         self._add_revision(bake)
         bake.add_argument(
             "--output", dest="output_dir", default="/opt/models", metavar="DIR", help="default: /opt/models"
         )
+        bake.add_argument("--vae", metavar="ID", help="a VAE for it too, to be used in place of its own")
         bake.add_argument(
             "--cache", metavar="DIR", help="where downloads are kept (default: the cache of the environment)"
         )
 
-        mirror = self._add("mirror", "Lay a model down for IMAGE_GEN_MIRROR=file:///DIR, on hosts that reach no hub.")
+        mirror = self._add("mirror", "Lay a model down for IMAGE_GEN_MIRROR, on hosts that reach no hub.")
         self._add_model(mirror, self._served)
         self._add_revision(mirror)
-        mirror.add_argument("--output", dest="output_dir", required=True, metavar="DIR", help="the mirror's directory")
+        mirror.add_argument(
+            "--output", dest="output_dir", required=True, metavar="DIR", help="a directory, or s3://bucket/prefix"
+        )
 
     def manifests(self) -> None:
         resolve = self._add("resolve", "Print the manifest of a model: its commit and the files that would be fetched.")

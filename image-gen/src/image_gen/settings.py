@@ -5,7 +5,7 @@ variable with its legal values. Must not: read `os.environ` by itself, touch fil
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, cast
 
@@ -20,7 +20,9 @@ DEMO_NAMES: Final = ("demo", DEMO_MODEL)
 
 @dataclass(frozen=True)
 class Settings:
-    """What the operator decided. Times are in seconds, sizes in pixels; an empty `verify` leaves it to the source."""
+    """What the operator decided. Times are in seconds, sizes in pixels; an empty `verify` leaves it to the source, an
+    empty `vae_id` leaves the model its own VAE, an empty `api_key` lets everybody in.
+    """
 
     model_id: str = DEFAULT_MODEL
     model_revision: str | None = None
@@ -36,6 +38,9 @@ class Settings:
     warmup_size: int = 0
     max_size: int = 1536
     verify: str = ""
+    vae_id: str = ""
+    compiles: bool = False
+    api_key: str = field(default="", repr=False)
 
     def verify_mode(self, source: str) -> Verify:
         """How much of a model is hashed at a start. What is in the image was proven when it was built."""
@@ -58,6 +63,9 @@ class Settings:
             model_id=reader.text("MODEL_ID", cls.model_id),
             model_revision=reader.text("MODEL_REVISION", "") or None,
             model_dir=Path(path) if (path := reader.text("MODEL_DIR", "")) else None,
+            compiles=reader.choice("IMAGE_GEN_COMPILE", ("0", "1")) == "1",
+            vae_id=reader.text("VAE_ID", ""),
+            api_key=reader.text("IMAGE_GEN_API_KEY", ""),
             hub_endpoint_given=bool(reader.text("HF_ENDPOINT", "")),
             host=reader.text("HOST", cls.host),
             port=reader.whole("PORT", cls.port, 0, 65535),

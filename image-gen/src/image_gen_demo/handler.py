@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -155,9 +156,19 @@ class HubHandler(BaseHTTPRequestHandler):
         if file.sha256:
             about |= {"X-Linked-Etag": f'"{file.sha256}"', "X-Linked-Size": str(file.size)}
         if knobs.redirect_to:
+            about |= self._xet(repository, file) if knobs.xet and file.sha256 else {}
             self._head(302, 0, about | {"Location": f"{knobs.redirect_to}{self.path}"})
             return
         self._content(file, about)
+
+    def _xet(self, repository: Repository, file: HubFile) -> dict[str, str]:
+        """What a client of the Xet protocol would go on with. Its hash is another one than sha256."""
+        xet_hash = hashlib.sha256(file.etag.encode()).hexdigest()
+        here = f"http://{self.headers['Host']}"
+        token = f"{here}/api/models/{repository.model_id}/xet-read-token/{repository.commit}"
+        again = f"{here}/v1/reconstructions/{xet_hash}"
+        links = f'<{token}>; rel="xet-auth", <{again}>; rel="xet-reconstruction-info"'
+        return {"X-Xet-Hash": xet_hash, "Link": links}
 
     def _content(self, file: HubFile, about: dict[str, str]) -> None:
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))

@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TextIO
@@ -58,7 +59,7 @@ class DemoHub(ThreadingHTTPServer):
     def finish(self, entry: dict[str, Any], status: int, sent: int) -> None:
         """A request ended; now it goes to the log file too."""
         with self._log_lock:
-            entry |= {"status": status, "bytes": sent}
+            entry |= {"status": status, "bytes": sent, "ended": time.time()}
             if self._log_stream:
                 self._log_stream.write(json.dumps(entry) + "\n")
                 self._log_stream.flush()

@@ -18,7 +18,8 @@ class Knobs:
     silent, after so many bytes. corrupt: paths (glob) of which a byte is flipped. status: every
     request for a model is refused so. retry_after: seconds, sent with `status`. gated: files need a token. token: the
     only one that is valid. silent: connections are taken and never answered. ignore_range: whole files, whatever was
-    asked. redirect_to: files are redirected to this address. page_size: lines of a listing per page. times: the knobs
+    asked. redirect_to: files are redirected to this address. xet: redirects tell, as the hub's own do, that the content
+    can be had by the Xet protocol too. page_size: lines of a listing per page. times: the knobs
     status, drop_after_bytes, stall_after_bytes and corrupt act so often, then end.
     """
 
@@ -34,6 +35,7 @@ class Knobs:
     silent: bool = False
     ignore_range: bool = False
     redirect_to: str | None = None
+    xet: bool = False
     page_size: int | None = None
     times: int | None = None
 

@@ -2,61 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-from conftest import SOURCES
-
-from image_gen.store import ModelStore, ReadyModel, StoreSettings
-from image_gen_demo.hub import DemoHub
+from demo.conftest import ID, Fetched
 from image_gen_demo.repository import Repositories
-
-pytest.importorskip("diffusers", reason="the demo model is made with torch and diffusers, which are not installed")
-ID = "image-gen/demo"
-
-
-@dataclass(frozen=True)
-class Fetched:
-    hub: DemoHub
-    home: Path
-    model: ReadyModel
-
-    def run(self, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
-        """Runs a command with nothing in its environment but the cache and the hub."""
-        clean = {"PATH": os.environ["PATH"], "HF_HOME": str(self.home), "HF_HUB_DISABLE_TELEMETRY": "1"}
-        return subprocess.run(command, env=clean | env, capture_output=True, text=True, check=False, timeout=120)
-
-
-MAKE_TWICE = """
-import pathlib, sys
-from image_gen_demo.model import write_model
-for place in sys.argv[1:]:
-    write_model(pathlib.Path(place))
-"""
-
-
-@pytest.fixture(scope="module")
-def fetched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fetched]:
-    place = tmp_path_factory.mktemp("demo")
-    repositories = [str(place / "hub" / ID), str(place / "again" / ID)]
-    # One process for both, as importing torch takes most of the time.
-    subprocess.run(
-        [sys.executable, "-c", MAKE_TWICE, *repositories],
-        env={"PYTHONPATH": str(SOURCES), "PATH": os.environ["PATH"]}, check=True, timeout=120,
-    )  # fmt: skip
-    hub = DemoHub(place / "hub")
-    threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    home = place / "huggingface"
-    settings = StoreSettings.from_env({"HF_HOME": str(home), "HF_ENDPOINT": hub.url})
-    yield Fetched(hub, home, ModelStore(settings).ensure("demo"))
-    hub.shutdown()
-    hub.server_close()
 
 
 def test_the_model_has_real_names_and_a_small_size(fetched: Fetched) -> None:

@@ -94,3 +94,27 @@ def test_what_goes_wrong_otherwise_is_not_tried_again() -> None:
     with pytest.raises(ValueError, match="no such file"):
         without_compiler(work)
     assert tries == [1]
+
+
+def test_flexible_attention_is_the_real_one_as_soon_as_it_is_used() -> None:
+    program = """
+import sys
+from image_gen.engine.imports import diffusers_class
+
+assert diffusers_class("StableDiffusionXLPipeline").__name__ == "StableDiffusionXLPipeline"
+print(*(name in sys.modules for name in ("sympy", "torch.distributed.tensor", "torch.nn.attention.flex_attention")))
+
+from diffusers.models.attention_dispatch import flex_attention as dispatched
+from diffusers.models.transformers.transformer_anyflow_far import BlockMask, create_block_mask
+
+print(isinstance(None, BlockMask), "sympy" in sys.modules)
+mask = create_block_mask(lambda b, h, q, kv: q >= kv, 1, 1, 128, 128, device="cpu")
+
+import torch.nn.attention.flex_attention as real
+
+print(type(mask) is real.BlockMask, isinstance(mask, BlockMask), isinstance(1, BlockMask))
+print(dispatched.flex_attention is real.flex_attention, BlockMask.from_kv_blocks == real.BlockMask.from_kv_blocks)
+"""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCES), "HF_HUB_OFFLINE": "1"}
+    output = subprocess.run([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, check=True).stdout
+    assert output.decode().split("\n")[:4] == ["False False False", "False False", "True True False", "True True"]

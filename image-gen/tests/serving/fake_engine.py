@@ -1,7 +1,8 @@
 """An engine without torch: a real process that speaks the real protocol and paints seeded pictures of noise.
 
 What a test wants of it is said in FAKE_ENGINE (JSON): `import_seconds`, `load_error` (code, message, retryable),
-`step_seconds`. A prompt may hold an order too: "die", "be killed", "out of memory", "hang", "babble".
+`step_seconds`, `not_compiled` (why). A prompt may hold an order too: "die", "be killed", "out of memory", "hang",
+"babble".
 """
 
 import argparse
@@ -61,11 +62,17 @@ class FakeEngine:
         while True:
             order = self.orders.get()
             if order["type"] == "load":
-                self.load()
+                self.load(order)
             else:
                 self.paint(order)
 
-    def load(self) -> None:
+    def load(self, order: dict[str, Any]) -> None:
+        if order["vae"]:
+            sys.stdout.write(f"VAE from {order['vae']}\n")
+            sys.stdout.flush()
+        if order["compile_cache"]:
+            why_not = self.wishes.get("not_compiled")
+            self.send({"type": "compiling", "cache": order["compile_cache"], "why_not": why_not})
         if error := self.wishes.get("load_error"):
             self.send({"type": "error", "id": None, **error})
             return

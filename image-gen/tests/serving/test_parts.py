@@ -34,9 +34,12 @@ def test_every_variable_is_read() -> None:
             "PORT": "1", "IMAGE_GEN_DEVICE": "CUDA", "IMAGE_GEN_DTYPE": "bfloat16", "IMAGE_GEN_QUEUE_LIMIT": "0",
             "IMAGE_GEN_REQUEST_TIMEOUT": "2", "IMAGE_GEN_DRAIN_TIMEOUT": "3", "IMAGE_GEN_WARMUP_SIZE": "4",
             "IMAGE_GEN_MAX_SIZE": "512", "IMAGE_GEN_VERIFY": "stamp",
+                "VAE_ID": "test/vae", "IMAGE_GEN_COMPILE": "1",
         }
     )  # fmt: skip
-    assert read == Settings("demo", "abc", Path("/m"), True, "::1", 1, "cuda", "bfloat16", 0, 2.0, 3.0, 4, 512, "stamp")
+    assert read == Settings(
+        "demo", "abc", Path("/m"), True, "::1", 1, "cuda", "bfloat16", 0, 2.0, 3.0, 4, 512, "stamp", "test/vae", True
+    )
     assert read.is_demo
 
 

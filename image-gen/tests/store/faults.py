@@ -250,7 +250,7 @@ def play(name: str, seed: int, folder: Path) -> tuple[str, str]:
     stage = Stage(folder, random.Random(f"{name} {seed}"))
     with ExitStack() as stack:
         stack.callback(stage.close)
-        stack.enter_context(mock.patch("image_gen.store.http._back_off", lambda _: 0.01))
+        stack.enter_context(mock.patch("image_gen.store.attempts._back_off", lambda _: 0.01))
         stage.store.ensure(BYSTANDER)
         with contextmanager(FAULTS[name])(stage) as what:
             try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import random
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,9 @@ from conftest import UNET, MakeRepo, MakeStore
 
 from image_gen.errors import ImageGenError
 from image_gen.store.inventory import disk_usage
+from image_gen.store.manifest import ManifestFile
+from image_gen.store.progress import Meter
+from image_gen.store.warm import Warming
 from image_gen_demo.hub import DemoHub
 
 
@@ -128,3 +134,38 @@ def test_contents_that_models_share_go_with_the_last_one(make_repo: MakeRepo, ma
     assert shared.is_file() and store.locate("test/other") is not None
     assert store.clear("test/other").bytes_freed >= 3 << 20
     assert not shared.exists()
+
+
+def test_a_file_that_this_user_may_not_read_is_not_called_damaged(
+    make_repo: MakeRepo, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_repo()
+    store = make_store()
+    model = store.ensure("test/model")
+    monkeypatch.setattr(
+        "image_gen.store.verify.os.access", lambda path, mode, effective_ids: path.name != "config.json"
+    )
+    with pytest.raises(ImageGenError) as caught:
+        store.verify(repair=True)
+    assert caught.value.code == "CACHE_NOT_WRITABLE" and (model.directory / "unet/config.json").exists()
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3, 9])
+def test_files_are_read_by_turns_and_every_block_once(lanes: int, tmp_path: Path) -> None:
+    noise = random.Random(lanes)
+    files = []
+    for number, size in enumerate((20 << 20, 9 << 20, 1, 0, 8 << 20)):
+        content = noise.randbytes(size)
+        (tmp_path / str(number)).write_bytes(content)
+        files.append(ManifestFile(str(number), size, hashlib.sha256(content).hexdigest()))
+    with (tmp_path / "1").open("r+b") as stream:
+        stream.write(b"damage")
+    meter = Meter("verifying", 37 << 20, 0, None)
+    warming = Warming(tmp_path, files, hashed=lambda _: True, meter=meter, cancel=threading.Event(), lanes=lanes)
+    assert {read.file.path: read.right for read in warming.run()} == {
+        "0": True,
+        "1": False,
+        "2": True,
+        "3": True,
+        "4": True,
+    }

@@ -125,7 +125,7 @@ def test_a_hub_without_ranges_starts_the_file_anew(hub: DemoHub, make_repo: Make
 def test_a_hub_that_always_breaks_and_knows_no_ranges_is_given_up(
     hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("image_gen.store.http._back_off", lambda failed: 0.01)
+    monkeypatch.setattr("image_gen.store.attempts._back_off", lambda failed: 0.01)
     make_repo()
     hub.panel.turn({"drop_after_bytes": 1_000_000, "ignore_range": True})
     with pytest.raises(ImageGenError) as caught:

@@ -20,7 +20,7 @@ from image_gen_demo.hub import DemoHub
 
 @pytest.fixture(autouse=True)
 def short_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("image_gen.store.http._back_off", lambda failed: 0.01)
+    monkeypatch.setattr("image_gen.store.attempts._back_off", lambda failed: 0.01)
 
 
 def refused(store_call: Callable[[], object]) -> ImageGenError:

@@ -46,6 +46,19 @@ def read_only(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(place)], check=True)
 
 
+@pytest.fixture
+def few_files(tmp_path: Path) -> Iterator[Path]:
+    """A file system that takes 24 files, mounted where the cache will lie."""
+    place = tmp_path / "data"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64m,nr_inodes=24", "tmpfs", str(place)]
+    mounted = subprocess.run(command, check=False, capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
 @contextmanager
 def as_user(user: int) -> Iterator[None]:
     os.setegid(user)
@@ -154,3 +167,39 @@ def test_a_mount_is_told_from_a_directory(small_disk: Path) -> None:
     mount = mount_of(small_disk / "huggingface")
     assert (mount.path, mount.is_mount, mount.filesystem) == (small_disk, True, "tmpfs")
     assert mount.bytes_total == 4 << 20
+
+
+def test_inodes_are_counted_before_the_first_byte(
+    few_files: Path, hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore
+) -> None:
+    make_repo()
+    with pytest.raises(ImageGenError) as caught:
+        make_store().ensure("test/model")
+    assert caught.value.code == "DISK_FULL"
+    assert "inodes" in caught.value.message and str(few_files) in caught.value.message
+    assert [each for each in hub.requests if each["path"].endswith("safetensors")] == []
+
+
+def test_inodes_that_run_out_on_the_way_are_named(
+    few_files: Path, make_repo: MakeRepo, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_repo()
+    monkeypatch.setattr("image_gen.store.fetch.require_room", lambda *_: None)
+    with pytest.raises(ImageGenError) as caught:
+        make_store().ensure("test/model")
+    assert caught.value.code == "DISK_FULL" and "inodes" in caught.value.message
+
+
+def test_a_file_system_without_inodes_to_count_is_not_refused(
+    make_repo: MakeRepo, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """btrfs, and overlays on it, say 0 of 0."""
+    make_repo()
+    real = os.statvfs
+
+    def uncounted(path: Path) -> os.statvfs_result:
+        return os.statvfs_result([*real(path)[:5], 0, 0, 0, *real(path)[8:]])
+
+    monkeypatch.setattr("image_gen.store.volume.os.statvfs", uncounted)
+    assert mount_of(make_store().settings.hf_home).files_free is None
+    assert make_store().ensure("test/model").source == "download"

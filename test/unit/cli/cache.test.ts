@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { compression } from "../../../cli/commands/cache/backup.ts";
+import { compression } from "../../../cli/archive.ts";
 import { describeClear } from "../../../cli/commands/cache/clear.ts";
 import { describeGc, type GcResult, gcArguments } from "../../../cli/commands/cache/gc.ts";
+import { isBucket } from "../../../cli/commands/cache/pass-through.ts";
 import { describeCache } from "../../../cli/commands/cache/status.ts";
+import { passAws } from "../../../cli/image-gen.ts";
 
 describe("clear", () => {
   test("names models, what they left behind, and what is in use", () => {
@@ -67,4 +69,11 @@ test.each([
   ["models.tar.zst", ["--zstd"]],
 ])("a backup into %s is compressed by its ending", (file, options) => {
   expect(compression(file)).toEqual(options);
+});
+
+test("a bucket is image-gen's own affair, with the AWS variables that are set, by name alone", () => {
+  expect(["s3://b/k.tar", "./s3", "-", "a.tar.zst"].map(isBucket)).toEqual([true, false, false, false]);
+  const env = { AWS_SECRET_ACCESS_KEY: "secret", AWS_REGION: "", AWS_ENDPOINT_URL_S3: "http://x", AWS_PROFILE: "p" };
+  expect(passAws(env)).toEqual(["--env", "AWS_ENDPOINT_URL_S3", "--env", "AWS_SECRET_ACCESS_KEY"]);
+  expect(passAws({})).toEqual([]);
 });

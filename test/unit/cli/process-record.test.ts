@@ -96,7 +96,14 @@ describe("stopping", () => {
 });
 
 describe("the service's environment", () => {
-  const settings = { modelId: "demo", modelRevision: null, hubEndpoint: null, port: 8001, bindAddress: "127.0.0.1" };
+  const settings = {
+    modelId: "demo",
+    modelRevision: null,
+    vaeId: null,
+    hubEndpoint: null,
+    port: 8001,
+    bindAddress: "127.0.0.1",
+  };
   const paths = pathsOf("/checkout");
 
   test("keeps the cache inside the checkout", () => {
@@ -108,6 +115,7 @@ describe("the service's environment", () => {
       TRANSFORMERS_CACHE: "/checkout/.imagegen/data/huggingface/hub",
       MODEL_ID: "demo",
       MODEL_REVISION: "",
+      VAE_ID: "",
       HOST: "127.0.0.1",
       PORT: "8001",
       IMAGE_GEN_BAKED_DIR: "/checkout/.imagegen/models",
@@ -117,9 +125,9 @@ describe("the service's environment", () => {
   test("names another hub only when config does", () => {
     const env = serviceEnvironment(
       paths,
-      { ...settings, hubEndpoint: "http://127.0.0.1:9", modelRevision: "main" },
+      { ...settings, hubEndpoint: "http://127.0.0.1:9", modelRevision: "main", vaeId: "org/vae" },
       { HF_TOKEN: "t" },
     );
-    expect(env).toMatchObject({ HF_ENDPOINT: "http://127.0.0.1:9", MODEL_REVISION: "main" });
+    expect(env).toMatchObject({ HF_ENDPOINT: "http://127.0.0.1:9", MODEL_REVISION: "main", VAE_ID: "org/vae" });
   });
 });

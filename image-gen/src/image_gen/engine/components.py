@@ -15,7 +15,9 @@ import torch
 
 from image_gen.engine.imports import without_compiler
 from image_gen.engine.protocol import LoadOrder
+from image_gen.errors import ImageGenError
 
+_VAE: Final = "vae"
 _INDEX: Final = "model_index.json"
 _LIBRARIES: Final = ("diffusers", "transformers")
 
@@ -37,7 +39,7 @@ def load_components(order: LoadOrder, device: str, dtype: str, wait: Wait) -> di
     wait(_INDEX)
     models = {}
     for part in _parts(Path(order.directory), order.variant):
-        if part.name in order.load:
+        if part.name in order.load or (order.vae and part.name == _VAE):
             continue
         for file in part.files:
             wait(file)
@@ -61,6 +63,23 @@ def load_one(part: Part, order: LoadOrder, device: str, dtype: str) -> Any:
         )
 
     return without_compiler(work)
+
+
+def load_vae(order: LoadOrder, device: str, dtype: str) -> dict[str, Any]:
+    """The VAE that takes the place of the pipeline's own, by its name there; nothing when none does."""
+    if not order.vae:
+        return {}
+    name = json.loads((Path(order.vae) / "config.json").read_text(encoding="utf-8")).get("_class_name")
+    if not str(name).startswith("Autoencoder"):
+        raise ImageGenError("VAE_INVALID", f"VAE_ID: {order.vae} holds {name}, which is no VAE. Fix: leave it empty.")
+
+    def work() -> Any:
+        cls = getattr(importlib.import_module("diffusers"), str(name))
+        return cls.from_pretrained(
+            order.vae, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True, device_map=device
+        )
+
+    return {_VAE: without_compiler(work)}
 
 
 def _parts(directory: Path, variant: str | None) -> Iterator[Part]:

@@ -1,4 +1,5 @@
-"""Imports and uses diffusers without torch's compiler, which no engine here needs and which is a third of the import.
+"""Imports and uses diffusers without what no engine here needs: torch's compiler, its tensors that are spread over
+processes, its flexible attention. Together they are more than a third of the import.
 
 Comes in: work that imports or loads. Goes out: its result, the very one of plain imports. Must not: change a library's
 files, or leave anything behind in `sys.modules`.
@@ -7,6 +8,9 @@ diffusers and transformers want `torch._dynamo` for decorators that only mark fu
 the question whether a module is a compiled one. Meanwhile a module of that name stands in: its decorators leave
 functions as they are, and nothing is compiled. Where a library asks it for anything else, all that was half imported
 is forgotten, and the work is done again with the compiler.
+
+For the other two, transformers asks whether this torch has them, and does without where it has not: it is told so, as
+an engine is one process and chooses neither. diffusers gets flexible attention when it uses it (see `flexible`).
 """
 
 import gc
@@ -18,7 +22,10 @@ from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import Any, Final, TypeVar
 
+from image_gen.engine import flexible
+
 _COMPILER: Final = "torch._dynamo"
+_NOT_NEEDED: Final = ("is_torch_distributed_available", "is_torch_flex_attn_available")
 _LIBRARIES: Final = (_COMPILER, "accelerate", "diffusers", "peft", "transformers")
 
 Result = TypeVar("Result")
@@ -26,7 +33,25 @@ Result = TypeVar("Result")
 
 def diffusers_class(name: str) -> Any:
     """A public class of diffusers, None if there is none of that name."""
-    return without_compiler(lambda: getattr(importlib.import_module("diffusers"), name, None))
+
+    def work() -> Any:
+        _spare_transformers()
+        return getattr(importlib.import_module("diffusers"), name, None)
+
+    return without_compiler(work)
+
+
+def _spare_transformers() -> None:
+    """Answers its questions before the modules that ask them are imported. Questions that it has not are left out."""
+    importlib.import_module("transformers")
+    for module in map(importlib.import_module, ("transformers.utils.import_utils", "transformers.utils")):
+        for question in _NOT_NEEDED:
+            if hasattr(module, question):
+                setattr(module, question, _no)
+
+
+def _no() -> bool:
+    return False
 
 
 def without_compiler(work: Callable[[], Result]) -> Result:
@@ -70,15 +95,20 @@ def _lean() -> Iterator[_StandIn | None]:
     time.
     """
     stand_in = None if _COMPILER in sys.modules else _stand_in()
+    later = None if flexible.NAME in sys.modules else flexible.Later()
     collecting = gc.isenabled()
     gc.disable()
     if stand_in is not None:
         sys.modules[_COMPILER] = stand_in
+    if later is not None:
+        sys.modules[flexible.NAME] = later
     try:
         yield stand_in
     finally:
         if stand_in is not None and sys.modules.get(_COMPILER) is stand_in:
             del sys.modules[_COMPILER]
+        if later is not None and sys.modules.get(flexible.NAME) is later:
+            del sys.modules[flexible.NAME]
         if collecting:
             gc.enable()
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from image_gen.engine.components import load_vae
 from image_gen.engine.imports import diffusers_class, without_compiler
 from image_gen.engine.protocol import LoadOrder
 from image_gen.errors import ImageGenError
@@ -73,6 +74,7 @@ def load(order: LoadOrder, device: str, dtype: str, models: Mapping[str, Any] | 
         "use_safetensors": True,
         "local_files_only": True,
         **(models or {}),
+        **load_vae(order, device, dtype),
         **order.load,
     }
     if order.variant:

@@ -21,7 +21,10 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True)
 class LoadOrder:
-    """Which pipeline to load from where, and onto what. `warmup_size` is in pixels, 0 leaves it to the engine."""
+    """Which pipeline to load from where, and onto what. `warmup_size` is in pixels, 0 leaves it to the engine; `vae`
+    is the directory of a VAE that takes the place of the pipeline's own, empty for none. With `compile_cache`, a
+    directory, the pipeline is compiled.
+    """
 
     directory: str
     pipeline: str | None
@@ -29,6 +32,8 @@ class LoadOrder:
     load: Mapping[str, object] = field(default_factory=dict)
     dtype: str = "auto"
     warmup_size: int = 0
+    vae: str = ""
+    compile_cache: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from image_gen.engine.failures import CancelledError, out_of_memory
@@ -139,6 +140,8 @@ class Worker:
         early, self._early = self._early, None
         self._loaded = load(order, self._device, dtype, early[1] if early and early[0] == order else None)
         self._send({"type": "loaded", "dtype": dtype, "seconds": time.monotonic() - started})
+        if order.compile_cache:
+            self._compile(Path(order.compile_cache))
         started = time.monotonic()
         own = (self._loaded.width, self._loaded.height)
         if order.warmup_size:
@@ -158,6 +161,12 @@ class Worker:
                 "gpu_bytes": self._gpu_bytes(),
             }
         )
+
+    def _compile(self, cache: Path) -> None:
+        from image_gen.engine.compiled import compile_blocks
+
+        why_not = compile_blocks(self._loaded.pipeline, self._device, cache)
+        self._send({"type": "compiling", "cache": str(cache), "why_not": why_not})
 
     def _paint(self, order: PictureOrder) -> None:
         from image_gen.engine.painter import paint

@@ -203,6 +203,11 @@ class Engine:
             self.seconds["loading"] = message["seconds"]
             self._readiness.enter("warming")
             log.info("Model loaded, moving to device %s...", self._readiness.device)
+        elif kind == "compiling":
+            if message["why_not"]:
+                log.warning("IMAGE_GEN_COMPILE is set, but %s. Serving uncompiled.", message["why_not"])
+            else:
+                log.info("Compiling at the first picture; kept below %s for later starts", message["cache"])
         elif kind == "ready":
             self.seconds["warming"] = message["seconds"]
             self.gpu_bytes = message["gpu_bytes"]

@@ -20,7 +20,7 @@ from image_gen.serving.readiness import Readiness
 from image_gen.serving.threads import in_daemon_thread, post
 from image_gen.serving.wording import first_run_note, progress_line, size
 from image_gen.settings import DEMO_MODEL, Settings
-from image_gen.store import Lease, ModelStore, Progress, ReadyModel, StoreSettings
+from image_gen.store import Lease, ModelStore, OnProgress, Progress, ReadyModel, StoreSettings
 
 log = logging.getLogger(__name__)
 _LINE_EVERY_SECONDS: Final = 5.0
@@ -61,6 +61,8 @@ class Fetching:
         self.bytes_hit = 0
         # Until the process ends: what it serves is not taken away from under it.
         self.lease = Lease(None)
+        self.vae: ReadyModel | None = None
+        self._vae_lease = Lease(None)
 
     async def run(self) -> ReadyModel | None:
         """The model's files, complete; None if that failed for good, which `/readyz` then says."""
@@ -118,6 +120,7 @@ class Fetching:
                 on_progress=report,
                 cancel=self._cancel,
             )
+            self.vae = self._bring_vae(report)
             post(loop, lambda: self._on_found(model))
             return store.prove(
                 model,
@@ -128,6 +131,21 @@ class Fetching:
             )
 
         return await in_daemon_thread("store", work)
+
+    def _bring_vae(self, report: OnProgress) -> ReadyModel | None:
+        """The VAE that takes the place of the model's own, complete and proven: it is small."""
+        if not self._settings.vae_id:
+            return None
+        # Not of the demo model's hub, which has no other.
+        store = ModelStore(self._store_settings)
+        vae = store.ensure_vae(self._settings.vae_id, on_progress=report, cancel=self._cancel)
+        proven = store.prove(
+            vae, verify=self._settings.verify_mode(vae.source), on_progress=report, cancel=self._cancel
+        )
+        self._vae_lease.release()
+        self._vae_lease = store.hold(proven)
+        log.info("VAE of %s at %s in place of the model's own", proven.model_id, proven.revision[:12])
+        return proven
 
     def _progress(self, progress: Progress) -> None:
         self._readiness.enter(progress.phase)

@@ -82,11 +82,13 @@ class Service:
     def _make_app(self) -> App:
         from image_gen.serving.app import Parts, make_app
         from image_gen.serving.generations import Generations
+        from image_gen.serving.key import KeyRequired
         from image_gen.serving.metrics import Metrics, Sources
 
         metrics = Metrics(Sources(self.readiness, self.engine, self.fetching, self.studio))
         generations = Generations(self._settings, self.readiness, self.engine, self.studio, metrics)
-        return make_app(Parts(generations, metrics))
+        app: App = make_app(Parts(generations, metrics))
+        return KeyRequired(app, self._settings.api_key) if self._settings.api_key else app
 
     async def _keep_engine(self) -> None:
         await self.engine.keep(self._pipeline_hint())
@@ -117,6 +119,8 @@ class Service:
             load=dict(model.load),
             dtype=self._settings.dtype,
             warmup_size=self._settings.warmup_size,
+            compile_cache=str(self._store_settings.hf_home.parent / "compile") if self._settings.compiles else "",
+            vae=str(self.fetching.vae.directory) if self.fetching.vae else "",
         )
 
     def _is_own(self, pid: int) -> bool:

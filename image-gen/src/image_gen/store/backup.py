@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
 from image_gen.errors import ImageGenError
+from image_gen.store.address import S3Address
 from image_gen.store.archive import LISTING, TOP, Listing, is_wanted
 from image_gen.store.catalogue import Catalogue
 from image_gen.store.compress import Compression, compressed
@@ -22,6 +23,8 @@ from image_gen.store.layout import RepoLayout
 from image_gen.store.manifest import Manifest
 from image_gen.store.settings import StoreSettings
 from image_gen.store.volume import clear_errors
+
+_BUFFER = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,12 @@ class BackupReport:
 
 
 def back_up(
-    settings: StoreSettings, output: Path | BinaryIO, *, model_id: str | None, compress: Compression | None
+    settings: StoreSettings, output: Path | S3Address | BinaryIO, *, model_id: str | None, compress: Compression | None
 ) -> BackupReport:
     """Backs up every complete model on the volume, or one. Each content is proven by its hash as it is read.
 
-    A file appears under its name only when it is whole. Raises NOTHING_TO_BACK_UP, CORRUPT_CACHE, DISK_FULL.
+    A file appears under its name only when it is whole. Raises NOTHING_TO_BACK_UP, CORRUPT_CACHE,
+    DISK_FULL, S3_….
     """
     here = [each for each in holdings(settings) if each.source == "volume" and model_id in {None, each.model_id}]
     complete = {each.model_id for each in here if each.complete}
@@ -51,6 +55,10 @@ def back_up(
         raise ImageGenError("NOTHING_TO_BACK_UP", f"{settings.hub_cache} does not hold {what}.")
     if isinstance(output, Path):
         with clear_errors(output.absolute().parent, "the backup"), _whole_file(output) as stream:
+            stored = _write(settings, sorted(complete), stream, compress)
+    elif isinstance(output, S3Address):
+        expected = sum(file.size for each in here if each.complete for file in each.files)
+        with _object(settings, output, expected) as stream:
             stored = _write(settings, sorted(complete), stream, compress)
     else:
         with _told_of_output():
@@ -71,6 +79,16 @@ def _whole_file(output: Path) -> Iterator[BinaryIO]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _object(settings: StoreSettings, output: S3Address, expected_bytes: int) -> Iterator[BinaryIO]:
+    """An object that S3 puts together once its last part is there."""
+    from image_gen.store.bucket import Bucket
+    from image_gen.store.objects import written
+
+    with Bucket(settings, S3Address(output.bucket)) as bucket, written(bucket, output.key, expected_bytes) as stream:
+        yield stream
 
 
 @contextmanager
@@ -139,7 +157,9 @@ def _write(settings: StoreSettings, models: list[str], stream: BinaryIO, how: Co
     # GNU's spelling of long names, as the tar of Alpine passes over the newer one.
     with (
         compressed(stream, how) as squeezed,
-        tarfile.open(fileobj=cast("IO[bytes]", squeezed), mode="w|", format=tarfile.GNU_FORMAT) as archive,
+        tarfile.open(
+            fileobj=cast("IO[bytes]", squeezed), mode="w|", format=tarfile.GNU_FORMAT, bufsize=_BUFFER
+        ) as archive,
     ):
         writer = _Writer(archive)
         # With their owners, so that plain tar, run as root, does not leave directories that the service can't write.

@@ -6,8 +6,10 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from image_gen.errors import ImageGenError
+from image_gen.store.address import S3Address
 from image_gen.store.digest import CHUNK_BYTES, ContentDigest
 from image_gen.store.layout import folder_name
 from image_gen.store.locate import ReadyModel
@@ -22,7 +24,7 @@ _TIME = 1_000_000_000
 class BakeReport:
     """Where the model lies, and the bytes of its files."""
 
-    directory: Path
+    directory: Path | S3Address
     model_id: str
     revision: str
     bytes_total: int
@@ -55,7 +57,7 @@ def _lay(model: ReadyModel, manifest: Manifest, place: Path, below: str, what: s
     with clear_errors(place.parent, what):
         shutil.rmtree(fresh, ignore_errors=True)
         (fresh / below).mkdir(parents=True)
-        require_room(fresh, manifest.bytes_total, what)
+        require_room(fresh, manifest.bytes_total, what, 2 * len(manifest.files))
         try:
             for file in manifest.files:
                 _copy(model.directory / file.path, fresh / below / file.path, file)
@@ -71,8 +73,14 @@ def _lay(model: ReadyModel, manifest: Manifest, place: Path, below: str, what: s
 
 def _copy(source: Path, target: Path, file: ManifestFile) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("xb") as writer:
+        prove_copy(source, writer, file)
+
+
+def prove_copy(source: Path, writer: BinaryIO, file: ManifestFile) -> None:
+    """Copies a file; raises CORRUPT_CACHE when it was not what the manifest says."""
     digest = ContentDigest(file.size)
-    with source.open("rb") as reader, target.open("xb") as writer:
+    with source.open("rb") as reader:
         while chunk := reader.read(CHUNK_BYTES):
             digest.update(chunk)
             writer.write(chunk)

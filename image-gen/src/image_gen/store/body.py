@@ -1,9 +1,9 @@
-"""Reads the body of a hub's answer: in large pieces where that can be, and not for ever where hardly anything comes."""
+"""Reads the body of an HTTP answer: in large pieces where that can be, and not for ever where hardly anything comes."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,9 +18,10 @@ _TIMEOUTS_PER_WINDOW = 3
 class Pace:
     """Watches one connection: bytes that drip just within the read timeout are as good as silence."""
 
-    def __init__(self, read_timeout: float) -> None:
+    def __init__(self, read_timeout: float, silent: Callable[[str], Exception]) -> None:
         self._window = _TIMEOUTS_PER_WINDOW * read_timeout
         self._least = LEAST_BYTES_PER_SECOND * self._window
+        self._silent = silent
         self._since = time.monotonic()
         self._count = 0
         self._total = 0
@@ -28,16 +29,14 @@ class Pace:
     def saw(self, count: int) -> bool:
         """Counts bytes; tells whether this connection has brought enough to be called progress.
 
-        Raises a timeout when a whole window of time brought next to nothing.
+        Raises what `silent` makes when a whole window of time brought next to nothing.
         """
         self._count += count
         self._total += count
         now = time.monotonic()
         if now - self._since >= self._window:
             if self._count < self._least:
-                import httpx2
-
-                raise httpx2.ReadTimeout(f"{self._count} bytes in {now - self._since:.0f} s")
+                raise self._silent(f"{self._count} bytes in {now - self._since:.0f} s")
             self._since, self._count = now, 0
         return self._total >= self._least
 

@@ -13,8 +13,8 @@ from image_gen.store.catalogue import Catalogue
 from image_gen.store.inventory import disk_usage, repo_roots
 from image_gen.store.layout import STAGING, RepoLayout, model_id_of
 from image_gen.store.lease import in_use, model_in_use, unused
-from image_gen.store.litter import find_orphans, sweep
 from image_gen.store.lock import file_lock
+from image_gen.store.orphans import find_orphans, sweep_orphans
 from image_gen.store.settings import StoreSettings
 from image_gen.store.stamp import stamp_files
 from image_gen.store.volume import clear_errors
@@ -82,7 +82,7 @@ def clear_models(settings: StoreSettings, model_id: str | None, *, dry_run: bool
 def clear_orphans(settings: StoreSettings, *, dry_run: bool) -> ClearReport:
     """Removes files that nothing can use any more, never what is being fetched; no model loses anything."""
     with clear_errors(settings.volume_root, "looking for orphans"):
-        found = find_orphans(settings) if dry_run else sweep(settings)
+        found = find_orphans(settings) if dry_run else sweep_orphans(settings)
     removed = tuple(Removal(each.model_id, each.size, orphans=len(each.paths)) for each in found if each.paths)
     return ClearReport(removed, dry_run, tuple(each.model_id for each in found if each.busy))
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from image_gen.errors import ImageGenError
-from image_gen.store.clear import Removal, cached_ids, clear_models, clear_orphans
+from image_gen.store.clear import ClearReport, cached_ids, clear_models, clear_orphans
 from image_gen.store.lease import in_use, last_used
 from image_gen.store.settings import StoreSettings
 from image_gen.store.volume import mount_of
@@ -21,15 +21,13 @@ class Kept:
     why: str
 
 
-@dataclass(frozen=True)
-class CollectReport:
-    """What went; with `dry_run`, what would go. `bytes_free` is the room afterwards, of which `bytes_wanted` was
-    asked for; 0 when only age mattered.
+@dataclass(frozen=True, kw_only=True)
+class CollectReport(ClearReport):
+    """What went, and what stayed. `bytes_free` is the room afterwards, of which `bytes_wanted` was asked for; 0 when
+    only age mattered.
     """
 
-    removed: tuple[Removal, ...]
     kept: tuple[Kept, ...]
-    dry_run: bool
     bytes_free: int
     bytes_wanted: int
 
@@ -37,16 +35,9 @@ class CollectReport:
     def enough(self) -> bool:
         return self.bytes_free >= self.bytes_wanted
 
-    @property
-    def bytes_freed(self) -> int:
-        return sum(removal.bytes_freed for removal in self.removed)
-
     def as_json(self) -> dict[str, object]:
-        return {
-            "dry_run": self.dry_run,
-            "removed": [removal.as_json() for removal in self.removed],
+        return super().as_json() | {
             "kept": [{"id": kept.model_id, "why": kept.why} for kept in self.kept],
-            "bytes": self.bytes_freed,
             "bytes_free": self.bytes_free,
             "bytes_wanted": self.bytes_wanted,
             "enough": self.enough,
@@ -66,7 +57,8 @@ def collect(
     are free. Never a model in use, nor one of `keep`. Raises what the file system says.
     """
     moment = time.time() if now is None else now
-    removed = [*clear_orphans(settings, dry_run=dry_run).removed]
+    orphans = clear_orphans(settings, dry_run=dry_run)
+    removed = [*orphans.removed]
     kept: list[Kept] = []
     freed = sum(removal.bytes_freed for removal in removed) if dry_run else 0
     for model_id, used in _by_last_use(settings):
@@ -88,7 +80,14 @@ def collect(
                 freed += sum(removal.bytes_freed for removal in gone) if dry_run else 0
         if why is not None:
             kept.append(Kept(model_id, why))
-    return CollectReport(tuple(removed), tuple(kept), dry_run, _free(settings) + freed, keep_free or 0)
+    return CollectReport(
+        tuple(removed),
+        dry_run,
+        orphans.skipped,
+        kept=tuple(kept),
+        bytes_free=_free(settings) + freed,
+        bytes_wanted=keep_free or 0,
+    )
 
 
 def _by_last_use(settings: StoreSettings) -> list[tuple[str, float]]:

@@ -17,7 +17,7 @@ from image_gen.store.ensure import Ensure
 from image_gen.store.fetch import bytes_there
 from image_gen.store.inventory import holdings
 from image_gen.store.layout import RepoLayout
-from image_gen.store.litter import find_orphans
+from image_gen.store.orphans import find_orphans
 from image_gen.store.settings import StoreSettings
 from image_gen.store.volume import existing_parent, human, mount_of
 

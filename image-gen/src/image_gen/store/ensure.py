@@ -9,7 +9,7 @@ from image_gen.errors import ImageGenError
 from image_gen.store.adopt import adopt
 from image_gen.store.catalogue import Catalogue
 from image_gen.store.fetch import Fetch, not_offline, waiting
-from image_gen.store.http import HubClient
+from image_gen.store.http import HubClient, HubSource
 from image_gen.store.layout import RepoLayout
 from image_gen.store.locate import ReadyModel, has_blob, locate_baked, locate_cached, missing_files, ready
 from image_gen.store.lock import file_lock
@@ -60,6 +60,7 @@ class Ensure:
         """The model, after its missing files came from the mirror or the hub, one process at a time for a model."""
         copied = fill_from_mirror(self._settings, self._model_id, self._revision, on_progress, cancel)
         if copied and (found := self.here()):
+            drop_set_aside(self._layout)
             return replace(found, source="download", bytes_fetched=copied)
         try:
             return self._fetched(on_progress, cancel)
@@ -69,8 +70,17 @@ class Ensure:
             if not adopted or self._catalogue.find(self._model_id, self._revision):
                 if error.code in _NO_ANSWER and set_aside_files(self._layout):
                     raise not_mended(self._layout, error) from error
-                raise
+                raise self._after_mirror(error) from error
             return adopted
+
+    def _after_mirror(self, error: ImageGenError) -> ImageGenError:
+        """Where there is a mirror, a hub that does not answer is not what has to be mended."""
+        if self._settings.mirror is None or error.code not in _NO_ANSWER:
+            return error
+        text = (
+            f"The mirror {self._settings.mirror} lacks {self._model_id} or parts of it (see the log). {error.message}"
+        )
+        return ImageGenError(error.code, text, retryable=error.retryable)
 
     def mended(self, on_progress: OnProgress | None, cancel: threading.Event) -> ReadyModel:
         """The model after damaged files were set aside: as another service has mended it, or from the hub."""
@@ -104,7 +114,8 @@ class Ensure:
         elif not is_commit(self._revision):
             put_ref(self._layout, self._revision, manifest.revision)
         proven = frozenset(file.path for file in self._missing(manifest) if not has_blob(self._layout, file))
-        fetched = Fetch(self._settings, manifest, client, on_progress, cancel).run()
+        source = HubSource(client, manifest, self._settings.endpoint)
+        fetched = Fetch(self._settings, manifest, source, on_progress, cancel).run()
         lost = self._missing(manifest)
         if lost:
             raise ImageGenError(

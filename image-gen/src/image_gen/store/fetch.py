@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import defaultdict, deque
@@ -11,60 +12,74 @@ from functools import partial
 from pathlib import Path
 
 from image_gen.errors import ImageGenError
-from image_gen.store.http import HubClient, check_cancelled
+from image_gen.store.attempts import check_cancelled
 from image_gen.store.journal import RangeJournal
 from image_gen.store.layout import RepoLayout
 from image_gen.store.locate import is_whole, missing_files
 from image_gen.store.manifest import Manifest, ManifestFile
-from image_gen.store.orphans import sweep
+from image_gen.store.orphans import sweep_downloads
 from image_gen.store.place import put_blob, put_links
 from image_gen.store.progress import Meter, OnProgress
 from image_gen.store.ranges import RangedFile, RangeSupport
 from image_gen.store.settings import StoreSettings
-from image_gen.store.transfer import Source, Transfer
+from image_gen.store.source import Source
+from image_gen.store.transfer import Content, Transfer
 from image_gen.store.volume import clear_errors, require_room
 
 # Room for directories, links and what other programs write meanwhile.
 _SPARE_BYTES = 4 << 20
+_SPARE_INODES = 16
 _POLL_SECONDS = 0.2
+
+_LACKS = {"FILE_NOT_FOUND", "CORRUPT_DOWNLOAD"}
+log = logging.getLogger(__name__)
 
 _Task = Callable[[], None]
 
 
 class Fetch:
-    """The missing files of one model, brought into its snapshot. The caller holds the model's lock."""
+    """The missing files of one model, brought into its snapshot. The caller holds the model's lock.
+
+    With `lenient`, a file that the source lacks or has damaged is told in the log and left out.
+    """
 
     def __init__(
         self,
         settings: StoreSettings,
         manifest: Manifest,
-        client: HubClient,
+        source: Source,
         on_progress: OnProgress | None,
         cancel: threading.Event,
+        *,
+        lenient: bool = False,
     ) -> None:
         self._settings = settings
         self._manifest = manifest
-        self._client = client
+        self._source = source
+        self._lenient = lenient
         self._layout = RepoLayout(settings.hub_cache, manifest.model_id)
         self._on_progress = on_progress
         self._cancel = cancel
         # Set when one file fails, so that the others end soon; what they have is kept.
         self._stop = threading.Event()
         self._fetched = 0
+        self._given_up: set[str] = set()
         self._count_lock = threading.Lock()
 
     def run(self) -> int:
-        """Returns the bytes that came over the network."""
+        """Returns the bytes that came from the source."""
+        check_cancelled(self._cancel)
         contents = self._contents()
         there = bytes_there(self._layout, self._manifest)
         meter = Meter("fetching", self._manifest.bytes_total, there, self._on_progress)
         with clear_errors(self._settings.volume_root, f"fetching {self._manifest.model_id}"):
             for path in (self._layout.blobs, self._layout.snapshot(self._manifest.revision)):
                 path.mkdir(parents=True, exist_ok=True)
-            sweep(self._layout, {file.content_key for file in self._manifest.files})
-            require_room(
-                self._layout.blobs, self._needed(contents) + _SPARE_BYTES, f"fetching {self._manifest.model_id}"
-            )
+            sweep_downloads(self._layout, {file.content_key for file in self._manifest.files})
+            # For each file a content with its journal, and a link.
+            inodes = 3 * sum(map(len, contents)) + _SPARE_INODES if contents else 0
+            needed = self._needed(contents) + _SPARE_BYTES
+            require_room(self._layout.blobs, needed, f"fetching {self._manifest.model_id}", inodes)
         self._all(contents, meter)
         return self._fetched
 
@@ -105,7 +120,7 @@ class Fetch:
                 self._stop.set()
                 wait(pending)
                 for file in ranged:
-                    file.close()
+                    file.discard() if file.key in self._given_up else file.close()
 
     def _tasks(
         self, contents: list[list[ManifestFile]], meter: Meter, ranged: list[RangedFile]
@@ -133,23 +148,43 @@ class Fetch:
                         break
                     task()
 
+    def _leave_out(self, file: ManifestFile, error: ImageGenError) -> None:
+        """Nothing more is asked of this content; whatever else has it may be asked next."""
+        if not self._lenient or error.code not in _LACKS:
+            raise error
+        with self._count_lock:
+            told = file.content_key in self._given_up
+            self._given_up.add(file.content_key)
+        if not told:
+            log.warning("%s It is looked for elsewhere.", error.message)
+
     def _whole(self, group: list[ManifestFile], meter: Meter) -> None:
         file = group[0]
         name = self._blob_there(file)
         if name is None:
             unfinished = self._layout.partial(file.content_key)
-            name = Transfer(self._source(file), partial=unfinished, add=self._counter(group, meter)).run()
+            try:
+                name = Transfer(self._content(file), partial=unfinished, add=self._counter(group, meter)).run()
+            except ImageGenError as error:
+                self._leave_out(file, error)
+                return
             put_blob(unfinished, self._layout.blobs / name)
         self._finish(group, meter, name)
 
     def _ranged(self, group: list[ManifestFile], meter: Meter, support: RangeSupport) -> RangedFile:
         unfinished = self._layout.partial(group[0].content_key)
         return RangedFile(
-            self._source(group[0]), unfinished, support, self._counter(group, meter), self._settings.piece_bytes
+            self._content(group[0]), unfinished, support, self._counter(group, meter), self._settings.piece_bytes
         )
 
     def _piece(self, group: list[ManifestFile], meter: Meter, large: _Large, number: int) -> None:
-        name = large.opened().fetch(number)
+        if group[0].content_key in self._given_up:
+            return
+        try:
+            name = large.opened().fetch(number)
+        except ImageGenError as error:
+            self._leave_out(group[0], error)
+            return
         if name is not None:
             put_blob(self._layout.partial(group[0].content_key), self._layout.blobs / name)
             self._finish(group, meter, name)
@@ -159,8 +194,8 @@ class Fetch:
         for each in group:
             meter.finish(each.path)
 
-    def _source(self, file: ManifestFile) -> Source:
-        return Source(self._settings, self._client, self._manifest, file, self._stop)
+    def _content(self, file: ManifestFile) -> Content:
+        return Content(self._source, file, self._settings.read_timeout, self._stop)
 
     def _counter(self, group: list[ManifestFile], meter: Meter) -> Callable[[int], None]:
         def add(count: int) -> None:

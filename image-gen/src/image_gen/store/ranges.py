@@ -1,32 +1,26 @@
-"""Brings one large content from a hub by several ranges at once, into one partial file, and proves it by hash."""
+"""Brings one large content from a source by several ranges at once, into one partial file, and proves it by hash."""
 
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from image_gen.store.body import Pace, large_chunks
+from image_gen.store.attempts import Attempts, check_cancelled
 from image_gen.store.digest import CHUNK_BYTES, ContentDigest
-from image_gen.store.http import Attempts, check_cancelled
 from image_gen.store.journal import RangeJournal, Syncer
-from image_gen.store.transfer import Source, Transfer, cut_short, etag_of
+from image_gen.store.source import Part, wrong_size
+from image_gen.store.transfer import Content, Transfer
 from image_gen.store.volume import allocate
-
-if TYPE_CHECKING:
-    import httpx2
 
 _POLL_SECONDS = 0.01
 _SYNC_BYTES = 32 << 20
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
 class RangeSupport:
-    """Whether the hub sends parts of files; the first who asks for one finds out, and the others wait for it."""
+    """Whether the source sends parts of files; the first who asks for one finds out, and the others wait for it."""
 
     def __init__(self) -> None:
         self.works = False
@@ -50,10 +44,11 @@ class RangedFile:
     """One content under way. `pieces` are fetched by any threads, in order; the last one to end it proves the whole."""
 
     def __init__(
-        self, source: Source, partial: Path, support: RangeSupport, add: Callable[[int], None], piece_bytes: int
+        self, content: Content, partial: Path, support: RangeSupport, add: Callable[[int], None], piece_bytes: int
     ) -> None:
-        self._source = source
-        self._file = source.file
+        self._content = content
+        self._source = content.source
+        self._file = content.file
         self._partial = partial
         self._support = support
         self._add = add
@@ -64,7 +59,7 @@ class RangedFile:
             allocate(self._descriptor, self._file.size, partial)
             self._left_open = opened.pop_all()
         self._syncer = Syncer(self._journal, self._descriptor, _SYNC_BYTES)
-        self._etag = ""
+        self._name = ""
         self._lock = threading.Lock()
         self._plainly = False
         self._digest = ContentDigest(self._file.size)
@@ -75,13 +70,17 @@ class RangedFile:
         self._left = len(self._journal.pieces)
 
     @property
+    def key(self) -> str:
+        return self._file.content_key
+
+    @property
     def pieces(self) -> int:
         return len(self._journal.pieces)
 
     def fetch(self, piece: int) -> str | None:
         """Brings one piece. The call that completes the file returns the name that a blob of it bears."""
         if not self._plainly and self._journal.written(piece) < self._journal.pieces[piece][1]:
-            if self._support.wait(self._source.cancel):
+            if self._support.wait(self._content.cancel):
                 self._fetch(piece)
             if not self._support.works:
                 self._plainly = True
@@ -97,28 +96,34 @@ class RangedFile:
         self._hasher.join()
         self._left_open.close()
 
-    def _fetch(self, piece: int) -> None:
-        source, (start, length) = self._source, self._journal.pieces[piece]
-        attempts = Attempts(source.settings, source.cancel)
-        while (have := self._journal.written(piece)) < length:
-            with attempts.guard(), source.answer(start + have, start + length) as answer:
-                self._support.told(answer.status_code == 206)
-                if answer.status_code != 206:
-                    self._support.told(False)
-                    return
-                self._check_range(answer, start + have)
-                self._etag = etag_of(answer) or self._etag
-                self._receive(answer, piece, attempts)
-                if self._journal.written(piece) < length:
-                    raise cut_short(self._file.path)
+    def discard(self) -> None:
+        """Lets go of the files, and of what was fetched when that is nothing; the source has not got the content."""
+        self.close()
+        if self._journal.bytes_written == 0:
+            self._partial.unlink(missing_ok=True)
+            self._journal.remove()
 
-    def _receive(self, answer: httpx2.Response, piece: int, attempts: Attempts) -> None:
+    def _fetch(self, piece: int) -> None:
+        start, length = self._journal.pieces[piece]
+        attempts = Attempts(self._content.cancel)
+        while (have := self._journal.written(piece)) < length:
+            with attempts.guard(), self._source.part(self._file, start + have, start + length) as part:
+                self._support.told(part.ranged)
+                if not part.ranged:
+                    return
+                self._check_range(part, start + have)
+                self._name = part.name or self._name
+                self._receive(part, piece, attempts)
+                if self._journal.written(piece) < length:
+                    raise self._content.cut_short()
+
+    def _receive(self, part: Part, piece: int, attempts: Attempts) -> None:
         start, length = self._journal.pieces[piece]
         have = self._journal.written(piece)
-        pace = Pace(self._source.settings.read_timeout)
-        for chunk in large_chunks(answer, length - have, self._source.settings.read_timeout):
+        pace = self._content.pace()
+        for chunk in part.chunks:
             if have + len(chunk) > length:
-                raise self._source.wrong_size(f"more than {self._file.size}")
+                raise wrong_size(self._source, self._file, f"more than {self._file.size}")
             view = memoryview(chunk)
             while view:
                 count = os.pwrite(self._descriptor, view, start + have)
@@ -128,21 +133,20 @@ class RangedFile:
                 view = view[count:]
             if pace.saw(len(chunk)):
                 attempts.progressed()
-            check_cancelled(self._source.cancel)
+            check_cancelled(self._content.cancel)
 
-    def _check_range(self, answer: httpx2.Response, start: int) -> None:
-        told = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-        if not told or int(told[1]) != start:
-            raise cut_short(self._file.path)
-        if told[3] not in {"*", str(self._file.size)}:
-            raise self._source.wrong_size(told[3])
+    def _check_range(self, part: Part, start: int) -> None:
+        if part.start != start:
+            raise self._content.cut_short()
+        if part.total not in {None, self._file.size}:
+            raise wrong_size(self._source, self._file, str(part.total))
 
     def _hash(self) -> None:
         """Follows the writers closely, so that what it reads is still in memory."""
         buffer = memoryview(bytearray(CHUNK_BYTES))
         idle = threading.Event()
         try:
-            while self._hashed < self._file.size and not self._plainly and not self._source.cancel.is_set():
+            while self._hashed < self._file.size and not self._plainly and not self._content.cancel.is_set():
                 room = min(CHUNK_BYTES, self._journal.written_from_start() - self._hashed)
                 if room == 0:
                     idle.wait(_POLL_SECONDS)
@@ -159,17 +163,17 @@ class RangedFile:
         self._syncer.stop()
         self._journal.sync(self._descriptor)
         self._hasher.join()
-        check_cancelled(self._source.cancel)
+        check_cancelled(self._content.cancel)
         if self._hash_failed:
             raise self._hash_failed
         if self._digest.matches(self._file):
             self._journal.remove()
-            return self._source.blob_name(self._digest, self._etag)
+            return self._content.blob_name(self._digest, self._name)
         return self._start_over(tries=1)
 
     def _start_over(self, tries: int) -> str:
-        """Fetches the file anew, in one go: the hub sends no parts, or what was put together proved to be wrong."""
+        """Fetches the file anew, in one go: the source sends no parts, or what was put together proved to be wrong."""
         self._add(-self._journal.bytes_written)
         self._partial.unlink()
         self._journal.remove()
-        return Transfer(self._source, partial=self._partial, add=self._add, tries=tries).run()
+        return Transfer(self._content, partial=self._partial, add=self._add, tries=tries).run()

@@ -6,12 +6,13 @@ import os
 import shutil
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from image_gen.errors import ImageGenError
+from image_gen.store.address import S3Address
 from image_gen.store.archive import Listing
 from image_gen.store.catalogue import Catalogue
 from image_gen.store.clear import refuse_to_wait
@@ -39,21 +40,22 @@ class RestoreReport:
         return {"models": list(self.models), "bytes": self.bytes_restored}
 
 
-def restore(settings: StoreSettings, source: Path | BinaryIO, *, on_progress: OnProgress | None) -> RestoreReport:
+def restore(
+    settings: StoreSettings, source: Path | S3Address | BinaryIO, *, on_progress: OnProgress | None
+) -> RestoreReport:
     """Restores what `back_up` or the guide's tar command stored, compressed or not.
 
     Nothing of the cache changes before everything is proven; then single files are put in place, each whole, so an
     interruption at any moment leaves a cache that works. Raises BACKUP_INVALID, BACKUP_UNSAFE, CORRUPT_BACKUP,
-    DISK_FULL, CACHE_BUSY.
+    DISK_FULL, CACHE_BUSY, S3_….
     """
     with (
         clear_errors(settings.volume_root, "the restore"),
         file_lock(settings.hub_cache / ".locks" / "image-gen-restore.lock", lambda: refuse_to_wait("A backup")),
         _staging(settings) as aside,
-        _opened(source) as stream,
+        _opened(settings, source) as (stream, size),
     ):
-        if isinstance(source, Path):
-            require_room(settings.hub_cache, source.stat().st_size, "the restore")
+        require_room(settings.hub_cache, size, "the restore")
         unpacked = _unpack(stream, aside.hf_home)
         _complain(unpacked.differences())
         _keep_manifests(aside, unpacked.listing)
@@ -78,16 +80,24 @@ def _staging(settings: StoreSettings) -> Iterator[StoreSettings]:
 
 
 @contextmanager
-def _opened(source: Path | BinaryIO) -> Iterator[BinaryIO]:
+def _opened(settings: StoreSettings, source: Path | S3Address | BinaryIO) -> Iterator[tuple[BinaryIO, int]]:
+    """The archive and its bytes as far as they are known."""
+    if isinstance(source, S3Address):
+        from image_gen.store.bucket import Bucket
+        from image_gen.store.objects import ObjectReader
+
+        with Bucket(settings, S3Address(source.bucket)) as bucket, closing(ObjectReader(bucket, source.key)) as reader:
+            yield cast("BinaryIO", reader), reader.size
+        return
     if not isinstance(source, Path):
-        yield source
+        yield source, 0
         return
     try:
         stream = source.open("rb")
     except OSError as error:
         raise ImageGenError("BACKUP_INVALID", f"{source} can't be read: {error.strerror}.") from error
     with stream:
-        yield stream
+        yield stream, os.fstat(stream.fileno()).st_size
 
 
 def _unpack(stream: BinaryIO, place: Path) -> Unpacked:

@@ -8,20 +8,39 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from image_gen.errors import ImageGenError
+from image_gen.store.address import SCHEME, S3Address
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 DEFAULT_BAKED_DIR = "/opt/models"
 DEFAULT_READ_TIMEOUT = 10.0
 _SOURCE_TREE_MANIFESTS = Path(__file__).resolve().parents[3] / "models"
 
+# What obstore understands of the environment that AWS's own tools share.
+_AWS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+)
+
 
 @dataclass(frozen=True)
 class StoreSettings:
     """Places, the hub's address and limits. Times are in seconds.
 
-    `ca_file` is an extra authority to trust, `mirror` a directory of models that is asked before the hub,
+    `ca_file` is an extra authority to trust, `mirror` a directory or bucket of models that is asked before the hub,
     `parallel_files` how many files are read at once. A fetch uses `connections` to the hub, and gets files larger than
-    `piece_bytes` in pieces of that size.
+    `piece_bytes` in pieces of that size. `aws` holds the standard AWS_* variables, for s3:// addresses.
     """
 
     hf_home: Path
@@ -35,9 +54,10 @@ class StoreSettings:
     connect_timeout: float = 10.0
     read_timeout: float = DEFAULT_READ_TIMEOUT
     parallel_files: int = 4
-    mirror: Path | None = None
+    mirror: Path | S3Address | None = None
     connections: int = 4
     piece_bytes: int = 32 << 20
+    aws: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def volume_root(self) -> Path:
@@ -70,6 +90,7 @@ class StoreSettings:
             ca_file=Path(ca_file) if ca_file else None,
             offline=(get("HF_HUB_OFFLINE") or "0").lower() in {"1", "true", "yes", "on"},
             mirror=_mirror(get("IMAGE_GEN_MIRROR")),
+            aws={name: env[name] for name in _AWS if env.get(name)},
             read_timeout=_seconds("HF_HUB_DOWNLOAD_TIMEOUT", get("HF_HUB_DOWNLOAD_TIMEOUT")),
         )
 
@@ -84,15 +105,17 @@ def _endpoint(value: str) -> str:
     return value.rstrip("/")
 
 
-def _mirror(value: str | None) -> Path | None:
+def _mirror(value: str | None) -> Path | S3Address | None:
     if value is None:
         return None
+    if value.startswith(SCHEME):
+        return S3Address.parse(value, "IMAGE_GEN_MIRROR")
     address = urlsplit(value)
     if address.scheme != "file" or address.netloc not in {"", "localhost"} or not address.path.startswith("/"):
         raise ImageGenError(
             "SETTING_INVALID",
-            f"IMAGE_GEN_MIRROR: expected file:///directory, got {value!r}. Fix: copy the mirror to a directory that is "
-            "mounted here; a mirror over HTTP that speaks as a hub goes into HF_ENDPOINT.",
+            f"IMAGE_GEN_MIRROR: expected s3://bucket/prefix or file:///directory, got {value!r}. A mirror over "
+            "HTTP that speaks as a hub goes into HF_ENDPOINT.",
         )
     return Path(unquote(address.path))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from image_gen.errors import ImageGenError
+from image_gen.store.address import S3Address
 from image_gen.store.backup import BackupReport, back_up
 from image_gen.store.bake import BakeReport, bake, lay_mirror
 from image_gen.store.catalogue import Catalogue
@@ -61,6 +62,20 @@ class ModelStore:
             self._refuse_component(model_id, revision)
         found = self.locate(model_id, revision, model_dir)
         return found or self._ensure(model_id, revision).fetched(on_progress, cancel or threading.Event())
+
+    def ensure_vae(
+        self, vae_id: str, *, on_progress: OnProgress | None = None, cancel: threading.Event | None = None
+    ) -> ReadyModel:
+        """A VAE that has a manifest, complete. Raises VAE_INVALID for anything else."""
+        known = self.catalogue.find(self.catalogue.canonical_id(vae_id), None)
+        if known is None or not (known.component or "").startswith("Autoencoder"):
+            there = [each.model_id for each in self.catalogue.shipped() if each.component]
+            raise ImageGenError(
+                "VAE_INVALID",
+                f"VAE_ID: expected a VAE with a manifest ({', '.join(there) or 'none is shipped'}), got {vae_id}. Fix: "
+                f"`image-gen models lock {vae_id} --output FILE` into the directory of IMAGE_GEN_MANIFESTS.",
+            )
+        return self.ensure(vae_id, components=True, on_progress=on_progress, cancel=cancel)
 
     def prove(
         self,
@@ -200,14 +215,17 @@ class ModelStore:
         return collect(self.settings, older_than=older_than, keep_free=keep_free, keep=kept, dry_run=dry_run)
 
     def backup(
-        self, output: Path | BinaryIO, *, model_id: str | None = None, compress: bool | Compression = False
+        self, output: Path | S3Address | BinaryIO, *, model_id: str | None = None, compress: bool | Compression = False
     ) -> BackupReport:
-        """Writes every complete model, or one, into a tar whose paths begin with `data/huggingface`. True is gzip."""
+        """Writes every complete model, or one, into a tar whose paths begin with `data/huggingface`. True is gzip.
+
+        A file or an object of a bucket appears when it is whole, or not at all.
+        """
         wanted = None if model_id is None else self.catalogue.canonical_id(model_id)
         how = ("gzip" if compress else None) if isinstance(compress, bool) else compress
         return back_up(self.settings, output, model_id=wanted, compress=how)
 
-    def restore(self, source: Path | BinaryIO, *, on_progress: OnProgress | None = None) -> RestoreReport:
+    def restore(self, source: Path | S3Address | BinaryIO, *, on_progress: OnProgress | None = None) -> RestoreReport:
         """Brings back the models of a backup once all of them are proven; until then the cache stays as it is."""
         return restore(self.settings, source, on_progress=on_progress)
 
@@ -217,29 +235,36 @@ class ModelStore:
         output: Path,
         *,
         revision: str | None = None,
+        vae: bool = False,
         on_progress: OnProgress | None = None,
         cancel: threading.Event | None = None,
     ) -> BakeReport:
-        """Fetches a model into the cache and lays it down below `output` as a plain, proven directory."""
-        return bake(*self._to_lay_down(model_id, output, revision, on_progress=on_progress, cancel=cancel), output)
+        """Fetches a model into the cache and lays it down below `output` as a plain, proven directory. With `vae` it
+        is one that takes the place of a model's own.
+        """
+        laid = self._to_lay_down(model_id, revision, components=vae, on_progress=on_progress, cancel=cancel)
+        return bake(*laid, output)
 
     def mirror(
         self,
         model_id: str,
-        output: Path,
+        output: Path | S3Address,
         *,
         revision: str | None = None,
         on_progress: OnProgress | None = None,
         cancel: threading.Event | None = None,
     ) -> BakeReport:
         """The same in the layout that IMAGE_GEN_MIRROR reads, for hosts that reach no hub; parts of pipelines too."""
-        laid = self._to_lay_down(model_id, output, revision, components=True, on_progress=on_progress, cancel=cancel)
-        return lay_mirror(*laid, output)
+        model, manifest = self._to_lay_down(model_id, revision, components=True, on_progress=on_progress, cancel=cancel)
+        if isinstance(output, Path):
+            return lay_mirror(model, manifest, output)
+        from image_gen.store.publish import publish
+
+        return publish(self.settings, model, manifest, output, cancel or threading.Event())
 
     def _to_lay_down(
         self,
         model_id: str,
-        output: Path,
         revision: str | None,
         *,
         components: bool = False,
@@ -247,7 +272,7 @@ class ModelStore:
         cancel: threading.Event | None,
     ) -> tuple[ReadyModel, Manifest]:
         # What an image holds already is no source for another image.
-        unbaked = ModelStore(replace(self.settings, baked_dir=output / ".none"))
+        unbaked = ModelStore(replace(self.settings, baked_dir=self.settings.hub_cache / ".none"))
         model = unbaked.ensure(
             model_id, revision=revision, components=components, on_progress=on_progress, cancel=cancel
         )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from image_gen.store.digest import CHUNK_BYTES, ContentDigest
-from image_gen.store.http import check_cancelled
 from image_gen.store.inventory import Holding
 from image_gen.store.locate import is_whole
-from image_gen.store.manifest import ManifestFile
 from image_gen.store.progress import Meter, OnProgress
 from image_gen.store.volume import clear_errors
+from image_gen.store.warm import Warming
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,14 @@ def verify_holdings(
     on_progress: OnProgress | None = None,
     cancel: threading.Event | None = None,
 ) -> VerifyReport:
-    """Hashes the files of `holdings`, a few at once. With `repair`, damaged files on the volume are removed."""
+    """Hashes the files of `holdings`, `parallel` at once where there are the cores. `repair` removes damaged ones from
+    the volume.
+    """
     everything = list(holdings)
     total = sum(file.size for holding in everything for file in holding.files)
     meter = Meter("verifying", total, 0, on_progress)
     stop = cancel or threading.Event()
-    with ThreadPoolExecutor(parallel, thread_name_prefix="verify") as pool:
-        models = [_verify(pool, holding, meter, stop) for holding in everything]
+    models = [_verify(holding, min(parallel, _cores()), meter, stop) for holding in everything]
     damaged = any(model.damaged for model in models)
     if repair:
         for holding, model in zip(everything, models, strict=True):
@@ -83,33 +84,33 @@ def verify_holdings(
     return VerifyReport(tuple(models), repaired=repair and damaged)
 
 
-def _verify(pool: ThreadPoolExecutor, holding: Holding, meter: Meter, stop: threading.Event) -> VerifiedModel:
+def _verify(holding: Holding, lanes: int, meter: Meter, stop: threading.Event) -> VerifiedModel:
+    """Reads as a start does, with as many files at once as there are cores to hash them."""
     provable = [file for file in holding.files if file.content_key]
     present = [file for file in provable if is_whole(holding.directory / file.path, file.size)]
-    # The largest first: it decides when all is done.
-    present.sort(key=lambda file: -file.size)
-    right = list(pool.map(lambda file: _is_right(holding, file, meter, stop), present))
+    with clear_errors(holding.directory, f"verifying {holding.model_id}"):
+        for file in present:
+            _must_be_readable(holding.directory / file.path)
+        reads = Warming(holding.directory, present, hashed=lambda _: True, meter=meter, cancel=stop, lanes=lanes).run()
     return VerifiedModel(
         model_id=holding.model_id,
         revision=holding.revision,
         source=holding.source,
         files=len(holding.files),
         bytes_read=sum(file.size for file in present),
-        damaged=tuple(sorted(file.path for file, fine in zip(present, right, strict=True) if not fine)),
+        damaged=tuple(sorted(read.file.path for read in reads if read.right is False)),
         missing=tuple(holding.missing),
     )
 
 
-def _is_right(holding: Holding, file: ManifestFile, meter: Meter, stop: threading.Event) -> bool:
-    digest = ContentDigest(file.size)
-    path = holding.directory / file.path
-    with clear_errors(holding.directory, f"verifying {holding.model_id}"), path.open("rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            check_cancelled(stop)
-            digest.update(chunk)
-            meter.add(len(chunk), file.path)
-    meter.finish(file.path)
-    return digest.matches(file)
+def _must_be_readable(path: Path) -> None:
+    """What only this user may not read is not damaged, and must not be repaired away."""
+    if not os.access(path, os.R_OK, effective_ids=True):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _remove_damaged(holding: Holding, model: VerifiedModel) -> None:

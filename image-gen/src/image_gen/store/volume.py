@@ -17,13 +17,16 @@ _SETS_ASIDE = {"btrfs", "ext4", "f2fs", "overlay", "tmpfs", "xfs"}
 
 @dataclass(frozen=True)
 class Mount:
-    """The file system that holds a path; `is_mount` is False when that is the root file system itself."""
+    """The file system that holds a path; `is_mount` is False when that is the root file system itself. `files_free` is
+    how many more files it can hold; None where there is no such limit, as on btrfs.
+    """
 
     path: Path
     is_mount: bool
     filesystem: str
     bytes_total: int
     bytes_free: int
+    files_free: int | None = None
 
 
 def mount_of(path: Path) -> Mount:
@@ -37,6 +40,7 @@ def mount_of(path: Path) -> Mount:
         filesystem=filesystem,
         bytes_total=room.f_blocks * room.f_frsize,
         bytes_free=room.f_bavail * room.f_frsize,
+        files_free=room.f_favail if room.f_files else None,
     )
 
 
@@ -60,22 +64,36 @@ def allocate(descriptor: int, size: int, path: Path) -> None:
         raise
 
 
-def require_room(path: Path, needed: int, what: str) -> None:
-    """Raises DISK_FULL when `needed` bytes don't fit on the file system of `path`."""
+def require_room(path: Path, needed: int, what: str, files: int = 0) -> None:
+    """Raises DISK_FULL when `needed` bytes, or so many `files`, don't fit on the file system of `path`."""
     mount = mount_of(path)
     if needed > mount.bytes_free:
         raise disk_full(path, what, needed)
+    if mount.files_free is not None and files > mount.files_free:
+        raise _out_of_inodes(mount, what, files)
 
 
 def disk_full(path: Path, what: str, needed: int | None = None) -> ImageGenError:
     """The error for a full disk, with the numbers that are known."""
     mount = mount_of(path)
+    if needed is None and mount.files_free == 0:
+        return _out_of_inodes(mount, what, None)
     need = f"needs {human(needed)} more" if needed is not None else "needs more room"
     return ImageGenError(
         "DISK_FULL",
         f"Not enough room: {what} {need}, {human(mount.bytes_free)} of {human(mount.bytes_total)} are free on "
         f"{mount.path} ({mount.filesystem}). Enlarge the volume, or free some: `image-gen status` shows the cached "
         "models, `image-gen clear --model ID` removes one, `docker system df -v` shows what else there is.",
+    )
+
+
+def _out_of_inodes(mount: Mount, what: str, needed: int | None) -> ImageGenError:
+    need = f"makes up to {needed} files" if needed is not None else "makes one more file"
+    return ImageGenError(
+        "DISK_FULL",
+        f"Not enough inodes: {what} {need}, {mount.files_free} can be made on {mount.path} "
+        f"({mount.filesystem}), though {human(mount.bytes_free)} are free. Remove small files from it (`df -i` counts "
+        "them), or use a volume that was made with more inodes.",
     )
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
+from image_gen.store.attempts import check_cancelled
 from image_gen.store.digest import ContentDigest
-from image_gen.store.http import check_cancelled
 from image_gen.store.manifest import ManifestFile
 from image_gen.store.progress import Meter
 
@@ -65,9 +66,11 @@ class Warming:
         cancel: threading.Event,
         on_read: OnRead | None = None,
         threads: int = THREADS,
+        lanes: int = 1,
     ) -> None:
+        """`lanes`: so many files are under way at once, each of which one core can hash at a time."""
         self._entries = [_entry(directory, file, hashed(file)) for file in files]
-        self._blocks = iter([(entry, index) for entry in self._entries for index in range(entry.blocks)])
+        self._blocks = _in_lanes(self._entries, lanes)
         self._meter = meter
         self._cancel = cancel
         self._stop = threading.Event()
@@ -155,6 +158,15 @@ class Warming:
             if self._on_read is not None:
                 self._on_read(read)
         self._meter.finish(entry.file.path)
+
+
+def _in_lanes(entries: list[_Open], count: int) -> Iterator[tuple[_Open, int]]:
+    """Every block: of one file after the other, or of `count` files by turns, so that all of them end together."""
+    lanes: list[list[_Open]] = [[] for _ in range(count)]
+    for entry in entries if count == 1 else sorted(entries, key=lambda entry: -entry.blocks):
+        min(lanes, key=lambda lane: sum(each.blocks for each in lane)).append(entry)
+    rows = [((entry, index) for entry in lane for index in range(entry.blocks)) for lane in lanes]
+    return (block for row in zip_longest(*rows) for block in row if block is not None)
 
 
 def reading_order(files: Iterable[ManifestFile]) -> list[ManifestFile]:

@@ -20,6 +20,7 @@ test("a stack without config has the guide's names", () => {
       target: "local",
       modelId: "stabilityai/stable-diffusion-xl-base-1.0",
       modelRevision: null,
+      vaeId: null,
       modelCache: "volume",
       port: 8000,
       bindAddress: "127.0.0.1",
@@ -43,6 +44,7 @@ describe("accepts", () => {
     ["modelId", "demo", "demo"],
     ["modelId", "runwayml/stable-diffusion-v1-5", "runwayml/stable-diffusion-v1-5"],
     ["modelRevision", "refs/pr/3", "refs/pr/3"],
+    ["vaeId", "madebyollin/sdxl-vae-fp16-fix", "madebyollin/sdxl-vae-fp16-fix"],
     ["port", "65535", 65_535],
     ["port", " 8001 ", 8001],
     ["bindAddress", "0.0.0.0", "0.0.0.0"],
@@ -60,8 +62,8 @@ describe("accepts", () => {
 describe("refuses", () => {
   const mend = "Fix: pulumi config set";
   test.each([
-    ["target", "aws", `expected local, got "aws". ${mend} target local`],
-    ["target", "", `expected local, got "". ${mend} target local`],
+    ["target", "gcp", `expected local or aws, got "gcp". ${mend} target local`],
+    ["target", "", `expected local or aws, got "". ${mend} target local`],
     [
       "modelId",
       "sdxl",
@@ -70,6 +72,7 @@ describe("refuses", () => {
     ["modelId", "a/b/c", undefined],
     ["modelId", "../etc", undefined],
     ["modelRevision", "a b", undefined],
+    ["vaeId", "fix", undefined],
     ["modelCache", "disk", `expected volume or baked, got "disk". ${mend} modelCache volume`],
     ["port", "0", `expected a whole number from 1 to 65535, got "0". ${mend} port 8000`],
     ["port", "65536", undefined],

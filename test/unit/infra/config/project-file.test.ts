@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import { AWS_KEYS } from "../../../../infra/config/aws-keys.ts";
 import { parseSettings } from "../../../../infra/config/parse.ts";
 import { ALL_KEYS } from "../../../../infra/config/schema.ts";
 import { PROJECT } from "../../../../infra/config/settings.ts";
@@ -29,17 +30,40 @@ test("Node runs the TypeScript itself, from the project's folder", () => {
   expect(project.main).toBeUndefined();
 });
 
-test("each stack's file is valid, and no two stacks share a name or a port", () => {
-  const files = readdirSync(project.stackConfigDir).filter((file) => file.endsWith(".yaml"));
-  expect(files.sort()).toEqual(["Pulumi.local-baked.yaml", "Pulumi.local.yaml"]);
-  const stacks = files.map((file) => {
-    const { config } = parse(readFileSync(`${project.stackConfigDir}/${file}`, "utf8")) as { config: object };
-    const raw = Object.entries(config).map(([key, value]) => [key.replace(`${PROJECT}:`, ""), String(value)]);
-    const parsed = parseSettings(Object.fromEntries(raw));
-    if ("problems" in parsed) throw new Error(`${file}: ${parsed.problems.join("\n")}`);
-    return parsed.settings;
-  });
+const files = readdirSync(project.stackConfigDir).filter((file) => file.endsWith(".yaml"));
+const stacks = files.map((file) => {
+  const { config } = parse(readFileSync(`${project.stackConfigDir}/${file}`, "utf8")) as { config: object };
+  const raw = Object.entries(config).map(([key, value]) => [key.replace(`${PROJECT}:`, ""), String(value)]);
+  const { "aws:region": region, ...own } = Object.fromEntries(raw) as Record<string, string>;
+  const parsed = parseSettings(own, { region });
+  if ("problems" in parsed) throw new Error(`${file}: ${parsed.problems.join("\n")}`);
+  return parsed.settings;
+});
+
+test("each stack's file is valid", () => {
+  expect(files.sort()).toEqual([
+    "Pulumi.aws-baked.yaml",
+    "Pulumi.aws-volume.yaml",
+    "Pulumi.local-baked.yaml",
+    "Pulumi.local.yaml",
+  ]);
+});
+
+test("no two stacks of this machine share a name or a port", () => {
+  const local = stacks.filter((settings) => settings.target === "local");
   for (const key of ["containerName", "volumeName", "port", "modelCache"] as const) {
-    expect(new Set(stacks.map((settings) => settings[key])).size).toBe(stacks.length);
+    expect(new Set(local.map((settings) => settings[key])).size).toBe(2);
   }
+});
+
+test("the stacks on AWS differ by where the model is, and by the tunnel's port", () => {
+  const [baked, volume] = stacks.filter((settings) => settings.target === "aws");
+  expect(baked).toEqual({ ...volume, modelCache: "baked", port: 8001 });
+});
+
+test("docs/aws.md has every key of AWS with its default", () => {
+  const rows = readFileSync("docs/aws.md", "utf8").matchAll(/^\| `(\w+)` \| (?:`([^`]+)`|empty) \|/gm);
+  const written = new Map([...rows].map(([, key, value]) => [key, value ?? ""]));
+  const known = Object.entries(AWS_KEYS).map(([key, { default: value }]) => [key, value] as const);
+  expect(Object.fromEntries(known.map(([key]) => [key, written.get(key)]))).toEqual(Object.fromEntries(known));
 });

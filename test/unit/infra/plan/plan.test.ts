@@ -83,8 +83,11 @@ describe("host", () => {
   });
 
   test("what is optional is there only when it is set", () => {
-    expect(planWith({ modelRevision: "main", hubEndpoint: "http://hub" }).host.environment).toMatchObject({
+    expect(
+      planWith({ modelRevision: "main", vaeId: "org/vae", hubEndpoint: "http://hub" }).host.environment,
+    ).toMatchObject({
       MODEL_REVISION: "main",
+      VAE_ID: "org/vae",
       HF_ENDPOINT: "http://hub",
     });
   });

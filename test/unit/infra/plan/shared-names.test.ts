@@ -50,13 +50,19 @@ test("both give the same environment; what the plan leaves out, Compose takes on
   const set = Object.entries(service.environment).filter(([, value]) => value !== null);
   const passed = Object.keys(service.environment).filter((key) => service.environment[key] === null);
   expect(Object.fromEntries(set)).toEqual(host.environment);
-  expect(passed.sort()).toEqual(["HF_ENDPOINT", "HF_TOKEN", "MODEL_REVISION"]);
+  expect(passed.sort()).toEqual(["HF_ENDPOINT", "HF_TOKEN", "MODEL_REVISION", "VAE_ID"]);
 });
 
 test("both build from the same files and arguments, and bake nothing by themselves", () => {
   expect(service.build).toEqual({
     context: image.context,
-    args: { BASE_IMAGE: image.buildArgs.BASE_IMAGE, MODEL_ID: null, MODEL_REVISION: null, HF_ENDPOINT: null },
+    args: {
+      BASE_IMAGE: image.buildArgs.BASE_IMAGE,
+      MODEL_ID: null,
+      MODEL_REVISION: null,
+      VAE_ID: null,
+      HF_ENDPOINT: null,
+    },
   });
 });
 

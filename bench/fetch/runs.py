@@ -1,4 +1,4 @@
-"""A hub on loopback with one random model, in a process of its own, and the processes that fetch from it."""
+"""A random model for the hub on loopback, and the processes that fetch it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from bench_hub import BenchHub
 
 MODEL = "bench/model"
 # Parts of a model of SDXL's shape, in hundredths of its bytes.
@@ -40,44 +39,6 @@ def write_model(folder: Path, megabytes: int) -> int:
         (folder / name / f"{name}_config.json").write_text(json.dumps({"part": name}))
     (folder / "model_index.json").write_text(json.dumps(index))
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-class BenchHub:
-    """The hub as its clients see it, and what it saw of them."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def line(self, bytes_per_second: int | None) -> None:
-        self._call("POST", "/_knobs", {"line_bytes_per_second": bytes_per_second})
-
-    def forget(self) -> None:
-        self._call("DELETE", "/_log")
-
-    def requests(self) -> list[dict[str, Any]]:
-        return list(self._call("GET", "/_log"))
-
-    def warm_up(self) -> None:
-        """Lets it hash its files, and the kernel hold them in memory."""
-        self._call("GET", f"/api/models/{MODEL}")
-
-    def _call(self, method: str, path: str, body: object = None) -> Any:
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data=data, method=method)
-        with urllib.request.urlopen(request) as response:
-            return json.load(response)
-
-
-@contextmanager
-def serving(root: Path, port_file: Path) -> Iterator[BenchHub]:
-    command = [sys.executable, "-m", "image_gen_demo.hub", "--root", str(root), "--port-file", str(port_file)]
-    with subprocess.Popen([*command, "--with-parent"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        while not port_file.exists():
-            if process.poll() is not None:
-                raise SystemExit("bench: the hub did not start")
-            time.sleep(0.02)
-        yield BenchHub(f"http://127.0.0.1:{port_file.read_text()}")
-        process.terminate()
 
 
 @dataclass(frozen=True)

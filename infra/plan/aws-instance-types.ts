@@ -1,0 +1,54 @@
+/** What a GPU instance type has. */
+export interface InstanceType {
+  readonly vcpus: number;
+  readonly gpu: string;
+  /** MiB of one GPU. */
+  readonly gpuMemoryMib: number;
+  /** What EBS sustains and what it reaches for half an hour a day, in MB/s. */
+  readonly ebsBaselineMbps: number;
+  readonly ebsMaximumMbps: number;
+  /** On demand, Linux, us-east-1; null where no price was found. */
+  readonly usdPerHour: number | null;
+}
+
+const type = (
+  vcpus: number,
+  gpu: string,
+  gpuMemoryMib: number,
+  [ebsBaselineMbps, ebsMaximumMbps]: readonly [number, number],
+  usdPerHour: number | null = null,
+): InstanceType => ({ vcpus, gpu, gpuMemoryMib, ebsBaselineMbps, ebsMaximumMbps, usdPerHour });
+
+/**
+ * Types with one NVIDIA GPU, as EC2's DescribeInstanceTypes told them in October 2026 (GpuInfo, EbsInfo.EbsOptimizedInfo).
+ * Prices are list prices as of 2025-26; see `aws-cost-plan.ts`. A type that is not here may be used: it is not judged.
+ */
+export const INSTANCE_TYPES: Readonly<Record<string, InstanceType>> = {
+  "g4dn.xlarge": type(4, "T4", 16_384, [118.75, 437.5], 0.526),
+  "g4dn.2xlarge": type(8, "T4", 16_384, [143.75, 437.5]),
+  "g4dn.4xlarge": type(16, "T4", 16_384, [593.75, 593.75]),
+  "g5.xlarge": type(4, "A10G", 22_888, [87.5, 437.5], 1.006),
+  "g5.2xlarge": type(8, "A10G", 22_888, [106.25, 437.5]),
+  "g5.4xlarge": type(16, "A10G", 22_888, [593.75, 593.75]),
+  "g6.xlarge": type(4, "L4", 22_888, [125, 625], 0.8048),
+  "g6.2xlarge": type(8, "L4", 22_888, [250, 625], 0.9776),
+  "g6.4xlarge": type(16, "L4", 22_888, [1000, 1000]),
+  "gr6.4xlarge": type(16, "L4", 22_888, [1000, 1000]),
+  "g6e.xlarge": type(4, "L40S", 45_776, [125, 625], 1.861),
+  "g6e.2xlarge": type(8, "L40S", 45_776, [250, 625]),
+  "g6e.4xlarge": type(16, "L40S", 45_776, [1000, 1000]),
+  "g7.2xlarge": type(8, "RTX PRO 4500", 32_768, [500, 1000]),
+  "g7.4xlarge": type(16, "RTX PRO 4500", 32_768, [1000, 1000]),
+  "g7e.2xlarge": type(8, "RTX PRO Server 6000", 98_304, [250, 625]),
+  "g7e.4xlarge": type(16, "RTX PRO Server 6000", 98_304, [1000, 1000]),
+  "p5.4xlarge": type(16, "H100", 81_920, [1250, 1250]),
+  // A part of an L4 each: here so that they are refused by their memory, not by their name.
+  "g6f.large": type(2, "L4", 2861, [117, 625]),
+  "g6f.xlarge": type(4, "L4", 2861, [125, 625]),
+  "g6f.2xlarge": type(8, "L4", 5722, [250, 625]),
+  "g6f.4xlarge": type(16, "L4", 11_444, [750, 750]),
+  "gr6f.4xlarge": type(16, "L4", 11_444, [1000, 1000]),
+};
+
+/** SDXL in half precision with its activations at 1024 × 1024. */
+export const LEAST_GPU_MEMORY_MIB = 12 * 1024;

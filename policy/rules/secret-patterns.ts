@@ -1,0 +1,15 @@
+/** What gives a secret away: the name that it has, or the look of it. */
+
+/** Names of variables that hold secrets. */
+export const SECRET_NAME = /(?:^|_)(?:TOKEN|PASSWORD|SECRET|API_?KEY|ACCESS_?KEY)$/i;
+
+/** Hugging Face's tokens. */
+const TOKEN = /\bhf_[A-Za-z0-9]{16,}\b/;
+
+/** AWS's access keys, and private keys. */
+const ACCESS_KEY = /\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/;
+const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----/;
+
+export function looksSecret(text: string): boolean {
+  return [TOKEN, ACCESS_KEY, PRIVATE_KEY].some((pattern) => pattern.test(text));
+}

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# What the scripts of the workflows share. In: environment variables and the checkout. Out: functions; nothing runs by
+# itself. A script never shows a secret, and works the same on anybody's machine.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+
+# A message that GitHub shows beside the job, and anybody else on stderr.
+fail() {
+  if [ -n "${GITHUB_ACTIONS:-}" ]; then printf '::error::%s\n' "$1"; else printf '%s\n' "$1" >&2; fi
+  exit 1
+}
+
+# need NAME HINT: the variable must be there. Its value is not shown.
+need() { [ -n "${!1:-}" ] || fail "$1: expected a value, got nothing. Fix: $2"; }
+
+# The stack must have been made: a workflow that makes one would build a second house for a misspelt name.
+need_stack() {
+  need IMAGEGEN_STACK "set the variable IMAGEGEN_STACK of the repository, say to aws-volume"
+  need PULUMI_BACKEND_URL "set the variable PULUMI_BACKEND_URL of the repository, say to s3://<bucket>"
+  pulumi stack ls --json 2>/dev/null | grep -q "\"name\": *\"\(organization/[^\"]*/\)\?$IMAGEGEN_STACK\"" ||
+    fail "IMAGEGEN_STACK: expected a stack of this state, got $IMAGEGEN_STACK. Fix: pulumi stack init $IMAGEGEN_STACK"
+}
+
+# Everything that Pulumi is asked by a workflow: no question, no colour, no moving lines, the policy pack in force.
+ask_pulumi() {
+  local command=$1
+  shift
+  pulumi "$command" --stack "$IMAGEGEN_STACK" --non-interactive --color never "$@"
+}
+
+# report TITLE FILE: the end of a text for people, as Markdown; GitHub takes 65 536 characters, and the end says most.
+report() {
+  local text
+  text=$(tail -c 60000 "$2")
+  # Four backticks, since the text may have three.
+  local fence='````'
+  printf '### %s\n\n%stext\n%s\n%s\n' "$1" "$fence" "$text" "$fence"
+}

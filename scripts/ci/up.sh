@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Updates the stack, with the policy pack in force. It is done when the service has made a picture, and fails with the reason
+# when it does not. Nothing is tried again: the next run goes on where this one ended.
+set -euo pipefail
+# shellcheck source=scripts/ci/common.sh
+source "$(dirname "$0")/common.sh"
+
+need_stack
+ask_pulumi up --yes --policy-pack policy --suppress-progress

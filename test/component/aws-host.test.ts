@@ -1,0 +1,174 @@
+import { gunzipSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { IMAGE, inputsOf, runStack } from "../support/aws-program.ts";
+import { ALB, awsPlanWith } from "../support/aws-settings.ts";
+import { known } from "../support/outputs.ts";
+import { theOnly } from "../support/program.ts";
+
+const INSTANCE = "aws:ec2/instance:Instance";
+const ATTACHMENT = "aws:ec2/volumeAttachment:VolumeAttachment";
+const PARAMETER = "aws:ssm/parameter:Parameter";
+const GROUP = "aws:autoscaling/group:Group";
+const TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate";
+const ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm";
+const TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms";
+const REBOOT = "arn:aws:automate:us-east-1:ec2:reboot";
+
+/** Many tests look at one stack: it is run once. */
+const runs = new Map<string, ReturnType<typeof runStack>>();
+async function stackWith(raw: Record<string, string> = {}) {
+  const key = JSON.stringify(raw);
+  const run = runs.get(key) ?? runStack(awsPlanWith(raw));
+  runs.set(key, run);
+  return run;
+}
+
+test("what to run stands in a parameter, with the image by digest", async () => {
+  const { resources, result } = await stackWith();
+  const { inputs } = theOnly(resources, PARAMETER);
+  expect(inputs).toMatchObject({ name: "/imagegen/prod/deployment", type: "String" });
+  // The provider's package takes every parameter's value for a secret.
+  const { secret } = inputs.value as { secret: string };
+  const deployment = JSON.parse(secret) as { id: string; image: string };
+  expect(deployment).toMatchObject({ schema: 1, image: IMAGE.imageReference, container: "image-game-image-gen" });
+  expect(await known(result.host.deploymentId)).toBe(deployment.id);
+  expect(await known(result.host.instanceId)).toBe("image-gen-instance-id");
+});
+
+test("the host has its own log group, kept as long as config says", async () => {
+  const { resources } = await stackWith({ logRetentionDays: "7" });
+  expect(theOnly(resources, "aws:cloudwatch/logGroup:LogGroup").inputs).toEqual({
+    name: "/imagegen/prod",
+    retentionInDays: 7,
+  });
+});
+
+describe("who may come in", () => {
+  const ingress = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule";
+
+  test("nobody", async () => {
+    const { resources } = await stackWith();
+    expect(resources.filter(({ type }) => type === ingress)).toEqual([]);
+    const groups = inputsOf(resources, "aws:ec2/securityGroup:SecurityGroup");
+    expect(groups).toEqual({
+      "image-gen-host": { vpcId: "image-gen-vpc-id", description: "image-gen host of prod: no way in" },
+    });
+  });
+
+  test("the load balancer alone, to the service alone", async () => {
+    const { resources } = await stackWith(ALB);
+    expect(inputsOf(resources, ingress)["image-gen-host-in"]).toEqual({
+      securityGroupId: "image-gen-host-id",
+      referencedSecurityGroupId: "image-gen-alb-id",
+      ipProtocol: "tcp",
+      fromPort: 8000,
+      toPort: 8000,
+    });
+    expect(theOnly(resources, "aws:lb/targetGroupAttachment:TargetGroupAttachment").inputs).toEqual({
+      targetGroupArn: "arn:target",
+      targetId: "image-gen-instance-id",
+    });
+  });
+});
+
+describe("alarms", () => {
+  test("each way to fail has one; EC2's own watch the instance, the others the stack", async () => {
+    const alarms = inputsOf((await stackWith({ alarmTopicArn: TOPIC })).resources, ALARM);
+    const seen = Object.entries(alarms).map(([name, { namespace, metricName, dimensions }]) => [
+      name.replace("image-gen-", ""),
+      namespace,
+      metricName,
+      dimensions,
+    ]);
+    const instance = { InstanceId: "image-gen-instance-id" };
+    const stack = { Stack: "prod" };
+    expect(seen.sort()).toEqual([
+      ["data-full", "ImageGen", "DataUsedPercent", stack],
+      ["ebs-status", "AWS/EC2", "StatusCheckFailed_AttachedEBS", instance],
+      ["gpu-lost", "ImageGen", "GpuLost", stack],
+      ["gpu-xid", "ImageGen", "XidErrors", stack],
+      ["instance-status", "AWS/EC2", "StatusCheckFailed_Instance", instance],
+      ["system-status", "AWS/EC2", "StatusCheckFailed_System", instance],
+      ["unhealthy", "ImageGen", "Unhealthy", stack],
+      ["volume-lost", "ImageGen", "VolumeLost", stack],
+    ]);
+    const actions = Object.values(alarms).flatMap(({ alarmActions }) => alarmActions as string[]);
+    expect([...new Set(actions)].sort()).toEqual([REBOOT, TOPIC]);
+    expect(alarms["image-gen-instance-status"]?.alarmActions).toEqual([REBOOT, TOPIC]);
+  });
+
+  test("no instance of a group is rebooted: the group replaces it", async () => {
+    const alarms = inputsOf((await stackWith({ selfHealing: "true" })).resources, ALARM);
+    expect(alarms["image-gen-instance-status"]).toMatchObject({
+      alarmActions: [],
+      dimensions: { AutoScalingGroupName: "group" },
+    });
+  });
+});
+
+describe("self-healing", () => {
+  test("is a group of one, of any type of the list, that never holds two hosts", async () => {
+    const { resources, result } = await stackWith({ selfHealing: "true" });
+    expect(resources.filter(({ type }) => type === INSTANCE || type === ATTACHMENT)).toEqual([]);
+    expect(theOnly(resources, GROUP).inputs).toMatchObject({
+      minSize: 1,
+      maxSize: 1,
+      desiredCapacity: 1,
+      vpcZoneIdentifiers: ["image-gen-subnet-id"],
+      instanceMaintenancePolicy: { minHealthyPercentage: 0, maxHealthyPercentage: 100 },
+      instanceRefresh: { strategy: "Rolling", preferences: { minHealthyPercentage: 0 } },
+      mixedInstancesPolicy: {
+        instancesDistribution: { onDemandPercentageAboveBaseCapacity: 100 },
+        launchTemplate: {
+          launchTemplateSpecification: { launchTemplateId: "image-gen-template-id", version: "3" },
+          overrides: [{ instanceType: "g6.xlarge" }, { instanceType: "g5.xlarge" }, { instanceType: "g4dn.xlarge" }],
+        },
+      },
+    });
+    expect(await known(result.host.instanceId)).toBeNull();
+  });
+
+  test("starts the same host, which takes the volume itself", async () => {
+    const { resources } = await stackWith({ selfHealing: "true" });
+    const { inputs, options } = theOnly(resources, TEMPLATE);
+    const plain = theOnly((await stackWith()).resources, INSTANCE).inputs;
+    expect(inputs.metadataOptions).toEqual(plain.metadataOptions);
+    expect(inputs.blockDeviceMappings).toEqual([
+      {
+        deviceName: "/dev/xvda",
+        ebs: {
+          volumeType: "gp3",
+          volumeSize: 60,
+          iops: 3000,
+          throughput: 500,
+          encrypted: "true",
+          deleteOnTermination: "true",
+        },
+      },
+    ]);
+    expect(gunzipSync(Buffer.from(inputs.userData as string, "base64")).toString()).toContain(
+      "IMAGE_GEN_SELF_ATTACH=1",
+    );
+    expect(options.ignoreChanges).toEqual(["imageId"]);
+  });
+
+  test("is behind the load balancer by itself", async () => {
+    const { resources } = await stackWith({ ...ALB, selfHealing: "true" });
+    expect(theOnly(resources, GROUP).inputs.targetGroupArns).toEqual(["arn:target"]);
+    expect(resources.filter(({ type }) => type.includes("targetGroupAttachment"))).toEqual([]);
+  });
+});
+
+describe("roles", () => {
+  test("a mirror has a role of its own, which only the host may take", async () => {
+    const { resources } = await stackWith({ modelMirror: "s3://bucket/models" });
+    const roles = inputsOf(resources, "aws:iam/role:Role");
+    expect(Object.keys(roles)).toEqual(["image-gen-host", "image-gen-mirror"]);
+    expect(JSON.parse(roles["image-gen-mirror"]?.assumeRolePolicy as string)).toMatchObject({
+      Statement: [{ Principal: { AWS: "arn:aws:iam::1:role/r" }, Action: "sts:AssumeRole" }],
+    });
+    const policies = inputsOf(resources, "aws:iam/rolePolicy:RolePolicy");
+    expect(policies["image-gen-host"]?.policy).toContain('"Sid":"Mirror"');
+    expect(policies["image-gen-mirror"]?.policy).toContain("arn:aws:s3:::bucket/models/*");
+  });
+});

@@ -1,0 +1,114 @@
+/** `imagegen up` of a stack in AWS, under the real engine: hosts that can't be had, and what is kept of that. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { upInAws } from "../../cli/aws/up.ts";
+import { pathsOf } from "../../cli/paths.ts";
+import { progressTo } from "../../cli/progress.ts";
+import { qualify } from "../../cli/stack-config.ts";
+import { StackFiles } from "../../cli/stack-files.ts";
+import { AwsApi } from "../support/aws-api/aws-api.ts";
+import { Operator } from "../support/aws-api/operator.ts";
+import { AwsDouble } from "../support/aws-double/index.ts";
+import { missingForAws } from "../support/aws-double/needs.ts";
+
+const missing = await missingForAws();
+if (missing) console.warn(`LEFT OUT: imagegen up in AWS: ${missing}`);
+
+describe.skipIf(missing !== undefined)("imagegen up in AWS", () => {
+  let double: AwsDouble;
+  let api: AwsApi;
+  let operator: Operator;
+
+  beforeAll(async () => {
+    double = await AwsDouble.start();
+    // Its own parameters, which its hosts write; moto's types and offers.
+    api = await AwsApi.start({ parameters: double.environment.AWS_ENDPOINT_URL ?? "" });
+    api.quotas.set("L-DB2E81BA", 64);
+    operator = new Operator(api, double.environment);
+  });
+
+  afterAll(async () => {
+    operator.remove();
+    api.stop();
+    await double.stop();
+  });
+
+  const launches = () => double.cloud.story().filter((line) => line.startsWith("RunInstances host"));
+
+  test("nothing of the list can be had: one line for each, and soon", async () => {
+    double.cloud.knobs = { ...double.cloud.knobs, noCapacity: () => true };
+    const { stderr, exitCode } = await operator.imagegen("up", "--no-picture");
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /AWS has no g6\.xlarge \(on demand\).*InsufficientInstanceCapacity.*Next: g5\.xlarge \(on-demand\)/,
+    );
+    expect(stderr).toMatch(/AWS has no g5\.xlarge .*Next: g4dn\.xlarge/);
+    expect(stderr).toMatch(/^imagegen: No host: AWS has no g4dn\.xlarge .*Fix: .*move-az/m);
+    expect(launches()).toEqual([]);
+    expect(double.cloud.silentSeconds).toBeLessThan(600);
+  });
+
+  test("the next type serves, and is written into the stack's config", async () => {
+    double.cloud.knobs = { ...double.cloud.knobs, noCapacity: ({ type }) => type === "g6.xlarge" };
+    const { stdout, stderr, exitCode } = await operator.imagegen("up", "--no-picture", "--json");
+    expect([exitCode, stderr]).toEqual([0, expect.stringContaining("Next: g5.xlarge")]);
+    expect(JSON.parse(stdout)).toMatchObject({ instanceType: "g5.xlarge", pinned: { instanceType: "g5.xlarge" } });
+    expect(operator.stackFile()).toContain("Picture-Perfect-Challenge:instanceType: g5.xlarge\n");
+    expect(launches()).toHaveLength(1);
+  });
+
+  test("the next up asks for the same host, and makes nothing anew", async () => {
+    double.cloud.knobs = { ...double.cloud.knobs, noCapacity: () => false };
+    const mark = double.cloud.calls.length;
+    const { stdout, exitCode } = await operator.imagegen("up", "--no-picture", "--json");
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ instanceType: "g5.xlarge", pinned: {} });
+    expect(double.cloud.story(mark)).toEqual([]);
+  });
+
+  test("a move lets go of a volume that is protected: it stays, and a copy of it serves", async () => {
+    const volumes = () => double.cloud.all("aws:ebs/volume:Volume").map(({ id }) => id);
+    const [before = "", ...others] = volumes();
+    expect(others).toEqual([]);
+    const files = new StackFiles(pathsOf(operator.directory), "aws-volume");
+    const moved = {
+      availabilityZone: "us-east-1b",
+      volumeSnapshotId: double.snapshotOf(before),
+      volumeGeneration: "2",
+    };
+    files.pin(Object.fromEntries(Object.entries(moved).map(([key, value]) => [qualify(key), value])));
+    // Without the move it is refused: the volume is protected.
+    const refused = await operator.imagegen("up", "--no-picture");
+    expect([refused.exitCode, refused.stderr]).toEqual([1, expect.stringMatching(/protect/)]);
+    Object.assign(process.env, double.environment, api.environment);
+    const progress = progressTo({ write: () => true });
+    const context = {
+      paths: pathsOf(operator.directory),
+      files,
+      progress,
+      json: false,
+      signal: new AbortController().signal,
+    };
+    await upInAws(context, { startStopped: false, letGo: [before] });
+    expect(volumes()).toHaveLength(2);
+    expect(volumes()).toContain(before);
+    expect(double.cloud.broken).toEqual([]);
+  });
+
+  test("a quota with room for none is said before anything is made", async () => {
+    api.quotas.set("L-DB2E81BA", 0);
+    const mark = double.cloud.calls.length;
+    const { stderr, exitCode } = await operator.imagegen("up", "--no-picture");
+    expect(exitCode).toBe(5);
+    expect(stderr).toMatch(/no room for one\. Fix: aws service-quotas request-service-quota-increase/);
+    expect(double.cloud.story(mark)).toEqual([]);
+  });
+
+  test("down takes the host and leaves the protected volumes, without an error", async () => {
+    const kept = double.cloud.all("aws:ebs/volume:Volume").map(({ id }) => id);
+    const { stderr, exitCode } = await operator.imagegen("down", "--yes");
+    expect([exitCode, stderr]).toEqual([0, expect.stringContaining("Removing the stack aws-volume")]);
+    expect(double.cloud.all("aws:ec2/instance:Instance")).toEqual([]);
+    expect(double.cloud.all("aws:ebs/volume:Volume").map(({ id }) => id)).toEqual(kept);
+    expect(double.cloud.broken).toEqual([]);
+  });
+});

@@ -1,0 +1,169 @@
+/** A stack on AWS from its first deploy to its end: the stack files as they are, failures and what mends them, and the data at each end. */
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Cloud } from "../support/aws-double/cloud.ts";
+import { text } from "../support/aws-double/kind.ts";
+import { AwsSetting, awsTests } from "./aws-setting.ts";
+import { failed, succeeded } from "./aws-stack.ts";
+import { Observer } from "./aws-story.ts";
+
+const setting = new AwsSetting();
+const VOLUME = "aws:ebs/volume:Volume";
+const INSTANCE = "aws:ec2/instance:Instance";
+const PATIENT = new Cloud().knobs;
+
+await awsTests("a stack on AWS", setting, () => {
+  let observer: Observer;
+
+  beforeEach(() => {
+    observer = new Observer(setting.double);
+    observer.next();
+  });
+
+  afterEach(() => {
+    setting.double.cloud.knobs = PATIENT;
+    setting.double.cloud.silentSeconds = 0;
+    setting.double.hosts.behave({});
+    expect(setting.double.cloud.broken).toEqual([]);
+  });
+
+  const volumes = () => setting.double.cloud.all(VOLUME);
+  const hosts = () => setting.double.cloud.all(INSTANCE);
+
+  describe.each(["aws-volume", "aws-baked"])("of stacks/Pulumi.%s.yaml as it is", (name) => {
+    test("is previewed in time, deployed, and then has nothing to change", async () => {
+      const stack = await setting.existing(name);
+      // A machine with other things to do takes longer, but not more.
+      const preview = succeeded(await stack.preview());
+      expect(preview.cpuSeconds).toBeGreaterThan(1);
+      expect(Math.min(preview.seconds, preview.cpuSeconds)).toBeLessThan(8);
+      succeeded(await stack.up());
+      expect(observer.next().inOrder.slice(-2)).toEqual([
+        expect.stringMatching(/^RunInstances /),
+        expect.stringMatching(/^AttachVolume /),
+      ]);
+      expect(succeeded(await stack.up()).changes).toEqual([]);
+    });
+  });
+
+  test("goes on where it was cut short", async () => {
+    const stack = await setting.stack("resumed", { target: "aws" });
+    const before = hosts().length;
+    setting.double.cloud.knobs = { ...PATIENT, failNext: ["aws:ec2/volumeAttachment:VolumeAttachment"] };
+    expect(failed(await stack.up())).toContain("RequestTimeout");
+    succeeded(await stack.up());
+    expect(hosts().length).toBe(before + 1);
+  });
+
+  test("comes up where AWS takes its time to know what it was told", async () => {
+    const stack = await setting.stack("slow", { target: "aws" });
+    setting.double.cloud.knobs = { ...PATIENT, lag: 2, staleReads: 2 };
+    succeeded(await stack.up());
+  });
+
+  test("has nothing to change when Amazon releases a newer image, nor after a look at what is there", async () => {
+    const stack = await setting.stack("released", { target: "aws" });
+    succeeded(await stack.up());
+    const newest = [...PATIENT.released.keys()].map((name) => [name, "ami-0ca77a28d8801702b"] as const);
+    setting.double.cloud.knobs = { ...PATIENT, released: new Map(newest) };
+    expect(succeeded(await stack.up()).changes).toEqual([]);
+    expect(succeeded(await stack.refresh()).changes).toEqual([]);
+    expect(succeeded(await stack.up()).changes).toEqual([]);
+  });
+
+  test("without capacity or quota says so in one line, soon, and keeps the old host at work", async () => {
+    const stack = await setting.stack("refused", { target: "aws" });
+    succeeded(await stack.up());
+    const old = hosts().at(-1);
+    stack.change({ instanceType: "g5.xlarge" });
+
+    setting.double.cloud.knobs = { ...PATIENT, noCapacity: () => true };
+    const capacity = failed(await stack.up());
+    expect(capacity).toMatch(/error: No host: EC2 has no g5\.xlarge \(on-demand\) in this zone now\. Fix: /);
+    expect(setting.double.cloud.silentSeconds).toBeLessThan(60);
+
+    setting.double.cloud.knobs = { ...PATIENT, vcpuQuota: 4 * hosts().length };
+    const quota = failed(await stack.up());
+    expect(quota).toMatch(/error: No host: the account's quota for GPU instances \(L-DB2E81BA\) is too small/);
+
+    expect(hosts().at(-1)?.id).toBe(old?.id);
+    expect(text(old?.props.instanceState)).toBe("running");
+    expect(observer.next().inOrder.filter((line) => /Stop|Detach/.test(line))).toEqual([]);
+
+    // The mend that the line names: one host's quota is enough when the old one goes first.
+    stack.change({ replacement: "delete-first" });
+    succeeded(await stack.up());
+  });
+
+  test("whose service fails says why, and says it again, until it is mended", async () => {
+    const stack = await setting.stack("failing", { target: "aws" });
+    setting.double.hosts.behave({ kind: "failing", error: "the weights are damaged" });
+    expect(failed(await stack.up())).toMatch(/is not ready: .*the weights are damaged/);
+    expect(failed(await stack.up())).toMatch(/is not ready: .*the weights are damaged/);
+    setting.double.hosts.behave({});
+    expect(succeeded(await stack.up()).changes).toEqual([]);
+  });
+
+  test("whose host never says a word is given up in time", async () => {
+    const stack = await setting.stack("silent", { target: "aws", readyTimeoutSeconds: "10" });
+    setting.double.hosts.behave({ kind: "silent" });
+    const run = await stack.up();
+    expect(failed(run)).toContain("is not ready");
+    expect(run.seconds).toBeLessThan(60);
+  });
+
+  test("refuses another zone than its volume's, and touches nothing", async () => {
+    const stack = await setting.stack("zone", { target: "aws" });
+    succeeded(await stack.up());
+    observer.next();
+    stack.change({ availabilityZone: "us-east-1b" });
+    expect(failed(await stack.up())).toMatch(
+      /availabilityZone: expected us-east-1a, .* got us-east-1b\. Fix: imagegen move-az/,
+    );
+    expect(observer.next().inOrder).toEqual([]);
+  });
+
+  test("that is destroyed leaves its volume, which another one takes over with all that is on it", async () => {
+    const stack = await setting.stack("retained", { target: "aws" });
+    const { outputs } = succeeded(await stack.up());
+    const id = String(outputs.volumeId);
+    const bytes = observer.bytesOf(id);
+    observer.next();
+    expect(failed(await stack.destroy())).toContain("because it is protected");
+    expect(observer.next().inOrder).toEqual([
+      "StopInstances old",
+      expect.stringMatching(/^DetachVolume /),
+      "TerminateInstances old",
+    ]);
+    expect(volumes().map((volume) => volume.id)).toContain(id);
+
+    // Deployed once more it is its own again; then it is given away.
+    expect(succeeded(await stack.up()).outputs.volumeId).toBe(id);
+    expect(observer.bytesOf(id)).toBe(bytes);
+    succeeded(await stack.destroy("--exclude-protected"));
+
+    const next = await setting.stack("adopted", { target: "aws", volumeId: id });
+    expect(succeeded(await next.up()).outputs.volumeId).toBe(id);
+    expect(observer.bytesOf(id)).toBe(bytes);
+    expect(succeeded(await next.up()).changes).toEqual([]);
+    succeeded(await next.destroy());
+    expect(observer.bytesOf(id)).toBe(bytes);
+  });
+
+  test.each([
+    ["snapshot", ["CreateSnapshot", "DeleteVolume"]],
+    ["delete", ["DeleteVolume"]],
+  ])("that is destroyed with onDestroy %s does so", async (onDestroy, ends) => {
+    const stack = await setting.stack(onDestroy, { target: "aws", onDestroy });
+    const { outputs } = succeeded(await stack.up());
+    observer.next();
+    succeeded(await stack.destroy());
+    const { inOrder } = observer.next();
+    expect(inOrder.map((line) => line.split(" ")[0])).toEqual([
+      "StopInstances",
+      "DetachVolume",
+      "TerminateInstances",
+      ...ends,
+    ]);
+    expect(volumes().map(({ id }) => id)).not.toContain(outputs.volumeId);
+  });
+});

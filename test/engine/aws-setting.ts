@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, describe } from "vitest";
+import { AwsDouble } from "../support/aws-double/index.ts";
+import { missingForAws } from "../support/aws-double/needs.ts";
+import { TestProject } from "../support/engine.ts";
+import { AwsStack, type Config } from "./aws-stack.ts";
+
+/** A double of AWS, and a project whose every command talks to it. */
+export class AwsSetting {
+  readonly #program: string | undefined;
+  #double: AwsDouble | undefined;
+  #project: TestProject | undefined;
+
+  /** `program`: instead of the checkout's, the one in this folder. */
+  constructor(program?: string) {
+    this.#program = program;
+  }
+
+  get double(): AwsDouble {
+    if (!this.#double) throw new Error("the double is started by beforeAll");
+    return this.#double;
+  }
+
+  get project(): TestProject {
+    if (!this.#project) throw new Error("the project is made by beforeAll");
+    return this.#project;
+  }
+
+  async prepare(): Promise<void> {
+    this.#double = await AwsDouble.start();
+    this.#project = new TestProject("image-gen", this.#program);
+    this.#double.serve(this.#project.directory);
+  }
+
+  /** A stack with this config of the project's, and a region. */
+  async stack(name: string, config: Config = {}): Promise<AwsStack> {
+    const stack = await this.existing(name);
+    stack.change(config);
+    stack.write({ "aws:region": "us-east-1" });
+    return stack;
+  }
+
+  /** A stack whose file is there, as it is. */
+  async existing(name: string): Promise<AwsStack> {
+    const { directory, environment } = this.project;
+    const place = { directory, stacks: this.#program ? "." : "stacks" };
+    return AwsStack.init({ ...place, environment: { ...environment, ...this.double.environment } }, name);
+  }
+
+  async remove(): Promise<void> {
+    await this.#double?.stop();
+    this.#project?.remove();
+  }
+}
+
+/** A group of tests with the real engine and the double; on a machine without an engine it is skipped, and says why. */
+export async function awsTests(title: string, setting: AwsSetting, tests: () => void): Promise<void> {
+  const missing = await missingForAws();
+  if (missing) console.warn(`LEFT OUT: ${title}: ${missing}`);
+  describe.skipIf(missing !== undefined)(title, () => {
+    beforeAll(async () => setting.prepare());
+    afterAll(async () => setting.remove());
+    tests();
+  });
+}

@@ -1,0 +1,25 @@
+/** Every kind of resource that this AWS knows; any other is refused by name. */
+import type { Kind } from "../kind.ts";
+import { ATTACHMENTS } from "./attachment.ts";
+import { BALANCING } from "./balancing.ts";
+import { IDENTITY } from "./identity.ts";
+import { INSTANCES } from "./instance.ts";
+import { NETWORK } from "./network.ts";
+import { PARAMETERS } from "./parameters.ts";
+import { REGISTRY } from "./registry.ts";
+import { SCALING } from "./scaling.ts";
+import { STORAGE } from "./volume.ts";
+import { WATCHING } from "./watching.ts";
+
+export const KINDS: readonly Kind[] = [
+  ...NETWORK,
+  ...IDENTITY,
+  ...STORAGE,
+  ...INSTANCES,
+  ...ATTACHMENTS,
+  ...REGISTRY,
+  ...PARAMETERS,
+  ...WATCHING,
+  ...BALANCING,
+  ...SCALING,
+];

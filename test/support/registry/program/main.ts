@@ -1,0 +1,23 @@
+/** The image stage by itself, against a registry that is not ECR. In: the stack's config, and the registry's account. */
+import { showBuildHistory } from "../../../../infra/build-history.ts";
+import { loadConfig } from "../../../../infra/config/load.ts";
+import { PushedImage } from "../../../../infra/image/pushed-image.ts";
+import { planImage } from "../../../../infra/plan/image-plan.ts";
+import { planRegistryImage } from "../../../../infra/plan/registry-image-plan.ts";
+import type { Target } from "./target.ts";
+
+const { settings, hfToken } = loadConfig();
+if (settings.target !== "local") throw new Error("the ring's stack has no target of its own");
+const { repositoryUrl, builder, sbomGenerator, ...registry } = JSON.parse(
+  process.env.IMAGEGEN_TEST_TARGET ?? "",
+) as Target;
+const plan = planRegistryImage(planImage(settings), {
+  builder,
+  platform: "linux/amd64",
+  kmsKeyArn: null,
+  retain: true,
+  sbomGenerator,
+});
+
+const onError = showBuildHistory(plan);
+export const { imageReference } = new PushedImage("image-gen", { plan, repositoryUrl, registry, hfToken, onError });

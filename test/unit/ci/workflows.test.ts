@@ -1,0 +1,104 @@
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+
+interface Step {
+  readonly uses?: string;
+  readonly run?: string;
+  readonly with?: Readonly<Record<string, unknown>>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+interface Job {
+  readonly uses?: string;
+  readonly needs?: string;
+  readonly permissions?: Readonly<Record<string, string>>;
+  readonly environment?: string;
+  readonly concurrency?: { readonly group: string; readonly "cancel-in-progress": unknown };
+  readonly steps?: readonly Step[];
+  readonly "timeout-minutes"?: number;
+}
+
+interface Workflow {
+  readonly on: Readonly<Record<string, unknown>>;
+  readonly permissions?: Readonly<Record<string, string>>;
+  readonly concurrency?: { readonly group: string };
+  readonly jobs: Readonly<Record<string, Job>>;
+}
+
+const FOLDER = ".github/workflows";
+const FILES = ["check.yml", "deploy.yml", "drift.yml", "preview.yml"];
+const text = (file: string) => readFileSync(`${FOLDER}/${file}`, "utf8");
+const read = (file: string) => parse(text(file)) as Workflow;
+const jobs = (file: string): Job[] => Object.values(read(file).jobs);
+const steps = (file: string): Step[] => jobs(file).flatMap((job) => job.steps ?? []);
+
+test("these are all workflows", () => {
+  expect(readdirSync(FOLDER).sort()).toEqual(FILES);
+});
+
+describe.each(FILES)("%s", (file) => {
+  test("runs scripts of the checkout and nothing else", () => {
+    const runs = steps(file).flatMap(({ run }) => run ?? []);
+    if (file === "check.yml") expect(runs).toContain("scripts/ci/test.sh");
+    for (const run of runs) {
+      // One command, no expression: what a pull request's title says is never a shell's to read.
+      expect(run).toMatch(/^scripts\/ci\/[a-z]+\.sh(?: [\w./-]+)?$/);
+      accessSync(String(run.split(" ")[0]), constants.X_OK);
+    }
+  });
+
+  test("pins every action by commit, and says which version that is", () => {
+    const uses = [...text(file).matchAll(/uses: (\S+)(.*)/g)].map(([, action = "", comment = ""]) => [action, comment]);
+    expect(uses.length).toBeGreaterThan(0);
+    for (const [action, comment] of uses) {
+      if (action?.startsWith("./")) expect(existsSync(action)).toBe(true);
+      else expect(`${action}${comment}`).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+    }
+  });
+
+  test("says what its token may do, and that is little", () => {
+    const { permissions, jobs } = read(file);
+    const granted = [permissions, ...Object.values(jobs).map((job) => job.permissions)];
+    expect(permissions).toBeDefined();
+    const all = granted.flatMap((grant) => Object.entries(grant ?? {}));
+    for (const [scope, access] of all) {
+      if (access !== "read") expect(["id-token", "pull-requests"]).toContain(scope);
+    }
+  });
+
+  test("ends by itself, and leaves no log-in behind", () => {
+    for (const job of jobs(file)) if (job.steps) expect(job["timeout-minutes"]).toBeLessThanOrEqual(180);
+    const checkouts = steps(file).filter(({ uses }) => uses?.startsWith("actions/checkout@"));
+    for (const { with: given } of checkouts) expect(given?.["persist-credentials"]).toBe(false);
+  });
+
+  test("gives secrets to the one step that needs them", () => {
+    const whole = text(file).match(/secrets\./g)?.length ?? 0;
+    const inSteps = steps(file).flatMap(({ env }) =>
+      Object.values(env ?? {}).filter((value) => value.includes("secrets.")),
+    );
+    expect(inSteps).toHaveLength(whole);
+  });
+});
+
+test("one update of a stack runs at a time, after the checks and an approval, and is never stopped half-way", () => {
+  const { up, check } = read("deploy.yml").jobs;
+  expect(check?.uses).toBe("./.github/workflows/check.yml");
+  expect(up).toMatchObject({ needs: "check", environment: "production" });
+  expect(up?.concurrency?.group).toContain("vars.IMAGEGEN_STACK");
+  expect(up?.concurrency?.["cancel-in-progress"]).toBe(false);
+  expect(Object.keys(read("deploy.yml").on).sort()).toEqual(["push", "workflow_dispatch"]);
+});
+
+test("a preview and a look for drift are given another role than an update", () => {
+  for (const file of ["preview.yml", "drift.yml"])
+    expect(jobs(file).map((job) => job.environment)).toEqual(["preview"]);
+  expect(text("preview.yml")).toContain("head.repo.full_name == github.repository");
+  for (const file of FILES) expect(text(file)).not.toContain("pull_request_target");
+});
+
+test("drift is looked for every day", () => {
+  const [{ cron }] = read("drift.yml").on.schedule as [{ cron: string }];
+  expect(cron).toMatch(/^\d+ \d+ \* \* \*$/);
+});

@@ -1,0 +1,311 @@
+import { describe, expect, test } from "vitest";
+import { cudaIn, driverFor } from "../../../../cli/aws/doctor/drivers.ts";
+import type { AwsFacts } from "../../../../cli/aws/doctor/facts.ts";
+import { judgeAws } from "../../../../cli/aws/doctor/judge.ts";
+import type { Host, TypeFacts } from "../../../../cli/aws/ec2-facts.ts";
+import type { ReadyRecord } from "../../../../cli/aws/record.ts";
+
+const known = <T>(value: T) => ({ known: true, value }) as const;
+const denied = { known: false, why: "AWS does not allow it to these credentials (ec2:DescribeX)" } as const;
+const now = Date.parse("2026-11-22T12:00:00Z");
+const type = (changes: Partial<TypeFacts> = {}): TypeFacts => ({
+  type: "g6.xlarge",
+  vcpus: 4,
+  gpuMemoryMib: 22_888,
+  ebsBaselineMbps: 125,
+  ebsMaximumMbps: 625,
+  markets: ["on-demand", "spot"],
+  ...changes,
+});
+const host: Host = {
+  id: "i-1",
+  type: "g6.xlarge",
+  state: "running",
+  market: "on-demand",
+  zone: "us-east-1a",
+  ami: "ami-1",
+  launchedAt: "2026-11-22T10:00:00.000Z",
+  reason: "",
+};
+const volume = { id: "vol-1", state: "in-use", zone: "us-east-1a", sizeGb: 50, attachedTo: "i-1", madeFrom: null };
+const record: ReadyRecord = {
+  schema: 1,
+  deployment: "d",
+  instance: "i-1",
+  at: "2026-11-22T11:59:30Z",
+  phase: "ready",
+  ready: null,
+  error: null,
+  log: [],
+};
+const healthy: AwsFacts = {
+  stack: "aws-volume",
+  region: "us-east-1",
+  wishes: {
+    instanceTypes: ["g6.xlarge"],
+    instanceType: null,
+    capacity: "on-demand",
+    market: null,
+    availabilityZone: "us-east-1a",
+    replacement: "create-first",
+    ami: "ecs-gpu-al2023",
+    amiId: null,
+    access: "ssm",
+    volumeThroughputMb: 300,
+    gpuMemoryMib: 12_288,
+    rootSizeGb: 60,
+    rootNeededGb: 60,
+  },
+  attempts: [{ type: "g6.xlarge", market: "on-demand" }],
+  caller: { ok: true, account: "1", arn: "arn:aws:iam::1:user/x" },
+  types: known([type()]),
+  offerings: known({ "g6.xlarge": ["us-east-1a", "us-east-1b"] }),
+  quotas: [{ name: "G", code: "L-DB2E81BA", market: "on-demand", limit: known(8), used: known(4) }],
+  host: known(host),
+  volume: known(volume),
+  record: known(record),
+  cuda: "13.2",
+  driver: { fits: true, driver: 580, needed: 580, seen: "today" },
+  buildx: true,
+  tools: { aws: true, plugin: true },
+  now,
+};
+const wish = (changes: Partial<AwsFacts["wishes"]>) => ({ wishes: { ...healthy.wishes, ...changes } });
+const quota = (limit: number, used: number, changes: Partial<AwsFacts> = {}) => ({
+  ...changes,
+  quotas: [{ ...healthy.quotas[0], limit: known(limit), used: known(used) }] as AwsFacts["quotas"],
+});
+const noHost: Partial<AwsFacts> = { host: known(undefined), volume: known(undefined), record: known(null) };
+
+test("a stack that runs has nothing but ok", () => {
+  const findings = judgeAws(healthy);
+  expect(findings.filter(({ level }) => level !== "ok")).toEqual([]);
+  expect(findings.map(({ about }) => about)).toEqual([
+    "credentials",
+    "types",
+    "offering",
+    "quota",
+    "gpu",
+    "ebs",
+    "driver",
+    "root disk",
+    "buildx",
+    "tunnel",
+    "host",
+    "volume",
+    "service",
+  ]);
+});
+
+describe("each judgement", () => {
+  test.each<[string, Partial<AwsFacts>, string, string, RegExp, RegExp?]>([
+    [
+      "no credentials",
+      { caller: { ok: false, why: "no AWS credentials were found. Fix: aws configure sso" } },
+      "credentials",
+      "fail",
+      /were found/,
+      /configure sso/,
+    ],
+    [
+      "a type that is not there",
+      { attempts: [{ type: "g99.xlarge", market: "on-demand" }], types: known([]) },
+      "types",
+      "fail",
+      /knows no g99/,
+      /instanceTypes=/,
+    ],
+    ["types denied", { types: denied }, "types", "unknown", /does not allow/],
+    [
+      "not offered in the zone",
+      { offerings: known({ "g6.xlarge": ["us-east-1b"] }) },
+      "offering",
+      "fail",
+      /not offered in us-east-1a/,
+      /move-az us-east-1b/,
+    ],
+    ["offered nowhere", { offerings: known({}) }, "offering", "fail", /not offered/, /aws:region/],
+    [
+      "any zone will do",
+      { ...wish({ availabilityZone: null }), offerings: known({ "g6.xlarge": ["us-east-1b"] }) },
+      "offering",
+      "ok",
+      /in us-east-1$/,
+    ],
+    [
+      "a quota of nothing",
+      quota(0, 0, noHost),
+      "quota",
+      "fail",
+      /no room for one/,
+      /request-service-quota-increase .* L-DB2E81BA --desired-value 8/,
+    ],
+    ["a quota for one, create-first", quota(4, 0, noHost), "quota", "warn", /second one/, /replacement=delete-first/],
+    [
+      "a quota for one, delete-first",
+      { ...quota(4, 0, noHost), ...wish({ replacement: "delete-first" }) },
+      "quota",
+      "ok",
+      /4 vCPUs, 0 in use/,
+    ],
+    ["a full quota with our host in it", quota(4, 4), "quota", "warn", /second one/, /--desired-value 8/],
+    ["a quota that others have used up", quota(8, 8, noHost), "quota", "fail", /no room/, /--desired-value 16/],
+    [
+      "quota denied",
+      { quotas: [{ ...healthy.quotas[0], limit: denied }] as AwsFacts["quotas"] },
+      "quota",
+      "unknown",
+      /L-DB2E81BA.*does not allow/,
+    ],
+    [
+      "a quota without a value",
+      { quotas: [{ ...healthy.quotas[0], limit: known(null) }] as AwsFacts["quotas"] },
+      "quota",
+      "unknown",
+      /no value/,
+    ],
+    [
+      "a part of a GPU",
+      { types: known([type({ type: "g6f.xlarge", gpuMemoryMib: 2861 })]) },
+      "gpu",
+      "fail",
+      /g6f\.xlarge has 2\.8 GiB.*needs 12 GiB/,
+      /instanceTypes=/,
+    ],
+    [
+      "no GPU",
+      { ...wish({ gpuMemoryMib: 0 }), types: known([type({ gpuMemoryMib: 0 })]) },
+      "gpu",
+      "fail",
+      /no NVIDIA GPU/,
+      /instanceTypes=/,
+    ],
+    [
+      "more throughput than the host can take",
+      wish({ volumeThroughputMb: 1000 }),
+      "ebs",
+      "warn",
+      /paid for nothing/,
+      /volumeThroughputMb=596/,
+    ],
+    [
+      "as much as the host sustains",
+      { types: known([type({ ebsBaselineMbps: 500 })]) },
+      "ebs",
+      "ok",
+      /500 MB\/s lasting; the volume 300/,
+    ],
+    ["a driver that is not in the table", { driver: null }, "driver", "unknown", /not in the table/],
+    [
+      "a driver too old for the image",
+      { driver: { fits: false, driver: 535, needed: 580, seen: "today" } },
+      "driver",
+      "fail",
+      /has driver 535 .* needs 580/,
+      /ami=ecs-gpu-al2023/,
+    ],
+    ["a root disk that is too small", wish({ rootSizeGb: 30 }), "root disk", "fail", /take 60 GB/, /rootSizeGb=60/],
+    ["no buildx", { buildx: false }, "buildx", "fail", /not installed/, /docs\.docker\.com/],
+    [
+      "no plugin",
+      { tools: { aws: true, plugin: false } },
+      "tunnel",
+      "warn",
+      /need session-manager-plugin/,
+      /session-manager-working/,
+    ],
+    ["no host", noHost, "host", "ok", /none yet/],
+    ["a stopped host", { host: known({ ...host, state: "stopped" }) }, "host", "warn", /stopped/, /imagegen start/],
+    [
+      "a detached volume",
+      { volume: known({ ...volume, attachedTo: null }) },
+      "volume",
+      "fail",
+      /not attached to the host i-1/,
+      /imagegen up/,
+    ],
+    [
+      "a silent host",
+      { record: known({ ...record, at: "2026-11-22T11:50:00Z" }) },
+      "service",
+      "fail",
+      /not reported for 10 min/,
+      /imagegen logs/,
+    ],
+    [
+      "another host's report",
+      { record: known({ ...record, instance: "i-0" }) },
+      "service",
+      "fail",
+      /another host, i-0/,
+      /logs/,
+    ],
+    [
+      "a failed service",
+      { record: known({ ...record, phase: "failed", error: "no disk" }) },
+      "service",
+      "fail",
+      /^no disk/,
+      /logs/,
+    ],
+    ["a service on its way", { record: known({ ...record, phase: "pulling" }) }, "service", "ok", /^pulling$/],
+    ["a report that may not be read", { record: denied }, "service", "unknown", /does not allow/],
+  ])("%s", (_, changes, about, level, text, mend) => {
+    const [found, ...more] = judgeAws({ ...healthy, ...changes }).filter((finding) => finding.about === about);
+    expect(more).toEqual([]);
+    expect(found).toMatchObject({ level, text: expect.stringMatching(text) as string });
+    if (mend) expect(found?.mend).toMatch(mend);
+    else expect(found?.mend).toBeUndefined();
+  });
+
+  test("a market without a quota is no failure when the other has room", () => {
+    const attempts = [
+      { type: "g6.xlarge", market: "spot" as const },
+      { type: "g6.xlarge", market: "on-demand" as const },
+    ];
+    const spot = { name: "Spot", code: "L-3819A6DF", market: "spot" as const, limit: known(0), used: known(0) };
+    const levels = (limit: number) =>
+      judgeAws({
+        ...healthy,
+        ...noHost,
+        attempts,
+        quotas: [spot, { ...healthy.quotas[0], limit: known(limit), used: known(0) }] as AwsFacts["quotas"],
+      })
+        .filter(({ about }) => about === "quota")
+        .map(({ level }) => level);
+    expect(levels(8)).toEqual(["warn", "ok"]);
+    expect(levels(0)).toEqual(["fail", "fail"]);
+  });
+});
+
+test("whatever fails says how it is mended", () => {
+  const worst: AwsFacts = {
+    ...healthy,
+    ...quota(0, 0, noHost),
+    ...wish({ rootSizeGb: 30, volumeThroughputMb: 1000 }),
+    types: known([type({ gpuMemoryMib: 2861 })]),
+    offerings: known({}),
+    buildx: false,
+  };
+  const failures = judgeAws(worst).filter(({ level }) => level === "fail");
+  expect(failures.length).toBeGreaterThan(4);
+  for (const { mend } of failures) expect(mend).toBeTruthy();
+});
+
+test.each([
+  ["nvidia-cuda-runtime==13.2.86 ; sys_platform == 'linux' \\", "13.2"],
+  ["nvidia-cuda-runtime-cu12==12.8.90 \\", "12.8"],
+  ["torch==2.0.0", null],
+])("CUDA in %s is %s", (lock, cuda) => {
+  expect(cudaIn(`a==1\n${lock}\n`)).toBe(cuda);
+});
+
+test.each([
+  ["ecs-gpu-al2023", "13.2", true],
+  ["ecs-gpu-al2023", "12.8", true],
+  ["dlami-ubuntu-24.04", "13.2", true],
+  ["ecs-gpu-al2023", "14.0", null],
+  ["another", "13.2", null],
+])("%s with CUDA %s fits: %s", (ami, cuda, fits) => {
+  expect(driverFor(ami, cuda)?.fits ?? null).toBe(fits);
+});

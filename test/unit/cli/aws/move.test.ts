@@ -1,0 +1,98 @@
+import { describe, expect, test } from "vitest";
+import type { Snapshot } from "../../../../cli/aws/ec2-facts.ts";
+import { describeStep, type MoveFacts, planMove } from "../../../../cli/aws/move.ts";
+
+const stopped = { id: "i-1", state: "stopped", reason: "User initiated (2026-11-22 12:00:00 GMT)" };
+const running = { id: "i-1", state: "running", reason: "" };
+const snapshot = (changes: Partial<Snapshot> = {}): Snapshot => ({
+  id: "snap-1",
+  volumeId: "vol-1",
+  state: "completed",
+  progress: 1,
+  startedAt: "2026-11-22T12:05:00.000Z",
+  tags: {},
+  ...changes,
+});
+const facts: MoveFacts = {
+  zone: "us-east-1c",
+  from: "us-east-1a",
+  volumeId: "vol-1",
+  madeFrom: null,
+  generation: 1,
+  configured: { zone: null, snapshotId: null },
+  host: running,
+  snapshots: [],
+  given: null,
+};
+const short = (changes: Partial<MoveFacts>) =>
+  planMove({ ...facts, ...changes }).map((step) => {
+    if (step.do === "config") return `config ${step.generation} ${step.snapshot}`;
+    return step.do === "wait" ? `wait ${step.snapshot}` : step.do;
+  });
+
+describe("the steps of a move", () => {
+  test.each<[string, Partial<MoveFacts>, string[]]>([
+    ["from the beginning", {}, ["stop", "snapshot", "config 2 null", "up"]],
+    ["of a stopped host", { host: stopped }, ["snapshot", "config 2 null", "up"]],
+    [
+      "broken off while the snapshot was made",
+      { host: stopped, snapshots: [snapshot({ state: "pending" })] },
+      ["wait snap-1", "config 2 snap-1", "up"],
+    ],
+    ["broken off after the snapshot", { host: stopped, snapshots: [snapshot()] }, ["config 2 snap-1", "up"]],
+    [
+      "with a snapshot from before the host was stopped",
+      { host: stopped, snapshots: [snapshot({ startedAt: "2026-11-22T11:59:00.000Z" })] },
+      ["snapshot", "config 2 null", "up"],
+    ],
+    [
+      "with a snapshot that failed",
+      { host: stopped, snapshots: [snapshot({ state: "error" })] },
+      ["snapshot", "config 2 null", "up"],
+    ],
+    [
+      "when the host was started again meanwhile",
+      { snapshots: [snapshot()] },
+      ["stop", "snapshot", "config 2 null", "up"],
+    ],
+    [
+      "broken off after the config was written",
+      { host: stopped, generation: 2, configured: { zone: "us-east-1c", snapshotId: "snap-1" } },
+      ["up"],
+    ],
+    [
+      "when all is done",
+      {
+        from: "us-east-1c",
+        madeFrom: "snap-1",
+        generation: 2,
+        configured: { zone: "us-east-1c", snapshotId: "snap-1" },
+      },
+      [],
+    ],
+    [
+      "on to a third zone",
+      { from: "us-east-1b", generation: 2, configured: { zone: "us-east-1b", snapshotId: "snap-0" }, host: stopped },
+      ["snapshot", "config 3 null", "up"],
+    ],
+    ["without a volume", { from: null, volumeId: null, host: null }, ["config 1 null", "up"]],
+    ["to a snapshot in the same zone", { zone: "us-east-1a", given: "snap-9" }, ["stop", "config 2 snap-9", "up"]],
+    [
+      "to a snapshot, broken off",
+      { zone: "us-east-1a", given: "snap-9", generation: 2, configured: { zone: "us-east-1a", snapshotId: "snap-9" } },
+      ["up"],
+    ],
+    ["to a snapshot, done", { zone: "us-east-1a", given: "snap-9", madeFrom: "snap-9" }, []],
+  ])("%s", (_, changes, steps) => {
+    expect(short(changes)).toEqual(steps);
+  });
+});
+
+test("each step is a line that names what it does", () => {
+  expect(planMove(facts).map((step) => describeStep(step, facts))).toEqual([
+    "stop the host i-1, so that the filesystem is whole",
+    "make a snapshot of vol-1",
+    "write availabilityZone=us-east-1c, volumeGeneration=2 and the snapshot into the stack's config",
+    "imagegen up: a new volume and a new host in us-east-1c; vol-1 is kept",
+  ]);
+});

@@ -1,0 +1,149 @@
+import { describe, expect, test } from "vitest";
+import { parseSettings } from "../../../../infra/config/parse.ts";
+import { ALB, awsProblemsOf, awsSettings, OIDC } from "../../../support/aws-settings.ts";
+
+const P = "Picture-Perfect-Challenge";
+const SNAPSHOT = "snap-0123456789abcdef0";
+const VOLUME = "vol-0123456789abcdef0";
+const SUBNET = "subnet-0123456789abcdef0";
+
+test("a stack that only names AWS and a region has everything else decided", () => {
+  expect(awsSettings()).toMatchObject({
+    target: "aws",
+    region: "us-east-1",
+    instanceTypes: ["g6.xlarge", "g5.xlarge", "g4dn.xlarge"],
+    instanceType: null,
+    capacity: "on-demand",
+    replacement: "create-first",
+    selfHealing: false,
+    amiId: null,
+    network: "public",
+    access: "ssm",
+    allowedCidrs: [],
+    allowPublic: false,
+    volumeSizeGb: null,
+    volumeIops: 3000,
+    volumeThroughputMb: 300,
+    volumeGeneration: 1,
+    onDestroy: "retain",
+    hasToken: false,
+  });
+});
+
+test.each([
+  ["instanceTypes", "g5.xlarge, g6.2xlarge ,g5.xlarge", ["g5.xlarge", "g6.2xlarge"]],
+  ["instanceTypes", '["g5.xlarge","g6.2xlarge"]', ["g5.xlarge", "g6.2xlarge"]],
+  ["selfHealing", "true", true],
+  ["availabilityZone", "us-east-1c", "us-east-1c"],
+  ["amiId", "ami-0ca77a28d8801702a", "ami-0ca77a28d8801702a"],
+  ["volumeId", "vol-0a1b2c3d", "vol-0a1b2c3d"],
+  ["volumeSizeGb", "65536", 65_536],
+  ["modelMirror", "s3://bucket/a/b/", "s3://bucket/a/b"],
+  ["modelMirror", "s3://bucket", "s3://bucket"],
+  ["logRetentionDays", "3653", 3653],
+  ["kmsKeyArn", "arn:aws-cn:kms:cn-north-1:123456789012:key/1", "arn:aws-cn:kms:cn-north-1:123456789012:key/1"],
+])("%s = %s is read", (key, text, value) => {
+  expect((awsSettings({ [key]: text }) as unknown as Record<string, unknown>)[key]).toEqual(value);
+});
+
+describe("one value that is wrong is one line", () => {
+  test.each([
+    ["instanceTypes", "", "a list of at least one"],
+    ["instanceTypes", "g6", "a list, each an instance type such as g6.xlarge"],
+    ["instanceTypes", '["g6.xlarge", 1]', "a list with commas, or a JSON array of words"],
+    ["instanceTypes", "[g6.xlarge", "a list with commas, or a JSON array of words"],
+    ["capacity", "reserved", "on-demand, spot or spot-then-on-demand"],
+    ["selfHealing", "yes", "true or false"],
+    ["availabilityZone", "us-east-1", "an availability zone such as us-east-1a, or nothing"],
+    ["amiId", "ami-latest", "an id such as ami-0123456789abcdef0, or nothing"],
+    ["subnetId", "vpc-0123456789abcdef0", "an id such as subnet-0123456789abcdef0, or nothing"],
+    ["certificateArn", "arn:aws:iam::123456789012:server-certificate/x", "the ARN of a certificate in ACM, or nothing"],
+    ["allowedCidrs", "203.0.113.7/24", "a list, each an IPv4 range such as 203.0.113.0/24"],
+    ["allowedCidrs", "203.0.113.0/33", "a list, each an IPv4 range such as 203.0.113.0/24"],
+    ["apiKeySecretArn", "sesame", "the ARN of a secret in Secrets Manager, or nothing"],
+    ["volumeSizeGb", "65537", "a whole number from 1 to 65536, or 0"],
+    ["volumeIops", "2999", "a whole number from 3000 to 80000"],
+    ["volumeThroughputMb", "2001", "a whole number from 125 to 2000"],
+    ["volumeInitializationRate", "50", "a whole number from 100 to 300, or 0"],
+    ["onDestroy", "keep", "retain, snapshot or delete"],
+    ["modelMirror", "https://bucket", "an address such as s3://bucket/prefix, or nothing"],
+    ["logRetentionDays", "31", /^one of 1, 3, 5, /],
+  ])("%s = %j", (key, text, expected) => {
+    const problems = awsProblemsOf({ [key]: text });
+    expect(problems).toHaveLength(1);
+    const [, said] = new RegExp(`^${P}:${key}: expected (.+), got ".*"\\. Fix: pulumi config set ${key} \\S+$`).exec(
+      problems[0] ?? "",
+    ) ?? [problems[0], ""];
+    expect(said).toEqual(typeof expected === "string" ? expected : expect.stringMatching(expected));
+  });
+});
+
+describe("values that do not go together", () => {
+  test.each([
+    ["modelCache", { network: "endpoints-only" }],
+    ["hubEndpoint", { network: "endpoints-only", modelCache: "baked", hubEndpoint: "https://hub.example" }],
+    ["certificateArn", { ...ALB, certificateArn: "" }],
+    ["authentication", { ...ALB, apiKeySecretArn: "" }],
+    ["apiKeySecretArn", { authentication: "api-key" }],
+    ["oidcTokenEndpoint", { ...OIDC, oidcTokenEndpoint: "" }],
+    ["access", { ...OIDC, access: "ssm" }],
+    ["allowedCidrs", { ...ALB, allowedCidrs: "" }],
+    ["allowPublic", { ...ALB, allowedCidrs: "0.0.0.0/0" }],
+    ["allowPublic", { ...ALB, allowedCidrs: "10.0.0.0/8,128.0.0.0/1" }],
+    ["albSubnetIds", { ...ALB, subnetId: SUBNET }],
+    ["subnetId", { vpcId: "vpc-0123456789abcdef0" }],
+    ["volumeIops", { volumeSizeGb: "10", volumeIops: "5001" }],
+    ["volumeThroughputMb", { volumeThroughputMb: "751" }],
+    ["volumeSnapshotId", { volumeId: VOLUME, volumeSnapshotId: SNAPSHOT }],
+    ["volumeInitializationRate", { volumeInitializationRate: "200" }],
+    ["availabilityZone", { availabilityZone: "eu-west-1a" }],
+    ["market", { market: "spot" }],
+    ["idleStopMinutes", { selfHealing: "true", idleStopMinutes: "30" }],
+  ])("%s: %j", (key, raw: Record<string, string>) => {
+    const problems = awsProblemsOf(raw);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(new RegExp(`^${P}:${key}: expected .+, got .+\\. Fix: pulumi config set \\S+ .+$`));
+  });
+
+  test.each([
+    ["an air-gapped stack with a baked image", { network: "endpoints-only", modelCache: "baked" }],
+    ["an air-gapped stack with a mirror", { network: "endpoints-only", modelMirror: "s3://bucket/models" }],
+    ["a load balancer with a key", { ...ALB }],
+    ["a load balancer with sign-in", { ...OIDC }],
+    ["an open one, on purpose", { ...ALB, allowedCidrs: "0.0.0.0/0", allowPublic: "true" }],
+    ["gp3 at its limits", { volumeSizeGb: "160", volumeIops: "80000", volumeThroughputMb: "2000" }],
+    ["gp3's base for the smallest disk", { volumeSizeGb: "1" }],
+    ["a fallback that ended on demand", { capacity: "spot-then-on-demand", market: "on-demand" }],
+    ["a filled copy", { volumeSnapshotId: SNAPSHOT, volumeInitializationRate: "300" }],
+  ])("%s is accepted", (_, raw: Record<string, string>) => {
+    expect(awsProblemsOf(raw)).toEqual([]);
+  });
+});
+
+test.each([
+  ["", "nothing"],
+  ["useast1", '"useast1"'],
+])("without a region (%j) the mend is named", (region, got) => {
+  expect(awsProblemsOf({}, region)).toEqual([
+    `aws:region: expected a region such as us-east-1, got ${got}. Fix: pulumi config set aws:region us-east-1`,
+  ]);
+});
+
+describe("keys of the other target", () => {
+  test("that are set are a problem each", () => {
+    expect(awsProblemsOf({ volumeName: "models", gpu: "all" })).toEqual([
+      `${P}:volumeName: expected no such key with target aws, got "models". Fix: pulumi config rm volumeName`,
+      `${P}:gpu: expected no such key with target aws, got "all". Fix: pulumi config rm gpu`,
+    ]);
+    expect(parseSettings({ instanceTypes: "g5.xlarge" })).toEqual({
+      problems: [
+        `${P}:instanceTypes: expected no such key with target local, got "g5.xlarge". Fix: pulumi config rm instanceTypes`,
+      ],
+    });
+  });
+
+  test("that have their default are none: Pulumi hands those over by itself", () => {
+    expect(awsProblemsOf({ gpu: "auto", bindAddress: "127.0.0.1" })).toEqual([]);
+    expect(parseSettings({ capacity: "on-demand", allowPublic: "false" })).toHaveProperty("settings");
+  });
+});

@@ -1,0 +1,86 @@
+import { describe, expect, test } from "vitest";
+import { hostStatements, mirrorStatements } from "../../../../infra/host/host-policy.ts";
+import { ALB, awsPlanWith } from "../../../support/aws-settings.ts";
+
+const subjects = {
+  repositoryArn: "arn:aws:ecr:us-east-1:1:repository/r",
+  logGroupArn: "arn:aws:logs:us-east-1:1:log-group:/imagegen/prod",
+  deploymentArn: "arn:aws:ssm:us-east-1:1:parameter/imagegen/prod/deployment",
+  mirrorRoleArn: "arn:aws:iam::1:role/mirror",
+  volumeArn: "arn:aws:ec2:us-east-1:1:volume/vol-1",
+};
+const statementsWith = (raw: Record<string, string> = {}) => hostStatements(awsPlanWith(raw).host, subjects);
+const sidsWith = (raw: Record<string, string> = {}) => statementsWith(raw).map(({ Sid }) => Sid);
+
+test("a plain host may pull, read its deployment, write its record, log and be reached: that is all", () => {
+  const allowed = statementsWith().map(({ Action, Resource }) => [Action, Resource]);
+  expect(allowed).toEqual([
+    [["ecr:GetAuthorizationToken"], "*"],
+    [
+      ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+      "arn:aws:ecr:us-east-1:1:repository/r",
+    ],
+    [["ssm:GetParameter"], "arn:aws:ssm:us-east-1:1:parameter/imagegen/prod/deployment"],
+    [["ssm:PutParameter"], "arn:aws:ssm:us-east-1:1:parameter/imagegen/prod/ready"],
+    [
+      ["logs:CreateLogStream", "logs:PutLogEvents"],
+      ["arn:aws:logs:us-east-1:1:log-group:/imagegen/prod", "arn:aws:logs:us-east-1:1:log-group:/imagegen/prod:*"],
+    ],
+    [["cloudwatch:PutMetricData"], "*"],
+    [
+      [
+        "ssm:UpdateInstanceInformation",
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+      ],
+      "*",
+    ],
+  ]);
+});
+
+test("metrics go to one namespace", () => {
+  const metrics = statementsWith().find(({ Sid }) => Sid === "Metrics");
+  expect(metrics?.Condition).toEqual({ StringEquals: { "cloudwatch:namespace": "ImageGen" } });
+});
+
+describe("what is more comes by config alone", () => {
+  test.each([
+    [{ apiKeySecretArn: ALB.apiKeySecretArn }, "Secrets"],
+    [{ modelMirror: "s3://bucket/models" }, "Mirror"],
+  ])("%j adds %s", (raw, sid) => {
+    expect(sidsWith()).not.toContain(sid);
+    expect(sidsWith(raw as Record<string, string>)).toContain(sid);
+  });
+
+  test("a host of a group attaches this volume to hosts of this stack, and takes it from nobody", () => {
+    const more = statementsWith({ selfHealing: "true" }).filter(({ Sid }) => !sidsWith().includes(Sid));
+    expect(more).toEqual([
+      { Sid: "OwnVolume", Effect: "Allow", Action: ["ec2:AttachVolume"], Resource: subjects.volumeArn },
+      {
+        Sid: "OwnHosts",
+        Effect: "Allow",
+        Action: ["ec2:AttachVolume"],
+        Resource: "arn:aws:ec2:us-east-1:1:instance/*",
+        Condition: { StringEquals: { "aws:ResourceTag/imagegen:stack": "prod" } },
+      },
+    ]);
+  });
+});
+
+test.each([
+  [{ bucket: "b", prefix: "models/" }, "arn:aws:s3:::b/models/*", "models/*"],
+  [{ bucket: "b", prefix: "" }, "arn:aws:s3:::b/*", "*"],
+])("a mirror at %j is read, and nothing beside it", (mirror, objects, listed) => {
+  expect(mirrorStatements("aws", mirror)).toEqual([
+    { Sid: "Read", Effect: "Allow", Action: ["s3:GetObject"], Resource: objects },
+    {
+      Sid: "List",
+      Effect: "Allow",
+      Action: ["s3:ListBucket"],
+      Resource: "arn:aws:s3:::b",
+      Condition: { StringLike: { "s3:prefix": listed } },
+    },
+  ]);
+});

@@ -1,0 +1,57 @@
+import { describe, expect, test } from "vitest";
+import { ALB, awsPlanWith } from "../../../support/aws-settings.ts";
+
+const CLOSED = { network: "endpoints-only", modelCache: "baked" } as const;
+
+describe("start-up", () => {
+  test("is read at the slower of volume and instance", () => {
+    expect(awsPlanWith().startUp).toMatchObject({ readMbps: 315, burst: true, bytesToFetch: 10e9 });
+    expect(awsPlanWith({ volumeThroughputMb: "125", instanceTypes: "g6.2xlarge" }).startUp).toMatchObject({
+      readMbps: 131,
+      burst: false,
+    });
+    expect(awsPlanWith({ volumeIops: "4000", volumeThroughputMb: "1000" }).startUp.readMbps).toBe(625);
+  });
+
+  test("a cached start leaves out the download, a baked one pulls it", () => {
+    const { startUp } = awsPlanWith();
+    expect(startUp.firstSeconds - startUp.cachedSeconds).toBe(100);
+    expect(startUp.bakedSeconds - startUp.cachedSeconds).toBe(125);
+  });
+});
+
+describe("cost", () => {
+  test("is a month of list prices, and less while the host is stopped", () => {
+    const { cost } = awsPlanWith();
+    expect(cost.items).toEqual([
+      { what: "g6.xlarge, on-demand", usdPerMonth: 587.5, whileStopped: false },
+      { what: "data volume, 50 GiB", usdPerMonth: 11, whileStopped: true },
+      { what: "root disk, 60 GiB", usdPerMonth: 19.8, whileStopped: true },
+      { what: "image in ECR, 4.9 GB at most", usdPerMonth: 0.49, whileStopped: true },
+      { what: "public address", usdPerMonth: 3.65, whileStopped: false },
+    ]);
+    expect(cost).toMatchObject({
+      asOf: "2025-26",
+      region: "us-east-1",
+      runningUsdPerMonth: 622.44,
+      stoppedUsdPerMonth: 31.29,
+      incomplete: false,
+    });
+  });
+
+  test.each([
+    [{ capacity: "spot" }, "g6.xlarge, spot", null],
+    [{ network: "nat" }, "NAT gateway with its address", 36.5],
+    [{ ...CLOSED }, "6 interface endpoints", 43.8],
+    [{ ...ALB }, "load balancer", 16.43],
+    [{ snapshots: "daily" }, "snapshots, a full one at most", 2.5],
+  ])("with %j it has: %s", (raw, what, usdPerMonth) => {
+    const { items } = awsPlanWith(raw as Record<string, string>).cost;
+    expect(items.find((item) => item.what === what)).toMatchObject({ usdPerMonth });
+  });
+
+  test("an adopted volume is not this stack's cost", () => {
+    const { items } = awsPlanWith({ volumeId: "vol-0a1b2c3d" }).cost;
+    expect(items.filter(({ what }) => what.startsWith("data volume"))).toEqual([]);
+  });
+});

@@ -1,0 +1,146 @@
+import { describe, expect, test } from "vitest";
+import { makeAwsPlan, unfitInstanceTypes } from "../../../../infra/plan/aws-plan.ts";
+import { ALB, awsPlanWith, awsSettings } from "../../../support/aws-settings.ts";
+import { planWith } from "../../../support/settings.ts";
+
+const SNAPSHOT = "snap-0123456789abcdef0";
+const HF = "arn:aws:secretsmanager:us-east-1:123456789012:secret:hf-AbCdEf";
+const CLOSED = { network: "endpoints-only", modelCache: "baked" } as const;
+
+describe("data volume", () => {
+  // 10 GB of model: three of them and 20 GiB to spare are 48 GiB.
+  test.each([
+    [{}, 50],
+    [{ volumeSizeGb: "10" }, 10],
+    [{ volumeIops: "40000" }, 80],
+    [{ modelId: "org/unknown" }, 60],
+  ])("with %j it has %d GiB", (raw: Record<string, string>, sizeGib) => {
+    const manifest = "modelId" in raw ? null : undefined;
+    const plan = manifest === null ? makeAwsPlan(awsSettings(raw), null, "prod") : awsPlanWith(raw);
+    expect(plan.volume.sizeGib).toBe(sizeGib);
+  });
+
+  test("is what config says, and blank unless it comes from somewhere", () => {
+    expect(awsPlanWith().volume).toEqual({
+      adoptId: null,
+      generation: 1,
+      sizeGib: 50,
+      iops: 3000,
+      throughputMib: 300,
+      snapshotId: null,
+      initializationRateMib: null,
+      kmsKeyArn: null,
+      onDestroy: "retain",
+      zone: null,
+      zoneMatters: false,
+    });
+    expect(awsPlanWith().host.formatIfBlank).toBe(true);
+    expect(awsPlanWith({ volumeSnapshotId: SNAPSHOT }).host.formatIfBlank).toBe(false);
+    expect(awsPlanWith({ volumeId: "vol-0a1b2c3d" }).host.formatIfBlank).toBe(false);
+  });
+
+  test.each([[{ availabilityZone: "us-east-1c" }], [{ subnetId: "subnet-0a1b2c3d" }]])(
+    "with %j its zone matters",
+    (raw) => {
+      expect(awsPlanWith(raw as Record<string, string>).volume.zoneMatters).toBe(true);
+    },
+  );
+});
+
+describe("host", () => {
+  test.each([
+    [{}, "g6.xlarge", "on-demand", false],
+    [{ instanceType: "g5.2xlarge" }, "g5.2xlarge", "on-demand", false],
+    [{ capacity: "spot" }, "g6.xlarge", "spot", false],
+    [{ capacity: "spot-then-on-demand" }, "g6.xlarge", "spot", true],
+    [{ capacity: "spot-then-on-demand", market: "on-demand" }, "g6.xlarge", "on-demand", false],
+  ])("with %j it is a %s, %s", (raw, instanceType, market, spotFallback) => {
+    expect(awsPlanWith(raw as Record<string, string>).host).toMatchObject({ instanceType, market, spotFallback });
+  });
+
+  // Thrice 4.9 GB of image are 14 GiB, thrice 14.9 GB are 42; the machine image itself has 30 or 75.
+  test.each([
+    [{}, 60, "/dev/xvda"],
+    [{ modelCache: "baked" }, 72, "/dev/xvda"],
+    [{ ami: "dlami-ubuntu-24.04" }, 89, "/dev/sda1"],
+    [{ rootSizeGb: "200" }, 200, "/dev/xvda"],
+  ])("with %j its root has %d GiB", (raw, sizeGib, deviceName) => {
+    expect(awsPlanWith(raw as Record<string, string>).host.root).toMatchObject({ sizeGib, deviceName });
+  });
+
+  test("it listens to itself alone, or to a load balancer", () => {
+    expect(awsPlanWith().host.publishAddress).toBe("127.0.0.1");
+    expect(awsPlanWith(ALB).host.publishAddress).toBe("0.0.0.0");
+  });
+
+  test.each([
+    ["g6f.xlarge", 2861],
+    ["g6f.4xlarge", 11_444],
+  ])("a %s is too small, by its memory", (type, memory) => {
+    expect(unfitInstanceTypes(awsPlanWith({ instanceTypes: `g6.xlarge,${type}` }))).toEqual([
+      `instanceTypes: expected GPUs with 12288 MiB or more, got ${type} with ${memory} MiB. ` +
+        "Fix: pulumi config set instanceTypes g6.xlarge,g5.xlarge",
+    ]);
+  });
+
+  test("a type that nobody knows here is AWS's to judge, and said to be", () => {
+    const plan = awsPlanWith({ instanceTypes: "g9.xlarge" });
+    expect(unfitInstanceTypes(plan)).toEqual([]);
+    expect(plan.notes[0]).toContain("g9.xlarge is not in the table");
+    expect(plan.cost.incomplete).toBe(true);
+  });
+});
+
+describe("deployment", () => {
+  test("has the same environment as the container on this machine", () => {
+    const { environment, secrets, gpus } = awsPlanWith().deployment;
+    expect(environment).toEqual(planWith().host.environment);
+    expect(secrets).toEqual({});
+    expect(gpus).toBe("all");
+  });
+
+  test("names secrets by their ARN, never by value", () => {
+    const { deployment, host } = awsPlanWith({ hfTokenSecretArn: HF, apiKeySecretArn: ALB.apiKeySecretArn });
+    expect(deployment.secrets).toEqual({ HF_TOKEN: HF, IMAGE_GEN_API_KEY: ALB.apiKeySecretArn });
+    expect(host.secretArns).toEqual([HF, ALB.apiKeySecretArn]);
+  });
+
+  test.each([
+    [{ ...CLOSED }, { HF_HUB_OFFLINE: "1" }],
+    [{ modelMirror: "s3://bucket/models" }, { IMAGE_GEN_MIRROR: "s3://bucket/models" }],
+    [{ ...CLOSED, modelMirror: "s3://bucket/models" }, { IMAGE_GEN_MIRROR: "s3://bucket/models" }],
+  ])("with %j it adds %j", (raw, more) => {
+    const { environment } = awsPlanWith(raw as Record<string, string>).deployment;
+    expect(environment).toEqual({ ...planWith().host.environment, ...more });
+  });
+});
+
+describe("health", () => {
+  // Boot 600 s, pull at 20 MB/s, fetch at 10 MB/s, load 600 s.
+  test.each([
+    [{}, 600 + 245 + 1000 + 600],
+    [{ modelCache: "baked" }, 600 + 745 + 600],
+    [{ readyTimeoutSeconds: "90" }, 90],
+  ])("with %j it waits for %d s", (raw, budgetSeconds) => {
+    expect(awsPlanWith(raw as Record<string, string>).health.budgetSeconds).toBe(budgetSeconds);
+  });
+
+  test("reads the host's record of this stack", () => {
+    expect(awsPlanWith().health).toMatchObject({
+      region: "us-east-1",
+      parameter: "/imagegen/prod/ready",
+      url: "http://127.0.0.1:8000",
+      device: "cuda",
+    });
+  });
+});
+
+test("the image is built as on this machine, for the registry", () => {
+  const { image } = awsPlanWith({
+    modelCache: "baked",
+    builder: "mine",
+    kmsKeyArn: "arn:aws:kms:us-east-1:123456789012:key/1",
+  });
+  expect(image).toMatchObject({ builder: "mine", kmsKeyArn: "arn:aws:kms:us-east-1:123456789012:key/1" });
+  expect(image.buildArgs).toMatchObject(planWith({ modelCache: "baked" }).image.buildArgs);
+});
