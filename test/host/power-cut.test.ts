@@ -33,7 +33,7 @@ function cutAfter(count: number, name: string): Disk {
   return disk;
 }
 
-test("whichever write of a format is the last, the disk is known for what it is", async () => {
+test("wherever a format is cut, the disk is known for what it is", async () => {
   const disk = { ...lab.blank("recorded"), writeLog: join(folder, "writes.log") };
   writeFileSync(disk.writeLog, "");
   await lab.newHost();
@@ -46,9 +46,12 @@ test("whichever write of a format is the last, the disk is known for what it is"
   const replayed = lab.blank("replayed");
   await lab.machine.attach(replayed);
   const seen = [await lookAt(VOLUME)];
-  for (const write of writes) {
+  const apart = Math.ceil(writes.length / 12);
+  for (const [index, write] of writes.entries()) {
     replay(replayed.file, write);
-    seen.push((await lookAt(VOLUME)).replace(/^xfs .*/, "xfs"));
+    // Every one of the first and the last, where it changes; between them one of each stretch: a look takes seconds here.
+    const near = index < 4 || index >= writes.length - 6;
+    if (near || index % apart === 0) seen.push((await lookAt(VOLUME)).replace(/^xfs .*/, "xfs"));
   }
   await lab.release(replayed);
   // First free, then ours and unfinished, then a file system; never anything that needs a person.
