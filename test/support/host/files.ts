@@ -1,12 +1,32 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
+import { renderUserData } from "../../../infra/host/user-data.ts";
+import type { HostFilesPlan } from "../../../infra/plan/host-files-plan.ts";
 import { paths } from "../paths.ts";
 
 export const VOLUME = "vol-0123456789abcdef0";
 
+export const hostPlan: HostFilesPlan = {
+  region: "us-east-1",
+  stack: "test",
+  parameters: "/imagegen/test",
+  volumeId: VOLUME,
+  formatIfBlank: true,
+  filesystem: "xfs",
+  logGroup: "",
+  registry: "localhost:5000",
+  selfAttach: false,
+  idleStopMinutes: 0,
+  endpointsOnly: false,
+  publishAddress: "127.0.0.1",
+  mirrorRoleArn: "",
+};
+
+export const userData = (plan: HostFilesPlan) => Buffer.from(renderUserData(plan), "base64");
+
 /** What a test machine finds over its root: the stand-in for AWS's CLI, and more files by their path. */
-async function bringIn(folder: string, more: Readonly<Record<string, string>> = {}): Promise<string> {
+export async function bringIn(folder: string, more: Readonly<Record<string, string>> = {}): Promise<string> {
   const root = join(folder, "bring-in");
   const put = (path: string, from: string) => cpSync(from, join(root, path), { recursive: true });
   mkdirSync(root, { recursive: true });

@@ -5,7 +5,7 @@ import { type Answer, Machine } from "../vm/machine.ts";
 import { scriptsInPlace, VOLUME } from "./files.ts";
 
 /** The machine's instance store: blank, of the same size as the volume, and the first disk that a script would meet. */
-const INSTANCE_STORE = "AWS0A1B2C3D4E5F60718";
+export const INSTANCE_STORE = "AWS0A1B2C3D4E5F60718";
 const NO_DOCKER = ["docker.service", "docker.socket", "containerd.service"];
 
 export interface HostSettings {
