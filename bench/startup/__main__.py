@@ -24,19 +24,21 @@ from pathlib import Path
 from contest import Start, contest, environment
 from disk import Disk
 from first import first_start
+from memory import own_memory
 from models import bake
 from timeline import Bar, draw
 
 HERE = Path(__file__).resolve().parent
 PLAIN = "from diffusers import StableDiffusionXLPipeline"
 LEAN = "from image_gen.engine.imports import diffusers_class; diffusers_class('StableDiffusionXLPipeline')"
+# As much memory as the weights take, and none of it used before: a machine's first touch of a page is its slowest.
 COPY = """
-import time, torch
-best = 1e9
-for _ in range(3):
-    source = torch.ones(1 << 28, dtype=torch.float16)
-    begin = time.perf_counter(); source.clone(); best = min(best, time.perf_counter() - begin)
-print((1 << 29) / best)
+import sys, time, torch
+source, kept = torch.ones(1 << 27, dtype=torch.float16), []
+begin = time.perf_counter()
+while len(kept) * source.nbytes < int(sys.argv[1]):
+    kept.append(source.clone())
+print(len(kept) * source.nbytes / (time.perf_counter() - begin))
 """
 FULL_DISK, TINY_DISK = 8_200_000_000, 200_000_000
 
@@ -69,14 +71,14 @@ class Bench:
         self._copy_rate = 1.0
 
     def run(self) -> list[Row]:
-        self._measure_floor()
+        self._measure_imports()
         rows = []
         for size in self._options.sizes:
             with Disk(self._place, FULL_DISK if size == "full" else TINY_DISK) as disk:
                 rows += self._on(disk, size)
         return rows
 
-    def _measure_floor(self) -> None:
+    def _measure_imports(self) -> None:
         seconds: dict[str, list[float]] = {"plain": [], "lean": []}
         for _ in range(max(3, self._options.rounds)):
             for name, code in (("plain", PLAIN), ("lean", LEAN)):
@@ -88,7 +90,10 @@ class Bench:
         say(
             f"imports: plain {plain:.2f} s, ours {lean:.2f} s, import ratio {lean / plain:.2f} (bar 0.70, best of each)"
         )
-        output = subprocess.run([sys.executable, "-c", COPY], env=environment(), check=True, stdout=subprocess.PIPE)
+
+    def _measure_copy(self, total: int) -> None:
+        command = [sys.executable, "-c", COPY, str(total)]
+        output = subprocess.run(command, env=environment(), check=True, stdout=subprocess.PIPE)
         self._copy_rate = float(output.stdout)
         say(f"one copy of weights: {self._copy_rate / 1e9:.2f} GB/s into fresh memory")
 
@@ -105,6 +110,7 @@ class Bench:
             subprocess.run(command, env=environment(), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         total = sum(path.stat().st_size for path in home.rglob("blobs/*"))
         say(f"{size}: {total / 1e9:.3f} GB of fp16 weights, kept as they are by both")
+        self._measure_copy(total)
         rows = []
         for cache in self._options.caches:
             # A warm cache is not read from the disk: its rate makes no difference.
@@ -136,7 +142,7 @@ class Bench:
 def line(row: Row) -> str:
     """A line of the table, with the bars that it has to meet."""
     guide, ours = row.seconds("guide"), row.seconds("ours")
-    bar = 0.8 if row.rate == 300 and row.size == "full" else 1.0
+    bar = 0.8 if row.rate == 300 and row.size == "full" and row.cache == "cold" else 1.0
     judged = row.size == "full" and row.cache != "warm"
     met = (ours <= row.limit * 1.15 and ours <= guide * bar) if judged else ours <= guide * bar
     return (
@@ -165,7 +171,8 @@ def main() -> int:
     place = Path(tempfile.mkdtemp(prefix="image-gen-startup-"))
     out = options.out or Path(tempfile.mkdtemp(prefix="image-gen-timeline-"))
     try:
-        rows = Bench(options, place).run()
+        with own_memory(say):
+            rows = Bench(options, place).run()
     finally:
         shutil.rmtree(place, ignore_errors=True)
     say("\n" + "\n".join(line(row) for row in rows))

@@ -14,9 +14,11 @@ if __name__ == "__main__":
         prepare(self, *arguments)
         mark("imports")
 
-    def one_loaded(*arguments: Any) -> Any:
-        model = load_one(*arguments)
+    def one_loaded(part: Any, *arguments: Any) -> Any:
+        model = load_one(part, *arguments)
+        mark(f"{part.name} loaded")
         copy_weights(model, copied)
+        mark(part.name)
         return model
 
     def loaded(*arguments: Any) -> Any:

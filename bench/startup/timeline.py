@@ -8,6 +8,8 @@ from html import escape
 from pathlib import Path
 
 _COLOURS = {"python": "#9aa0a6", "imports": "#4285f4", "verify": "#a142f4", "load": "#f9ab00", "copy": "#34a853"}
+# What the service does with each model of the pipeline, beside reading the next.
+_PARTS = "#81c995"
 _LABEL, _WIDTH, _ROW = 330, 760, 26
 
 
@@ -30,7 +32,7 @@ def draw(path: Path, bars: Sequence[Bar], title: str) -> None:
         'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>',
         f'<text x="10" y="20" font-size="14">{escape(title)}</text>',
     ]
-    for index, (name, colour) in enumerate(_COLOURS.items()):
+    for index, (name, colour) in enumerate({**_COLOURS, "a model": _PARTS}.items()):
         x = _LABEL + index * 90
         parts.append(
             f'<rect x="{x}" y="30" width="10" height="10" fill="{colour}"/><text x="{x + 14}" y="39">{name}</text>'
@@ -43,7 +45,7 @@ def draw(path: Path, bars: Sequence[Bar], title: str) -> None:
             width = max(0.0, end - begin) * scale
             parts.append(
                 f'<rect x="{_LABEL + begin * scale:.1f}" y="{y}" width="{width:.1f}" height="18" '
-                f'fill="{_COLOURS.get(name, "#ccc")}"><title>{escape(name)} {end - begin:.2f} s</title></rect>'
+                f'fill="{_COLOURS.get(name, _PARTS)}"><title>{escape(name)} {end - begin:.2f} s</title></rect>'
             )
             begin = end
         parts.append(f'<text x="{_LABEL + begin * scale + 5:.1f}" y="{y + 13}">{begin:.1f} s</text>')

@@ -136,13 +136,14 @@ describe.skipIf(!wanted)("a host", () => {
     const before = await containerId();
     await machine.must("systemctl stop image-gen-watchdog.timer");
     await looks(1);
-    await inContainer("touch /tmp/sick");
+    await machine.must(`docker exec ${CONTAINER} touch /tmp/sick`);
     await looks(2);
     expect(await containerId()).toBe(before);
     await looks(1);
     await machine.must(
       `for _ in $(seq 60); do [ "$(docker inspect --format '{{.Id}}' ${CONTAINER})" = ${before} ] || exit 0; sleep 1; done; exit 1`,
     );
+    await machine.must("systemctl start image-gen-watchdog.timer");
     await recordThat(machine, ({ phase, error }) => phase === "ready" && error === null);
   });
 

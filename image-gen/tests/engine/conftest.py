@@ -25,7 +25,9 @@ def demo_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def load_order(demo_model: Path) -> LoadOrder:
     """How the server would have it loaded."""
-    return LoadOrder(str(demo_model), "StableDiffusionXLPipeline", "fp16")
+    paths = [path for path in demo_model.rglob("*") if path.is_file()]
+    files = {path.relative_to(demo_model).as_posix(): path.stat().st_size for path in paths}
+    return LoadOrder(str(demo_model), "StableDiffusionXLPipeline", "fp16", files=files)
 
 
 @pytest.fixture(scope="session")

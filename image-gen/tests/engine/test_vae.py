@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from image_gen.engine.components import load_components
 from image_gen.engine.painter import paint
 from image_gen.engine.pipeline import load
 from image_gen.engine.protocol import LoadOrder, PictureOrder
@@ -38,14 +37,6 @@ def test_pictures_are_decoded_by_it(loaded: Any, load_order: LoadOrder, other_va
     assert picture(with_it) != picture(loaded)
     ours, own = (each.pipeline.vae.decoder.conv_out.weight for each in (with_it, loaded))
     assert ours.dtype == own.dtype and ours.allclose(own * 1.5, rtol=1e-3)
-
-
-def test_the_models_own_is_not_loaded_early_then(load_order: LoadOrder, other_vae: Path) -> None:
-    order, waited = replace(load_order, vae=str(other_vae)), []  # type: ignore[var-annotated] # of str
-    models = load_components(order, "cpu", "float32", waited.append)
-    assert "vae" not in models and "unet" in models
-    assert not any(path.startswith("vae/") for path in waited)
-    assert picture(load(order, "cpu", "float32", models)) == picture(load(order, "cpu", "float32"))
 
 
 def test_something_else_is_refused(load_order: LoadOrder, tmp_path: Path) -> None:

@@ -113,7 +113,8 @@ def test_a_missing_or_damaged_object_comes_from_the_hub(
 
 
 def test_damage_on_the_volume_is_mended_from_the_bucket(filled: str, island: ModelStore, door: Door) -> None:
-    model = island.ensure(ID)
+    island.ensure(ID)
+    model = island.ensure(ID)  # what has just come was hashed on its way
     blob = (model.directory / UNET).resolve()
     with blob.open("r+b") as stream:
         stream.write(b"damage")

@@ -36,6 +36,11 @@ def png(seed: int, width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 class FakeEngine:
     def __init__(self, connection: socket.socket, wishes: dict[str, Any]) -> None:
         self.connection = connection
@@ -51,7 +56,11 @@ class FakeEngine:
         while (message := receive_frame(self.connection)) is not None:
             if message["type"] == "cancel":
                 self.cancelled.add(message["id"])
-            elif message["type"] not in {"prepare", "proven"}:
+            elif message["type"] == "prepare":
+                say(f"prepare {message['directory']}")
+            elif message["type"] == "proven":
+                say(f"may load {message['path']}")
+            else:
                 self.orders.put(message)
         os._exit(0)
 
@@ -68,8 +77,7 @@ class FakeEngine:
 
     def load(self, order: dict[str, Any]) -> None:
         if order["vae"]:
-            sys.stdout.write(f"VAE from {order['vae']}\n")
-            sys.stdout.flush()
+            say(f"VAE from {order['vae']}")
         if order["compile_cache"]:
             why_not = self.wishes.get("not_compiled")
             self.send({"type": "compiling", "cache": order["compile_cache"], "why_not": why_not})
@@ -85,8 +93,7 @@ class FakeEngine:
 
     def paint(self, order: dict[str, Any]) -> None:
         prompt = order["prompt"]
-        sys.stdout.write(f"painting {order['id']}\n")
-        sys.stdout.flush()
+        say(f"painting {order['id']}")
         if prompt == "die":
             os._exit(3)
         if prompt == "be killed":
@@ -105,8 +112,7 @@ class FakeEngine:
             while prompt == "hang":
                 time.sleep(1)
             if order["id"] in self.cancelled:
-                sys.stdout.write(f"cancelled {order['id']} at step {step}\n")
-                sys.stdout.flush()
+                say(f"cancelled {order['id']} at step {step}")
                 message = {"code": "CANCELLED", "message": "The picture was cancelled.", "retryable": False}
                 self.send({"type": "error", "id": order["id"], **message})
                 return

@@ -116,3 +116,20 @@ def test_healthz_answers_while_everything_else_is_still_starting(start_server: S
     print(f"/healthz after {seconds:.2f} s, slowest answer while starting {max(slow):.2f} s")  # noqa: T201
     assert seconds < 5
     assert max(slow) < 2
+
+
+def test_the_engine_may_load_what_has_come_while_the_rest_is_on_its_way(
+    start_server: StartServer, hub: DemoHub, make_repo: Any
+) -> None:
+    make_repo(unet_bytes=4 << 20)
+    hub.panel.turn({"stall_after_bytes": 1 << 20})
+    server = start_server(MODEL_ID="test/model", HF_ENDPOINT=hub.url, HF_HUB_DOWNLOAD_TIMEOUT="2")
+    server.wait_log("may load model_index.json")
+    server.wait_log("may load unet/config.json")
+    assert server.log.index("prepare /") < server.log.index("may load model_index.json")
+    assert server.state()["phase"] == "fetching"
+    assert "may load unet/diffusion_pytorch_model" not in server.log
+    hub.panel.turn({"stall_after_bytes": None})
+    server.wait_phase("ready", seconds=40)
+    assert server.log.count("may load unet/diffusion_pytorch_model.fp16.safetensors") >= 1
+    assert server.log.count("prepare /") == 1

@@ -37,6 +37,7 @@ def test_a_mirror_serves_without_a_hub(mirror: Path, make_store: MakeStore, hub:
     seen: list[int] = []
     model = store.ensure(ID, on_progress=lambda progress: seen.append(progress.bytes_done))
     assert model.revision == place(mirror).name and model.bytes_fetched > 3 << 20 and seen[-1] == model.bytes_total
+    assert model.proven == {file.path for file in model.files}  # hashed on its way, and not once more
     assert store.verify().ok and hub.requests == []
     assert make_store(offline=True).ensure(ID).source == "volume"
     assert not list(store.settings.hub_cache.rglob("*.incomplete"))

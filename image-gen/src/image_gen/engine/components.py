@@ -1,12 +1,13 @@
-"""Loads a pipeline's models one by one, each as soon as its files are proven, while others are still being read.
+"""Loads a pipeline's models one by one, each as soon as its files are proven, while others are still being fetched or
+read.
 
-Comes in: an order, a way to wait for files. Goes out: models on their device, by their names in the pipeline. Must not:
-open a file before it was waited for. Whatever is left out here, `pipeline.load` brings in.
+Comes in: an order, what is proven. Goes out: models on their device, by their names in the pipeline. Must not: open a
+file before it is proven. Whatever is left out here, `pipeline.load` brings in.
 """
 
 import importlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,13 +16,12 @@ import torch
 
 from image_gen.engine.imports import without_compiler
 from image_gen.engine.protocol import LoadOrder
+from image_gen.engine.proven import Proven
 from image_gen.errors import ImageGenError
 
 _VAE: Final = "vae"
 _INDEX: Final = "model_index.json"
 _LIBRARIES: Final = ("diffusers", "transformers")
-
-Wait = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -34,17 +34,15 @@ class Part:
     files: tuple[str, ...]
 
 
-def load_components(order: LoadOrder, device: str, dtype: str, wait: Wait) -> dict[str, Any]:
-    """The models, the largest first. `wait` returns when a path, relative to the directory, may be opened."""
-    wait(_INDEX)
-    models = {}
-    for part in _parts(Path(order.directory), order.variant):
-        if part.name in order.load or (order.vae and part.name == _VAE):
-            continue
-        for file in part.files:
-            wait(file)
-        models[part.name] = load_one(part, order, device, dtype)
-    return models
+def load_components(order: LoadOrder, device: str, dtype: str, proven: Proven) -> Iterator[tuple[str, Any]]:
+    """The models: of those whose files are proven, always the largest next. Raises `SupersededError`."""
+    if _INDEX not in order.files:
+        return
+    proven.first([{_INDEX}])
+    parts = [part for part in _parts(order) if part.name not in order.load and not (order.vae and part.name == _VAE)]
+    while parts:
+        part = parts.pop(proven.first([part.files for part in parts]))
+        yield part.name, load_one(part, order, device, dtype)
 
 
 def load_one(part: Part, order: LoadOrder, device: str, dtype: str) -> Any:
@@ -82,16 +80,21 @@ def load_vae(order: LoadOrder, device: str, dtype: str) -> dict[str, Any]:
     return {_VAE: without_compiler(work)}
 
 
-def _parts(directory: Path, variant: str | None) -> Iterator[Part]:
-    """Those with one file of weights, in the order in which such files are read at a start."""
-    index: dict[str, Any] = json.loads((directory / _INDEX).read_text(encoding="utf-8"))
-    ending = f".{variant}.safetensors" if variant else ".safetensors"
+def _parts(order: LoadOrder) -> list[Part]:
+    """Those with one file of weights, the largest first, as they take longest to load."""
+    index: dict[str, Any] = json.loads((Path(order.directory) / _INDEX).read_text(encoding="utf-8"))
     sizes = {}
     for name, spec in index.items():
         if not isinstance(spec, list) or len(spec) != 2 or spec[0] not in _LIBRARIES:
             continue
-        weights = [path for path in (directory / name).glob(f"*{ending}") if variant or path.name.count(".") == 1]
-        if len(weights) == 1 and (directory / name / "config.json").is_file():
-            files = (f"{name}/config.json", f"{name}/{weights[0].name}")
-            sizes[Part(name, spec[0], spec[1], files)] = weights[0].stat().st_size
-    yield from sorted(sizes, key=lambda part: -sizes[part])
+        files = tuple(path for path in order.files if path.startswith(f"{name}/"))
+        weights = [path for path in files if _is_weights(path.removeprefix(f"{name}/"), order.variant)]
+        if len(weights) == 1 and f"{name}/config.json" in files:
+            sizes[Part(name, spec[0], spec[1], files)] = order.files[weights[0]]
+    return sorted(sizes, key=lambda part: -sizes[part])
+
+
+def _is_weights(name: str, variant: str | None) -> bool:
+    if variant:
+        return "/" not in name and name.endswith(f".{variant}.safetensors")
+    return "/" not in name and name.endswith(".safetensors") and name.count(".") == 1

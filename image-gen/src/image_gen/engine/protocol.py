@@ -21,15 +21,16 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True)
 class LoadOrder:
-    """Which pipeline to load from where, and onto what. `warmup_size` is in pixels, 0 leaves it to the engine; `vae`
-    is the directory of a VAE that takes the place of the pipeline's own, empty for none. With `compile_cache`, a
-    directory, the pipeline is compiled.
+    """Which pipeline to load from where, and onto what. `files` are the model's, relative to `directory`, with their
+    bytes; `warmup_size` is in pixels, 0 leaves it to the engine; `vae` is the directory of a VAE that takes the place
+    of the pipeline's own, empty for none. With `compile_cache`, a directory, the pipeline is compiled.
     """
 
     directory: str
     pipeline: str | None
     variant: str | None
     load: Mapping[str, object] = field(default_factory=dict)
+    files: Mapping[str, int] = field(default_factory=dict)
     dtype: str = "auto"
     warmup_size: int = 0
     vae: str = ""
@@ -57,7 +58,7 @@ def load_message(order: LoadOrder) -> Message:
 
 
 def prepare_message(order: LoadOrder) -> Message:
-    """The same for models that may be loaded as soon as their files are proven, before the whole model is."""
+    """The same for models that may be loaded as soon as their files are proven, before the whole model is here."""
     return {"type": "prepare", **asdict(order)}
 
 

@@ -1,21 +1,20 @@
-"""Which files of the model may be opened: told by the server, waited for by whoever loads them."""
+"""Which files of a model may be opened: told by the server, waited for by whoever loads them."""
 
 import threading
+from collections.abc import Collection, Sequence
+
+
+class SupersededError(Exception):
+    """The server has another model in mind meanwhile."""
 
 
 class Proven:
-    """Filled by the thread that reads the socket."""
+    """The files of one model. Filled by the thread that reads the socket."""
 
     def __init__(self) -> None:
         self._paths: set[str] = set()
-        self._all = False
+        self._all = self._ended = False
         self._news = threading.Condition()
-
-    def forget(self) -> None:
-        """A new pass over the files begins."""
-        with self._news:
-            self._paths.clear()
-            self._all = False
 
     def add(self, path: str) -> None:
         """One file is proven."""
@@ -29,7 +28,21 @@ class Proven:
             self._all = True
             self._news.notify_all()
 
-    def wait(self, path: str) -> None:
-        """Returns when the file is proven. The end of the socket ends the process, so nothing waits for ever."""
+    def end(self) -> None:
+        """Nothing more will be told of this model."""
         with self._news:
-            self._news.wait_for(lambda: self._all or path in self._paths)
+            self._ended = True
+            self._news.notify_all()
+
+    def first(self, groups: Sequence[Collection[str]]) -> int:
+        """Waits until all files of one group are proven, and returns the first such group's index. Raises
+        `SupersededError`. The end of the socket ends the process, so nothing waits for ever.
+        """
+        with self._news:
+            while True:
+                if self._ended:
+                    raise SupersededError
+                for index, group in enumerate(groups):
+                    if self._all or self._paths.issuperset(group):
+                        return index
+                self._news.wait()

@@ -26,7 +26,7 @@ class Worker:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._sending = threading.Lock()
-        self._orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[tuple[Message, Proven]] = queue.SimpleQueue()
         self._cancelled: set[str] = set()
         self._device = ""
         self._loaded: Any = None
@@ -38,9 +38,9 @@ class Worker:
         threading.Thread(target=self._receive, name="orders", daemon=True).start()
         self._guarded(None, lambda: self._prepare(device, pipeline))
         while True:
-            message = self._orders.get()
+            message, proven = self._orders.get()
             if message["type"] == "prepare":
-                self._load_early(_load_order(message))
+                self._load_early(_load_order(message), proven)
             elif message["type"] == "load":
                 self._guarded(None, partial(self._load, _load_order(message)))
             elif message["type"] == "picture":
@@ -57,10 +57,11 @@ class Worker:
                     self._proven.add(message["path"])
                 else:
                     if kind == "prepare":
-                        self._proven.forget()
+                        self._proven.end()
+                        self._proven = Proven()
                     elif kind == "load":
                         self._proven.add_all()
-                    self._orders.put(message)
+                    self._orders.put((message, self._proven))
         except (OSError, ValueError):
             os._exit(1)
         os._exit(0)
@@ -116,17 +117,19 @@ class Worker:
             }
         )
 
-    def _load_early(self, order: LoadOrder) -> None:
+    def _load_early(self, order: LoadOrder, proven: Proven) -> None:
         """Models whose files are proven already. A failure is no news yet: `_load` tries again, and tells."""
         from image_gen.engine.components import load_components
         from image_gen.engine.device import choose_dtype
 
-        if not self._device or (self._early is not None and self._early[0] == order):
+        if not self._device:
             return
-        self._early = None
+        models: dict[str, Any] = {}
+        self._early = (order, models)
         with contextlib.suppress(Exception):
-            models = load_components(order, self._device, choose_dtype(order.dtype, self._device), self._proven.wait)
-            self._early = (order, models)
+            dtype = choose_dtype(order.dtype, self._device)
+            for name, model in load_components(order, self._device, dtype, proven):
+                models[name] = model
 
     def _load(self, order: LoadOrder) -> None:
         from image_gen.engine.device import choose_dtype

@@ -103,7 +103,11 @@ class Engine:
             self.restarts += 1
 
     def prepare(self, order: LoadOrder) -> None:
-        """The model's files are there, but not proven: what `proven` names from now on may be loaded."""
+        """The model's files are there or on their way, but not proven: what `proven` names may be loaded from now on.
+        The same order once more changes nothing.
+        """
+        if order == self._early:
+            return
         self._early, self._proven = order, []
         self._send_prepare()
 

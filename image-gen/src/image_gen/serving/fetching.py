@@ -46,7 +46,9 @@ class Fetching:
         on_found: Callable[[ReadyModel], None] = lambda _: None,
         on_proven: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`on_found` is called when all files are there, `on_proven` with each that may be loaded."""
+        """`on_found` is called when it is known which files will be where, `on_proven` with each that may be loaded;
+        `on_found` again when all are there.
+        """
         self._settings = settings
         self._store_settings = store_settings
         self._readiness = readiness
@@ -112,21 +114,30 @@ class Fetching:
             def report(progress: Progress) -> None:
                 post(loop, lambda: self._progress(progress))
 
+            def found(model: ReadyModel) -> None:
+                post(loop, lambda: self._on_found(model))
+
+            def proven(path: str) -> None:
+                post(loop, lambda: self._on_proven(path))
+
+            # First, as it belongs to the order that the engine gets.
+            self.vae = self._bring_vae(report)
             store = ModelStore(store_settings)
             model = store.ensure(
                 DEMO_MODEL if settings.is_demo else settings.model_id,
                 revision=settings.model_revision,
                 model_dir=settings.model_dir,
                 on_progress=report,
+                on_found=found,
+                on_file=proven,
                 cancel=self._cancel,
             )
-            self.vae = self._bring_vae(report)
-            post(loop, lambda: self._on_found(model))
+            found(model)
             return store.prove(
                 model,
                 verify=settings.verify_mode(model.source),
                 on_progress=report,
-                on_file=lambda path: post(loop, lambda: self._on_proven(path)),
+                on_file=proven,
                 cancel=self._cancel,
             )
 

@@ -117,6 +117,7 @@ class Service:
             pipeline=model.pipeline,
             variant=model.variant,
             load=dict(model.load),
+            files={file.path: file.size for file in model.files},
             dtype=self._settings.dtype,
             warmup_size=self._settings.warmup_size,
             compile_cache=str(self._store_settings.hf_home.parent / "compile") if self._settings.compiles else "",

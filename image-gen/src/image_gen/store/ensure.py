@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 
 from image_gen.errors import ImageGenError
 from image_gen.store.adopt import adopt
 from image_gen.store.catalogue import Catalogue
-from image_gen.store.fetch import Fetch, not_offline, waiting
+from image_gen.store.fetch import Fetch, Fetched, not_offline, waiting
 from image_gen.store.http import HubClient, HubSource
 from image_gen.store.layout import RepoLayout
-from image_gen.store.locate import ReadyModel, has_blob, locate_baked, locate_cached, missing_files, ready
+from image_gen.store.locate import ReadyModel, locate_baked, locate_cached, missing_files, ready
 from image_gen.store.lock import file_lock
 from image_gen.store.manifest import Manifest, ManifestFile, is_commit
 from image_gen.store.mirror import fill_from_mirror
 from image_gen.store.place import put_ref
-from image_gen.store.progress import OnProgress
 from image_gen.store.repair import drop_set_aside, not_mended, set_aside_files
 from image_gen.store.resolve import resolve
 from image_gen.store.settings import StoreSettings
 from image_gen.store.volume import clear_errors
+from image_gen.store.watch import Watch
 
 _NO_ANSWER = {
     "CACHE_NOT_WRITABLE",
@@ -56,14 +55,14 @@ class Ensure:
         manifest = self._catalogue.find(self._model_id, self._revision)
         return locate_cached(self._settings, manifest) if manifest else None
 
-    def fetched(self, on_progress: OnProgress | None, cancel: threading.Event) -> ReadyModel:
+    def fetched(self, watch: Watch) -> ReadyModel:
         """The model, after its missing files came from the mirror or the hub, one process at a time for a model."""
-        copied = fill_from_mirror(self._settings, self._model_id, self._revision, on_progress, cancel)
-        if copied and (found := self.here()):
+        copied = fill_from_mirror(self._settings, self._model_id, self._revision, watch)
+        if copied.paths and (found := self.here()):
             drop_set_aside(self._layout)
-            return replace(found, source="download", bytes_fetched=copied)
+            return _with(found, copied)
         try:
-            return self._fetched(on_progress, cancel)
+            return _with(self._fetched(watch), copied)
         except ImageGenError as error:
             adopted = error.code in _NO_ANSWER and adopt(self._settings, self._model_id, self._revision)
             # With a manifest it is known what is missing, and there is nothing to judge.
@@ -82,15 +81,15 @@ class Ensure:
         )
         return ImageGenError(error.code, text, retryable=error.retryable)
 
-    def mended(self, on_progress: OnProgress | None, cancel: threading.Event) -> ReadyModel:
+    def mended(self, watch: Watch) -> ReadyModel:
         """The model after damaged files were set aside: as another service has mended it, or from the hub."""
-        return self.here() or self.fetched(on_progress, cancel)
+        return self.here() or self.fetched(watch)
 
-    def _fetched(self, on_progress: OnProgress | None, cancel: threading.Event) -> ReadyModel:
+    def _fetched(self, watch: Watch) -> ReadyModel:
         manifest = self._catalogue.find(self._model_id, self._revision)
         with (
             clear_errors(self._settings.volume_root, f"fetching {self._model_id}"),
-            file_lock(self._layout.lock, waiting(self._layout, manifest, on_progress, cancel)),
+            file_lock(self._layout.lock, waiting(self._layout, manifest, watch)),
         ):
             found = self.here()
             if found:
@@ -98,24 +97,21 @@ class Ensure:
             manifest = self._catalogue.find(self._model_id, self._revision)
             lacks = f"{len(self._missing(manifest))} files" if manifest else "everything"
             not_offline(self._settings, self._model_id, lacks)
-            with HubClient(self._settings, cancel) as client:
+            with HubClient(self._settings, watch.cancel) as client:
                 try:
-                    return self._fetch(client, manifest or self._resolve(client), on_progress, cancel)
+                    return self._fetch(client, manifest or self._resolve(client), watch)
                 except ImageGenError as error:
                     if error.code not in _GONE or manifest is None or not self._may_move_on(manifest):
                         raise
-                    return self._fetch(client, self._resolve(client, newest=True), on_progress, cancel)
+                    return self._fetch(client, self._resolve(client, newest=True), watch)
 
-    def _fetch(
-        self, client: HubClient, manifest: Manifest, on_progress: OnProgress | None, cancel: threading.Event
-    ) -> ReadyModel:
+    def _fetch(self, client: HubClient, manifest: Manifest, watch: Watch) -> ReadyModel:
         if self._revision is None:
             put_ref(self._layout, "main", manifest.revision)
         elif not is_commit(self._revision):
             put_ref(self._layout, self._revision, manifest.revision)
-        proven = frozenset(file.path for file in self._missing(manifest) if not has_blob(self._layout, file))
         source = HubSource(client, manifest, self._settings.endpoint)
-        fetched = Fetch(self._settings, manifest, source, on_progress, cancel).run()
+        fetched = Fetch(self._settings, manifest, source, watch).run()
         lost = self._missing(manifest)
         if lost:
             raise ImageGenError(
@@ -124,7 +120,7 @@ class Ensure:
                 retryable=True,
             )
         drop_set_aside(self._layout)
-        return ready(self._layout.snapshot(manifest.revision), manifest, "download", fetched, proven)
+        return ready(self._layout.snapshot(manifest.revision), manifest, "download", fetched.bytes, fetched.paths)
 
     def _resolve(self, client: HubClient, *, newest: bool = False) -> Manifest:
         # A commit that is here already, whatever tool fetched it, is as good as the newest, and costs less.
@@ -145,3 +141,15 @@ class Ensure:
     def _may_move_on(self, manifest: Manifest) -> bool:
         """Whether a newer commit may take the place of one that the hub has no more: nobody asked for that one."""
         return self._revision is None and all(known != manifest for known in self._catalogue.shipped())
+
+
+def _with(model: ReadyModel, copied: Fetched) -> ReadyModel:
+    """Counts what the mirror gave."""
+    if not copied.paths:
+        return model
+    return replace(
+        model,
+        source="download",
+        bytes_fetched=model.bytes_fetched + copied.bytes,
+        proven=model.proven | copied.paths,
+    )

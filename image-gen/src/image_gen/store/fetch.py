@@ -8,6 +8,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,16 +16,17 @@ from image_gen.errors import ImageGenError
 from image_gen.store.attempts import check_cancelled
 from image_gen.store.journal import RangeJournal
 from image_gen.store.layout import RepoLayout
-from image_gen.store.locate import is_whole, missing_files
+from image_gen.store.locate import is_whole, missing_files, ready
 from image_gen.store.manifest import Manifest, ManifestFile
 from image_gen.store.orphans import sweep_downloads
 from image_gen.store.place import put_blob, put_links
-from image_gen.store.progress import Meter, OnProgress
+from image_gen.store.progress import Meter
 from image_gen.store.ranges import RangedFile, RangeSupport
 from image_gen.store.settings import StoreSettings
 from image_gen.store.source import Source
 from image_gen.store.transfer import Content, Transfer
 from image_gen.store.volume import clear_errors, require_room
+from image_gen.store.watch import Watch
 
 # Room for directories, links and what other programs write meanwhile.
 _SPARE_BYTES = 4 << 20
@@ -35,6 +37,14 @@ _LACKS = {"FILE_NOT_FOUND", "CORRUPT_DOWNLOAD"}
 log = logging.getLogger(__name__)
 
 _Task = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What came: bytes from the source, and the paths whose contents were hashed on their way."""
+
+    bytes: int = 0
+    paths: frozenset[str] = frozenset()
 
 
 class Fetch:
@@ -48,8 +58,7 @@ class Fetch:
         settings: StoreSettings,
         manifest: Manifest,
         source: Source,
-        on_progress: OnProgress | None,
-        cancel: threading.Event,
+        watch: Watch,
         *,
         lenient: bool = False,
     ) -> None:
@@ -58,20 +67,20 @@ class Fetch:
         self._source = source
         self._lenient = lenient
         self._layout = RepoLayout(settings.hub_cache, manifest.model_id)
-        self._on_progress = on_progress
-        self._cancel = cancel
+        self._watch = watch
         # Set when one file fails, so that the others end soon; what they have is kept.
         self._stop = threading.Event()
-        self._fetched = 0
+        self._bytes = 0
+        self._paths: set[str] = set()
         self._given_up: set[str] = set()
         self._count_lock = threading.Lock()
 
-    def run(self) -> int:
-        """Returns the bytes that came from the source."""
-        check_cancelled(self._cancel)
+    def run(self) -> Fetched:
+        """Brings all that is missing; what came before a failure is kept."""
+        check_cancelled(self._watch.cancel)
         contents = self._contents()
         there = bytes_there(self._layout, self._manifest)
-        meter = Meter("fetching", self._manifest.bytes_total, there, self._on_progress)
+        meter = Meter("fetching", self._manifest.bytes_total, there, self._watch.on_progress)
         with clear_errors(self._settings.volume_root, f"fetching {self._manifest.model_id}"):
             for path in (self._layout.blobs, self._layout.snapshot(self._manifest.revision)):
                 path.mkdir(parents=True, exist_ok=True)
@@ -80,8 +89,9 @@ class Fetch:
             inodes = 3 * sum(map(len, contents)) + _SPARE_INODES if contents else 0
             needed = self._needed(contents) + _SPARE_BYTES
             require_room(self._layout.blobs, needed, f"fetching {self._manifest.model_id}", inodes)
+        self._watch.found(ready(self._layout.snapshot(self._manifest.revision), self._manifest, "download"))
         self._all(contents, meter)
-        return self._fetched
+        return Fetched(self._bytes, frozenset(self._paths))
 
     def _contents(self) -> list[list[ManifestFile]]:
         """Missing files by content, the largest first, as it decides when all is done."""
@@ -113,7 +123,7 @@ class Fetch:
             try:
                 while pending:
                     done, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_EXCEPTION)
-                    check_cancelled(self._cancel)
+                    check_cancelled(self._watch.cancel)
                     for task in done:
                         task.result()
             finally:
@@ -169,7 +179,9 @@ class Fetch:
                 self._leave_out(file, error)
                 return
             put_blob(unfinished, self._layout.blobs / name)
-        self._finish(group, meter, name)
+            self._finish(group, meter, name)
+        else:
+            self._link(group, meter, name)
 
     def _ranged(self, group: list[ManifestFile], meter: Meter, support: RangeSupport) -> RangedFile:
         unfinished = self._layout.partial(group[0].content_key)
@@ -190,6 +202,14 @@ class Fetch:
             self._finish(group, meter, name)
 
     def _finish(self, group: list[ManifestFile], meter: Meter, name: str) -> None:
+        """The content was hashed on its way here."""
+        self._link(group, meter, name)
+        with self._count_lock:
+            self._paths.update(each.path for each in group)
+        for each in group:
+            self._watch.file(each.path)
+
+    def _link(self, group: list[ManifestFile], meter: Meter, name: str) -> None:
         put_links(self._layout, self._manifest.revision, (each.path for each in group), name)
         for each in group:
             meter.finish(each.path)
@@ -201,7 +221,7 @@ class Fetch:
         def add(count: int) -> None:
             meter.add(count * len(group), group[0].path)
             with self._count_lock:
-                self._fetched += max(0, count)
+                self._bytes += max(0, count)
 
         return add
 
@@ -242,14 +262,13 @@ def bytes_there(layout: RepoLayout, manifest: Manifest) -> int:
     return manifest.bytes_total - sum(file.size - partial_bytes(layout, file) for file in missing)
 
 
-def waiting(
-    layout: RepoLayout, manifest: Manifest | None, report: OnProgress | None, cancel: threading.Event
-) -> Callable[[], None]:
+def waiting(layout: RepoLayout, manifest: Manifest | None, watch: Watch) -> Callable[[], None]:
     """What to do while another process fetches the same model: tell how far it is, and heed `cancel`."""
-    meter = Meter("fetching", manifest.bytes_total, bytes_there(layout, manifest), report) if manifest else None
+    there = bytes_there(layout, manifest) if manifest else 0
+    meter = Meter("fetching", manifest.bytes_total, there, watch.on_progress) if manifest else None
 
     def wait_a_little() -> None:
-        check_cancelled(cancel)
+        check_cancelled(watch.cancel)
         if meter and manifest:
             meter.moved_to(bytes_there(layout, manifest))
         time.sleep(_POLL_SECONDS)

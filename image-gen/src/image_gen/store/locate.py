@@ -59,12 +59,6 @@ def is_whole(path: Path, size: int) -> bool:
         return False
 
 
-def has_blob(layout: RepoLayout, file: ManifestFile) -> bool:
-    """Whether a content is there already, of its size, and only a link to it was lost."""
-    names = (file.sha256, file.git_sha1)
-    return any(is_whole(layout.blobs / name, file.size) for name in names if name)
-
-
 def ready(
     directory: Path, manifest: Manifest, source: Source, fetched: int = 0, proven: frozenset[str] = frozenset()
 ) -> ReadyModel:

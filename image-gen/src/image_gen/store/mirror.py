@@ -7,7 +7,6 @@ hash. Must not: change the mirror, or use anything of it that is not what a mani
 from __future__ import annotations
 
 import logging
-import threading
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -15,15 +14,15 @@ from image_gen.errors import ImageGenError
 from image_gen.store.address import S3Address
 from image_gen.store.catalogue import Catalogue
 from image_gen.store.directory import Directory
-from image_gen.store.fetch import Fetch, waiting
+from image_gen.store.fetch import Fetch, Fetched, waiting
 from image_gen.store.layout import RepoLayout
 from image_gen.store.lock import file_lock
 from image_gen.store.manifest import Manifest, is_commit, parse_manifest
 from image_gen.store.place import put_ref
-from image_gen.store.progress import OnProgress
 from image_gen.store.settings import StoreSettings
 from image_gen.store.source import Source
 from image_gen.store.volume import clear_errors
+from image_gen.store.watch import Watch
 
 log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
@@ -51,43 +50,37 @@ class Mirror(Protocol):
         """The files below a folder."""
 
 
-def fill_from_mirror(
-    settings: StoreSettings,
-    model_id: str,
-    revision: str | None,
-    on_progress: OnProgress | None,
-    cancel: threading.Event,
-) -> int:
-    """Brings what the mirror has of a model into the cache, and returns the bytes that came. What it lacks, or has
+def fill_from_mirror(settings: StoreSettings, model_id: str, revision: str | None, watch: Watch) -> Fetched:
+    """Brings what the mirror has of a model into the cache. What it lacks, or has
     damaged, is left to the hub and told in the log.
 
     Raises DISK_FULL, CACHE_NOT_WRITABLE, CANCELLED, MANIFEST_INVALID, and S3_… where a bucket can't be asked: what was
     meant to come from there is not taken from elsewhere unsaid.
     """
     if settings.mirror is None:
-        return 0
-    with _opened(settings, settings.mirror, cancel) as mirror:
+        return Fetched()
+    with _opened(settings, settings.mirror, watch) as mirror:
         with clear_errors(Path(mirror.place), f"looking for {model_id}"):
             found = _find(settings, mirror, model_id, revision)
         if found is None:
             log.warning("The mirror %s has no %s at %s.", mirror.place, model_id, revision or "its default revision")
-            return 0
+            return Fetched()
         path, manifest = found
         layout = RepoLayout(settings.hub_cache, model_id)
         with (
             clear_errors(settings.volume_root, f"copying {model_id} from {mirror.place}"),
-            file_lock(layout.lock, waiting(layout, manifest, on_progress, cancel)),
+            file_lock(layout.lock, waiting(layout, manifest, watch)),
         ):
             _remember(settings, layout, manifest, revision)
-            return Fetch(settings, manifest, mirror.source(path), on_progress, cancel, lenient=True).run()
+            return Fetch(settings, manifest, mirror.source(path), watch, lenient=True).run()
 
 
-def _opened(settings: StoreSettings, place: Path | S3Address, cancel: threading.Event) -> Mirror:
+def _opened(settings: StoreSettings, place: Path | S3Address, watch: Watch) -> Mirror:
     if isinstance(place, Path):
         return Directory(place)
     from image_gen.store.bucket import Bucket
 
-    return Bucket(settings, place, cancel)
+    return Bucket(settings, place, watch.cancel)
 
 
 def _find(settings: StoreSettings, mirror: Mirror, model_id: str, revision: str | None) -> tuple[str, Manifest] | None:

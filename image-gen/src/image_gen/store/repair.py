@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,14 +14,14 @@ from image_gen.store.layout import RepoLayout
 from image_gen.store.locate import ReadyModel
 from image_gen.store.lock import file_lock
 from image_gen.store.manifest import ManifestFile
-from image_gen.store.progress import Meter, OnProgress
+from image_gen.store.progress import Meter
 from image_gen.store.settings import StoreSettings
 from image_gen.store.stamp import Mark, Stamp
 from image_gen.store.volume import clear_errors, human
 from image_gen.store.warm import Read, Warming, reading_order
+from image_gen.store.watch import Watch
 
 Verify = Literal["full", "stamp", "size"]
-OnFile = Callable[[str], None]
 log = logging.getLogger(__name__)
 _DAMAGED = ".damaged"
 
@@ -37,15 +36,15 @@ class Proof:
         self._layout = RepoLayout(settings.hub_cache, model.model_id)
         self._stamp = Stamp(settings, model.model_id, model.revision)
 
-    def run(self, on_progress: OnProgress | None, on_file: OnFile | None, cancel: threading.Event) -> list[Read]:
-        """Returns the damaged files. `on_file` is told each path that may be loaded from now on.
+    def run(self, watch: Watch) -> list[Read]:
+        """Returns the damaged files. `watch.on_file` is told each path that may be loaded from now on.
 
         Files that were fetched a moment ago were hashed on their way, and are neither read nor hashed again.
         """
         model = self._model
         files = [file for file in reading_order(model.files) if file.path not in model.proven]
         for path in sorted(model.proven):
-            _tell(on_file, path)
+            watch.file(path)
         marks = self._stamp.read() if self._mode == "stamp" else {}
 
         def hashed(file: ManifestFile) -> bool:
@@ -53,17 +52,18 @@ class Proof:
 
         def on_read(read: Read) -> None:
             if read.right is not False:
-                _tell(on_file, read.file.path)
+                watch.file(read.file.path)
 
         total = sum(file.size for file in files)
-        meter = Meter("verifying", total, 0, on_progress)
+        meter = Meter("verifying", total, 0, watch.on_progress)
         with clear_errors(model.directory, f"verifying {model.model_id}"):
-            reads = Warming(model.directory, files, hashed=hashed, meter=meter, cancel=cancel, on_read=on_read).run()
+            warming = Warming(model.directory, files, hashed=hashed, meter=meter, cancel=watch.cancel, on_read=on_read)
+            reads = warming.run()
         if self._mode != "size" and model.source in {"volume", "download"}:
             self._write_stamp(reads)
         return [read for read in reads if read.right is False]
 
-    def set_aside(self, damaged: Sequence[Read], cancel: threading.Event) -> None:
+    def set_aside(self, damaged: Sequence[Read], watch: Watch) -> None:
         """Renames damaged contents, so that nothing loads them. Raises CORRUPT_CACHE where that can't be done."""
         model, names = self._model, ", ".join(read.file.path for read in damaged)
         if model.source == "baked":
@@ -79,7 +79,7 @@ class Proof:
         try:
             with (
                 clear_errors(self._settings.volume_root, f"repairing {model.model_id}"),
-                file_lock(self._layout.lock, waiting(self._layout, None, None, cancel)),
+                file_lock(self._layout.lock, waiting(self._layout, None, watch)),
             ):
                 for read in damaged:
                     self._rename(read)
@@ -152,8 +152,3 @@ def not_mended(layout: RepoLayout, error: ImageGenError) -> ImageGenError:
         "HF_HUB_OFFLINE, check HF_ENDPOINT), or bring a backup back with `image-gen restore --input FILE`.",
         retryable=error.retryable,
     )
-
-
-def _tell(on_file: OnFile | None, path: str) -> None:
-    if on_file is not None:
-        on_file(path)

@@ -26,12 +26,13 @@ from image_gen.store.locate import ReadyModel, open_directory
 from image_gen.store.manifest import Manifest
 from image_gen.store.pin import Pinned, pin
 from image_gen.store.progress import OnProgress
-from image_gen.store.repair import OnFile, Proof, Verify
+from image_gen.store.repair import Proof, Verify
 from image_gen.store.resolve import resolve
 from image_gen.store.restore import RestoreReport, restore
 from image_gen.store.settings import StoreSettings
 from image_gen.store.verify import VerifyReport, verify_holdings
 from image_gen.store.volume import clear_errors
+from image_gen.store.watch import OnFile, OnFound, Watch
 
 
 class ModelStore:
@@ -49,19 +50,24 @@ class ModelStore:
         model_dir: Path | None = None,
         components: bool = False,
         on_progress: OnProgress | None = None,
+        on_found: OnFound | None = None,
+        on_file: OnFile | None = None,
         cancel: threading.Event | None = None,
     ) -> ReadyModel:
         """The model's directory, complete. Fetches only what is missing, and asks no network when nothing is.
 
         With `components` that may be a part of a pipeline, such as a VAE; without, it is refused with NOT_A_PIPELINE.
 
-        `on_progress` is called from other threads, one call at a time. Setting `cancel` ends it with CANCELLED within
+        `on_progress` is called from other threads, one call at a time. Where something has to be fetched, `on_found`
+        is told where the model will be before the first byte comes, and `on_file` each path that came and is proven,
+        so that a caller can begin with it while others are under way. Setting `cancel` ends it with CANCELLED within
         a read timeout; what has arrived is kept, and the next call goes on from there.
         """
         if model_dir is None and not components:
             self._refuse_component(model_id, revision)
         found = self.locate(model_id, revision, model_dir)
-        return found or self._ensure(model_id, revision).fetched(on_progress, cancel or threading.Event())
+        watch = Watch(on_progress, cancel or threading.Event(), on_found, on_file)
+        return found or self._ensure(model_id, revision).fetched(watch)
 
     def ensure_vae(
         self, vae_id: str, *, on_progress: OnProgress | None = None, cancel: threading.Event | None = None
@@ -92,18 +98,18 @@ class ModelStore:
         `stamp` hashes only what changed since it was last hashed, `size` nothing. `on_file` is called from other
         threads with each path whose content is good, one call at a time.
         """
-        stop = cancel or threading.Event()
+        watch = Watch(on_progress, cancel or threading.Event(), on_file=on_file)
         proof = Proof(self.settings, model, verify)
-        damaged = proof.run(on_progress, on_file, stop)
+        damaged = proof.run(watch)
         if not damaged:
             self._note_proven(model, verify)
             return model
-        proof.set_aside(damaged, stop)
+        proof.set_aside(damaged, watch)
         good = {file.path for file in model.files} - {read.file.path for read in damaged}
-        mended = self._ensure(model.model_id, model.revision or None).mended(on_progress, stop)
+        mended = self._ensure(model.model_id, model.revision or None).mended(replace(watch, on_file=None))
         # What was fine a moment ago still is; the rest was hashed while it was fetched, or by whoever was faster.
         rest = replace(mended, files=tuple(file for file in mended.files if file.path not in good))
-        still = Proof(self.settings, rest, verify).run(on_progress, on_file, stop)
+        still = Proof(self.settings, rest, verify).run(watch)
         if still:
             raise ImageGenError(
                 "CORRUPT_CACHE",

@@ -1,0 +1,154 @@
+/** Status, logs, the tunnel, stop and start, as they are typed, against AWS on loopback. */
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  CloudWatchLogsClient,
+  CreateLogGroupCommand,
+  CreateLogStreamCommand,
+  PutLogEventsCommand,
+} from "@aws-sdk/client-cloudwatch-logs";
+import { StopInstancesCommand } from "@aws-sdk/client-ec2";
+import { describe, expect, test } from "vitest";
+import { GROUP, useAccount } from "../support/aws-api/account.ts";
+import { freePort } from "../support/engine.ts";
+import { eventually } from "../support/wait.ts";
+
+const here = useAccount();
+
+describe("status", () => {
+  test("tells host, service and volume", async () => {
+    await here.report();
+    const { stdout, exitCode } = await here.operator.imagegen("status");
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(`host      ${here.instanceId}, g6.xlarge (on-demand) in us-east-1a, running`);
+    expect(stdout).toContain("state     ready on cuda");
+    expect(stdout).toContain("model     org/model");
+    expect(stdout).toContain("start-up  load 4.2 s");
+    expect(stdout).toContain(`volume    ${here.volumeId}, 50 GB in us-east-1a, in-use`);
+  });
+  test("tells how long a host has been silent, and a stopped one by its code", async () => {
+    await here.report({ at: new Date(Date.now() - 600_000).toISOString() });
+    expect((await here.operator.imagegen("status")).stdout).toMatch(/state {5}the host has not reported for 10 min/);
+    await here.ec2.send(new StopInstancesCommand({ InstanceIds: [here.instanceId] }));
+    const stopped = await here.operator.imagegen("status", "--json");
+    expect(stopped.exitCode).toBe(6);
+    expect(JSON.parse(stopped.stdout)).toMatchObject({ mode: "aws", running: false, host: { state: "stopped" } });
+  });
+  test("finds the host of an `up` that did not come to its end", async () => {
+    here.operator.outputs({});
+    expect(JSON.parse((await here.operator.imagegen("status", "--json")).stdout)).toMatchObject({
+      host: { id: here.instanceId },
+    });
+  });
+  test("no permission is one line that names what to grant", async () => {
+    const message = "You are not authorized to perform: ec2:DescribeInstances";
+    here.api.refusals.set("DescribeInstances", { name: "UnauthorizedOperation", message, status: 403 });
+    const { stderr, exitCode } = await here.operator.imagegen("status");
+    expect(exitCode).toBe(1);
+    expect(stderr.trim()).toBe(
+      "imagegen: looking for the host of the stack aws-volume: AWS does not allow it to these credentials (ec2:DescribeInstances)",
+    );
+  });
+});
+
+describe("stop and start", () => {
+  test("stop ends with a stopped host", async () => {
+    const { stdout, exitCode } = await here.operator.imagegen("stop");
+    expect([exitCode, stdout]).toEqual([0, `${here.instanceId} is stopped: imagegen start --stack aws-volume`]);
+    expect(await here.stateOf(here.instanceId)).toBe("stopped");
+  });
+  test("start waits for a report that is newer than itself", async () => {
+    await here.report();
+    await here.operator.imagegen("stop");
+    here.api.calls.length = 0;
+    const starting = here.operator.imagegen("start", "--json");
+    await eventually("the host to be started", async () => here.api.calls.includes("StartInstances"), 60);
+    await sleep(1500);
+    await here.report();
+    const { stdout, exitCode } = await starting;
+    expect(exitCode).toBe(0);
+    const told = JSON.parse(stdout) as { seconds: number };
+    expect(told).toMatchObject({ host: here.instanceId, ready: true, model: "org/model" });
+    expect(told.seconds).toBeGreaterThan(1.4);
+    expect(await here.stateOf(here.instanceId)).toBe("running");
+  });
+  test("a host that fails says why, with the end of its log", async () => {
+    await here.report({
+      at: new Date(Date.now() + 3_600_000).toISOString(),
+      phase: "failed",
+      ready: null,
+      error: "no such disk",
+      log: ["one", "two"],
+    });
+    const { stderr, exitCode } = await here.operator.imagegen("start");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(`imagegen: The service on ${here.instanceId} failed: no such disk\n  one\n  two`);
+  });
+  test("capacity refused is one line, soon", async () => {
+    await here.operator.imagegen("stop");
+    const message = "We currently do not have sufficient g6.xlarge capacity in the Availability Zone you requested.";
+    here.api.refusals.set("StartInstances", { name: "InsufficientInstanceCapacity", message });
+    const { stderr, exitCode } = await here.operator.imagegen("start");
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /AWS has no g6\.xlarge \(on demand\) in us-east-1a now \(InsufficientInstanceCapacity\)\. The cache is safe\. Fix: .*move-az/,
+    );
+  });
+});
+
+test("logs: the last lines, in the order of time", async () => {
+  const logs = new CloudWatchLogsClient({
+    region: "us-east-1",
+    endpoint: here.api.moto.url,
+    credentials: { accessKeyId: "t", secretAccessKey: "t" },
+  });
+  await logs.send(new CreateLogGroupCommand({ logGroupName: GROUP }));
+  const put = async (stream: string, ...lines: [number, string][]) => {
+    await logs.send(new CreateLogStreamCommand({ logGroupName: GROUP, logStreamName: stream }));
+    const logEvents = lines.map(([ago, message]) => ({ timestamp: Date.now() - ago, message }));
+    await logs.send(new PutLogEventsCommand({ logGroupName: GROUP, logStreamName: stream, logEvents }));
+  };
+  await put("host", [3_000_000, "long ago"], [3000, "host first"], [1000, "host last"]);
+  await put("container", [2000, "container between"]);
+  expect((await here.operator.imagegen("logs", "-n", "3")).stdout).toBe("host first\ncontainer between\nhost last");
+  expect((await here.operator.imagegen("logs")).stdout).toMatch(/^long ago\n/);
+});
+
+describe("open", () => {
+  test("without AWS's plugin is one line on where it comes from", async () => {
+    here.operator.program("aws", "exit 0");
+    const { stderr, exitCode } = await here.operator.imagegen("open");
+    expect(exitCode).toBe(5);
+    expect(stderr).toMatch(/^imagegen: session-manager-plugin is not installed\. Fix: https:/);
+  });
+
+  test("leads to the host until Ctrl-C, and leaves nothing behind", async () => {
+    const port = await freePort();
+    here.operator.program("session-manager-plugin", "exit 0");
+    const server = `require("node:http").createServer((_, r) => r.end(process.argv.slice(1).join(" "))).listen(${port}, "127.0.0.1")`;
+    here.operator.program("aws", `[ "$1" = --version ] && exit 0\nexec ${process.execPath} -e '${server}' -- "$@"`);
+    const open = here.operator.imagegen("open", "--port", String(port));
+    const shown = once(open.stdout, "data");
+    const url = `http://127.0.0.1:${port}`;
+    await eventually("the tunnel", async () => (await fetch(url)).ok, 60);
+    const words = await (await fetch(url)).text();
+    expect(words).toContain(`ssm start-session --target ${here.instanceId} --region us-east-1`);
+    expect(words).toContain(`{"portNumber":["8000"],"localPortNumber":["${port}"]}`);
+    await shown;
+    open.kill("SIGINT");
+    const { exitCode, stdout } = await open;
+    expect([exitCode, stdout]).toEqual([130, url]);
+    await expect(fetch(url)).rejects.toThrow();
+  });
+
+  test("a tunnel that can't be opened says why", async () => {
+    here.operator.program("session-manager-plugin", "exit 0");
+    here.operator.program(
+      "aws",
+      '[ "$1" = --version ] && exit 0\necho "An error occurred (TargetNotConnected)" >&2; exit 254',
+    );
+    const { stderr, exitCode } = await here.operator.imagegen("open", "--port", String(await freePort()));
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(`The tunnel to ${here.instanceId} has ended: An error occurred (TargetNotConnected).`);
+  });
+});
