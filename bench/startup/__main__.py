@@ -1,6 +1,6 @@
 """How soon the weights of a cached model are on their device: the service against the guide's own program.
 
-python bench/startup [--sizes full] [--rates 125 300 1000 0] [--caches cold warm baked] [--lines 200] [--rounds 1]
+npm run bench:startup -- [--sizes full] [--rates 125 300 1000 0] [--caches cold warm baked] [--lines 200] [--rounds 1]
     [--out DIR]
 
 Both run in turn on one block device, which the kernel throttles. Each run is a fresh process; libraries are in the page
@@ -21,11 +21,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import models
 from contest import Start, contest, environment
 from disk import Disk
 from first import first_start
 from memory import own_memory
-from models import bake
 from timeline import Bar, draw
 
 HERE = Path(__file__).resolve().parent
@@ -106,7 +106,7 @@ class Bench:
             shutil.copytree(ready, home, symlinks=True)
         else:
             tiny = ["--tiny"] if size == "tiny" else []
-            command = [sys.executable, str(HERE / "models.py"), str(home), *tiny]
+            command = [sys.executable, models.__file__, str(home), *tiny]
             subprocess.run(command, env=environment(), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         total = sum(path.stat().st_size for path in home.rglob("blobs/*"))
         say(f"{size}: {total / 1e9:.3f} GB of fp16 weights, kept as they are by both")
@@ -133,7 +133,7 @@ class Bench:
                 disk.throttle(0)
                 disk.warm() if row.cache == "warm" else disk.forget()
                 disk.throttle(row.rate)
-                baked = {"IMAGE_GEN_BAKED_DIR": str(bake(home)), "HF_HOME": str(self._place / "none")}
+                baked = {"IMAGE_GEN_BAKED_DIR": str(models.bake(home)), "HF_HOME": str(self._place / "none")}
                 more = baked if row.cache == "baked" and who == "ours" else {}
                 row.runs[who].append(contest(who, self._place, disk.enter, home, more))
         disk.throttle(0)

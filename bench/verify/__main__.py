@@ -1,6 +1,6 @@
 """How fast `image-gen verify` reads and hashes a model, against the slower of the disk and the cores.
 
-python bench/verify [--sizes full] [--rates 125 300 1000 0] [--rounds 1]
+npm run bench:verify -- [--sizes full] [--rates 125 300 1000 0] [--rounds 1]
 
 The model lies on a block device of the bench's own, which the kernel throttles, out of the page cache before each run.
 The disk's rate is measured right before, by plain large reads of the same files in the same control group; the cores'
@@ -21,13 +21,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "startup"))
+import models
+from disk import Disk
+from memory import own_memory
 
-from disk import Disk  # noqa: E402 -- the start-up bench's, by path
-from models import MODEL_ID  # noqa: E402
-
-SOURCES = HERE.parents[1] / "image-gen" / "src"
+SOURCES = Path(__file__).resolve().parents[2] / "image-gen" / "src"
 FULL_DISK, TINY_DISK = 8_200_000_000, 200_000_000
 BAR = 0.9
 HASH = """
@@ -100,7 +98,7 @@ class Bench:
                 _say(f"making the {size} model …")
                 arguments = [str(disk.mount), *(["--tiny"] if size == "tiny" else [])]
                 subprocess.run(
-                    [sys.executable, str(HERE.parent / "startup" / "models.py"), *arguments],
+                    [sys.executable, models.__file__, *arguments],
                     env=_environment(disk.mount),
                     check=True,
                     stdout=subprocess.DEVNULL,
@@ -121,7 +119,7 @@ class Bench:
             floors.append(float(_output(disk, "-c", READ, *map(str, blobs))))
             disk.forget()
             begin = time.perf_counter()
-            report = json.loads(_output(disk, "-m", "image_gen", "verify", "--model", MODEL_ID, "--json"))
+            report = json.loads(_output(disk, "-m", "image_gen", "verify", "--model", models.MODEL_ID, "--json"))
             seconds.append(time.perf_counter() - begin)
             assert report["ok"] and report["models"][0]["bytes"] >= sum(sizes)
         disk.throttle(0)
@@ -158,7 +156,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--place", default=tempfile.gettempdir(), help="where the disk's file is made")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.place, prefix="image-gen-bench-") as place:
+    with own_memory(_say), tempfile.TemporaryDirectory(dir=options.place, prefix="image-gen-bench-") as place:
         rows = Bench(options, Path(place)).run()
     print(f"{'MB/s':24} {'verify':>8} {'disk':>8} {'cores':>8} {'1 core':>8} {'limit':>8} {'ratio':>6} {'plain':>6}")
     for row in rows:

@@ -1,6 +1,6 @@
 """Writes a pipeline of random weights: in the full shape of SDXL base 1.0, 6.94 GB of fp16 files, or the tiny demo.
 
-python bench/startup/models.py DIR [--tiny]. Nothing is downloaded. The model is laid out as a hub cache would hold it,
+python bench/common/models.py DIR [--tiny]. Nothing is downloaded. The model is laid out as a hub cache would hold it,
 with a manifest, so that the service finds it: DIR/hub/models--bench--sdxl, DIR/image-gen/manifests/bench--sdxl.json.
 """
 
