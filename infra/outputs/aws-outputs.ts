@@ -1,22 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { AwsPlan } from "../plan/aws-plan.ts";
+import { onceReady, type ServiceOutputs } from "./service-outputs.ts";
 
-/** What a stack on AWS exports. The first ones have the names of a local stack's. They resolve once the host is ready. */
-export interface AwsOutputs {
-  /** Where the service is: behind the load balancer, or at the near end of `imagegen open`'s tunnel. */
-  readonly url: pulumi.Output<string>;
-  readonly readyUrl: pulumi.Output<string>;
-  readonly target: pulumi.Output<"aws">;
-  readonly modelId: pulumi.Output<string>;
-  readonly modelCache: pulumi.Output<"volume" | "baked">;
-  readonly imageName: pulumi.Output<string>;
-  /** Repository and digest. */
-  readonly imageId: pulumi.Output<string>;
-  readonly containerName: pulumi.Output<string>;
-  readonly volumeName: pulumi.Output<string>;
-  readonly device: pulumi.Output<"cuda" | "cpu">;
-  readonly modelSource: pulumi.Output<"volume" | "baked">;
-
+/** What a stack on AWS exports besides. */
+export interface AwsOutputs extends ServiceOutputs<"aws"> {
   readonly region: pulumi.Output<string>;
   readonly availabilityZone: pulumi.Output<string>;
   /** Null for a self-healing host. */
@@ -44,8 +31,7 @@ export interface AwsMade {
 }
 
 export function awsOutputs(plan: AwsPlan, { image, cache, host, access, ready }: AwsMade): AwsOutputs {
-  const whenReady = <T>(value: pulumi.Input<T>) =>
-    pulumi.all([value, ready]).apply(([known]) => known) as pulumi.Output<T>;
+  const whenReady = onceReady(ready);
   const url = access?.url ?? pulumi.output(plan.health.url);
   return {
     url: whenReady(url),

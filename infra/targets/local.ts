@@ -8,12 +8,13 @@ import { DockerHost } from "../host/docker-host.ts";
 import { ServingImage } from "../image/serving-image.ts";
 import { readMachine } from "../machine.ts";
 import { readManifest } from "../manifests.ts";
-import { type StackOutputs, stackOutputs } from "../outputs/stack-outputs.ts";
+import { localOutputs } from "../outputs/local-outputs.ts";
+import type { ServiceOutputs } from "../outputs/service-outputs.ts";
 import { makePlan } from "../plan/plan.ts";
 import { containerReport, realWorld } from "../world.ts";
 import type { Context } from "./context.ts";
 
-export function local(settings: LocalSettings, { name, preview, hfToken, report }: Context): StackOutputs {
+export function local(settings: LocalSettings, { name, preview, hfToken, report }: Context): ServiceOutputs<"local"> {
   const plan = makePlan(settings, readManifest(settings.modelId), readMachine());
   prepareBuildLog(plan.image, preview);
 
@@ -34,5 +35,5 @@ export function local(settings: LocalSettings, { name, preview, hfToken, report 
     containerReport,
   });
 
-  return stackOutputs(plan, { image, cache, host, ready });
+  return localOutputs(plan, { image, cache, host, ready });
 }

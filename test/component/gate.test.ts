@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { UserError } from "../../infra/errors.ts";
 import { type CheckArgs, checkReady, readyGate } from "../../infra/health/gate.ts";
 import type { Answer } from "../../infra/health/ready-state.ts";
-import { stackOutputs } from "../../infra/outputs/stack-outputs.ts";
+import { localOutputs } from "../../infra/outputs/local-outputs.ts";
 import { known } from "../support/outputs.ts";
 import { runProgram } from "../support/program.ts";
 import { planWith } from "../support/settings.ts";
@@ -93,7 +93,7 @@ test("outputs have the names of the contract", async () => {
     host: { containerName: pulumi.output("image-game-image-gen") },
   };
   const { result } = await runProgram(async () => {
-    const outputs = stackOutputs(plan, { ...made, ready: gate(service(readyAnswer)) });
+    const outputs = localOutputs(plan, { ...made, ready: gate(service(readyAnswer)) });
     const entries = Object.entries(outputs).map(async ([key, value]) => [
       key,
       await known(value as pulumi.Output<string>),
@@ -123,7 +123,7 @@ test("no output is there before the gate opens", async () => {
     host: { containerName: pulumi.output("image-game-image-gen") },
   };
   const soon = new Promise((resolve) => setTimeout(resolve, 50, "waiting"));
-  for (const output of Object.values(stackOutputs(plan, { ...made, ready: never }))) {
+  for (const output of Object.values(localOutputs(plan, { ...made, ready: never }))) {
     expect(await Promise.race([known(output as pulumi.Output<string>), soon])).toBe("waiting");
   }
 });

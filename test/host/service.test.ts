@@ -23,7 +23,10 @@ let decoyHash: string;
 describe.skipIf(!wanted)("a host", () => {
   beforeAll(async () => {
     decoyHash = await hashOf(decoy.file);
-    machine = await startServiceMachine(folder, [decoy]);
+    machine = await startServiceMachine(folder, [decoy], {
+      mirrorRoleArn: "arn:aws:iam::123456789012:role/mirror",
+      idleStopMinutes: 30,
+    });
   });
   afterAll(async () => {
     await machine?.cutPower();
@@ -82,6 +85,11 @@ describe.skipIf(!wanted)("a host", () => {
     expect(JSON.parse(environment)).toEqual(
       expect.arrayContaining(["GREETING=hello", "QUOTED=a b'c", "HF_TOKEN=hf_secret"]),
     );
+    // The mirror's, of the role that reads it and nothing else.
+    expect(JSON.parse(environment)).toEqual(
+      expect.arrayContaining(["AWS_ACCESS_KEY_ID=ASIAKEY", "AWS_SESSION_TOKEN=sessiontoken", "AWS_REGION=us-east-1"]),
+    );
+    expect(await machine.must("grep -c 'role/mirror' /var/lib/aws/calls")).toBe("1");
     expect((await inContainer("touch /bin/x")).code).not.toBe(0);
     expect(await hashOf(decoy.file)).toBe(decoyHash);
   });
@@ -145,6 +153,22 @@ describe.skipIf(!wanted)("a host", () => {
     );
     await machine.must("systemctl start image-gen-watchdog.timer");
     await recordThat(machine, ({ phase, error }) => phase === "ready" && error === null);
+  });
+
+  test("a service that nobody asks for pictures stops its host, and one that was asked does not", async () => {
+    await machine.must(
+      `systemctl stop image-gen-watchdog.timer; mkdir -p /tmp/idle; printf '#!/bin/sh\necho "$@" >>/tmp/idle/asked\n' >/tmp/idle/systemctl; chmod +x /tmp/idle/systemctl`,
+    );
+    const look = (before: string) =>
+      machine.must(
+        `rm -f /tmp/idle/asked; ${before}; PATH=/tmp/idle:$PATH /opt/image-gen/bin/idle-stop; cat /tmp/idle/asked 2>/dev/null || true`,
+      );
+    expect(await look("rm -f /run/image-gen/counters")).toBe("");
+    expect(await look("touch -d '-29 minutes' /run/image-gen/counters")).toBe("");
+    expect(await look("touch -d '-31 minutes' /run/image-gen/counters")).toContain("poweroff --no-block");
+    expect(await look("echo fewer >/run/image-gen/counters; touch -d '-31 minutes' /run/image-gen/counters")).toBe("");
+    expect(await look("rm /run/image-gen/was-ready")).toBe("");
+    await machine.must("touch /run/image-gen/was-ready; systemctl start image-gen-watchdog.timer");
   });
 
   test("a GPU that the host has lost is in the record, with its mend", async () => {

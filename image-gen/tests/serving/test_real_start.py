@@ -29,4 +29,5 @@ def test_the_demo_model_from_nothing_and_again_from_the_cache(start_server: Star
     assert "fetching" not in state["phases"]
     assert "hub of its own" not in server.log
     assert server.post(order).json["data"] == first["data"]
-    print(f"/healthz after {alive:.2f} s and {alive_cached:.2f} s, cached start {state['phases']}")  # noqa: T201
+    times = f"/healthz after {alive:.2f} s and {alive_cached:.2f} s"
+    print(f"{times}, cached start {state['phases']}")  # noqa: T201 - a figure
