@@ -27,7 +27,7 @@ export function wishesOf(
   settings: AwsSettings,
   { stack, manifest, zone }: { stack: string; manifest: Manifest | null; zone: string | null },
 ): HostWishes {
-  const bytes = imageBytes(settings.modelCache, modelSize(settings.modelId, manifest));
+  const bytes = imageBytes(settings.modelCache, modelSize(settings, manifest));
   const rootOf = (rootSizeGb: number | null) => planAwsHost({ ...settings, rootSizeGb }, stack, bytes).root.sizeGib;
   return {
     ...settings,

@@ -35,7 +35,7 @@ export interface AwsPlan {
 }
 
 export function makeAwsPlan(settings: AwsSettings, manifest: Manifest | null, stack: string): AwsPlan {
-  const model = modelSize(settings.modelId, manifest);
+  const model = modelSize(settings, manifest);
   const bytes = imageBytes(settings.modelCache, model);
   const volume = planDataVolume(settings, model);
   const network = planNetwork(settings);

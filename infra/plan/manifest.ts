@@ -9,7 +9,7 @@ export interface Manifest {
   readonly files: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[];
 }
 
-/** How much a model weighs, and whether that is known or assumed. */
+/** How much a model weighs with the VAE that takes the place of its own, and whether that is known or assumed. */
 export interface ModelSize {
   readonly bytes: number;
   readonly source: "manifest" | "demo" | "assumed";
@@ -20,8 +20,18 @@ const DEMO_BYTES = 16e6;
 /** A model without a manifest: as big as an SDXL in float32 with both text encoders, so that no wait is too short. */
 const ASSUMED_BYTES = 14e9;
 
+/** A VAE of SD or SDXL, in float32. */
+const VAE_BYTES = 335e6;
+
 /** The bytes that a start without a cache has to fetch. */
-export function modelSize(modelId: string, manifest: Manifest | null): ModelSize {
-  if (manifest) return { bytes: manifest.files.reduce((sum, file) => sum + file.bytes, 0), source: "manifest" };
-  return modelId === "demo" ? { bytes: DEMO_BYTES, source: "demo" } : { bytes: ASSUMED_BYTES, source: "assumed" };
+export function modelSize(
+  { modelId, vaeId }: { readonly modelId: string; readonly vaeId: string | null },
+  manifest: Manifest | null,
+): ModelSize {
+  const vae = vaeId === null ? 0 : VAE_BYTES;
+  if (manifest) {
+    return { bytes: manifest.files.reduce((sum, file) => sum + file.bytes, vae), source: "manifest" };
+  }
+  if (modelId === "demo") return { bytes: DEMO_BYTES + vae, source: "demo" };
+  return { bytes: ASSUMED_BYTES + vae, source: "assumed" };
 }

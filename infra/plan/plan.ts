@@ -30,7 +30,7 @@ export interface Plan {
 
 export function makePlan(settings: LocalSettings, manifest: Manifest | null, machine: Machine): Plan {
   const gpus = settings.gpu === "all" || (settings.gpu === "auto" && machine.hasGpu) ? "all" : null;
-  const size = modelSize(settings.modelId, manifest);
+  const size = modelSize(settings, manifest);
   const startUp = planStartUp(settings.modelCache, size, gpus !== null);
   const cache = planCache(settings);
   return {

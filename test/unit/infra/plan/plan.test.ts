@@ -149,6 +149,7 @@ describe("start-up", () => {
 
   test("a baked model is fetched by the build, not by the service", () => {
     expect(planWith({ modelCache: "baked" }).startUp.bytesToFetch).toBe(0);
+    expect(planWith({ vaeId: "madebyollin/sdxl-vae-fp16-fix" }).startUp.bytesToFetch).toBe(10e9 + 335e6);
   });
 
   test("a model without a manifest is assumed to be big, the demo is small", () => {
