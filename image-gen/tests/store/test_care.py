@@ -14,7 +14,7 @@ from image_gen.errors import ImageGenError
 from image_gen.store.inventory import disk_usage
 from image_gen.store.manifest import ManifestFile
 from image_gen.store.progress import Meter
-from image_gen.store.warm import Warming
+from image_gen.store.warm import BLOCK_BYTES, Warming
 from image_gen_demo.hub import DemoHub
 
 
@@ -169,3 +169,11 @@ def test_files_are_read_by_turns_and_every_block_once(lanes: int, tmp_path: Path
         "3": True,
         "4": True,
     }
+
+
+def test_files_that_are_read_side_by_side_end_together(tmp_path: Path) -> None:
+    files = [ManifestFile("long", 8 * BLOCK_BYTES), ManifestFile("short", 2 * BLOCK_BYTES)]
+    meter = Meter("verifying", 10 * BLOCK_BYTES, 0, None)
+    warming = Warming(tmp_path, files, hashed=lambda _: False, meter=meter, cancel=threading.Event(), lanes=2)
+    order = [entry.file.path for entry, _ in warming._blocks]
+    assert order.count("long") == 8 and set(order[-2:]) == {"long", "short"} and order.index("short") == 4

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from heapq import merge
 from pathlib import Path
 
 from image_gen.store.attempts import check_cancelled
@@ -161,12 +161,25 @@ class Warming:
 
 
 def _in_lanes(entries: list[_Open], count: int) -> Iterator[tuple[_Open, int]]:
-    """Every block: of one file after the other, or of `count` files by turns, so that all of them end together."""
+    """Every block: of one file after the other, or of `count` rows of files side by side, each as often as it is long,
+    so that all of them end together.
+    """
     lanes: list[list[_Open]] = [[] for _ in range(count)]
     for entry in entries if count == 1 else sorted(entries, key=lambda entry: -entry.blocks):
-        min(lanes, key=lambda lane: sum(each.blocks for each in lane)).append(entry)
-    rows = [((entry, index) for entry in lane for index in range(entry.blocks)) for lane in lanes]
-    return (block for row in zip_longest(*rows) for block in row if block is not None)
+        min(lanes, key=_blocks).append(entry)
+    rows = (_spread(lane) for lane in lanes if lane)
+    return (block for _, block in merge(*rows, key=lambda each: each[0]))
+
+
+def _spread(lane: list[_Open]) -> Iterator[tuple[float, tuple[_Open, int]]]:
+    """The blocks of a row, each with the part of the row that is done with it."""
+    total = _blocks(lane)
+    blocks = ((entry, index) for entry in lane for index in range(entry.blocks))
+    return ((done / total, block) for done, block in enumerate(blocks, 1))
+
+
+def _blocks(lane: list[_Open]) -> int:
+    return sum(entry.blocks for entry in lane)
 
 
 def reading_order(files: Iterable[ManifestFile]) -> list[ManifestFile]:
