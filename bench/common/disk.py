@@ -8,12 +8,32 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 _V1 = Path("/sys/fs/cgroup/blkio")
 _V2 = Path("/sys/fs/cgroup")
+_READ = """
+import os, sys, threading, time
+paths, lock, buffers = sys.argv[1:], threading.Lock(), 4
+sizes = [os.stat(path).st_size for path in paths]
+blocks = iter([(path, at) for path, size in zip(paths, sizes) for at in range(0, size, 8 << 20)])
+def work():
+    buffer = memoryview(bytearray(8 << 20))
+    while True:
+        with lock: block = next(blocks, None)
+        if block is None: return
+        descriptor = os.open(block[0], os.O_RDONLY)
+        os.preadv(descriptor, [buffer], block[1]); os.close(descriptor)
+threads = [threading.Thread(target=work) for _ in range(buffers)]
+begin = time.perf_counter()
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(sum(sizes) / (time.perf_counter() - begin))
+"""
 
 
 class Disk:
@@ -77,6 +97,12 @@ class Disk:
                 with path.open("rb", buffering=0) as stream:
                     while stream.read(8 << 20):
                         pass
+
+    def read_rate(self, paths: Sequence[Path]) -> float:
+        """Bytes a second of plain large reads by a few threads, at the rate that is set; out of the cache before."""
+        command = [sys.executable, "-c", _READ, *map(str, paths)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, preexec_fn=self.enter)
+        return float(done.stdout)
 
     def _attach(self) -> None:
         image = self._place / "disk.img"

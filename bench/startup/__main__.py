@@ -115,7 +115,7 @@ class Bench:
         for cache in self._options.caches:
             # A warm cache is not read from the disk: its rate makes no difference.
             for rate in (self._options.rates if not disk.why_plain else [0]) if cache != "warm" else [0]:
-                reading = total / (rate * 1e6) if rate else 0.0
+                reading = 0.0 if cache == "warm" else total / (rate * 1e6 or self._own_rate(disk))
                 limit = max(reading, self._imports["lean"]) + total / self._copy_rate + 2.0
                 row = Row(size, cache, rate, limit)
                 self._fill(row, disk, home)
@@ -126,6 +126,14 @@ class Bench:
         for rate in self._options.lines if size == "full" else ():
             first_start(home, self._place, rate, self._imports["lean"], say)
         return rows
+
+    @staticmethod
+    def _own_rate(disk: Disk) -> float:
+        """Bytes a second of an unthrottled disk."""
+        disk.forget()
+        rate = disk.read_rate(list(disk.mount.rglob("blobs/*")))
+        say(f"the disk's own rate: {rate / 1e6:.0f} MB/s")
+        return rate
 
     def _fill(self, row: Row, disk: Disk, home: Path) -> None:
         for _ in range(self._options.rounds):

@@ -41,24 +41,6 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 print(len(threads) * total / (time.perf_counter() - begin))
 """
-READ = """
-import os, sys, threading, time
-paths, lock, buffers = sys.argv[1:], threading.Lock(), 4
-sizes = [os.stat(path).st_size for path in paths]
-blocks = iter([(path, at) for path, size in zip(paths, sizes) for at in range(0, size, 8 << 20)])
-def work():
-    buffer = memoryview(bytearray(8 << 20))
-    while True:
-        with lock: block = next(blocks, None)
-        if block is None: return
-        descriptor = os.open(block[0], os.O_RDONLY)
-        os.preadv(descriptor, [buffer], block[1]); os.close(descriptor)
-threads = [threading.Thread(target=work) for _ in range(buffers)]
-begin = time.perf_counter()
-for thread in threads: thread.start()
-for thread in threads: thread.join()
-print(sum(sizes) / (time.perf_counter() - begin))
-"""
 
 
 @dataclass(frozen=True)
@@ -116,7 +98,7 @@ class Bench:
         seconds, floors = [], []
         for _ in range(self._options.rounds):
             disk.forget()
-            floors.append(float(_output(disk, "-c", READ, *map(str, blobs))))
+            floors.append(disk.read_rate(blobs))
             disk.forget()
             begin = time.perf_counter()
             report = json.loads(_output(disk, "-m", "image_gen", "verify", "--model", models.MODEL_ID, "--json"))

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { VOLUME } from "../support/host/files.ts";
 import { INSTANCE_STORE } from "../support/host/lab.ts";
@@ -32,6 +33,16 @@ describe.skipIf(!wanted)("a host", () => {
     await machine?.cutPower();
     rmSync(folder, { recursive: true });
   });
+
+  /** How many times longer the same work takes there than here. */
+  const slowdown = async () => {
+    const work = `s=$(date +%s.%N); awk 'BEGIN { for (i = 0; i < 2000000; i++) x += i }'; echo "$s $(date +%s.%N)"`;
+    const seconds = (output: string) => {
+      const [begin, end] = output.trim().split(" ").map(Number);
+      return (end ?? 0) - (begin ?? 0);
+    };
+    return seconds(await machine.must(work)) / seconds((await execa("bash", ["-c", work])).stdout);
+  };
 
   /** Seconds since the epoch of the first line of the journal that holds the text. */
   const timeOf = async (text: string) =>
@@ -72,7 +83,7 @@ describe.skipIf(!wanted)("a host", () => {
     console.log(
       `instance start to container start, without boot, image pull and attachment: ${seconds.toFixed(1)} s ` +
         `(${(pulling - begun).toFixed(1)} s until the pull began, ${(started - attached).toFixed(1)} s from attached to started), ` +
-        "on an emulated processor",
+        `on an emulated processor that is ${(await slowdown()).toFixed(0)} times slower than this machine's`,
     );
   });
 
