@@ -75,7 +75,7 @@ class Part:
 def test_without_a_compiler_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled.shutil, "which", lambda _: None)
     why = compile_blocks(SimpleNamespace(unet=Part()), "cpu", tmp_path)
-    assert why == "g++ is not in this image; build the image with COMPILE=1"
+    assert why == "compiling for the CPU needs g++, which no image has"
     monkeypatch.setattr(compiled.importlib.util, "find_spec", lambda _: None)
     assert "Triton" in str(compile_blocks(SimpleNamespace(unet=Part()), "cuda", tmp_path))
 

@@ -24,7 +24,7 @@ def compile_blocks(pipeline: Any, device: str, cache: Path) -> str | None:
         return "this model has no part that diffusers compiles by blocks"
     lacking = _lacking(device)
     if lacking:
-        return f"{lacking}; build the image with COMPILE=1"
+        return lacking
     place = cache / cache_name(device)
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,10 @@ def cache_name(device: str) -> str:
 
 
 def _lacking(device: str) -> str | None:
-    if device == "cuda" and importlib.util.find_spec("triton") is None:
-        return "Triton is not in this image"
-    wanted = ("cc", "gcc") if device == "cuda" else ("c++", "g++")
-    return None if any(map(shutil.which, wanted)) else f"{wanted[1]} is not in this image"
+    if device != "cuda":
+        there = any(map(shutil.which, ("c++", "g++")))
+        return None if there else "compiling for the CPU needs g++, which no image has"
+    if importlib.util.find_spec("triton") is None:
+        return "Triton is not in this image; build the image with COMPILE=1"
+    there = any(map(shutil.which, ("cc", "gcc")))
+    return None if there else "gcc is not in this image; build the image with COMPILE=1"
