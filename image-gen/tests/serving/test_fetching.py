@@ -123,7 +123,7 @@ def test_the_engine_may_load_what_has_come_while_the_rest_is_on_its_way(
 ) -> None:
     make_repo(unet_bytes=4 << 20)
     hub.panel.turn({"stall_after_bytes": 1 << 20})
-    server = start_server(MODEL_ID="test/model", HF_ENDPOINT=hub.url, HF_HUB_DOWNLOAD_TIMEOUT="2")
+    server = start_server(MODEL_ID="test/model", HF_ENDPOINT=hub.url, HF_HUB_DOWNLOAD_TIMEOUT="5")
     server.wait_log("may load model_index.json")
     server.wait_log("may load unet/config.json")
     assert server.log.index("prepare /") < server.log.index("may load model_index.json")

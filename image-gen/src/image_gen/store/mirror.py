@@ -51,8 +51,8 @@ class Mirror(Protocol):
 
 
 def fill_from_mirror(settings: StoreSettings, model_id: str, revision: str | None, watch: Watch) -> Fetched:
-    """Brings what the mirror has of a model into the cache. What it lacks, or has
-    damaged, is left to the hub and told in the log.
+    """Brings what the mirror has of a model into the cache. What it lacks, or has damaged, is left to the hub and told
+    in the log.
 
     Raises DISK_FULL, CACHE_NOT_WRITABLE, CANCELLED, MANIFEST_INVALID, and S3_… where a bucket can't be asked: what was
     meant to come from there is not taken from elsewhere unsaid.
