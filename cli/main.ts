@@ -16,8 +16,8 @@ import { addStart } from "./commands/start.ts";
 import { addStatus } from "./commands/status.ts";
 import { addStop } from "./commands/stop.ts";
 import { addUp } from "./commands/up.ts";
-import { interruptible } from "./context.ts";
-import { CliError, EXIT, EXIT_MEANINGS, type ExitCode, oneLine } from "./exit.ts";
+import { interruptible } from "./core/context.ts";
+import { CliError, EXIT, EXIT_MEANINGS, type ExitCode, oneLine } from "./core/exit.ts";
 
 const CODES = EXIT_MEANINGS.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`).join("\n");
 

@@ -15,5 +15,5 @@ const context = {
 };
 
 export default settings.target === "aws"
-  ? (await import("./targets/aws.ts")).aws(settings, context)
-  : (await import("./targets/local.ts")).local(settings, context);
+  ? (await import("./aws/program.ts")).aws(settings, context)
+  : (await import("./docker/program.ts")).local(settings, context);

@@ -8,7 +8,12 @@ const bin = (name: string) => join(paths.root, "node_modules/.bin", name);
 const python = await pythonEnvironment();
 const imageGen = { cwd: paths.imageGen };
 /** Scripts without an ending in their names. */
-const SCRIPT_FOLDERS = ["image-gen/docker", "infra/host/files/bin", "test/support/host/fakes", "test/support/vm/guest"];
+const SCRIPT_FOLDERS = [
+  "image-gen/docker",
+  "infra/aws/host/files/bin",
+  "test/support/host/fakes",
+  "test/support/vm/guest",
+];
 const pythonCode = [".", "../bench"];
 
 const checks: { name: string; command: string; args: string[]; options?: { cwd: string } }[] = [

@@ -1,6 +1,6 @@
-import { isAws } from "../aws/target.ts";
-import type { Context } from "../context.ts";
-import { CliError, EXIT } from "../exit.ts";
+import type { Context } from "../core/context.ts";
+import { CliError, EXIT } from "../core/exit.ts";
+import { isAws } from "../targets/aws/stack/target.ts";
 
 /** Commands that make sense for a host in AWS alone say so, with what does the like elsewhere. */
 export function requireAws(context: Context, command: string, instead?: string): void {

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { isAws } from "../aws/target.ts";
-import { type CommonOptions, openContext, print } from "../context.ts";
-import { gatherFacts } from "../doctor/facts.ts";
-import { type Finding, judge } from "../doctor/judge.ts";
-import { CliError, EXIT } from "../exit.ts";
+import { type CommonOptions, openContext, print } from "../core/context.ts";
+import { CliError, EXIT } from "../core/exit.ts";
+import { type Finding, judge } from "../doctor/checks.ts";
+import { gatherFacts } from "../doctor/inspect.ts";
+import { isAws } from "../targets/aws/stack/target.ts";
 
 const EXAMPLES = `
 Examples:
@@ -18,7 +18,7 @@ export function addDoctor(program: Command, signal: AbortSignal): void {
     .action(async (_options: unknown, command: Command) => {
       const context = openContext(command.optsWithGlobals<CommonOptions>(), signal);
       const findings = isAws(context)
-        ? await (await import("../aws/doctor/doctor.ts")).examineAws(context)
+        ? await (await import("../targets/aws/doctor/doctor.ts")).examineAws(context)
         : judge(await gatherFacts(context));
       const ok = findings.every(({ level }) => level !== "fail");
       print(context, { ok, findings }, () => describe(findings));

@@ -1,14 +1,14 @@
 import { existsSync, rmSync } from "node:fs";
 import type { Command } from "commander";
-import { isAws } from "../aws/target.ts";
-import { confirm } from "../confirm.ts";
-import { type CommonOptions, type Context, openContext, print } from "../context.ts";
-import { dockerOrFail, findContainer, findEngine, hasVolume } from "../docker.ts";
-import { CliError, EXIT } from "../exit.ts";
-import { readRecord, stopProcess } from "../process/record.ts";
-import { LocalStack, newLog } from "../pulumi.ts";
-import { findPulumi } from "../pulumi-tools.ts";
-import { settingsOf } from "../stack-config.ts";
+import { confirm } from "../core/confirm.ts";
+import { type CommonOptions, type Context, openContext, print } from "../core/context.ts";
+import { CliError, EXIT } from "../core/exit.ts";
+import { LocalStack, newLog } from "../stack/automation-stack.ts";
+import { settingsOf } from "../stack/config.ts";
+import { isAws } from "../targets/aws/stack/target.ts";
+import { dockerOrFail, findContainer, findEngine, hasVolume } from "../targets/docker/docker.ts";
+import { readRecord, stopProcess } from "../targets/process/record.ts";
+import { findPulumi } from "../toolchain/pulumi.ts";
 
 interface DownOptions extends CommonOptions {
   readonly deleteCache?: boolean;
@@ -36,7 +36,7 @@ export function addDown(program: Command, signal: AbortSignal): void {
       const options = command.optsWithGlobals<DownOptions>();
       const context = openContext(options, signal);
       if (isAws(context)) {
-        const { downInAws } = await import("../aws/down.ts");
+        const { downInAws } = await import("../targets/aws/stack/down.ts");
         print(
           context,
           await downInAws(context, options),

@@ -2,11 +2,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { execa } from "execa";
-import { isAws } from "../aws/target.ts";
-import { type CommonOptions, openContext } from "../context.ts";
-import { CliError, EXIT } from "../exit.ts";
-import { followFile, lastLines } from "../follow.ts";
-import { locate } from "../locate.ts";
+import { type CommonOptions, openContext } from "../core/context.ts";
+import { CliError, EXIT } from "../core/exit.ts";
+import { isAws } from "../targets/aws/stack/target.ts";
+import { locate } from "../targets/locate.ts";
+import { followFile, lastLines } from "../targets/process/follow-log.ts";
 
 interface LogsOptions extends CommonOptions {
   readonly follow?: boolean;
@@ -33,7 +33,7 @@ export function addLogs(program: Command, signal: AbortSignal): void {
 async function logs(options: LogsOptions, signal: AbortSignal): Promise<void> {
   const context = openContext(options, signal);
   if (isAws(context)) {
-    const { awsLogs } = await import("../aws/tail.ts");
+    const { awsLogs } = await import("../targets/aws/host/tail.ts");
     await awsLogs(context, { lines: options.lines, follow: options.follow === true });
     return;
   }

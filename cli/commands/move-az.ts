@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import type { MoveOptions } from "../aws/move-az.ts";
-import { confirm } from "../confirm.ts";
-import { type CommonOptions, openContext, print } from "../context.ts";
-import { CliError, EXIT } from "../exit.ts";
+import { confirm } from "../core/confirm.ts";
+import { type CommonOptions, openContext, print } from "../core/context.ts";
+import { CliError, EXIT } from "../core/exit.ts";
+import type { MoveOptions } from "../targets/aws/operations/move-az.ts";
 import { requireAws } from "./aws-only.ts";
 
 interface Options extends CommonOptions, MoveOptions {
@@ -33,7 +33,10 @@ export function addMoveAz(program: Command, signal: AbortSignal): void {
       requireAws(context, "move-az <zone>");
       if (!/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/.test(zone))
         throw new CliError(`expected a zone such as us-east-1c, got "${zone}".`, EXIT.usage);
-      const [{ moveAz }, { upInAws }] = await Promise.all([import("../aws/move-az.ts"), import("../aws/up.ts")]);
+      const [{ moveAz }, { upInAws }] = await Promise.all([
+        import("../targets/aws/operations/move-az.ts"),
+        import("../targets/aws/stack/up.ts"),
+      ]);
       const ask = { yes: options.yes === true || options.dryRun === true, signal };
       await confirm(
         `This stops the host of ${context.files.name} and makes it anew in ${zone}; its volume is kept.`,

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { execa } from "execa";
-import { isAws } from "../aws/target.ts";
-import { type CommonOptions, openContext, print } from "../context.ts";
-import { locateRunning } from "../locate.ts";
+import { type CommonOptions, openContext, print } from "../core/context.ts";
+import { isAws } from "../targets/aws/stack/target.ts";
+import { locateRunning } from "../targets/locate.ts";
 
 const EXAMPLES = `
 Examples:
@@ -23,7 +23,7 @@ export function addOpen(program: Command, signal: AbortSignal): void {
       const options = command.optsWithGlobals<OpenOptions>();
       const context = openContext(options, signal);
       if (isAws(context)) {
-        const { openService } = await import("../aws/service.ts");
+        const { openService } = await import("../targets/aws/host/service.ts");
         const service = await openService(context, options.port);
         const shown = await openBrowser(service.url);
         print(context, { url: service.url, opened: shown }, () => service.url);

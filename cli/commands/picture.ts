@@ -1,9 +1,9 @@
 import type { Command } from "commander";
-import { isAws } from "../aws/target.ts";
-import { type CommonOptions, openContext, print } from "../context.ts";
-import { CliError, EXIT } from "../exit.ts";
-import { locateRunning } from "../locate.ts";
-import { makePicture, type PictureRequest } from "../picture.ts";
+import { type CommonOptions, openContext, print } from "../core/context.ts";
+import { CliError, EXIT } from "../core/exit.ts";
+import { makePicture, type PictureRequest } from "../service/images.ts";
+import { isAws } from "../targets/aws/stack/target.ts";
+import { locateRunning } from "../targets/locate.ts";
 
 interface PictureOptions extends CommonOptions {
   readonly negative?: string;
@@ -35,7 +35,7 @@ export function addPicture(program: Command, signal: AbortSignal): void {
       const options = command.optsWithGlobals<PictureOptions>();
       const context = openContext(options, signal);
       const service = isAws(context)
-        ? await (await import("../aws/service.ts")).openService(context)
+        ? await (await import("../targets/aws/host/service.ts")).openService(context)
         : await locateRunning(context);
       context.progress.live(`making a picture of ${prompt}`);
       const target = { folder: context.paths.pictures, file: options.output };

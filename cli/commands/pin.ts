@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type CommonOptions, openContext, print } from "../context.ts";
+import { type CommonOptions, openContext, print } from "../core/context.ts";
 import { requireAws } from "./aws-only.ts";
 
 const EXAMPLES = `
@@ -17,7 +17,7 @@ export function addPin(program: Command, signal: AbortSignal): void {
       const options = command.optsWithGlobals<CommonOptions & { refresh?: boolean }>();
       const context = openContext(options, signal);
       requireAws(context, "pin");
-      const { pinAmi, describePinned } = await import("../aws/pin.ts");
+      const { pinAmi, describePinned } = await import("../targets/aws/operations/pin.ts");
       print(context, await pinAmi(context, options), (pinned) => describePinned(pinned, context.files.name));
     });
 }

@@ -1,12 +1,12 @@
 import type { Command } from "commander";
-import { readMachine } from "../../infra/machine.ts";
+import { readMachine } from "../../infra/io/local-gpu.ts";
 import type { Plan } from "../../infra/plan/plan.ts";
-import { RATES } from "../../infra/plan/start-up-plan.ts";
+import { RATES } from "../../infra/plan/startup.ts";
 import { formatBytes, formatSeconds } from "../../infra/units.ts";
-import { type CommonOptions, openContext, print } from "../context.ts";
-import { describeAwsPlan } from "../describe-aws-plan.ts";
-import { awsPlanOf, chooseModel, planOf, withModel } from "../model.ts";
-import { checkedSettings, readText } from "../stack-config.ts";
+import { type CommonOptions, openContext, print } from "../core/context.ts";
+import { checkedSettings, readText } from "../stack/config.ts";
+import { awsPlanOf, chooseModel, planOf, withModel } from "../stack/model.ts";
+import { describeAwsPlan } from "../targets/aws/stack/describe-plan.ts";
 
 interface PlanOptions extends CommonOptions {
   readonly model?: string;

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { type CommonOptions, type Context, openContext, print } from "../context.ts";
-import { CliError, EXIT } from "../exit.ts";
+import { type CommonOptions, type Context, openContext, print } from "../core/context.ts";
+import { CliError, EXIT } from "../core/exit.ts";
 import { requireAws } from "./aws-only.ts";
 
 interface StartOptions extends CommonOptions {
@@ -37,8 +37,8 @@ export function addStart(program: Command, signal: AbortSignal): void {
 
 async function start(context: Context, { wait, timeout }: StartOptions): Promise<Started> {
   const [{ openStack, requireHost }, { startHost, waitForService }] = await Promise.all([
-    import("../aws/stack.ts"),
-    import("../aws/power.ts"),
+    import("../targets/aws/stack/stack.ts"),
+    import("../targets/aws/operations/start-stop.ts"),
   ]);
   const stack = await openStack(context);
   const host = await requireHost(stack);

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { formatBytes } from "../../infra/units.ts";
-import { isAws } from "../aws/target.ts";
-import { type CommonOptions, type Context, openContext, print } from "../context.ts";
-import { CliError, EXIT } from "../exit.ts";
-import { askImageGen } from "../image-gen.ts";
-import { locate } from "../locate.ts";
-import { type Readyz, readReadyz, renderReadyz } from "../readyz.ts";
+import { type CommonOptions, type Context, openContext, print } from "../core/context.ts";
+import { CliError, EXIT } from "../core/exit.ts";
+import { askImageGen } from "../service/image-gen.ts";
+import { type Readyz, readReadyz, renderReadyz } from "../service/readyz.ts";
+import { isAws } from "../targets/aws/stack/target.ts";
+import { locate } from "../targets/locate.ts";
 
 interface StatusResult {
   readonly stack: string;
@@ -29,7 +29,7 @@ export function addStatus(program: Command, signal: AbortSignal): void {
     .action(async (_options: unknown, command: Command) => {
       const context = openContext(command.optsWithGlobals<CommonOptions>(), signal);
       if (isAws(context)) {
-        const { awsStatus, describeAwsStatus, failUnlessRunning } = await import("../aws/status.ts");
+        const { awsStatus, describeAwsStatus, failUnlessRunning } = await import("../targets/aws/operations/status.ts");
         const found = await awsStatus(context);
         print(context, found, describeAwsStatus);
         failUnlessRunning(found);

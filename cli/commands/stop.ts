@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type CommonOptions, type Context, openContext, print } from "../context.ts";
+import { type CommonOptions, type Context, openContext, print } from "../core/context.ts";
 import { requireAws } from "./aws-only.ts";
 
 const EXAMPLES = `
@@ -24,8 +24,8 @@ export function addStop(program: Command, signal: AbortSignal): void {
 
 async function stop(context: Context): Promise<{ host: string; state: "stopped" }> {
   const [{ openStack, requireHost }, { stopHost, refuseSelfHealing }] = await Promise.all([
-    import("../aws/stack.ts"),
-    import("../aws/power.ts"),
+    import("../targets/aws/stack/stack.ts"),
+    import("../targets/aws/operations/start-stop.ts"),
   ]);
   refuseSelfHealing(context, "stopped");
   const stack = await openStack(context);

@@ -1,18 +1,18 @@
 import type { Command } from "commander";
 import type { LocalSettings } from "../../infra/config/settings.ts";
-import { readMachine } from "../../infra/machine.ts";
-import { isAws } from "../aws/target.ts";
-import { type CommonOptions, type Context, openContext, print } from "../context.ts";
-import { findContainer } from "../docker.ts";
-import { CliError, EXIT } from "../exit.ts";
-import { type AskedMode, chooseMode, type Mode, parseMode } from "../mode.ts";
-import { chooseModel, planOf, withModel } from "../model.ts";
-import { makePicture, type Picture } from "../picture.ts";
-import { readRecord, stopProcess } from "../process/record.ts";
-import { startService } from "../process/service.ts";
-import type { Readyz } from "../readyz.ts";
-import { type ConfigMap, parseConfigFlags, qualify, readText, settingsOf, urlOf } from "../stack-config.ts";
-import { findTools, upInDocker } from "../up-docker.ts";
+import { readMachine } from "../../infra/io/local-gpu.ts";
+import { type CommonOptions, type Context, openContext, print } from "../core/context.ts";
+import { CliError, EXIT } from "../core/exit.ts";
+import { makePicture, type Picture } from "../service/images.ts";
+import type { Readyz } from "../service/readyz.ts";
+import { type ConfigMap, parseConfigFlags, qualify, readText, settingsOf, urlOf } from "../stack/config.ts";
+import { chooseModel, planOf, withModel } from "../stack/model.ts";
+import { isAws } from "../targets/aws/stack/target.ts";
+import { findContainer } from "../targets/docker/docker.ts";
+import { findTools, upInDocker } from "../targets/docker/up.ts";
+import { type AskedMode, chooseMode, type Mode, parseMode } from "../targets/mode.ts";
+import { readRecord, stopProcess } from "../targets/process/record.ts";
+import { startService } from "../targets/process/service.ts";
 
 interface UpOptions extends CommonOptions {
   readonly mode: AskedMode;
@@ -61,7 +61,7 @@ export function addUp(program: Command, signal: AbortSignal): void {
       const options = command.optsWithGlobals<UpOptions>();
       const context = openContext(options, signal);
       if (isAws(context) || asksForAws(options)) {
-        const { upAwsCommand, describeAwsUp } = await import("../aws/up-command.ts");
+        const { upAwsCommand, describeAwsUp } = await import("../targets/aws/stack/up-command.ts");
         print(context, await upAwsCommand(context, askedConfig(options), options), describeAwsUp);
         return;
       }

@@ -1,5 +1,5 @@
-import { awsProblems } from "./aws-checks.ts";
-import { REGION } from "./aws-parsers.ts";
+import { REGION } from "./aws/parsers.ts";
+import { awsProblems } from "./aws/rules.ts";
 import type { Key } from "./key.ts";
 import { nearest } from "./nearest.ts";
 import { ALL_KEYS, KEYS, TARGET_KEYS, TOKEN_KEY } from "./schema.ts";

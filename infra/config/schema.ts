@@ -1,7 +1,7 @@
-import { AWS_KEYS } from "./aws-keys.ts";
+import { AWS_KEYS } from "./aws/keys.ts";
 import { COMMON_KEYS, TOKEN, TOKEN_KEY } from "./common-keys.ts";
+import { LOCAL_KEYS } from "./docker-keys.ts";
 import type { Key } from "./key.ts";
-import { LOCAL_KEYS } from "./local-keys.ts";
 import { oneOf } from "./parsers.ts";
 import type { Settings } from "./settings.ts";
 

@@ -2,7 +2,7 @@
  * Stage 1, config. In: the stack's config, as text. Out: `Settings`, checked, or every problem at once.
  * Never reads anything but config, and never shows a secret.
  */
-import type { AwsSettings } from "./aws-settings.ts";
+import type { AwsSettings } from "./aws/settings.ts";
 
 /** The project's name: the namespace of its config keys. */
 export const PROJECT = "Picture-Perfect-Challenge";

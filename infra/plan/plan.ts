@@ -3,12 +3,12 @@
  * every later stage is made from. Never imports Pulumi, reads a file, a clock or the network.
  */
 import type { LocalSettings } from "../config/settings.ts";
-import { type CachePlan, planCache } from "./cache-plan.ts";
-import { type HealthPlan, planHealth } from "./health-plan.ts";
-import { type HostPlan, planHost } from "./host-plan.ts";
-import { type ImagePlan, planImage } from "./image-plan.ts";
+import { type CachePlan, planCache } from "./cache.ts";
+import { type HostPlan, planHost } from "./container.ts";
+import { type ImagePlan, planImage } from "./image.ts";
 import { type Manifest, modelSize } from "./manifest.ts";
-import { planStartUp, type StartUpPlan } from "./start-up-plan.ts";
+import { type HealthPlan, planHealth } from "./readiness.ts";
+import { planStartUp, type StartUpPlan } from "./startup.ts";
 
 /** What the plan must know of the machine that it is made for. */
 export interface Machine {

@@ -7,7 +7,7 @@ source "$(dirname "$0")/common.sh"
 npm ci --no-audit --no-fund
 if ! command -v pulumi >/dev/null; then
   root=$PWD/.imagegen/pulumi
-  node cli/pulumi-install.ts "$root"
+  node cli/toolchain/pulumi-install.ts "$root"
   export PATH="$root/bin:$PATH"
   if [ -n "${GITHUB_PATH:-}" ]; then printf '%s\n' "$root/bin" >>"$GITHUB_PATH"; fi
 fi

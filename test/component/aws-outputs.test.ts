@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
-import { type AwsOutputs, awsOutputs } from "../../infra/outputs/aws-outputs.ts";
+import { type AwsOutputs, awsOutputs } from "../../infra/aws/outputs.ts";
 import { IMAGE } from "../support/aws-program.ts";
 import { awsPlanWith } from "../support/aws-settings.ts";
 import { known } from "../support/outputs.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { DataVolume } from "../../infra/cache/data-volume.ts";
-import { checkedZone } from "../../infra/cache/zone-check.ts";
+import { DataVolume } from "../../infra/aws/volume/data-volume.ts";
+import { checkedZone } from "../../infra/aws/volume/require-same-zone.ts";
 import { UserError } from "../../infra/errors.ts";
 import { runAws } from "../support/aws-program.ts";
 import { awsPlanWith } from "../support/aws-settings.ts";

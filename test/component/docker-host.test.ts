@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
 import type { LocalSettings } from "../../infra/config/settings.ts";
-import { DockerHost } from "../../infra/host/docker-host.ts";
+import { DockerHost } from "../../infra/docker/container.ts";
 import { known } from "../support/outputs.ts";
 import { runProgram, theOnly } from "../support/program.ts";
 import { planWith } from "../support/settings.ts";

@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
+import { localOutputs } from "../../infra/docker/outputs.ts";
 import { UserError } from "../../infra/errors.ts";
-import { type CheckArgs, checkReady, readyGate } from "../../infra/health/gate.ts";
-import type { Answer } from "../../infra/health/ready-state.ts";
-import { localOutputs } from "../../infra/outputs/local-outputs.ts";
+import { type CheckArgs, checkReady, readyGate } from "../../infra/readiness/docker-gate.ts";
+import type { Answer } from "../../infra/readiness/probe-result.ts";
 import { known } from "../support/outputs.ts";
 import { runProgram } from "../support/program.ts";
 import { planWith } from "../support/settings.ts";

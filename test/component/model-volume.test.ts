@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ModelVolume } from "../../infra/cache/model-volume.ts";
+import { ModelVolume } from "../../infra/docker/volume.ts";
 import { known } from "../support/outputs.ts";
 import { runProgram, theOnly } from "../support/program.ts";
 import { planWith } from "../support/settings.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { RegistryImage } from "../../infra/image/registry-image.ts";
-import { planRegistryImage, type RegistryImageOptions } from "../../infra/plan/registry-image-plan.ts";
+import { RegistryImage } from "../../infra/aws/image/registry-image.ts";
+import { planRegistryImage, type RegistryImageOptions } from "../../infra/plan/aws/image.ts";
 import { known, read } from "../support/outputs.ts";
 import { type RunOptions, runProgram, theOnly } from "../support/program.ts";
 import { planWith } from "../support/settings.ts";

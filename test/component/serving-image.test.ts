@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { ServingImage } from "../../infra/image/serving-image.ts";
-import { imageTriggers } from "../../infra/image/triggers.ts";
+import { ServingImage } from "../../infra/docker/image.ts";
+import { imageTriggers } from "../../infra/docker/image-triggers.ts";
 import { known, read } from "../support/outputs.ts";
 import { runProgram, theOnly } from "../support/program.ts";
 import { planWith } from "../support/settings.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { SnapshotSchedule } from "../../infra/cache/snapshot-schedule.ts";
+import { SnapshotSchedule } from "../../infra/aws/volume/snapshot-schedule.ts";
 import { runAws, runStack } from "../support/aws-program.ts";
 import { awsPlanWith } from "../support/aws-settings.ts";
 import { theOnly } from "../support/program.ts";

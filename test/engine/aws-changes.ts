@@ -25,7 +25,7 @@ export const CHANGES: readonly Change[] = [
   { name: "instance type", config: { instanceType: "g5.xlarge" }, ...REPLACED },
   { name: "AMI pinned to a newer one", config: { amiId: "ami-0ca77a28d8801702b" }, ...REPLACED },
   { name: "setting in the host's files", config: { idleStopMinutes: "60" }, ...REPLACED },
-  { name: "script of the host", file: "infra/host/files/bin/data-volume", ...REPLACED },
+  { name: "script of the host", file: "infra/aws/host/files/bin/data-volume", ...REPLACED },
   { name: "root disk", config: { rootSizeGb: "90" }, ...REPLACED },
   { name: "volume grown", config: { volumeSizeGb: "100" }, ...MODIFIED },
   { name: "volume's IOPS", config: { volumeIops: "4000" }, ...MODIFIED },

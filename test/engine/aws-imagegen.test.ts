@@ -1,10 +1,10 @@
 /** `imagegen up` of a stack in AWS, under the real engine: hosts that can't be had, and what is kept of that. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { upInAws } from "../../cli/aws/up.ts";
-import { pathsOf } from "../../cli/paths.ts";
-import { progressTo } from "../../cli/progress.ts";
-import { qualify } from "../../cli/stack-config.ts";
-import { StackFiles } from "../../cli/stack-files.ts";
+import { pathsOf } from "../../cli/core/paths.ts";
+import { progressTo } from "../../cli/core/progress.ts";
+import { qualify } from "../../cli/stack/config.ts";
+import { StackFiles } from "../../cli/stack/files.ts";
+import { upInAws } from "../../cli/targets/aws/stack/up.ts";
 import { AwsApi } from "../support/aws-api/aws-api.ts";
 import { Operator } from "../support/aws-api/operator.ts";
 import { AwsDouble } from "../support/aws-double/index.ts";

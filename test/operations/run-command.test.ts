@@ -3,10 +3,10 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { quoteAll } from "../../cli/aws/quote.ts";
-import { type HostRun, runOnHost } from "../../cli/aws/run-command.ts";
-import { openSsm } from "../../cli/aws/ssm.ts";
-import { progressTo } from "../../cli/progress.ts";
+import { progressTo } from "../../cli/core/progress.ts";
+import { openSsm } from "../../cli/targets/aws/client/ssm.ts";
+import { type HostRun, runOnHost } from "../../cli/targets/aws/host/run-command.ts";
+import { quoteAll } from "../../cli/targets/aws/host/shell-quote.ts";
 import { AwsApi } from "../support/aws-api/aws-api.ts";
 
 const work = mkdtempSync(join(tmpdir(), "imagegen-run-"));

@@ -1,8 +1,8 @@
 import { readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { ModelVolume } from "../../infra/cache/model-volume.ts";
-import { DockerHost } from "../../infra/host/docker-host.ts";
-import { ServingImage } from "../../infra/image/serving-image.ts";
+import { DockerHost } from "../../infra/docker/container.ts";
+import { ServingImage } from "../../infra/docker/image.ts";
+import { ModelVolume } from "../../infra/docker/volume.ts";
 import { dockerRules, rules } from "../../policy/rules/all.ts";
 import { type Registered, runProgram, theOnly } from "../support/program.ts";
 import { planWith } from "../support/settings.ts";

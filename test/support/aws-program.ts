@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
-import { DataVolume } from "../../infra/cache/data-volume.ts";
-import { SnapshotSchedule } from "../../infra/cache/snapshot-schedule.ts";
-import { AwsAccess } from "../../infra/host/aws-access.ts";
-import { AwsHost } from "../../infra/host/aws-host.ts";
-import { AwsNetwork } from "../../infra/host/aws-network.ts";
-import type { AwsPlan } from "../../infra/plan/aws-plan.ts";
+import { AwsHost } from "../../infra/aws/host/aws-host.ts";
+import { AwsAccess } from "../../infra/aws/load-balancer.ts";
+import { AwsNetwork } from "../../infra/aws/network/network.ts";
+import { DataVolume } from "../../infra/aws/volume/data-volume.ts";
+import { SnapshotSchedule } from "../../infra/aws/volume/snapshot-schedule.ts";
+import type { AwsPlan } from "../../infra/plan/aws/plan.ts";
 import { type Registered, type RunOptions, runProgram } from "./program.ts";
 
 /** What AWS would say of the resources that the components ask. */

@@ -1,6 +1,6 @@
-import type { AwsSettings } from "../../infra/config/aws-settings.ts";
+import type { AwsSettings } from "../../infra/config/aws/settings.ts";
 import { parseSettings } from "../../infra/config/parse.ts";
-import { type AwsPlan, makeAwsPlan } from "../../infra/plan/aws-plan.ts";
+import { type AwsPlan, makeAwsPlan } from "../../infra/plan/aws/plan.ts";
 import { manifest } from "./settings.ts";
 
 /** The settings of a stack on AWS with this config and nothing else. */

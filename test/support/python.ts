@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { ensureUv } from "../../cli/uv.ts";
+import { ensureUv } from "../../cli/toolchain/uv.ts";
 import { paths } from "./paths.ts";
 
 /**

@@ -3,11 +3,11 @@ import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import { execa } from "execa";
 import { formatBytes } from "../../../infra/units.ts";
-import { compression } from "../../archive.ts";
-import { isAws } from "../../aws/target.ts";
-import { type CommonOptions, type Context, openContext, print } from "../../context.ts";
-import { CliError, EXIT } from "../../exit.ts";
-import { findRunner } from "../../image-gen.ts";
+import { compression } from "../../core/archive-options.ts";
+import { type CommonOptions, type Context, openContext, print } from "../../core/context.ts";
+import { CliError, EXIT } from "../../core/exit.ts";
+import { findRunner } from "../../service/image-gen.ts";
+import { isAws } from "../../targets/aws/stack/target.ts";
 import { isBucket, ownCode, passThrough } from "./pass-through.ts";
 
 const DEFAULT_FILE = "model-cache-backup.tar";
@@ -35,7 +35,8 @@ export function addBackup(cache: Command, signal: AbortSignal): void {
     .action(async (named: string | undefined, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<BackupOptions>();
       const context = openContext(options, signal);
-      if (isAws(context)) return (await import("../../aws/cache.ts")).backupInAws(context, named, options);
+      if (isAws(context))
+        return (await import("../../targets/aws/operations/cache.ts")).backupInAws(context, named, options);
       if (options.snapshot) throw new CliError("--snapshot: only a volume in AWS can have one.", EXIT.usage);
       const file = named ?? DEFAULT_FILE;
       // A bucket is written to from where the cache is; nothing comes through here.

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { formatBytes } from "../../../infra/units.ts";
-import { confirm } from "../../confirm.ts";
-import { type CommonOptions, type Context, openContext, print } from "../../context.ts";
-import { CliError, EXIT } from "../../exit.ts";
-import { askImageGen } from "../../image-gen.ts";
-import { restartService } from "../../restart.ts";
+import { confirm } from "../../core/confirm.ts";
+import { type CommonOptions, type Context, openContext, print } from "../../core/context.ts";
+import { CliError, EXIT } from "../../core/exit.ts";
+import { askImageGen } from "../../service/image-gen.ts";
+import { restartService } from "../../targets/restart.ts";
 
 interface ClearOptions extends CommonOptions {
   readonly model?: string;

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { formatBytes } from "../../../infra/units.ts";
-import { type CommonOptions, openContext, print } from "../../context.ts";
-import { CliError, EXIT } from "../../exit.ts";
-import { askImageGen } from "../../image-gen.ts";
+import { type CommonOptions, openContext, print } from "../../core/context.ts";
+import { CliError, EXIT } from "../../core/exit.ts";
+import { askImageGen } from "../../service/image-gen.ts";
 import { nameOf, type Removal } from "./clear.ts";
 
 interface GcOptions extends CommonOptions {

@@ -1,6 +1,6 @@
-import type { Context } from "../../context.ts";
-import { CliError, EXIT, type ExitCode } from "../../exit.ts";
-import { runImageGen } from "../../image-gen.ts";
+import type { Context } from "../../core/context.ts";
+import { CliError, EXIT, type ExitCode } from "../../core/exit.ts";
+import { runImageGen } from "../../service/image-gen.ts";
 
 /** Runs a command of `image-gen` and ends as it ended: its output is the result, its exit codes are ours. */
 export async function passThrough(context: Context, args: readonly string[]): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type CommonOptions, openContext } from "../../context.ts";
+import { type CommonOptions, openContext } from "../../core/context.ts";
 import { passThrough } from "./pass-through.ts";
 
 interface PrefetchOptions extends CommonOptions {

@@ -2,11 +2,11 @@ import { createReadStream, existsSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import { execa } from "execa";
-import { isAws } from "../../aws/target.ts";
-import { type CommonOptions, type Context, openContext } from "../../context.ts";
-import { CliError, EXIT } from "../../exit.ts";
-import { findRunner } from "../../image-gen.ts";
-import { restartService } from "../../restart.ts";
+import { type CommonOptions, type Context, openContext } from "../../core/context.ts";
+import { CliError, EXIT } from "../../core/exit.ts";
+import { findRunner } from "../../service/image-gen.ts";
+import { isAws } from "../../targets/aws/stack/target.ts";
+import { restartService } from "../../targets/restart.ts";
 import { isBucket, ownCode, passThrough } from "./pass-through.ts";
 
 interface RestoreOptions extends CommonOptions {
@@ -31,7 +31,7 @@ export function addRestore(cache: Command, signal: AbortSignal): void {
     .action(async (file: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<RestoreOptions>();
       const context = openContext(options, signal);
-      if (isAws(context)) await (await import("../../aws/cache.ts")).restoreInAws(context, file);
+      if (isAws(context)) await (await import("../../targets/aws/operations/cache.ts")).restoreInAws(context, file);
       else if (isBucket(file)) await passThrough(context, ["restore", "--input", file]);
       else await restore(context, file);
       if (options.restart && (await restartService(context))) context.progress.line("The service was restarted.");

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { formatBytes } from "../../../infra/units.ts";
-import { type CommonOptions, openContext, print } from "../../context.ts";
-import { askImageGen } from "../../image-gen.ts";
+import { type CommonOptions, openContext, print } from "../../core/context.ts";
+import { askImageGen } from "../../service/image-gen.ts";
 
 /** What `image-gen status --json` prints. */
 export interface CacheStatus {

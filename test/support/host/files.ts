@@ -1,8 +1,8 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { renderUserData } from "../../../infra/host/user-data.ts";
-import type { HostFilesPlan } from "../../../infra/plan/host-files-plan.ts";
+import { renderUserData } from "../../../infra/aws/host/user-data.ts";
+import type { HostFilesPlan } from "../../../infra/plan/aws/host-files.ts";
 import { paths } from "../paths.ts";
 
 export const VOLUME = "vol-0123456789abcdef0";
@@ -42,8 +42,8 @@ export async function bringIn(folder: string, more: Readonly<Record<string, stri
 
 /** The scripts where user data would put them, for machines without cloud-init. */
 export async function scriptsInPlace(folder: string, more: Readonly<Record<string, string>> = {}): Promise<string> {
-  cpSync(join(paths.root, "infra/host/files/bin"), join(folder, "bring-in/opt/image-gen/bin"), { recursive: true });
-  cpSync(join(paths.root, "infra/host/files/systemd"), join(folder, "bring-in/etc/systemd/system"), {
+  cpSync(join(paths.root, "infra/aws/host/files/bin"), join(folder, "bring-in/opt/image-gen/bin"), { recursive: true });
+  cpSync(join(paths.root, "infra/aws/host/files/systemd"), join(folder, "bring-in/etc/systemd/system"), {
     recursive: true,
   });
   return bringIn(folder, more);

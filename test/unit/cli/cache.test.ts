@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { compression } from "../../../cli/archive.ts";
 import { describeClear } from "../../../cli/commands/cache/clear.ts";
 import { describeGc, type GcResult, gcArguments } from "../../../cli/commands/cache/gc.ts";
 import { isBucket } from "../../../cli/commands/cache/pass-through.ts";
 import { describeCache } from "../../../cli/commands/cache/status.ts";
-import { passAws } from "../../../cli/image-gen.ts";
+import { compression } from "../../../cli/core/archive-options.ts";
+import { passAws } from "../../../cli/service/image-gen.ts";
 
 describe("clear", () => {
   test("names models, what they left behind, and what is in use", () => {

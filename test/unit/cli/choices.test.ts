@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { ownCode } from "../../../cli/commands/cache/pass-through.ts";
 import { browserCommand } from "../../../cli/commands/open.ts";
-import { explainEngine } from "../../../cli/docker.ts";
-import { CliError, EXIT, EXIT_MEANINGS, oneLine } from "../../../cli/exit.ts";
-import { chooseMode, parseMode } from "../../../cli/mode.ts";
-import { chooseModel } from "../../../cli/model.ts";
-import { pictureName } from "../../../cli/picture.ts";
-import { hasPlugin, isAtLeast } from "../../../cli/pulumi-tools.ts";
+import { CliError, EXIT, EXIT_MEANINGS, oneLine } from "../../../cli/core/exit.ts";
+import { pictureName } from "../../../cli/service/images.ts";
+import { chooseModel } from "../../../cli/stack/model.ts";
+import { explainEngine } from "../../../cli/targets/docker/docker.ts";
+import { chooseMode, parseMode } from "../../../cli/targets/mode.ts";
+import { hasPlugin, isAtLeast } from "../../../cli/toolchain/pulumi.ts";
 
 const thrownBy = (action: () => unknown): CliError => {
   try {

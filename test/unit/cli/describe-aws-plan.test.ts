@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { describeAwsPlan } from "../../../cli/describe-aws-plan.ts";
+import { describeAwsPlan } from "../../../cli/targets/aws/stack/describe-plan.ts";
 import { ALB, awsPlanWith } from "../../support/aws-settings.ts";
 
 const rowsOf = (raw: Record<string, string> = {}) => describeAwsPlan(awsPlanWith(raw)).split("\n");

@@ -1,6 +1,6 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { expect, test } from "vitest";
-import { describeEvent, explainFailure, findReasons, reasonInOutput } from "../../../cli/diagnostics.ts";
+import { describeEvent, explainFailure, findReasons, reasonInOutput } from "../../../cli/stack/diagnostics.ts";
 
 const error = (message: string): EngineEvent => event(message, "error");
 const event = (message: string, severity: "error" | "info" | "warning"): EngineEvent =>

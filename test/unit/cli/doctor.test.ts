@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { Facts } from "../../../cli/doctor/facts.ts";
-import { type Finding, judge } from "../../../cli/doctor/judge.ts";
-import type { Readyz } from "../../../cli/readyz.ts";
+import { type Finding, judge } from "../../../cli/doctor/checks.ts";
+import type { Facts } from "../../../cli/doctor/inspect.ts";
+import type { Readyz } from "../../../cli/service/readyz.ts";
 
 const healthy: Facts = {
   node: { version: "24.21.0", range: "^24.19.0 || >=26.5.0" },

@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { pathsOf } from "../../../cli/paths.ts";
-import { serviceEnvironment } from "../../../cli/process/environment.ts";
+import { pathsOf } from "../../../cli/core/paths.ts";
+import { serviceEnvironment } from "../../../cli/targets/process/environment.ts";
 import {
   identityOf,
   isAlive,
@@ -12,7 +12,7 @@ import {
   readRecord,
   stopProcess,
   writeRecord,
-} from "../../../cli/process/record.ts";
+} from "../../../cli/targets/process/record.ts";
 
 let folder: string;
 let file: string;

@@ -2,8 +2,8 @@ import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { followFile, lastLines } from "../../../cli/follow.ts";
-import { progressTo } from "../../../cli/progress.ts";
+import { progressTo } from "../../../cli/core/progress.ts";
+import { followFile, lastLines } from "../../../cli/targets/process/follow-log.ts";
 
 function stream(isTTY: boolean) {
   const written: string[] = [];

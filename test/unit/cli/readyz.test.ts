@@ -1,10 +1,10 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { CliError, EXIT } from "../../../cli/exit.ts";
-import { makePicture } from "../../../cli/picture.ts";
-import { isPortFree } from "../../../cli/ports.ts";
-import { type Readyz, readReadyz, renderReadyz, waitUntilReady } from "../../../cli/readyz.ts";
+import { CliError, EXIT } from "../../../cli/core/exit.ts";
+import { isPortFree } from "../../../cli/core/ports.ts";
+import { makePicture } from "../../../cli/service/images.ts";
+import { type Readyz, readReadyz, renderReadyz, waitUntilReady } from "../../../cli/service/readyz.ts";
 
 const state = (changes: Partial<Readyz> = {}): Readyz => ({
   phase: "starting",

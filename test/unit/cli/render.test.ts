@@ -5,10 +5,10 @@ import { describe, expect, test } from "vitest";
 import { describeCache } from "../../../cli/commands/cache/status.ts";
 import { describePlan } from "../../../cli/commands/plan.ts";
 import { describeStatus } from "../../../cli/commands/status.ts";
-import { planOf } from "../../../cli/model.ts";
-import { pathsOf } from "../../../cli/paths.ts";
-import { environment } from "../../../cli/pulumi.ts";
-import { settingsOf } from "../../../cli/stack-config.ts";
+import { pathsOf } from "../../../cli/core/paths.ts";
+import { environment } from "../../../cli/stack/automation-stack.ts";
+import { settingsOf } from "../../../cli/stack/config.ts";
+import { planOf } from "../../../cli/stack/model.ts";
 
 describe("status", () => {
   const nothing = { stack: "local", mode: null, running: false, url: null, ready: null, cacheBytes: null };

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { CliError } from "../../../cli/exit.ts";
-import { pathsOf } from "../../../cli/paths.ts";
-import { composeStack, parseConfigFlags, settingsOf, urlOf } from "../../../cli/stack-config.ts";
-import { StackFiles } from "../../../cli/stack-files.ts";
+import { CliError } from "../../../cli/core/exit.ts";
+import { pathsOf } from "../../../cli/core/paths.ts";
+import { composeStack, parseConfigFlags, settingsOf, urlOf } from "../../../cli/stack/config.ts";
+import { StackFiles } from "../../../cli/stack/files.ts";
 
 const MODEL = "Picture-Perfect-Challenge:modelId";
 const PORT = "Picture-Perfect-Challenge:port";

@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { realHostWorld } from "../../../infra/aws-world.ts";
+import { realHostWorld } from "../../../infra/io/ssm-probe.ts";
 
 /** A parameter store on loopback that always answers the same. */
 let server: Server;

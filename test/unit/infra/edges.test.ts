@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, describe, expect, test } from "vitest";
-import { lastLines } from "../../../infra/build-files.ts";
 import { UserError } from "../../../infra/errors.ts";
-import { readMachine } from "../../../infra/machine.ts";
-import { readManifest } from "../../../infra/manifests.ts";
-import { realWorld } from "../../../infra/world.ts";
+import { lastLines } from "../../../infra/io/build-files.ts";
+import { realWorld } from "../../../infra/io/docker-probe.ts";
+import { readMachine } from "../../../infra/io/local-gpu.ts";
+import { readManifest } from "../../../infra/io/manifests.ts";
 
 const work = mkdtempSync(join(tmpdir(), "imagegen-edges-"));
 afterAll(() => rmSync(work, { recursive: true }));

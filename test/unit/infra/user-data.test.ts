@@ -1,8 +1,8 @@
 import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
+import { renderUserData } from "../../../infra/aws/host/user-data.ts";
 import { UserError } from "../../../infra/errors.ts";
-import { renderUserData } from "../../../infra/host/user-data.ts";
-import type { HostFilesPlan } from "../../../infra/plan/host-files-plan.ts";
+import type { HostFilesPlan } from "../../../infra/plan/aws/host-files.ts";
 
 const plan: HostFilesPlan = {
   region: "eu-central-1",

@@ -1,9 +1,10 @@
 /** The image stage by itself, against a registry that is not ECR. In: the stack's config, and the registry's account. */
-import { showBuildHistory } from "../../../../infra/build-history.ts";
+
+import { PushedImage } from "../../../../infra/aws/image/pushed-image.ts";
 import { loadConfig } from "../../../../infra/config/load.ts";
-import { PushedImage } from "../../../../infra/image/pushed-image.ts";
-import { planImage } from "../../../../infra/plan/image-plan.ts";
-import { planRegistryImage } from "../../../../infra/plan/registry-image-plan.ts";
+import { showBuildHistory } from "../../../../infra/io/build-history.ts";
+import { planRegistryImage } from "../../../../infra/plan/aws/image.ts";
+import { planImage } from "../../../../infra/plan/image.ts";
 import type { Target } from "./target.ts";
 
 const { settings, hfToken } = loadConfig();

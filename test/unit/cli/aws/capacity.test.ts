@@ -9,8 +9,8 @@ import {
   type Refusal,
   refusalIn,
   type Wishes,
-} from "../../../../cli/aws/capacity.ts";
-import { askInTurn, pinsOf } from "../../../../cli/aws/up.ts";
+} from "../../../../cli/targets/aws/stack/launch-errors.ts";
+import { askInTurn, pinsOf } from "../../../../cli/targets/aws/stack/up.ts";
 
 const wishes: Wishes = {
   instanceTypes: ["g6.xlarge", "g5.xlarge"],

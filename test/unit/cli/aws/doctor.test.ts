@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { cudaIn, driverFor } from "../../../../cli/aws/doctor/drivers.ts";
-import type { AwsFacts } from "../../../../cli/aws/doctor/facts.ts";
-import { judgeAws } from "../../../../cli/aws/doctor/judge.ts";
-import type { Host, TypeFacts } from "../../../../cli/aws/ec2-facts.ts";
-import type { ReadyRecord } from "../../../../cli/aws/record.ts";
+import type { Host, TypeFacts } from "../../../../cli/targets/aws/client/ec2-models.ts";
+import { judgeAws } from "../../../../cli/targets/aws/doctor/checks.ts";
+import { cudaIn, driverFor } from "../../../../cli/targets/aws/doctor/drivers.ts";
+import type { AwsFacts } from "../../../../cli/targets/aws/doctor/inspect.ts";
+import type { ReadyRecord } from "../../../../cli/targets/aws/host/host-status.ts";
 
 const known = <T>(value: T) => ({ known: true, value }) as const;
 const denied = { known: false, why: "AWS does not allow it to these credentials (ec2:DescribeX)" } as const;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { Snapshot } from "../../../../cli/aws/ec2-facts.ts";
-import { describeStep, type MoveFacts, planMove } from "../../../../cli/aws/move.ts";
+import type { Snapshot } from "../../../../cli/targets/aws/client/ec2-models.ts";
+import { describeStep, type MoveFacts, planMove } from "../../../../cli/targets/aws/operations/move.ts";
 
 const stopped = { id: "i-1", state: "stopped", reason: "User initiated (2026-11-22 12:00:00 GMT)" };
 const running = { id: "i-1", state: "running", reason: "" };

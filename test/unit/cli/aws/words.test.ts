@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { describe, expect, test } from "vitest";
-import { accessOf } from "../../../../cli/aws/access.ts";
-import { explainAws, ifKnown } from "../../../../cli/aws/errors.ts";
-import { LaunchWatch } from "../../../../cli/aws/launch-watch.ts";
-import { parseOutputs } from "../../../../cli/aws/outputs.ts";
-import { judgeRecord, parseRecord } from "../../../../cli/aws/record.ts";
-import { pathsOf } from "../../../../cli/paths.ts";
-import { StackFiles } from "../../../../cli/stack-files.ts";
+import { pathsOf } from "../../../../cli/core/paths.ts";
+import { StackFiles } from "../../../../cli/stack/files.ts";
+import { accessOf } from "../../../../cli/targets/aws/client/client-config.ts";
+import { explainAws, ifKnown } from "../../../../cli/targets/aws/client/errors.ts";
+import { judgeRecord, parseRecord } from "../../../../cli/targets/aws/host/host-status.ts";
+import { LaunchWatch } from "../../../../cli/targets/aws/stack/launch-timeout.ts";
+import { parseOutputs } from "../../../../cli/targets/aws/stack/outputs.ts";
 
 const failure = (name: string, message: string, more: object = {}) =>
   Object.assign(new Error(message), { name, ...more });

@@ -1,4 +1,4 @@
-import type { Answer } from "../../../../infra/health/ready-state.ts";
+import type { Answer } from "../../../../infra/readiness/probe-result.ts";
 
 /** A `/readyz` answer as image-gen gives it, with the differences named. */
 export function answer({ status = 503, ...fields }: { status?: number } & Record<string, unknown> = {}): Answer {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../../../infra/errors.ts";
-import { checkHost } from "../../../../infra/health/host-gate.ts";
-import { HostWitness, type ParameterAnswer } from "../../../../infra/health/host-witness.ts";
+import { checkHost } from "../../../../infra/readiness/host-gate.ts";
+import { HostWitness, type ParameterAnswer } from "../../../../infra/readiness/host-status-reader.ts";
 import { awsPlanWith } from "../../../support/aws-settings.ts";
 
 const plan = awsPlanWith().health;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { judge } from "../../../../infra/health/verdict.ts";
+import { judge } from "../../../../infra/readiness/probe-state.ts";
 import { answer } from "./answers.ts";
 
 const plan = { models: ["org/model", "alias/model"] };

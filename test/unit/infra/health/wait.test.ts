@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import type { Outcome } from "../../../../infra/health/outcome.ts";
-import type { Answer } from "../../../../infra/health/ready-state.ts";
-import { waitUntilReady } from "../../../../infra/health/wait.ts";
-import type { HealthPlan } from "../../../../infra/plan/health-plan.ts";
+import type { HealthPlan } from "../../../../infra/plan/readiness.ts";
+import type { Outcome } from "../../../../infra/readiness/outcome.ts";
+import { waitUntilReady } from "../../../../infra/readiness/poller.ts";
+import type { Answer } from "../../../../infra/readiness/probe-result.ts";
 import { answer, refused } from "./answers.ts";
 
 const plan: HealthPlan = {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { explainRefusal } from "../../../../infra/host/capacity.ts";
+import { explainRefusal } from "../../../../infra/aws/host/launch-errors.ts";
 import { awsPlanWith } from "../../../support/aws-settings.ts";
 
 const said = (code: string) =>

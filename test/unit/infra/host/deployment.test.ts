@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { deploymentOf } from "../../../../infra/host/deployment.ts";
+import { deploymentOf } from "../../../../infra/aws/host/deployment-parameter.ts";
 import { awsPlanWith } from "../../../support/aws-settings.ts";
 
 const image = `r@sha256:${"1".repeat(64)}`;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { hostStatements, mirrorStatements } from "../../../../infra/host/host-policy.ts";
+import { hostStatements, mirrorStatements } from "../../../../infra/aws/host/host-policy.ts";
 import { ALB, awsPlanWith } from "../../../support/aws-settings.ts";
 
 const subjects = {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { makeAwsPlan, unfitInstanceTypes } from "../../../../infra/plan/aws-plan.ts";
+import { makeAwsPlan, unfitInstanceTypes } from "../../../../infra/plan/aws/plan.ts";
 import { ALB, awsPlanWith, awsSettings } from "../../../support/aws-settings.ts";
 import { planWith } from "../../../support/settings.ts";
 

@@ -1,0 +1,44 @@
+import { join, resolve } from "node:path";
+
+/** Where the pieces of one checkout lie. All that the tools make is below `.imagegen`, which Git ignores. */
+export interface Paths {
+  readonly root: string;
+  readonly home: string;
+  readonly tools: string;
+  readonly venv: string;
+  readonly pulumi: string;
+  readonly state: string;
+  readonly passphrase: string;
+  readonly stacks: string;
+  readonly trackedStacks: string;
+  readonly data: string;
+  readonly baked: string;
+  readonly pictures: string;
+  readonly logs: string;
+  readonly processFile: string;
+  readonly imageGen: string;
+  readonly manifests: string;
+}
+
+/** The paths of the checkout at `root`; by default the one that this file is in. */
+export function pathsOf(root: string = resolve(import.meta.dirname, "../..")): Paths {
+  const home = join(root, ".imagegen");
+  return {
+    root,
+    home,
+    tools: join(home, "tools"),
+    venv: join(home, "venv"),
+    pulumi: join(home, "pulumi"),
+    state: join(home, "state"),
+    passphrase: join(home, "passphrase"),
+    stacks: join(home, "stacks"),
+    trackedStacks: join(root, "stacks"),
+    data: join(home, "data"),
+    baked: join(home, "models"),
+    pictures: join(home, "pictures"),
+    logs: join(home, "logs"),
+    processFile: join(home, "process.json"),
+    imageGen: join(root, "image-gen"),
+    manifests: join(root, "image-gen", "models"),
+  };
+}

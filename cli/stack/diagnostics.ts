@@ -1,0 +1,95 @@
+import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { oneLine } from "../core/exit.ts";
+
+/** What the engine adds about a failure without saying why. */
+const GENERIC = [
+  /^(update|preview|destroy|refresh) failed$/i,
+  /^resource (monitor shut down|registration)/i,
+  /^exit status/i,
+];
+/** Where in the provider a message was written, which says nothing to its reader. */
+const PROVIDER_FRONT = /^[\w./-]+\.go:\d+: (sdk\.\w+: )?/;
+const PROVIDER_BACK = /: provider=\S+$/;
+const MARKUP = /<\{%.*?%\}>/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colours start with the escape character.
+const COLOUR = /\u001b\[[0-9;]*m/g;
+
+/** The text of an engine event for a live line; undefined when there is nothing to show. */
+export function describeEvent(event: EngineEvent): string | undefined {
+  const step = event.resourcePreEvent?.metadata;
+  if (step && step.op !== "same" && step.op !== "read") {
+    const name = step.urn.split("::").at(-1) ?? "";
+    const type = step.type.split(":").at(-1) ?? "";
+    return type === "Stack" || step.type.startsWith("pulumi:providers:")
+      ? undefined
+      : `Pulumi: ${step.op} ${type} ${name}`;
+  }
+  const message = event.diagnosticEvent;
+  if (message?.severity !== "info" && message?.severity !== "info#err") return undefined;
+  const lines = clean(message.message)
+    .split("\n")
+    .filter((line) => line.trim() !== "");
+  return lines.at(-1)?.trim();
+}
+
+/** The reasons in a run's events, the one that explains the rest first; empty when no event gives one. */
+export function findReasons(events: readonly EngineEvent[]): string[] {
+  const reasons: string[] = [];
+  for (const event of events) {
+    const found = event.diagnosticEvent?.severity === "error" ? reasonIn(event.diagnosticEvent.message) : undefined;
+    if (found && !reasons.includes(found)) reasons.push(found);
+  }
+  return reasons;
+}
+
+/** The reason in the text that the `pulumi` command printed before it had an engine (a wrong passphrase, say). */
+export function reasonInOutput(output: string): string | undefined {
+  const lines = clean(output)
+    .split("\n")
+    .map((line) => line.trim());
+  const errors = lines.filter((line) => /^error: /.test(line)).map((line) => line.replace(/^(error: )+/, ""));
+  return errors.find((line) => !isGeneric(line));
+}
+
+/** One diagnostic without colours, stack trace and wrapping: a line for each problem. */
+function reasonIn(message: string): string | undefined {
+  const lines = clean(message)
+    .split("\n")
+    .filter((line) => !/^\s+at /.test(line))
+    .map((line) =>
+      line
+        .trim()
+        .replace(/^(error|Error): /, "")
+        .replace(PROVIDER_FRONT, "")
+        .replace(PROVIDER_BACK, ""),
+    )
+    .filter((line) => line !== "" && !isGeneric(line) && !/failed with an unhandled exception:?$/.test(line));
+  const problems = lines.filter((line) => line !== "1 error occurred:").map((line) => line.replace(/^\* /, ""));
+  return problems.length === 0 ? undefined : problems.slice(0, 8).join("\n");
+}
+
+function isGeneric(line: string): boolean {
+  return GENERIC.some((pattern) => pattern.test(line));
+}
+
+function clean(text: string): string {
+  return text.replace(MARKUP, "").replace(COLOUR, "").replace(/\r/g, "");
+}
+
+/** What mends a failure of Pulumi itself; a program's own errors say it already. */
+const MENDS: readonly (readonly [RegExp, string])[] = [
+  [/incorrect passphrase/, "set PULUMI_CONFIG_PASSPHRASE to the one that the stack was made with, or unset it"],
+  [
+    /container name "\/?\S+" is already in use/,
+    "it was started without Pulumi: docker compose down (or docker rm -f of that container), then imagegen up; the volume stays",
+  ],
+  [/currently locked/, "wait for the other run; if there is none: rm -r .imagegen/state/.pulumi/locks"],
+];
+
+/** The one line (or one a problem) to show for a failed Pulumi command. */
+export function explainFailure(events: readonly EngineEvent[], error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const reason = findReasons(events)[0] ?? reasonInOutput(text) ?? oneLine(error);
+  const mend = MENDS.find(([pattern]) => pattern.test(reason))?.[1];
+  return mend ? `${reason} Fix: ${mend}` : reason;
+}

@@ -1,0 +1,144 @@
+import type { _InstanceType, DescribeInstancesCommandOutput } from "@aws-sdk/client-ec2";
+import { type Access, clientSettings } from "./client-config.ts";
+import {
+  type DataVolume,
+  type Host,
+  marketOf,
+  readHost,
+  readSnapshot,
+  readType,
+  readVolume,
+  type Snapshot,
+  type TypeFacts,
+} from "./ec2-models.ts";
+import { isAws } from "./errors.ts";
+
+type Tags = Readonly<Record<string, string>>;
+
+/** EC2, as far as a stack's host and volume need it. Errors are the SDK's own. */
+export async function openEc2(access: Access) {
+  // Loaded here because it takes half a second, which only the commands that need it should pay.
+  const sdk = await import("@aws-sdk/client-ec2");
+  const client = new sdk.EC2Client(clientSettings(access));
+  const filters = (tags: Tags) =>
+    Object.entries(tags).map(([name, value]) => ({ Name: `tag:${name}`, Values: [value] }));
+
+  return {
+    /** Undefined when EC2 knows no such instance (any more). */
+    async host(id: string): Promise<Host | undefined> {
+      const answer = await orNothing(() => client.send(new sdk.DescribeInstancesCommand({ InstanceIds: [id] })));
+      const found = answer?.Reservations?.flatMap(({ Instances }) => Instances ?? [])[0];
+      return found && readHost(found);
+    },
+
+    /** The instances with these tags that are not terminated, the latest start first. */
+    async hostsTagged(tags: Tags): Promise<Host[]> {
+      const alive = { Name: "instance-state-name", Values: ["pending", "running", "stopping", "stopped"] };
+      const answer = await client.send(new sdk.DescribeInstancesCommand({ Filters: [...filters(tags), alive] }));
+      const found = answer.Reservations?.flatMap(({ Instances }) => Instances ?? []) ?? [];
+      return found.map(readHost).sort((a, b) => b.launchedAt.localeCompare(a.launchedAt));
+    },
+
+    async stop(id: string): Promise<void> {
+      await client.send(new sdk.StopInstancesCommand({ InstanceIds: [id] }));
+    },
+
+    async start(id: string): Promise<void> {
+      await client.send(new sdk.StartInstancesCommand({ InstanceIds: [id] }));
+    },
+
+    async volume(id: string): Promise<DataVolume | undefined> {
+      const answer = await orNothing(() => client.send(new sdk.DescribeVolumesCommand({ VolumeIds: [id] })));
+      const found = answer?.Volumes?.[0];
+      return found && readVolume(found);
+    },
+
+    async snapshot(id: string): Promise<Snapshot | undefined> {
+      const answer = await orNothing(() => client.send(new sdk.DescribeSnapshotsCommand({ SnapshotIds: [id] })));
+      const found = answer?.Snapshots?.[0];
+      return found && readSnapshot(found);
+    },
+
+    /** Our own snapshots with these tags, the latest first. */
+    async snapshotsTagged(tags: Tags): Promise<Snapshot[]> {
+      const answer = await client.send(
+        new sdk.DescribeSnapshotsCommand({ OwnerIds: ["self"], Filters: filters(tags) }),
+      );
+      return (answer.Snapshots ?? []).map(readSnapshot).sort((a, b) => b.startedAt.localeCompare(a.startedAt));
+    },
+
+    async createSnapshot(volumeId: string, description: string, tags: Tags): Promise<Snapshot> {
+      const list = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+      const specification = { ResourceType: "snapshot" as const, Tags: list };
+      return readSnapshot(
+        await client.send(
+          new sdk.CreateSnapshotCommand({
+            VolumeId: volumeId,
+            Description: description,
+            TagSpecifications: [specification],
+          }),
+        ),
+      );
+    },
+
+    /** The facts of each type that there is; names that AWS does not know are left out. */
+    async types(names: readonly string[]): Promise<TypeFacts[]> {
+      const look = (some: readonly string[]) =>
+        orNothing(() => client.send(new sdk.DescribeInstanceTypesCommand({ InstanceTypes: some as _InstanceType[] })));
+      // One unknown name makes AWS refuse the whole list.
+      const answers = await Promise.all(names.map((name) => look([name])));
+      return answers.flatMap((answer) => answer?.InstanceTypes ?? []).map(readType);
+    },
+
+    /** The zones of the region that offer each type. */
+    async offerings(names: readonly string[]): Promise<Readonly<Record<string, readonly string[]>>> {
+      const answer = await client.send(
+        new sdk.DescribeInstanceTypeOfferingsCommand({
+          LocationType: "availability-zone",
+          Filters: [{ Name: "instance-type", Values: [...names] }],
+        }),
+      );
+      const all = answer.InstanceTypeOfferings ?? [];
+      return Object.fromEntries(
+        names.map((name) => [
+          name,
+          all.flatMap(({ InstanceType, Location }) => (InstanceType === name && Location ? [Location] : [])).sort(),
+        ]),
+      );
+    },
+
+    /** The vCPUs that run under one market in types of these families (`g`, `vt`): what a quota counts. */
+    async vcpusInUse(families: RegExp, market: Host["market"]): Promise<number> {
+      let used = 0;
+      for (let next: string | undefined, more = true; more; ) {
+        const answer: DescribeInstancesCommandOutput = await client.send(
+          new sdk.DescribeInstancesCommand({
+            Filters: [{ Name: "instance-state-name", Values: ["pending", "running"] }],
+            MaxResults: 1000,
+            ...(next ? { NextToken: next } : {}),
+          }),
+        );
+        for (const instance of answer.Reservations?.flatMap(({ Instances }) => Instances ?? []) ?? []) {
+          if (!families.test(instance.InstanceType ?? "") || marketOf(instance) !== market) continue;
+          used += (instance.CpuOptions?.CoreCount ?? 0) * (instance.CpuOptions?.ThreadsPerCore ?? 1);
+        }
+        next = answer.NextToken;
+        more = next !== undefined && next !== "";
+      }
+      return used;
+    },
+  };
+}
+
+export type Ec2 = Awaited<ReturnType<typeof openEc2>>;
+
+/** Nothing instead of an error for an id or name that AWS does not know. */
+async function orNothing<T>(look: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await look();
+  } catch (error) {
+    const unknown = ["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed", "InvalidVolume.NotFound"];
+    if (isAws(error, ...unknown, "InvalidSnapshot.NotFound", "InvalidInstanceType")) return undefined;
+    throw error;
+  }
+}

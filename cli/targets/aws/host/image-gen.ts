@@ -1,0 +1,59 @@
+import type { Context } from "../../../core/context.ts";
+import { CliError, EXIT } from "../../../core/exit.ts";
+import type { Answer } from "../../../service/image-gen.ts";
+import { type AwsStack, openStack, requireRunning } from "../stack/stack.ts";
+import { type HostAnswer, type HostRun, runOnHost } from "./run-command.ts";
+import { quote, quoteAll } from "./shell-quote.ts";
+
+/** The exit code of a script that found no running container. */
+const NO_CONTAINER = 97;
+
+/** Runs `image-gen` in the container on the stack's host; its output and exit code come back. */
+export async function imageGenOnHost(context: Context, args: readonly string[]): Promise<Answer> {
+  const stack = await openStack(context);
+  const doing = `image-gen ${args[0] ?? ""}`.trim();
+  const { exitCode, stdout, stderr } = await inContainer(context, stack, doing, `image-gen ${quoteAll(args)}`);
+  if (stderr !== "") process.stderr.write(stderr);
+  return { exitCode, stdout: stdout.replace(/\n$/, "") };
+}
+
+/**
+ * Runs a shell line on the host in which `$container` is `docker exec -i <container>`; `line` starts with the command
+ * in it. Throws a CliError when the container does not run.
+ */
+export async function inContainer(
+  context: Context,
+  stack: AwsStack,
+  doing: string,
+  command: string,
+  around: { before?: string; after?: string } = {},
+): Promise<HostAnswer> {
+  const host = await requireRunning(stack);
+  const name = stack.outputs.containerName;
+  const exec = `docker exec -i ${quote(name)} ${command}`;
+  const script = [
+    "set -o pipefail",
+    `[ -n "$(docker ps -q -f ${quote(`name=^/?${name}$`)} -f status=running)" ] || exit ${NO_CONTAINER}`,
+    `${around.before ? `${around.before} | ` : ""}${exec}${around.after ? ` | ${around.after}` : ""}`,
+  ].join("\n");
+  const answer = await runOnHost(hostRun(context, stack, host.id, doing), script);
+  context.progress.settle();
+  if (answer.exitCode !== NO_CONTAINER) return answer;
+  throw new CliError(
+    `The container ${name} does not run on ${host.id}: imagegen status --stack ${stack.name}`,
+    EXIT.notRunning,
+  );
+}
+
+export function hostRun({ progress, signal }: Context, { ssm }: AwsStack, instanceId: string, doing: string): HostRun {
+  return { ssm, instanceId, progress, signal, doing };
+}
+
+/** Restarts the service on the host, so that it looks at its cache anew. Does not wait until it is ready. */
+export async function restartOnHost(context: Context): Promise<void> {
+  const stack = await openStack(context);
+  const host = await requireRunning(stack);
+  const run = hostRun(context, stack, host.id, "restarting the service");
+  const { exitCode, stderr } = await runOnHost(run, "systemctl restart image-gen.service");
+  if (exitCode !== 0) throw new CliError(`The service was not restarted: ${stderr.trim().split("\n").at(-1)}`);
+}

@@ -1,0 +1,58 @@
+import { execa } from "execa";
+import type { Context } from "../../../core/context.ts";
+import { CliError, EXIT } from "../../../core/exit.ts";
+import { environment } from "../../../stack/automation-stack.ts";
+import { findPulumi } from "../../../toolchain/pulumi.ts";
+
+/** The outputs of a stack of target aws that the commands use; a stack whose first `up` failed lacks some. */
+export interface StackOutputs {
+  readonly url: string | null;
+  readonly instanceId: string | null;
+  readonly volumeId: string | null;
+  readonly availabilityZone: string | null;
+  readonly parameterPrefix: string;
+  readonly logGroup: string;
+  readonly containerName: string;
+  readonly imageReference: string | null;
+  readonly modelId: string | null;
+}
+
+/** The name of the container on a host, which the guide gave it. */
+const CONTAINER = "image-game-image-gen";
+const TIMEOUT_MS = 60_000;
+
+/** Reads the outputs from Pulumi's state; null when there is no such stack. */
+export async function readOutputs({ paths, files }: Context): Promise<Record<string, unknown> | null> {
+  const tools = await findPulumi(paths);
+  if (!tools.ok) throw new CliError(tools.message, EXIT.machine);
+  const command = tools.root ? `${tools.root}/bin/pulumi` : "pulumi";
+  const args = ["stack", "output", "--json", "--stack", files.name, "--non-interactive"];
+  const env = await environment(paths);
+  const result = await execa(command, args, { cwd: paths.root, env, reject: false, timeout: TIMEOUT_MS });
+  if (result.exitCode === 0) return JSON.parse(result.stdout) as Record<string, unknown>;
+  if (/no stack named|not found/i.test(result.stderr)) return null;
+  const reason = result.stderr
+    .replace(/^error: /, "")
+    .trim()
+    .split("\n")[0];
+  throw new CliError(`pulumi ${args.join(" ")} failed: ${reason || `no answer within ${TIMEOUT_MS / 1000} s`}`);
+}
+
+/** The outputs with the names that the program gives by itself where an `up` did not come to its end. */
+export function parseOutputs(stack: string, raw: Readonly<Record<string, unknown>>): StackOutputs {
+  const text = (name: string) => {
+    const value = raw[name];
+    return typeof value === "string" && value !== "" ? value : null;
+  };
+  return {
+    url: text("url"),
+    instanceId: text("instanceId"),
+    volumeId: text("volumeId"),
+    availabilityZone: text("availabilityZone"),
+    parameterPrefix: text("parameterPrefix") ?? `/imagegen/${stack}`,
+    logGroup: text("logGroup") ?? `/imagegen/${stack}`,
+    containerName: text("containerName") ?? CONTAINER,
+    imageReference: text("imageReference"),
+    modelId: text("modelId"),
+  };
+}

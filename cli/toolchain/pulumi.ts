@@ -1,0 +1,156 @@
+import { existsSync, readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import { parse } from "yaml";
+import type { Paths } from "../core/paths.ts";
+import type { Progress } from "../core/progress.ts";
+
+/** The Pulumi CLI and the plugin that the program needs, or the reason why they can't be had. */
+export type Tools =
+  | { readonly ok: true; readonly version: string; readonly root?: string }
+  | { readonly ok: false; readonly message: string };
+
+/** Seconds within which the download site has to answer, and an install has to be done. */
+const REACH_S = 10;
+const INSTALL_S = 600;
+const SITE = "https://get.pulumi.com";
+
+/** Finds the CLI on PATH or in .imagegen/pulumi. */
+export async function findPulumi(paths: Paths): Promise<Tools> {
+  const own = join(paths.pulumi, "bin", process.platform === "win32" ? "pulumi.exe" : "pulumi");
+  const oldest = oldestCli(paths);
+  let old: string | undefined;
+  for (const [command, root] of [
+    ["pulumi", undefined],
+    [own, paths.pulumi],
+  ] as const) {
+    const result = await execa(command, ["version"], {
+      reject: false,
+      timeout: 30_000,
+      env: { PULUMI_SKIP_UPDATE_CHECK: "true" },
+    });
+    if (result.exitCode !== 0) continue;
+    const version = result.stdout.trim().replace(/^v/, "");
+    if (isAtLeast(version, oldest)) return root ? { ok: true, version, root } : { ok: true, version };
+    old = version;
+  }
+  const message = old
+    ? `Pulumi ${old} is too old. Fix: install ${oldest} or newer, https://www.pulumi.com/docs/install/`
+    : "the Pulumi CLI is not installed. Fix: https://www.pulumi.com/docs/install/";
+  return { ok: false, message };
+}
+
+/** True when version `a` (a.b.c) is `b` or newer. */
+export function isAtLeast(a: string, b: string): boolean {
+  const [have, want] = [a, b].map((version) => version.split(".").map((part) => Number.parseInt(part, 10)));
+  for (let i = 0; i < 3; i += 1) {
+    const difference = (have?.[i] ?? 0) - (want?.[i] ?? 0);
+    if (difference !== 0) return difference > 0;
+  }
+  return true;
+}
+
+/** The version in Pulumi.yaml's `requiredPulumiVersion`. */
+function oldestCli(paths: Paths): string {
+  const project = parse(readFileSync(join(paths.root, "Pulumi.yaml"), "utf8")) as { requiredPulumiVersion?: string };
+  return project.requiredPulumiVersion?.replace(/^>=\s*/, "") ?? "3.0.0";
+}
+
+/** Finds the CLI, or installs it, within a limit of time. Pulumi itself fetches what plugins a stack in AWS needs. */
+export async function ensureCli(paths: Paths, progress: Progress, signal: AbortSignal): Promise<Tools> {
+  const found = await findPulumi(paths);
+  if (found.ok) return found;
+  const failure = await installCli(paths, progress, signal);
+  const now = await findPulumi(paths);
+  if (now.ok) return now;
+  return { ok: false, message: failure ? `${now.message} (${failure})` : now.message };
+}
+
+/** Finds the CLI and the Docker plugin, or installs them, each within a limit of time. */
+export async function ensurePulumi(paths: Paths, progress: Progress, signal: AbortSignal): Promise<Tools> {
+  const found = await ensureCli(paths, progress, signal);
+  if (!found.ok) return found;
+  const lack = await ensurePlugin(paths, found.root, progress, signal);
+  return lack ? { ok: false, message: lack } : found;
+}
+
+/** Runs the Automation API's own installer as a child, which can be stopped, unlike a call of it. */
+async function installCli(paths: Paths, progress: Progress, signal: AbortSignal): Promise<string | undefined> {
+  const proxied = process.env.HTTPS_PROXY ?? process.env.https_proxy;
+  const env = proxied ? { NODE_USE_ENV_PROXY: "1" } : {};
+  const script = fileURLToPath(new URL("./pulumi-install.ts", import.meta.url));
+  const reach = await runGroup([script, "--reach", SITE], REACH_S, env, signal);
+  if (reach !== undefined) return `${SITE} can't be reached`;
+  progress.line("Installing the Pulumi CLI into .imagegen/pulumi …");
+  return runGroup([script, paths.pulumi], INSTALL_S, env, signal);
+}
+
+async function runGroup(
+  args: string[],
+  seconds: number,
+  env: Record<string, string>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const options = { reject: false, env, detached: process.platform !== "win32", stdin: "ignore" } as const;
+  const child = execa(process.execPath, args, options);
+  const stop = () => {
+    if (child.pid === undefined) return;
+    if (options.detached) process.kill(-child.pid, "SIGTERM");
+    else child.kill();
+  };
+  const timer = setTimeout(stop, seconds * 1000);
+  signal.addEventListener("abort", stop, { once: true });
+  const result = await child;
+  clearTimeout(timer);
+  signal.removeEventListener("abort", stop);
+  signal.throwIfAborted();
+  if (result.exitCode === 0) return undefined;
+  return result.isTerminated ? `not done within ${seconds} s` : (result.stderr.trim().split("\n").at(-1) ?? "failed");
+}
+
+/** The Docker provider of the version that package.json names; returns the reason when it can't be had. */
+async function ensurePlugin(
+  paths: Paths,
+  root: string | undefined,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const version = dockerPluginVersion(paths);
+  const command = root ? join(root, "bin", "pulumi") : "pulumi";
+  const env = { PULUMI_SKIP_UPDATE_CHECK: "true" };
+  const list = await execa(command, ["plugin", "ls", "--json"], {
+    reject: false,
+    timeout: 30_000,
+    env,
+    cwd: paths.home,
+  });
+  if (list.exitCode === 0 && hasPlugin(list.stdout, version)) return undefined;
+  if (onPath("pulumi-resource-docker")) return undefined;
+  progress.line(`Installing Pulumi's Docker plugin ${version} …`);
+  const args = ["plugin", "install", "resource", "docker", `v${version}`, "--non-interactive"];
+  const result = await execa(command, args, {
+    reject: false,
+    timeout: INSTALL_S * 1000,
+    env,
+    cwd: paths.home,
+    cancelSignal: signal,
+  });
+  signal.throwIfAborted();
+  if (result.exitCode === 0) return undefined;
+  return `Pulumi's Docker plugin ${version} can't be installed. Fix: pulumi ${args.slice(0, 5).join(" ")}`;
+}
+
+function dockerPluginVersion(paths: Paths): string {
+  const file = join(paths.root, "node_modules", "@pulumi", "docker", "package.json");
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}
+
+export function hasPlugin(listing: string, version: string): boolean {
+  const plugins = JSON.parse(listing) as { name: string; version?: string }[];
+  return plugins.some((plugin) => plugin.name === "docker" && plugin.version?.replace(/^v/, "") === version);
+}
+
+function onPath(name: string): boolean {
+  return (process.env.PATH ?? "").split(delimiter).some((folder) => folder !== "" && existsSync(join(folder, name)));
+}

@@ -1,0 +1,79 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { execa } from "execa";
+import { CliError, EXIT, oneLine } from "../core/exit.ts";
+import { type Paths, pathsOf } from "../core/paths.ts";
+import { type Progress, progressTo } from "../core/progress.ts";
+
+/** The uv that is installed where the machine has none. */
+const UV_VERSION = "0.13.9";
+const WINDOWS = process.platform === "win32";
+
+/**
+ * The path of a `uv`: of the one on PATH, else of one made in .imagegen/tools with the machine's Python.
+ * Throws a CliError where there is neither.
+ */
+export async function ensureUv(
+  paths: Paths = pathsOf(),
+  progress: Progress = progressTo(process.stderr),
+): Promise<string> {
+  const found = onPath("uv");
+  if (found) return found;
+  const own = venvProgram(paths.tools, "uv");
+  if (existsSync(own)) return own;
+
+  progress.line("Installing uv into .imagegen/tools …");
+  mkdirSync(paths.home, { recursive: true });
+  const python = await findPython();
+  const made = await execa(python, ["-m", "venv", paths.tools], { reject: false });
+  if (made.exitCode !== 0) {
+    const mend =
+      "Fix: install uv (https://docs.astral.sh/uv/), or Python's venv module (Debian: sudo apt install python3-venv)";
+    throw new CliError(
+      `${python} can't make a virtual environment: ${oneLine(made.stderr || made.stdout)} ${mend}`,
+      EXIT.machine,
+    );
+  }
+  const pip = [
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--disable-pip-version-check",
+    "--only-binary",
+    ":all:",
+    `uv==${UV_VERSION}`,
+  ];
+  const installed = await execa(venvProgram(paths.tools, "python"), pip, { reject: false });
+  if (installed.exitCode !== 0) {
+    throw new CliError(`pip could not install uv ${UV_VERSION}: ${lastLine(installed.stderr)}`, EXIT.machine);
+  }
+  return own;
+}
+
+/** A program of a virtual environment. */
+export function venvProgram(venv: string, name: string): string {
+  return WINDOWS ? join(venv, "Scripts", `${name}.exe`) : join(venv, "bin", name);
+}
+
+async function findPython(): Promise<string> {
+  for (const name of ["python3", "python"]) {
+    const result = await execa(name, ["-c", "import sys; raise SystemExit(sys.version_info < (3, 9))"], {
+      reject: false,
+    });
+    if (result.exitCode === 0) return name;
+  }
+  const mend = "Fix: install uv (https://docs.astral.sh/uv/) or Python 3.11 to 3.13";
+  throw new CliError(`Without Docker the service needs Python, and there is none on PATH. ${mend}`, EXIT.machine);
+}
+
+/** The full path of a program on PATH. */
+export function onPath(name: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const file = WINDOWS ? `${name}.exe` : name;
+  const folders = (env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
+  return folders.map((folder) => join(folder, file)).find((path) => existsSync(path));
+}
+
+function lastLine(text: string): string {
+  return text.trim().split("\n").at(-1) ?? "";
+}

@@ -1,0 +1,91 @@
+import * as aws from "@pulumi/aws";
+import type * as pulumi from "@pulumi/pulumi";
+import { PROJECT } from "../../config/settings.ts";
+import { type HostParts, METADATA } from "./instance.ts";
+
+export interface GroupParts extends HostParts {
+  readonly targetGroupArns: readonly pulumi.Input<string>[];
+}
+
+/**
+ * A group of one: a host that is lost is made anew, from whichever type of the list can be had, and takes the volume
+ * itself. A change replaces the host the old one first: two can't hold one volume.
+ */
+export function makeGroup(name: string, parts: GroupParts): aws.autoscaling.Group {
+  const { plan, parent, onRefusal } = parts;
+  const template = launchTemplate(name, parts);
+  return new aws.autoscaling.Group(
+    `${name}-group`,
+    {
+      minSize: 1,
+      maxSize: 1,
+      desiredCapacity: 1,
+      vpcZoneIdentifiers: [parts.subnetId],
+      healthCheckType: "EC2",
+      healthCheckGracePeriod: 900,
+      waitForCapacityTimeout: "10m",
+      targetGroupArns: [...parts.targetGroupArns],
+      mixedInstancesPolicy: {
+        instancesDistribution: {
+          onDemandBaseCapacity: 0,
+          onDemandPercentageAboveBaseCapacity: plan.market === "spot" ? 0 : 100,
+          onDemandAllocationStrategy: "prioritized",
+          spotAllocationStrategy: "capacity-optimized-prioritized",
+        },
+        launchTemplate: {
+          launchTemplateSpecification: {
+            launchTemplateId: template.id,
+            version: template.latestVersion.apply((version) => String(version)),
+          },
+          overrides: plan.instanceTypes.map((instanceType) => ({ instanceType })),
+        },
+      },
+      instanceMaintenancePolicy: { minHealthyPercentage: 0, maxHealthyPercentage: 100 },
+      instanceRefresh: { strategy: "Rolling", preferences: { minHealthyPercentage: 0, instanceWarmup: "60" } },
+      // The provider's default tags do not reach what a group starts.
+      tags: Object.entries(tagsOf(plan.stack)).map(([key, value]) => ({ key, value, propagateAtLaunch: true })),
+    },
+    {
+      parent,
+      dependsOn: [...parts.dependsOn],
+      customTimeouts: { create: "15m" },
+      ...(onRefusal ? { hooks: { onError: [onRefusal] } } : {}),
+    },
+  );
+}
+
+const tagsOf = (stack: string) => ({
+  Name: `image-gen-${stack}`,
+  "imagegen:project": PROJECT,
+  "imagegen:stack": stack,
+});
+
+function launchTemplate(name: string, { plan, ...parts }: GroupParts): aws.ec2.LaunchTemplate {
+  return new aws.ec2.LaunchTemplate(
+    `${name}-template`,
+    {
+      imageId: parts.imageId,
+      instanceType: plan.instanceType,
+      vpcSecurityGroupIds: [parts.securityGroupId],
+      iamInstanceProfile: { arn: parts.profile.arn },
+      userData: parts.userData,
+      metadataOptions: METADATA,
+      blockDeviceMappings: [
+        {
+          deviceName: plan.root.deviceName,
+          ebs: {
+            volumeType: "gp3",
+            volumeSize: plan.root.sizeGib,
+            iops: plan.root.iops,
+            throughput: plan.root.throughputMib,
+            encrypted: "true",
+            deleteOnTermination: "true",
+            ...(plan.kmsKeyArn === null ? {} : { kmsKeyId: plan.kmsKeyArn }),
+          },
+        },
+      ],
+      tagSpecifications: [{ resourceType: "volume", tags: tagsOf(plan.stack) }],
+    },
+    { parent: parts.parent, ignoreChanges: plan.amiId === null ? ["imageId"] : [] },
+  );
+}

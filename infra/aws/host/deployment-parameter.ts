@@ -1,0 +1,33 @@
+import { createHash } from "node:crypto";
+import type { AwsDeploymentPlan } from "../../plan/aws/deployment.ts";
+
+/** What the parameter `<prefix>/deployment` says to the host. */
+export interface Deployment {
+  readonly schema: 1;
+  /** A hash of the rest: it is the same when, and only when, everything else is. */
+  readonly id: string;
+  /** By digest: a tag could be moved under it. */
+  readonly image: string;
+  readonly container: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly gpus: "all" | null;
+  readonly stopSeconds: number;
+}
+
+/** The plan with its image, in one order of keys whatever order they came in. */
+export function deploymentOf(plan: AwsDeploymentPlan, image: string): Deployment {
+  const rest = {
+    image,
+    container: plan.container,
+    environment: sorted(plan.environment),
+    secrets: sorted(plan.secrets),
+    gpus: plan.gpus,
+    stopSeconds: plan.stopSeconds,
+  };
+  const id = createHash("sha256").update(JSON.stringify(rest)).digest("hex").slice(0, 16);
+  return { schema: 1, id, ...rest };
+}
+
+const sorted = (record: Readonly<Record<string, string>>) =>
+  Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));

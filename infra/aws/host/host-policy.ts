@@ -1,0 +1,98 @@
+import type { AwsHostPlan } from "../../plan/aws/host.ts";
+
+/** What the policy is about, once AWS has named it. */
+export interface PolicySubjects {
+  readonly repositoryArn: string;
+  readonly logGroupArn: string;
+  /** ARN of `<prefix>/deployment`. */
+  readonly deploymentArn: string;
+  readonly mirrorRoleArn: string;
+  readonly volumeArn: string;
+}
+
+export interface Statement {
+  readonly Sid: string;
+  readonly Effect: "Allow";
+  readonly Action: readonly string[];
+  readonly Resource: string | readonly string[];
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+/**
+ * Everything that a host may do, and nothing else: no service-wide actions, `*` as a resource only where the service
+ * knows no narrower one. No container gets at it: the metadata address is closed to them.
+ */
+export function hostStatements(plan: AwsHostPlan, subjects: PolicySubjects): readonly Statement[] {
+  const allow = (sid: string, action: readonly string[], resource: Statement["Resource"]): Statement => ({
+    Sid: sid,
+    Effect: "Allow",
+    Action: action,
+    Resource: resource,
+  });
+  const { deploymentArn } = subjects;
+  const readyArn = deploymentArn.replace(/\/deployment$/, "/ready");
+  return [
+    allow("RegistryToken", ["ecr:GetAuthorizationToken"], "*"),
+    allow("Pull", [...PULL], subjects.repositoryArn),
+    allow("ReadDeployment", ["ssm:GetParameter"], deploymentArn),
+    allow("WriteReady", ["ssm:PutParameter"], readyArn),
+    allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [subjects.logGroupArn, `${subjects.logGroupArn}:*`]),
+    {
+      ...allow("Metrics", ["cloudwatch:PutMetricData"], "*"),
+      Condition: { StringEquals: { "cloudwatch:namespace": METRICS } },
+    },
+    allow("SessionManager", [...SESSIONS], "*"),
+    ...(plan.secretArns.length === 0
+      ? []
+      : [allow("Secrets", ["secretsmanager:GetSecretValue"], [...plan.secretArns])]),
+    ...(plan.mirror === null ? [] : [allow("Mirror", ["sts:AssumeRole"], subjects.mirrorRoleArn)]),
+    ...(plan.selfHealing ? selfAttach(plan.stack, subjects.volumeArn) : []),
+  ];
+}
+
+/** Where the host's own metrics go. */
+export const METRICS = "ImageGen";
+
+const PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"] as const;
+
+/** The agent's register and its channels, which commands come by too since its version 3.3.40. */
+const SESSIONS = [
+  "ssm:UpdateInstanceInformation",
+  "ssmmessages:CreateControlChannel",
+  "ssmmessages:CreateDataChannel",
+  "ssmmessages:OpenControlChannel",
+  "ssmmessages:OpenDataChannel",
+] as const;
+
+/** A host of a group takes the volume itself: this one, and only onto hosts of this stack. It can take it from nobody. */
+function selfAttach(stack: string, volumeArn: string): readonly Statement[] {
+  const [prefix = ""] = volumeArn.split(":volume/");
+  return [
+    { Sid: "OwnVolume", Effect: "Allow", Action: ["ec2:AttachVolume"], Resource: volumeArn },
+    {
+      Sid: "OwnHosts",
+      Effect: "Allow",
+      Action: ["ec2:AttachVolume"],
+      Resource: `${prefix}:instance/*`,
+      Condition: { StringEquals: { "aws:ResourceTag/imagegen:stack": stack } },
+    },
+  ];
+}
+
+/** What the container may do with the narrow role that the host takes for it: read one prefix of one bucket. */
+export function mirrorStatements(
+  partition: string,
+  { bucket, prefix }: { bucket: string; prefix: string },
+): Statement[] {
+  const arn = `arn:${partition}:s3:::${bucket}`;
+  return [
+    { Sid: "Read", Effect: "Allow", Action: ["s3:GetObject"], Resource: `${arn}/${prefix}*` },
+    {
+      Sid: "List",
+      Effect: "Allow",
+      Action: ["s3:ListBucket"],
+      Resource: arn,
+      Condition: { StringLike: { "s3:prefix": `${prefix}*` } },
+    },
+  ];
+}

@@ -1,0 +1,67 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import type { AwsHostPlan } from "../../plan/aws/host.ts";
+import { partitionOf } from "../../plan/aws/network.ts";
+import { hostStatements, mirrorStatements, type PolicySubjects, type Statement } from "./host-policy.ts";
+
+export interface HostRoleArgs {
+  readonly plan: AwsHostPlan;
+  readonly subjects: pulumi.Input<Omit<PolicySubjects, "mirrorRoleArn">>;
+  readonly parent: pulumi.Resource;
+}
+
+export interface HostRole {
+  readonly profile: aws.iam.InstanceProfile;
+  /** Empty without a mirror. */
+  readonly mirrorRoleArn: pulumi.Output<string>;
+  /** What must be there before a host starts: else its first calls are refused. */
+  readonly permissions: pulumi.Resource;
+}
+
+/** The host's role with its permissions written out, and the narrower one that its container reads a mirror with. */
+export function makeHostRole(name: string, { plan, subjects, parent }: HostRoleArgs): HostRole {
+  const role = new aws.iam.Role(
+    `${name}-host`,
+    { assumeRolePolicy: trusted({ Service: "ec2.amazonaws.com" }), description: `image-gen host of ${plan.stack}` },
+    { parent },
+  );
+  const mirrorRoleArn = plan.mirror === null ? pulumi.output("") : mirrorRole(name, plan, plan.mirror, role, parent);
+  const permissions = new aws.iam.RolePolicy(
+    `${name}-host`,
+    {
+      role: role.id,
+      policy: pulumi
+        .all([subjects, mirrorRoleArn])
+        .apply(([known, mirror]) => documentOf(hostStatements(plan, { ...known, mirrorRoleArn: mirror }))),
+    },
+    { parent },
+  );
+  const profile = new aws.iam.InstanceProfile(`${name}-host`, { role: role.name }, { parent });
+  return { profile, mirrorRoleArn, permissions };
+}
+
+function mirrorRole(
+  name: string,
+  plan: AwsHostPlan,
+  mirror: { bucket: string; prefix: string },
+  host: aws.iam.Role,
+  parent: pulumi.Resource,
+): pulumi.Output<string> {
+  const role = new aws.iam.Role(
+    `${name}-mirror`,
+    { assumeRolePolicy: host.arn.apply((arn) => trusted({ AWS: arn })) },
+    { parent },
+  );
+  const policy = documentOf(mirrorStatements(partitionOf(plan.region), mirror));
+  new aws.iam.RolePolicy(`${name}-mirror`, { role: role.id, policy }, { parent });
+  return role.arn;
+}
+
+const documentOf = (statements: readonly Statement[]) =>
+  JSON.stringify({ Version: "2012-10-17", Statement: statements });
+
+const trusted = (principal: Readonly<Record<string, string>>) =>
+  JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [{ Effect: "Allow", Principal: principal, Action: "sts:AssumeRole" }],
+  });

@@ -1,0 +1,97 @@
+import * as aws from "@pulumi/aws";
+import type * as pulumi from "@pulumi/pulumi";
+import type { AwsHostPlan } from "../../plan/aws/host.ts";
+
+/** What a host is started with, whoever starts it. */
+export interface HostParts {
+  readonly plan: AwsHostPlan;
+  readonly imageId: pulumi.Input<string>;
+  readonly subnetId: pulumi.Input<string>;
+  readonly securityGroupId: pulumi.Input<string>;
+  readonly profile: aws.iam.InstanceProfile;
+  /** Base64 of what cloud-init reads. */
+  readonly userData: pulumi.Input<string>;
+  readonly volumeId: pulumi.Input<string>;
+  readonly dependsOn: readonly pulumi.Resource[];
+  /** Called when a host can't be had: the provider itself would ask for the best part of an hour. */
+  readonly onRefusal?: pulumi.ErrorHook | undefined;
+  readonly parent: pulumi.Resource;
+}
+
+/** A token to the metadata service takes one hop: no container's reaches it. */
+export const METADATA = {
+  httpEndpoint: "enabled",
+  httpTokens: "required",
+  httpPutResponseHopLimit: 1,
+  instanceMetadataTags: "disabled",
+} as const;
+
+/** A hint to the host, which finds the disk by the volume's id. */
+const DEVICE_NAME = "/dev/sdf";
+
+/**
+ * One instance and its hold on the data volume. Whatever changes of the host makes another one, so that capacity is
+ * secured before anything stops (`create-first`), or after it is given back (`delete-first`).
+ */
+export function makeInstance(name: string, parts: HostParts): aws.ec2.Instance {
+  const { plan, parent, onRefusal } = parts;
+  const instance = new aws.ec2.Instance(`${name}-instance`, instanceArgs(parts), {
+    parent,
+    dependsOn: [...parts.dependsOn],
+    deleteBeforeReplace: !plan.createFirst,
+    // A newer image replaces no host by itself; a pinned one does when the pin changes.
+    ignoreChanges: plan.amiId === null ? ["ami"] : [],
+    // The provider would stop the host and change it in place, without knowing whether it can start again.
+    replaceOnChanges: ["instanceType", "rootBlockDevice.volumeSize"],
+    customTimeouts: { create: "10m" },
+    ...(onRefusal ? { hooks: { onError: [onRefusal] } } : {}),
+  });
+  new aws.ec2.VolumeAttachment(
+    `${name}-attachment`,
+    {
+      deviceName: DEVICE_NAME,
+      instanceId: instance.id,
+      volumeId: parts.volumeId,
+      // It works only if it was there when the attachment was made: so always.
+      stopInstanceBeforeDetaching: true,
+    },
+    // Else the new attachment is tried while the old host still has the disk, and fails every time.
+    { parent, deleteBeforeReplace: true },
+  );
+  return instance;
+}
+
+function instanceArgs(parts: HostParts): aws.ec2.InstanceArgs {
+  const { plan } = parts;
+  return {
+    ami: parts.imageId,
+    instanceType: plan.instanceType,
+    subnetId: parts.subnetId,
+    vpcSecurityGroupIds: [parts.securityGroupId],
+    iamInstanceProfile: parts.profile.name,
+    userDataBase64: parts.userData,
+    userDataReplaceOnChange: true,
+    metadataOptions: METADATA,
+    rootBlockDevice: {
+      volumeType: "gp3",
+      volumeSize: plan.root.sizeGib,
+      iops: plan.root.iops,
+      throughput: plan.root.throughputMib,
+      encrypted: true,
+      deleteOnTermination: true,
+      ...(plan.kmsKeyArn === null ? {} : { kmsKeyId: plan.kmsKeyArn }),
+    },
+    // An idle host switches itself off: that must not be its end.
+    instanceInitiatedShutdownBehavior: "stop",
+    // A one-time spot instance can't be stopped, and so could never be parted from the volume in order.
+    ...(plan.market === "spot"
+      ? {
+          instanceMarketOptions: {
+            marketType: "spot",
+            spotOptions: { spotInstanceType: "persistent", instanceInterruptionBehavior: "stop" },
+          },
+        }
+      : {}),
+    tags: { Name: `image-gen-${plan.stack}` },
+  };
+}

@@ -1,0 +1,72 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync, strToU8 } from "fflate";
+import { UserError } from "../../errors.ts";
+import type { HostFilesPlan } from "../../plan/aws/host-files.ts";
+
+/** EC2's limit, before base64. */
+const MOST_BYTES = 16_384;
+
+const files = join(import.meta.dirname, "files");
+
+/**
+ * User data of a host: its scripts, units and settings, and one command that starts them. The same plan gives the same
+ * text, since a change of it replaces the host. Anyone who may describe the instance can read it: no secret is in it.
+ */
+export function renderUserData(plan: HostFilesPlan): string {
+  // Not Node's own gzip, whose bytes differ from processor to processor: a deploy from another machine would replace
+  // the host.
+  const packed = gzipSync(strToU8(renderCloudConfig(plan)), { level: 9, mtime: 0 });
+  if (packed.length > MOST_BYTES)
+    throw new UserError(
+      `user data: expected at most ${MOST_BYTES} bytes, got ${packed.length}. Fix: shorten infra/aws/host/files`,
+    );
+  return Buffer.from(packed).toString("base64");
+}
+
+/** JSON is YAML, and needs no library to be written right. */
+function renderCloudConfig(plan: HostFilesPlan): string {
+  const write_files = [
+    { path: "/etc/image-gen/host.env", permissions: "0644", content: renderHostEnvironment(plan) },
+    ...filesOf("bin", "/opt/image-gen/bin", "0755"),
+    ...filesOf("systemd", "/etc/systemd/system", "0644"),
+  ];
+  return `#cloud-config\n${JSON.stringify({ write_files, runcmd: [["/opt/image-gen/bin/install-services"]] })}\n`;
+}
+
+function filesOf(folder: string, target: string, permissions: string) {
+  return readdirSync(join(files, folder))
+    .sort()
+    .map((name) => ({
+      path: `${target}/${name}`,
+      permissions,
+      content: readFileSync(join(files, folder, name), "utf8"),
+    }));
+}
+
+/** `KEY=value` lines, read by bash and by Python: so no value may hold what one of them would read in its own way. */
+function renderHostEnvironment(plan: HostFilesPlan): string {
+  const values: Record<string, string> = {
+    IMAGE_GEN_REGION: plan.region,
+    IMAGE_GEN_STACK: plan.stack,
+    IMAGE_GEN_PARAMETERS: plan.parameters,
+    IMAGE_GEN_VOLUME_ID: plan.volumeId,
+    IMAGE_GEN_FORMAT_IF_BLANK: plan.formatIfBlank ? "1" : "0",
+    IMAGE_GEN_FILESYSTEM: plan.filesystem,
+    IMAGE_GEN_LOG_GROUP: plan.logGroup,
+    IMAGE_GEN_REGISTRY: plan.registry,
+    IMAGE_GEN_SELF_ATTACH: plan.selfAttach ? "1" : "0",
+    IMAGE_GEN_IDLE_STOP_MINUTES: String(plan.idleStopMinutes),
+    IMAGE_GEN_ENDPOINTS_ONLY: plan.endpointsOnly ? "1" : "0",
+    IMAGE_GEN_PUBLISH: plan.publishAddress,
+    IMAGE_GEN_MIRROR_ROLE_ARN: plan.mirrorRoleArn,
+  };
+  const lines = Object.entries(values).map(([key, value]) => {
+    if (!/^[\w./:@+=,-]*$/.test(value))
+      throw new UserError(
+        `${key}: expected letters, digits and ./:@+=,- alone, got ${JSON.stringify(value)}. Fix: rename it`,
+      );
+    return `${key}=${value}\n`;
+  });
+  return lines.join("");
+}

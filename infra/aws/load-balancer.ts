@@ -1,0 +1,131 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import type { AwsAccessPlan, OidcPlan } from "../plan/aws/load-balancer.ts";
+
+export interface AwsAccessArgs {
+  readonly plan: AwsAccessPlan;
+  readonly network: {
+    readonly vpcId: pulumi.Output<string>;
+    readonly albSubnetIds: readonly pulumi.Input<string>[];
+  };
+}
+
+/** A load balancer that speaks TLS alone, to the ranges of config alone, and hands on only who may come in. */
+export class AwsAccess extends pulumi.ComponentResource {
+  readonly url: pulumi.Output<string>;
+  readonly targetGroupArn: pulumi.Output<string>;
+  /** The group that the host lets in. */
+  readonly securityGroupId: pulumi.Output<string>;
+
+  constructor(name: string, { plan, network }: AwsAccessArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("imagegen:host:AwsAccess", name, {}, opts);
+    const child = { parent: this };
+
+    const group = doors(name, plan, network.vpcId, this);
+    const balancer = new aws.lb.LoadBalancer(
+      `${name}-alb`,
+      {
+        loadBalancerType: "application",
+        internal: plan.internal,
+        subnets: [...network.albSubnetIds],
+        securityGroups: [group.id],
+        idleTimeout: plan.idleTimeoutSeconds,
+        dropInvalidHeaderFields: true,
+      },
+      child,
+    );
+    const target = new aws.lb.TargetGroup(
+      `${name}-service`,
+      {
+        vpcId: network.vpcId,
+        port: plan.servicePort,
+        protocol: "HTTP",
+        targetType: "instance",
+        // What a picture in the making needs, and the container's own time to finish it.
+        deregistrationDelay: 60,
+        healthCheck: { path: plan.readyPath, matcher: "200", interval: 15, timeout: 10, unhealthyThreshold: 3 },
+      },
+      child,
+    );
+    const listener = new aws.lb.Listener(
+      `${name}-tls`,
+      {
+        loadBalancerArn: balancer.arn,
+        port: 443,
+        protocol: "HTTPS",
+        sslPolicy: "ELBSecurityPolicy-TLS13-1-2-2021-06",
+        certificateArn: plan.certificateArn,
+        defaultActions: actions(plan.oidc, target.arn, this),
+      },
+      child,
+    );
+    new aws.lb.Listener(
+      `${name}-redirect`,
+      {
+        loadBalancerArn: balancer.arn,
+        port: 80,
+        protocol: "HTTP",
+        defaultActions: [{ type: "redirect", redirect: { port: "443", protocol: "HTTPS", statusCode: "HTTP_301" } }],
+      },
+      child,
+    );
+
+    this.url = pulumi.interpolate`https://${balancer.dnsName}`;
+    // A target whose group has no listener can't become healthy.
+    this.targetGroupArn = pulumi.all([target.arn, listener.arn]).apply(([arn]) => arn);
+    this.securityGroupId = group.id;
+    this.registerOutputs({ url: this.url });
+  }
+}
+
+function doors(
+  name: string,
+  plan: AwsAccessPlan,
+  vpcId: pulumi.Output<string>,
+  parent: pulumi.Resource,
+): aws.ec2.SecurityGroup {
+  const group = new aws.ec2.SecurityGroup(`${name}-alb`, { vpcId, description: "image-gen load balancer" }, { parent });
+  for (const cidr of plan.allowedCidrs) {
+    for (const port of [443, 80]) {
+      new aws.vpc.SecurityGroupIngressRule(
+        `${name}-alb-${port}-${cidr.replace("/", "-")}`,
+        { securityGroupId: group.id, cidrIpv4: cidr, ipProtocol: "tcp", fromPort: port, toPort: port },
+        { parent },
+      );
+    }
+  }
+  if (plan.oidc) {
+    new aws.vpc.SecurityGroupEgressRule(
+      `${name}-alb-sign-in`,
+      { securityGroupId: group.id, cidrIpv4: "0.0.0.0/0", ipProtocol: "tcp", fromPort: 443, toPort: 443 },
+      { parent },
+    );
+  }
+  return group;
+}
+
+/** First who it is, when the balancer asks; then the service. */
+function actions(
+  oidc: OidcPlan | null,
+  targetGroupArn: pulumi.Output<string>,
+  parent: pulumi.Resource,
+): aws.types.input.lb.ListenerDefaultAction[] {
+  const forward = { type: "forward", targetGroupArn };
+  if (oidc === null) return [forward];
+  const secret = aws.secretsmanager.getSecretVersionOutput({ secretId: oidc.clientSecretArn }, { parent });
+  return [
+    {
+      type: "authenticate-oidc",
+      order: 1,
+      authenticateOidc: {
+        issuer: oidc.issuer,
+        authorizationEndpoint: oidc.authorizationEndpoint,
+        tokenEndpoint: oidc.tokenEndpoint,
+        userInfoEndpoint: oidc.userInfoEndpoint,
+        clientId: oidc.clientId,
+        clientSecret: pulumi.secret(secret.secretString),
+      },
+    },
+    { ...forward, order: 2 },
+  ];
+}

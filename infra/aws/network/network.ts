@@ -1,0 +1,164 @@
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import type { AwsNetworkPlan, ExistingNetworkPlan, OwnNetworkPlan } from "../../plan/aws/network.ts";
+import { makeEndpoints } from "./endpoints.ts";
+
+export interface AwsNetworkArgs {
+  readonly plan: AwsNetworkPlan;
+  readonly region: string;
+  /** The zone of the data volume: a host elsewhere could not attach it. */
+  readonly zone: pulumi.Output<string>;
+  /** Zones of the region, for a load balancer's two subnets. */
+  readonly zones: pulumi.Output<readonly string[]>;
+}
+
+/** What the host and the load balancer are put into. */
+interface Made {
+  readonly vpcId: pulumi.Output<string>;
+  readonly subnetId: pulumi.Output<string>;
+  readonly albSubnetIds: readonly pulumi.Input<string>[];
+  /** What the host waits for before it starts: its way out. */
+  readonly routes: readonly pulumi.Resource[];
+}
+
+/** The host's place: a subnet that is there, or a small VPC with one subnet in the volume's zone. Nothing comes in. */
+export class AwsNetwork extends pulumi.ComponentResource implements Made {
+  readonly vpcId: pulumi.Output<string>;
+  readonly subnetId: pulumi.Output<string>;
+  readonly albSubnetIds: readonly pulumi.Input<string>[];
+  readonly routes: readonly pulumi.Resource[];
+
+  constructor(name: string, args: AwsNetworkArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("imagegen:host:AwsNetwork", name, {}, opts);
+
+    const { plan } = args;
+    const made = plan.kind === "existing" ? existing(plan, this) : own(name, plan, args, this);
+
+    this.vpcId = made.vpcId;
+    this.subnetId = made.subnetId;
+    this.albSubnetIds = made.albSubnetIds;
+    this.routes = made.routes;
+    this.registerOutputs({ vpcId: this.vpcId, subnetId: this.subnetId });
+  }
+}
+
+function existing({ subnetId, albSubnetIds }: ExistingNetworkPlan, parent: pulumi.Resource): Made {
+  const subnet = aws.ec2.getSubnetOutput({ id: subnetId }, { parent });
+  return { vpcId: subnet.vpcId, subnetId: pulumi.output(subnetId), albSubnetIds, routes: [] };
+}
+
+function own(name: string, plan: OwnNetworkPlan, args: AwsNetworkArgs, parent: pulumi.Resource): Made {
+  const child = { parent };
+  const vpc = new aws.ec2.Vpc(
+    `${name}-vpc`,
+    // Private DNS of endpoints needs both.
+    { cidrBlock: plan.vpcCidr, enableDnsSupport: true, enableDnsHostnames: true, tags: { Name: name } },
+    child,
+  );
+  // A closed network's load balancer is an inner one.
+  const closed = plan.egress === "endpoints-only";
+  const gateway = closed ? null : new aws.ec2.InternetGateway(`${name}-internet`, { vpcId: vpc.id }, child);
+  const subnet = new aws.ec2.Subnet(
+    `${name}-subnet${ordinal(plan)}`,
+    {
+      vpcId: vpc.id,
+      cidrBlock: plan.hostCidr,
+      availabilityZone: args.zone,
+      mapPublicIpOnLaunch: plan.egress === "public",
+      tags: { Name: `${name}-host` },
+    },
+    child,
+  );
+  const table = new aws.ec2.RouteTable(`${name}-routes`, { vpcId: vpc.id }, child);
+  const joined = new aws.ec2.RouteTableAssociation(
+    `${name}-routes${ordinal(plan)}`,
+    { subnetId: subnet.id, routeTableId: table.id },
+    child,
+  );
+  const way = wayOut(name, plan, args, { vpc, table, gateway, subnet, parent });
+  const albSubnetIds = albSubnets(name, plan, args, { vpc, gateway, parent });
+  return { vpcId: vpc.id, subnetId: subnet.id, albSubnetIds, routes: [joined, ...way] };
+}
+
+interface Parts {
+  readonly vpc: aws.ec2.Vpc;
+  readonly table: aws.ec2.RouteTable;
+  readonly gateway: aws.ec2.InternetGateway | null;
+  readonly subnet: aws.ec2.Subnet;
+  readonly parent: pulumi.Resource;
+}
+
+/** The route to everything else: none, the internet's gateway, or a NAT gateway before it. */
+function wayOut(name: string, plan: OwnNetworkPlan, args: AwsNetworkArgs, parts: Parts): pulumi.Resource[] {
+  const { vpc, table, gateway, subnet, parent } = parts;
+  if (gateway === null) {
+    return makeEndpoints(name, {
+      plan,
+      region: args.region,
+      vpcId: vpc.id,
+      subnetId: subnet.id,
+      routeTableId: table.id,
+      parent,
+    });
+  }
+  const everywhere = { routeTableId: table.id, destinationCidrBlock: "0.0.0.0/0" };
+  if (plan.natCidr === null) {
+    return [new aws.ec2.Route(`${name}-out`, { ...everywhere, gatewayId: gateway.id }, { parent })];
+  }
+  const nat = natGateway(name, plan.natCidr, args.zone, { vpc, gateway, parent });
+  return [new aws.ec2.Route(`${name}-out`, { ...everywhere, natGatewayId: nat.id }, { parent })];
+}
+
+function natGateway(
+  name: string,
+  cidr: string,
+  zone: pulumi.Output<string>,
+  { vpc, gateway, parent }: { vpc: aws.ec2.Vpc; gateway: aws.ec2.InternetGateway; parent: pulumi.Resource },
+): aws.ec2.NatGateway {
+  const subnet = publicSubnet(`${name}-nat`, cidr, zone, { vpc, gateway, parent });
+  const address = new aws.ec2.Eip(`${name}-nat`, { domain: "vpc" }, { parent, dependsOn: [gateway] });
+  return new aws.ec2.NatGateway(
+    `${name}-nat`,
+    { subnetId: subnet.id, allocationId: address.id },
+    { parent, dependsOn: [gateway] },
+  );
+}
+
+/** One in the host's zone, without which the balancer reaches no host there, and one in another. */
+function albSubnets(
+  name: string,
+  plan: OwnNetworkPlan,
+  args: AwsNetworkArgs,
+  parts: { vpc: aws.ec2.Vpc; gateway: aws.ec2.InternetGateway | null; parent: pulumi.Resource },
+): pulumi.Output<string>[] {
+  const other = pulumi.all([args.zone, args.zones]).apply(([zone, zones]) => zones.find((one) => one !== zone) ?? "");
+  return plan.albCidrs.map((cidr, index) => {
+    const zone = index === 0 ? args.zone : other;
+    return publicSubnet(`${name}-alb-${index + 1}${ordinal(plan)}`, cidr, zone, parts).id;
+  });
+}
+
+/** Another generation may be in another zone: what is bound to one is made anew, beside the old. */
+const ordinal = ({ generation }: OwnNetworkPlan) => (generation === 1 ? "" : `-${generation}`);
+
+/** A subnet with a table of its own, which leads to the internet when there is a gateway. */
+function publicSubnet(
+  name: string,
+  cidrBlock: string,
+  availabilityZone: pulumi.Output<string>,
+  { vpc, gateway, parent }: { vpc: aws.ec2.Vpc; gateway: aws.ec2.InternetGateway | null; parent: pulumi.Resource },
+): aws.ec2.Subnet {
+  const subnet = new aws.ec2.Subnet(
+    name,
+    { vpcId: vpc.id, cidrBlock, availabilityZone, tags: { Name: name } },
+    // Which zones a region lists first may change; a subnet in use can't follow.
+    { parent, ignoreChanges: ["availabilityZone"] },
+  );
+  const table = new aws.ec2.RouteTable(name, { vpcId: vpc.id }, { parent });
+  new aws.ec2.RouteTableAssociation(name, { subnetId: subnet.id, routeTableId: table.id }, { parent });
+  if (gateway !== null) {
+    const route = { routeTableId: table.id, destinationCidrBlock: "0.0.0.0/0", gatewayId: gateway.id };
+    new aws.ec2.Route(name, route, { parent });
+  }
+  return subnet;
+}

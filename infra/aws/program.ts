@@ -1,0 +1,51 @@
+/** The program on AWS. In: settings. Out: outputs, once the host is ready. One call a stage. */
+
+import type { AwsSettings } from "../config/aws/settings.ts";
+import { UserError } from "../errors.ts";
+import { showBuildHistory } from "../io/build-history.ts";
+import { readManifest } from "../io/manifests.ts";
+import { realHostWorld } from "../io/ssm-probe.ts";
+import { makeAwsPlan, unfitInstanceTypes } from "../plan/aws/plan.ts";
+import type { Context } from "../program-context.ts";
+import { hostGate } from "../readiness/host-gate.ts";
+import { AwsHost } from "./host/aws-host.ts";
+import { RegistryImage } from "./image/registry-image.ts";
+import { AwsAccess } from "./load-balancer.ts";
+import { capacityHook, findAmi, findZone, listZones, profileOf, providerOf } from "./lookups.ts";
+import { AwsNetwork } from "./network/network.ts";
+import { type AwsOutputs, awsOutputs } from "./outputs.ts";
+import { DataVolume } from "./volume/data-volume.ts";
+import { SnapshotSchedule } from "./volume/snapshot-schedule.ts";
+
+export function aws(settings: AwsSettings, { name, stack, preview, hfToken, report }: Context): AwsOutputs {
+  const plan = makeAwsPlan(settings, readManifest(settings.modelId), stack);
+  const unfit = unfitInstanceTypes(plan);
+  if (unfit.length > 0) throw new UserError(unfit);
+  const opts = { provider: providerOf(name, plan) };
+
+  const onError = showBuildHistory(plan.image);
+  const image = new RegistryImage(name, { plan: plan.image, hfToken, onError }, opts);
+  const cache = new DataVolume(name, { plan: plan.volume, zone: findZone(plan, opts), stack }, opts);
+  if (plan.snapshots) new SnapshotSchedule(name, { plan: plan.snapshots, volumeId: cache.volumeId }, opts);
+  const where = { region: plan.region, zone: cache.availabilityZone, zones: listZones(plan, opts) };
+  const network = new AwsNetwork(name, { plan: plan.network, ...where }, opts);
+  const access = plan.access && new AwsAccess(name, { plan: plan.access, network }, opts);
+  const host = new AwsHost(
+    name,
+    {
+      plan: plan.host,
+      deployment: plan.deployment,
+      image,
+      volume: cache,
+      network,
+      amiId: findAmi(plan, opts),
+      behind: access,
+      onRefusal: capacityHook(plan.host),
+    },
+    opts,
+  );
+  const world = realHostWorld({ region: plan.region, profile: profileOf() }, report);
+  const ready = hostGate({ plan: plan.health, host, preview, world });
+
+  return awsOutputs(plan, { image, cache, host, access, ready });
+}

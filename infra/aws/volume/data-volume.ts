@@ -1,0 +1,76 @@
+/**
+ * Stage 4 on AWS, cache. In: the volume's plan and the zone for a new one. Out: the volume that models are kept on, and
+ * the zone that it is in, which everything else follows. Nothing that config can say deletes or replaces it by accident.
+ */
+import * as aws from "@pulumi/aws";
+import * as pulumi from "@pulumi/pulumi";
+import type { DataVolumePlan } from "../../plan/aws/volume.ts";
+import { checkedZone } from "./require-same-zone.ts";
+
+export interface DataVolumeArgs {
+  readonly plan: DataVolumePlan;
+  /** Where a volume is made that is not there yet. One that is there stays where it is. */
+  readonly zone: pulumi.Input<string>;
+  readonly stack: string;
+}
+
+/** Inputs whose change would replace the volume: they count when it is made, and never again. */
+const FIXED = ["availabilityZone", "encrypted", "kmsKeyId", "snapshotId", "volumeInitializationRate", "outpostArn"];
+
+/**
+ * An encrypted gp3 volume; size, IOPS and throughput change in place. `retain` protects it and leaves it to AWS when
+ * the stack goes, `snapshot` keeps a last snapshot instead. An adopted volume is read, tagged, and never managed.
+ */
+export class DataVolume extends pulumi.ComponentResource {
+  readonly volumeId: pulumi.Output<string>;
+  readonly volumeArn: pulumi.Output<string>;
+  /** The zone that the data is in. */
+  readonly availabilityZone: pulumi.Output<string>;
+
+  constructor(name: string, args: DataVolumeArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("imagegen:cache:DataVolume", name, {}, opts);
+
+    const volume = args.plan.adoptId === null ? made(name, args, this) : adopted(name, args, args.plan.adoptId, this);
+
+    this.volumeId = volume.id;
+    this.volumeArn = volume.arn;
+    this.availabilityZone = pulumi
+      .all([volume.availabilityZone, volume.id, args.zone])
+      .apply(([zone, id, wanted]) => (args.plan.zoneMatters ? checkedZone(zone, wanted, id) : zone));
+    this.registerOutputs({ volumeId: this.volumeId, availabilityZone: this.availabilityZone });
+  }
+}
+
+/** The tag that tells the data volume from the other disks of a stack. */
+export const volumeTag = (stack: string) => ({ "imagegen:volume": stack });
+
+function made(name: string, { plan, zone, stack }: DataVolumeArgs, parent: pulumi.Resource): aws.ebs.Volume {
+  const retain = plan.onDestroy === "retain";
+  const generation = plan.generation === 1 ? "" : `-${plan.generation}`;
+  return new aws.ebs.Volume(
+    `${name}-data${generation}`,
+    {
+      availabilityZone: zone,
+      type: "gp3",
+      size: plan.sizeGib,
+      iops: plan.iops,
+      throughput: plan.throughputMib,
+      encrypted: true,
+      // A retained volume's deletion never reaches the provider, and so no last snapshot either.
+      ...(plan.onDestroy === "snapshot" ? { finalSnapshot: true } : {}),
+      ...(plan.kmsKeyArn === null ? {} : { kmsKeyId: plan.kmsKeyArn }),
+      ...(plan.snapshotId === null ? {} : { snapshotId: plan.snapshotId }),
+      ...(plan.initializationRateMib === null ? {} : { volumeInitializationRate: plan.initializationRateMib }),
+      tags: { Name: `image-gen-data-${stack}`, ...volumeTag(stack) },
+    },
+    { parent, protect: retain, retainOnDelete: retain, ignoreChanges: FIXED },
+  );
+}
+
+function adopted(name: string, { stack }: DataVolumeArgs, id: string, parent: pulumi.Resource): aws.ebs.Volume {
+  const volume = aws.ebs.Volume.get(`${name}-data-adopted`, id, undefined, { parent });
+  for (const [key, value] of Object.entries(volumeTag(stack))) {
+    new aws.ec2.Tag(`${name}-data-adopted-tag`, { resourceId: id, key, value }, { parent });
+  }
+  return volume;
+}

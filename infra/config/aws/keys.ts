@@ -1,0 +1,88 @@
+import type { Key, KeysOf } from "../key.ts";
+import { boolean, httpUrl, integer, listOf, matching, oneOf, optional, type Parser } from "../parsers.ts";
+import type { CommonSettings } from "../settings.ts";
+import { amiId, arn, availabilityZone, cidr, ec2Id, instanceType, s3Prefix } from "./parsers.ts";
+import type { AwsSettings } from "./settings.ts";
+
+const text = <T>(value: string, parse: Parser<T>, example: string): Key<T> => ({
+  default: value,
+  type: "string",
+  parse,
+  example,
+});
+const unset = <T>(parse: Parser<T>, example: string) => text("", optional("", parse), example);
+const number = <T>(value: number, parse: Parser<T>, example: number): Key<T> => ({
+  default: String(value),
+  type: "integer",
+  parse,
+  example: String(example),
+});
+const flag: Key<boolean> = { default: "false", type: "boolean", parse: boolean, example: "false" };
+
+const secretArn = arn("secretsmanager", /^secret:.+/, "the ARN of a secret in Secrets Manager");
+const SECRET_EXAMPLE = "arn:aws:secretsmanager:us-east-1:123456789012:secret:name-AbCdEf";
+const endpoint = unset(httpUrl, "https://id.example/oauth2");
+
+/** Keys of a stack on AWS. `aws:region` is Pulumi's own. */
+export const AWS_KEYS: KeysOf<Omit<AwsSettings, keyof CommonSettings | "target" | "region">> = {
+  instanceTypes: text("g6.xlarge,g5.xlarge,g4dn.xlarge", listOf(instanceType, 1), "g6.xlarge,g5.xlarge"),
+  instanceType: unset(instanceType, "g6.xlarge"),
+  capacity: text("on-demand", oneOf("on-demand", "spot", "spot-then-on-demand"), "on-demand"),
+  market: unset(oneOf("spot", "on-demand"), "on-demand"),
+  replacement: text("create-first", oneOf("create-first", "delete-first"), "create-first"),
+  selfHealing: flag,
+  availabilityZone: unset(availabilityZone, "us-east-1a"),
+  amiId: unset(amiId, "ami-0123456789abcdef0"),
+  ami: text("ecs-gpu-al2023", oneOf("ecs-gpu-al2023", "dlami-ubuntu-24.04"), "ecs-gpu-al2023"),
+  rootSizeGb: number(0, optional("0", integer(30, 16_384)), 60),
+  idleStopMinutes: number(0, optional("0", integer(5, 10_080)), 60),
+
+  network: text("public", oneOf("public", "nat", "endpoints-only"), "public"),
+  vpcId: unset(ec2Id("vpc"), "vpc-0123456789abcdef0"),
+  subnetId: unset(ec2Id("subnet"), "subnet-0123456789abcdef0"),
+  albSubnetIds: text("", listOf(ec2Id("subnet")), "subnet-0123456789abcdef0,subnet-0123456789abcdef1"),
+
+  access: text("ssm", oneOf("ssm", "alb"), "ssm"),
+  certificateArn: unset(
+    arn("acm", /^certificate\/.+/, "the ARN of a certificate in ACM"),
+    "arn:aws:acm:us-east-1:123456789012:certificate/…",
+  ),
+  allowedCidrs: text("", listOf(cidr), "203.0.113.0/24"),
+  allowPublic: flag,
+  authentication: unset(oneOf("api-key", "oidc"), "api-key"),
+  oidcIssuer: unset(httpUrl, "https://id.example"),
+  oidcAuthorizationEndpoint: endpoint,
+  oidcTokenEndpoint: endpoint,
+  oidcUserInfoEndpoint: endpoint,
+  oidcClientId: unset(matching(/^[\x21-\x7e]+$/, "a client id without spaces"), "image-gen"),
+  oidcClientSecretArn: unset(secretArn, SECRET_EXAMPLE),
+  apiKeySecretArn: unset(secretArn, SECRET_EXAMPLE),
+  hfTokenSecretArn: unset(secretArn, SECRET_EXAMPLE),
+
+  volumeSizeGb: number(0, optional("0", integer(1, 65_536)), 100),
+  volumeIops: number(3000, integer(3000, 80_000), 3000),
+  volumeThroughputMb: number(300, integer(125, 2000), 300),
+  volumeSnapshotId: unset(ec2Id("snap"), "snap-0123456789abcdef0"),
+  volumeInitializationRate: number(0, optional("0", integer(100, 300)), 200),
+  volumeId: unset(ec2Id("vol"), "vol-0123456789abcdef0"),
+  volumeGeneration: number(1, integer(1, 199), 1),
+  onDestroy: text("retain", oneOf("retain", "snapshot", "delete"), "retain"),
+  kmsKeyArn: unset(arn("kms", /^key\/.+/, "the ARN of a KMS key"), "arn:aws:kms:us-east-1:123456789012:key/…"),
+  snapshots: text("off", oneOf("off", "daily"), "daily"),
+  snapshotRetentionDays: number(3, integer(1, 365), 3),
+
+  modelMirror: unset(s3Prefix, "s3://my-models/mirror"),
+  alarmTopicArn: unset(arn("sns", /^[\w-]+$/, "the ARN of an SNS topic"), "arn:aws:sns:us-east-1:123456789012:alarms"),
+  logRetentionDays: number(30, retention, 30),
+  builder: unset(matching(/^[A-Za-z][A-Za-z0-9_.-]*$/, "the name of a buildx builder"), "default"),
+  imagePlatform: text("linux/amd64", oneOf("linux/amd64"), "linux/amd64"),
+};
+
+/** CloudWatch takes these numbers of days and no others. */
+function retention(value: string) {
+  const days = [
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+  ];
+  const found = days.find((count) => String(count) === value);
+  return found === undefined ? { expected: `one of ${days.join(", ")}` } : { value: found };
+}

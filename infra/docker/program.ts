@@ -1,0 +1,40 @@
+/** The program on this machine's Docker. In: settings. Out: outputs, once the service is ready. One call a stage. */
+
+import type { LocalSettings } from "../config/settings.ts";
+import { hashBuildContext } from "../io/build-context.ts";
+import { buildTokenFile, prepareBuildLog, showBuildLog } from "../io/build-files.ts";
+import { containerReport, realWorld } from "../io/docker-probe.ts";
+import { readMachine } from "../io/local-gpu.ts";
+import { readManifest } from "../io/manifests.ts";
+import type { ServiceOutputs } from "../outputs.ts";
+import { makePlan } from "../plan/plan.ts";
+import type { Context } from "../program-context.ts";
+import { readyGate } from "../readiness/docker-gate.ts";
+import { DockerHost } from "./container.ts";
+import { ServingImage } from "./image.ts";
+import { localOutputs } from "./outputs.ts";
+import { ModelVolume } from "./volume.ts";
+
+export function local(settings: LocalSettings, { name, preview, hfToken, report }: Context): ServiceOutputs<"local"> {
+  const plan = makePlan(settings, readManifest(settings.modelId), readMachine());
+  prepareBuildLog(plan.image, preview);
+
+  const image = new ServingImage(name, {
+    plan: plan.image,
+    contextHash: hashBuildContext(plan.image),
+    tokenFile: buildTokenFile(plan.image, hfToken, preview),
+    onError: showBuildLog(plan.image),
+  });
+  const cache = new ModelVolume(name, { plan: plan.cache });
+  const host = new DockerHost(name, { plan: plan.host, imageId: image.imageId, volumeName: cache.volumeName, hfToken });
+  const ready = readyGate({
+    plan: plan.health,
+    ...plan.host,
+    containerId: host.containerId,
+    preview,
+    world: realWorld(report),
+    containerReport,
+  });
+
+  return localOutputs(plan, { image, cache, host, ready });
+}

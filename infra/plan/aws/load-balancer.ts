@@ -1,0 +1,50 @@
+import type { AwsSettings } from "../../config/aws/settings.ts";
+import { READY_PATH, SERVICE_PORT } from "../container.ts";
+
+/** A load balancer with TLS in front of the host. */
+export interface AwsAccessPlan {
+  readonly certificateArn: string;
+  readonly allowedCidrs: readonly string[];
+  readonly servicePort: number;
+  readonly readyPath: string;
+  /** A picture on a small GPU takes longer than the balancer's own minute. */
+  readonly idleTimeoutSeconds: number;
+  readonly internal: boolean;
+  /** Sign-in by the balancer; null: the service asks for its key. */
+  readonly oidc: OidcPlan | null;
+}
+
+export interface OidcPlan {
+  readonly issuer: string;
+  readonly authorizationEndpoint: string;
+  readonly tokenEndpoint: string;
+  readonly userInfoEndpoint: string;
+  readonly clientId: string;
+  readonly clientSecretArn: string;
+}
+
+/** Null: nothing listens; the service is reached by a tunnel through Session Manager. */
+export function planAccess(settings: AwsSettings): AwsAccessPlan | null {
+  if (settings.access !== "alb" || settings.certificateArn === null) return null;
+  return {
+    certificateArn: settings.certificateArn,
+    allowedCidrs: settings.allowedCidrs,
+    servicePort: SERVICE_PORT,
+    readyPath: READY_PATH,
+    idleTimeoutSeconds: 600,
+    internal: settings.network === "endpoints-only",
+    oidc: planOidc(settings),
+  };
+}
+
+function planOidc(settings: AwsSettings): OidcPlan | null {
+  if (settings.authentication !== "oidc") return null;
+  return {
+    issuer: settings.oidcIssuer ?? "",
+    authorizationEndpoint: settings.oidcAuthorizationEndpoint ?? "",
+    tokenEndpoint: settings.oidcTokenEndpoint ?? "",
+    userInfoEndpoint: settings.oidcUserInfoEndpoint ?? "",
+    clientId: settings.oidcClientId ?? "",
+    clientSecretArn: settings.oidcClientSecretArn ?? "",
+  };
+}

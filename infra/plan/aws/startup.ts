@@ -1,0 +1,59 @@
+import type { ModelCache } from "../../config/settings.ts";
+import type { ModelSize } from "../manifest.ts";
+import { RATES, type StartUpPlan } from "../startup.ts";
+import type { InstanceType } from "./instance-types.ts";
+import type { DataVolumePlan } from "./volume.ts";
+
+/** What the estimates on AWS are made from; printed with them. None was measured on AWS. */
+export const AWS_RATES = {
+  /** From the hub to a host in a region. */
+  downloadBytesPerSecond: 100e6,
+  /** So slow that waiting longer makes no sense. */
+  slowestBytesPerSecond: 10e6,
+  pullBytesPerSecond: 80e6,
+  slowestPullBytesPerSecond: 20e6,
+  /** Instance start to a running container, without pull: measured scripts, assumed boot. */
+  bootSeconds: 60,
+} as const;
+
+/** The image without a model, unpacked. */
+const RUNTIME_IMAGE_BYTES = 4.9e9;
+
+export interface AwsStartUpPlan extends StartUpPlan {
+  readonly imageBytes: number;
+  readonly pullSeconds: number;
+  /** MB/s at which the model is read: the slower of volume and instance. */
+  readonly readMbps: number;
+  /** Whether the instance sustains that, or only for half an hour a day. */
+  readonly burst: boolean;
+}
+
+export function imageBytes(modelCache: ModelCache, model: ModelSize): number {
+  return RUNTIME_IMAGE_BYTES + (modelCache === "baked" ? model.bytes : 0);
+}
+
+export function planAwsStartUp(
+  modelCache: ModelCache,
+  model: ModelSize,
+  volume: DataVolumePlan,
+  type: InstanceType | null,
+): AwsStartUpPlan {
+  const volumeMbps = (volume.throughputMib * 2 ** 20) / 1e6;
+  const readMbps = Math.min(volumeMbps, type?.ebsMaximumMbps ?? volumeMbps);
+  const pull = (bytes: number) => Math.round(bytes / AWS_RATES.pullBytesPerSecond);
+  const bytes = imageBytes(modelCache, model);
+  const load = Math.max(RATES.importSeconds, model.bytes / (readMbps * 1e6)) + RATES.gpuWarmUpSeconds;
+  const host = AWS_RATES.bootSeconds + pull(RUNTIME_IMAGE_BYTES);
+  return {
+    modelBytes: model.bytes,
+    modelBytesSource: model.source,
+    bytesToFetch: modelCache === "baked" ? 0 : model.bytes,
+    firstSeconds: Math.round(host + model.bytes / AWS_RATES.downloadBytesPerSecond + load),
+    cachedSeconds: Math.round(host + load),
+    bakedSeconds: Math.round(AWS_RATES.bootSeconds + pull(RUNTIME_IMAGE_BYTES + model.bytes) + load),
+    imageBytes: bytes,
+    pullSeconds: pull(bytes),
+    readMbps: Math.round(readMbps),
+    burst: type !== null && readMbps > type.ebsBaselineMbps,
+  };
+}

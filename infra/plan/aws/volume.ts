@@ -1,0 +1,69 @@
+import type { AwsSettings } from "../../config/aws/settings.ts";
+import type { ModelSize } from "../manifest.ts";
+
+/** The disk that models are kept on. */
+export interface DataVolumePlan {
+  /** An existing volume to use as it is; the sizes below then say nothing. */
+  readonly adoptId: string | null;
+  readonly generation: number;
+  readonly sizeGib: number;
+  readonly iops: number;
+  /** MiB/s. */
+  readonly throughputMib: number;
+  readonly snapshotId: string | null;
+  readonly initializationRateMib: number | null;
+  readonly kmsKeyArn: string | null;
+  readonly onDestroy: AwsSettings["onDestroy"];
+  /** The zone that config names; null: wherever the volume is. */
+  readonly zone: string | null;
+  /** Whether the zone is asked for, by name or by a subnet: then a volume elsewhere is a mistake. */
+  readonly zoneMatters: boolean;
+}
+
+/** Nightly snapshots of the volume. */
+export interface SnapshotPlan {
+  readonly region: string;
+  readonly stack: string;
+  /** How many are kept. */
+  readonly keep: number;
+  /** Who is told of one that failed; null: nobody. */
+  readonly alarmTopicArn: string | null;
+}
+
+export function planSnapshots(settings: AwsSettings, stack: string): SnapshotPlan | null {
+  if (settings.snapshots === "off") return null;
+  return {
+    region: settings.region,
+    stack,
+    keep: settings.snapshotRetentionDays,
+    alarmTopicArn: settings.alarmTopicArn,
+  };
+}
+
+const LEAST_GIB = 50;
+/** Room for what else is on the disk: parts of a download, damaged files set aside, backups. */
+const SPARE_GIB = 20;
+/** Models of the same size: the one served, the one before it, the one after it. */
+const MODELS = 3;
+/** gp3 has at most this many IOPS for each GiB. */
+const IOPS_PER_GIB = 500;
+const GIB = 2 ** 30;
+
+export function planDataVolume(settings: AwsSettings, model: ModelSize): DataVolumePlan {
+  const needed = Math.ceil((MODELS * model.bytes) / GIB) + SPARE_GIB;
+  // More IOPS than the base ask for a bigger disk.
+  const forIops = settings.volumeIops > 3000 ? Math.ceil(settings.volumeIops / IOPS_PER_GIB) : 0;
+  return {
+    adoptId: settings.volumeId,
+    generation: settings.volumeGeneration,
+    sizeGib: settings.volumeSizeGb ?? Math.max(LEAST_GIB, needed, forIops),
+    iops: settings.volumeIops,
+    throughputMib: settings.volumeThroughputMb,
+    snapshotId: settings.volumeSnapshotId,
+    initializationRateMib: settings.volumeInitializationRate,
+    kmsKeyArn: settings.kmsKeyArn,
+    onDestroy: settings.onDestroy,
+    zone: settings.availabilityZone,
+    zoneMatters: settings.availabilityZone !== null || settings.subnetId !== null,
+  };
+}
