@@ -1,7 +1,7 @@
 import { parseSettings } from "../../infra/config/parse.ts";
 import { TOKEN_KEY } from "../../infra/config/schema.ts";
 import { type LocalSettings, PROJECT, type Settings } from "../../infra/config/settings.ts";
-import { CliError, EXIT } from "../core/exit.ts";
+import { CliError, type ErrorDetail, EXIT } from "../core/exit.ts";
 
 /** Keys whose values are never written in the clear. */
 const SECRET_KEYS: readonly string[] = [`${PROJECT}:${TOKEN_KEY}`];
@@ -18,27 +18,27 @@ export interface StackFile {
   readonly environment?: unknown;
 }
 
-/** What `--config`, `--model` and `--port` said for one stack; it holds until `--reset-config`. */
-export interface KeptConfig {
+/** What `--config`, `--model` and `--port` set for one stack, until `--reset-config`. */
+export interface ConfigOverrides {
   readonly config: ConfigMap;
   /** The salt that the secrets in `config` were encrypted with. */
   readonly salt?: string;
 }
 
 /**
- * The stack file that Pulumi is given: the tracked file's config, what was kept for this stack over it, and the choices
- * of this run under both. Keys of encryption come from the tracked file if it has them, else from the last copy.
+ * The stack file that Pulumi is given: the overrides over the tracked file's config, and that over the defaults that this
+ * run chose. Keys of encryption come from the tracked file if it has them, else from the last working copy.
  */
 export function composeStack(parts: {
   tracked: StackFile;
-  kept: KeptConfig;
+  overrides: ConfigOverrides;
   chosen: ConfigMap;
   previous: StackFile;
 }): StackFile {
-  const { tracked, kept, chosen, previous } = parts;
+  const { tracked, overrides, chosen, previous } = parts;
   const encryption = tracked.encryptionsalt || tracked.secretsprovider ? tracked : previous;
-  const readable = Object.entries(kept.config).filter(
-    ([, value]) => !isSecret(value) || kept.salt === encryption.encryptionsalt,
+  const readable = Object.entries(overrides.config).filter(
+    ([, value]) => !isSecret(value) || overrides.salt === encryption.encryptionsalt,
   );
   return {
     ...(encryption.secretsprovider ? { secretsprovider: encryption.secretsprovider } : {}),
@@ -54,27 +54,26 @@ export function parseConfigFlags(flags: readonly string[]): Record<string, strin
   const parsed: Record<string, string> = {};
   for (const flag of flags) {
     const at = flag.indexOf("=");
-    if (at < 1) {
-      throw new CliError(
-        `--config: expected key=value, got "${flag}". Fix: imagegen up --config port=8001`,
-        EXIT.usage,
-      );
-    }
+    if (at < 1) throw wrongFlag(`expected key=value, got "${flag}".`, "imagegen up --config port=8001");
     const key = qualify(flag.slice(0, at).trim());
-    if (SECRET_KEYS.includes(key)) {
-      throw new CliError(
-        `--config: ${key} is a secret, which a command line shows to others. Fix: set HF_TOKEN`,
-        EXIT.usage,
-      );
-    }
+    if (SECRET_KEYS.includes(key))
+      throw wrongFlag(`${key} is a secret, and other users can read a command line.`, "export HF_TOKEN=…");
     parsed[key] = flag.slice(at + 1);
   }
   return parsed;
 }
 
+function wrongFlag(message: string, fix: string): CliError {
+  return new CliError({ message: `--config: ${message}`, fix }, EXIT.usage);
+}
+
 /** `port` → `Picture-Perfect-Challenge:port`. */
 export function qualify(key: string): string {
   return key.includes(":") ? key : `${PROJECT}:${key}`;
+}
+
+export function qualifyAll(values: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [qualify(key), value]));
 }
 
 /** A plain value of the project's own namespace as text; undefined when it is not set, empty or secret. */
@@ -100,21 +99,27 @@ export function checkedSettings(config: ConfigMap): Settings {
   const region = config["aws:region"];
   const parsed = parseSettings(raw, { region: typeof region === "string" ? region : undefined });
   if ("settings" in parsed) return parsed.settings;
-  throw new CliError(parsed.problems.map(inOurWords).join("\n"), EXIT.usage);
+  throw new CliError(parsed.problems.map(toCliFix), EXIT.usage);
 }
 
-/** Like `checkedSettings`, of a stack on this machine; one of another target is an error. */
-export function settingsOf(config: ConfigMap): LocalSettings {
+type SettingsOf<T extends Settings["target"]> = Extract<Settings, { readonly target: T }>;
+
+/** The checked settings of a stack whose target is known. */
+export function settingsFor<T extends Settings["target"]>(target: T, config: ConfigMap): SettingsOf<T> {
   const settings = checkedSettings(config);
-  if (settings.target === "local") return settings;
-  throw new CliError(`This command works on stacks of this machine, not of ${settings.target}.`, EXIT.usage);
+  if (settings.target === target) return settings as SettingsOf<T>;
+  throw new CliError(`target: expected ${target}, got ${settings.target}.`, EXIT.usage);
 }
 
-/** The mend of a config problem as a command of this program. */
-function inOurWords(problem: string): string {
-  return problem
-    .replace(/Fix: pulumi config set (\S+) (.+)$/, "Fix: imagegen up --config $1=$2")
-    .replace(/Fix: pulumi config rm (\S+)$/, "Fix: take $1 out of the stack's config, or imagegen up --reset-config");
+/** The fix of a config problem as a command of this program. */
+function toCliFix(problem: string): ErrorDetail {
+  const [message = "", fix = ""] = problem.split(" Fix: ");
+  return {
+    message,
+    fix: fix
+      .replace(/pulumi config set (\S+) (.+)$/, "imagegen up --config $1=$2")
+      .replace(/pulumi config rm (\S+)$/, "take $1 out of the stack's config, or imagegen up --reset-config"),
+  };
 }
 
 /** Where a client on this machine reaches the service. */

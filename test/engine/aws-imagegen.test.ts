@@ -88,7 +88,7 @@ describe.skipIf(missing !== undefined)("imagegen up in AWS", () => {
       json: false,
       signal: new AbortController().signal,
     };
-    await upInAws(context, { startStopped: false, letGo: [before] });
+    await upInAws(context, { startStopped: false, retainVolumes: [before] });
     expect(volumes()).toHaveLength(2);
     expect(volumes()).toContain(before);
     expect(double.cloud.broken).toEqual([]);

@@ -4,14 +4,13 @@ import { join } from "node:path";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
 import type { Paths } from "../../core/paths.ts";
 
-/** What the service's own environment is made from. */
 export type ProcessSettings = Pick<
   LocalSettings,
   "modelId" | "modelRevision" | "vaeId" | "hubEndpoint" | "port" | "bindAddress"
 >;
 
-/** The variables that `image_gen` reads, as a process of this checkout has them; the rest comes from the user's shell. */
-export function serviceEnvironment(
+/** The variables that `image_gen` reads, for a process of this checkout; the rest comes from the user's shell. */
+export function processEnvironment(
   paths: Paths,
   settings: ProcessSettings,
   env: NodeJS.ProcessEnv = process.env,

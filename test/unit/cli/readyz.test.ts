@@ -2,8 +2,10 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { CliError, EXIT } from "../../../cli/core/exit.ts";
+import { pathsOf } from "../../../cli/core/paths.ts";
 import { isPortFree } from "../../../cli/core/ports.ts";
-import { makePicture } from "../../../cli/service/images.ts";
+import { progressTo } from "../../../cli/core/progress.ts";
+import { makeImage } from "../../../cli/service/images.ts";
 import { type Readyz, readReadyz, renderReadyz, waitUntilReady } from "../../../cli/service/readyz.ts";
 
 const state = (changes: Partial<Readyz> = {}): Readyz => ({
@@ -16,6 +18,11 @@ const state = (changes: Partial<Readyz> = {}): Readyz => ({
   device: null,
   ...changes,
 });
+const context = {
+  paths: pathsOf("/nowhere"),
+  progress: progressTo({ write: () => true }),
+  signal: new AbortController().signal,
+};
 const failure = (retryable: boolean) => ({ code: "HUB_UNREACHABLE", message: "The hub can't be reached.", retryable });
 
 describe("what is shown", () => {
@@ -128,14 +135,14 @@ describe("with a server", () => {
     await new Promise<void>((done) => server?.close(() => done()));
     server = undefined;
     expect(await readReadyz(url)).toBeNull();
-    const error = await errorOf(makePicture(url, { prompt: "x" }, { folder: "/nowhere" }));
+    const error = await errorOf(makeImage(context, url, { prompt: "x" }));
     expect(error.exitCode).toBe(EXIT.notRunning);
   });
 
   test("a refused picture is the service's reason", async () => {
     const url = await serve([JSON.stringify({ error: { message: "size: expected multiples of 8" } })], 400);
-    const error = await errorOf(makePicture(url, { prompt: "x" }, { folder: "/nowhere" }));
-    expect(error.message).toBe("The service refused (400): size: expected multiples of 8");
+    const error = await errorOf(makeImage(context, url, { prompt: "x" }));
+    expect(error.message).toBe("The service refused the request (HTTP 400): size: expected multiples of 8");
   });
 
   test("its port is taken, and free again afterwards", async () => {

@@ -1,13 +1,13 @@
 import { formatSeconds } from "../../../../infra/units.ts";
 import type { Readyz } from "../../../service/readyz.ts";
 
-/** What the host writes about itself into `<prefix>/ready`; see docs/aws.md. */
-export interface ReadyRecord {
+/** The host's own status, in the parameter `<prefix>/ready`. */
+export interface HostStatus {
   readonly schema: 1;
   /** The deployment that it runs. */
   readonly deployment: string;
   readonly instance: string;
-  /** ISO time of the writing: a heartbeat, at least once a minute. */
+  /** ISO time of this heartbeat, of which there is one a minute. */
   readonly at: string;
   readonly phase: string;
   /** The body of /readyz; null before the container answers. */
@@ -16,14 +16,14 @@ export interface ReadyRecord {
   readonly log: readonly string[];
 }
 
-/** A running host that has said nothing for so long (seconds) is not well. */
-const SILENT_S = 180;
+/** Seconds without a heartbeat after which a running host counts as unresponsive. */
+const HEARTBEAT_TIMEOUT_S = 180;
 
-/** Null for anything that no host of ours has written. */
-export function parseRecord(text: string | null): ReadyRecord | null {
+/** Null for anything but such a status. */
+export function parseHostStatus(text: string | null): HostStatus | null {
   if (text === null) return null;
   try {
-    const value = JSON.parse(text) as Partial<ReadyRecord> | null;
+    const value = JSON.parse(text) as Partial<HostStatus> | null;
     if (value?.schema !== 1 || typeof value.instance !== "string" || typeof value.at !== "string") return null;
     return {
       schema: 1,
@@ -40,35 +40,34 @@ export function parseRecord(text: string | null): ReadyRecord | null {
   }
 }
 
-/** Seconds since the record was written; never negative, as two machines' clocks differ. */
-export function ageSeconds(record: ReadyRecord, now: number): number {
-  const at = Date.parse(record.at);
+/** Seconds since the heartbeat; never negative, although the clocks of two machines differ. */
+export function ageSeconds(status: HostStatus, now: number): number {
+  const at = Date.parse(status.at);
   return Number.isNaN(at) ? Number.POSITIVE_INFINITY : Math.max(0, (now - at) / 1000);
 }
 
-/** What a record says of the host with this id. */
-export type RecordVerdict =
+/** What the status means for the host with this id. */
+export type HostState =
   | { readonly kind: "ready" }
-  | { readonly kind: "working"; readonly text: string }
+  | { readonly kind: "starting"; readonly text: string }
   | { readonly kind: "failed"; readonly text: string }
-  | { readonly kind: "silent"; readonly text: string };
+  | { readonly kind: "no-response"; readonly text: string };
 
-/** `since`: what was written earlier (milliseconds since 1970) was written before the last start, and does not count. */
-export function judgeRecord(
-  record: ReadyRecord | null,
+/** `since`: a heartbeat before that time (milliseconds since 1970) is from before the last start, and does not count. */
+export function classifyHostStatus(
+  status: HostStatus | null,
   { instance, now, since = 0 }: { instance: string; now: number; since?: number },
-): RecordVerdict {
-  if (!record) return { kind: "silent", text: "the host has not reported yet" };
-  if (record.instance !== instance)
-    return { kind: "silent", text: `the last report is of another host, ${record.instance}` };
-  if (Date.parse(record.at) < since) return { kind: "silent", text: "the host has not reported since it was started" };
-  const age = ageSeconds(record, now);
-  if (age > SILENT_S) {
-    const heard = Number.isFinite(age) ? `for ${formatSeconds(age)}` : "at a time that can be read";
-    return { kind: "silent", text: `the host has not reported ${heard} (its last phase: ${record.phase})` };
-  }
-  if (record.phase === "ready") return { kind: "ready" };
-  if (record.phase === "failed")
-    return { kind: "failed", text: record.error ?? record.ready?.error?.message ?? "failed" };
-  return { kind: "working", text: record.error ? `${record.phase}: ${record.error}` : record.phase };
+): HostState {
+  const noResponse = (text: string) => ({ kind: "no-response", text }) as const;
+  if (!status) return noResponse("no heartbeat of the host yet");
+  if (status.instance !== instance) return noResponse(`the last heartbeat is of another host, ${status.instance}`);
+  if (Date.parse(status.at) < since) return noResponse("no heartbeat since the host was started");
+  const age = ageSeconds(status, now);
+  if (!Number.isFinite(age)) return noResponse(`the time of the last heartbeat is unreadable (${status.at})`);
+  if (age > HEARTBEAT_TIMEOUT_S)
+    return noResponse(`last heartbeat ${formatSeconds(age)} ago (phase then: ${status.phase})`);
+  if (status.phase === "ready") return { kind: "ready" };
+  if (status.phase === "failed")
+    return { kind: "failed", text: status.error ?? status.ready?.error?.message ?? "failed" };
+  return { kind: "starting", text: status.error ? `${status.phase}: ${status.error}` : status.phase };
 }

@@ -1,22 +1,49 @@
 import { formatSeconds } from "../../../../infra/units.ts";
+import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
 import { renderReadyz } from "../../../service/readyz.ts";
 import { readText } from "../../../stack/config.ts";
+import type { StartResult, StopResult } from "../../target.ts";
 import type { Host } from "../client/ec2-models.ts";
-import { explainAws } from "../client/errors.ts";
-import { type Patience, until } from "../client/wait-for.ts";
-import { judgeRecord, type ReadyRecord } from "../host/host-status.ts";
-import { describeRefusal, refusalIn } from "../stack/launch-errors.ts";
-import { type AwsStack, readRecord } from "../stack/stack.ts";
+import { toCliError } from "../client/errors.ts";
+import { type PollOptions, waitFor } from "../client/wait-for.ts";
+import { classifyHostStatus, type HostStatus } from "../host/host-status.ts";
+import { describeLaunchError, findLaunchError } from "../stack/launch-errors.ts";
+import { type AwsStack, openStack, readHostStatus, requireHost } from "../stack/stack.ts";
 
-type Wait = Pick<Patience, "everySeconds">;
+type Wait = Pick<PollOptions, "everySeconds">;
 
 const STOP_S = 900;
 const START_S = 600;
-const PATIENCE_S = 120;
+const RETRYABLE_ERROR_TIMEOUT_S = 120;
 
-/** Stops the host, so that only its disks cost money. Waits until it is stopped; nothing to do when it is. */
+export async function stopService(context: Context): Promise<StopResult> {
+  requireNoSelfHealing(context, "A self-healing group would replace a host that is stopped.");
+  const stack = await openStack(context);
+  const host = await requireHost(stack);
+  await stopHost(context, stack, host);
+  return { host: host.id, state: "stopped" };
+}
+
+export async function startService(
+  context: Context,
+  { wait, timeout }: { wait: boolean; timeout: number },
+): Promise<StartResult> {
+  const stack = await openStack(context);
+  const host = await requireHost(stack);
+  const started = performance.now();
+  // A heartbeat of a running host still counts.
+  const since = host.state === "running" ? 0 : Date.now();
+  await startHost(context, stack, host);
+  const status = wait
+    ? await waitForService(context, stack, { instance: host.id, since, timeoutSeconds: timeout })
+    : null;
+  const seconds = (performance.now() - started) / 1000;
+  return { host: host.id, ready: status !== null, model: status?.ready?.model ?? null, seconds };
+}
+
+/** Stops the host and waits until it is stopped. */
 export async function stopHost(
   { progress, signal }: Context,
   { ec2 }: AwsStack,
@@ -27,14 +54,14 @@ export async function stopHost(
   try {
     if (host.state !== "stopping") await ec2.stop(host.id);
     const started = performance.now();
-    await until(`${host.id} to stop`, { signal, everySeconds, timeoutSeconds: STOP_S }, async () => {
+    await waitFor(`${host.id} to stop`, { signal, everySeconds, timeoutSeconds: STOP_S }, async () => {
       const state = (await ec2.host(host.id))?.state;
-      progress.live(`${host.id} is ${state}, ${formatSeconds((performance.now() - started) / 1000)}`);
+      progress.update(`${host.id} is ${state}, ${formatSeconds((performance.now() - started) / 1000)}`);
       return state === "stopped" || state === "terminated" ? state : undefined;
     });
   } catch (error) {
     signal.throwIfAborted();
-    throw explainAws(error, `stopping ${host.id}`);
+    throw toCliError(error, `stopping ${host.id}`);
   }
 }
 
@@ -45,67 +72,65 @@ export async function startHost(
   host: Host,
   { everySeconds = 5 }: Partial<Wait> = {},
 ): Promise<void> {
-  const patience = { signal, everySeconds, timeoutSeconds: START_S };
+  const poll = { signal, everySeconds, timeoutSeconds: START_S };
   try {
-    // AWS refuses to start a host that is still on its way down.
+    // AWS refuses to start a host that is still stopping.
     if (host.state === "stopping")
-      await until(`${host.id} to stop`, patience, async () =>
+      await waitFor(`${host.id} to stop`, poll, async () =>
         (await ec2.host(host.id))?.state === "stopped" ? true : undefined,
       );
     if (host.state !== "running" && host.state !== "pending") await ec2.start(host.id);
-    await until(`${host.id} to run`, patience, async () => {
+    await waitFor(`${host.id} to run`, poll, async () => {
       const state = (await ec2.host(host.id))?.state;
-      progress.live(`${host.id} is ${state}`);
+      progress.update(`${host.id} is ${state}`);
       return state === "running" ? true : undefined;
     });
   } catch (error) {
     signal.throwIfAborted();
-    const refusal = refusalIn(error instanceof Error ? `${error.name} ${error.message}` : "");
-    if (!refusal) throw explainAws(error, `starting ${host.id}`);
-    const up = `imagegen up --stack ${name}`;
-    const mend = `imagegen start again later, ${up} --config instanceType=<another>, or imagegen move-az <zone>`;
-    throw new CliError(`${describeRefusal(host, refusal, host.zone)}. The cache is safe. Fix: ${mend}`);
+    const launchError = findLaunchError(error instanceof Error ? `${error.name} ${error.message}` : "");
+    if (!launchError) throw toCliError(error, `starting ${host.id}`);
+    const other = ["up --config instanceType=<another>", "move-az <zone>"].map((command) => commandFor(name, command));
+    const message = `${describeLaunchError(host, launchError, host.zone)}. The cache is safe.`;
+    throw new CliError({ message, fix: `${commandFor(name, "start")} again later, ${other.join(", or ")}` });
   }
 }
 
-/** Waits until the host reports, after `since` (milliseconds since 1970), that the service is ready. */
-export async function waitForService(
+/** Waits for a heartbeat after `since` (milliseconds since 1970) that reports a ready service. */
+async function waitForService(
   { progress, signal }: Context,
   stack: AwsStack,
   { instance, since, timeoutSeconds }: { instance: string; since: number; timeoutSeconds: number },
   { everySeconds = 5 }: Partial<Wait> = {},
-): Promise<ReadyRecord> {
+): Promise<HostStatus> {
   let failing: number | undefined;
-  const found = await until(
-    `The service on ${instance} to be ready (see imagegen logs --stack ${stack.name})`,
+  const found = await waitFor(
+    `The service on ${instance} to be ready (see ${commandFor(stack.name, "logs")})`,
     { signal, everySeconds, timeoutSeconds },
     async () => {
-      const record = await readRecord(stack);
-      const verdict = judgeRecord(record, { instance, now: Date.now(), since });
-      if (verdict.kind === "ready") return record ?? undefined;
-      if (verdict.kind !== "failed") failing = undefined;
+      const status = await readHostStatus(stack);
+      const state = classifyHostStatus(status, { instance, now: Date.now(), since });
+      if (state.kind === "ready") return status ?? undefined;
+      if (state.kind !== "failed") failing = undefined;
       else {
-        // The service tries again by itself what may pass.
+        // The service retries such errors by itself.
         failing ??= performance.now();
-        const patient = record?.ready?.error?.retryable === true && performance.now() - failing < PATIENCE_S * 1000;
-        if (patient) return undefined;
-        const log = record?.log.slice(-20).map((line) => `\n  ${line}`) ?? [];
-        throw new CliError(`The service on ${instance} failed: ${verdict.text}${log.join("")}`);
+        const seconds = (performance.now() - failing) / 1000;
+        if (status?.ready?.error?.retryable === true && seconds < RETRYABLE_ERROR_TIMEOUT_S) return undefined;
+        const log = status?.log.slice(-20).map((line) => `\n  ${line}`) ?? [];
+        throw new CliError(`The service on ${instance} failed: ${state.text}${log.join("")}`);
       }
-      if (verdict.kind === "working" && record?.ready) {
-        const { text, fraction } = renderReadyz(record.ready);
-        progress.live(text, fraction);
-      } else progress.live(verdict.text);
+      if (state.kind === "starting" && status?.ready) {
+        const { text, fraction } = renderReadyz(status.ready);
+        progress.update(text, fraction);
+      } else progress.update(state.text);
       return undefined;
     },
   );
-  progress.settle();
+  progress.stop();
   return found;
 }
 
-/** A group that heals itself would replace a host that was stopped. */
-export function refuseSelfHealing({ files }: Pick<Context, "files">, done: string): void {
+export function requireNoSelfHealing({ files }: Pick<Context, "files">, message: string): void {
   if (readText(files.config(), "selfHealing") !== "true") return;
-  const mend = `imagegen up --stack ${files.name} --config selfHealing=false`;
-  throw new CliError(`A host that heals itself can't be ${done}: it would be made anew. Fix: ${mend}`, EXIT.usage);
+  throw new CliError({ message, fix: commandFor(files.name, "up --config selfHealing=false") }, EXIT.usage);
 }
