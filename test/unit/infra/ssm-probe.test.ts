@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { realHostWorld } from "../../../infra/io/ssm-probe.ts";
+import { ssmDeps } from "../../../infra/io/ssm-probe.ts";
 
 /** A parameter store on loopback that always answers the same. */
 let server: Server;
@@ -33,7 +33,7 @@ afterEach(() => {
   server.closeAllConnections();
 });
 
-const read = async () => realHostWorld({ region: "us-east-1" }, () => {}).readParameter("/imagegen/prod/ready");
+const read = async () => ssmDeps({ region: "us-east-1" }, () => {}).readParameter("/imagegen/prod/ready");
 
 test("a parameter is read by its name", async () => {
   answer = { status: 200, body: { Parameter: { Name: "n", Value: "{}" } } };
@@ -43,15 +43,15 @@ test("a parameter is read by its name", async () => {
 
 test.each([
   ["ParameterNotFound", 400, "none", "the host has written nothing yet"],
-  ["AccessDeniedException", 400, "refused", "/imagegen/prod/ready can't be read: no"],
-  ["ExpiredTokenException", 400, "refused", "/imagegen/prod/ready can't be read: no"],
+  ["AccessDeniedException", 400, "denied", "/imagegen/prod/ready can't be read: no"],
+  ["ExpiredTokenException", 400, "denied", "/imagegen/prod/ready can't be read: no"],
   ["InternalServerError", 400, "none", "/imagegen/prod/ready can't be read: no"],
 ])("%s is %s", async (name, status, kind, reason) => {
   answer = { status, body: { __type: name, message: "no" } };
   expect(await read()).toEqual({ kind, reason });
 });
 
-test("a store that is not there is asked again later", async () => {
+test("a store that does not respond may respond later", async () => {
   vi.stubEnv("AWS_ENDPOINT_URL_SSM", "http://127.0.0.1:9");
   vi.stubEnv("AWS_MAX_ATTEMPTS", "1");
   expect(await read()).toMatchObject({ kind: "none" });
