@@ -3,6 +3,7 @@
  * read or run before it parses a command line. The reference pages and the tests of the docs are made from it, too.
  */
 import { Command } from "commander";
+import metadata from "../package.json" with { type: "json" };
 import { addCache } from "./commands/cache/index.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDown } from "./commands/down.ts";
@@ -29,6 +30,7 @@ export function buildProgram(signal: AbortSignal): Command {
     .option("--json", "print the result as JSON on stdout")
     .configureHelp({ showGlobalOptions: true })
     .addHelpText("afterAll", `\nExit codes:\n${CODES}`)
+    .version(metadata.version, "-V, --version", "print the version")
     .exitOverride()
     .showHelpAfterError("(imagegen --help shows what there is)");
   const life = [addUp, addDown, addPlan, addStatus, addLogs, addOpen, addPicture, addDoctor, addCache];
