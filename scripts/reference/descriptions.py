@@ -111,7 +111,7 @@ STATUSES: Final[list[tuple[int, str, str]]] = [
     (415, "unsupported_media_type", "The body was not sent as `application/json`."),
     (429, "queue_full", "Too many requests wait. Retry after `Retry-After` seconds."),
     (499, "", "The client closed the connection. The picture was cancelled; only the log shows this status."),
-    (500, "internal_error, out_of_memory, engine_error", "The picture failed. The service goes on."),
+    (500, "internal_error, out_of_memory, engine_error", "The picture failed. The service keeps running."),
     (
         503,
         "not_ready, stopping, engine_died, cancelled",

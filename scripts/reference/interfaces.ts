@@ -119,7 +119,7 @@ function fieldsIn(lines: readonly string[]): Field[] {
   return fields;
 }
 
-/** The lines of a type that goes on below its first line: its last one is indented like the field and ends in `;`. */
+/** The lines of a type that takes more than one line: its last one is indented like the field and ends in `;`. */
 function untilEnd(lines: readonly string[]): readonly string[] {
   const end = lines.findIndex((line) => /^ {2}\S.*;$|^ {4}\S.*[^{,];$/.test(line) && !/^ {4}readonly /.test(line));
   return lines.slice(0, end + 1);

@@ -22,6 +22,7 @@ from image_gen.model_cache.core import settings as cache_settings
 import image_gen
 from image_gen import settings as service_settings
 from image_gen.cli import parser as cli_parser
+from image_gen.errors import BY_CODE
 
 SOURCE = Path(image_gen.__file__).parent
 
@@ -106,7 +107,7 @@ def http() -> dict[str, Any]:
     body = Readiness("model", None, "0").as_json()
     _same("fields of /readyz", set(body), set(READYZ))
     statuses = {status for status, _, _ in STATUSES}
-    _same("statuses", _statuses(), statuses)
+    _same("statuses", _statuses() | {error.http_status for error in BY_CODE.values()}, statuses)
     schema = document["paths"]["/v1/images/generations"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     return {
         "paths": sorted(f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item),
@@ -189,37 +190,19 @@ def exit_codes() -> list[tuple[int, str]]:
     return [(int(code), text) for code, text in found]
 
 
-def errors() -> list[dict[str, str]]:
-    """The codes of errors in /readyz and `--json`, found in the code as words of capitals."""
-    _same("error codes", set(_codes()), set(ERRORS))
-    return [{"code": code, "text": text, "fix": fix} for code, (text, fix) in sorted(ERRORS.items())]
-
-
-def _codes() -> Iterator[str]:
-    """First arguments of error classes, and strings of that form in the tables that map others' errors to ours."""
-    known = set(ENVIRONMENT) | set(OTHER_ENVIRONMENT)
-    for _, tree in _modules(""):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and _name(node.func).endswith("Error") and node.args:
-                given: list[ast.expr] = node.args[:1]
-            elif isinstance(node, ast.Tuple | ast.Set):
-                given = node.elts
-            elif isinstance(node, ast.Subscript) and _name(node.value) == "Literal":
-                given = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-            else:
-                continue
-            for each in given:
-                if isinstance(each, ast.JoinedStr) and isinstance(each.values[-1], ast.Constant):
-                    # The codes of a server: HUB_UNREACHABLE, S3_UNREACHABLE.
-                    ending = str(each.values[-1].value)
-                    yield from (f"{server}{ending}" for server in ("HUB", "S3") if re.fullmatch("_[A-Z]+", ending))
-                value = each.value if isinstance(each, ast.Constant) else None
-                if isinstance(value, str) and _CODE.fullmatch(value) and value not in known | _NO_CODE:
-                    yield value
-
-
-_CODE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Z]{5,}")
-_NO_CODE = {"HUGGING_FACE_HUB_TOKEN", "CERTIFICATE_VERIFY_FAILED", "DAMAGED"}
+def errors() -> list[dict[str, object]]:
+    """The codes of errors in /readyz and `--json`, with what their classes say of them."""
+    _same("error codes", set(BY_CODE), set(ERRORS))
+    return [
+        {
+            "code": code,
+            "text": ERRORS[code][0],
+            "fix": ERRORS[code][1],
+            "retryable": error.retryable,
+            "exit_code": error.exit_code,
+        }
+        for code, error in sorted(BY_CODE.items())
+    ]
 
 
 def results() -> dict[str, dict[str, object]]:

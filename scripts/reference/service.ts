@@ -27,7 +27,13 @@ export interface ServiceFacts {
     readonly options: readonly { readonly flags: string; readonly value: string; readonly text: string }[];
   }[];
   readonly exit_codes: readonly (readonly [number, string])[];
-  readonly errors: readonly { readonly code: string; readonly text: string; readonly fix: string }[];
+  readonly errors: readonly {
+    readonly code: string;
+    readonly text: string;
+    readonly fix: string;
+    readonly retryable: boolean;
+    readonly exit_code: number;
+  }[];
   readonly json: Readonly<
     Record<string, { readonly text: string; readonly fields: readonly string[]; readonly parts: readonly string[] }>
   >;
@@ -109,9 +115,11 @@ export function errorsPage({ errors }: ServiceFacts): string {
     "`error.code` in `/readyz`, in the host's status and in the JSON of `image-gen`. The message beside it says what " +
       "happened with the names and numbers of the case. For symptoms and their fixes, see " +
       "[troubleshooting](../troubleshooting.md).",
+    "*Retried*: the service, or the download, tries again by itself; the error counts only when it lasts. *Exit*: the exit code of " +
+      "`image-gen`.",
     table(
-      ["code", "what happened", "fix"],
-      errors.map((each) => [code(each.code), each.text, each.fix]),
+      ["code", "what happened", "fix", "retried", "exit"],
+      errors.map((each) => [code(each.code), each.text, each.fix, each.retryable ? "yes" : "", each.exit_code]),
     ),
   );
 }

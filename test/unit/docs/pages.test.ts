@@ -20,6 +20,10 @@ const others = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "STYLE.md"];
 /** The changelog names what was removed, too. */
 const files = [...docs, ...others].sort();
 
+const FOLDERS = /^(bench|cli|docs|image-gen|infra|policy|scripts|stacks|test|\.github|\.ci)\/./;
+/** A file in an archive, and one that the reader makes. */
+const NO_FILES = ["image-gen/backup.json", "image-gen/models/stabilityai--sdxl-turbo.json"];
+
 describe.each(files)("%s", (file) => {
   const text = read(file);
   const code = codeOf(text);
@@ -48,6 +52,12 @@ describe.each(files)("%s", (file) => {
   test("names only npm scripts that exist", () => {
     for (const [, run, name = ""] of code.matchAll(/\bnpm (run )?(?:--\S+ )?([\w:-]+)/g))
       expect(run ? Object.keys(scripts) : ["test", "start", "ci", "i"], name).toContain(name);
+  });
+
+  test("names only files of the repository that exist", () => {
+    const words = code.split(/[\s"'(),;]+/).map((word) => word.replace(/[.:]$/, ""));
+    const named = words.filter((word) => FOLDERS.test(word) && !/[<>*…{}$]/.test(word) && !NO_FILES.includes(word));
+    for (const path of named) expect(existsSync(join(paths.root, path)), `${path} in ${file}`).toBe(true);
   });
 
   test("names only config keys and environment variables that exist", () => {
