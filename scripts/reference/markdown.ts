@@ -25,5 +25,8 @@ export function block(text: string, language = ""): string {
 
 function cell(value: Cell): string {
   if (value === null || value === undefined) return "";
-  return String(value).replace(/\s+/g, " ").replaceAll("|", "\\|").trim();
+  const line = String(value).replace(/\s+/g, " ").replaceAll("|", "\\|").trim();
+  // Outside code, <name> would be an HTML tag, which nobody sees.
+  const parts = line.split(/(`[^`]*`)/);
+  return parts.map((part, index) => (index % 2 === 0 ? part.replaceAll("<", "\\<") : part)).join("");
 }
