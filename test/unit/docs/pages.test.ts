@@ -51,7 +51,7 @@ describe.each(files)("%s", (file) => {
 
   test("names only npm scripts that exist", () => {
     for (const [, run, name = ""] of code.matchAll(/\bnpm (run )?(?:--\S+ )?([\w:-]+)/g))
-      expect(run ? Object.keys(scripts) : ["test", "start", "ci", "i"], name).toContain(name);
+      expect(run ? Object.keys(scripts) : ["test", "start", "ci", "i", "version"], name).toContain(name);
   });
 
   test("names only files of the repository that exist", () => {
