@@ -1,39 +1,7 @@
-import { Command, CommanderError } from "commander";
-import { addCache } from "./commands/cache/index.ts";
-import { addDoctor } from "./commands/doctor.ts";
-import { addDown } from "./commands/down.ts";
-import { addLogs } from "./commands/logs.ts";
-import { addMoveAz } from "./commands/move-az.ts";
-import { addOpen } from "./commands/open.ts";
-import { addPicture } from "./commands/picture.ts";
-import { addPin } from "./commands/pin.ts";
-import { addPlan } from "./commands/plan.ts";
-import { addStart } from "./commands/start.ts";
-import { addStatus } from "./commands/status.ts";
-import { addStop } from "./commands/stop.ts";
-import { addUp } from "./commands/up.ts";
-import { addVolume } from "./commands/volume.ts";
-import { DEFAULT_STACK } from "./core/command-line.ts";
+import { CommanderError } from "commander";
 import { abortOnSignal } from "./core/context.ts";
-import { CliError, EXIT, EXIT_MEANINGS, type ExitCode, firstLine } from "./core/exit.ts";
-
-const CODES = EXIT_MEANINGS.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`).join("\n");
-
-function buildProgram(signal: AbortSignal): Command {
-  const program = new Command("imagegen")
-    .description(
-      "Deploys image-gen, a service that makes pictures and downloads its model once, and manages its cache.",
-    )
-    .option("-s, --stack <name>", "the stack, as in stacks/Pulumi.<name>.yaml", DEFAULT_STACK)
-    .option("--json", "print the result as JSON on stdout")
-    .configureHelp({ showGlobalOptions: true })
-    .addHelpText("afterAll", `\nExit codes:\n${CODES}`)
-    .exitOverride()
-    .showHelpAfterError("Run `imagegen --help` for a list of commands.");
-  const common = [addUp, addDown, addPlan, addStatus, addLogs, addOpen, addPicture, addDoctor, addCache];
-  for (const add of [...common, addStop, addStart, addPin, addMoveAz, addVolume]) add(program, signal);
-  return program;
-}
+import { CliError, EXIT, type ExitCode, firstLine } from "./core/exit.ts";
+import { buildProgram } from "./program.ts";
 
 async function main(args: readonly string[]): Promise<ExitCode> {
   const { signal } = abortOnSignal();

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
+import { qualifyKey } from "../../infra/config/problem.ts";
 import { formatSeconds } from "../../infra/units.ts";
 import { commandFor } from "../core/command-line.ts";
 import { action, print } from "../core/context.ts";
-import { checkedSettings, parseConfigFlags, qualify } from "../stack/config.ts";
+import { parseConfigFlags } from "../stack/config.ts";
 import { parseMode, type RequestedMode } from "../targets/mode.ts";
 import { selectUpTarget } from "../targets/select.ts";
 import type { UpResult } from "../targets/target.ts";
@@ -46,8 +47,7 @@ export function addUp(program: Command, signal: AbortSignal): void {
         const overrides = overridesOf(options);
         if (!options.config) files.requireKnown();
         if (options.resetConfig) files.clearOverrides();
-        checkedSettings({ ...files.config(), ...overrides }); // A mistake must not be saved.
-        if (Object.keys(overrides).length > 0) files.saveOverrides(overrides);
+        files.checkAndSave(overrides);
         const target = await selectUpTarget(context, options.mode);
         print(context, await target.up({ prompt: options.picture ? options.prompt : null }), describeUp);
       }),
@@ -57,8 +57,8 @@ export function addUp(program: Command, signal: AbortSignal): void {
 function overridesOf({ config, model, port }: Options): Record<string, string> {
   return {
     ...parseConfigFlags(config ?? []),
-    ...(model === undefined ? {} : { [qualify("modelId")]: model }),
-    ...(port === undefined ? {} : { [qualify("port")]: port }),
+    ...(model === undefined ? {} : { [qualifyKey("modelId")]: model }),
+    ...(port === undefined ? {} : { [qualifyKey("port")]: port }),
   };
 }
 

@@ -1,5 +1,4 @@
-/** The stack of a command line that names none. */
-export const DEFAULT_STACK = "local";
+import { DEFAULT_STACK } from "../../infra/contract.ts";
 
 /** A command of this program for `stack`, as messages show it: "imagegen up --port 8001 --stack prod". */
 export function commandFor(stack: string, command: string): string {

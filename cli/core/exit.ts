@@ -1,14 +1,7 @@
-/** How every command ends. The numbers are part of the contract: docs/cli.md and `--help` list them. */
-export const EXIT = {
-  ok: 0,
-  failed: 1,
-  usage: 2,
-  corrupt: 3,
-  notConfirmed: 4,
-  missingPrerequisite: 5,
-  notRunning: 6,
-  interrupted: 130,
-} as const;
+import { EXIT_CODES } from "../../infra/contract.ts";
+
+/** How every command ends. */
+export const EXIT = { ...EXIT_CODES, missingPrerequisite: 5, notRunning: 6 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 

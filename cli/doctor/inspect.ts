@@ -7,12 +7,12 @@ import { join } from "node:path";
 import { execa } from "execa";
 import type { LocalSettings } from "../../infra/config/settings.ts";
 import { readMachine } from "../../infra/io/local-gpu.ts";
+import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, type ErrorDetail } from "../core/exit.ts";
 import { onPath } from "../core/on-path.ts";
 import { isPortFree, portOwner } from "../core/ports.ts";
 import type { CacheStatus } from "../service/image-gen.ts";
-import type { Readyz } from "../service/readyz.ts";
 import { settingsFor } from "../stack/config.ts";
 import type { StackFiles } from "../stack/files.ts";
 import { type Engine, engineAddress, findEngine, freeBytes, hasImage } from "../toolchain/docker.ts";
@@ -49,7 +49,7 @@ export interface ServiceFacts {
   readonly url: string;
   /** Whether its cache must be on a mounted volume. */
   readonly needsMount: boolean;
-  readonly ready: Readyz | null;
+  readonly ready: ReadyState | null;
   readonly cache: CacheStatus | null;
   /** What `image-gen doctor` found where the cache is; null when it could not be run. */
   readonly doctor: readonly Check[] | null;
@@ -101,7 +101,7 @@ export async function inspectMachine(
 /** The settings of the stack's last start, or the problems of its config. */
 export function checkedConfig(files: StackFiles): ConfigFacts {
   try {
-    return { settings: settingsFor("local", files.lastConfig()), problems: [] };
+    return { settings: files.lastSettings("local"), problems: [] };
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     return { settings: settingsFor("local", {}), problems: error.details };

@@ -1,3 +1,4 @@
+import { EXIT_CODES } from "../../infra/contract.ts";
 import { CliError, EXIT, type ExitCode } from "../core/exit.ts";
 
 /** What one run of the command `image-gen` returned. */
@@ -64,8 +65,7 @@ export async function execJson<T>(
 
 /** The codes that `image-gen` shares with `imagegen`; any other (of a container that was stopped, say) is a failure. */
 export function toExitCode(exitCode: number | undefined): ExitCode {
-  const shared: readonly ExitCode[] = [EXIT.ok, EXIT.failed, EXIT.usage, EXIT.corrupt, EXIT.notConfirmed];
-  return shared.find((code) => code === exitCode) ?? EXIT.failed;
+  return Object.values(EXIT_CODES).find((code) => code === exitCode) ?? EXIT.failed;
 }
 
 function parseJson(text: string): unknown {

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { API_KEY_VARIABLE } from "../../infra/contract.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 
@@ -59,7 +60,7 @@ interface ImagesResponse {
 }
 
 async function post(url: string, request: ImageRequest, signal: AbortSignal): Promise<ImagesResponse> {
-  const key = process.env.IMAGE_GEN_API_KEY;
+  const key = process.env[API_KEY_VARIABLE];
   const headers = { "content-type": "application/json", ...(key ? { authorization: `Bearer ${key}` } : {}) };
   const body = JSON.stringify({ ...request, n: 1, response_format: "b64_json" });
   let response: Response;

@@ -1,7 +1,9 @@
 import { parseSettings } from "../../infra/config/parse.ts";
+import { type ConfigOrigins, describeProblem, imagegenFix, qualifyKey } from "../../infra/config/problem.ts";
 import { TOKEN_KEY } from "../../infra/config/schema.ts";
-import { type LocalSettings, PROJECT, type Settings } from "../../infra/config/settings.ts";
-import { CliError, type ErrorDetail, EXIT } from "../core/exit.ts";
+import type { Settings } from "../../infra/config/settings.ts";
+import { DEFAULT_STACK, PROJECT } from "../../infra/contract.ts";
+import { CliError, EXIT } from "../core/exit.ts";
 
 /** Keys whose values are never written in the clear. */
 const SECRET_KEYS: readonly string[] = [`${PROJECT}:${TOKEN_KEY}`];
@@ -55,7 +57,7 @@ export function parseConfigFlags(flags: readonly string[]): Record<string, strin
   for (const flag of flags) {
     const at = flag.indexOf("=");
     if (at < 1) throw wrongFlag(`expected key=value, got "${flag}".`, "imagegen up --config port=8001");
-    const key = qualify(flag.slice(0, at).trim());
+    const key = qualifyKey(flag.slice(0, at).trim());
     if (SECRET_KEYS.includes(key))
       throw wrongFlag(`${key} is a secret, and other users can read a command line.`, "export HF_TOKEN=…");
     parsed[key] = flag.slice(at + 1);
@@ -67,18 +69,13 @@ function wrongFlag(message: string, fix: string): CliError {
   return new CliError({ message: `--config: ${message}`, fix }, EXIT.usage);
 }
 
-/** `port` → `Picture-Perfect-Challenge:port`. */
-export function qualify(key: string): string {
-  return key.includes(":") ? key : `${PROJECT}:${key}`;
-}
-
 export function qualifyAll(values: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).map(([key, value]) => [qualify(key), value]));
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [qualifyKey(key), value]));
 }
 
 /** A plain value of the project's own namespace as text; undefined when it is not set, empty or secret. */
 export function readText(config: ConfigMap, key: string): string | undefined {
-  const value = config[qualify(key)];
+  const value = config[qualifyKey(key)];
   if (value === undefined || typeof value === "object") return undefined;
   return String(value) === "" ? undefined : String(value);
 }
@@ -87,11 +84,13 @@ export function isSecret(value: ConfigValue | undefined): value is { secure: str
   return typeof value === "object" && value !== null && "secure" in value;
 }
 
+const UNKNOWN_ORIGINS: ConfigOrigins = { stack: DEFAULT_STACK, originOf: () => "kept" };
+
 /**
- * The checked settings of a stack's config, as the program will read them. Throws one CliError with every problem.
- * Secrets and namespaces that the program does not read are left out.
+ * The checked settings of a stack's config, as the program will read them. Throws one CliError with every problem, where its
+ * value comes from and its fix. Secrets and namespaces that the program does not read are left out.
  */
-export function checkedSettings(config: ConfigMap): Settings {
+export function checkedSettings(config: ConfigMap, origins: ConfigOrigins = UNKNOWN_ORIGINS): Settings {
   const raw: Record<string, string> = {};
   for (const [key, value] of Object.entries(config)) {
     if (key.startsWith(`${PROJECT}:`) && typeof value !== "object") raw[key.slice(PROJECT.length + 1)] = String(value);
@@ -99,32 +98,27 @@ export function checkedSettings(config: ConfigMap): Settings {
   const region = config["aws:region"];
   const parsed = parseSettings(raw, { region: typeof region === "string" ? region : undefined });
   if ("settings" in parsed) return parsed.settings;
-  throw new CliError(parsed.problems.map(toCliFix), EXIT.usage);
+  const places = {
+    flag: "on the command line",
+    kept: "set by an earlier command",
+    file: `in stacks/Pulumi.${origins.stack}.yaml`,
+  };
+  const details = parsed.problems.map((problem) => {
+    const place = problem.path in config ? ` (${places[origins.originOf(problem.path)]})` : "";
+    return { message: `${describeProblem(problem)}${place}.`, fix: imagegenFix(problem.fix, origins) };
+  });
+  throw new CliError(details, EXIT.usage);
 }
 
 type SettingsOf<T extends Settings["target"]> = Extract<Settings, { readonly target: T }>;
 
 /** The checked settings of a stack whose target is known. */
-export function settingsFor<T extends Settings["target"]>(target: T, config: ConfigMap): SettingsOf<T> {
-  const settings = checkedSettings(config);
+export function settingsFor<T extends Settings["target"]>(
+  target: T,
+  config: ConfigMap,
+  origins?: ConfigOrigins,
+): SettingsOf<T> {
+  const settings = checkedSettings(config, origins);
   if (settings.target === target) return settings as SettingsOf<T>;
   throw new CliError(`target: expected ${target}, got ${settings.target}.`, EXIT.usage);
-}
-
-/** The fix of a config problem as a command of this program. */
-function toCliFix(problem: string): ErrorDetail {
-  const [message = "", fix = ""] = problem.split(" Fix: ");
-  return {
-    message,
-    fix: fix
-      .replace(/pulumi config set (\S+) (.+)$/, "imagegen up --config $1=$2")
-      .replace(/pulumi config rm (\S+)$/, "take $1 out of the stack's config, or imagegen up --reset-config"),
-  };
-}
-
-/** Where a client on this machine reaches the service. */
-export function urlOf(view: Pick<LocalSettings, "bindAddress" | "port">): string {
-  const everywhere = view.bindAddress === "0.0.0.0" || view.bindAddress === "::" || view.bindAddress === "";
-  const host = everywhere ? "127.0.0.1" : view.bindAddress;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${view.port}`;
 }

@@ -2,12 +2,22 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parse, parseDocument, stringify } from "yaml";
 import { nearest } from "../../infra/config/nearest.ts";
-import { PROJECT } from "../../infra/config/settings.ts";
+import type { ConfigOrigins } from "../../infra/config/problem.ts";
+import type { Settings } from "../../infra/config/settings.ts";
+import { PROJECT } from "../../infra/contract.ts";
 import { atomicWrite } from "../core/atomic-write.ts";
 import { commandFor } from "../core/command-line.ts";
 import { CliError, EXIT, firstLine } from "../core/exit.ts";
 import type { Paths } from "../core/paths.ts";
-import { type ConfigMap, type ConfigOverrides, composeStack, isSecret, type StackFile } from "./config.ts";
+import {
+  type ConfigMap,
+  type ConfigOverrides,
+  checkedSettings,
+  composeStack,
+  isSecret,
+  type StackFile,
+  settingsFor,
+} from "./config.ts";
 
 /** The names that Pulumi allows for a stack, and that are safe as part of a file's name. */
 const STACK_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
@@ -57,6 +67,27 @@ export class StackFiles {
   /** The config of the last `up`, with its choices; that of the next one when there was none. */
   lastConfig(): ConfigMap {
     return existsSync(this.workingCopy) ? (readYaml(this.workingCopy).config ?? {}) : this.config();
+  }
+
+  /** The checked settings of the config that the next `up` would use. */
+  settings<T extends Settings["target"]>(target: T) {
+    return settingsFor(target, this.config(), this.#origins());
+  }
+
+  /** The checked settings of the last `up`. */
+  lastSettings<T extends Settings["target"]>(target: T) {
+    return settingsFor(target, this.lastConfig(), this.#origins());
+  }
+
+  /** Saves overrides, unless the config would be invalid with them. */
+  checkAndSave(flags: Readonly<Record<string, string>>): void {
+    checkedSettings({ ...this.config(), ...flags }, this.#origins(flags));
+    if (Object.keys(flags).length > 0) this.saveOverrides(flags);
+  }
+
+  #origins(flags: ConfigMap = {}): ConfigOrigins {
+    const { config } = this.overrides();
+    return { stack: this.name, originOf: (key) => (key in flags ? "flag" : key in config ? "kept" : "file") };
   }
 
   overrides(): ConfigOverrides {

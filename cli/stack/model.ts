@@ -1,14 +1,10 @@
 import type { AwsSettings } from "../../infra/config/aws/settings.ts";
-import { KEYS } from "../../infra/config/schema.ts";
 import type { LocalSettings } from "../../infra/config/settings.ts";
+import { DEFAULT_MODEL_ID, DEMO_MODEL } from "../../infra/contract.ts";
 import { readMachine } from "../../infra/io/local-gpu.ts";
 import { type AwsPlan, makeAwsPlan } from "../../infra/plan/aws/plan.ts";
 import { makePlan, type Plan } from "../../infra/plan/plan.ts";
 import type { Paths } from "../core/paths.ts";
-
-/** The model of a stack that names none. */
-const DEFAULT_MODEL = KEYS.modelId.default;
-const DEMO_MODEL = "demo";
 
 export interface ModelChoice {
   readonly id: string;
@@ -25,8 +21,8 @@ export function chooseModel(facts: {
 }): ModelChoice {
   if (facts.requested) return { id: facts.requested, why: "requested" };
   if (facts.configured) return { id: facts.configured, why: "config" };
-  if (facts.gpu) return { id: DEFAULT_MODEL, why: "default" };
-  const note = `No NVIDIA GPU here: serving the small demo model (random weights). For real pictures: --model ${DEFAULT_MODEL}`;
+  if (facts.gpu) return { id: DEFAULT_MODEL_ID, why: "default" };
+  const note = `No NVIDIA GPU here: serving the small demo model (random weights). For real pictures: --model ${DEFAULT_MODEL_ID}`;
   return { id: DEMO_MODEL, why: "no-gpu", note };
 }
 

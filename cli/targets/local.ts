@@ -2,8 +2,12 @@ import { createReadStream, createWriteStream, existsSync, renameSync, rmSync, st
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { execa } from "execa";
+import { qualifyKey } from "../../infra/config/problem.ts";
 import type { LocalSettings } from "../../infra/config/settings.ts";
+import { serviceUrl } from "../../infra/contract.ts";
 import { readMachine } from "../../infra/io/local-gpu.ts";
+import type { ReadyState } from "../../infra/readiness/probe-result.ts";
+import { describeState } from "../../infra/readiness/progress.ts";
 import { commandFor } from "../core/command-line.ts";
 import { confirm } from "../core/confirm.ts";
 import type { Context } from "../core/context.ts";
@@ -14,9 +18,9 @@ import { checkedConfig, inspectMachine, parseDoctor, type ServiceFacts } from ".
 import { compressionOptions, isBucket } from "../service/archive.ts";
 import { type CacheStatus, type CommandResult, type ExecOptions, execJson, toExitCode } from "../service/image-gen.ts";
 import { type ImageRequest, makeImage, type SavedImage } from "../service/images.ts";
-import { type Readyz, readReadyz, renderReadyz } from "../service/readyz.ts";
+import { probeState } from "../service/readiness.ts";
 import { destroyStack } from "../stack/automation-stack.ts";
-import { qualify, readText, settingsFor, urlOf } from "../stack/config.ts";
+import { readText } from "../stack/config.ts";
 import { chooseModel, planOf } from "../stack/model.ts";
 import { dockerOrFail, findContainer, findEngine, hasVolume } from "../toolchain/docker.ts";
 import { findPulumi } from "../toolchain/pulumi.ts";
@@ -63,7 +67,7 @@ export abstract class LocalTarget implements Target {
   }
 
   /** Starts the service and returns when it is ready. */
-  protected abstract start(settings: LocalSettings): Promise<Readyz>;
+  protected abstract start(settings: LocalSettings): Promise<ReadyState>;
   /** Undefined when the service was never started, or was removed. */
   protected abstract find(): Promise<Place | undefined>;
   protected abstract runner(options?: ExecOptions): Promise<Runner>;
@@ -71,7 +75,7 @@ export abstract class LocalTarget implements Target {
 
   /** Of the last `up`. */
   protected get settings(): LocalSettings {
-    return settingsFor("local", this.context.files.lastConfig());
+    return this.context.files.lastSettings("local");
   }
 
   async up({ prompt }: UpOptions): Promise<UpResult> {
@@ -80,10 +84,10 @@ export abstract class LocalTarget implements Target {
     const config = files.config();
     const model = chooseModel({ configured: readText(config, "modelId"), gpu: readMachine().hasGpu });
     if (model.note) progress.log(model.note);
-    const settings = { ...settingsFor("local", config), modelId: model.id };
-    files.write(model.why === "no-gpu" ? { [qualify("modelId")]: model.id } : {});
+    const settings = { ...files.settings("local"), modelId: model.id };
+    files.write(model.why === "no-gpu" ? { [qualifyKey("modelId")]: model.id } : {});
     const ready = await this.start(settings);
-    const url = urlOf(settings);
+    const url = serviceUrl(settings);
     // A full-size picture takes a CPU the better part of an hour; a small one proves as much.
     const small = ready.device === "cpu" && !ready.model?.endsWith("/demo") ? { size: "512x512", steps: 8 } : {};
     return {
@@ -91,9 +95,9 @@ export abstract class LocalTarget implements Target {
       mode: this.mode,
       url,
       model: ready.model ?? settings.modelId,
-      device: ready.device ?? null,
-      source: ready.source ?? null,
-      phases: ready.phases ?? {},
+      device: ready.device,
+      source: ready.source,
+      phases: ready.phases,
       picture: prompt === null ? null : await makeImage(this.context, url, { prompt, ...small }),
       seconds: (performance.now() - started) / 1000,
     };
@@ -140,7 +144,7 @@ export abstract class LocalTarget implements Target {
     const { files, signal } = this.context;
     const place = await this.find();
     const running = place?.running === true;
-    const ready = running ? await readReadyz(place.url, 5000, signal) : null;
+    const ready = running ? await probeState(place.url, 5000, signal) : null;
     const cache = running ? await execJson<{ bytes: number }>(this, ["status"]).catch(() => null) : null;
     const up = commandFor(files.name, "up");
     return {
@@ -151,7 +155,7 @@ export abstract class LocalTarget implements Target {
       ready,
       state: running
         ? ready
-          ? renderReadyz(ready).text
+          ? describeState(ready).text
           : "running, but not answering"
         : `${place ? "stopped" : "not running"}: ${up}`,
       cacheBytes: cache?.bytes ?? null,
@@ -166,7 +170,7 @@ export abstract class LocalTarget implements Target {
       configured: readText(config, "modelId"),
       gpu: readMachine().hasGpu,
     });
-    const plan = await planOf(paths, { ...settingsFor("local", config), modelId: model.id });
+    const plan = await planOf(paths, { ...files.settings("local"), modelId: model.id });
     if (model.note) progress.log(model.note);
     return { plan, rows: planRows(plan) };
   }
@@ -184,7 +188,7 @@ export abstract class LocalTarget implements Target {
       mode: this.mode,
       url: place.url,
       needsMount: this.needsMount,
-      ready: await readReadyz(place.url, 5000, this.context.signal),
+      ready: await probeState(place.url, 5000, this.context.signal),
       cache: await execJson<CacheStatus>(this, ["status"]).catch(() => null),
       doctor: await execJson<unknown>(this, ["doctor"], [EXIT.ok, EXIT.failed]).then(parseDoctor, () => null),
     };

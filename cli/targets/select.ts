@@ -3,7 +3,7 @@ import { KEYS } from "../../infra/config/schema.ts";
 import { commandFor } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
-import { readText, settingsFor } from "../stack/config.ts";
+import { readText } from "../stack/config.ts";
 import { findContainer, hasVolume } from "../toolchain/docker.ts";
 import { venvProgram } from "../toolchain/uv.ts";
 import { DockerTarget } from "./docker/target.ts";
@@ -37,7 +37,7 @@ export async function selectUpTarget(context: Context, requested: RequestedMode)
     const fix = commandFor(context.files.name, "up");
     throw new CliError({ message: `--mode: expected auto for a stack in AWS, got ${requested}.`, fix }, EXIT.usage);
   }
-  const settings = settingsFor("local", context.files.config());
+  const settings = context.files.settings("local");
   const tools = requested === "process" ? undefined : await findDockerTools(context, settings);
   const { mode, note } = chooseMode(requested, tools?.ok === false ? tools.reason : undefined);
   if (note) context.progress.log(note);

@@ -1,9 +1,9 @@
 import type { AwsPlan } from "../../infra/plan/aws/plan.ts";
 import type { Plan } from "../../infra/plan/plan.ts";
+import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import type { Check } from "../doctor/check.ts";
 import type { CommandResult, Exec } from "../service/image-gen.ts";
 import type { ImageRequest, SavedImage } from "../service/images.ts";
-import type { Readyz } from "../service/readyz.ts";
 
 type Mode = "docker" | "process" | "aws";
 
@@ -92,7 +92,7 @@ export interface StatusResult {
   /** The container, process or host runs; `ready` has the service's own state. */
   readonly running: boolean;
   readonly url: string | null;
-  readonly ready: Readyz | null;
+  readonly ready: ReadyState | null;
   /** One line on the service, or on why there is none. */
   readonly state: string;
   readonly cacheBytes: number | null;

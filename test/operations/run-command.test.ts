@@ -7,7 +7,7 @@ import { progressTo } from "../../cli/core/progress.ts";
 import { openSsm } from "../../cli/targets/aws/client/ssm.ts";
 import { type HostRun, runOnHost } from "../../cli/targets/aws/host/run-command.ts";
 import { quoteAll } from "../../cli/targets/aws/host/shell-quote.ts";
-import { AwsApi } from "../support/aws-api/aws-api.ts";
+import { AwsApi } from "../support/fakes/moto/aws-api.ts";
 
 const work = mkdtempSync(join(tmpdir(), "imagegen-run-"));
 let api: AwsApi;
@@ -62,15 +62,15 @@ test.each([0, 20_000, 300_000])(
 
 test("a host whose agent is not connected is reported in one line", async () => {
   api.host = null;
-  await expect(runOnHost(run, "true")).rejects.toThrow(/^i-0123456789abcdef0 is unreachable\. Its Systems Manager agent/);
+  await expect(runOnHost(run, "true")).rejects.toThrow(
+    /^i-0123456789abcdef0 is unreachable\. Its Systems Manager agent/,
+  );
 });
 
 test("an access error names the missing permission", async () => {
   const message = "User: arn:aws:sts::1:assumed-role/x is not authorized to perform: ssm:SendCommand on resource: y";
   api.refusals.set("SendCommand", { name: "AccessDeniedException", message });
-  await expect(runOnHost(run, "true")).rejects.toThrow(
-    "a test: access denied: these credentials lack ssm:SendCommand",
-  );
+  await expect(runOnHost(run, "true")).rejects.toThrow("a test: access denied: these credentials lack ssm:SendCommand");
 });
 
 test("Ctrl-C cancels a running command", async () => {

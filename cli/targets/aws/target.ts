@@ -4,7 +4,6 @@ import { CliError, EXIT, firstLine } from "../../core/exit.ts";
 import type { Check } from "../../doctor/check.ts";
 import type { CommandResult } from "../../service/image-gen.ts";
 import { type ImageRequest, makeImage, type SavedImage } from "../../service/images.ts";
-import { settingsFor } from "../../stack/config.ts";
 import { awsPlanOf } from "../../stack/model.ts";
 import type {
   BackupResult,
@@ -98,7 +97,7 @@ export class AwsTarget implements Target {
 
   async plan(modelId?: string): Promise<PlanResult> {
     const { paths, files } = this.#context;
-    const settings = settingsFor("aws", files.config());
+    const settings = files.settings("aws");
     const plan = await awsPlanOf(paths, modelId === undefined ? settings : { ...settings, modelId }, files.name);
     return { plan, rows: planRows(plan) };
   }

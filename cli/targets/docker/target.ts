@@ -1,12 +1,12 @@
 import { execa } from "execa";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
+import { DATA_PATH, MODEL_VARIABLES, SERVICE_NAME, serviceUrl, TOKEN_VARIABLE } from "../../../infra/contract.ts";
 import { planImage } from "../../../infra/plan/image.ts";
+import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
 import { commandFor } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
 import type { ExecOptions } from "../../service/image-gen.ts";
-import type { Readyz } from "../../service/readyz.ts";
-import { urlOf } from "../../stack/config.ts";
 import { dockerOrFail, findContainer, hasImage, hasVolume } from "../../toolchain/docker.ts";
 import { LocalTarget, type Place, type Runner } from "../local.ts";
 import { readRecord, stopProcess } from "../process/record.ts";
@@ -25,7 +25,7 @@ export class DockerTarget extends LocalTarget {
     this.#pulumiRoot = pulumiRoot;
   }
 
-  protected async start(settings: LocalSettings): Promise<Readyz> {
+  protected async start(settings: LocalSettings): Promise<ReadyState> {
     const { paths, progress } = this.context;
     const running = readRecord(paths.processFile);
     if (running) {
@@ -37,7 +37,7 @@ export class DockerTarget extends LocalTarget {
 
   protected async find(): Promise<Place | undefined> {
     const container = await findContainer(this.settings.containerName);
-    return container && { url: urlOf(this.settings), running: container.running };
+    return container && { url: serviceUrl(this.settings), running: container.running };
   }
 
   /** In the running container, else in a temporary one on the volume. */
@@ -46,7 +46,7 @@ export class DockerTarget extends LocalTarget {
     const { containerName, volumeName } = settings;
     const container = await findContainer(containerName);
     if (container?.running && !ownContainer) {
-      const args = ["exec", "-i", ...awsOptions(process.env), containerName, "image-gen"];
+      const args = ["exec", "-i", ...awsOptions(process.env), containerName, SERVICE_NAME];
       return { file: "docker", args, env: {} };
     }
     const { name } = this.context.files;
@@ -78,17 +78,12 @@ export class DockerTarget extends LocalTarget {
 }
 
 function volumeArgs(settings: LocalSettings, image: string): string[] {
-  const env = {
-    MODEL_ID: settings.modelId,
-    MODEL_REVISION: settings.modelRevision,
-    VAE_ID: settings.vaeId,
-    HF_ENDPOINT: settings.hubEndpoint,
-  };
-  const flags = Object.entries(env).flatMap(([name, value]) => (value ? ["--env", `${name}=${value}`] : []));
-  const token = process.env.HF_TOKEN ? ["--env", "HF_TOKEN"] : [];
-  const mount = ["--volume", `${settings.volumeName}:/data`];
+  const keys = Object.keys(MODEL_VARIABLES) as (keyof typeof MODEL_VARIABLES)[];
+  const flags = keys.flatMap((key) => (settings[key] ? ["--env", `${MODEL_VARIABLES[key]}=${settings[key]}`] : []));
+  const token = process.env[TOKEN_VARIABLE] ? ["--env", TOKEN_VARIABLE] : [];
+  const mount = ["--volume", `${settings.volumeName}:${DATA_PATH}`];
   const options = ["--rm", "-i", "--init", ...mount, ...flags, ...token, ...awsOptions(process.env)];
-  return ["run", ...options, image, "image-gen"];
+  return ["run", ...options, image, SERVICE_NAME];
 }
 
 // Not AWS_PROFILE and the like: they name files of this machine.

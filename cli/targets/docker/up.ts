@@ -1,12 +1,14 @@
 import type { LocalSettings } from "../../../infra/config/settings.ts";
+import { serviceUrl } from "../../../infra/contract.ts";
+import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
+import { describeState } from "../../../infra/readiness/progress.ts";
 import { formatBytes } from "../../../infra/units.ts";
 import { commandFor } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
 import { requireFreePort } from "../../core/ports.ts";
-import { type Readyz, readReadyz, renderReadyz, waitUntilReady } from "../../service/readyz.ts";
+import { probeState, waitForService } from "../../service/readiness.ts";
 import { AutomationStack } from "../../stack/automation-stack.ts";
-import { urlOf } from "../../stack/config.ts";
 import { saveToken } from "../../stack/hf-token.ts";
 import { planOf } from "../../stack/model.ts";
 import { findContainer, findEngine, freeBytes, hasImage, hasVolume, pullImage } from "../../toolchain/docker.ts";
@@ -36,7 +38,11 @@ export async function findDockerTools(context: Context, settings: LocalSettings)
 }
 
 /** Brings the stack up by Pulumi, showing the service's own progress meanwhile; returns what it says when ready. */
-export async function upInDocker(context: Context, settings: LocalSettings, root: string | undefined): Promise<Readyz> {
+export async function upInDocker(
+  context: Context,
+  settings: LocalSettings,
+  root: string | undefined,
+): Promise<ReadyState> {
   const { files, progress, signal } = context;
   await requirePort(context, settings);
   await requireDiskSpace(context, settings);
@@ -44,7 +50,7 @@ export async function upInDocker(context: Context, settings: LocalSettings, root
   const stack = await AutomationStack.open(context, "up", root);
   progress.log(`Bringing up the stack ${files.name} with Pulumi (log ${stack.log}) …`);
   await saveToken(context, stack);
-  const url = urlOf(settings);
+  const url = serviceUrl(settings);
   const seen = watchService(url, context);
   try {
     await stack.up({ signal, onText: (text) => seen.busy() || progress.update(text) });
@@ -55,19 +61,20 @@ export async function upInDocker(context: Context, settings: LocalSettings, root
     seen.stop();
     progress.stop();
   }
-  return waitUntilReady(url, { timeoutSeconds: CONFIRM_S, signal });
+  const { readiness } = await planOf(context.paths, settings);
+  return waitForService(context, { ...readiness, readyTimeoutSeconds: CONFIRM_S });
 }
 
 /** Looks at /readyz beside Pulumi's run: shows a start-up that is going on, remembers the service's own error. */
 function watchService(url: string, { progress, signal }: Context) {
-  let last: Readyz | null = null;
+  let last: ReadyState | null = null;
   let stopped = false;
   const working = () => last !== null && last.phase !== "ready" && last.phase !== "stopping";
   const look = async () => {
-    last = await readReadyz(url, 2000, signal).catch(() => null);
+    last = await probeState(url, 2000, signal).catch(() => null);
     if (stopped) return;
     if (last && working()) {
-      const { text, fraction } = renderReadyz(last);
+      const { text, fraction } = describeState(last);
       progress.update(text, fraction);
     }
     timer = later();

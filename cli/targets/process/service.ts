@@ -3,13 +3,14 @@ import { createHash } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
+import { LOG_PREFIX, serviceUrl } from "../../../infra/contract.ts";
+import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
 import { commandFor } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError } from "../../core/exit.ts";
 import type { Paths } from "../../core/paths.ts";
 import { requireFreePort } from "../../core/ports.ts";
-import { type Readyz, readReadyz, renderReadyz, waitUntilReady } from "../../service/readyz.ts";
-import { urlOf } from "../../stack/config.ts";
+import { probeState, waitForService } from "../../service/readiness.ts";
 import { planOf } from "../../stack/model.ts";
 import { ensurePython, sourceHash } from "../../toolchain/python.ts";
 import { processEnvironment } from "./environment.ts";
@@ -17,7 +18,7 @@ import { identityOf, isAlive, type ProcessRecord, readRecord, stopProcess, write
 
 export interface StartedService {
   readonly record: ProcessRecord;
-  readonly ready: Readyz;
+  readonly ready: ReadyState;
   /** False when a healthy process with the same settings was already there. */
   readonly fresh: boolean;
 }
@@ -28,13 +29,13 @@ export interface StartedService {
  */
 export async function startService(context: Context, settings: LocalSettings): Promise<StartedService> {
   const { paths, files, progress, signal } = context;
-  const { health } = await planOf(paths, settings);
+  const { readiness } = await planOf(paths, settings);
   const python = await ensurePython(paths, progress, signal);
   const env = processEnvironment(paths, settings);
   const fingerprint = fingerprintOf(paths, env);
   const running = readRecord(paths.processFile);
   if (running && running.fingerprint === fingerprint) {
-    const state = await readReadyz(running.url, 5000, signal);
+    const state = await probeState(running.url, 5000, signal);
     if (state && state.phase !== "failed") return { record: running, ready: await wait(running, state), fresh: false };
   }
   const requirePort = () =>
@@ -68,12 +69,12 @@ export async function startService(context: Context, settings: LocalSettings): P
     child.on("error", () => {}); // Without a pid, which is looked at below.
     child.unref();
     const identity = child.pid === undefined ? undefined : identityOf(child.pid);
-    if (child.pid === undefined || !identity) throw ended(log);
+    if (child.pid === undefined || !identity) throw exited(log);
     const record: ProcessRecord = {
       pid: child.pid,
       identity,
       stack: files.name,
-      url: urlOf(settings),
+      url: serviceUrl(settings),
       port: settings.port,
       model: settings.modelId,
       startedAt: new Date().toISOString(),
@@ -85,31 +86,18 @@ export async function startService(context: Context, settings: LocalSettings): P
     return record;
   }
 
-  async function wait(record: ProcessRecord, first: Readyz | null): Promise<Readyz> {
+  async function wait(record: ProcessRecord, first: ReadyState | null): Promise<ReadyState> {
     if (first?.phase === "ready") return first;
-    try {
-      return await waitUntilReady(record.url, {
-        timeoutSeconds: health.budgetSeconds,
-        signal,
-        onState: (state) => {
-          if (!state) return;
-          const { text, fraction } = renderReadyz(state);
-          progress.update(text, fraction);
-        },
-        check: () => {
-          if (!isAlive(record)) throw ended(record.log);
-        },
-      });
-    } finally {
-      progress.stop();
-    }
+    return waitForService(context, readiness, () => {
+      if (!isAlive(record)) throw exited(record.log);
+    });
   }
 }
 
 /** The error for a service that exited while it started: the last line of its log, and the log. */
-function ended(log: string): CliError {
+function exited(log: string): CliError {
   const lines = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : [];
-  const last = lines.at(-1)?.replace(/^\[image-gen\] /, "") || "it wrote nothing";
+  const last = lines.at(-1)?.replace(LOG_PREFIX, "") || "it wrote nothing";
   return new CliError(`The service exited while it started: ${last} (full log: ${log})`);
 }
 

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
+import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
 import { commandFor } from "../../core/command-line.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
-import type { Readyz } from "../../service/readyz.ts";
 import { findContainer } from "../../toolchain/docker.ts";
 import { venvProgram } from "../../toolchain/uv.ts";
 import { LocalTarget, type Place, type Runner } from "../local.ts";
@@ -20,7 +20,7 @@ export class ProcessTarget extends LocalTarget {
     return record?.stack === this.context.files.name ? record : undefined;
   }
 
-  protected async start(settings: LocalSettings): Promise<Readyz> {
+  protected async start(settings: LocalSettings): Promise<ReadyState> {
     const { progress, files } = this.context;
     const { containerName, port } = settings;
     const container = await findContainer(containerName);

@@ -13,18 +13,18 @@ from pathlib import Path
 import pytest
 from conftest import SOURCES
 
-from image_gen.store import ModelStore, ReadyModel, StoreSettings
+from image_gen.model_cache import CacheSettings, ModelCache, ReadyModel
 from image_gen_demo.hub import DemoHub
 
 ID = "image-gen/demo"
 
 
 @dataclass(frozen=True)
-class Fetched:
+class Downloaded:
     hub: DemoHub
     home: Path
     model: ReadyModel
-    store: ModelStore
+    store: ModelCache
 
     def run(self, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Runs a command with nothing in its environment but the cache and the hub."""
@@ -41,7 +41,7 @@ for place in sys.argv[1:]:
 
 
 @pytest.fixture(scope="module")
-def fetched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fetched]:
+def fetched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Downloaded]:
     place = tmp_path_factory.mktemp("demo")
     repositories = [str(place / "hub" / ID), str(place / "again" / ID)]
     pytest.importorskip("diffusers", reason="the demo model is made with torch and diffusers, which are not installed")
@@ -53,8 +53,8 @@ def fetched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fetched]:
     hub = DemoHub(place / "hub")
     threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     home = place / "huggingface"
-    settings = StoreSettings.from_env({"HF_HOME": str(home), "HF_ENDPOINT": hub.url})
-    store = ModelStore(settings)
-    yield Fetched(hub, home, store.ensure("demo"), store)
+    settings = CacheSettings.from_env({"HF_HOME": str(home), "HF_ENDPOINT": hub.url})
+    store = ModelCache(settings)
+    yield Downloaded(hub, home, store.ensure("demo"), store)
     hub.shutdown()
     hub.server_close()

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Check } from "../../../cli/doctor/check.ts";
 import { machineChecks } from "../../../cli/doctor/checks.ts";
 import { type MachineFacts, parseDoctor } from "../../../cli/doctor/inspect.ts";
-import type { Readyz } from "../../../cli/service/readyz.ts";
+import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
 
 const healthy: MachineFacts = {
   node: { version: "24.21.0", range: "^24.19.0 || >=26.5.0" },
@@ -21,7 +21,7 @@ const healthy: MachineFacts = {
   service: null,
 };
 const noDocker = { engine: { ok: false, reason: { message: "Docker is not installed.", fix: "install it" } } } as const;
-const ready = { phase: "ready", error: null, model: "a/b", device: "cuda" } as Readyz;
+const ready = { phase: "ready", error: null, model: "a/b", device: "cuda" } as ReadyState;
 const mount = { path: "/data", is_mount: true, filesystem: "ext4", bytes_total: 1e12, bytes_free: 5e11 };
 const cache = { hf_home: "/data/huggingface", hub_cache: "/data/huggingface/hub", mount, models: [], bytes: 0 };
 const running = { mode: "docker", url: "http://127.0.0.1:8000", needsMount: true, ready, cache, doctor: null } as const;

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { CliError } from "../../../cli/core/exit.ts";
 import { pathsOf } from "../../../cli/core/paths.ts";
-import { composeStack, parseConfigFlags, settingsFor, urlOf } from "../../../cli/stack/config.ts";
+import { composeStack, parseConfigFlags, settingsFor } from "../../../cli/stack/config.ts";
 import { StackFiles } from "../../../cli/stack/files.ts";
 
 const MODEL = "Picture-Perfect-Challenge:modelId";
@@ -61,14 +61,6 @@ describe("settings", () => {
   test("ignore other namespaces and secrets", () => {
     const settings = settingsFor("local", { "docker:host": "x", [TOKEN]: { secure: "v1:x" } });
     expect(settings.port).toBe(8000);
-  });
-  test.each([
-    ["127.0.0.1", "http://127.0.0.1:8000"],
-    ["0.0.0.0", "http://127.0.0.1:8000"],
-    ["::1", "http://[::1]:8000"],
-    ["192.168.1.4", "http://192.168.1.4:8000"],
-  ])("of a service bound to %s have the address %s", (bindAddress, url) => {
-    expect(urlOf({ bindAddress, port: 8000 })).toBe(url);
   });
 });
 

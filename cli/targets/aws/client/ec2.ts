@@ -1,4 +1,5 @@
 import type { _InstanceType, DescribeInstancesCommandOutput } from "@aws-sdk/client-ec2";
+import { type Market, type VcpuQuota, vcpuQuota } from "../../../../infra/contract.ts";
 import { type AwsClientConfig, sdkOptions } from "./client-config.ts";
 import {
   type DataVolume,
@@ -107,8 +108,8 @@ export async function openEc2(config: AwsClientConfig) {
       );
     },
 
-    /** The running vCPUs of one market in types of these families (`g`, `vt`): what a quota counts. */
-    async vcpusInUse(families: RegExp, market: Host["market"]): Promise<number> {
+    /** The running vCPUs of one market that the quota counts. */
+    async vcpusInUse({ code }: VcpuQuota, market: Market): Promise<number> {
       let used = 0;
       for (let next: string | undefined, more = true; more; ) {
         const answer: DescribeInstancesCommandOutput = await client.send(
@@ -119,7 +120,8 @@ export async function openEc2(config: AwsClientConfig) {
           }),
         );
         for (const instance of answer.Reservations?.flatMap(({ Instances }) => Instances ?? []) ?? []) {
-          if (!families.test(instance.InstanceType ?? "") || marketOf(instance) !== market) continue;
+          const quota = vcpuQuota(instance.InstanceType ?? "", market);
+          if (quota?.code !== code || marketOf(instance) !== market) continue;
           used += (instance.CpuOptions?.CoreCount ?? 0) * (instance.CpuOptions?.ThreadsPerCore ?? 1);
         }
         next = answer.NextToken;

@@ -5,16 +5,17 @@
 import { join } from "node:path";
 import { execa } from "execa";
 import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
+import { vcpuQuota } from "../../../../infra/contract.ts";
+import type { HostStatus } from "../../../../infra/readiness/host-status.ts";
 import type { Context } from "../../../core/context.ts";
 import { openIdentity, openQuotas } from "../client/account.ts";
 import type { AwsClientConfig } from "../client/client-config.ts";
 import type { Ec2 } from "../client/ec2.ts";
 import type { DataVolume, Host, InstanceTypeSpecs } from "../client/ec2-models.ts";
 import { describeFailure, type Lookup, tryLookup } from "../client/errors.ts";
-import type { HostStatus } from "../host/host-status.ts";
 import { TUNNEL_TOOLS } from "../host/tunnel.ts";
 import { type HostRequirements, hostRequirements } from "../stack/host-requirements.ts";
-import { type LaunchCandidate, launchCandidates, quotaOf } from "../stack/launch-errors.ts";
+import { type LaunchCandidate, launchCandidates } from "../stack/launch-errors.ts";
 import { parseOutputs, readOutputs } from "../stack/outputs.ts";
 import { connect, findHost, readHostStatus } from "../stack/stack.ts";
 import { cudaOf, type DriverFit, driverFor } from "./drivers.ts";
@@ -111,12 +112,12 @@ async function inspectQuotas(
   const quotas = await openQuotas(client);
   const found = new Map<string, QuotaFacts>();
   for (const { type, market } of candidates) {
-    const quota = quotaOf(type, market);
+    const quota = vcpuQuota(type, market);
     if (!quota || found.has(quota.code)) continue;
-    const { code, name, families } = quota;
+    const { code, name } = quota;
     const [limit, used] = await Promise.all([
       tryLookup(() => quotas.ec2(code)),
-      tryLookup(() => ec2.vcpusInUse(families, market)),
+      tryLookup(() => ec2.vcpusInUse(quota, market)),
     ]);
     found.set(code, { name, code, market, limit, used });
   }

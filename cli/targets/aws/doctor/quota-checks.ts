@@ -1,6 +1,7 @@
+import { vcpuQuota } from "../../../../infra/contract.ts";
 import { commandFor } from "../../../core/command-line.ts";
 import { type Check, fail, ok, unknown, warn } from "../../../doctor/check.ts";
-import { type LaunchCandidate, quotaOf } from "../stack/launch-errors.ts";
+import type { LaunchCandidate } from "../stack/launch-errors.ts";
 import type { AwsFacts, QuotaFacts } from "./inspect.ts";
 
 /** One check a quota; a quota that is too small is no failure when the other market has room. */
@@ -41,7 +42,7 @@ function leastVcpus(
 ): number | undefined {
   if (!types.known) return undefined;
   const counted = candidates.filter(
-    (candidate) => candidate.market === market && quotaOf(candidate.type, market)?.code === code,
+    (candidate) => candidate.market === market && vcpuQuota(candidate.type, market)?.code === code,
   );
   const sizes = types.value
     .filter(({ type }) => counted.some((candidate) => candidate.type === type))

@@ -1,7 +1,6 @@
 import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
-import { settingsFor } from "../../../stack/config.ts";
 import type { Connection } from "../../target.ts";
 import { openStack, requireRunning } from "../stack/stack.ts";
 import { openTunnel } from "./tunnel.ts";
@@ -9,7 +8,7 @@ import { openTunnel } from "./tunnel.ts";
 /** To the load balancer, or through a tunnel with the local end `port` (default: the stack's port). */
 export async function openConnection(context: Context, port?: number): Promise<Connection> {
   const { name } = context.files;
-  const settings = settingsFor("aws", context.files.config());
+  const settings = context.files.settings("aws");
   const stack = await openStack(context);
   if (settings.access !== "alb") return openTunnel(context, stack, port ?? settings.port);
   await requireRunning(stack);

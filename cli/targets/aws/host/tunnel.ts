@@ -1,5 +1,6 @@
 import { connect } from "node:net";
 import { execa } from "execa";
+import { SERVICE_PORT, serviceUrl } from "../../../../infra/contract.ts";
 import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT, lastLine } from "../../../core/exit.ts";
@@ -8,8 +9,6 @@ import type { Connection } from "../../target.ts";
 import { waitFor } from "../client/wait-for.ts";
 import { type AwsStack, requireRunning } from "../stack/stack.ts";
 
-/** The service's port on the host, bound to its loopback interface. */
-const HOST_PORT = 8000;
 const OPEN_S = 30;
 
 /** Opens a port-forwarding session of Systems Manager, by AWS's own tools. Waits until the local port accepts connections. */
@@ -18,7 +17,7 @@ export async function openTunnel({ signal }: Context, stack: AwsStack, port: num
   const host = await requireRunning(stack);
   await requireFreePort(port, { fix: (next) => commandFor(stack.name, `open --port ${next}`) });
   const { region, profile } = stack.client;
-  const parameters = JSON.stringify({ portNumber: [String(HOST_PORT)], localPortNumber: [String(port)] });
+  const parameters = JSON.stringify({ portNumber: [String(SERVICE_PORT)], localPortNumber: [String(port)] });
   const session = ["ssm", "start-session", "--target", host.id, "--region", region];
   const document = ["--document-name", "AWS-StartPortForwardingSession", "--parameters", parameters];
   const child = execa("aws", [...session, ...(profile ? ["--profile", profile] : []), ...document], {
@@ -54,7 +53,7 @@ export async function openTunnel({ signal }: Context, stack: AwsStack, port: num
     close();
     throw error;
   }
-  return { url: `http://127.0.0.1:${port}`, ended, close };
+  return { url: serviceUrl({ bindAddress: "127.0.0.1", port }), ended, close };
 }
 
 /** The tools that a tunnel needs on the operator's machine, and how to install them. */

@@ -2,7 +2,7 @@ import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
 import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
-import { qualifyAll, settingsFor } from "../../../stack/config.ts";
+import { qualifyAll } from "../../../stack/config.ts";
 import type { MoveOptions, MoveResult } from "../../target.ts";
 import type { Host, Snapshot } from "../client/ec2-models.ts";
 import { toCliError } from "../client/errors.ts";
@@ -38,7 +38,7 @@ async function move(
   up: Up,
 ): Promise<MoveResult> {
   const { files, progress } = context;
-  const settings = settingsFor("aws", files.config());
+  const settings = files.settings("aws");
   const stack = await openStack(context);
   const facts = await gather(stack, settings, goal);
   const steps = planMove(facts);

@@ -1,7 +1,7 @@
+import { qualifyKey } from "../../../../infra/config/problem.ts";
 import { planAwsHost } from "../../../../infra/plan/aws/host.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError } from "../../../core/exit.ts";
-import { qualify, settingsFor } from "../../../stack/config.ts";
 import type { PinResult } from "../../target.ts";
 import { toCliError } from "../client/errors.ts";
 import { type AwsStack, findHost, openStack } from "../stack/stack.ts";
@@ -12,7 +12,7 @@ import { type AwsStack, findHost, openStack } from "../stack/stack.ts";
  */
 export async function pinAmi(context: Context, { refresh }: { refresh?: boolean }): Promise<PinResult> {
   const { files } = context;
-  const settings = settingsFor("aws", files.config());
+  const settings = files.settings("aws");
   const stack = await openStack(context);
   const host = await findHost(stack);
   const before = settings.amiId;
@@ -21,7 +21,7 @@ export async function pinAmi(context: Context, { refresh }: { refresh?: boolean 
     return { amiId: before, from: "config", before, replaces: replaces(before), file: null };
   const present = refresh ? undefined : host?.ami;
   const amiId = present ?? (await newestAmi(stack, planAwsHost(settings, files.name, 0).amiParameter));
-  const file = amiId === before ? null : files.pin({ [qualify("amiId")]: amiId });
+  const file = amiId === before ? null : files.pin({ [qualifyKey("amiId")]: amiId });
   return { amiId, from: present ? "host" : "newest", before, replaces: replaces(amiId), file };
 }
 

@@ -1,3 +1,4 @@
+import { stackTags } from "../../../../infra/contract.ts";
 import { formatSeconds } from "../../../../infra/units.ts";
 import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
@@ -7,7 +8,7 @@ import { toCliError } from "../client/errors.ts";
 import { waitFor } from "../client/wait-for.ts";
 import { hostRun } from "../host/image-gen.ts";
 import { runOnHost } from "../host/run-command.ts";
-import { type AwsStack, findHost, tagsOf } from "../stack/stack.ts";
+import { type AwsStack, findHost } from "../stack/stack.ts";
 
 /** Seconds for a snapshot; a volume's first one copies all that was ever written. */
 const TIMEOUT_S = 6 * 3600;
@@ -34,7 +35,7 @@ export async function snapshotVolume(
     });
   }
   try {
-    const all = { ...tagsOf(stack.name), ...tags };
+    const all = { ...stackTags(stack.name), ...tags };
     const made = await stack.ec2.createSnapshot(volumeId, `image-gen cache of the stack ${stack.name}`, all);
     progress.log(`Started the snapshot ${made.id} of ${volumeId}.`);
     return await waitForSnapshot(context, stack, made.id, { everySeconds });

@@ -1,22 +1,25 @@
+import { statusParameter } from "../../../../infra/contract.ts";
+import type { AwsReadinessPlan } from "../../../../infra/plan/aws/readiness.ts";
+import { waitForHost } from "../../../../infra/readiness/host-status.ts";
+import type { ReadyState } from "../../../../infra/readiness/probe-result.ts";
 import { formatSeconds } from "../../../../infra/units.ts";
 import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
-import { renderReadyz } from "../../../service/readyz.ts";
+import { clock, failureDetail, showPending } from "../../../service/readiness.ts";
 import { readText } from "../../../stack/config.ts";
+import { awsPlanOf } from "../../../stack/model.ts";
 import type { StartResult, StopResult } from "../../target.ts";
 import type { Host } from "../client/ec2-models.ts";
 import { toCliError } from "../client/errors.ts";
 import { type PollOptions, waitFor } from "../client/wait-for.ts";
-import { classifyHostStatus, type HostStatus } from "../host/host-status.ts";
 import { describeLaunchError, findLaunchError } from "../stack/launch-errors.ts";
-import { type AwsStack, openStack, readHostStatus, requireHost } from "../stack/stack.ts";
+import { type AwsStack, openStack, requireHost } from "../stack/stack.ts";
 
 type Wait = Pick<PollOptions, "everySeconds">;
 
 const STOP_S = 900;
 const START_S = 600;
-const RETRYABLE_ERROR_TIMEOUT_S = 120;
 
 export async function stopService(context: Context): Promise<StopResult> {
   requireNoSelfHealing(context, "A self-healing group would replace a host that is stopped.");
@@ -36,11 +39,11 @@ export async function startService(
   // A heartbeat of a running host still counts.
   const since = host.state === "running" ? 0 : Date.now();
   await startHost(context, stack, host);
-  const status = wait
-    ? await waitForService(context, stack, { instance: host.id, since, timeoutSeconds: timeout })
-    : null;
+  const { readiness } = await awsPlanOf(context.paths, context.files.settings("aws"), stack.name);
+  const plan = { ...readiness, readyTimeoutSeconds: timeout };
+  const state = wait ? await waitForReadyHost(context, stack, plan, { instance: host.id, since }) : null;
   const seconds = (performance.now() - started) / 1000;
-  return { host: host.id, ready: status !== null, model: status?.ready?.model ?? null, seconds };
+  return { host: host.id, ready: state !== null, model: state?.model ?? null, seconds };
 }
 
 /** Stops the host and waits until it is stopped. */
@@ -96,38 +99,28 @@ export async function startHost(
 }
 
 /** Waits for a heartbeat after `since` (milliseconds since 1970) that reports a ready service. */
-async function waitForService(
+async function waitForReadyHost(
   { progress, signal }: Context,
-  stack: AwsStack,
-  { instance, since, timeoutSeconds }: { instance: string; since: number; timeoutSeconds: number },
-  { everySeconds = 5 }: Partial<Wait> = {},
-): Promise<HostStatus> {
-  let failing: number | undefined;
-  const found = await waitFor(
-    `The service on ${instance} to be ready (see ${commandFor(stack.name, "logs")})`,
-    { signal, everySeconds, timeoutSeconds },
-    async () => {
-      const status = await readHostStatus(stack);
-      const state = classifyHostStatus(status, { instance, now: Date.now(), since });
-      if (state.kind === "ready") return status ?? undefined;
-      if (state.kind !== "failed") failing = undefined;
-      else {
-        // The service retries such errors by itself.
-        failing ??= performance.now();
-        const seconds = (performance.now() - failing) / 1000;
-        if (status?.ready?.error?.retryable === true && seconds < RETRYABLE_ERROR_TIMEOUT_S) return undefined;
-        const log = status?.log.slice(-20).map((line) => `\n  ${line}`) ?? [];
-        throw new CliError(`The service on ${instance} failed: ${state.text}${log.join("")}`);
-      }
-      if (state.kind === "starting" && status?.ready) {
-        const { text, fraction } = renderReadyz(status.ready);
-        progress.update(text, fraction);
-      } else progress.update(state.text);
-      return undefined;
-    },
+  { name, ssm, outputs }: AwsStack,
+  plan: AwsReadinessPlan,
+  { instance, since }: { readonly instance: string; readonly since: number },
+): Promise<ReadyState> {
+  const readParameter = async (parameter: string) => {
+    const text = await ssm.parameter(parameter).catch((error: unknown) => {
+      signal.throwIfAborted();
+      throw toCliError(error, `reading the host status of the stack ${name}`);
+    });
+    return text === null ? ({ kind: "none", reason: "no heartbeat yet" } as const) : ({ kind: "value", text } as const);
+  };
+  const { outcome, log } = await waitForHost(
+    { ...plan, parameter: statusParameter(outputs.parameterPrefix) },
+    { deployment: null, instance, since },
+    { readParameter, date: Date.now, onProgress: (pending) => showPending(progress, pending), ...clock(signal) },
   );
   progress.stop();
-  return found;
+  if (outcome.ready) return outcome.state;
+  const lines = log.slice(-20).map((line) => ({ message: `  ${line}` }));
+  throw new CliError([failureDetail(outcome, name), ...lines]);
 }
 
 export function requireNoSelfHealing({ files }: Pick<Context, "files">, message: string): void {

@@ -1,9 +1,10 @@
+import { type HostStatus, heartbeatAgeSeconds } from "../../../../infra/readiness/host-status.ts";
+import { describeState } from "../../../../infra/readiness/progress.ts";
 import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
-import { renderReadyz } from "../../../service/readyz.ts";
 import type { StatusResult } from "../../target.ts";
 import { toCliError } from "../client/errors.ts";
-import { ageSeconds, classifyHostStatus, type HostStatus } from "../host/host-status.ts";
+import { classifyHostStatus } from "../host/host-status.ts";
 import { findHost, openStack, readHostStatus } from "../stack/stack.ts";
 
 export async function awsStatus(context: Context): Promise<StatusResult> {
@@ -30,14 +31,14 @@ export async function awsStatus(context: Context): Promise<StatusResult> {
     region: client.region,
     host: host ?? null,
     volume: volume ?? null,
-    heartbeatSeconds: status ? Math.round(ageSeconds(status, now)) : null,
+    heartbeatSeconds: status ? Math.round(heartbeatAgeSeconds(status, now)) : null,
   };
 }
 
 function stateLine(status: HostStatus | null, instance: string, now: number): string {
   const state = classifyHostStatus(status, { instance, now });
   const isStarting = state.kind === "ready" || state.kind === "starting";
-  if (isStarting && status?.ready) return renderReadyz(status.ready).text;
+  if (isStarting && status?.ready) return describeState(status.ready).text;
   return state.kind === "ready" ? "ready" : state.text;
 }
 

@@ -3,7 +3,6 @@ import { confirm } from "../../../core/confirm.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
 import { destroyStack } from "../../../stack/automation-stack.ts";
-import { settingsFor } from "../../../stack/config.ts";
 import { findPulumi } from "../../../toolchain/pulumi.ts";
 import type { DownOptions, DownResult } from "../../target.ts";
 import { parseOutputs, readOutputs } from "./outputs.ts";
@@ -16,7 +15,7 @@ export async function downInAws(context: Context, { deleteCache, yes }: DownOpti
     const fix = `${commandFor(files.name, "up --config onDestroy=delete")}, then ${commandFor(files.name, "down")}`;
     throw new CliError({ message, fix }, EXIT.usage);
   }
-  const { onDestroy } = settingsFor("aws", files.config());
+  const { onDestroy } = files.settings("aws");
   const tools = await findPulumi(paths);
   if (!tools.ok) throw new CliError(tools.reason, EXIT.missingPrerequisite);
   await confirm(`This removes the host of ${files.name} and all that belongs to it.`, { yes, signal });

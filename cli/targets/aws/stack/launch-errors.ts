@@ -1,3 +1,4 @@
+import { type Market, vcpuQuota } from "../../../../infra/contract.ts";
 import { commandFor } from "../../../core/command-line.ts";
 
 /** A host that EC2 may be asked to launch. */
@@ -5,8 +6,6 @@ export interface LaunchCandidate {
   readonly type: string;
   readonly market: Market;
 }
-
-export type Market = "spot" | "on-demand";
 
 /** The part of a stack's config that lists the hosts it may use. */
 export interface LaunchPreferences {
@@ -74,23 +73,10 @@ export function nextCandidate(
       ([{ type, market }, { kind }]) =>
         kind === "quota" &&
         market === candidate.market &&
-        quotaOf(type, market)?.code === quotaOf(candidate.type, candidate.market)?.code &&
+        vcpuQuota(type, market)?.code === vcpuQuota(candidate.type, candidate.market)?.code &&
         (vcpus[candidate.type] ?? 0) >= (vcpus[type] ?? 0),
     );
   });
-}
-
-/** The vCPU quota that counts hosts of this type and market; undefined for families that none is known for. */
-export function quotaOf(type: string, market: Market): { code: string; families: RegExp; name: string } | undefined {
-  if (/^(g\d|gr\d|vt)/.test(type)) {
-    const families = /^(g\d|gr\d|vt)/;
-    return market === "spot"
-      ? { code: "L-3819A6DF", families, name: "All G and VT Spot Instance Requests" }
-      : { code: "L-DB2E81BA", families, name: "Running On-Demand G and VT instances" };
-  }
-  if (/^p\d/.test(type) && market === "on-demand")
-    return { code: "L-417A185B", families: /^p\d/, name: "Running On-Demand P instances" };
-  return undefined;
 }
 
 /** "AWS has no g6.xlarge (on demand) in us-east-1a now (InsufficientInstanceCapacity)". */
@@ -115,7 +101,7 @@ export function describeLaunchError(
 export function suggestFix(stack: string, failed: readonly FailedLaunch[]): string {
   const [candidate, error] = failed.at(-1) ?? [];
   if (candidate && error?.kind === "quota" && failed.every(([, { kind }]) => kind === "quota")) {
-    const quota = quotaOf(candidate.type, candidate.market);
+    const quota = vcpuQuota(candidate.type, candidate.market);
     const request = `aws service-quotas request-service-quota-increase --service-code ec2 --quota-code ${quota?.code ?? "…"}`;
     return `${request} --desired-value 8`;
   }

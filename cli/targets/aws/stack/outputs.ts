@@ -1,4 +1,5 @@
 import { execa } from "execa";
+import { CONTAINER_NAME, parameterPrefix } from "../../../../infra/contract.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT, firstLine } from "../../../core/exit.ts";
 import { environment } from "../../../stack/automation-stack.ts";
@@ -17,8 +18,6 @@ export interface StackOutputs {
   readonly modelId: string | null;
 }
 
-/** The name of the container on a host, which the guide gave it. */
-const CONTAINER = "image-game-image-gen";
 const TIMEOUT_MS = 60_000;
 
 /** Reads the outputs from Pulumi's state; null when there is no such stack. */
@@ -50,9 +49,9 @@ export function parseOutputs(stack: string, raw: Readonly<Record<string, unknown
     instanceId: text("instanceId"),
     volumeId: text("volumeId"),
     availabilityZone: text("availabilityZone"),
-    parameterPrefix: text("parameterPrefix") ?? `/imagegen/${stack}`,
-    logGroup: text("logGroup") ?? `/imagegen/${stack}`,
-    containerName: text("containerName") ?? CONTAINER,
+    parameterPrefix: text("parameterPrefix") ?? parameterPrefix(stack),
+    logGroup: text("logGroup") ?? parameterPrefix(stack),
+    containerName: text("containerName") ?? CONTAINER_NAME,
     imageReference: text("imageReference"),
     modelId: text("modelId"),
   };

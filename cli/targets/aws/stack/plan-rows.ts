@@ -6,7 +6,7 @@ import { formatBytes, formatSeconds } from "../../../../infra/units.ts";
 
 /** The plan of a stack in AWS, for people; the costs are last, one row each. */
 export function planRows(plan: AwsPlan): [string, string][] {
-  const { host, volume, startUp, health, cost } = plan;
+  const { host, volume, startUp, readiness, cost } = plan;
   const size = `${formatBytes(startUp.modelBytes)}${startUp.modelBytesSource === "manifest" ? "" : ", estimated"}`;
   return [
     ["model", `${plan.modelId} (${size}), ${plan.modelCache === "baked" ? "in the image" : "on the volume"}`],
@@ -21,7 +21,7 @@ export function planRows(plan: AwsPlan): [string, string][] {
       `${formatSeconds(startUp.cachedSeconds)} on a new host: boot, pull at ${PULL}, read at ${startUp.readMbps} MB/s`,
     ],
     ["baked", formatSeconds(startUp.bakedSeconds)],
-    ["timeout", formatSeconds(health.budgetSeconds)],
+    ["timeout", formatSeconds(readiness.readyTimeoutSeconds)],
     ["on destroy", DESTROY[volume.onDestroy]],
     ["cost", `${usd(cost.runningUsdPerMonth)} a month${cost.incomplete ? " plus the rows without a price" : ""}`],
     ["stopped", `${usd(cost.stoppedUsdPerMonth)} a month`],

@@ -3,7 +3,7 @@ import type { Host, InstanceTypeSpecs } from "../../../../cli/targets/aws/client
 import { runAwsChecks } from "../../../../cli/targets/aws/doctor/checks.ts";
 import { cudaIn, driverFor } from "../../../../cli/targets/aws/doctor/drivers.ts";
 import type { AwsFacts } from "../../../../cli/targets/aws/doctor/inspect.ts";
-import type { HostStatus } from "../../../../cli/targets/aws/host/host-status.ts";
+import type { HostStatus } from "../../../../infra/readiness/host-status.ts";
 
 const known = <T>(value: T) => ({ known: true, value }) as const;
 const denied = { known: false, reason: { message: "access denied: these credentials lack ec2:DescribeX" } } as const;
@@ -29,7 +29,6 @@ const host: Host = {
 };
 const volume = { id: "vol-1", state: "in-use", zone: "us-east-1a", sizeGb: 50, attachedTo: "i-1", madeFrom: null };
 const status: HostStatus = {
-  schema: 1,
   deployment: "d",
   instance: "i-1",
   at: "2026-11-22T11:59:30Z",

@@ -7,7 +7,6 @@ import {
   type LaunchPreferences,
   launchCandidates,
   nextCandidate,
-  quotaOf,
   suggestFix,
 } from "../../../../cli/targets/aws/stack/launch-errors.ts";
 import { launchWithFallback, pinsOf } from "../../../../cli/targets/aws/stack/up.ts";
@@ -92,16 +91,6 @@ describe("after a failed launch", () => {
       spot("g6.xlarge"),
     );
   });
-});
-
-test.each([
-  ["g6.xlarge", "on-demand", "L-DB2E81BA"],
-  ["gr6.4xlarge", "on-demand", "L-DB2E81BA"],
-  ["g4dn.xlarge", "spot", "L-3819A6DF"],
-  ["p5.4xlarge", "on-demand", "L-417A185B"],
-  ["m7i.large", "on-demand", undefined],
-] as const)("the quota of %s (%s) is %s", (type, market, code) => {
-  expect(quotaOf(type, market)?.code).toBe(code);
 });
 
 describe("launchWithFallback", () => {
