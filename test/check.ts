@@ -1,5 +1,5 @@
 /** `npm run check`: every linter, formatter and type checker, all of them even when one fails. Changes nothing. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { paths } from "./support/paths.ts";
 import { pythonEnvironment } from "./support/python.ts";
@@ -24,6 +24,12 @@ const checks: { name: string; command: string; args: string[]; options?: { cwd: 
   { name: "ruff", command: python, args: ["-m", "ruff", "check", ...pythonCode], options: imageGen },
   { name: "ruff format", command: python, args: ["-m", "ruff", "format", "--check", ...pythonCode], options: imageGen },
   { name: "mypy", command: python, args: ["-m", "mypy"], options: imageGen },
+  {
+    name: "import-linter",
+    command: join(dirname(python), "lint-imports"),
+    args: ["../pyproject.toml", "--no-cache"],
+    options: { cwd: join(paths.imageGen, "src") },
+  },
 ];
 const shell = await execa("git", ["ls-files", "*.sh", ".ci/run", ...SCRIPT_FOLDERS], { cwd: paths.root });
 const scripts: string[] = [];

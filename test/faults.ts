@@ -3,7 +3,7 @@ import { execa } from "execa";
 import { paths } from "./support/paths.ts";
 import { pythonEnvironment } from "./support/python.ts";
 
-const result = await execa(await pythonEnvironment(), ["tests/store/faults.py", ...process.argv.slice(2)], {
+const result = await execa(await pythonEnvironment(), ["tests/model_cache/download/faults.py", ...process.argv.slice(2)], {
   cwd: paths.imageGen,
   stdio: "inherit",
   reject: false,

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 from bench_hub import BenchHub
-from image_gen.store import ModelStore, StoreSettings
-from image_gen.store.fetch import bytes_there
-from image_gen.store.layout import RepoLayout
+from image_gen.model_cache import ModelStore, StoreSettings
+from image_gen.model_cache.core.layout import RepoLayout
+from image_gen.model_cache.download.downloader import bytes_there
 from runs import MODEL, environment, ours
 
 

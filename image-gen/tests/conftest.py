@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from image_gen.store import ModelStore, StoreSettings
+from image_gen.model_cache import ModelStore, StoreSettings
 from image_gen_demo.hub import DemoHub
 
 SOURCES = Path(__file__).resolve().parents[1] / "src"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import SOURCES
 
-from image_gen.store import ModelStore, ReadyModel, StoreSettings
+from image_gen.model_cache import ModelStore, ReadyModel, StoreSettings
 from image_gen_demo.hub import DemoHub
 
 ID = "image-gen/demo"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from demo.conftest import ID, Fetched
-from image_gen.store import ModelStore
+from image_gen.model_cache import ModelStore
 
 UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
 OTHER = "image-gen/other"

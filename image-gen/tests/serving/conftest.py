@@ -155,7 +155,7 @@ def start_server(tmp_path: Path, model_dir: Path) -> Iterator[StartServer]:
     """Starts servers with environment variables of the test's choice; all of them end with the test."""
     servers: list[Server] = []
 
-    def start(*, engine: str = str(HERE / "fake_engine.py"), **env: object) -> Server:
+    def start(*, engine: str = str(HERE / "fake_worker.py"), **env: object) -> Server:
         if not env.keys() & {"MODEL_ID", "MODEL_DIR"}:
             env["MODEL_DIR"] = model_dir
         servers.append(_start(tmp_path, engine, env))
@@ -169,7 +169,7 @@ def start_server(tmp_path: Path, model_dir: Path) -> Iterator[StartServer]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, model_dir: Path) -> Iterator[Server]:
     """One ready server for the tests of a module that leave it as it was."""
-    running = _start(tmp_path_factory.mktemp("server"), str(HERE / "fake_engine.py"), {"MODEL_DIR": model_dir})
+    running = _start(tmp_path_factory.mktemp("server"), str(HERE / "fake_worker.py"), {"MODEL_DIR": model_dir})
     running.wait_phase("ready")
     yield running
     _end(running)

@@ -10,13 +10,13 @@ import pytest
 
 from image_gen.errors import ImageGenError
 from image_gen.log import configure
-from image_gen.serving.engine import pause_before_restart
-from image_gen.serving.fetching import pause_before_retry
+from image_gen.model_cache import Progress
+from image_gen.serving.format import duration, first_run_note, progress_line, size
+from image_gen.serving.model_loader import pause_before_retry
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.reaper import reap_once
-from image_gen.serving.wording import duration, first_run_note, progress_line, size
+from image_gen.serving.worker_supervisor import pause_before_restart
 from image_gen.settings import DEFAULT_MODEL, VERSION, Settings
-from image_gen.store import Progress
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conftest import MakeRepo, MakeStore
 
-from image_gen.cli import main
+from image_gen.cli.main import main
 from image_gen.errors import ImageGenError
 from image_gen_demo.hub import DemoHub
 

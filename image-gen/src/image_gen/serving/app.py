@@ -12,8 +12,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from image_gen.serving.answers import problem
-from image_gen.serving.generations import Generations
+from image_gen.serving.images.generations import Generations
+from image_gen.serving.images.openai_errors import problem
 from image_gen.serving.metrics import Metrics
 from image_gen.settings import VERSION
 

@@ -15,10 +15,10 @@ import uvicorn
 
 from image_gen.errors import ImageGenError
 from image_gen.log import configure
-from image_gen.serving.engine_process import ENGINE_COMMAND
+from image_gen.model_cache import StoreSettings
 from image_gen.serving.service import Service
+from image_gen.serving.worker_process import ENGINE_COMMAND
 from image_gen.settings import Settings
-from image_gen.store import StoreSettings
 
 
 class _Server(uvicorn.Server):

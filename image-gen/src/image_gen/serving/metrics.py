@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from image_gen.serving.engine import Engine, Painted
-from image_gen.serving.fetching import Fetching
+from image_gen.serving.model_loader import Fetching
 from image_gen.serving.readiness import PHASES, Readiness
-from image_gen.serving.studio import Studio
+from image_gen.serving.request_queue import Studio
+from image_gen.serving.worker_supervisor import Engine, Painted
 
 OUTCOMES = ("ok", "cancelled", "timeout", "refused", "failed")
 

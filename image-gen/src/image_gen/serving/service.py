@@ -8,18 +8,18 @@ import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 
-from image_gen.engine.protocol import LoadOrder
 from image_gen.errors import ImageGenError
-from image_gen.serving.door import App, Door
-from image_gen.serving.engine import Engine
-from image_gen.serving.engine_process import ENGINE_COMMAND
-from image_gen.serving.fetching import Fetching
+from image_gen.model_cache import ModelStore, ReadyModel, StoreSettings
+from image_gen.serving.model_loader import Fetching
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.reaper import reap_orphans
-from image_gen.serving.studio import Studio
+from image_gen.serving.request_queue import Studio
+from image_gen.serving.startup_app import App, Door
 from image_gen.serving.threads import in_daemon_thread
+from image_gen.serving.worker_process import ENGINE_COMMAND
+from image_gen.serving.worker_supervisor import Engine
 from image_gen.settings import DEMO_MODEL, VERSION, Settings
-from image_gen.store import ModelStore, ReadyModel, StoreSettings
+from image_gen.worker.protocol import LoadOrder
 
 log = logging.getLogger(__name__)
 _LARGE_BYTES = 1_000_000_000
@@ -80,9 +80,9 @@ class Service:
         self.door.open(await in_daemon_thread("app", self._make_app))
 
     def _make_app(self) -> App:
+        from image_gen.serving.api_key_auth import KeyRequired
         from image_gen.serving.app import Parts, make_app
-        from image_gen.serving.generations import Generations
-        from image_gen.serving.key import KeyRequired
+        from image_gen.serving.images.generations import Generations
         from image_gen.serving.metrics import Metrics, Sources
 
         metrics = Metrics(Sources(self.readiness, self.engine, self.fetching, self.studio))

@@ -1,0 +1,38 @@
+"""The demo model, made once and loaded once: real classes, random weights, nothing from a network."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image_gen.worker.protocol import LoadOrder
+
+
+@pytest.fixture(scope="session")
+def demo_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a tiny SDXL pipeline."""
+    import torch
+
+    from image_gen_demo.model import write_model
+
+    torch.set_num_threads(1)  # more than one only get in each other's way with so small a model
+    folder = tmp_path_factory.mktemp("hub") / "image-gen" / "demo"
+    folder.parent.mkdir()
+    write_model(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def load_order(demo_model: Path) -> LoadOrder:
+    """How the server would have it loaded."""
+    paths = [path for path in demo_model.rglob("*") if path.is_file()]
+    files = {path.relative_to(demo_model).as_posix(): path.stat().st_size for path in paths}
+    return LoadOrder(str(demo_model), "StableDiffusionXLPipeline", "fp16", files=files)
+
+
+@pytest.fixture(scope="session")
+def loaded(load_order: LoadOrder) -> Any:
+    """The pipeline on the CPU."""
+    from image_gen.worker.pipeline import load
+
+    return load(load_order, "cpu", "float32")
