@@ -1,3 +1,4 @@
+import "./test/support/node-version.ts";
 import { defineConfig } from "vitest/config";
 
 /** One project a ring; `npm test` runs them cheapest first. Rings that start containers run one file at a time. */
