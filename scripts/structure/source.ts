@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-export const ROOT = join(import.meta.dirname, "../..");
+const ROOT = join(import.meta.dirname, "../..");
 /** The folders whose code is shipped. */
 export const PRODUCT = ["cli", "infra", "image-gen/src"] as const;
 

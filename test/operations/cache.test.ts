@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { DescribeSnapshotsCommand } from "@aws-sdk/client-ec2";
 import { describe, expect, test } from "vitest";
-import { useAccount } from "../support/aws-api/account.ts";
+import { useAccount } from "../support/fakes/moto/account.ts";
 
 const here = useAccount();
 

@@ -9,8 +9,8 @@ import {
 } from "@aws-sdk/client-cloudwatch-logs";
 import { StopInstancesCommand } from "@aws-sdk/client-ec2";
 import { describe, expect, test } from "vitest";
-import { GROUP, useAccount } from "../support/aws-api/account.ts";
 import { freePort } from "../support/engine.ts";
+import { GROUP, useAccount } from "../support/fakes/moto/account.ts";
 import { eventually } from "../support/wait.ts";
 
 const here = useAccount();

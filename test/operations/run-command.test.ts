@@ -7,7 +7,7 @@ import { progressTo } from "../../cli/core/progress.ts";
 import { openSsm } from "../../cli/targets/aws/client/ssm.ts";
 import { type HostRun, runOnHost } from "../../cli/targets/aws/host/run-command.ts";
 import { quoteAll } from "../../cli/targets/aws/host/shell-quote.ts";
-import { AwsApi } from "../support/aws-api/aws-api.ts";
+import { AwsApi } from "../support/fakes/moto/aws-api.ts";
 
 const work = mkdtempSync(join(tmpdir(), "imagegen-run-"));
 let api: AwsApi;

@@ -1,7 +1,7 @@
 /** Pinning, moving to another zone and the doctor, as they are typed, against AWS on loopback. */
 import { DescribeSnapshotsCommand, StopInstancesCommand } from "@aws-sdk/client-ec2";
 import { describe, expect, test } from "vitest";
-import { AMI, useAccount } from "../support/aws-api/account.ts";
+import { AMI, useAccount } from "../support/fakes/moto/account.ts";
 
 const here = useAccount();
 

@@ -195,7 +195,11 @@ describe.skipIf(missing !== undefined)("an image in a registry", () => {
   test("it is pulled by digest, with its log-in, and has the model and the code", async () => {
     const reference = `${setting.reference(REPOSITORY)}@${deployed[0]}`;
     const seen = await setting.lookInto(reference);
-    expect(seen).toEqual({ user: 10_001, megabytes: expect.any(Number), code: "/opt/image-gen/src/image_gen/cli/__init__.py" });
+    expect(seen).toEqual({
+      user: 10_001,
+      megabytes: expect.any(Number),
+      code: "/opt/image-gen/src/image_gen/cli/__init__.py",
+    });
     expect(seen.megabytes).toBeGreaterThan(1);
   });
 

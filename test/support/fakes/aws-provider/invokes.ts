@@ -13,7 +13,8 @@ type Invoke = (cloud: Cloud, args: Props) => Props;
 export async function invoke(cloud: Cloud, token: string, args: Props): Promise<Props> {
   const name = token.split(":").slice(-1)[0] ?? "";
   const found = INVOKES[name];
-  if (!found) throw new Error(`the double of AWS has no ${token}: add it to test/support/aws-double/invokes.ts`);
+  if (!found)
+    throw new Error(`the double of AWS has no ${token}: add it to test/support/fakes/aws-provider/invokes.ts`);
   return { id: name, ...args, ...found(cloud, args) };
 }
 

@@ -2,7 +2,7 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlin
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { paths } from "../paths.ts";
+import { paths } from "../../paths.ts";
 import type { AwsApi } from "./aws-api.ts";
 
 const COPIED = ["cli", "infra", "stacks", "package.json", "Pulumi.yaml"];

@@ -19,7 +19,7 @@ interface Parts {
   readonly docker: DockerBuildDouble;
 }
 
-export class AwsDouble {
+export class AwsProviderFake {
   readonly cloud: Cloud;
   readonly hosts: HostPlayer;
   readonly #docker: DockerBuildDouble;
@@ -45,14 +45,19 @@ export class AwsDouble {
   }
 
   /** Starts all that stands in for AWS, and for the image's build and push, on ports of its own. */
-  static async start(knobs: Partial<Knobs> = {}): Promise<AwsDouble> {
+  static async start(knobs: Partial<Knobs> = {}): Promise<AwsProviderFake> {
     const cloud = new Cloud(knobs);
     const hosts = new HostPlayer(cloud);
     const aws = await ProviderServer.start(new AwsProvider(cloud));
     const docker = new DockerBuildDouble(cloud);
     const build = await ProviderServer.start(docker);
     const api = await AwsApi.start(cloud, hosts);
-    return new AwsDouble({ cloud, hosts, docker }, [aws, build], api, `aws:${aws.port},docker-build:${build.port}`);
+    return new AwsProviderFake(
+      { cloud, hosts, docker },
+      [aws, build],
+      api,
+      `aws:${aws.port},docker-build:${build.port}`,
+    );
   }
 
   /** The folder of the program that will ask. */

@@ -5,7 +5,7 @@ import { paths } from "../support/paths.ts";
 import { AwsSetting, awsTests } from "./aws-setting.ts";
 import { type AwsRun, succeeded } from "./aws-stack.ts";
 
-const setting = new AwsSetting(join(paths.root, "test/support/aws-double/program"));
+const setting = new AwsSetting(join(paths.root, "test/support/fakes/aws-provider/program"));
 const CHANGED = "#!/bin/sh\necho changed\n";
 
 interface Replaced {

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { dirname, join } from "node:path";
-import { freePort } from "../engine.ts";
-import { pythonEnvironment } from "../python.ts";
-import { eventually } from "../wait.ts";
+import { freePort } from "../../engine.ts";
+import { pythonEnvironment } from "../../python.ts";
+import { eventually } from "../../wait.ts";
 
 /** AWS as moto plays it, on loopback: real data of instance types and public parameters, records of the rest. */
 export class Moto {

@@ -1,6 +1,6 @@
-import { Cloud, type Knobs } from "../../support/aws-double/cloud.ts";
-import type { Props } from "../../support/aws-double/kind.ts";
-import { AwsProvider } from "../../support/aws-double/provider.ts";
+import { Cloud, type Knobs } from "../../../support/fakes/aws-provider/cloud.ts";
+import type { Props } from "../../../support/fakes/aws-provider/kind.ts";
+import { AwsProvider } from "../../../support/fakes/aws-provider/provider.ts";
 
 /** An account with a network, asked as the engine would ask. */
 export class Account {
