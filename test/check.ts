@@ -2,10 +2,10 @@
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { paths } from "./support/paths.ts";
-import { pythonEnvironment } from "./support/python.ts";
+import { checksEnvironment } from "./support/python.ts";
 
 const bin = (name: string) => join(paths.root, "node_modules/.bin", name);
-const python = await pythonEnvironment();
+const python = await checksEnvironment();
 const imageGen = { cwd: paths.imageGen };
 /** Scripts without an ending in their names. */
 const SCRIPT_FOLDERS = [
