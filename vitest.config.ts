@@ -1,10 +1,10 @@
 import "./test/support/node-version.ts";
 import { defineConfig } from "vitest/config";
-import { filesOf, NAMES, partsOf, projectOf, ringOf } from "./test/rings.ts";
+import { filesOf, NAMES, partsOf, projectOf, suiteOf } from "./test/suites.ts";
 
-/** A project for each part of a ring; test/rings.ts says which there are. */
-const projects = NAMES.filter((name) => ringOf(name).runner === "vitest").flatMap((name) => {
-  const { timeoutSeconds = 120, serial, globalSetup } = ringOf(name);
+/** A project for each part of a suite; test/suites.ts says which there are. */
+const projects = NAMES.filter((name) => suiteOf(name).runner === "vitest").flatMap((name) => {
+  const { timeoutSeconds = 120, serial, globalSetup } = suiteOf(name);
   return partsOf(name).map((part) => ({
     test: {
       name: projectOf(name, part),

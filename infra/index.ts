@@ -4,10 +4,11 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import { loadConfig } from "./config/load.ts";
+import { SERVICE_NAME } from "./contract.ts";
 
 const { settings, hfToken } = loadConfig();
 const context = {
-  name: "image-gen",
+  name: SERVICE_NAME,
   stack: pulumi.getStack(),
   preview: pulumi.runtime.isDryRun(),
   hfToken,

@@ -1,13 +1,13 @@
 /**
- * Runs test rings, as many side by side as the machine has cores, and ends with one line: `N passed, N failed, N skipped`.
- * In: `[--quick|--slow] [ring …] [-- arguments for vitest or pytest]`; without a ring all of them, without a part both. Out: exit code 0
- * only when nothing failed. Never hides a ring that could not run: it is named with its reason and counted as skipped.
+ * Runs test suites, as many side by side as the machine has cores, and ends with one line: `N passed, N failed, N skipped`.
+ * In: `[--quick|--slow] [suite …] [-- arguments for vitest or pytest]`; without a suite all of them, without a part both. Out: exit code 0
+ * only when nothing failed. Never hides a suite that could not run: it is named with its reason and counted as skipped.
  */
 import "./support/node-version.ts";
 import { mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { NAMES, PARTS, type Part, partsOf, type RingName, ringOf } from "./rings.ts";
-import { type Job, reports, run, type Tally } from "./support/ring-job.ts";
+import { NAMES, PARTS, type Part, partsOf, type SuiteName, suiteOf } from "./suites.ts";
+import { type Job, reports, run, type Tally } from "./support/suite-job.ts";
 
 const separator = process.argv.indexOf("--", 2);
 const words = process.argv.slice(2, separator === -1 ? undefined : separator);
@@ -15,12 +15,12 @@ const forwarded = separator === -1 ? [] : process.argv.slice(separator + 1);
 const asked = words.filter((word) => !word.startsWith("--"));
 const options = words.filter((word) => word.startsWith("--"));
 const unknown = [
-  ...asked.filter((name) => !NAMES.includes(name as RingName)).map((name) => `no ring named ${name}`),
+  ...asked.filter((name) => !NAMES.includes(name as SuiteName)).map((name) => `no suite named ${name}`),
   ...options.filter((option) => !PARTS.some((part) => option === `--${part}`)).map((option) => `no option ${option}`),
-  ...(forwarded.length > 0 && asked.length !== 1 ? [`arguments (${forwarded.join(" ")}) are for one ring`] : []),
+  ...(forwarded.length > 0 && asked.length !== 1 ? [`arguments (${forwarded.join(" ")}) are for one suite`] : []),
 ];
 if (unknown.length > 0) {
-  console.error(`test: ${unknown.join("; ")}. Fix: npm run test:unit -- <file>. Rings: ${NAMES.join(", ")}.`);
+  console.error(`test: ${unknown.join("; ")}. Fix: npm run test:unit -- <file>. Suites: ${NAMES.join(", ")}.`);
   process.exit(2);
 }
 
@@ -43,7 +43,7 @@ console.log(`\n${lines.join("\n")}\n${"all".padEnd(16)} ${secondsSince(started)}
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed > 0 ? 1 : 0;
 
-/** Runs every job: the next one that may run starts as soon as there is a core for it. Of serial rings, one runs at a time. */
+/** Runs every job: the next one that may run starts as soon as there is a core for it. Of serial suites, one runs at a time. */
 async function sideBySide(all: readonly Job[]): Promise<Map<Job, Tally>> {
   const waiting = [...all];
   const running = new Map<Job, Promise<void>>();
@@ -67,7 +67,7 @@ async function sideBySide(all: readonly Job[]): Promise<Map<Job, Tally>> {
 }
 
 function isSerial({ name }: Job): boolean {
-  return ringOf(name).serial === true;
+  return suiteOf(name).serial === true;
 }
 
 function labelOf({ name, parts }: Job): string {

@@ -42,13 +42,13 @@ export function addPlan(program: Command, signal: AbortSignal): void {
 }
 
 /** The plan as aligned lines, for people. */
-export function describePlan({ modelId, image, host, cache, health, startUp }: Plan): string {
+export function describePlan({ modelId, image, host, cache, readiness, startUp }: Plan): string {
   const size = `${formatBytes(startUp.modelBytes)}${startUp.modelBytesSource === "manifest" ? "" : ", estimated"}`;
   const rows: [string, string][] = [
     ["model", `${modelId} (${size})`],
-    ["device", health.device],
+    ["device", readiness.device],
     ["image", `${image.name}, from ${image.buildArgs.BASE_IMAGE}`],
-    ["container", `${host.containerName} at ${health.url}`],
+    ["container", `${host.containerName} at ${readiness.url}`],
     [
       "volume",
       `${cache.volumeName}${startUp.bytesToFetch > 0 ? `, to fetch ${formatBytes(startUp.bytesToFetch)}` : ""}`,
@@ -59,7 +59,7 @@ export function describePlan({ modelId, image, host, cache, health, startUp }: P
     ],
     ["cached", formatSeconds(startUp.cachedSeconds)],
     ["baked", formatSeconds(startUp.bakedSeconds)],
-    ["given up", `after ${formatSeconds(health.budgetSeconds)}`],
+    ["given up", `after ${formatSeconds(readiness.readyTimeoutSeconds)}`],
     ["cost", "none: this machine"],
   ];
   return rows.map(([name, value]) => `${name.padEnd(12)} ${value}`).join("\n");

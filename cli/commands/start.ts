@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 import { type CommonOptions, type Context, openContext, print } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
+import { checkedSettings } from "../stack/config.ts";
+import { awsPlanOf } from "../stack/model.ts";
 import { requireAws } from "./aws-only.ts";
 
 interface StartOptions extends CommonOptions {
@@ -36,6 +38,8 @@ export function addStart(program: Command, signal: AbortSignal): void {
 }
 
 async function start(context: Context, { wait, timeout }: StartOptions): Promise<Started> {
+  const settings = checkedSettings(context.files.config());
+  if (settings.target !== "aws") throw new CliError(`The stack ${context.files.name} is not one of AWS.`, EXIT.usage);
   const [{ openStack, requireHost }, { startHost, waitForService }] = await Promise.all([
     import("../targets/aws/stack/stack.ts"),
     import("../targets/aws/operations/start-stop.ts"),
@@ -46,11 +50,11 @@ async function start(context: Context, { wait, timeout }: StartOptions): Promise
   // What a running host has reported still counts.
   const since = host.state === "running" ? 0 : Date.now();
   await startHost(context, stack, host);
-  const record = wait
-    ? await waitForService(context, stack, { instance: host.id, since, timeoutSeconds: timeout })
-    : null;
+  const { readiness } = await awsPlanOf(context.paths, settings, stack.name);
+  const plan = { ...readiness, readyTimeoutSeconds: timeout };
+  const state = wait ? await waitForService(context, stack, plan, { instance: host.id, since }) : null;
   const seconds = (performance.now() - begun) / 1000;
-  return { host: host.id, ready: record !== null, model: record?.ready?.model ?? null, seconds };
+  return { host: host.id, ready: state !== null, model: state?.model ?? null, seconds };
 }
 
 function describe({ host, ready, model, seconds }: Started): string {

@@ -1,9 +1,11 @@
 import type { Command } from "commander";
+import type { ReadyState } from "../../infra/readiness/probe-result.ts";
+import { describeState } from "../../infra/readiness/progress.ts";
 import { formatBytes } from "../../infra/units.ts";
 import { type CommonOptions, type Context, openContext, print } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 import { askImageGen } from "../service/image-gen.ts";
-import { type Readyz, readReadyz, renderReadyz } from "../service/readyz.ts";
+import { readReadyz } from "../service/readyz.ts";
 import { isAws } from "../targets/aws/stack/target.ts";
 import { locate } from "../targets/locate.ts";
 
@@ -12,7 +14,7 @@ interface StatusResult {
   readonly mode: "docker" | "process" | null;
   readonly running: boolean;
   readonly url: string | null;
-  readonly ready: Readyz | null;
+  readonly ready: ReadyState | null;
   readonly cacheBytes: number | null;
 }
 
@@ -62,7 +64,7 @@ export function describeStatus({ stack, mode, running, url, ready, cacheBytes }:
   const rows: [string, string | null | undefined][] = [
     ["stack", `${stack} (${mode === "docker" ? "Docker" : "a process of this machine"})`],
     ["url", url],
-    ["state", ready ? renderReadyz(ready).text : "runs, but does not answer"],
+    ["state", ready ? describeState(ready).text : "runs, but does not answer"],
     ["model", ready?.model && `${ready.model}${ready.revision ? ` at ${ready.revision.slice(0, 12)}` : ""}`],
     ["device", ready?.device],
     ["source", ready?.source],

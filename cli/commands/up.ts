@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import type { LocalSettings } from "../../infra/config/settings.ts";
 import { readMachine } from "../../infra/io/local-gpu.ts";
+import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import { type CommonOptions, type Context, openContext, print } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 import { makePicture, type Picture } from "../service/images.ts";
-import type { Readyz } from "../service/readyz.ts";
 import { type ConfigMap, parseConfigFlags, qualify, readText, settingsOf, urlOf } from "../stack/config.ts";
 import { chooseModel, planOf, withModel } from "../stack/model.ts";
 import { isAws } from "../targets/aws/stack/target.ts";
@@ -106,7 +106,7 @@ async function up(context: Context, options: UpOptions): Promise<UpResult> {
   };
 }
 
-async function inDocker(context: Context, settings: LocalSettings, root: string | undefined): Promise<Readyz> {
+async function inDocker(context: Context, settings: LocalSettings, root: string | undefined): Promise<ReadyState> {
   const running = readRecord(context.paths.processFile);
   if (running) {
     context.progress.line(`Stopping the service that runs as a process (pid ${running.pid}) …`);
@@ -115,7 +115,7 @@ async function inDocker(context: Context, settings: LocalSettings, root: string 
   return upInDocker(context, settings, root);
 }
 
-async function asProcess(context: Context, settings: LocalSettings): Promise<Readyz> {
+async function asProcess(context: Context, settings: LocalSettings): Promise<ReadyState> {
   const { paths, files, progress, signal } = context;
   const container = await findContainer(settings.containerName);
   if (container?.running && container.ports.includes(settings.port)) {
@@ -125,14 +125,14 @@ async function asProcess(context: Context, settings: LocalSettings): Promise<Rea
       EXIT.machine,
     );
   }
-  const { health } = await planOf(paths, settings);
-  const wanted = { ...settings, timeoutSeconds: health.budgetSeconds };
+  const { readiness } = await planOf(paths, settings);
+  const wanted = { ...settings, readiness };
   const { ready, record, fresh } = await startService(paths, files.name, wanted, progress, signal);
   if (!fresh) progress.line(`Already running at ${record.url} (pid ${record.pid}).`);
   return ready;
 }
 
-async function firstPicture(context: Context, url: string, prompt: string, ready: Readyz): Promise<Picture> {
+async function firstPicture(context: Context, url: string, prompt: string, ready: ReadyState): Promise<Picture> {
   context.progress.live(`making a picture of ${prompt}`);
   // A full-size picture takes a CPU the better part of an hour; a small one proves as much.
   const small = ready.device === "cpu" && !ready.model?.endsWith("/demo") ? { size: "512x512", steps: 8 } : {};

@@ -6,12 +6,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { readMachine } from "../../infra/io/local-gpu.ts";
+import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import type { CacheStatus } from "../commands/cache/status.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 import { isPortFree, portOwner } from "../core/ports.ts";
 import { askImageGen } from "../service/image-gen.ts";
-import { type Readyz, readReadyz } from "../service/readyz.ts";
+import { readReadyz } from "../service/readyz.ts";
 import { settingsOf } from "../stack/config.ts";
 import { type Engine, engineAddress, findEngine, freeBytes, hasImage } from "../targets/docker/docker.ts";
 import { locate, type Place } from "../targets/locate.ts";
@@ -36,7 +37,7 @@ export interface Facts {
   readonly python: string | undefined;
   readonly service: {
     readonly mode: Place["mode"];
-    readonly ready: Readyz | null;
+    readonly ready: ReadyState | null;
     readonly cache: CacheStatus | null;
     /** What `image-gen doctor` found where the cache is; null when it could not be asked. */
     readonly inside?: readonly Finding[] | null;

@@ -1,6 +1,8 @@
 import { parseSettings } from "../../infra/config/parse.ts";
+import { type ConfigOrigins, wordForImagegen } from "../../infra/config/problem.ts";
 import { TOKEN_KEY } from "../../infra/config/schema.ts";
-import { type LocalSettings, PROJECT, type Settings } from "../../infra/config/settings.ts";
+import type { LocalSettings, Settings } from "../../infra/config/settings.ts";
+import { DEFAULT_STACK, PROJECT } from "../../infra/contract.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 
 /** Keys whose values are never written in the clear. */
@@ -88,11 +90,13 @@ export function isSecret(value: ConfigValue | undefined): value is { secure: str
   return typeof value === "object" && value !== null && "secure" in value;
 }
 
+const UNKNOWN_ORIGINS: ConfigOrigins = { stack: DEFAULT_STACK, originOf: () => "kept" };
+
 /**
  * The checked settings of a stack's config, as the program will read them. Throws one CliError with every problem.
  * Secrets and namespaces that the program does not read are left out.
  */
-export function checkedSettings(config: ConfigMap): Settings {
+export function checkedSettings(config: ConfigMap, origins: ConfigOrigins = UNKNOWN_ORIGINS): Settings {
   const raw: Record<string, string> = {};
   for (const [key, value] of Object.entries(config)) {
     if (key.startsWith(`${PROJECT}:`) && typeof value !== "object") raw[key.slice(PROJECT.length + 1)] = String(value);
@@ -100,7 +104,7 @@ export function checkedSettings(config: ConfigMap): Settings {
   const region = config["aws:region"];
   const parsed = parseSettings(raw, { region: typeof region === "string" ? region : undefined });
   if ("settings" in parsed) return parsed.settings;
-  throw new CliError(parsed.problems.map(inOurWords).join("\n"), EXIT.usage);
+  throw new CliError(parsed.problems.map((problem) => wordForImagegen(problem, origins)).join("\n"), EXIT.usage);
 }
 
 /** Like `checkedSettings`, of a stack on this machine; one of another target is an error. */
@@ -108,13 +112,6 @@ export function settingsOf(config: ConfigMap): LocalSettings {
   const settings = checkedSettings(config);
   if (settings.target === "local") return settings;
   throw new CliError(`This command works on stacks of this machine, not of ${settings.target}.`, EXIT.usage);
-}
-
-/** The mend of a config problem as a command of this program. */
-function inOurWords(problem: string): string {
-  return problem
-    .replace(/Fix: pulumi config set (\S+) (.+)$/, "Fix: imagegen up --config $1=$2")
-    .replace(/Fix: pulumi config rm (\S+)$/, "Fix: take $1 out of the stack's config, or imagegen up --reset-config");
 }
 
 /** Where a client on this machine reaches the service. */

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parse, parseDocument, stringify } from "yaml";
-import { PROJECT } from "../../infra/config/settings.ts";
+import { PROJECT } from "../../infra/contract.ts";
 import { CliError, EXIT, oneLine } from "../core/exit.ts";
 import type { Paths } from "../core/paths.ts";
 import { type ConfigMap, composeStack, isSecret, type KeptConfig, type StackFile } from "./config.ts";

@@ -20,8 +20,7 @@ export async function restartService(context: Context): Promise<boolean> {
   }
   if (place?.mode !== "process") return false;
   await stopProcess(paths.processFile, place.record);
-  const { health } = await planOf(paths, place.settings);
-  const settings = { ...place.settings, timeoutSeconds: health.budgetSeconds };
-  await startService(paths, files.name, settings, progress, signal);
+  const { readiness } = await planOf(paths, place.settings);
+  await startService(paths, files.name, { ...place.settings, readiness }, progress, signal);
   return true;
 }

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from image_gen.model_cache import ModelStore, StoreSettings
+from image_gen.model_cache import CacheSettings, ModelCache
 from image_gen_demo.hub import DemoHub
 
 SOURCES = Path(__file__).resolve().parents[1] / "src"
@@ -29,7 +29,7 @@ for folder in sys.argv[1:]:
 """
 
 MakeRepo = Callable[..., Path]
-MakeStore = Callable[..., ModelStore]
+MakeCache = Callable[..., ModelCache]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -105,12 +105,12 @@ def make_repo(tmp_path: Path) -> MakeRepo:
 
 
 @pytest.fixture
-def make_store(tmp_path: Path, hub: DemoHub) -> MakeStore:
+def make_cache(tmp_path: Path, hub: DemoHub) -> MakeCache:
     """A store with a cache of its own that asks the hub; with short times, as the hub is near."""
 
-    def make(home: Path | None = None, **changes: object) -> ModelStore:
+    def make(home: Path | None = None, **changes: object) -> ModelCache:
         place = home or tmp_path / "data" / "huggingface"
-        settings = StoreSettings(
+        settings = CacheSettings(
             hf_home=place,
             hub_cache=place / "hub",
             baked_dir=tmp_path / "baked",
@@ -118,23 +118,23 @@ def make_store(tmp_path: Path, hub: DemoHub) -> MakeStore:
             connect_timeout=0.5,
             read_timeout=0.5,
         )
-        return ModelStore(replace(settings, **changes))  # type: ignore[arg-type] # names are the caller's
+        return ModelCache(replace(settings, **changes))  # type: ignore[arg-type] # names are the caller's
 
     return make
 
 
 @pytest.fixture
-def filled(make_repo: MakeRepo, make_store: MakeStore) -> ModelStore:
+def filled(make_repo: MakeRepo, make_cache: MakeCache) -> ModelCache:
     """A store with one model."""
     make_repo()
-    store = make_store()
+    store = make_cache()
     store.ensure("test/model")
     return store
 
 
 @pytest.fixture
 def command_env(tmp_path: Path, hub: DemoHub) -> dict[str, str]:
-    """The environment for `python -m image_gen …` against the hub, on the cache that `make_store` uses."""
+    """The environment for `python -m image_gen …` against the hub, on the cache that `make_cache` uses."""
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(SOURCES),

@@ -1,8 +1,8 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
+import { METRICS_NAMESPACE } from "../contract.ts";
 import type { AwsHostPlan } from "../plan/aws/host.ts";
 import { partitionOf } from "../plan/aws/network.ts";
-import { METRICS } from "./host/host-policy.ts";
 
 export interface AlarmsArgs {
   readonly plan: AwsHostPlan;
@@ -112,7 +112,7 @@ export function makeAlarms(name: string, { plan, subject, parent }: AlarmsArgs):
       `${name}-${alarm.name}`,
       {
         alarmDescription: alarm.description,
-        namespace: alarm.from === "ec2" ? "AWS/EC2" : METRICS,
+        namespace: alarm.from === "ec2" ? "AWS/EC2" : METRICS_NAMESPACE,
         metricName: alarm.metric,
         dimensions: alarm.from === "ec2" ? { ...subject } : { Stack: plan.stack },
         statistic: "Maximum",

@@ -1,7 +1,7 @@
 /** What the program finds out from the account, and what it tells the provider. Where config knows, nobody is asked. */
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { PROJECT } from "../config/settings.ts";
+import { stackTags } from "../contract.ts";
 import type { AwsHostPlan } from "../plan/aws/host.ts";
 import type { AwsPlan } from "../plan/aws/plan.ts";
 import { explainRefusal } from "./host/launch-errors.ts";
@@ -20,7 +20,7 @@ export function providerOf(name: string, { region, stack }: AwsPlan): aws.Provid
   const profile = profileOf();
   return new aws.Provider(`${name}-aws`, {
     region: region as aws.Region,
-    defaultTags: { tags: { "imagegen:project": PROJECT, "imagegen:stack": stack } },
+    defaultTags: { tags: stackTags(stack) },
     // The provider repeats even "no capacity", 25 times by itself, which is most of an hour without a word.
     maxRetries: 5,
     ...(profile === undefined ? {} : { profile }),

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { READY_PATH } from "../contract.ts";
 import { onceReady, type ServiceOutputs } from "../outputs.ts";
 import type { AwsPlan } from "../plan/aws/plan.ts";
 
@@ -32,10 +33,10 @@ export interface AwsMade {
 
 export function awsOutputs(plan: AwsPlan, { image, cache, host, access, ready }: AwsMade): AwsOutputs {
   const whenReady = onceReady(ready);
-  const url = access?.url ?? pulumi.output(plan.health.url);
+  const url = access?.url ?? pulumi.output(plan.readiness.url);
   return {
     url: whenReady(url),
-    readyUrl: whenReady(pulumi.interpolate`${url}/readyz`),
+    readyUrl: whenReady(pulumi.interpolate`${url}${READY_PATH}`),
     target: whenReady(plan.target),
     modelId: whenReady(plan.modelId),
     modelCache: whenReady(plan.modelCache),
@@ -43,7 +44,7 @@ export function awsOutputs(plan: AwsPlan, { image, cache, host, access, ready }:
     imageId: whenReady(image.imageReference),
     containerName: whenReady(plan.deployment.container),
     volumeName: whenReady(cache.volumeId),
-    device: whenReady(plan.health.device),
+    device: whenReady(plan.readiness.device),
     modelSource: whenReady(plan.modelCache),
     region: whenReady(plan.region),
     availabilityZone: whenReady(cache.availabilityZone),

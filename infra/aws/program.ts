@@ -1,11 +1,12 @@
 /** The program on AWS. In: settings. Out: outputs, once the host is ready. One call a stage. */
 
 import type { AwsSettings } from "../config/aws/settings.ts";
+import { wordForPulumi } from "../config/problem.ts";
 import { UserError } from "../errors.ts";
 import { showBuildHistory } from "../io/build-history.ts";
 import { readManifest } from "../io/manifests.ts";
-import { realHostWorld } from "../io/ssm-probe.ts";
-import { makeAwsPlan, unfitInstanceTypes } from "../plan/aws/plan.ts";
+import { ssmDeps } from "../io/ssm-probe.ts";
+import { instanceTypeProblems, makeAwsPlan } from "../plan/aws/plan.ts";
 import type { Context } from "../program-context.ts";
 import { hostGate } from "../readiness/host-gate.ts";
 import { AwsHost } from "./host/aws-host.ts";
@@ -19,8 +20,8 @@ import { SnapshotSchedule } from "./volume/snapshot-schedule.ts";
 
 export function aws(settings: AwsSettings, { name, stack, preview, hfToken, report }: Context): AwsOutputs {
   const plan = makeAwsPlan(settings, readManifest(settings.modelId), stack);
-  const unfit = unfitInstanceTypes(plan);
-  if (unfit.length > 0) throw new UserError(unfit);
+  const problems = instanceTypeProblems(plan);
+  if (problems.length > 0) throw new UserError(problems.map(wordForPulumi));
   const opts = { provider: providerOf(name, plan) };
 
   const onError = showBuildHistory(plan.image);
@@ -44,8 +45,8 @@ export function aws(settings: AwsSettings, { name, stack, preview, hfToken, repo
     },
     opts,
   );
-  const world = realHostWorld({ region: plan.region, profile: profileOf() }, report);
-  const ready = hostGate({ plan: plan.health, host, preview, world });
+  const deps = ssmDeps({ region: plan.region, profile: profileOf() }, report);
+  const ready = hostGate({ plan: plan.readiness, host, preview, deps });
 
   return awsOutputs(plan, { image, cache, host, access, ready });
 }

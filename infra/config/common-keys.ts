@@ -1,3 +1,4 @@
+import { DEFAULT_MODEL_ID, SERVICE_PORT } from "../contract.ts";
 import type { Key, KeysOf } from "./key.ts";
 import { httpUrl, integer, matching, oneOf, optional } from "./parsers.ts";
 import type { CommonSettings } from "./settings.ts";
@@ -15,10 +16,10 @@ const vaeId = matching(
 /** Keys that every target reads. */
 export const COMMON_KEYS: KeysOf<Omit<CommonSettings, "hasToken">> = {
   modelId: {
-    default: "stabilityai/stable-diffusion-xl-base-1.0",
+    default: DEFAULT_MODEL_ID,
     type: "string",
     parse: modelId,
-    example: "stabilityai/stable-diffusion-xl-base-1.0",
+    example: DEFAULT_MODEL_ID,
   },
   modelRevision: {
     default: "",
@@ -33,7 +34,7 @@ export const COMMON_KEYS: KeysOf<Omit<CommonSettings, "hasToken">> = {
     example: "madebyollin/sdxl-vae-fp16-fix",
   },
   modelCache: { default: "volume", type: "string", parse: oneOf("volume", "baked"), example: "volume" },
-  port: { default: "8000", type: "integer", parse: integer(1, 65_535), example: "8000" },
+  port: { default: String(SERVICE_PORT), type: "integer", parse: integer(1, 65_535), example: String(SERVICE_PORT) },
   baseImage: {
     default: "python:3.12.12-slim-bookworm",
     type: "string",

@@ -1,3 +1,4 @@
+import { CONTAINER_NAME, SERVICE_NAME, VOLUME_NAME } from "../contract.ts";
 import type { KeysOf } from "./key.ts";
 import { integer, ipAddress, matching, oneOf, optional } from "./parsers.ts";
 import type { CommonSettings, LocalSettings } from "./settings.ts";
@@ -11,22 +12,22 @@ export const LOCAL_KEYS: KeysOf<Omit<LocalSettings, keyof CommonSettings | "targ
   bindAddress: { default: "127.0.0.1", type: "string", parse: ipAddress, example: "127.0.0.1" },
   gpu: { default: "auto", type: "string", parse: oneOf("auto", "all", "none"), example: "auto" },
   containerName: {
-    default: "image-game-image-gen",
+    default: CONTAINER_NAME,
     type: "string",
     parse: dockerName,
-    example: "image-game-image-gen",
+    example: CONTAINER_NAME,
   },
   volumeName: {
-    default: "Picture-Perfect-Challenge_image_data",
+    default: VOLUME_NAME,
     type: "string",
     parse: dockerName,
-    example: "Picture-Perfect-Challenge_image_data",
+    example: VOLUME_NAME,
   },
   imageName: {
-    default: "image-gen",
+    default: SERVICE_NAME,
     type: "string",
     parse: matching(imageName, "an image name"),
-    example: "image-gen",
+    example: SERVICE_NAME,
   },
   cacheOnDestroy: { default: "retain", type: "string", parse: oneOf("retain", "delete"), example: "retain" },
   memoryMb: { default: "0", type: "integer", parse: optional("0", integer(512, 4_194_304)), example: "16384" },

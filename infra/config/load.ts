@@ -1,8 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
+import { PROJECT } from "../contract.ts";
 import { UserError } from "../errors.ts";
 import { parseSettings } from "./parse.ts";
+import { type Problem, qualifyKey, wordForPulumi } from "./problem.ts";
 import { TOKEN_KEY } from "./schema.ts";
-import { PROJECT, type Settings } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 
 /** What a stack asks for; the token, when there is one, stays a Pulumi secret. */
 export interface LoadedConfig {
@@ -11,7 +13,12 @@ export interface LoadedConfig {
 }
 
 // Pulumi's own `secret: true` in the project file can't have a default, and so would make the key mandatory.
-const plainToken = `${PROJECT}:${TOKEN_KEY}: expected a secret, got plain text. Fix: pulumi config set --secret ${TOKEN_KEY}`;
+const PLAIN_TOKEN: Problem = {
+  path: qualifyKey(TOKEN_KEY),
+  expected: "a secret",
+  got: "plain text",
+  fix: { text: `pulumi config set --secret ${TOKEN_KEY}` },
+};
 
 /** Reads the stack's config: the only place that does. Throws one `UserError` with every problem. */
 export function loadConfig(): LoadedConfig {
@@ -23,8 +30,8 @@ export function loadConfig(): LoadedConfig {
   const token = (raw[TOKEN_KEY] ?? "").trim();
   const parsed = parseSettings(raw, { region: pulumi.runtime.allConfig()["aws:region"] });
   const problems = "problems" in parsed ? [...parsed.problems] : [];
-  if (token !== "" && !isSecret(`${prefix}${TOKEN_KEY}`)) problems.push(plainToken);
-  if ("problems" in parsed || problems.length > 0) throw new UserError(problems);
+  if (token !== "" && !isSecret(`${prefix}${TOKEN_KEY}`)) problems.push(PLAIN_TOKEN);
+  if ("problems" in parsed || problems.length > 0) throw new UserError(problems.map(wordForPulumi));
   const { settings } = parsed;
   const hfToken = settings.hasToken ? pulumi.secret(token) : undefined;
   return { settings, hfToken };

@@ -2,11 +2,12 @@ import { REGION } from "./aws/parsers.ts";
 import { awsProblems } from "./aws/rules.ts";
 import type { Key } from "./key.ts";
 import { nearest } from "./nearest.ts";
+import { type Problem, qualifyKey } from "./problem.ts";
 import { ALL_KEYS, KEYS, TARGET_KEYS, TOKEN_KEY } from "./schema.ts";
-import { PROJECT, type Settings } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 
-/** Checked settings, or one line for each problem: never both. */
-export type ParsedSettings = { readonly settings: Settings } | { readonly problems: readonly string[] };
+/** Checked settings, or all problems: never both. */
+export type ParsedSettings = { readonly settings: Settings } | { readonly problems: readonly Problem[] };
 
 /** Config of other namespaces that this program reads. */
 export interface OtherConfig {
@@ -45,27 +46,33 @@ export function parseSettings(raw: Readonly<Record<string, string>>, other: Othe
   return together.length > 0 ? { problems: together } : { settings };
 }
 
-function wrongValue(key: string, spec: Key<unknown>, expected: string, text: string): string {
-  const got = spec.secret ? "another (not shown)" : JSON.stringify(text);
-  return `${PROJECT}:${key}: expected ${expected}, got ${got}. Fix: pulumi config set ${key} ${spec.example}`;
+function wrongValue(key: string, spec: Key<unknown>, expected: string, text: string): Problem {
+  const path = qualifyKey(key);
+  if (spec.secret) {
+    return { path, expected, got: "another (not shown)", fix: { text: `pulumi config set --secret ${key}` } };
+  }
+  return { path, expected, got: JSON.stringify(text), fix: { set: key, value: spec.example } };
 }
 
-function wrongRegion(text: string): string {
-  const got = text === "" ? "nothing" : JSON.stringify(text);
-  return `aws:region: expected a region such as us-east-1, got ${got}. Fix: pulumi config set aws:region us-east-1`;
+function wrongRegion(text: string): Problem {
+  return {
+    path: "aws:region",
+    expected: "a region such as us-east-1",
+    got: text === "" ? "nothing" : JSON.stringify(text),
+    fix: { set: "aws:region", value: "us-east-1" },
+  };
 }
 
 /** A key that this target does not read: unknown, or another target's. Pulumi itself hands over every key's default. */
-function foreignKey(key: string, text: string, target: Settings["target"]): string | null {
+function foreignKey(key: string, text: string, target: Settings["target"]): Problem | null {
   const spec = ALL_KEYS[key];
-  if (!spec) return unknownKey(key, target);
-  if (text === spec.default) return null;
-  const got = JSON.stringify(text);
-  return `${PROJECT}:${key}: expected no such key with target ${target}, got ${got}. Fix: pulumi config rm ${key}`;
-}
-
-function unknownKey(key: string, target: Settings["target"]): string {
-  const known = nearest(key, Object.keys(ALL_KEYS));
-  const expected = known ? `${known}` : `one of ${Object.keys(TARGET_KEYS[target]).join(", ")}`;
-  return `${PROJECT}:${key}: expected ${expected}, got an unknown key. Fix: pulumi config rm ${key}`;
+  if (spec && text === spec.default) return null;
+  const near = nearest(key, Object.keys(ALL_KEYS));
+  const known = near ?? `one of ${Object.keys(TARGET_KEYS[target]).join(", ")}`;
+  return {
+    path: qualifyKey(key),
+    expected: spec ? `no such key with target ${target}` : known,
+    got: spec ? JSON.stringify(text) : "an unknown key",
+    fix: { unset: key },
+  };
 }

@@ -4,9 +4,6 @@
  */
 import type { AwsSettings } from "./aws/settings.ts";
 
-/** The project's name: the namespace of its config keys. */
-export const PROJECT = "Picture-Perfect-Challenge";
-
 export type ModelCache = "volume" | "baked";
 
 /** What a stack asks for. Plain data: the one secret, the Hugging Face token, travels beside it (see `load.ts`). */

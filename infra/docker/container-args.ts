@@ -1,5 +1,6 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { TOKEN_VARIABLE } from "../contract.ts";
 import type { HealthCheck, HostPlan } from "../plan/container.ts";
 import { dockerDuration } from "../units.ts";
 
@@ -48,7 +49,7 @@ export function containerArgs({ plan, imageId, volumeName, hfToken }: DockerHost
 
 function environment(plan: HostPlan, hfToken: pulumi.Input<string> | undefined): pulumi.Input<string>[] {
   const plain = Object.entries(plan.environment).map(([key, value]) => `${key}=${value}`);
-  return hfToken === undefined ? plain : [...plain, pulumi.secret(pulumi.interpolate`HF_TOKEN=${hfToken}`)];
+  return hfToken === undefined ? plain : [...plain, pulumi.secret(pulumi.interpolate`${TOKEN_VARIABLE}=${hfToken}`)];
 }
 
 function healthcheck(check: HealthCheck) {

@@ -13,8 +13,8 @@ export interface LocalMade {
 export function localOutputs(plan: Plan, { image, cache, host, ready }: LocalMade): ServiceOutputs<"local"> {
   const whenReady = onceReady(ready);
   return {
-    url: whenReady(plan.health.url),
-    readyUrl: whenReady(plan.health.readyUrl),
+    url: whenReady(plan.readiness.url),
+    readyUrl: whenReady(plan.readiness.readyUrl),
     target: whenReady(plan.target),
     modelId: whenReady(plan.modelId),
     modelCache: whenReady(plan.modelCache),
@@ -22,7 +22,7 @@ export function localOutputs(plan: Plan, { image, cache, host, ready }: LocalMad
     imageId: whenReady(image.imageId),
     containerName: whenReady(host.containerName),
     volumeName: whenReady(cache.volumeName),
-    device: whenReady(plan.health.device),
+    device: whenReady(plan.readiness.device),
     modelSource: whenReady(plan.modelCache),
   };
 }

@@ -3,7 +3,7 @@
 import type { LocalSettings } from "../config/settings.ts";
 import { hashBuildContext } from "../io/build-context.ts";
 import { buildTokenFile, prepareBuildLog, showBuildLog } from "../io/build-files.ts";
-import { containerReport, realWorld } from "../io/docker-probe.ts";
+import { containerReport, systemDeps } from "../io/docker-probe.ts";
 import { readMachine } from "../io/local-gpu.ts";
 import { readManifest } from "../io/manifests.ts";
 import type { ServiceOutputs } from "../outputs.ts";
@@ -28,11 +28,11 @@ export function local(settings: LocalSettings, { name, preview, hfToken, report 
   const cache = new ModelVolume(name, { plan: plan.cache });
   const host = new DockerHost(name, { plan: plan.host, imageId: image.imageId, volumeName: cache.volumeName, hfToken });
   const ready = readyGate({
-    plan: plan.health,
+    plan: plan.readiness,
     ...plan.host,
     containerId: host.containerId,
     preview,
-    world: realWorld(report),
+    deps: systemDeps(report),
     containerReport,
   });
 

@@ -1,31 +1,39 @@
 import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import type { World } from "../readiness/poller.ts";
-import type { Answer } from "../readiness/probe-result.ts";
+import type { ReadinessDeps } from "../readiness/poller.ts";
+import { type ProbeResult, parseReadyState } from "../readiness/probe-result.ts";
+import { lineReporter } from "../readiness/progress.ts";
 
-/** One answer may take this long, in milliseconds; a loading model leaves little time to answer. */
-const ANSWER_TIMEOUT = 10_000;
+/** A loading model leaves little time to respond. */
+const RESPONSE_TIMEOUT_MS = 10_000;
 
-/** The real clock and network. `report` gets a progress line at every poll. */
-export function realWorld(report: (line: string) => void): World {
+/** The real clock and network. `log` gets the progress as lines. */
+export function systemDeps(log: (line: string) => void): ReadinessDeps {
   return {
-    ask,
+    probe: probeService,
     now: () => performance.now() / 1000,
     sleep: async (seconds) => sleep(seconds * 1000),
-    report,
+    onProgress: lineReporter(log),
   };
 }
 
-/** Asks once; a body that is not JSON counts as an answer without one. */
-async function ask(url: string): Promise<Answer> {
+/** One request to `/readyz`; a body that is not JSON counts as a response without one. */
+export async function probeService(
+  readyUrl: string,
+  { timeoutMs = RESPONSE_TIMEOUT_MS, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
+): Promise<ProbeResult> {
+  const timeout = AbortSignal.timeout(timeoutMs);
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_TIMEOUT), redirect: "manual" });
-    const text = await response.text();
-    return { kind: "http", status: response.status, body: parseJson(text) };
+    const response = await fetch(readyUrl, {
+      signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
+      redirect: "manual",
+    });
+    return { kind: "response", status: response.status, state: parseReadyState(parseJson(await response.text())) };
   } catch (error) {
+    signal?.throwIfAborted();
     const { cause, message } = error as Error & { cause?: { code?: string; message?: string } };
-    return { kind: "none", reason: cause?.code ?? cause?.message ?? message };
+    return { kind: "no-response", reason: cause?.code ?? cause?.message ?? message };
   }
 }
 
@@ -43,7 +51,7 @@ const STATE =
 
 /**
  * The container's state and last log lines, by the `docker` command: the provider's own `getLogs` ends the provider on
- * lines of some lengths. Empty when the command can't tell.
+ * lines of some lengths. Empty when the command fails.
  */
 export async function containerReport(containerName: string): Promise<readonly string[]> {
   try {

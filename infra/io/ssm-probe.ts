@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { GetParameterCommand, ParameterNotFound, SSMClient } from "@aws-sdk/client-ssm";
-import type { HostWorld } from "../readiness/host-gate.ts";
-import type { ParameterAnswer } from "../readiness/host-status-reader.ts";
+import type { HostDeps, ParameterResult } from "../readiness/host-status.ts";
+import { lineReporter } from "../readiness/progress.ts";
 
-/** Errors that asking again won't mend. */
-const REFUSALS =
+/** Errors that are not worth a retry. */
+const DENIALS =
   /^(?:AccessDenied|ExpiredToken|UnrecognizedClient|InvalidSignature|CredentialsProvider|InvalidClientTokenId)/;
 
-/** The real clock and AWS's parameter store. `report` gets a progress line at every poll. */
-export function realHostWorld(
+/** The real clock and AWS's parameter store. `log` gets the progress as lines. */
+export function ssmDeps(
   { region, profile }: { readonly region: string; readonly profile?: string | undefined },
-  report: (line: string) => void,
-): HostWorld {
+  log: (line: string) => void,
+): HostDeps {
   // Its endpoint is the SDK's to find: `AWS_ENDPOINT_URL_SSM` points it elsewhere.
   const client = new SSMClient({
     region,
@@ -24,11 +24,11 @@ export function realHostWorld(
     now: () => performance.now() / 1000,
     date: () => Date.now(),
     sleep: async (seconds) => sleep(seconds * 1000),
-    report,
+    onProgress: lineReporter(log),
   };
 }
 
-async function readParameter(client: SSMClient, name: string): Promise<ParameterAnswer> {
+async function readParameter(client: SSMClient, name: string): Promise<ParameterResult> {
   try {
     const { Parameter } = await client.send(new GetParameterCommand({ Name: name }));
     return Parameter?.Value === undefined
@@ -37,6 +37,6 @@ async function readParameter(client: SSMClient, name: string): Promise<Parameter
   } catch (error) {
     const { name: kind, message } = error as Error;
     if (error instanceof ParameterNotFound) return { kind: "none", reason: "the host has written nothing yet" };
-    return { kind: REFUSALS.test(kind) ? "refused" : "none", reason: `${name} can't be read: ${message || kind}` };
+    return { kind: DENIALS.test(kind) ? "denied" : "none", reason: `${name} can't be read: ${message || kind}` };
   }
 }

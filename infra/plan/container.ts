@@ -1,4 +1,13 @@
 import type { CommonSettings, LocalSettings } from "../config/settings.ts";
+import {
+  cacheEnvironment,
+  DRAIN_SECONDS,
+  DRAIN_VARIABLE,
+  HARDENING,
+  MODEL_VARIABLES,
+  SERVICE_PORT,
+  STOP_SECONDS,
+} from "../contract.ts";
 import type { CachePlan } from "./cache.ts";
 
 /** The container that runs the service: everything but its image, its volume's existence and its secrets. */
@@ -30,19 +39,11 @@ export interface HealthCheck {
   readonly startPeriodSeconds: number;
 }
 
-/** The port inside the container is part of the contract; the one on this machine is config. */
-export const SERVICE_PORT = 8000;
-export const READY_PATH = "/readyz";
-
-/** What a picture in the making has to be finished in, and what Docker adds before it kills. */
-const DRAIN_SECONDS = 50;
-export const STOP_SECONDS = 60;
-
 export function planHost(settings: LocalSettings, cache: CachePlan, gpus: "all" | null): HostPlan {
   return {
     containerName: settings.containerName,
     port: { bindAddress: settings.bindAddress, external: settings.port, internal: SERVICE_PORT },
-    environment: serviceEnvironment(settings, cache.environment),
+    environment: serviceEnvironment(settings),
     volume: { name: cache.volumeName, path: cache.mountPath },
     healthCheck: {
       test: ["CMD", "/opt/venv/bin/python", "-I", "-S", "/opt/image-gen/docker/healthcheck.py"],
@@ -52,10 +53,7 @@ export function planHost(settings: LocalSettings, cache: CachePlan, gpus: "all" 
       // 7 GB on the slowest line; the same for every model, so that no other setting replaces the container.
       startPeriodSeconds: 2400,
     },
-    user: "10001:10001",
-    tmpfs: { "/tmp": "size=1g,mode=1777" },
-    capabilitiesDropped: ["ALL"],
-    securityOptions: ["no-new-privileges:true"],
+    ...HARDENING,
     gpus,
     memoryMb: settings.memoryMb,
     stopSeconds: STOP_SECONDS,
@@ -63,17 +61,20 @@ export function planHost(settings: LocalSettings, cache: CachePlan, gpus: "all" 
   };
 }
 
-/** The environment that the service runs in, wherever it does; without its secrets. */
-export function serviceEnvironment(
-  { modelId, modelRevision, vaeId, hubEndpoint }: CommonSettings,
-  cacheEnvironment: Readonly<Record<string, string>>,
-): Record<string, string> {
+/** The variables that name the model and its hub; unset ones are absent. The build takes the same as arguments. */
+export function modelEnvironment(settings: ModelSettings): Record<string, string> {
+  const entries = MODEL_KEYS.map((key) => [MODEL_VARIABLES[key], settings[key]]);
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== null));
+}
+
+const MODEL_KEYS = ["modelId", "modelRevision", "vaeId", "hubEndpoint"] as const;
+export type ModelSettings = Pick<CommonSettings, (typeof MODEL_KEYS)[number]>;
+
+/** The environment that the service runs in, in a container on every target; without its secrets. */
+export function serviceEnvironment(settings: ModelSettings): Record<string, string> {
   return {
-    ...cacheEnvironment,
-    MODEL_ID: modelId,
-    ...(modelRevision === null ? {} : { MODEL_REVISION: modelRevision }),
-    ...(vaeId === null ? {} : { VAE_ID: vaeId }),
-    ...(hubEndpoint === null ? {} : { HF_ENDPOINT: hubEndpoint }),
-    IMAGE_GEN_DRAIN_TIMEOUT: String(DRAIN_SECONDS),
+    ...cacheEnvironment(),
+    ...modelEnvironment(settings),
+    [DRAIN_VARIABLE]: String(DRAIN_SECONDS),
   };
 }

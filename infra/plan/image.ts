@@ -1,4 +1,6 @@
 import type { CommonSettings, LocalSettings } from "../config/settings.ts";
+import { SERVICE_NAME } from "../contract.ts";
+import { modelEnvironment } from "./container.ts";
 
 /** How the image is built. Nothing here depends on the model, unless the model is baked in. */
 export interface ImagePlan {
@@ -26,21 +28,12 @@ export function planImage(settings: ImageSettings): ImagePlan {
   const baked = settings.modelCache === "baked";
   return {
     name: taggedName(settings),
-    context: "image-gen",
+    context: SERVICE_NAME,
     contextEntries: CONTEXT_ENTRIES,
-    buildArgs: { BASE_IMAGE: settings.baseImage, ...(baked ? modelArgs(settings) : {}) },
+    buildArgs: { BASE_IMAGE: settings.baseImage, ...(baked ? modelEnvironment(settings) : {}) },
     network: settings.buildNetwork === "host" ? "host" : null,
     secrets: baked && settings.hasToken ? ["hf_token"] : [],
     logFile: ".imagegen/logs/image-build.log",
-  };
-}
-
-function modelArgs({ modelId, modelRevision, vaeId, hubEndpoint }: ImageSettings): Record<string, string> {
-  return {
-    MODEL_ID: modelId,
-    ...(modelRevision === null ? {} : { MODEL_REVISION: modelRevision }),
-    ...(vaeId === null ? {} : { VAE_ID: vaeId }),
-    ...(hubEndpoint === null ? {} : { HF_ENDPOINT: hubEndpoint }),
   };
 }
 

@@ -1,3 +1,5 @@
+import { DEMO_MODEL } from "../contract.ts";
+
 /** A model's manifest, as `image-gen/models/<org>--<name>.json` states it: the one source of truth of its files. */
 export interface Manifest {
   readonly schema: 1;
@@ -32,6 +34,6 @@ export function modelSize(
   if (manifest) {
     return { bytes: manifest.files.reduce((sum, file) => sum + file.bytes, vae), source: "manifest" };
   }
-  if (modelId === "demo") return { bytes: DEMO_BYTES + vae, source: "demo" };
+  if (modelId === DEMO_MODEL) return { bytes: DEMO_BYTES + vae, source: "demo" };
   return { bytes: ASSUMED_BYTES + vae, source: "assumed" };
 }

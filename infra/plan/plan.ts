@@ -7,7 +7,7 @@ import { type CachePlan, planCache } from "./cache.ts";
 import { type HostPlan, planHost } from "./container.ts";
 import { type ImagePlan, planImage } from "./image.ts";
 import { type Manifest, modelSize } from "./manifest.ts";
-import { type HealthPlan, planHealth } from "./readiness.ts";
+import { planReadiness, type ReadinessPlan } from "./readiness.ts";
 import { planStartUp, type StartUpPlan } from "./startup.ts";
 
 /** What the plan must know of the machine that it is made for. */
@@ -24,7 +24,7 @@ export interface Plan {
   readonly image: ImagePlan;
   readonly cache: CachePlan;
   readonly host: HostPlan;
-  readonly health: HealthPlan;
+  readonly readiness: ReadinessPlan;
   readonly startUp: StartUpPlan;
 }
 
@@ -40,7 +40,7 @@ export function makePlan(settings: LocalSettings, manifest: Manifest | null, mac
     image: planImage(settings),
     cache,
     host: planHost(settings, cache, gpus),
-    health: planHealth(settings, manifest, size, gpus !== null),
+    readiness: planReadiness(settings, manifest, size, gpus !== null),
     startUp,
   };
 }

@@ -1,18 +1,16 @@
-/**
- * Stage 6, health. In: the health plan, and an address that something may answer on. Out: success only when the model
- * that was asked for is on its device and has made a picture, or one line that says why not. Never trusts a past success.
- */
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../errors.ts";
-import type { HealthPlan } from "../plan/readiness.ts";
-import type { Outcome } from "./outcome.ts";
-import { type World, waitUntilReady } from "./poller.ts";
+import type { ReadinessPlan } from "../plan/readiness.ts";
+import { warnOfDevice, withLog } from "./gate.ts";
+import { type ReadinessDeps, waitUntilReady } from "./poller.ts";
+import type { Failure } from "./probe-result.ts";
+import { describeFailure } from "./progress.ts";
 
 export interface CheckArgs {
-  readonly plan: HealthPlan;
+  readonly plan: ReadinessPlan;
   readonly containerName: string;
-  readonly world: World;
-  /** What the container said and how it fares, as lines; empty when that can't be found out. */
+  readonly deps: ReadinessDeps;
+  /** The container's state and the end of its log, as lines; empty when that can't be found out. */
   readonly containerReport: (containerName: string) => Promise<readonly string[]>;
 }
 
@@ -35,20 +33,17 @@ export function readyGate({ containerId, preview, ...check }: GateArgs): pulumi.
 
 /** Waits for a ready service; throws `UserError` with the reason when there will be none. */
 export async function checkReady(args: CheckArgs): Promise<void> {
-  const outcome = await waitUntilReady(args.plan, args.world);
+  const outcome = await waitUntilReady(args.plan, args.deps);
   if (!outcome.ready) throw new UserError(await explain(args, outcome));
-  const { device } = outcome.state;
-  if (device !== null && !device.startsWith(args.plan.device)) {
-    await pulumi.log.warn(`planned for ${args.plan.device}, but the service runs on ${device}`);
-  }
+  await warnOfDevice(args.plan, outcome);
 }
 
-/** One line, and what the container said when the service itself could not. */
-async function explain(args: CheckArgs, outcome: Outcome & { ready: false }): Promise<string> {
+/** One line, and the end of the container's log when the service itself does not answer. */
+async function explain(args: CheckArgs, outcome: Failure): Promise<string> {
   const { containerName, plan } = args;
-  const headline = `${containerName} is not ready at ${plan.url}: ${outcome.reason}`;
-  if (!outcome.silent) return `${headline}. Its log: docker logs ${containerName}`;
+  const headline = `${containerName} is not ready at ${plan.url}: ${describeFailure(outcome)}`;
+  if (outcome.code !== "NO_RESPONSE") return `${headline}. Its log: docker logs ${containerName}`;
   const report = await args.containerReport(containerName);
-  if (report.length === 0) return `${headline}. Fix: see what it says with docker logs ${containerName}`;
-  return [`${headline}. Its last words:`, ...report.map((line) => `  ${line}`)].join("\n");
+  if (report.length === 0) return `${headline}. Fix: see its log with docker logs ${containerName}`;
+  return withLog(headline, report);
 }

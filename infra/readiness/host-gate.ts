@@ -1,54 +1,36 @@
 import * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../errors.ts";
-import type { AwsHealthPlan } from "../plan/aws/readiness.ts";
-import { type Expected, HostWitness, type ParameterAnswer } from "./host-status-reader.ts";
-import { waitUntilReady } from "./poller.ts";
-
-/** The outside world, as far as a gate on AWS needs it. Times in seconds, the date in milliseconds. */
-export interface HostWorld {
-  readonly readParameter: (name: string) => Promise<ParameterAnswer>;
-  readonly now: () => number;
-  readonly date: () => number;
-  readonly sleep: (seconds: number) => Promise<void>;
-  readonly report: (line: string) => void;
-}
+import type { AwsReadinessPlan } from "../plan/aws/readiness.ts";
+import { warnOfDevice, withLog } from "./gate.ts";
+import { type ExpectedHost, type HostDeps, waitForHost } from "./host-status.ts";
+import { describeFailure } from "./progress.ts";
 
 export interface HostGateArgs {
-  readonly plan: AwsHealthPlan;
+  readonly plan: AwsReadinessPlan;
   readonly host: {
     readonly deploymentId: pulumi.Output<string>;
     readonly instanceId: pulumi.Output<string | null>;
   };
   /** In a preview there is nothing to ask. */
   readonly preview: boolean;
-  readonly world: HostWorld;
+  readonly deps: HostDeps;
 }
 
 /**
- * Runs on every update, changed or not, by reading the record that the host writes: so nothing has to come in.
+ * Runs on every update, changed or not, by reading the status that the host writes: no inbound access is needed.
  * Resolves when the host serves this deployment; else fails the update with one `UserError`.
  */
-export function hostGate({ plan, host, preview, world }: HostGateArgs): pulumi.Output<void> {
+export function hostGate({ plan, host, preview, deps }: HostGateArgs): pulumi.Output<void> {
   return pulumi.all([host.deploymentId, host.instanceId]).apply(async ([deployment, instance]) => {
-    if (!preview) await checkHost(plan, { deployment, instance }, world);
+    if (!preview) await checkHost(plan, { deployment, instance }, deps);
   });
 }
 
 /** Waits for a ready host; throws `UserError` with the reason, and the end of its log, when there will be none. */
-export async function checkHost(plan: AwsHealthPlan, expected: Expected, world: HostWorld): Promise<void> {
-  const witness = new HostWitness(expected, plan, world);
-  const outcome = await waitUntilReady(plan, {
-    ...world,
-    ask: async () => witness.hear(await world.readParameter(plan.parameter)),
-  });
+export async function checkHost(plan: AwsReadinessPlan, expected: ExpectedHost, deps: HostDeps): Promise<void> {
+  const { outcome, log } = await waitForHost(plan, expected, deps);
+  if (outcome.ready) return warnOfDevice(plan, outcome);
   const who = expected.instance ?? "the host";
-  if (!outcome.ready) {
-    const headline = `${who} is not ready: ${outcome.reason}. Fix: imagegen logs, imagegen doctor`;
-    const log = witness.log.map((line) => `  ${line}`);
-    throw new UserError(log.length === 0 ? headline : [`${headline}. Its last words:`, ...log].join("\n"));
-  }
-  const { device } = outcome.state;
-  if (device !== null && !device.startsWith(plan.device)) {
-    await pulumi.log.warn(`planned for ${plan.device}, but the service runs on ${device}`);
-  }
+  const headline = `${who} is not ready: ${describeFailure(outcome)}. Fix: imagegen logs, imagegen doctor`;
+  throw new UserError(withLog(headline, log));
 }

@@ -1,44 +1,117 @@
-import type { HealthPlan } from "../plan/readiness.ts";
+import type { ReadinessPlan } from "../plan/readiness.ts";
 import { formatSeconds } from "../units.ts";
-import { Watch } from "./deadlines.ts";
-import { failed, type Outcome, refused, silent } from "./outcome.ts";
-import type { Answer } from "./probe-result.ts";
-import { judge, type Pending } from "./probe-state.ts";
-import { describe, Talk } from "./progress-reporter.ts";
+import type { Outcome, Pending, ProbeResult, ReadyState, ServiceError } from "./probe-result.ts";
+import { describePending } from "./progress.ts";
 
-/** The outside world, as far as the wait needs it. Times in seconds. */
-export interface World {
-  readonly ask: (url: string) => Promise<Answer>;
+/** The outside world, as far as the wait needs it. Times in seconds. What one of them throws ends the wait. */
+export interface ReadinessDeps {
+  readonly probe: (url: string) => Promise<ProbeResult>;
   readonly now: () => number;
   readonly sleep: (seconds: number) => Promise<void>;
-  readonly report: (line: string) => void;
+  /** Called after every probe that did not end the wait; `elapsed` is in seconds since its start. */
+  readonly onProgress: (pending: Pending, elapsed: number) => void;
 }
 
+/** The code of an error of the host, and not of the service on it. */
+export const HOST_FAILED = "HOST_FAILED";
+
+/** Another service may be a container that is being stopped; it gets this long. */
+const UNEXPECTED_SERVICE_SECONDS = 10;
+
 /**
- * Asks until the service is ready or can't become so. Ends at once on an error that time won't mend, after
- * `patienceSeconds` on one that may pass, after `silenceSeconds` without an answer, and after `budgetSeconds` anyway.
+ * Probes until the service is ready or can't become so: at once on an error that is not retryable, after
+ * `retryableErrorTimeoutSeconds` on one that is, after `noResponseTimeoutSeconds` without a response, and after
+ * `readyTimeoutSeconds` anyway.
  */
-export async function waitUntilReady(plan: HealthPlan, world: World): Promise<Outcome> {
-  const started = world.now();
-  const watch = new Watch(plan);
-  const talk = new Talk(world.report);
+export async function waitUntilReady(plan: ReadinessPlan, deps: ReadinessDeps): Promise<Outcome> {
+  const started = deps.now();
+  const deadlines = new Deadlines(plan);
   for (;;) {
-    const verdict = judge(await world.ask(plan.readyUrl), plan);
-    if (verdict.kind === "ready") return { ready: true, state: verdict.state };
-    const elapsed = world.now() - started;
-    const end = watch.see(verdict, elapsed);
-    if (end) return end;
-    if (elapsed >= plan.budgetSeconds) return overdue(verdict, plan.budgetSeconds);
-    talk.about(verdict, elapsed);
-    await world.sleep(Math.min(plan.pollSeconds, plan.budgetSeconds - elapsed));
+    const result = classify(await deps.probe(plan.readyUrl), plan);
+    if (result.kind === "ready") return { ready: true, state: result.state };
+    const elapsed = deps.now() - started;
+    const outcome = deadlines.observe(result, elapsed);
+    if (outcome) return outcome;
+    deps.onProgress(result, elapsed);
+    await deps.sleep(Math.min(plan.pollSeconds, plan.readyTimeoutSeconds - elapsed));
   }
 }
 
-function overdue(verdict: Pending, budgetSeconds: number): Outcome {
-  if (verdict.kind === "silent") return silent(verdict.reason);
-  if (verdict.kind === "failing") return refused(verdict.error);
-  return failed(
-    `still ${describe(verdict)} after ${formatSeconds(budgetSeconds)}. ` +
-      `If that is progress, allow more time: pulumi config set readyTimeoutSeconds ${budgetSeconds * 2}`,
-  );
+export function classify(
+  probe: ProbeResult,
+  { models }: Pick<ReadinessPlan, "models">,
+): Pending | { readonly kind: "ready"; readonly state: ReadyState } {
+  if (probe.kind === "no-response") return probe;
+  const { status, state } = probe;
+  const unexpected = (reason: string) => ({ kind: "unexpected-service", reason }) as const;
+  if (!state) return unexpected(`another service answers there (HTTP ${status})`);
+  if (state.model && !models.includes(state.model)) {
+    return unexpected(`an image-gen with model ${state.model} answers there, not ${models[0]}`);
+  }
+  if (status === 200 && state.phase === "ready") return { kind: "ready", state };
+  return state.error ? { kind: "error", state, error: state.error } : { kind: "starting", state };
+}
+
+/** Remembers since when there has been no response, an error or another service, and ends the wait in time. */
+class Deadlines {
+  readonly #plan: ReadinessPlan;
+  #since: { kind: Pending["kind"]; at: number } = { kind: "starting", at: 0 };
+  #errorSince: number | null = null;
+  #bytesDone = 0;
+
+  constructor(plan: ReadinessPlan) {
+    this.#plan = plan;
+  }
+
+  /** The end of the wait, or null to go on. `now` is in seconds since the wait began. */
+  observe(pending: Pending, now: number): Outcome | null {
+    const { noResponseTimeoutSeconds, readyTimeoutSeconds } = this.#plan;
+    if (pending.kind !== this.#since.kind) this.#since = { kind: pending.kind, at: now };
+    if ("state" in pending) this.#progress(pending.state);
+    const lasting = now - this.#since.at;
+    const overdue = now >= readyTimeoutSeconds;
+    switch (pending.kind) {
+      case "error":
+        this.#errorSince ??= now;
+        return overdue || now - this.#errorSince >= this.#limit(pending.error) ? failed(pending.error) : null;
+      case "no-response":
+        return overdue || lasting >= noResponseTimeoutSeconds
+          ? failed({ code: "NO_RESPONSE", message: `no response (${pending.reason})` })
+          : null;
+      case "unexpected-service":
+        return overdue || lasting >= UNEXPECTED_SERVICE_SECONDS
+          ? failed({ code: "UNEXPECTED_SERVICE", message: pending.reason })
+          : null;
+      case "starting":
+        return overdue ? notReadyInTime(pending, readyTimeoutSeconds) : null;
+    }
+  }
+
+  #limit({ code, retryable }: ServiceError): number {
+    if (!retryable) return 0;
+    const { retryableErrorTimeoutSeconds, hostErrorTimeoutSeconds = retryableErrorTimeoutSeconds } = this.#plan;
+    return code === HOST_FAILED ? hostErrorTimeoutSeconds : retryableErrorTimeoutSeconds;
+  }
+
+  /** Only new bytes, or a phase past the download, end an error: a retry alone does not. */
+  #progress({ bytes_done: bytesDone, phase }: ReadyState): void {
+    if (bytesDone > this.#bytesDone || phase === "loading" || phase === "warming") this.#errorSince = null;
+    this.#bytesDone = Math.max(this.#bytesDone, bytesDone);
+  }
+}
+
+const failed = ({ code, message }: Omit<ServiceError, "retryable">): Outcome => ({
+  ready: false,
+  code,
+  message,
+  fix: null,
+});
+
+function notReadyInTime(pending: Pending, limit: number): Outcome {
+  return {
+    ready: false,
+    code: "NOT_READY_IN_TIME",
+    message: `still ${describePending(pending)} after ${formatSeconds(limit)}`,
+    fix: { set: "readyTimeoutSeconds", value: String(limit * 2) },
+  };
 }

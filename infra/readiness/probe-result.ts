@@ -1,18 +1,55 @@
-/** What came back from one request to `/readyz`. */
-export type Answer =
-  | { readonly kind: "none"; readonly reason: string }
-  | { readonly kind: "http"; readonly status: number; readonly body: unknown };
+/**
+ * Stage 6, readiness: the only wait for a ready service. In: the readiness plan, and a way to probe a service or a host.
+ * Out: success only when the model that was asked for is on its device and has made an image, or one reason with a code.
+ * Never trusts a past success. The program's gates and every command of `imagegen` wait by it.
+ */
 
-/** The parts of `/readyz` that the gate reads. */
+import type { Fix } from "../config/problem.ts";
+
+/** What came back from one request to `/readyz`. `state`: null when no image-gen service answered. */
+export type ProbeResult =
+  | { readonly kind: "no-response"; readonly reason: string }
+  | { readonly kind: "response"; readonly status: number; readonly state: ReadyState | null };
+
+/** What one probe means, as long as the service is not ready. */
+export type Pending =
+  | { readonly kind: "starting"; readonly state: ReadyState }
+  | { readonly kind: "error"; readonly state: ReadyState; readonly error: ServiceError }
+  | { readonly kind: "no-response"; readonly reason: string }
+  | { readonly kind: "unexpected-service"; readonly reason: string };
+
+/** How a wait ended. `code`: the service's own, or NO_RESPONSE, NOT_READY_IN_TIME or UNEXPECTED_SERVICE. */
+export type Outcome = Success | Failure;
+
+export interface Success {
+  readonly ready: true;
+  readonly state: ReadyState;
+}
+
+export interface Failure {
+  readonly ready: false;
+  readonly code: string;
+  readonly message: string;
+  readonly fix: Fix | null;
+}
+
+/** The body of `/readyz`, with its fields spelled as they are there. */
 export interface ReadyState {
+  /** `starting`, `fetching`, `verifying`, `loading`, `warming`, `ready`, `failed` or `stopping`; a host has more. */
   readonly phase: string;
-  readonly bytesDone: number;
-  readonly bytesTotal: number;
-  readonly etaSeconds: number | null;
+  readonly bytes_done: number;
+  readonly bytes_total: number;
+  readonly bytes_per_second: number | null;
+  readonly eta_seconds: number | null;
+  readonly file: string | null;
   readonly error: ServiceError | null;
-  readonly model: string;
-  readonly device: string | null;
+  readonly model: string | null;
+  readonly revision: string | null;
   readonly source: string | null;
+  readonly device: string | null;
+  /** Seconds of each phase so far. */
+  readonly phases: Readonly<Record<string, number>>;
+  readonly version: string | null;
 }
 
 export interface ServiceError {
@@ -21,32 +58,42 @@ export interface ServiceError {
   readonly retryable: boolean;
 }
 
-/** Reads the body of `/readyz`; null when it is not an image-gen service that answered. */
-export function readReadyState(body: unknown): ReadyState | null {
-  if (typeof body !== "object" || body === null) return null;
-  const fields = body as Record<string, unknown>;
-  if (typeof fields.phase !== "string" || !("error" in fields) || !("model" in fields)) return null;
+/** Reads the body of `/readyz`; null when it is not one. */
+export function parseReadyState(body: unknown): ReadyState | null {
+  if (!isRecord(body) || typeof body.phase !== "string" || !("error" in body) || !("model" in body)) return null;
   return {
-    phase: fields.phase,
-    bytesDone: numberOr(fields.bytes_done, 0),
-    bytesTotal: numberOr(fields.bytes_total, 0),
-    etaSeconds: typeof fields.eta_seconds === "number" ? fields.eta_seconds : null,
-    error: readError(fields.error),
-    model: textOr(fields.model) ?? "",
-    device: textOr(fields.device),
-    source: textOr(fields.source),
+    phase: body.phase,
+    bytes_done: numberIn(body.bytes_done) ?? 0,
+    bytes_total: numberIn(body.bytes_total) ?? 0,
+    bytes_per_second: numberIn(body.bytes_per_second),
+    eta_seconds: numberIn(body.eta_seconds),
+    file: textIn(body.file),
+    error: parseError(body.error),
+    model: textIn(body.model),
+    revision: textIn(body.revision),
+    source: textIn(body.source),
+    device: textIn(body.device),
+    phases: Object.fromEntries(
+      Object.entries(isRecord(body.phases) ? body.phases : {}).filter(
+        (entry): entry is [string, number] => typeof entry[1] === "number",
+      ),
+    ),
+    version: textIn(body.version),
   };
 }
 
-function readError(value: unknown): ServiceError | null {
-  if (typeof value !== "object" || value === null) return null;
-  const fields = value as Record<string, unknown>;
+function parseError(value: unknown): ServiceError | null {
+  if (!isRecord(value)) return null;
   return {
-    code: textOr(fields.code) ?? "UNKNOWN",
-    message: textOr(fields.message) ?? "the service gave no reason",
-    retryable: fields.retryable === true,
+    code: textIn(value.code) ?? "UNKNOWN",
+    message: textIn(value.message) ?? "the service gave no reason",
+    retryable: value.retryable === true,
   };
 }
 
-const numberOr = (value: unknown, other: number) => (typeof value === "number" ? value : other);
-const textOr = (value: unknown) => (typeof value === "string" ? value : null);
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+const numberIn = (value: unknown) => (typeof value === "number" ? value : null);
+const textIn = (value: unknown) => (typeof value === "string" ? value : null);

@@ -1,7 +1,8 @@
 import type { ResourceValidationPolicy } from "@pulumi/policy";
+import { stackTags } from "../../infra/contract.ts";
 
 /** What says whose a resource is, and what its costs are counted under. */
-export const TAGS = ["imagegen:project", "imagegen:stack"];
+export const TAGS = Object.keys(stackTags(""));
 
 /** Resources of AWS that can't have tags. A type that is not here must have them. */
 export const WITHOUT_TAGS: readonly string[] = [

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { PROJECT } from "../../infra/contract.ts";
 import { awsRule } from "./aws-rule.ts";
 
 const GROUP = "aws:ec2/securityGroup:SecurityGroup";
@@ -23,7 +24,7 @@ export const noOpenIngress = awsRule(
   "Nothing is open to the world, unless the stack's config has allowPublic.",
   [...GROUPS, RULE, INGRESS],
   ({ type, props }) => {
-    if (new pulumi.Config("Picture-Perfect-Challenge").getBoolean("allowPublic")) return [];
+    if (new pulumi.Config(PROJECT).getBoolean("allowPublic")) return [];
     const open = sources(type, props).filter(isOpen);
     return open.length > 0
       ? [

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# test.sh [--quick|--slow] [RING …]: tests of these rings, both parts unless one is asked for. The last line counts, and
+# test.sh [--quick|--slow] [SUITE …]: tests of these suites, both parts unless one is asked for. The last line counts, and
 # what was left out is named.
 set -euo pipefail
 # shellcheck source=scripts/ci/common.sh

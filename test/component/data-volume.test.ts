@@ -108,7 +108,7 @@ describe("the zone", () => {
     expect(() => checkedZone("us-east-1a", "us-east-1b", "vol-1")).toThrow(UserError);
     expect(() => checkedZone("us-east-1a", "us-east-1b", "vol-1")).toThrow(
       "Picture-Perfect-Challenge:availabilityZone: expected us-east-1a, where the volume vol-1 is, " +
-        "got us-east-1b. Fix: imagegen move-az us-east-1b, or go back to a subnet in us-east-1a",
+        "got us-east-1b. Fix: imagegen move-az us-east-1b, or use a subnet in us-east-1a again",
     );
   });
 });

@@ -3,28 +3,29 @@ import { expect, test } from "vitest";
 import { localOutputs } from "../../infra/docker/outputs.ts";
 import { UserError } from "../../infra/errors.ts";
 import { type CheckArgs, checkReady, readyGate } from "../../infra/readiness/docker-gate.ts";
-import type { Answer } from "../../infra/readiness/probe-result.ts";
+import { type ProbeResult, parseReadyState } from "../../infra/readiness/probe-result.ts";
 import { known } from "../support/outputs.ts";
 import { runProgram } from "../support/program.ts";
 import { planWith } from "../support/settings.ts";
 
 const plan = planWith();
 const model = plan.modelId;
-const readyAnswer: Answer = {
-  kind: "http",
-  status: 200,
-  body: { phase: "ready", error: null, model, device: "cpu", source: "volume" },
-};
+const response = (status: number, body: object): ProbeResult => ({
+  kind: "response",
+  status,
+  state: parseReadyState(body),
+});
+const readyAnswer = response(200, { phase: "ready", error: null, model, device: "cpu", source: "volume" });
 
 /** A service that always says `answer`; an hour passes with every wait. */
-function service(answer: Answer, changes: Partial<CheckArgs> = {}) {
+function service(answer: ProbeResult, changes: Partial<CheckArgs> = {}) {
   const calls = { asked: 0, reported: 0 };
   let now = 0;
   const check: CheckArgs = {
-    plan: plan.health,
+    plan: plan.readiness,
     containerName: "image-game-image-gen",
-    world: {
-      ask: async () => {
+    deps: {
+      probe: async () => {
         calls.asked++;
         return answer;
       },
@@ -32,7 +33,7 @@ function service(answer: Answer, changes: Partial<CheckArgs> = {}) {
       sleep: async () => {
         now += 3600;
       },
-      report: () => {},
+      onProgress: () => {},
     },
     containerReport: async () => {
       calls.reported++;
@@ -63,7 +64,7 @@ test("a preview asks nobody", async () => {
 
 test("a failed service fails the update with its own reason", async () => {
   const error = { code: "GATED_MODEL", message: "Accept the licence.", retryable: false };
-  const { check, calls } = service({ kind: "http", status: 503, body: { phase: "failed", model, error } });
+  const { check, calls } = service(response(503, { phase: "failed", model, error }));
   const failure = await checkReady(check).catch((reason: unknown) => reason);
   expect(failure).toBeInstanceOf(UserError);
   expect((failure as UserError).message).toBe(
@@ -74,16 +75,16 @@ test("a failed service fails the update with its own reason", async () => {
 });
 
 test("a silent container is quoted", async () => {
-  const { check } = service({ kind: "none", reason: "ECONNREFUSED" });
+  const { check } = service({ kind: "no-response", reason: "ECONNREFUSED" });
   await expect(checkReady(check)).rejects.toThrow(
-    "image-game-image-gen is not ready at http://127.0.0.1:8000: nothing answers (ECONNREFUSED). Its last words:\n" +
+    "image-game-image-gen is not ready at http://127.0.0.1:8000: no response (ECONNREFUSED) (NO_RESPONSE). The end of its log:\n" +
       "  container image-game-image-gen: exited, exit code 1\n  no libcuda.so here",
   );
 });
 
 test("without its words, the command that shows them is named", async () => {
-  const { check } = service({ kind: "none", reason: "ECONNREFUSED" }, { containerReport: async () => [] });
-  await expect(checkReady(check)).rejects.toThrow(/Fix: see what it says with docker logs image-game-image-gen$/);
+  const { check } = service({ kind: "no-response", reason: "ECONNREFUSED" }, { containerReport: async () => [] });
+  await expect(checkReady(check)).rejects.toThrow(/Fix: see its log with docker logs image-game-image-gen$/);
 });
 
 test("outputs have the names of the contract", async () => {

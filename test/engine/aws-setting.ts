@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe } from "vitest";
 import { TestProject } from "../support/engine.ts";
 import { AwsProviderFake } from "../support/fakes/aws-provider/index.ts";
@@ -42,7 +44,7 @@ export class AwsSetting {
   /** A stack whose file is there, as it is. */
   async existing(name: string): Promise<AwsStack> {
     const { directory, environment } = this.project;
-    const place = { directory, stacks: this.#program ? "." : "stacks" };
+    const place = { directory, stacks: existsSync(join(directory, "stacks")) ? "stacks" : "." };
     return AwsStack.init({ ...place, environment: { ...environment, ...this.double.environment } }, name);
   }
 

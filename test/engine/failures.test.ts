@@ -55,7 +55,7 @@ await engineTests("a failure", setting, () => {
     const stack = await setting.stack("dies", { modelId: "stub/dies", readyTimeoutSeconds: "8" });
     const run = await stack.up();
     expect(run.ok).toBe(false);
-    expect(run.text).toContain("nothing answers");
+    expect(run.text).toContain("NO_RESPONSE");
     expect(run.text).toContain(`container ${setting.container("dies")}: restarting, exit code 1`);
     expect(run.text).toContain("no libcuda.so here");
     expect(run.text).not.toMatch(noTrace);

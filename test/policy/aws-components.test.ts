@@ -1,6 +1,6 @@
 /** What the program itself makes on AWS keeps every rule, in each of its shapes. */
 import { expect, test } from "vitest";
-import { PROJECT } from "../../infra/config/settings.ts";
+import { PROJECT } from "../../infra/contract.ts";
 import { rules } from "../../policy/rules/all.ts";
 import { WITHOUT_TAGS } from "../../policy/rules/everything-tagged.ts";
 import { runStack } from "../support/aws-program.ts";

@@ -1,12 +1,13 @@
 import type { AwsSettings } from "../../infra/config/aws/settings.ts";
 import { parseSettings } from "../../infra/config/parse.ts";
+import { wordForPulumi } from "../../infra/config/problem.ts";
 import { type AwsPlan, makeAwsPlan } from "../../infra/plan/aws/plan.ts";
 import { manifest } from "./settings.ts";
 
 /** The settings of a stack on AWS with this config and nothing else. */
 export function awsSettings(raw: Readonly<Record<string, string>> = {}, region = "us-east-1"): AwsSettings {
   const parsed = parseSettings({ target: "aws", ...raw }, { region });
-  if ("problems" in parsed) throw new Error(parsed.problems.join("\n"));
+  if ("problems" in parsed) throw new Error(parsed.problems.map(wordForPulumi).join("\n"));
   if (parsed.settings.target !== "aws") throw new Error("another target");
   return parsed.settings;
 }
@@ -14,7 +15,7 @@ export function awsSettings(raw: Readonly<Record<string, string>> = {}, region =
 /** The problems of such a config. */
 export function awsProblemsOf(raw: Readonly<Record<string, string>>, region = "us-east-1"): readonly string[] {
   const parsed = parseSettings({ target: "aws", ...raw }, { region });
-  return "problems" in parsed ? parsed.problems : [];
+  return "problems" in parsed ? parsed.problems.map(wordForPulumi) : [];
 }
 
 export function awsPlanWith(raw: Readonly<Record<string, string>> = {}, region = "us-east-1"): AwsPlan {

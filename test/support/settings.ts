@@ -1,4 +1,5 @@
 import { parseSettings } from "../../infra/config/parse.ts";
+import { wordForPulumi } from "../../infra/config/problem.ts";
 import type { LocalSettings } from "../../infra/config/settings.ts";
 import type { Manifest } from "../../infra/plan/manifest.ts";
 import { makePlan, type Plan } from "../../infra/plan/plan.ts";
@@ -6,7 +7,7 @@ import { makePlan, type Plan } from "../../infra/plan/plan.ts";
 /** The settings of a stack without config, and with the differences named. */
 export function settingsWith(changes: Partial<LocalSettings> = {}): LocalSettings {
   const parsed = parseSettings({});
-  if ("problems" in parsed) throw new Error(parsed.problems.join("\n"));
+  if ("problems" in parsed) throw new Error(parsed.problems.map(wordForPulumi).join("\n"));
   if (parsed.settings.target !== "local") throw new Error("the default target is not local");
   return { ...parsed.settings, ...changes };
 }

@@ -14,10 +14,10 @@ interface GcOptions extends CommonOptions {
 /** What `image-gen gc --json` prints. */
 export interface GcResult extends Removal {
   readonly dry_run: boolean;
-  readonly kept: readonly { readonly id: string; readonly why: string }[];
+  readonly kept: readonly { readonly id: string; readonly reason: string }[];
   readonly bytes_free: number;
-  readonly bytes_wanted: number;
-  readonly enough: boolean;
+  readonly target_free_bytes: number;
+  readonly target_met: boolean;
 }
 
 const EXAMPLES = `
@@ -39,7 +39,7 @@ export function addGc(cache: Command, signal: AbortSignal): void {
       const context = openContext(options, signal);
       const result = await askImageGen<GcResult>(context, args, [EXIT.ok, EXIT.failed]);
       print(context, result, describeGc);
-      if (!result.enough) throw new CliError("", EXIT.failed);
+      if (!result.target_met) throw new CliError("", EXIT.failed);
     });
 }
 
@@ -54,12 +54,12 @@ export function gcArguments({ olderThan, keepFree, dryRun }: Omit<GcOptions, key
 
 /** What went and what stayed, a line each. */
 export function describeGc(result: GcResult): string {
-  const { removed, kept, dry_run, bytes, bytes_free, bytes_wanted, enough } = result;
+  const { removed, kept, dry_run, bytes, bytes_free, target_free_bytes, target_met } = result;
   const lines = removed.map(
     (model) => `${dry_run ? "would delete" : "deleted"} ${nameOf(model)} (${formatBytes(model.bytes)})`,
   );
-  lines.push(...kept.map(({ id, why }) => `kept ${id}: ${why}`));
+  lines.push(...kept.map(({ id, reason }) => `kept ${id}: ${reason}`));
   lines.push(`${dry_run ? "Would free" : "Freed"} ${formatBytes(bytes)}; ${formatBytes(bytes_free)} free.`);
-  if (!enough) lines.push(`That is less than ${formatBytes(bytes_wanted)}, and nothing else may go.`);
+  if (!target_met) lines.push(`That is less than ${formatBytes(target_free_bytes)}, and nothing else may go.`);
   return lines.join("\n");
 }

@@ -1,9 +1,11 @@
 import type { LocalSettings } from "../../../infra/config/settings.ts";
+import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
+import { describeState } from "../../../infra/readiness/progress.ts";
 import { formatBytes } from "../../../infra/units.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
 import { isPortFree, portOwner } from "../../core/ports.ts";
-import { type Readyz, readReadyz, renderReadyz, waitUntilReady } from "../../service/readyz.ts";
+import { readReadyz, waitForService } from "../../service/readyz.ts";
 import { LocalStack, newLog } from "../../stack/automation-stack.ts";
 import { urlOf } from "../../stack/config.ts";
 import { keepSecret } from "../../stack/hf-token.ts";
@@ -34,7 +36,11 @@ export async function findTools(context: Context, settings: LocalSettings): Prom
 }
 
 /** Brings the stack up by Pulumi, showing the service's own progress meanwhile; returns what it says when ready. */
-export async function upInDocker(context: Context, settings: LocalSettings, root: string | undefined): Promise<Readyz> {
+export async function upInDocker(
+  context: Context,
+  settings: LocalSettings,
+  root: string | undefined,
+): Promise<ReadyState> {
   const { paths, files, progress, signal } = context;
   await requirePort(context, settings);
   await requireRoom(context, settings);
@@ -54,19 +60,20 @@ export async function upInDocker(context: Context, settings: LocalSettings, root
     seen.stop();
     progress.settle();
   }
-  return waitUntilReady(url, { timeoutSeconds: CONFIRM_S, signal });
+  const { readiness } = await planOf(paths, settings);
+  return waitForService({ ...readiness, readyTimeoutSeconds: CONFIRM_S }, { stack: files.name, signal });
 }
 
 /** Looks at /readyz beside Pulumi's run: shows a start-up that is going on, remembers the service's own error. */
 function watchService(url: string, { progress, signal }: Context) {
-  let last: Readyz | null = null;
+  let last: ReadyState | null = null;
   let stopped = false;
   const working = () => last !== null && last.phase !== "ready" && last.phase !== "stopping";
   const look = async () => {
     last = await readReadyz(url, 2000, signal).catch(() => null);
     if (stopped) return;
     if (last && working()) {
-      const { text, fraction } = renderReadyz(last);
+      const { text, fraction } = describeState(last);
       progress.live(text, fraction);
     }
     timer = later();

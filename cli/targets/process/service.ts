@@ -2,11 +2,14 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ReadinessPlan } from "../../../infra/plan/readiness.ts";
+import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
+import { describeState } from "../../../infra/readiness/progress.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
 import type { Paths } from "../../core/paths.ts";
 import { isPortFree, portOwner } from "../../core/ports.ts";
 import type { Progress } from "../../core/progress.ts";
-import { type Readyz, readReadyz, renderReadyz, waitUntilReady } from "../../service/readyz.ts";
+import { readReadyz, waitForService } from "../../service/readyz.ts";
 import { urlOf } from "../../stack/config.ts";
 import { ensurePython, sourceHash } from "../../toolchain/python.ts";
 import { type ProcessSettings, serviceEnvironment } from "./environment.ts";
@@ -14,7 +17,7 @@ import { identityOf, isAlive, type ProcessRecord, readRecord, stopProcess, write
 
 export interface Started {
   readonly record: ProcessRecord;
-  readonly ready: Readyz;
+  readonly ready: ReadyState;
   /** False when a healthy process with the same settings was already there. */
   readonly fresh: boolean;
 }
@@ -26,7 +29,7 @@ export interface Started {
 export async function startService(
   paths: Paths,
   stack: string,
-  settings: ProcessSettings & { readonly timeoutSeconds: number },
+  settings: ProcessSettings & { readonly readiness: ReadinessPlan },
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Started> {
@@ -81,15 +84,14 @@ export async function startService(
     return record;
   }
 
-  async function wait(record: ProcessRecord, first: Readyz | null): Promise<Readyz> {
+  async function wait(record: ProcessRecord, first: ReadyState | null): Promise<ReadyState> {
     if (first?.phase === "ready") return first;
     try {
-      return await waitUntilReady(record.url, {
-        timeoutSeconds: settings.timeoutSeconds,
+      return await waitForService(settings.readiness, {
+        stack,
         signal,
         onState: (state) => {
-          if (!state) return;
-          const { text, fraction } = renderReadyz(state);
+          const { text, fraction } = describeState(state);
           progress.live(text, fraction);
         },
         check: () => {

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from image_gen.model_cache import ModelStore, ReadyModel, StoreSettings
+from image_gen.model_cache import CacheSettings, ModelCache, ReadyModel
 from image_gen_demo.hub import DemoHub
 
 ID = "image-gen/demo"
 
 
 @dataclass(frozen=True)
-class Fetched:
+class Downloaded:
     hub: DemoHub
     home: Path
     model: ReadyModel
-    store: ModelStore
+    store: ModelCache
 
     def run(self, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Runs a command with nothing in its environment but the cache and the hub."""
@@ -32,15 +32,15 @@ class Fetched:
 
 
 @pytest.fixture(scope="module")
-def fetched(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fetched]:
+def fetched(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Downloaded]:
     place = tmp_path_factory.mktemp("demo")
     for each in ("hub", "again"):
         shutil.copytree(demo_models / each, place / each)
     hub = DemoHub(place / "hub")
     threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     home = place / "huggingface"
-    settings = StoreSettings.from_env({"HF_HOME": str(home), "HF_ENDPOINT": hub.url})
-    store = ModelStore(settings)
-    yield Fetched(hub, home, store.ensure("demo"), store)
+    settings = CacheSettings.from_env({"HF_HOME": str(home), "HF_ENDPOINT": hub.url})
+    store = ModelCache(settings)
+    yield Downloaded(hub, home, store.ensure("demo"), store)
     hub.shutdown()
     hub.server_close()

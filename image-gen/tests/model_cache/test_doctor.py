@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import UNET, MakeRepo, MakeStore
+from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.cli.main import main
-from image_gen.model_cache import ModelStore, StoreSettings
+from image_gen.model_cache import CacheSettings, ModelCache
 from image_gen.model_cache.core.filesystem import Mount
 from image_gen.model_cache.doctor import Finding
 
@@ -20,14 +20,14 @@ Look = Callable[..., list[Finding]]
 
 
 @pytest.fixture
-def store(make_repo: MakeRepo, make_store: MakeStore) -> ModelStore:
+def store(make_repo: MakeRepo, make_cache: MakeCache) -> ModelCache:
     make_repo()
-    store = make_store()
+    store = make_cache()
     store.ensure("test/model")
     return store
 
 
-def look(store: ModelStore, about: str, env: dict[str, str] | None = None) -> list[tuple[str, str]]:
+def look(store: ModelCache, about: str, env: dict[str, str] | None = None) -> list[tuple[str, str]]:
     """Level and words of the findings about something."""
     found = store.doctor("test/model", env=env or {}).findings
     return [(each.level, f"{each.text} {each.mend}") for each in found if each.about == about]
@@ -38,7 +38,7 @@ def on(monkeypatch: pytest.MonkeyPatch, filesystem: str, *, is_mount: bool = Tru
     monkeypatch.setattr("image_gen.model_cache.doctor.mount_of", lambda _: mount)
 
 
-def test_a_healthy_cache_has_nothing_to_mend(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_healthy_cache_has_nothing_to_mend(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     on(monkeypatch, "ext4")
     report = store.doctor("test/model")
     assert report.ok and [each for each in report.findings if each.level != "ok" or each.mend] == []
@@ -54,7 +54,7 @@ def test_a_healthy_cache_has_nothing_to_mend(store: ModelStore, monkeypatch: pyt
         ({"TRANSFORMERS_CACHE": "/old"}, "warn", "HF_HUB_CACHE=/old"),
     ],
 )
-def test_the_old_variable(store: ModelStore, env: dict[str, str], level: str, named: str) -> None:
+def test_the_old_variable(store: ModelCache, env: dict[str, str], level: str, named: str) -> None:
     home = str(store.settings.hf_home)
     [(found, text)] = look(store, "variables", {name: value.replace("{home}", home) for name, value in env.items()})
     assert found == level and named in text
@@ -62,11 +62,11 @@ def test_the_old_variable(store: ModelStore, env: dict[str, str], level: str, na
 
 def test_which_variable_wins(tmp_path: Path) -> None:
     env = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_CACHE": str(tmp_path / "cache"), "TRANSFORMERS_CACHE": "/old"}
-    findings = look(ModelStore(StoreSettings.from_env(env)), "place", env)
+    findings = look(ModelCache(CacheSettings.from_env(env)), "place", env)
     assert [level for level, _ in findings] == ["ok", "warn"]
     assert "(HF_HUB_CACHE says so)" in findings[0][1] and "outside HF_HOME" in findings[1][1]
     only_home = {"HF_HOME": str(tmp_path / "home")}
-    assert "(from HF_HOME)" in look(ModelStore(StoreSettings.from_env(only_home)), "place", only_home)[0][1]
+    assert "(from HF_HOME)" in look(ModelCache(CacheSettings.from_env(only_home)), "place", only_home)[0][1]
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_which_variable_wins(tmp_path: Path) -> None:
     ],
 )
 def test_the_mount(
-    store: ModelStore, monkeypatch: pytest.MonkeyPatch, filesystem: str, expected: tuple[str, str]
+    store: ModelCache, monkeypatch: pytest.MonkeyPatch, filesystem: str, expected: tuple[str, str]
 ) -> None:
     on(monkeypatch, filesystem, is_mount=filesystem != "overlay")
     [(level, text)] = look(store, "mount")
     assert level == expected[0] and expected[1] in text and (level == "ok") == ("docker run" not in text)
 
 
-def test_an_owner_who_shuts_us_out(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_owner_who_shuts_us_out(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("image_gen.model_cache.doctor.os.access", lambda *_: False)
     report = store.doctor("test/model")
     texts = [f"{each.text} {each.mend}" for each in report.findings if each.about == "owner" and each.level == "fail"]
@@ -95,7 +95,7 @@ def test_an_owner_who_shuts_us_out(store: ModelStore, monkeypatch: pytest.Monkey
     )
 
 
-def test_a_model_that_lacks_something(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_lacks_something(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     (store.ensure("test/model").directory / UNET).unlink()
     on(monkeypatch, "ext4")
     blob = next(path for path in store.settings.hub_cache.glob("models--*/blobs/*") if path.stat().st_size == 3 << 20)
@@ -104,18 +104,18 @@ def test_a_model_that_lacks_something(store: ModelStore, monkeypatch: pytest.Mon
     assert [level for level, _ in look(store, "models")] == ["warn"]
     on(monkeypatch, "ext4", free=1000)
     assert look(store, "model")[0][0] == "fail" and "gc --keep-free" in look(store, "model")[0][1]
-    offline = ModelStore(replace(store.settings, offline=True))
+    offline = ModelCache(replace(store.settings, offline=True))
     assert look(offline, "model")[0][0] == "fail" and "HF_HUB_OFFLINE" in look(offline, "model")[0][1]
 
 
-def test_a_model_that_nobody_knows_yet(store: ModelStore) -> None:
+def test_a_model_that_nobody_knows_yet(store: ModelCache) -> None:
     findings = store.doctor("no/such").findings
     assert [each.level for each in findings if each.about == "model"] == ["warn"]
     assert "MODEL_DIR" in look(store, "model", {"MODEL_DIR": "/mine"})[0][1]
     assert [each.level for each in store.doctor("../x").findings if each.about == "cache"] == ["fail"]
 
 
-def test_what_is_left_over_and_what_backups_miss(store: ModelStore) -> None:
+def test_what_is_left_over_and_what_backups_miss(store: ModelCache) -> None:
     (store.settings.hub_cache / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55")
     (store.settings.hub_cache / "models--test--model" / "blobs" / ("1" * 64)).write_bytes(b"x" * 5000)
     assert "restic" in look(store, "backups")[0][1]
@@ -124,7 +124,7 @@ def test_what_is_left_over_and_what_backups_miss(store: ModelStore) -> None:
     )
 
 
-def test_few_inodes(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_inodes(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.statvfs(store.settings.hf_home)
 
     class Few:
@@ -135,7 +135,7 @@ def test_few_inodes(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
     assert look(store, "inodes")[0][0] == "fail" and "12 of" in look(store, "inodes")[0][1]
 
 
-def test_the_command(store: ModelStore, command_env: dict[str, str], capsys: pytest.CaptureFixture[str],
+def test_the_command(store: ModelCache, command_env: dict[str, str], capsys: pytest.CaptureFixture[str],
                      monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     monkeypatch.setattr("signal.signal", lambda *_: None)
     on(monkeypatch, "ext4")

@@ -1,6 +1,6 @@
 """An engine without torch: a real process that speaks the real protocol and paints seeded pictures of noise.
 
-What a test wants of it is said in FAKE_ENGINE (JSON): `import_seconds`, `load_error` (code, message, retryable),
+What a test wants of it is said in FAKE_WORKER (JSON): `import_seconds`, `load_error` (code, message, retryable),
 `step_seconds`, `not_compiled` (why). A prompt may hold an order too: "die", "be killed", "out of memory", "hang",
 "babble".
 """
@@ -41,11 +41,11 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-class FakeEngine:
-    def __init__(self, connection: socket.socket, wishes: dict[str, Any]) -> None:
+class FakeWorker:
+    def __init__(self, connection: socket.socket, options: dict[str, Any]) -> None:
         self.connection = connection
-        self.wishes = wishes
-        self.orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self.options = options
+        self.requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self.cancelled: set[str] = set()
         self.deaf = False
 
@@ -61,37 +61,37 @@ class FakeEngine:
             elif message["type"] == "proven":
                 say(f"may load {message['path']}")
             else:
-                self.orders.put(message)
+                self.requests.put(message)
         os._exit(0)
 
     def run(self) -> None:
         threading.Thread(target=self.receive, daemon=True).start()
-        time.sleep(self.wishes.get("import_seconds", 0))
+        time.sleep(self.options.get("import_seconds", 0))
         self.send({"type": "imported", "device": "cpu", "device_name": "CPU", "torch": "none", "seconds": 0.1})
         while True:
-            order = self.orders.get()
+            order = self.requests.get()
             if order["type"] == "load":
                 self.load(order)
             else:
-                self.paint(order)
+                self.generate_image(order)
 
     def load(self, order: dict[str, Any]) -> None:
         if order["vae"]:
             say(f"VAE from {order['vae']}")
         if order["compile_cache"]:
-            why_not = self.wishes.get("not_compiled")
+            why_not = self.options.get("not_compiled")
             self.send({"type": "compiling", "cache": order["compile_cache"], "why_not": why_not})
-        if error := self.wishes.get("load_error"):
+        if error := self.options.get("load_error"):
             self.send({"type": "error", "id": None, **error})
             return
         self.send({"type": "loaded", "dtype": "float32", "seconds": 0.2})
         accepts = ["prompt", "negative_prompt", "guidance_scale", "num_inference_steps"]
         self.send({
             "type": "ready", "pipeline": "FakePipeline", "width": 64, "height": 64,
-            "accepts": self.wishes.get("accepts", accepts), "seconds": 0.3, "gpu_bytes": 0,
+            "accepts": self.options.get("accepts", accepts), "seconds": 0.3, "gpu_bytes": 0,
         })  # fmt: skip
 
-    def paint(self, order: dict[str, Any]) -> None:
+    def generate_image(self, order: dict[str, Any]) -> None:
         prompt = order["prompt"]
         say(f"painting {order['id']}")
         if prompt == "die":
@@ -108,7 +108,7 @@ class FakeEngine:
             return
         started = time.monotonic()
         for step in range(1, order["steps"] + 1):
-            time.sleep(self.wishes.get("step_seconds", 0))
+            time.sleep(self.options.get("step_seconds", 0))
             while prompt == "hang":
                 time.sleep(1)
             if order["id"] in self.cancelled:
@@ -126,4 +126,4 @@ if __name__ == "__main__":
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--device")
     parser.add_argument("--pipeline")
-    FakeEngine(socket.socket(fileno=parser.parse_args().fd), json.loads(os.environ.get("FAKE_ENGINE", "{}"))).run()
+    FakeWorker(socket.socket(fileno=parser.parse_args().fd), json.loads(os.environ.get("FAKE_WORKER", "{}"))).run()

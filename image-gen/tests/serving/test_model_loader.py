@@ -33,11 +33,11 @@ def test_a_first_start_shows_its_progress_and_the_next_asks_nobody(
     phases = list(dict.fromkeys(state["phase"] for state in states))
     assert phases[0] == "starting"
     assert phases[-1] == "ready"
-    fetching = [state for state in states if state["phase"] == "fetching"]
-    done = [state["bytes_done"] for state in fetching]
+    loader = [state for state in states if state["phase"] == "fetching"]
+    done = [state["bytes_done"] for state in loader]
     assert done == sorted(done)
     assert len(set(done)) > 2
-    assert any(state["eta_seconds"] is not None and state["bytes_per_second"] > 0 for state in fetching)
+    assert any(state["eta_seconds"] is not None and state["bytes_per_second"] > 0 for state in loader)
     assert states[-1]["source"] == "download"
     assert re.fullmatch("[0-9a-f]{40}", states[-1]["revision"])
     assert server.metric("image_gen_cache_fetched_bytes_total") > 4 << 20
@@ -99,7 +99,7 @@ def test_a_stop_during_the_fetch_keeps_what_has_arrived(
 
 
 def test_healthz_answers_while_everything_else_is_still_starting(start_server: StartServer) -> None:
-    server = start_server(FAKE_ENGINE={"import_seconds": 3})
+    server = start_server(FAKE_WORKER={"import_seconds": 3})
     seconds = server.wait_alive()
     assert server.state()["phase"] != "ready"
     slow: list[float] = []

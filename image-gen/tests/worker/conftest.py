@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from image_gen.worker.protocol import LoadOrder
+from image_gen.worker.protocol import LoadRequest
 
 
 @pytest.fixture(scope="session")
@@ -16,17 +16,17 @@ def demo_model(demo_models: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def load_order(demo_model: Path) -> LoadOrder:
+def load_order(demo_model: Path) -> LoadRequest:
     """How the server would have it loaded."""
     # For torch in this process: more threads than one only get in each other's way with so small a model.
     os.environ["OMP_NUM_THREADS"] = "1"
     paths = [path for path in demo_model.rglob("*") if path.is_file()]
     files = {path.relative_to(demo_model).as_posix(): path.stat().st_size for path in paths}
-    return LoadOrder(str(demo_model), "StableDiffusionXLPipeline", "fp16", files=files)
+    return LoadRequest(str(demo_model), "StableDiffusionXLPipeline", "fp16", files=files)
 
 
 @pytest.fixture(scope="session")
-def loaded(load_order: LoadOrder) -> Any:
+def loaded(load_order: LoadRequest) -> Any:
     """The pipeline on the CPU."""
     from image_gen.worker.pipeline import load
 

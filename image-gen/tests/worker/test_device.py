@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from image_gen.errors import ImageGenError
-from image_gen.worker.device import Device, Facts, choose_device, choose_dtype
+from image_gen.worker.device import Device, DeviceInfo, choose_device, choose_dtype
 
-NOTHING = Facts("13.2", False, None, False, None, None, None, (), False)
+NOTHING = DeviceInfo("13.2", False, None, False, None, None, None, (), False)
 H200 = replace(
     NOTHING, cuda_usable=True, gpu_present=True, driver="580.95.05", gpu_name="NVIDIA H200", capability=(9, 0),
     architectures=("sm_75", "sm_80", "sm_86", "sm_90", "compute_120"),
@@ -35,7 +35,7 @@ MAC = replace(NOTHING, cuda_build=None, mps_usable=True)
         ("auto", replace(H200, capability=(12, 1)), Device("cuda", "NVIDIA H200")),
     ],
 )
-def test_a_device_is_chosen(asked: str, facts: Facts, device: Device) -> None:
+def test_a_device_is_chosen(asked: str, facts: DeviceInfo, device: Device) -> None:
     assert choose_device(asked, facts) == device
 
 
@@ -56,7 +56,7 @@ def test_a_device_is_chosen(asked: str, facts: Facts, device: Device) -> None:
         ("auto", CPU_BUILD, "GPU_UNUSABLE", "built for the CPU only"),
     ],
 )
-def test_a_gpu_that_cannot_be_used_is_an_error(asked: str, facts: Facts, code: str, text: str) -> None:
+def test_a_gpu_that_cannot_be_used_is_an_error(asked: str, facts: DeviceInfo, code: str, text: str) -> None:
     with pytest.raises(ImageGenError) as told:
         choose_device(asked, facts)
     assert told.value.code == code

@@ -10,18 +10,18 @@ from PIL import Image
 
 from image_gen.errors import ImageGenError
 from image_gen.worker.failures import CancelledError
-from image_gen.worker.generate import Picture, paint
+from image_gen.worker.generate import EncodedImage, generate_image
 from image_gen.worker.pipeline import _from_pretrained, class_name, pipeline_class
-from image_gen.worker.protocol import PictureOrder
+from image_gen.worker.protocol import ImageJob
 
-ORDER = PictureOrder("p", "a lighthouse", seed=5, steps=3, width=128, height=128)
-
-
-def picture(loaded: Any, **changes: Any) -> Picture:
-    return paint(loaded, replace(ORDER, **changes), lambda: False)
+ORDER = ImageJob("p", "a lighthouse", seed=5, steps=3, width=128, height=128)
 
 
-def opened(made: Picture) -> Image.Image:
+def picture(loaded: Any, **changes: Any) -> EncodedImage:
+    return generate_image(loaded, replace(ORDER, **changes), lambda: False)
+
+
+def opened(made: EncodedImage) -> Image.Image:
     image = Image.open(io.BytesIO(made.data))
     image.load()
     return image
@@ -65,7 +65,7 @@ def test_what_was_made_before_does_not_matter(loaded: Any) -> None:
     first = picture(loaded)
     picture(loaded, steps=7, width=64, height=192, seed=9)
     with pytest.raises(CancelledError):
-        paint(loaded, ORDER, cancelled=stop_after(2))
+        generate_image(loaded, ORDER, cancelled=stop_after(2))
     assert picture(loaded).data == first.data
 
 
@@ -84,13 +84,13 @@ def test_a_cancellation_ends_it_at_the_end_of_the_step(loaded: Any) -> None:
     steps: list[int] = []
     with pytest.raises(CancelledError):
         # One question before the first step, then one after each.
-        paint(loaded, replace(ORDER, steps=20), stop_after(3), steps.append)
+        generate_image(loaded, replace(ORDER, steps=20), stop_after(3), steps.append)
     assert steps == [1, 2]
 
 
 def test_a_cancellation_before_the_first_step_costs_nothing(loaded: Any) -> None:
     with pytest.raises(CancelledError):
-        paint(loaded, ORDER, lambda: True, lambda _: pytest.fail("a step was made"))
+        generate_image(loaded, ORDER, lambda: True, lambda _: pytest.fail("a step was made"))
 
 
 @pytest.mark.parametrize(("asked", "kind"), [("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP")])
@@ -107,7 +107,7 @@ def test_too_little_memory_is_told_with_what_to_do(loaded: Any) -> None:
             )
 
     with pytest.raises(ImageGenError, match="a picture of 128x128: ask for a smaller size") as told:
-        paint(replace(loaded, pipeline=Greedy()), ORDER, lambda: False)
+        generate_image(replace(loaded, pipeline=Greedy()), ORDER, lambda: False)
     assert told.value.code == "OUT_OF_MEMORY"
 
 

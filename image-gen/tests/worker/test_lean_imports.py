@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from image_gen.worker.lean_imports import without_compiler
+from image_gen.worker.lean_imports import without_dynamo
 
 SOURCES = Path(__file__).parents[2] / "src"
 PROGRAM = """
@@ -22,11 +22,11 @@ else:
     found = diffusers_class("StableDiffusionXLPipeline")
 from image_gen.worker.generate import paint
 from image_gen.worker.pipeline import load
-from image_gen.worker.protocol import LoadOrder, PictureOrder
+from image_gen.worker.protocol import LoadRequest, ImageJob
 import torch
 torch.set_num_threads(1)
-loaded = load(LoadOrder(sys.argv[1], "StableDiffusionXLPipeline", "fp16"), "cpu", "float32")
-picture = paint(loaded, PictureOrder("one", "x", 1, 2, 64, 64), lambda: False)
+loaded = load(LoadRequest(sys.argv[1], "StableDiffusionXLPipeline", "fp16"), "cpu", "float32")
+picture = paint(loaded, ImageJob("one", "x", 1, 2, 64, 64), lambda: False)
 compiler = "torch._dynamo" in sys.modules
 compiled = torch.compile(lambda x: x + 1, backend="eager")(torch.ones(1)).item()
 print(json.dumps({
@@ -69,7 +69,7 @@ def test_the_same_pipeline_and_picture_without_the_compiler(demo_model: Path, tm
 def test_a_library_that_wants_more_of_the_compiler_gets_it() -> None:
     program = """
 import sys
-from image_gen.worker.lean_imports import without_compiler
+from image_gen.worker.lean_imports import without_dynamo
 
 def work():
     import torch._dynamo
@@ -77,11 +77,11 @@ def work():
     return torch._dynamo.explain.__name__
 
 asked = []
-print(without_compiler(work), *asked)
+print(without_dynamo(work), *asked)
 """
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCES)}
     output = subprocess.run([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, check=True).stdout
-    assert output.split() == [b"explain", b"_StandIn", b"module"]
+    assert output.split() == [b"explain", b"_DynamoStub", b"module"]
 
 
 def test_what_goes_wrong_otherwise_is_not_tried_again() -> None:
@@ -92,7 +92,7 @@ def test_what_goes_wrong_otherwise_is_not_tried_again() -> None:
         raise ValueError("no such file")
 
     with pytest.raises(ValueError, match="no such file"):
-        without_compiler(work)
+        without_dynamo(work)
     assert tries == [1]
 
 

@@ -10,27 +10,27 @@ from typing import Any
 import pytest
 
 from image_gen.worker import components, pipeline
-from image_gen.worker.generate import paint
-from image_gen.worker.protocol import LoadOrder, encode, load_message, prepare_message
-from image_gen.worker.verified_files import Proven, SupersededError
+from image_gen.worker.generate import generate_image
+from image_gen.worker.protocol import LoadRequest, encode, load_message, prepare_message
+from image_gen.worker.verified_files import SupersededError, VerifiedFiles
 from image_gen.worker.worker import Worker
 
-from .test_worker_process import ORDER, engine_process, read
+from .test_worker_process import ORDER, read, worker_process
 
 PARTS = ["text_encoder", "text_encoder_2", "unet", "vae"]
 
 
-def everything() -> Proven:
-    proven = Proven()
+def everything() -> VerifiedFiles:
+    proven = VerifiedFiles()
     proven.add_all()
     return proven
 
 
-def files_of(order: LoadOrder, part: str) -> list[str]:
+def files_of(order: LoadRequest, part: str) -> list[str]:
     return [path for path in order.files if path.startswith(f"{part}/")]
 
 
-def test_it_is_the_very_pipeline_that_a_plain_load_gives(load_order: LoadOrder) -> None:
+def test_it_is_the_very_pipeline_that_a_plain_load_gives(load_order: LoadRequest) -> None:
     models = dict(components.load_components(load_order, "cpu", "float32", everything()))
     assert sorted(models) == PARTS
     assert next(iter(models)) == "unet"  # the largest first
@@ -43,11 +43,11 @@ def test_it_is_the_very_pipeline_that_a_plain_load_gives(load_order: LoadOrder) 
             assert type(ours) is type(model)
             assert not ours.training
             assert all(value.equal(ours.state_dict()[key]) for key, value in model.state_dict().items())
-    assert paint(early, ORDER, lambda: False).data == paint(plain, ORDER, lambda: False).data
+    assert generate_image(early, ORDER, lambda: False).data == generate_image(plain, ORDER, lambda: False).data
 
 
-def test_what_the_order_replaces_or_does_not_tell_is_left_out(load_order: LoadOrder) -> None:
-    def names(order: LoadOrder) -> list[str]:
+def test_what_the_order_replaces_or_does_not_tell_is_left_out(load_order: LoadRequest) -> None:
+    def names(order: LoadRequest) -> list[str]:
         return sorted(name for name, _ in components.load_components(order, "cpu", "float32", everything()))
 
     without_vae = ["text_encoder", "text_encoder_2", "unet"]
@@ -57,10 +57,10 @@ def test_what_the_order_replaces_or_does_not_tell_is_left_out(load_order: LoadOr
 
 
 def test_nothing_is_opened_before_all_its_files_are_there_and_the_first_complete_one_is_next(
-    load_order: LoadOrder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    load_order: LoadRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = replace(load_order, directory=str(tmp_path))
-    proven = Proven()
+    proven = VerifiedFiles()
     opened: list[str] = []
     news = threading.Semaphore(0)
     load_one = components.load_one
@@ -95,13 +95,13 @@ def test_nothing_is_opened_before_all_its_files_are_there_and_the_first_complete
 
 
 def test_who_waits_for_a_model_that_is_not_wanted_any_more_is_told() -> None:
-    proven = Proven()
+    proven = VerifiedFiles()
     threading.Timer(0.05, proven.end).start()
     with pytest.raises(SupersededError):
-        proven.first([{"never"}])
+        proven.wait_for_any([{"never"}])
 
 
-def test_the_worker_uses_what_it_loaded_early(load_order: LoadOrder) -> None:
+def test_the_worker_uses_what_it_loaded_early(load_order: LoadRequest) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         worker = Worker(theirs)
@@ -115,8 +115,8 @@ def test_the_worker_uses_what_it_loaded_early(load_order: LoadOrder) -> None:
         assert worker._early == (replace(load_order, directory="/nowhere"), {})
 
 
-def test_a_model_that_the_server_wants_no_more_is_not_waited_for(load_order: LoadOrder, tmp_path: Path) -> None:
-    with engine_process(tmp_path) as (ours, _):
+def test_a_model_that_the_server_wants_no_more_is_not_waited_for(load_order: LoadRequest, tmp_path: Path) -> None:
+    with worker_process(tmp_path) as (ours, _):
         assert read(ours)[0]["type"] == "imported"
         for order in (replace(load_order, directory="/nowhere"), load_order):
             ours.sendall(encode(prepare_message(order)))

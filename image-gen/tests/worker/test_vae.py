@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from image_gen.errors import ImageGenError
-from image_gen.worker.generate import paint
+from image_gen.worker.generate import generate_image
 from image_gen.worker.pipeline import load
-from image_gen.worker.protocol import LoadOrder, PictureOrder
+from image_gen.worker.protocol import ImageJob, LoadRequest
 
-ORDER = PictureOrder("p", "a lighthouse", seed=5, steps=2, width=64, height=64)
+ORDER = ImageJob("p", "a lighthouse", seed=5, steps=2, width=64, height=64)
 
 
 @pytest.fixture
@@ -29,17 +29,17 @@ def other_vae(demo_model: Path, tmp_path: Path) -> Path:
 
 
 def picture(loaded: Any) -> bytes:
-    return paint(loaded, ORDER, lambda: False).data
+    return generate_image(loaded, ORDER, lambda: False).data
 
 
-def test_pictures_are_decoded_by_it(loaded: Any, load_order: LoadOrder, other_vae: Path) -> None:
+def test_pictures_are_decoded_by_it(loaded: Any, load_order: LoadRequest, other_vae: Path) -> None:
     with_it = load(replace(load_order, vae=str(other_vae)), "cpu", "float32")
     assert picture(with_it) != picture(loaded)
     ours, own = (each.pipeline.vae.decoder.conv_out.weight for each in (with_it, loaded))
     assert ours.dtype == own.dtype and ours.allclose(own * 1.5, rtol=1e-3)
 
 
-def test_something_else_is_refused(load_order: LoadOrder, tmp_path: Path) -> None:
+def test_something_else_is_refused(load_order: LoadRequest, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"_class_name": "UNet2DConditionModel"}), encoding="utf-8")
     with pytest.raises(ImageGenError) as caught:
         load(replace(load_order, vae=str(tmp_path)), "cpu", "float32")

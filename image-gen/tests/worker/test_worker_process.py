@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from image_gen.worker.protocol import LoadOrder, PictureOrder, encode, load_message, picture_message
+from image_gen.worker.protocol import ImageJob, LoadRequest, encode, load_message, picture_message
 
 SOURCES = Path(__file__).parents[2] / "src"
-ORDER = PictureOrder("one", "x", seed=1, steps=2, width=64, height=64)
+ORDER = ImageJob("one", "x", seed=1, steps=2, width=64, height=64)
 
 
 def read(connection: socket.socket) -> tuple[dict[str, Any], bytes]:
@@ -33,13 +33,13 @@ def read_until(connection: socket.socket, *kinds: str) -> tuple[dict[str, Any], 
 
 
 @contextmanager
-def engine_process(folder: Path) -> Iterator[tuple[socket.socket, Path]]:
+def worker_process(folder: Path) -> Iterator[tuple[socket.socket, Path]]:
     """The real process, our end of its socket and its output; the end of the socket has to be its end."""
     ours, theirs = socket.socketpair()
     ours.settimeout(120)
     log = folder / "log"
     with theirs, log.open("wb") as output:
-        engine = subprocess.Popen(
+        worker = subprocess.Popen(
             [sys.executable, "-m", "image_gen.worker", "--fd", str(theirs.fileno()), "--device", "cpu"],
             pass_fds=[theirs.fileno()],
             stdout=output,
@@ -48,11 +48,11 @@ def engine_process(folder: Path) -> Iterator[tuple[socket.socket, Path]]:
         )
     with ours:
         yield ours, log
-    assert engine.wait(10) == 0
+    assert worker.wait(10) == 0
 
 
-def test_its_life_from_import_to_the_end_of_the_socket(load_order: LoadOrder, tmp_path: Path) -> None:
-    with engine_process(tmp_path) as (ours, log):
+def test_its_life_from_import_to_the_end_of_the_socket(load_order: LoadRequest, tmp_path: Path) -> None:
+    with worker_process(tmp_path) as (ours, log):
         imported, _ = read(ours)
         assert (imported["type"], imported["device"]) == ("imported", "cpu")
 

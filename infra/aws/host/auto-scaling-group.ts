@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
-import { PROJECT } from "../../config/settings.ts";
+import { stackTags } from "../../contract.ts";
 import { type HostParts, METADATA } from "./instance.ts";
 
 export interface GroupParts extends HostParts {
@@ -43,7 +43,7 @@ export function makeGroup(name: string, parts: GroupParts): aws.autoscaling.Grou
       instanceMaintenancePolicy: { minHealthyPercentage: 0, maxHealthyPercentage: 100 },
       instanceRefresh: { strategy: "Rolling", preferences: { minHealthyPercentage: 0, instanceWarmup: "60" } },
       // The provider's default tags do not reach what a group starts.
-      tags: Object.entries(tagsOf(plan.stack)).map(([key, value]) => ({ key, value, propagateAtLaunch: true })),
+      tags: Object.entries(hostTags(plan.stack)).map(([key, value]) => ({ key, value, propagateAtLaunch: true })),
     },
     {
       parent,
@@ -54,11 +54,7 @@ export function makeGroup(name: string, parts: GroupParts): aws.autoscaling.Grou
   );
 }
 
-const tagsOf = (stack: string) => ({
-  Name: `image-gen-${stack}`,
-  "imagegen:project": PROJECT,
-  "imagegen:stack": stack,
-});
+const hostTags = (stack: string) => ({ Name: `image-gen-${stack}`, ...stackTags(stack) });
 
 function launchTemplate(name: string, { plan, ...parts }: GroupParts): aws.ec2.LaunchTemplate {
   return new aws.ec2.LaunchTemplate(
@@ -84,7 +80,7 @@ function launchTemplate(name: string, { plan, ...parts }: GroupParts): aws.ec2.L
           },
         },
       ],
-      tagSpecifications: [{ resourceType: "volume", tags: tagsOf(plan.stack) }],
+      tagSpecifications: [{ resourceType: "volume", tags: hostTags(plan.stack) }],
     },
     { parent: parts.parent, ignoreChanges: plan.amiId === null ? ["imageId"] : [] },
   );

@@ -1,8 +1,8 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { deploymentParameter, SERVICE_PORT } from "../../contract.ts";
 import type { AwsDeploymentPlan } from "../../plan/aws/deployment.ts";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
-import { SERVICE_PORT } from "../../plan/container.ts";
 import { makeAlarms } from "../alarms.ts";
 import { makeGroup } from "./auto-scaling-group.ts";
 import { type Deployment, deploymentOf } from "./deployment-parameter.ts";
@@ -115,7 +115,7 @@ function tell(
   return new aws.ssm.Parameter(
     `${name}-deployment`,
     {
-      name: `${plan.parameters}/deployment`,
+      name: deploymentParameter(plan.parameters),
       type: "String",
       value: deployment.apply((known) => JSON.stringify(known)),
       description: "What the image-gen host runs; written by Pulumi alone.",

@@ -1,3 +1,4 @@
+import { METRICS_NAMESPACE } from "../../contract.ts";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
 
 /** What the policy is about, once AWS has named it. */
@@ -39,7 +40,7 @@ export function hostStatements(plan: AwsHostPlan, subjects: PolicySubjects): rea
     allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [subjects.logGroupArn, `${subjects.logGroupArn}:*`]),
     {
       ...allow("Metrics", ["cloudwatch:PutMetricData"], "*"),
-      Condition: { StringEquals: { "cloudwatch:namespace": METRICS } },
+      Condition: { StringEquals: { "cloudwatch:namespace": METRICS_NAMESPACE } },
     },
     allow("SessionManager", [...SESSIONS], "*"),
     ...(plan.secretArns.length === 0
@@ -49,9 +50,6 @@ export function hostStatements(plan: AwsHostPlan, subjects: PolicySubjects): rea
     ...(plan.selfHealing ? selfAttach(plan.stack, subjects.volumeArn) : []),
   ];
 }
-
-/** Where the host's own metrics go. */
-export const METRICS = "ImageGen";
 
 const PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"] as const;
 

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync, strToU8 } from "fflate";
+import { hostEnvironment } from "../../contract.ts";
 import { UserError } from "../../errors.ts";
 import type { HostFilesPlan } from "../../plan/aws/host-files.ts";
 
@@ -27,6 +28,7 @@ export function renderUserData(plan: HostFilesPlan): string {
 /** JSON is YAML, and needs no library to be written right. */
 function renderCloudConfig(plan: HostFilesPlan): string {
   const write_files = [
+    { path: "/opt/image-gen/contract.env", permissions: "0644", content: renderContract() },
     { path: "/etc/image-gen/host.env", permissions: "0644", content: renderHostEnvironment(plan) },
     ...filesOf("bin", "/opt/image-gen/bin", "0755"),
     ...filesOf("systemd", "/etc/systemd/system", "0644"),
@@ -44,7 +46,6 @@ function filesOf(folder: string, target: string, permissions: string) {
     }));
 }
 
-/** `KEY=value` lines, read by bash and by Python: so no value may hold what one of them would read in its own way. */
 function renderHostEnvironment(plan: HostFilesPlan): string {
   const values: Record<string, string> = {
     IMAGE_GEN_REGION: plan.region,
@@ -61,6 +62,14 @@ function renderHostEnvironment(plan: HostFilesPlan): string {
     IMAGE_GEN_PUBLISH: plan.publishAddress,
     IMAGE_GEN_MIRROR_ROLE_ARN: plan.mirrorRoleArn,
   };
+  return renderEnvironment(values);
+}
+
+/** What the scripts share with the program, as a file beside them. */
+export const renderContract = () => renderEnvironment(hostEnvironment());
+
+/** `KEY=value` lines, read by bash and by Python: so no value may hold what one of them would read in its own way. */
+function renderEnvironment(values: Readonly<Record<string, string>>): string {
   const lines = Object.entries(values).map(([key, value]) => {
     if (!/^[\w./:@+=,-]*$/.test(value))
       throw new UserError(

@@ -4,6 +4,7 @@
  */
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { volumeTag } from "../../contract.ts";
 import type { DataVolumePlan } from "../../plan/aws/volume.ts";
 import { checkedZone } from "./require-same-zone.ts";
 
@@ -40,9 +41,6 @@ export class DataVolume extends pulumi.ComponentResource {
     this.registerOutputs({ volumeId: this.volumeId, availabilityZone: this.availabilityZone });
   }
 }
-
-/** The tag that tells the data volume from the other disks of a stack. */
-export const volumeTag = (stack: string) => ({ "imagegen:volume": stack });
 
 function made(name: string, { plan, zone, stack }: DataVolumeArgs, parent: pulumi.Resource): aws.ebs.Volume {
   const retain = plan.onDestroy === "retain";

@@ -1,8 +1,8 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { volumeTag } from "../../contract.ts";
 import { partitionOf } from "../../plan/aws/network.ts";
 import type { SnapshotPlan } from "../../plan/aws/volume.ts";
-import { volumeTag } from "./data-volume.ts";
 
 export interface SnapshotScheduleArgs {
   readonly plan: SnapshotPlan;

@@ -1,108 +1,85 @@
-import { PROJECT } from "../settings.ts";
+import { type Problem, qualifyKey } from "../problem.ts";
 import type { AwsSettings } from "./settings.ts";
 
-/** What one key can't tell alone: each returns a problem's line, or null. */
-const CHECKS: readonly ((settings: AwsSettings) => string | null)[] = [
+/** Rules between keys: each returns a problem, or false. */
+const RULES: readonly ((settings: AwsSettings) => Problem | false)[] = [
   ({ network, modelCache, modelMirror }) =>
-    network === "endpoints-only" && modelCache !== "baked" && modelMirror === null
-      ? line("modelCache", "baked, or a modelMirror, with network endpoints-only", modelCache, "modelCache baked")
-      : null,
+    network === "endpoints-only" &&
+    modelCache !== "baked" &&
+    modelMirror === null &&
+    problem("modelCache", "baked, or a modelMirror, with network endpoints-only", modelCache, "baked"),
   ({ network, hubEndpoint }) =>
-    network === "endpoints-only" && hubEndpoint !== null
-      ? line("hubEndpoint", "none with network endpoints-only", hubEndpoint, 'hubEndpoint ""')
-      : null,
+    network === "endpoints-only" &&
+    hubEndpoint !== null &&
+    problem("hubEndpoint", "none with network endpoints-only", hubEndpoint, ""),
   ({ access, certificateArn }) =>
-    access === "alb" && certificateArn === null
-      ? line("certificateArn", "a certificate with access alb", "nothing", "certificateArn arn:aws:acm:…")
-      : null,
+    access === "alb" &&
+    certificateArn === null &&
+    problem("certificateArn", "a certificate with access alb", "nothing", "arn:aws:acm:…"),
   ({ access, authentication, apiKeySecretArn }) =>
-    access === "alb" && authentication !== "oidc" && apiKeySecretArn === null
-      ? line("authentication", "apiKeySecretArn or oidc with access alb", "neither", "apiKeySecretArn arn:aws:…")
-      : null,
+    access === "alb" &&
+    authentication !== "oidc" &&
+    apiKeySecretArn === null &&
+    problem("authentication", "apiKeySecretArn or oidc with access alb", "neither", SECRET, "apiKeySecretArn"),
   ({ authentication, apiKeySecretArn }) =>
-    authentication === "api-key" && apiKeySecretArn === null
-      ? line("apiKeySecretArn", "a secret with authentication api-key", "nothing", "apiKeySecretArn arn:aws:…")
-      : null,
+    authentication === "api-key" &&
+    apiKeySecretArn === null &&
+    problem("apiKeySecretArn", "a secret with authentication api-key", "nothing", SECRET),
   (settings) => {
-    if (settings.authentication !== "oidc") return null;
-    const missing = OIDC_KEYS.find((key) => settings[key] === null);
-    return missing ? line(missing, "a value with authentication oidc", "nothing", `${missing} …`) : null;
+    const missing = settings.authentication === "oidc" && OIDC_KEYS.find((key) => settings[key] === null);
+    return missing ? problem(missing, "a value with authentication oidc", "nothing", "…") : false;
   },
   ({ authentication, access }) =>
-    authentication === "oidc" && access !== "alb"
-      ? line("access", "alb with authentication oidc", access, "access alb")
-      : null,
+    authentication === "oidc" && access !== "alb" && problem("access", "alb with authentication oidc", access, "alb"),
   ({ access, allowedCidrs }) =>
-    access === "alb" && allowedCidrs.length === 0
-      ? line("allowedCidrs", "who may reach the load balancer", "nothing", "allowedCidrs 203.0.113.0/24")
-      : null,
+    access === "alb" &&
+    allowedCidrs.length === 0 &&
+    problem("allowedCidrs", "who may reach the load balancer", "nothing", "203.0.113.0/24"),
   ({ access, allowedCidrs, allowPublic }) =>
-    access === "alb" && allowedCidrs.some(isVast) && !allowPublic
-      ? line("allowPublic", `true with ${allowedCidrs.find(isVast)} in allowedCidrs`, "false", "allowPublic true")
-      : null,
+    access === "alb" &&
+    allowedCidrs.some(isVast) &&
+    !allowPublic &&
+    problem("allowPublic", `true with ${allowedCidrs.find(isVast)} in allowedCidrs`, "false", "true"),
   ({ access, vpcId, subnetId, albSubnetIds }) =>
-    access === "alb" && (vpcId ?? subnetId) !== null && albSubnetIds.length < 2
-      ? line("albSubnetIds", "two subnets in two zones", String(albSubnetIds.length), "albSubnetIds subnet-…,subnet-…")
-      : null,
+    access === "alb" &&
+    (vpcId ?? subnetId) !== null &&
+    albSubnetIds.length < 2 &&
+    problem("albSubnetIds", "two subnets in two zones", albSubnetIds.length, "subnet-…,subnet-…"),
   ({ vpcId, subnetId }) =>
-    vpcId !== null && subnetId === null
-      ? line("subnetId", "a subnet of the vpcId", "nothing", "subnetId subnet-0123456789abcdef0")
-      : null,
-  ({ volumeIops, volumeSizeGb }) =>
-    volumeSizeGb !== null && volumeIops > Math.max(3000, volumeSizeGb * 500)
-      ? line(
-          "volumeIops",
-          `at most 500 for each GiB, ${Math.max(3000, volumeSizeGb * 500)}`,
-          volumeIops,
-          "volumeIops 3000",
-        )
-      : null,
-  ({ volumeIops, volumeThroughputMb }) =>
-    volumeThroughputMb > volumeIops / 4
-      ? line(
-          "volumeThroughputMb",
-          `at most a quarter of volumeIops, ${volumeIops / 4}`,
-          volumeThroughputMb,
-          "volumeThroughputMb 300",
-        )
-      : null,
+    vpcId !== null &&
+    subnetId === null &&
+    problem("subnetId", "a subnet of the vpcId", "nothing", "subnet-0123456789abcdef0"),
+  ({ volumeIops, volumeSizeGb }) => {
+    const most = volumeSizeGb === null ? Number.POSITIVE_INFINITY : Math.max(3000, volumeSizeGb * 500);
+    return volumeIops > most && problem("volumeIops", `at most 500 for each GiB, ${most}`, volumeIops, "3000");
+  },
+  ({ volumeIops, volumeThroughputMb: throughput }) =>
+    throughput > volumeIops / 4 &&
+    problem("volumeThroughputMb", `at most a quarter of volumeIops, ${volumeIops / 4}`, throughput, "300"),
   ({ volumeId, volumeSnapshotId }) =>
-    volumeId !== null && volumeSnapshotId !== null
-      ? line(
-          "volumeSnapshotId",
-          "none with volumeId, which is adopted as it is",
-          volumeSnapshotId,
-          'volumeSnapshotId ""',
-        )
-      : null,
+    volumeId !== null &&
+    volumeSnapshotId !== null &&
+    problem("volumeSnapshotId", "none with volumeId, whose volume is used as it is", volumeSnapshotId, ""),
   ({ volumeInitializationRate, volumeSnapshotId }) =>
-    volumeInitializationRate !== null && volumeSnapshotId === null
-      ? line(
-          "volumeInitializationRate",
-          "0 without volumeSnapshotId",
-          volumeInitializationRate,
-          "volumeInitializationRate 0",
-        )
-      : null,
+    volumeInitializationRate !== null &&
+    volumeSnapshotId === null &&
+    problem("volumeInitializationRate", "0 without volumeSnapshotId", volumeInitializationRate, "0"),
   ({ availabilityZone, region }) =>
-    availabilityZone !== null && availabilityZone.slice(0, -1) !== region
-      ? line("availabilityZone", `a zone of ${region}`, availabilityZone, `availabilityZone ${region}a`)
-      : null,
+    availabilityZone !== null &&
+    availabilityZone.slice(0, -1) !== region &&
+    problem("availabilityZone", `a zone of ${region}`, availabilityZone, `${region}a`),
   ({ capacity, market }) =>
-    market !== null && capacity !== "spot-then-on-demand" && market !== capacity
-      ? line("market", `${capacity}, as capacity says`, market, 'market ""')
-      : null,
+    market !== null &&
+    capacity !== "spot-then-on-demand" &&
+    market !== capacity &&
+    problem("market", `${capacity}, as capacity says`, market, ""),
   ({ selfHealing, idleStopMinutes }) =>
-    selfHealing && idleStopMinutes !== null
-      ? line(
-          "idleStopMinutes",
-          "0 with selfHealing, which would start the host again",
-          idleStopMinutes,
-          "idleStopMinutes 0",
-        )
-      : null,
+    selfHealing &&
+    idleStopMinutes !== null &&
+    problem("idleStopMinutes", "0 with selfHealing, which would start the host again", idleStopMinutes, "0"),
 ];
 
+const SECRET = "arn:aws:secretsmanager:…";
 const OIDC_KEYS = [
   "oidcIssuer",
   "oidcAuthorizationEndpoint",
@@ -115,11 +92,18 @@ const OIDC_KEYS = [
 /** Wider than anybody's own network: two halves of the internet are as open as the whole. */
 const isVast = (cidr: string) => Number(cidr.split("/")[1]) < 8;
 
-/** Every problem between keys, one line each. */
-export function awsProblems(settings: AwsSettings): readonly string[] {
-  return CHECKS.map((check) => check(settings)).filter((problem) => problem !== null);
+/** Every problem between keys. */
+export function awsProblems(settings: AwsSettings): readonly Problem[] {
+  return RULES.map((rule) => rule(settings)).filter((found) => found !== false);
 }
 
-function line(key: keyof AwsSettings, expected: string, got: string | number, fix: string): string {
-  return `${PROJECT}:${key}: expected ${expected}, got ${got}. Fix: pulumi config set ${fix}`;
+/** `value`: what to set, for the key itself or for the one that is named after it. */
+function problem(
+  key: keyof AwsSettings,
+  expected: string,
+  got: string | number,
+  value: string,
+  set: keyof AwsSettings = key,
+): Problem {
+  return { path: qualifyKey(key), expected, got: String(got), fix: { set, value } };
 }

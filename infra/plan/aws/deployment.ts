@@ -1,6 +1,6 @@
 import type { AwsSettings } from "../../config/aws/settings.ts";
-import { CACHE_ENVIRONMENT } from "../cache.ts";
-import { STOP_SECONDS, serviceEnvironment } from "../container.ts";
+import { API_KEY_VARIABLE, CONTAINER_NAME, STOP_SECONDS, TOKEN_VARIABLE } from "../../contract.ts";
+import { serviceEnvironment } from "../container.ts";
 
 /** What the host is to run, but for the image: the host reads it from a parameter and restarts only the container. */
 export interface AwsDeploymentPlan {
@@ -15,16 +15,16 @@ export interface AwsDeploymentPlan {
 export function planDeployment(settings: AwsSettings): AwsDeploymentPlan {
   const { hfTokenSecretArn, apiKeySecretArn, modelMirror, network } = settings;
   return {
-    container: "image-game-image-gen",
+    container: CONTAINER_NAME,
     environment: {
-      ...serviceEnvironment(settings, CACHE_ENVIRONMENT),
+      ...serviceEnvironment(settings),
       ...(modelMirror === null ? {} : { IMAGE_GEN_MIRROR: modelMirror }),
       // No hub can be reached: fail at once, not after its time-outs.
       ...(network === "endpoints-only" && modelMirror === null ? { HF_HUB_OFFLINE: "1" } : {}),
     },
     secrets: {
-      ...(hfTokenSecretArn === null ? {} : { HF_TOKEN: hfTokenSecretArn }),
-      ...(apiKeySecretArn === null ? {} : { IMAGE_GEN_API_KEY: apiKeySecretArn }),
+      ...(hfTokenSecretArn === null ? {} : { [TOKEN_VARIABLE]: hfTokenSecretArn }),
+      ...(apiKeySecretArn === null ? {} : { [API_KEY_VARIABLE]: apiKeySecretArn }),
     },
     gpus: "all",
     stopSeconds: STOP_SECONDS,

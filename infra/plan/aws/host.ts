@@ -1,4 +1,5 @@
 import type { AwsSettings } from "../../config/aws/settings.ts";
+import { parameterPrefix } from "../../contract.ts";
 import { mirrorOf } from "./network.ts";
 
 /** The machine with the GPU, and what stands around it. */
@@ -57,7 +58,7 @@ const IMAGES_ON_ROOT = 3;
 
 export function planAwsHost(settings: AwsSettings, stack: string, imageBytes: number): AwsHostPlan {
   const ami = AMIS[settings.ami];
-  const parameters = `/imagegen/${stack}`;
+  const parameters = parameterPrefix(stack);
   const needed = ami.usedGib + Math.ceil((IMAGES_ON_ROOT * imageBytes) / GIB);
   const chosen = settings.instanceType ?? settings.instanceTypes[0] ?? "";
   return {

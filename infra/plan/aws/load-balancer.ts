@@ -1,5 +1,5 @@
 import type { AwsSettings } from "../../config/aws/settings.ts";
-import { READY_PATH, SERVICE_PORT } from "../container.ts";
+import { READY_PATH, SERVICE_PORT } from "../../contract.ts";
 
 /** A load balancer with TLS in front of the host. */
 export interface AwsAccessPlan {

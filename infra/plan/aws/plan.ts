@@ -1,4 +1,6 @@
 import type { AwsSettings } from "../../config/aws/settings.ts";
+import { type Problem, qualifyKey } from "../../config/problem.ts";
+import { SERVICE_NAME } from "../../contract.ts";
 import { planImage } from "../image.ts";
 import { type Manifest, modelSize } from "../manifest.ts";
 import { type CostPlan, planCost } from "./cost.ts";
@@ -8,7 +10,7 @@ import { planRegistryImage, type RegistryImagePlan } from "./image.ts";
 import { INSTANCE_TYPES, LEAST_GPU_MEMORY_MIB } from "./instance-types.ts";
 import { type AwsAccessPlan, planAccess } from "./load-balancer.ts";
 import { type AwsNetworkPlan, planNetwork } from "./network.ts";
-import { type AwsHealthPlan, planAwsHealth } from "./readiness.ts";
+import { type AwsReadinessPlan, planAwsReadiness } from "./readiness.ts";
 import { type AwsStartUpPlan, imageBytes, planAwsStartUp } from "./startup.ts";
 import { type DataVolumePlan, planDataVolume, planSnapshots, type SnapshotPlan } from "./volume.ts";
 
@@ -27,7 +29,7 @@ export interface AwsPlan {
   readonly host: AwsHostPlan;
   readonly deployment: AwsDeploymentPlan;
   readonly access: AwsAccessPlan | null;
-  readonly health: AwsHealthPlan;
+  readonly readiness: AwsReadinessPlan;
   readonly startUp: AwsStartUpPlan;
   readonly cost: CostPlan;
   /** What works, but not as its numbers promise. */
@@ -50,7 +52,7 @@ export function makeAwsPlan(settings: AwsSettings, manifest: Manifest | null, st
     stack,
     modelId: settings.modelId,
     modelCache: settings.modelCache,
-    image: planRegistryImage(planImage({ ...settings, imageName: "image-gen" }), {
+    image: planRegistryImage(planImage({ ...settings, imageName: SERVICE_NAME }), {
       builder: settings.builder,
       platform: settings.imagePlatform,
       kmsKeyArn: settings.kmsKeyArn,
@@ -62,21 +64,25 @@ export function makeAwsPlan(settings: AwsSettings, manifest: Manifest | null, st
     host,
     deployment: planDeployment(settings),
     access,
-    health: planAwsHealth(settings, stack, manifest, model, bytes),
+    readiness: planAwsReadiness(settings, stack, manifest, model, bytes),
     startUp,
     cost: planCost({ host, volume, network, access, imageBytes: bytes, snapshots }),
     notes: notesOf(host, startUp),
   };
 }
 
-/** Instance types of the list that can't serve the model, as lines for the user; unknown types are AWS's to judge. */
-export function unfitInstanceTypes({ host }: Pick<AwsPlan, "host">): readonly string[] {
+/** Instance types of the list that can't serve the model; for an unknown type AWS decides. */
+export function instanceTypeProblems({ host }: Pick<AwsPlan, "host">): readonly Problem[] {
   return host.instanceTypes.flatMap((name) => {
     const memory = INSTANCE_TYPES[name]?.gpuMemoryMib ?? Number.POSITIVE_INFINITY;
     if (memory >= LEAST_GPU_MEMORY_MIB) return [];
     return [
-      `instanceTypes: expected GPUs with ${LEAST_GPU_MEMORY_MIB} MiB or more, got ${name} with ${memory} MiB. ` +
-        "Fix: pulumi config set instanceTypes g6.xlarge,g5.xlarge",
+      {
+        path: qualifyKey("instanceTypes"),
+        expected: `GPUs with ${LEAST_GPU_MEMORY_MIB} MiB or more`,
+        got: `${name} with ${memory} MiB`,
+        fix: { set: "instanceTypes", value: "g6.xlarge,g5.xlarge" },
+      },
     ];
   });
 }

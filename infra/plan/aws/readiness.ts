@@ -1,44 +1,42 @@
 import type { AwsSettings } from "../../config/aws/settings.ts";
+import { HEARTBEAT_TIMEOUT_SECONDS, parameterPrefix, READY_PATH, serviceUrl, statusParameter } from "../../contract.ts";
 import type { Manifest, ModelSize } from "../manifest.ts";
-import { type HealthPlan, LOAD_BUDGET_SECONDS, modelNames } from "../readiness.ts";
+import { LOAD_TIMEOUT_SECONDS, modelNames, type ReadinessPlan, SERVICE_TIMEOUTS } from "../readiness.ts";
 import { AWS_RATES } from "./startup.ts";
 
-/** What counts as ready on AWS: the host's own record says so, recently, of this deployment. */
-export interface AwsHealthPlan extends HealthPlan {
-  readonly region: string;
+/** What counts as ready on AWS: the host's own status, recent and of this deployment. */
+export interface AwsReadinessPlan extends ReadinessPlan {
   /** Name of the parameter that the host writes. */
   readonly parameter: string;
-  /** A record that was not renewed for this long is a host that is gone. */
-  readonly staleSeconds: number;
+  readonly heartbeatTimeoutSeconds: number;
 }
 
-/** From instance start to a container: boot, volume, and a host that was only just told. */
-const BOOT_BUDGET_SECONDS = 600;
-/** A host writes its record a minute after it boots, at the latest; replaced hosts are stopped and detached first. */
-const SILENCE_SECONDS = 900;
+/** From the instance's start to a container: boot, volume, and the host's first read of its deployment. */
+const BOOT_TIMEOUT_SECONDS = 600;
 
-export function planAwsHealth(
+export function planAwsReadiness(
   settings: AwsSettings,
   stack: string,
   manifest: Manifest | null,
   size: ModelSize,
   imageBytes: number,
-): AwsHealthPlan {
-  const url = `http://127.0.0.1:${settings.port}`;
+): AwsReadinessPlan {
+  const url = serviceUrl({ bindAddress: "127.0.0.1", port: settings.port });
   const fetchSeconds = settings.modelCache === "baked" ? 0 : size.bytes / AWS_RATES.slowestBytesPerSecond;
   const pullSeconds = imageBytes / AWS_RATES.slowestPullBytesPerSecond;
-  const budget = BOOT_BUDGET_SECONDS + pullSeconds + fetchSeconds + LOAD_BUDGET_SECONDS;
+  const timeout = BOOT_TIMEOUT_SECONDS + pullSeconds + fetchSeconds + LOAD_TIMEOUT_SECONDS;
   return {
-    region: settings.region,
-    parameter: `/imagegen/${stack}/ready`,
+    parameter: statusParameter(parameterPrefix(stack)),
     url,
-    readyUrl: `${url}/readyz`,
+    readyUrl: `${url}${READY_PATH}`,
     models: modelNames(settings.modelId, manifest),
     device: "cuda",
-    budgetSeconds: settings.readyTimeoutSeconds ?? Math.ceil(budget),
-    pollSeconds: 5,
-    silenceSeconds: SILENCE_SECONDS,
-    patienceSeconds: 120,
-    staleSeconds: 180,
+    readyTimeoutSeconds: settings.readyTimeoutSeconds ?? Math.ceil(timeout),
+    ...SERVICE_TIMEOUTS,
+    // A host writes its status a minute after it boots, at the latest; a replaced one is stopped and detached first.
+    noResponseTimeoutSeconds: 900,
+    // Permissions and a volume may reach a new host late.
+    hostErrorTimeoutSeconds: 120,
+    heartbeatTimeoutSeconds: HEARTBEAT_TIMEOUT_SECONDS,
   };
 }

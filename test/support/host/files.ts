@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { renderUserData } from "../../../infra/aws/host/user-data.ts";
+import { renderContract, renderUserData } from "../../../infra/aws/host/user-data.ts";
 import type { HostFilesPlan } from "../../../infra/plan/aws/host-files.ts";
 import { paths } from "../paths.ts";
 
@@ -46,5 +46,6 @@ export async function scriptsInPlace(folder: string, more: Readonly<Record<strin
   cpSync(join(paths.root, "infra/aws/host/files/systemd"), join(folder, "bring-in/etc/systemd/system"), {
     recursive: true,
   });
+  writeFileSync(join(folder, "bring-in/opt/image-gen/contract.env"), renderContract());
   return bringIn(folder, more);
 }

@@ -27,7 +27,7 @@ interface Workflow {
 }
 
 const FOLDER = ".github/workflows";
-const FILES = ["check.yml", "deploy.yml", "drift.yml", "preview.yml"];
+const FILES = ["check.yml", "deploy.yml", "drift.yml", "preview.yml", "release.yml"];
 const text = (file: string) => readFileSync(`${FOLDER}/${file}`, "utf8");
 const read = (file: string) => parse(text(file)) as Workflow;
 const jobs = (file: string): Job[] => Object.values(read(file).jobs);
@@ -63,7 +63,8 @@ describe.each(FILES)("%s", (file) => {
     expect(permissions).toBeDefined();
     const all = granted.flatMap((grant) => Object.entries(grant ?? {}));
     for (const [scope, access] of all) {
-      if (access !== "read") expect(["id-token", "pull-requests"]).toContain(scope);
+      const writable = file === "release.yml" ? ["contents"] : ["id-token", "pull-requests"];
+      if (access !== "read") expect(writable).toContain(scope);
     }
   });
 
@@ -96,6 +97,13 @@ test("a preview and a look for drift are given another role than an update", () 
     expect(jobs(file).map((job) => job.environment)).toEqual(["preview"]);
   expect(text("preview.yml")).toContain("head.repo.full_name == github.repository");
   for (const file of FILES) expect(text(file)).not.toContain("pull_request_target");
+});
+
+test("a release is drafted after the checks and an approval", () => {
+  const { draft, check } = read("release.yml").jobs;
+  expect(check?.uses).toBe("./.github/workflows/check.yml");
+  expect(draft).toMatchObject({ needs: "check", environment: "release", permissions: { contents: "write" } });
+  expect(Object.keys(read("release.yml").on).sort()).toEqual(["push", "workflow_dispatch"]);
 });
 
 test("drift is looked for every day", () => {

@@ -25,11 +25,11 @@ describe("gc", () => {
   const result: GcResult = {
     dry_run: false,
     removed: [{ id: "a/b", bytes: 2e9 }],
-    kept: [{ id: "c/d", why: "in use" }],
+    kept: [{ id: "c/d", reason: "in use" }],
     bytes: 2e9,
     bytes_free: 5e9,
-    bytes_wanted: 20e9,
-    enough: false,
+    target_free_bytes: 20e9,
+    target_met: false,
   };
 
   test("says what went, what stayed and whether it was enough", () => {
@@ -39,7 +39,7 @@ describe("gc", () => {
       "Freed 2 GB; 5 GB free.",
       "That is less than 20 GB, and nothing else may go.",
     ]);
-    expect(describeGc({ ...result, enough: true })).not.toContain("less than");
+    expect(describeGc({ ...result, target_met: true })).not.toContain("less than");
   });
 
   test("takes exactly one limit", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type Finding, judge } from "../../../cli/doctor/checks.ts";
 import type { Facts } from "../../../cli/doctor/inspect.ts";
-import type { Readyz } from "../../../cli/service/readyz.ts";
+import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
 
 const healthy: Facts = {
   node: { version: "24.21.0", range: "^24.19.0 || >=26.5.0" },
@@ -20,7 +20,7 @@ const healthy: Facts = {
   service: null,
 };
 const noDocker = { engine: { ok: false, message: "Docker is not installed. Fix: install it" } } as const;
-const ready = { phase: "ready", error: null, model: "a/b", device: "cuda" } as Readyz;
+const ready = { phase: "ready", error: null, model: "a/b", device: "cuda" } as ReadyState;
 const mount = { path: "/data", is_mount: true, filesystem: "ext4", bytes_total: 1e12, bytes_free: 5e11 };
 const cache = { hf_home: "/data/huggingface", hub_cache: "/data/huggingface/hub", mount, models: [], bytes: 0 };
 const running = { mode: "docker", ready, cache } as const;

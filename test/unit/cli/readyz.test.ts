@@ -4,69 +4,56 @@ import { afterEach, describe, expect, test } from "vitest";
 import { CliError, EXIT } from "../../../cli/core/exit.ts";
 import { isPortFree } from "../../../cli/core/ports.ts";
 import { makePicture } from "../../../cli/service/images.ts";
-import { type Readyz, readReadyz, renderReadyz, waitUntilReady } from "../../../cli/service/readyz.ts";
+import { readReadyz, type WaitOptions, waitForService } from "../../../cli/service/readyz.ts";
+import type { ReadinessPlan } from "../../../infra/plan/readiness.ts";
+import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
+import { planWith } from "../../support/settings.ts";
 
-const state = (changes: Partial<Readyz> = {}): Readyz => ({
+const state = (changes: Partial<ReadyState> = {}): ReadyState => ({
   phase: "starting",
   bytes_done: 0,
   bytes_total: 0,
+  bytes_per_second: null,
   eta_seconds: null,
+  file: null,
   error: null,
-  model: "a/b",
+  model: null,
+  revision: null,
+  source: null,
   device: null,
+  phases: {},
+  version: null,
   ...changes,
 });
 const failure = (retryable: boolean) => ({ code: "HUB_UNREACHABLE", message: "The hub can't be reached.", retryable });
-
-describe("what is shown", () => {
-  test("a download has bytes, rate, time left and a share", () => {
-    const fetching = {
-      phase: "fetching",
-      bytes_done: 1.5e9,
-      bytes_total: 6e9,
-      bytes_per_second: 9.2e6,
-      eta_seconds: 489,
-    } as const;
-    const { text, fraction } = renderReadyz(state(fetching));
-    expect(text).toBe("fetching a/b · 1.5 GB of 6 GB · 9.2 MB/s · 8 min 9 s left");
-    expect(fraction).toBe(0.25);
-  });
-  test("an error that is tried again is shown beside the phase", () => {
-    expect(renderReadyz(state({ phase: "fetching", error: failure(true) })).text).toContain(
-      "trying again: The hub can't",
-    );
-  });
-  test.each([
-    [state({ phase: "ready", device: "cuda" }), "ready on cuda"],
-    [state({ phase: "loading", device: "cuda" }), "loading the model to cuda"],
-    [state({ phase: "warming" }), "making a first picture"],
-    [state({ phase: "failed", error: failure(false) }), "failed: The hub can't be reached."],
-  ])("%#: %s", (given, expected) => {
-    expect(renderReadyz(given).text).toBe(expected);
-  });
-});
 
 describe("with a server", () => {
   let server: Server | undefined;
   afterEach(() => new Promise<void>((done) => (server ? server.close(() => done()) : done())));
 
-  const serve = async (answers: (Readyz | string)[], status = 503): Promise<string> => {
+  const serve = async (answers: (ReadyState | string)[], status = 503): Promise<string> => {
     server = createServer((_request, response) => {
       const answer = answers.length > 1 ? answers.shift() : answers[0];
-      response.writeHead(status, { "content-type": "application/json" });
+      const ready = typeof answer !== "string" && answer?.phase === "ready";
+      response.writeHead(ready ? 200 : status, { "content-type": "application/json" });
       response.end(typeof answer === "string" ? answer : JSON.stringify(answer));
     });
     await new Promise<void>((done) => server?.listen(0, "127.0.0.1", done));
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   };
-  const quick = { timeoutSeconds: 5, everySeconds: 0.01 };
+  const { signal } = new AbortController();
+  const waitFor = (url: string, options: Partial<WaitOptions> = {}, changes: Partial<ReadinessPlan> = {}) =>
+    waitForService(
+      { ...planWith().readiness, readyUrl: `${url}/readyz`, pollSeconds: 0.01, ...changes },
+      { stack: "local", signal, ...options },
+    );
   const errorOf = (wait: Promise<unknown>): Promise<CliError> =>
     wait.then(
       () => Promise.reject(new Error("it did not fail")),
       (error: CliError) => error,
     );
 
-  test("it waits through the phases and sees each", async () => {
+  test("the wait goes through the phases and reports each", async () => {
     const url = await serve([
       state(),
       state({ phase: "fetching" }),
@@ -74,32 +61,25 @@ describe("with a server", () => {
       state({ phase: "ready" }),
     ]);
     const seen: string[] = [];
-    const ready = await waitUntilReady(url, { ...quick, onState: (now) => seen.push(now?.phase ?? "none") });
+    const ready = await waitFor(url, { onState: ({ phase }) => seen.push(phase) });
     expect(ready.phase).toBe("ready");
-    expect(seen).toEqual(["starting", "fetching", "loading", "ready"]);
+    expect(seen).toEqual(["starting", "fetching", "loading"]);
   });
 
-  test("a fatal error ends the wait with the service's own words", async () => {
+  test("an error that is not retryable ends the wait with the service's own message", async () => {
     const url = await serve([state({ phase: "failed", error: failure(false) })]);
-    expect((await errorOf(waitUntilReady(url, quick))).message).toBe("The hub can't be reached.");
+    expect((await errorOf(waitFor(url))).message).toBe(
+      "The hub can't be reached (HUB_UNREACHABLE). Its log: imagegen logs",
+    );
   });
 
-  test("an error that is tried again has its time", async () => {
-    const failed = state({ phase: "failed", error: failure(true) });
-    const url = await serve([failed, failed, state({ phase: "ready" })]);
-    expect((await waitUntilReady(url, quick)).phase).toBe("ready");
-  });
-
-  test("an error that is tried again for too long counts", async () => {
-    const url = await serve([state({ phase: "failed", error: failure(true) })]);
-    const error = await errorOf(waitUntilReady(url, { ...quick, patienceSeconds: 0.1 }));
-    expect(error.message).toBe("The hub can't be reached.");
-  });
-
-  test("the time limit says what it was doing", async () => {
+  test("the time-out names the phase, and how to allow more time", async () => {
     const url = await serve([state({ phase: "loading" })]);
-    const error = await errorOf(waitUntilReady(url, { ...quick, timeoutSeconds: 0.2 }));
-    expect(error.message).toMatch(/Not ready after .*still loading the model.*imagegen logs/);
+    const error = await errorOf(waitFor(url, { stack: "other" }, { readyTimeoutSeconds: 1 }));
+    expect(error.message).toBe(
+      "still loading the model after 1 s (NOT_READY_IN_TIME); if that is progress, allow more time: " +
+        "imagegen up --stack other --config readyTimeoutSeconds=2. Its log: imagegen logs",
+    );
   });
 
   test("a check that throws ends the wait", async () => {
@@ -107,7 +87,7 @@ describe("with a server", () => {
     const check = () => {
       throw new CliError("it died");
     };
-    expect((await errorOf(waitUntilReady(url, { ...quick, check }))).message).toBe("it died");
+    expect((await errorOf(waitFor(url, { check }))).message).toBe("it died");
   });
 
   test("Ctrl-C ends the wait at once", async () => {
@@ -115,7 +95,7 @@ describe("with a server", () => {
     const controller = new AbortController();
     setTimeout(() => controller.abort(new Error("interrupted")), 50);
     const started = performance.now();
-    await errorOf(waitUntilReady(url, { ...quick, timeoutSeconds: 30, everySeconds: 20, signal: controller.signal }));
+    await errorOf(waitFor(url, { signal: controller.signal }, { pollSeconds: 20 }));
     expect(performance.now() - started).toBeLessThan(5000);
   });
 

@@ -23,6 +23,9 @@ describe("status", () => {
     device: "cuda",
     source: "volume",
     phases: { starting: 4.04, loading: 11 },
+    bytes_per_second: null,
+    file: null,
+    version: "0.1.0",
   } as const;
 
   test("of a running service has a row for all that is known", () => {

@@ -7,7 +7,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { afterAll, describe, expect, test } from "vitest";
 import { UserError } from "../../../infra/errors.ts";
 import { lastLines } from "../../../infra/io/build-files.ts";
-import { realWorld } from "../../../infra/io/docker-probe.ts";
+import { systemDeps } from "../../../infra/io/docker-probe.ts";
 import { readMachine } from "../../../infra/io/local-gpu.ts";
 import { readManifest } from "../../../infra/io/manifests.ts";
 
@@ -69,17 +69,17 @@ describe("manifests", () => {
 });
 
 describe("one request", () => {
-  const world = realWorld(() => {});
+  const { probe } = systemDeps(() => {});
 
   test("an answer has its status and its JSON", async () => {
     const server = createServer((request, response) => {
       response.writeHead(request.url === "/readyz" ? 503 : 200);
-      response.end(request.url === "/readyz" ? '{"phase":"starting"}' : "<html>");
+      response.end(request.url === "/readyz" ? '{"phase":"starting","error":null,"model":null}' : "<html>");
     }).listen(0, "127.0.0.1");
     await new Promise((resolve) => server.once("listening", resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    expect(await world.ask(`${url}/readyz`)).toEqual({ kind: "http", status: 503, body: { phase: "starting" } });
-    expect(await world.ask(url)).toEqual({ kind: "http", status: 200, body: null });
+    expect(await probe(`${url}/readyz`)).toMatchObject({ status: 503, state: { phase: "starting", model: null } });
+    expect(await probe(url)).toEqual({ kind: "response", status: 200, state: null });
     server.close();
     server.closeAllConnections();
   });
@@ -89,7 +89,7 @@ describe("one request", () => {
     await new Promise((resolve) => server.once("listening", resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     await new Promise((resolve) => server.close(resolve));
-    expect(await world.ask(url)).toEqual({ kind: "none", reason: "ECONNREFUSED" });
+    expect(await probe(url)).toEqual({ kind: "no-response", reason: "ECONNREFUSED" });
   });
 });
 

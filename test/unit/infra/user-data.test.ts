@@ -1,6 +1,7 @@
 import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { renderUserData } from "../../../infra/aws/host/user-data.ts";
+import { hostEnvironment } from "../../../infra/contract.ts";
 import { UserError } from "../../../infra/errors.ts";
 import type { HostFilesPlan } from "../../../infra/plan/aws/host-files.ts";
 
@@ -50,6 +51,24 @@ test("the host's settings are the plan's", () => {
     "IMAGE_GEN_MIRROR_ROLE_ARN=arn:aws:iam::123456789012:role/image-gen-mirror",
     "",
   ]);
+});
+
+test("the scripts get the contract as it is, beside them", () => {
+  const lines = content(rendered(), "/opt/image-gen/contract.env")?.trimEnd().split("\n") ?? [];
+  expect(Object.fromEntries(lines.map((line) => line.split(/=(.*)/s).slice(0, 2)))).toEqual(hostEnvironment());
+});
+
+test("every variable that a script reads is written for it", () => {
+  const config = rendered();
+  const written = ["/opt/image-gen/contract.env", "/etc/image-gen/host.env"]
+    .flatMap((path) => content(config, path)?.split("\n") ?? [])
+    .map((line) => line.split("=")[0] ?? "");
+  const scripts = config.write_files.filter(({ path }) => path.startsWith("/opt/image-gen/bin/"));
+  const read = scripts.flatMap(({ content: text }) => text.match(/\bIMAGE_GEN_[A-Z_]+\b(?!:?-)/g) ?? []);
+  const ofTheContainer = ["IMAGE_GEN_API_KEY"];
+  const known = [...written, ...ofTheContainer];
+  expect([...new Set(read)].filter((name) => !known.includes(name))).toEqual([]);
+  expect(written.filter((name) => name !== "" && !read.includes(name) && !name.endsWith("_FILESYSTEM"))).toEqual([]);
 });
 
 test("every script is there and runnable, every unit is where systemd looks, and one command starts them", () => {

@@ -4,13 +4,13 @@
  */
 import { join } from "node:path";
 import { execa } from "execa";
+import type { HostStatus } from "../../../../infra/readiness/host-status.ts";
 import type { Context } from "../../../core/context.ts";
 import { openIdentity, openQuotas } from "../client/account.ts";
 import type { Access } from "../client/client-config.ts";
 import type { Ec2 } from "../client/ec2.ts";
 import type { DataVolume, Host, TypeFacts } from "../client/ec2-models.ts";
 import { describeFailure, ifKnown, type Known } from "../client/errors.ts";
-import type { ReadyRecord } from "../host/host-status.ts";
 import type { HostWishes } from "../stack/host-requirements.ts";
 import { type Attempt, attemptsOf, quotaOf } from "../stack/launch-errors.ts";
 import { cudaOf, type DriverFit, driverFor } from "./drivers.ts";
@@ -38,7 +38,7 @@ export interface AwsFacts {
   readonly quotas: readonly QuotaFacts[];
   readonly host: Known<Host | undefined>;
   readonly volume: Known<DataVolume | undefined>;
-  readonly record: Known<ReadyRecord | null>;
+  readonly record: Known<HostStatus | null>;
   /** CUDA of the image's packages, "13.2"; null: not to be told from the lock. */
   readonly cuda: string | null;
   /** Null: the AMI or the CUDA is not in the table. */
@@ -52,7 +52,7 @@ export interface AwsFacts {
 export interface StackLooks {
   readonly host: () => Promise<Host | undefined>;
   readonly volume: () => Promise<DataVolume | undefined>;
-  readonly record: () => Promise<ReadyRecord | null>;
+  readonly record: () => Promise<HostStatus | null>;
 }
 
 export async function gatherAwsFacts(

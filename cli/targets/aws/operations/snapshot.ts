@@ -1,3 +1,4 @@
+import { stackTags } from "../../../../infra/contract.ts";
 import { formatSeconds } from "../../../../infra/units.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
@@ -6,7 +7,7 @@ import { explainAws } from "../client/errors.ts";
 import { until } from "../client/wait-for.ts";
 import { hostRun } from "../host/image-gen.ts";
 import { runOnHost } from "../host/run-command.ts";
-import { type AwsStack, findHost, tagsOf } from "../stack/stack.ts";
+import { type AwsStack, findHost } from "../stack/stack.ts";
 
 /** A first snapshot copies all that was ever written, at the pace AWS likes (seconds). */
 const LONGEST_S = 6 * 3600;
@@ -35,7 +36,7 @@ export async function snapshotVolume(
     });
   }
   try {
-    const all = { ...tagsOf(stack.name), ...tags };
+    const all = { ...stackTags(stack.name), ...tags };
     const made = await stack.ec2.createSnapshot(volumeId, `image-gen cache of the stack ${stack.name}`, all);
     progress.line(`Snapshot ${made.id} of ${volumeId} begun.`);
     return await waitForSnapshot(context, stack, made.id, { everySeconds });

@@ -1,20 +1,24 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { statusParameter } from "../../../../infra/contract.ts";
+import type { AwsReadinessPlan } from "../../../../infra/plan/aws/readiness.ts";
+import { waitForHost } from "../../../../infra/readiness/host-status.ts";
+import type { ReadyState } from "../../../../infra/readiness/probe-result.ts";
+import { describePending, describeState } from "../../../../infra/readiness/progress.ts";
 import { formatSeconds } from "../../../../infra/units.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
-import { renderReadyz } from "../../../service/readyz.ts";
+import { notReady } from "../../../service/readyz.ts";
 import { readText } from "../../../stack/config.ts";
 import type { Host } from "../client/ec2-models.ts";
 import { explainAws } from "../client/errors.ts";
 import { type Patience, until } from "../client/wait-for.ts";
-import { judgeRecord, type ReadyRecord } from "../host/host-status.ts";
 import { describeRefusal, refusalIn } from "../stack/launch-errors.ts";
-import { type AwsStack, readRecord } from "../stack/stack.ts";
+import type { AwsStack } from "../stack/stack.ts";
 
 type Wait = Pick<Patience, "everySeconds">;
 
 const STOP_S = 900;
 const START_S = 600;
-const PATIENCE_S = 120;
 
 /** Stops the host, so that only its disks cost money. Waits until it is stopped; nothing to do when it is. */
 export async function stopHost(
@@ -68,39 +72,40 @@ export async function startHost(
   }
 }
 
-/** Waits until the host reports, after `since` (milliseconds since 1970), that the service is ready. */
+/** Waits until the host's status, written after `since` (milliseconds since 1970), says that the service is ready. */
 export async function waitForService(
   { progress, signal }: Context,
-  stack: AwsStack,
-  { instance, since, timeoutSeconds }: { instance: string; since: number; timeoutSeconds: number },
-  { everySeconds = 5 }: Partial<Wait> = {},
-): Promise<ReadyRecord> {
-  let failing: number | undefined;
-  const found = await until(
-    `The service on ${instance} to be ready (see imagegen logs --stack ${stack.name})`,
-    { signal, everySeconds, timeoutSeconds },
-    async () => {
-      const record = await readRecord(stack);
-      const verdict = judgeRecord(record, { instance, now: Date.now(), since });
-      if (verdict.kind === "ready") return record ?? undefined;
-      if (verdict.kind !== "failed") failing = undefined;
-      else {
-        // The service tries again by itself what may pass.
-        failing ??= performance.now();
-        const patient = record?.ready?.error?.retryable === true && performance.now() - failing < PATIENCE_S * 1000;
-        if (patient) return undefined;
-        const log = record?.log.slice(-20).map((line) => `\n  ${line}`) ?? [];
-        throw new CliError(`The service on ${instance} failed: ${verdict.text}${log.join("")}`);
-      }
-      if (verdict.kind === "working" && record?.ready) {
-        const { text, fraction } = renderReadyz(record.ready);
+  { name, ssm, outputs }: Pick<AwsStack, "name" | "ssm" | "outputs">,
+  plan: AwsReadinessPlan,
+  { instance, since }: { readonly instance: string; readonly since: number },
+): Promise<ReadyState> {
+  const { outcome, log } = await waitForHost(
+    { ...plan, parameter: statusParameter(outputs.parameterPrefix) },
+    { deployment: null, instance, since },
+    {
+      readParameter: async (parameter) => {
+        const text = await ssm.parameter(parameter).catch((error: unknown) => {
+          signal.throwIfAborted();
+          throw explainAws(error, `reading the status of the host of the stack ${name}`);
+        });
+        return text === null
+          ? { kind: "none", reason: "the host has not written its status yet" }
+          : { kind: "value", text };
+      },
+      now: () => performance.now() / 1000,
+      date: Date.now,
+      sleep: async (seconds) => sleep(seconds * 1000, undefined, { signal }),
+      onProgress: (pending) => {
+        const { text, fraction } =
+          pending.kind === "starting" ? describeState(pending.state) : { text: describePending(pending) };
         progress.live(text, fraction);
-      } else progress.live(verdict.text);
-      return undefined;
+      },
     },
   );
   progress.settle();
-  return found;
+  if (outcome.ready) return outcome.state;
+  const failure = notReady(outcome, name);
+  throw new CliError([failure.message, ...log.slice(-20).map((line) => `  ${line}`)].join("\n"));
 }
 
 /** A group that heals itself would replace a host that was stopped. */

@@ -1,10 +1,12 @@
+import { heartbeatAgeSeconds } from "../../../../infra/readiness/host-status.ts";
+import type { ReadyState } from "../../../../infra/readiness/probe-result.ts";
+import { describeState } from "../../../../infra/readiness/progress.ts";
 import { formatSeconds } from "../../../../infra/units.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
-import { type Readyz, renderReadyz } from "../../../service/readyz.ts";
 import type { DataVolume, Host } from "../client/ec2-models.ts";
 import { explainAws } from "../client/errors.ts";
-import { ageSeconds, judgeRecord, type RecordVerdict } from "../host/host-status.ts";
+import { judgeRecord, type RecordVerdict } from "../host/host-status.ts";
 import { type AwsStack, findHost, openStack, readRecord } from "../stack/stack.ts";
 
 /** What `status --json` prints for a stack in AWS. */
@@ -19,7 +21,7 @@ export interface AwsStatus {
   readonly volume: DataVolume | null;
   readonly heartbeatSeconds: number | null;
   readonly service: RecordVerdict | null;
-  readonly ready: Readyz | null;
+  readonly ready: ReadyState | null;
 }
 
 export async function awsStatus(context: Context): Promise<AwsStatus> {
@@ -45,7 +47,7 @@ async function statusOf(stack: AwsStack, now: number): Promise<AwsStatus> {
     url: outputs.url,
     host: host ?? null,
     volume: volume ?? null,
-    heartbeatSeconds: record ? Math.round(ageSeconds(record, now)) : null,
+    heartbeatSeconds: record ? Math.round(heartbeatAgeSeconds(record, now)) : null,
     service: running ? judgeRecord(record, { instance: host.id, now }) : null,
     ready: running && record?.instance === host.id ? record.ready : null,
   };
@@ -83,8 +85,8 @@ function serviceLine({ service, ready, host, stack }: AwsStatus): string | null 
       ? `the host is stopped: imagegen start --stack ${stack}`
       : `the host is ${host.state}`;
   if (!service) return null;
-  if (service.kind === "ready") return ready ? renderReadyz(ready).text : "ready";
-  if (service.kind === "working" && ready) return renderReadyz(ready).text;
+  if (service.kind === "ready") return ready ? describeState(ready).text : "ready";
+  if (service.kind === "working" && ready) return describeState(ready).text;
   return service.text;
 }
 

@@ -6,7 +6,7 @@ import { formatBytes, formatSeconds } from "../../../../infra/units.ts";
 
 /** The plan of a stack on AWS as aligned lines, for people; the costs are last, one line each. */
 export function describeAwsPlan(plan: AwsPlan): string {
-  const { host, volume, startUp, health, cost } = plan;
+  const { host, volume, startUp, readiness, cost } = plan;
   const size = `${formatBytes(startUp.modelBytes)}${startUp.modelBytesSource === "manifest" ? "" : ", estimated"}`;
   const rows: [string, string][] = [
     ["model", `${plan.modelId} (${size}), ${plan.modelCache === "baked" ? "in the image" : "on the volume"}`],
@@ -21,7 +21,7 @@ export function describeAwsPlan(plan: AwsPlan): string {
       `${formatSeconds(startUp.cachedSeconds)} on a new host: boot, pull at ${PULL}, read at ${startUp.readMbps} MB/s`,
     ],
     ["baked", formatSeconds(startUp.bakedSeconds)],
-    ["given up", `after ${formatSeconds(health.budgetSeconds)}`],
+    ["given up", `after ${formatSeconds(readiness.readyTimeoutSeconds)}`],
     ["on destroy", DESTROY[volume.onDestroy]],
     ["cost", `${usd(cost.runningUsdPerMonth)} a month${cost.incomplete ? " and what has no price below" : ""}`],
     ["stopped", `${usd(cost.stoppedUsdPerMonth)} a month`],

@@ -1,4 +1,5 @@
-import { PROJECT } from "../../../../infra/config/settings.ts";
+import { stackTags, statusParameter } from "../../../../infra/contract.ts";
+import { type HostStatus, parseHostStatus } from "../../../../infra/readiness/host-status.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
 import { type Access, accessOf } from "../client/client-config.ts";
@@ -6,7 +7,6 @@ import { type Ec2, openEc2 } from "../client/ec2.ts";
 import type { Host } from "../client/ec2-models.ts";
 import { explainAws } from "../client/errors.ts";
 import { openSsm, type Ssm } from "../client/ssm.ts";
-import { parseRecord, type ReadyRecord } from "../host/host-status.ts";
 import { parseOutputs, readOutputs, type StackOutputs } from "./outputs.ts";
 
 /** A stack in AWS, with what the last `up` made of it. */
@@ -16,11 +16,6 @@ export interface AwsStack {
   readonly outputs: StackOutputs;
   readonly ec2: Ec2;
   readonly ssm: Ssm;
-}
-
-/** The tags that the program puts on everything of one stack. */
-export function tagsOf(stack: string): Readonly<Record<string, string>> {
-  return { "imagegen:project": PROJECT, "imagegen:stack": stack };
 }
 
 /** Opens the stack; nothing is asked of AWS yet. */
@@ -44,7 +39,7 @@ export async function findHost({ name, outputs, ec2 }: AwsStack): Promise<Host |
   try {
     const known = outputs.instanceId === null ? undefined : await ec2.host(outputs.instanceId);
     if (known && known.state !== "terminated" && known.state !== "shutting-down") return known;
-    return (await ec2.hostsTagged(tagsOf(name)))[0];
+    return (await ec2.hostsTagged(stackTags(name)))[0];
   } catch (error) {
     throw explainAws(error, `looking for the host of the stack ${name}`);
   }
@@ -63,9 +58,9 @@ export async function requireRunning(stack: AwsStack): Promise<Host> {
   throw new CliError(`The host ${host.id} is ${host.state}.${mend}`, EXIT.notRunning);
 }
 
-export async function readRecord({ ssm, outputs, name }: AwsStack): Promise<ReadyRecord | null> {
+export async function readRecord({ ssm, outputs, name }: AwsStack): Promise<HostStatus | null> {
   try {
-    return parseRecord(await ssm.parameter(`${outputs.parameterPrefix}/ready`));
+    return parseHostStatus(await ssm.parameter(statusParameter(outputs.parameterPrefix)));
   } catch (error) {
     throw explainAws(error, `reading the host's report of the stack ${name}`);
   }

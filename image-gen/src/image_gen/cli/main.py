@@ -21,10 +21,10 @@ from typing import BinaryIO, NoReturn, Protocol, TypeVar
 from image_gen.cli import render
 from image_gen.cli.parser import DAMAGED, DEFAULT_MODEL, FAILED, INTERRUPTED, OK, REFUSED, USAGE, parser
 from image_gen.errors import ImageGenError
-from image_gen.model_cache import ClearReport, ModelStore, StoreSettings
+from image_gen.model_cache import CacheSettings, ClearReport, ModelCache
 from image_gen.model_cache.backup.compression import compression_of
-from image_gen.model_cache.core.atomic_files import write_whole
-from image_gen.model_cache.core.s3_uri import SCHEME, S3Address
+from image_gen.model_cache.core.atomic_files import write_atomic
+from image_gen.model_cache.core.s3_uri import SCHEME, S3Uri
 from image_gen.model_cache.manifests.registry import DEMO_ID
 
 _EXIT_BY_CODE = {
@@ -80,7 +80,7 @@ class Command:
         self.progress = render.ProgressPrinter()
 
     def execute(self) -> int:
-        self._heed_signals()
+        self._handle_signals()
         run: Callable[[], int] = getattr(self, self._options.command)
         return run()
 
@@ -110,7 +110,7 @@ class Command:
         if self._options.model == (self._env.get("MODEL_ID") or DEFAULT_MODEL) and (vae := self._env.get("VAE_ID")):
             # What the service of this environment needs besides.
             self._store().ensure_vae(vae, on_progress=self.progress, cancel=self._cancel)
-        return self._tell(model, render.ready_text(model))
+        return self._tell(model, render.prefetch_text(model))
 
     def verify(self) -> int:
         report = self._store().verify(
@@ -136,11 +136,11 @@ class Command:
 
     def gc(self) -> int:
         options = self._options
-        report = self._store().collect(
+        report = self._store().collect_garbage(
             older_than=options.older_than, keep_free=options.keep_free, keep=options.served, dry_run=options.dry_run
         )
-        self._tell(report, render.collect_text(report))
-        return OK if report.enough else FAILED
+        self._tell(report, render.gc_text(report))
+        return OK if report.target_met else FAILED
 
     def doctor(self) -> int:
         options = self._options
@@ -162,7 +162,7 @@ class Command:
         return self._tell(report, render.restore_text(report))
 
     def bake(self) -> int:
-        settings = StoreSettings.from_env(self._env)
+        settings = CacheSettings.from_env(self._env)
         if self._options.cache:
             home = Path(self._options.cache).absolute()
             settings = replace(settings, hf_home=home, hub_cache=home / "hub")
@@ -170,7 +170,7 @@ class Command:
         if settings.token is None and secret.is_file():
             settings = replace(settings, token=secret.read_text(encoding="utf-8").strip() or None)
         report = _with_hub(
-            ModelStore(settings),
+            ModelCache(settings),
             self._options.model,
             self._env,
             lambda store: store.bake(
@@ -183,14 +183,14 @@ class Command:
         )
         if self._options.vae:
             output = Path(self._options.output_dir).absolute()
-            ModelStore(settings).bake(
+            ModelCache(settings).bake(
                 self._options.vae, output, vae=True, on_progress=self.progress, cancel=self._cancel
             )
-        return self._tell(report, render.bake_text(report))
+        return self._tell(report, render.export_text(report, "baked"))
 
     def mirror(self) -> int:
         options, name = self._options, self._options.output_dir
-        output = S3Address.parse(name, "--output") if name.startswith(SCHEME) else Path(name).absolute()
+        output = S3Uri.parse(name, "--output") if name.startswith(SCHEME) else Path(name).absolute()
         report = _with_hub(
             self._store(),
             options.model,
@@ -203,7 +203,7 @@ class Command:
                 cancel=self._cancel,
             ),
         )
-        return self._tell(report, render.mirror_text(report))
+        return self._tell(report, render.export_text(report, "mirrored"))
 
     def resolve(self) -> int:
         self.say(self._store().resolve(self._options.model, self._options.revision).to_json().rstrip())
@@ -214,15 +214,15 @@ class Command:
 
     def _lock(self) -> int:
         options, target = self._options, self._options.manifest
-        pinned = self._store().lock(options.model, options.revision, allow_pickle=options.allow_pickle)
+        locked = self._store().lock(options.model, options.revision, allow_pickle=options.allow_pickle)
         if target:
-            write_whole(Path(target), pinned.manifest.to_json())
+            write_atomic(Path(target), locked.manifest.to_json())
         if options.json:
-            self.say(json.dumps({"output": target} | pinned.as_json(), indent=2))
+            self.say(json.dumps({"output": target} | locked.as_json(), indent=2))
             return OK
         if not target:
-            self.say(pinned.manifest.to_json().rstrip())
-        sys.stderr.write(render.pinned_text(pinned, target) + "\n")
+            self.say(locked.manifest.to_json().rstrip())
+        sys.stderr.write(render.lock_text(locked, target) + "\n")
         return OK
 
     def _check(self) -> int:
@@ -230,15 +230,15 @@ class Command:
         self._tell(report, render.check_text(report))
         return OK if report.ok else DAMAGED
 
-    def _store(self) -> ModelStore:
-        return ModelStore(StoreSettings.from_env(self._env))
+    def _store(self) -> ModelCache:
+        return ModelCache(CacheSettings.from_env(self._env))
 
     def _tell(self, report: _Report, text: str) -> int:
         self.progress.end()
         self.say(json.dumps(report.as_json(), indent=2) if self._options.json else text)
         return OK
 
-    def _heed_signals(self) -> None:
+    def _handle_signals(self) -> None:
         """Ends like Ctrl-C on SIGTERM too, so that temporary files go and threads stop."""
 
         def stop(*_: object) -> NoReturn:
@@ -249,9 +249,9 @@ class Command:
             signal.signal(number, stop)
 
 
-def _with_hub(store: ModelStore, model_id: str, env: Mapping[str, str], work: Callable[[ModelStore], Result]) -> Result:
+def _with_hub(store: ModelCache, model_id: str, env: Mapping[str, str], work: Callable[[ModelCache], Result]) -> Result:
     """Does `work` with a store that can reach the model: the demo model's hub is started, unless one is named."""
-    if store.catalogue.canonical_id(model_id) != DEMO_ID or env.get("HF_ENDPOINT") or store.locate(model_id):
+    if store.registry.canonical_id(model_id) != DEMO_ID or env.get("HF_ENDPOINT") or store.locate(model_id):
         return work(store)
     try:
         from image_gen.demo_hub import DemoHub
@@ -262,13 +262,13 @@ def _with_hub(store: ModelStore, model_id: str, env: Mapping[str, str], work: Ca
 
     async def run() -> Result:
         async with DemoHub() as endpoint:
-            return await asyncio.to_thread(work, ModelStore(replace(store.settings, endpoint=endpoint, token=None)))
+            return await asyncio.to_thread(work, ModelCache(replace(store.settings, endpoint=endpoint, token=None)))
 
     return asyncio.run(run())
 
 
-def _place(name: str, option: str) -> Path | S3Address:
-    return S3Address.parse(name, option, key_needed=True) if name.startswith(SCHEME) else Path(name)
+def _place(name: str, option: str) -> Path | S3Uri:
+    return S3Uri.parse(name, option, key_required=True) if name.startswith(SCHEME) else Path(name)
 
 
 def _stream(stream: BinaryIO, option: str) -> BinaryIO:

@@ -140,8 +140,8 @@ class _Commands:
         return command
 
     def _add_model(self, command: argparse.ArgumentParser, default: str | None, required: bool = False) -> None:
-        shown = f" (default: {default})" if default else ""
-        command.add_argument("--model", default=default, required=required, metavar="ID", help=f"a model's id{shown}")
+        shorten = f" (default: {default})" if default else ""
+        command.add_argument("--model", default=default, required=required, metavar="ID", help=f"a model's id{shorten}")
 
     def _add_revision(self, command: argparse.ArgumentParser) -> None:
         known = self._env.get("MODEL_REVISION", "")

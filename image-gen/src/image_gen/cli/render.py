@@ -8,18 +8,18 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from image_gen.model_cache.backup.create import BackupReport
-from image_gen.model_cache.backup.export import BakeReport
+from image_gen.model_cache.backup.export import ExportReport
 from image_gen.model_cache.backup.restore import RestoreReport
 from image_gen.model_cache.cache.delete import ClearReport, Removal
-from image_gen.model_cache.cache.gc import CollectReport
+from image_gen.model_cache.cache.gc import GcReport
 from image_gen.model_cache.cache.locate import ReadyModel
 from image_gen.model_cache.cache.scan import CachedModel, CacheStatus
-from image_gen.model_cache.core.filesystem import human
+from image_gen.model_cache.core.filesystem import format_bytes
 from image_gen.model_cache.core.progress import Progress
 from image_gen.model_cache.doctor import DoctorReport
 from image_gen.model_cache.download.verify import VerifyReport
 from image_gen.model_cache.manifests.check import CheckReport
-from image_gen.model_cache.manifests.lock_manifest import Pinned
+from image_gen.model_cache.manifests.lock_manifest import LockedManifest
 
 _LINE_EVERY_SECONDS = 5.0
 _BAR_WIDTH = 24
@@ -58,14 +58,15 @@ def _bar(progress: Progress) -> str:
 def _words(progress: Progress) -> str:
     left = f", {progress.eta_seconds:.0f} s left" if progress.eta_seconds is not None else ""
     return (
-        f"{progress.phase} {human(progress.bytes_done)} of {human(progress.bytes_total)}, "
-        f"{human(progress.bytes_per_second)}/s{left}"
+        f"{progress.phase} {format_bytes(progress.bytes_done)} of {format_bytes(progress.bytes_total)}, "
+        f"{format_bytes(progress.bytes_per_second)}/s{left}"
     )
 
 
 def status_text(status: CacheStatus) -> str:
     lines = [
-        f"{model.model_id}  {human(model.bytes_used)}  {model.source}  {(model.revision or 'no revision')[:12]}  "
+        f"{model.model_id}  {format_bytes(model.bytes_used)}  {model.source}  "
+        + f"{(model.revision or 'no revision')[:12]}  "
         + ("complete" if model.complete else f"INCOMPLETE, lacks {', '.join(model.missing) or 'everything'}")
         + _care(model, time.time())
         for model in status.models
@@ -73,8 +74,8 @@ def status_text(status: CacheStatus) -> str:
     mount = status.mount
     kind = f"{mount.filesystem}, {'a mount' if mount.is_mount else 'no mount: it goes with the container'}"
     lines += [
-        f"{human(status.bytes_used)} in {status.hf_home}",
-        f"{human(mount.bytes_free)} of {human(mount.bytes_total)} free on {mount.path} ({kind})",
+        f"{format_bytes(status.bytes_used)} in {status.hf_home}",
+        f"{format_bytes(mount.bytes_free)} of {format_bytes(mount.bytes_total)} free on {mount.path} ({kind})",
     ]
     return "\n".join(lines if status.models else ["No model is cached.", *lines])
 
@@ -97,16 +98,18 @@ def _ago(moment: float | None, now: float) -> str:
     return "just now"
 
 
-def ready_text(model: ReadyModel) -> str:
-    how = f"{human(model.bytes_fetched)} fetched" if model.bytes_fetched else "nothing to fetch"
-    return f"{model.model_id} is complete: {human(model.bytes_total)}, {how}, in {model.directory}"
+def prefetch_text(model: ReadyModel) -> str:
+    how = f"{format_bytes(model.bytes_fetched)} fetched" if model.bytes_fetched else "nothing to fetch"
+    return f"{model.model_id} is complete: {format_bytes(model.bytes_total)}, {how}, in {model.directory}"
 
 
 def verify_text(report: VerifyReport) -> str:
     lines = []
     for model in report.models:
         where = f"{model.model_id} ({model.source}, {(model.revision or '')[:12]})"
-        lines.append(f"{where}: {model.files} files, {human(model.bytes_read)} read, {'ok' if model.ok else 'DAMAGED'}")
+        lines.append(
+            f"{where}: {model.files} files, {format_bytes(model.bytes_read)} read, {'ok' if model.ok else 'DAMAGED'}"
+        )
         lines += [f"  damaged: {path}" for path in model.damaged] + [f"  missing: {path}" for path in model.missing]
     if report.repaired:
         lines.append("The damaged files were removed; the next start, or `image-gen prefetch`, fetches them again.")
@@ -120,7 +123,7 @@ def clear_text(report: ClearReport) -> str:
     lines += [f"{model_id} is being fetched: left alone" for model_id in report.skipped]
     if not report.removed:
         return "\n".join([*lines, "There is nothing to remove."])
-    return "\n".join([*lines, f"{human(report.bytes_freed)} in all"])
+    return "\n".join([*lines, f"{format_bytes(report.bytes_freed)} in all"])
 
 
 def _removals(removed: Iterable[Removal], dry_run: bool) -> list[str]:
@@ -128,18 +131,19 @@ def _removals(removed: Iterable[Removal], dry_run: bool) -> list[str]:
     lines = []
     for each in removed:
         what = f"{each.orphans} orphans of {each.model_id}" if each.orphans else each.model_id
-        lines.append(f"{verb} {what}: {human(each.bytes_freed)}{', IN USE' if each.in_use else ''}")
+        lines.append(f"{verb} {what}: {format_bytes(each.bytes_freed)}{', IN USE' if each.in_use else ''}")
     return lines
 
 
-def collect_text(report: CollectReport) -> str:
+def gc_text(report: GcReport) -> str:
     lines = _removals(report.removed, report.dry_run)
-    lines += [f"kept {kept.model_id}: {kept.why}" for kept in report.kept]
-    lines.append(
-        f"{human(report.bytes_freed)} {'would be ' if report.dry_run else ''}freed, {human(report.bytes_free)} free"
-    )
-    if not report.enough:
-        lines.append(f"That is less than the {human(report.bytes_wanted)} wanted; what is left must not go.")
+    lines += [f"kept {kept.model_id}: {kept.reason}" for kept in report.kept]
+    freed = f"{format_bytes(report.bytes_freed)} {'would be ' if report.dry_run else ''}freed"
+    lines.append(f"{freed}, {format_bytes(report.bytes_free)} free")
+    if not report.target_met:
+        lines.append(
+            f"That is less than the {format_bytes(report.target_free_bytes)} wanted; what is left must not go."
+        )
     return "\n".join(lines)
 
 
@@ -152,35 +156,34 @@ def doctor_text(report: DoctorReport) -> str:
 
 def backup_text(report: BackupReport) -> str:
     skipped = f"; left out as incomplete: {', '.join(report.skipped)}" if report.skipped else ""
-    return f"backed up {', '.join(report.models)}: {human(report.bytes_stored)}{skipped}"
+    return f"backed up {', '.join(report.models)}: {format_bytes(report.bytes_stored)}{skipped}"
 
 
 def restore_text(report: RestoreReport) -> str:
-    return f"restored {', '.join(report.models)}: {human(report.bytes_restored)}, verified"
+    return f"restored {', '.join(report.models)}: {format_bytes(report.bytes_restored)}, verified"
 
 
-def bake_text(report: BakeReport) -> str:
-    return f"baked {report.model_id} at {report.revision[:12]}: {human(report.bytes_total)} in {report.directory}"
+def export_text(report: ExportReport, verb: str) -> str:
+    size = format_bytes(report.bytes_total)
+    return f"{verb} {report.model_id} at {report.revision[:12]}: {size} in {report.directory}"
 
 
-def mirror_text(report: BakeReport) -> str:
-    return f"mirrored {report.model_id} at {report.revision[:12]}: {human(report.bytes_total)} in {report.directory}"
-
-
-def pinned_text(pinned: Pinned, target: str | None) -> str:
-    manifest = pinned.manifest
+def lock_text(locked: LockedManifest, target: str | None) -> str:
+    manifest = locked.manifest
     kind = manifest.pipeline or f"{manifest.component}, a part of a pipeline"
     variant = f", variant {manifest.variant}" if manifest.variant else ""
     terms = f"licence {manifest.licence or 'not told'}, {'gated' if manifest.gated else 'not gated'}"
     lines = [
         f"{manifest.model_id} at {manifest.revision}: {kind}{variant}; {terms}",
-        f"taken: {len(manifest.files)} files, {human(manifest.bytes_total)}" + (f", in {target}" if target else ""),
+        f"taken: {len(manifest.files)} files, {format_bytes(manifest.bytes_total)}"
+        + (f", in {target}" if target else ""),
     ]
     lines += [
-        f"left out: {each.files} files, {human(each.size)}, {each.reason} ({each.example})" for each in pinned.left_out
+        f"left out: {each.files} files, {format_bytes(each.size)}, {each.reason} ({each.example})"
+        for each in locked.left_out
     ]
-    if pinned.pickles:
-        lines.append(f"CAUTION: taken as pickles, which can run code when loaded: {', '.join(pinned.pickles)}")
+    if locked.pickles:
+        lines.append(f"CAUTION: taken as pickles, which can run code when loaded: {', '.join(locked.pickles)}")
     return "\n".join(lines)
 
 
@@ -189,5 +192,5 @@ def check_text(report: CheckReport) -> str:
     for model in report.models:
         state = f"{model.files} files agree" if model.ok else "DISAGREES"
         lines.append(f"{model.model_id} at {model.revision[:12]}: {state} with {report.endpoint}")
-        lines += [f"  {problem}" for problem in model.problems]
+        lines += [f"  {error_response}" for error_response in model.problems]
     return "\n".join(lines or ["No manifest was shipped."])

@@ -5,42 +5,42 @@ who serves the model or how it is loaded.
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.backup.create import BackupReport
-from image_gen.model_cache.backup.export import BakeReport
+from image_gen.model_cache.backup.export import ExportReport
 from image_gen.model_cache.backup.restore import RestoreReport
 from image_gen.model_cache.cache.delete import ClearReport
-from image_gen.model_cache.cache.gc import CollectReport
+from image_gen.model_cache.cache.gc import GcReport
 from image_gen.model_cache.cache.lease import Lease
 from image_gen.model_cache.cache.locate import ReadyModel
 from image_gen.model_cache.cache.scan import CacheStatus
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
 from image_gen.model_cache.core.progress import OnProgress, Progress
-from image_gen.model_cache.core.settings import StoreSettings
+from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.doctor import DoctorReport
 from image_gen.model_cache.download.repair import Verify
 from image_gen.model_cache.download.verify import VerifyReport
 from image_gen.model_cache.manifests.check import CheckReport
-from image_gen.model_cache.manifests.lock_manifest import Pinned
-from image_gen.model_cache.model_cache import ModelStore
+from image_gen.model_cache.manifests.lock_manifest import LockedManifest
+from image_gen.model_cache.model_cache import ModelCache
 
 __all__ = [
     "BackupReport",
-    "BakeReport",
+    "CacheSettings",
     "CacheStatus",
     "CheckReport",
     "ClearReport",
-    "CollectReport",
     "DoctorReport",
+    "ExportReport",
+    "GcReport",
     "ImageGenError",
     "Lease",
+    "LockedManifest",
     "Manifest",
     "ManifestFile",
-    "ModelStore",
+    "ModelCache",
     "OnProgress",
-    "Pinned",
     "Progress",
     "ReadyModel",
     "RestoreReport",
-    "StoreSettings",
     "Verify",
     "VerifyReport",
 ]

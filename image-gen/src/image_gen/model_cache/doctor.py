@@ -13,13 +13,13 @@ from typing import Literal
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.cache.orphans import find_orphans
-from image_gen.model_cache.cache.scan import holdings
-from image_gen.model_cache.core.filesystem import existing_parent, human, mount_of
+from image_gen.model_cache.cache.scan import scan_cache
+from image_gen.model_cache.core.filesystem import existing_parent, format_bytes, mount_of
 from image_gen.model_cache.core.layout import RepoLayout
-from image_gen.model_cache.core.settings import StoreSettings
-from image_gen.model_cache.download.downloader import bytes_there
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.download.downloader import cached_bytes
 from image_gen.model_cache.download.ensure import Ensure
-from image_gen.model_cache.manifests.registry import Catalogue
+from image_gen.model_cache.manifests.registry import ManifestRegistry
 
 Level = Literal["ok", "warn", "fail"]
 _FEW_INODES = 10_000
@@ -30,7 +30,7 @@ _CACHE_VARIABLES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, how it is, and what mends it (empty where nothing has to be mended)."""
+    """What was looked at, how it is, and what mends it (empty where nothing has to be repaired)."""
 
     level: Level
     about: str
@@ -56,7 +56,7 @@ class DoctorReport:
         return {"ok": self.ok, "findings": [finding.as_json() for finding in self.findings]}
 
 
-def examine(settings: StoreSettings, env: Mapping[str, str], model_id: str, revision: str | None) -> DoctorReport:
+def run_checks(settings: CacheSettings, env: Mapping[str, str], model_id: str, revision: str | None) -> DoctorReport:
     """All findings for the cache of `settings` and the model that would be served."""
     looks: tuple[Callable[[], Iterator[Finding]], ...] = (
         lambda: _place(settings, env),
@@ -83,7 +83,7 @@ def _safely(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
         return [Finding("fail", "cache", text, f"as root: chown -R {os.geteuid()}:{os.getegid()} {error.filename}")]
 
 
-def _place(settings: StoreSettings, env: Mapping[str, str]) -> Iterator[Finding]:
+def _place(settings: CacheSettings, env: Mapping[str, str]) -> Iterator[Finding]:
     winner = next((name for name in _CACHE_VARIABLES if env.get(name)), None)
     home = "HF_HOME" if env.get("HF_HOME") else "the default, as HF_HOME is not set"
     why = f"{winner} says so" if winner else f"from {home}"
@@ -93,7 +93,7 @@ def _place(settings: StoreSettings, env: Mapping[str, str]) -> Iterator[Finding]
         yield Finding("warn", "place", text, f"set {winner}={settings.hf_home / 'hub'}, or unset it")
 
 
-def _old_variable(settings: StoreSettings, env: Mapping[str, str]) -> Iterator[Finding]:
+def _old_variable(settings: CacheSettings, env: Mapping[str, str]) -> Iterator[Finding]:
     """TRANSFORMERS_CACHE: current libraries do not read it at all."""
     value = env.get("TRANSFORMERS_CACHE")
     if not value:
@@ -107,7 +107,7 @@ def _old_variable(settings: StoreSettings, env: Mapping[str, str]) -> Iterator[F
         yield Finding("warn", "variables", text, f"set HF_HUB_CACHE={value}, or unset TRANSFORMERS_CACHE")
 
 
-def _mount(settings: StoreSettings) -> Iterator[Finding]:
+def _mount(settings: CacheSettings) -> Iterator[Finding]:
     mount = mount_of(settings.volume_root)
     about = f"{settings.volume_root} is on {mount.path} ({mount.filesystem})"
     volume = f"mount a volume there: docker run --volume NAME:{settings.hf_home.parent}"
@@ -120,10 +120,12 @@ def _mount(settings: StoreSettings) -> Iterator[Finding]:
         text = f"{about}, read-only: models are served from it and none can be added."
         yield Finding("warn", "mount", text, "mount it writable (leave out :ro), unless that is meant")
     else:
-        yield Finding("ok", "mount", f"{about}, {human(mount.bytes_free)} of {human(mount.bytes_total)} free")
+        yield Finding(
+            "ok", "mount", f"{about}, {format_bytes(mount.bytes_free)} of {format_bytes(mount.bytes_total)} free"
+        )
 
 
-def _owner(settings: StoreSettings) -> Iterator[Finding]:
+def _owner(settings: CacheSettings) -> Iterator[Finding]:
     me = f"{os.geteuid()}:{os.getegid()}"
     for place in dict.fromkeys((settings.volume_root, settings.hub_cache)):
         here = existing_parent(place)
@@ -144,17 +146,17 @@ def _owner(settings: StoreSettings) -> Iterator[Finding]:
         yield Finding("fail", "owner", text, f"as root: chown -R {me} {settings.hub_cache}")
 
 
-def _model(settings: StoreSettings, env: Mapping[str, str], wanted: str, revision: str | None) -> Iterator[Finding]:
+def _model(settings: CacheSettings, env: Mapping[str, str], wanted: str, revision: str | None) -> Iterator[Finding]:
     if env.get("MODEL_DIR"):
         yield Finding("ok", "model", f"MODEL_DIR={env['MODEL_DIR']} wins over the image and the volume")
         return
-    catalogue = Catalogue(settings)
-    model_id = catalogue.canonical_id(wanted)
-    found = Ensure(settings, model_id, revision).here()
+    registry = ManifestRegistry(settings)
+    model_id = registry.canonical_id(wanted)
+    found = Ensure(settings, model_id, revision).find_local()
     if found:
         yield Finding("ok", "model", f"{model_id} is complete, from: {found.source}, {found.directory}")
         return
-    manifest = catalogue.find(model_id, revision)
+    manifest = registry.find(model_id, revision)
     if settings.offline:
         text = f"{model_id} is not complete, and HF_HUB_OFFLINE forbids to fetch it."
         yield Finding("fail", "model", text, "unset HF_HUB_OFFLINE, or image-gen restore --input FILE")
@@ -163,17 +165,17 @@ def _model(settings: StoreSettings, env: Mapping[str, str], wanted: str, revisio
         text = f"{model_id} is not here; its size is known once {settings.endpoint} was asked."
         yield Finding("warn", "model", text, "image-gen prefetch")
         return
-    lacks = manifest.bytes_total - bytes_there(RepoLayout(settings.hub_cache, model_id), manifest)
+    lacks = manifest.bytes_total - cached_bytes(RepoLayout(settings.hub_cache, model_id), manifest)
     free = mount_of(settings.volume_root).bytes_free
     if lacks > free:
-        text = f"{model_id} lacks {human(lacks)}, and only {human(free)} are free."
+        text = f"{model_id} lacks {format_bytes(lacks)}, and only {format_bytes(free)} are free."
         yield Finding("fail", "model", text, f"enlarge the volume, or image-gen gc --keep-free {lacks}")
     else:
-        text = f"{model_id} lacks {human(lacks)}, which the next start fetches from {settings.endpoint}."
+        text = f"{model_id} lacks {format_bytes(lacks)}, which the next start fetches from {settings.endpoint}."
         yield Finding("warn", "model", text, "image-gen prefetch")
 
 
-def _inodes(settings: StoreSettings) -> Iterator[Finding]:
+def _inodes(settings: CacheSettings) -> Iterator[Finding]:
     room = os.statvfs(existing_parent(settings.volume_root))
     # Some file systems have no fixed number of them, and say 0.
     if room.f_files and room.f_favail < _FEW_INODES:
@@ -183,15 +185,15 @@ def _inodes(settings: StoreSettings) -> Iterator[Finding]:
         yield Finding("ok", "inodes", f"{room.f_favail} free" if room.f_files else "not limited here")
 
 
-def _models(settings: StoreSettings) -> Iterator[Finding]:
-    for holding in holdings(settings):
-        if not holding.complete and holding.source == "volume":
-            lacks = f"{len(holding.missing)} files" if holding.missing else "everything"
-            mend = f"image-gen prefetch --model {holding.model_id}, or image-gen clear --model {holding.model_id} --yes"
-            yield Finding("warn", "models", f"{holding.model_id} lacks {lacks}", mend)
+def _models(settings: CacheSettings) -> Iterator[Finding]:
+    for cached in scan_cache(settings):
+        if not cached.complete and cached.source == "volume":
+            lacks = f"{len(cached.missing)} files" if cached.missing else "everything"
+            mend = f"image-gen prefetch --model {cached.model_id}, or image-gen clear --model {cached.model_id} --yes"
+            yield Finding("warn", "models", f"{cached.model_id} lacks {lacks}", mend)
 
 
-def _tag(settings: StoreSettings) -> Iterator[Finding]:
+def _tag(settings: CacheSettings) -> Iterator[Finding]:
     """hf's own tools leave this mark, which tells backup programs to pass the whole cache over."""
     tag = settings.hub_cache / "CACHEDIR.TAG"
     if tag.is_file():
@@ -199,8 +201,8 @@ def _tag(settings: StoreSettings) -> Iterator[Finding]:
         yield Finding("ok", "backups", text)
 
 
-def _orphans(settings: StoreSettings) -> Iterator[Finding]:
+def _orphans(settings: CacheSettings) -> Iterator[Finding]:
     size = sum(each.size for each in find_orphans(settings))
     if size:
-        text = f"{human(size)} in files that no model uses any more."
+        text = f"{format_bytes(size)} in files that no model uses any more."
         yield Finding("warn", "orphans", text, "image-gen clear --orphans --yes")

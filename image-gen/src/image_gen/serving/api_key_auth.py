@@ -21,7 +21,7 @@ _REFUSAL: Final = {
 }
 
 
-class KeyRequired:
+class ApiKeyMiddleware:
     """An ASGI application in front of another."""
 
     def __init__(self, app: App, key: str) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 
 from image_gen.demo_hub import DemoHub
 from image_gen.errors import ImageGenError
-from image_gen.model_cache import Lease, ModelStore, OnProgress, Progress, ReadyModel, StoreSettings
+from image_gen.model_cache import CacheSettings, Lease, ModelCache, OnProgress, Progress, ReadyModel
 from image_gen.serving.format import first_run_note, progress_line, size
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.threads import in_daemon_thread, post
@@ -28,33 +28,33 @@ _LINE_EVERY_SECONDS: Final = 5.0
 _NOWHERE: Final = "http://127.0.0.1:1"
 
 
-def pause_before_retry(failures: int) -> float:
+def retry_delay(failures: int) -> float:
     """Seconds to wait after that many failures in a row: 5, 10, 20 … 300."""
     return float(min(5 * 2 ** max(failures - 1, 0), 300))
 
 
-class Fetching:
+class ModelLoader:
     """The first of the two tracks of a start."""
 
     def __init__(
         self,
         settings: Settings,
-        store_settings: StoreSettings,
+        cache_settings: CacheSettings,
         readiness: Readiness,
         *,
-        pause: Callable[[int], float] = pause_before_retry,
+        pause: Callable[[int], float] = retry_delay,
         on_found: Callable[[ReadyModel], None] = lambda _: None,
-        on_proven: Callable[[str], None] = lambda _: None,
+        on_verified: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`on_found` is called when it is known which files will be where, `on_proven` with each that may be loaded;
+        """`on_found` is called when it is known which files will be where, `on_verified` with each that may be loaded;
         `on_found` again when all are there.
         """
         self._settings = settings
-        self._store_settings = store_settings
+        self._store_settings = cache_settings
         self._readiness = readiness
         self._pause = pause
         self._on_found = on_found
-        self._on_proven = on_proven
+        self._on_proven = on_verified
         self._cancel = threading.Event()
         self._last_line = 0.0
         self._noted = False
@@ -96,9 +96,9 @@ class Fetching:
 
     async def _attempt(self) -> ReadyModel:
         store = self._store_settings
-        if not self._settings.is_demo or self._settings.hub_endpoint_given or self._settings.model_dir:
+        if not self._settings.is_demo or self._settings.hub_endpoint_overridden or self._settings.model_dir:
             return await self._ensure(store)
-        if await in_daemon_thread("store", lambda: ModelStore(store).locate(DEMO_MODEL, self._settings.model_revision)):
+        if await in_daemon_thread("store", lambda: ModelCache(store).locate(DEMO_MODEL, self._settings.model_revision)):
             with contextlib.suppress(ImageGenError):
                 return await self._ensure(dataclasses.replace(store, endpoint=_NOWHERE))
         log.info("The demo model is not cached: making it, and serving it from a hub of its own on loopback.")
@@ -106,7 +106,7 @@ class Fetching:
         async with self._hub as endpoint:
             return await self._ensure(dataclasses.replace(store, endpoint=endpoint, token=None))
 
-    async def _ensure(self, store_settings: StoreSettings) -> ReadyModel:
+    async def _ensure(self, cache_settings: CacheSettings) -> ReadyModel:
         loop = asyncio.get_running_loop()
         settings = self._settings
 
@@ -122,7 +122,7 @@ class Fetching:
 
             # First, as it belongs to the order that the engine gets.
             self.vae = self._bring_vae(report)
-            store = ModelStore(store_settings)
+            store = ModelCache(cache_settings)
             model = store.ensure(
                 DEMO_MODEL if settings.is_demo else settings.model_id,
                 revision=settings.model_revision,
@@ -133,7 +133,7 @@ class Fetching:
                 cancel=self._cancel,
             )
             found(model)
-            return store.prove(
+            return store.verify_and_repair(
                 model,
                 verify=settings.verify_mode(model.source),
                 on_progress=report,
@@ -148,9 +148,9 @@ class Fetching:
         if not self._settings.vae_id:
             return None
         # Not of the demo model's hub, which has no other.
-        store = ModelStore(self._store_settings)
+        store = ModelCache(self._store_settings)
         vae = store.ensure_vae(self._settings.vae_id, on_progress=report, cancel=self._cancel)
-        proven = store.prove(
+        proven = store.verify_and_repair(
             vae, verify=self._settings.verify_mode(vae.source), on_progress=report, cancel=self._cancel
         )
         self._vae_lease.release()
@@ -183,7 +183,7 @@ class Fetching:
         self._readiness.model_id, self._readiness.revision = model.model_id, model.revision
         self._readiness.source = model.source
         self.lease.release()
-        self.lease = ModelStore(self._store_settings).hold(model)
+        self.lease = ModelCache(self._store_settings).hold(model)
         self._readiness.fetched(total=model.bytes_total)
         got = f"{size(model.bytes_fetched)} downloaded" if model.bytes_fetched else "nothing to download"
         log.info("Model files complete: %s, %s (from: %s)", size(model.bytes_total), got, model.source)

@@ -1,7 +1,7 @@
 """The queue before the engine: one request's pictures at a time, a bounded number waiting, in the order they came.
 
 Comes in: the orders of one request. Goes out: its pictures, or QUEUE_FULL, STOPPING, or what the engine says. Must
-not: know HTTP. Cancelling the task that waits in `make` takes the request out of the queue, or stops the engine at
+not: know HTTP. Cancelling the task that waits in `run` takes the request out of the queue, or stops the engine at
 its next step.
 """
 
@@ -13,27 +13,29 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from image_gen.errors import ImageGenError
-from image_gen.serving.worker_supervisor import Engine, Painted
-from image_gen.worker.protocol import PictureOrder
+from image_gen.serving.worker_supervisor import GeneratedImage, WorkerSupervisor
+from image_gen.worker.protocol import ImageJob
 
 # An engine that has not answered a cancellation for so long hangs (a step of the largest picture on a slow CPU is
 # shorter).
-DEAF_AFTER_SECONDS: Final = 300.0
+UNRESPONSIVE_AFTER_SECONDS: Final = 300.0
 
 
-class Studio:
+class RequestQueue:
     """`limit` requests may wait besides the one being worked on."""
 
-    def __init__(self, engine: Engine, limit: int, deaf_after: float = DEAF_AFTER_SECONDS) -> None:
-        self._engine = engine
+    def __init__(
+        self, worker: WorkerSupervisor, limit: int, unresponsive_after: float = UNRESPONSIVE_AFTER_SECONDS
+    ) -> None:
+        self._worker = worker
         self._limit = limit
-        self._deaf_after = deaf_after
+        self._deaf_after = unresponsive_after
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
         self._current: str | None = None
-        self._jobs: set[asyncio.Task[list[Painted]]] = set()
+        self._tasks: set[asyncio.Task[list[GeneratedImage]]] = set()
         self.seconds_per_request = 5.0
 
     @property
@@ -46,20 +48,20 @@ class Studio:
         """Whether a picture is being made."""
         return not self._idle.is_set()
 
-    async def make(self, orders: Sequence[PictureOrder], on_turn: Callable[[], None] = lambda: None) -> list[Painted]:
+    async def run(self, jobs: Sequence[ImageJob], on_turn: Callable[[], None] = lambda: None) -> list[GeneratedImage]:
         """The pictures, in order. `on_turn` is called when the waiting is over."""
-        await self._turn()
+        await self._acquire()
         on_turn()
         wanted = asyncio.Event()
         wanted.set()
-        job = asyncio.create_task(self._run(orders, wanted))
-        self._jobs.add(job)
-        job.add_done_callback(self._jobs.discard)
+        task = asyncio.create_task(self._run_jobs(jobs, wanted))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         try:
-            return await asyncio.shield(job)
+            return await asyncio.shield(task)
         except asyncio.CancelledError:
             wanted.clear()
-            job.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+            task.add_done_callback(lambda done: None if done.cancelled() else done.exception())
             self.stop_current()
             raise
 
@@ -81,15 +83,15 @@ class Studio:
         """Ends the picture being made at its next step, or the engine if it does not react."""
         if self._current is None:
             return
-        picture = self._current
-        self._engine.cancel(picture)
-        asyncio.get_running_loop().call_later(self._deaf_after, self._kill_if_deaf, picture)
+        image = self._current
+        self._worker.cancel(image)
+        asyncio.get_running_loop().call_later(self._deaf_after, self._kill_if_unresponsive, image)
 
-    def _kill_if_deaf(self, picture: str) -> None:
-        if self._current == picture:
-            self._engine.kill()
+    def _kill_if_unresponsive(self, image: str) -> None:
+        if self._current == image:
+            self._worker.kill()
 
-    async def _turn(self) -> None:
+    async def _acquire(self) -> None:
         if self._closed:
             raise _stopping()
         if self._idle.is_set():
@@ -107,10 +109,10 @@ class Studio:
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
             elif not waiter.cancelled() and waiter.exception() is None:
-                self._pass_turn()  # the turn came in the same moment: somebody else shall have it
+                self._release()  # the turn came in the same moment: somebody else shall have it
             raise
 
-    def _pass_turn(self) -> None:
+    def _release(self) -> None:
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
@@ -118,22 +120,22 @@ class Studio:
                 return
         self._idle.set()
 
-    async def _run(self, orders: Sequence[PictureOrder], wanted: asyncio.Event) -> list[Painted]:
+    async def _run_jobs(self, jobs: Sequence[ImageJob], wanted: asyncio.Event) -> list[GeneratedImage]:
         started = time.monotonic()
-        pictures: list[Painted] = []
+        images: list[GeneratedImage] = []
         try:
-            for order in orders:
+            for job in jobs:
                 if self._closed:
                     raise _stopping()
                 if not wanted.is_set():
                     raise ImageGenError("CANCELLED", "The request was cancelled.")
-                self._current = order.id
-                pictures.append(await self._engine.paint(order))
+                self._current = job.id
+                images.append(await self._worker.generate_image(job))
             self.seconds_per_request += 0.3 * (time.monotonic() - started - self.seconds_per_request)
         finally:
             self._current = None
-            self._pass_turn()
-        return pictures
+            self._release()
+        return images
 
 
 def _stopping() -> ImageGenError:

@@ -18,14 +18,14 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-class Door:
+class StartupApp:
     """An ASGI application in front of another that comes later (its import takes most of a second)."""
 
     def __init__(self, readiness: Readiness) -> None:
         self._readiness = readiness
         self._app: asyncio.Future[App] | None = None
 
-    def open(self, app: App) -> None:
+    def mount(self, app: App) -> None:
         """From now on requests go through to `app`."""
         self._waiting().set_result(app)
 

@@ -19,7 +19,7 @@ from typing import Final
 from image_gen.errors import ImageGenError
 from image_gen.worker.protocol import Message, encode, read_frame
 
-ENGINE_COMMAND: Final = (sys.executable, "-m", "image_gen.worker")
+WORKER_COMMAND: Final = (sys.executable, "-m", "image_gen.worker")
 _SECRETS: Final = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH")
 _OOM_FILES: Final = (
     Path("/sys/fs/cgroup/memory.events"),  # "oom_kill 3", control groups v2
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 OnMessage = Callable[[Message, bytes], None]
 
 
-class EngineProcess:
+class WorkerProcess:
     """Started once, ended once. `on_message` is called for each message, in order, on the event loop."""
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], on_message: OnMessage) -> None:

@@ -1,6 +1,6 @@
 """Keeps an engine alive: starts it, gives it the model, restarts it with growing pauses, and passes pictures through.
 
-Comes in: a `LoadOrder` once the files are there, `PictureOrder`s when ready. Goes out: pictures, and the phases
+Comes in: a `LoadRequest` once the files are there, `ImageJob`s when ready. Goes out: pictures, and the phases
 loading, warming, ready and failed. Must not: queue (the studio does), or have more than one process at a time.
 """
 
@@ -13,11 +13,11 @@ from typing import Any
 
 from image_gen.errors import ImageGenError
 from image_gen.serving.readiness import Readiness
-from image_gen.serving.worker_process import ENGINE_COMMAND, EngineProcess
+from image_gen.serving.worker_process import WORKER_COMMAND, WorkerProcess
 from image_gen.worker.protocol import (
-    LoadOrder,
+    ImageJob,
+    LoadRequest,
     Message,
-    PictureOrder,
     load_message,
     picture_message,
     prepare_message,
@@ -28,13 +28,13 @@ log = logging.getLogger(__name__)
 _STEADY_SECONDS = 60.0
 
 
-def pause_before_restart(deaths: int) -> float:
+def restart_delay(deaths: int) -> float:
     """Seconds to wait after that many deaths in a row: 1, 2, 4 … 60."""
     return float(min(2 ** max(deaths - 1, 0), 60))
 
 
 @dataclass(frozen=True)
-class Painted:
+class GeneratedImage:
     """An encoded picture as it came from the engine."""
 
     data: bytes
@@ -43,7 +43,7 @@ class Painted:
 
 
 @dataclass(frozen=True)
-class Abilities:
+class PipelineInfo:
     """What the loaded model can do: its own size in pixels and the arguments that its pipeline takes."""
 
     pipeline: str
@@ -52,7 +52,7 @@ class Abilities:
     accepts: frozenset[str]
 
 
-class Engine:
+class WorkerSupervisor:
     """The engine as the rest of the server sees it. All of it runs on the event loop."""
 
     def __init__(
@@ -61,37 +61,37 @@ class Engine:
         env: Mapping[str, str],
         device: str,
         *,
-        command: Sequence[str] = ENGINE_COMMAND,
-        pause: Callable[[int], float] = pause_before_restart,
+        command: Sequence[str] = WORKER_COMMAND,
+        pause: Callable[[int], float] = restart_delay,
     ) -> None:
         self._readiness = readiness
         self._env = env
         self._device = device
         self._command = command
         self._pause = pause
-        self._process: EngineProcess | None = None
-        self._order: LoadOrder | None = None
-        self._early: LoadOrder | None = None
+        self._process: WorkerProcess | None = None
+        self._order: LoadRequest | None = None
+        self._early: LoadRequest | None = None
         self._proven: list[str] = []
         self._is_large = False
         self._imported = False
         self._gave_up: ImageGenError | None = None
-        self._pictures: dict[str, asyncio.Future[Painted]] = {}
+        self._pictures: dict[str, asyncio.Future[GeneratedImage]] = {}
         self._on_step: dict[str, Callable[[int], None]] = {}
-        self.abilities: Abilities | None = None
+        self.pipeline_info: PipelineInfo | None = None
         self.restarts = 0
         self.gpu_bytes = 0
         self.seconds: dict[str, float] = {}
 
-    async def keep(self, pipeline_hint: str | None) -> None:
+    async def supervise(self, pipeline_hint: str | None) -> None:
         """Runs until cancelled. `pipeline_hint` is imported in advance, while the model is still being fetched."""
         deaths = 0
         while True:
-            self._process = EngineProcess(self._command, self._env, self._on_message)
+            self._process = WorkerProcess(self._command, self._env, self._on_message)
             self._imported, born = False, time.monotonic()
             await self._process.start(self._arguments(pipeline_hint))
-            why = self._gave_up_or(await self._process.run())
-            self.abilities = None
+            why = self._startup_error(await self._process.run())
+            self.pipeline_info = None
             self._end_pictures(why)
             if not why.retryable:
                 return
@@ -102,7 +102,7 @@ class Engine:
             await asyncio.sleep(pause)
             self.restarts += 1
 
-    def prepare(self, order: LoadOrder) -> None:
+    def prepare(self, order: LoadRequest) -> None:
         """The model's files are there or on their way, but not proven: what `proven` names may be loaded from now on.
         The same order once more changes nothing.
         """
@@ -117,39 +117,39 @@ class Engine:
         if self._imported and self._process is not None:
             self._process.send(proven_message(path))
 
-    def load(self, order: LoadOrder, *, is_large: bool = False) -> None:
+    def load(self, order: LoadRequest, *, is_large: bool = False) -> None:
         """The model's files are there: load them now, and again after every restart."""
         self._order, self._is_large = order, is_large
         self._readiness.enter("loading")
         self._send_load()
 
-    async def paint(self, order: PictureOrder, on_step: Callable[[int], None] = lambda _: None) -> Painted:
+    async def generate_image(self, order: ImageJob, on_step: Callable[[int], None] = lambda _: None) -> GeneratedImage:
         """One picture. Raises `ImageGenError`: what the engine says, ENGINE_DIED, CANCELLED after `cancel`, or
         NOT_READY.
         """
-        if self._process is None or self.abilities is None:
+        if self._process is None or self.pipeline_info is None:
             raise ImageGenError("NOT_READY", "The model is not ready.", retryable=True)
         future = self._pictures[order.id] = asyncio.get_running_loop().create_future()
         self._on_step[order.id] = on_step
         try:
             self._process.send(picture_message(order))
-            painted: Painted = await future
+            painted: GeneratedImage = await future
             return painted
         finally:
             del self._pictures[order.id], self._on_step[order.id]
 
     def cancel(self, picture_id: str) -> None:
-        """Ends a picture at its next step; `paint` then raises CANCELLED."""
+        """Ends a picture at its next step; `generate_image` then raises CANCELLED."""
         if self._process is not None:
             self._process.send({"type": "cancel", "id": picture_id})
 
     def kill(self) -> None:
-        """For an engine that does not react any more; `keep` starts another."""
+        """For an engine that does not react any more; `supervise` starts another."""
         if self._process is not None:
             self._process.kill()
 
     async def stop(self) -> None:
-        """Ends the process, after whoever cancelled `keep`."""
+        """Ends the process, after whoever cancelled `supervise`."""
         if self._process is not None:
             await self._process.stop()
 
@@ -179,7 +179,7 @@ class Engine:
     def _on_message(self, message: Message, payload: bytes) -> None:
         kind = message["type"]
         if kind == "picture":
-            self._settle(message["id"], Painted(payload, message["seconds"], message["steps_per_second"]))
+            self._settle(message["id"], GeneratedImage(payload, message["seconds"], message["steps_per_second"]))
             self.gpu_bytes = message["gpu_bytes"]
         elif kind == "step":
             if on_step := self._on_step.get(message["id"]):
@@ -216,7 +216,7 @@ class Engine:
             self.seconds["warming"] = message["seconds"]
             self.gpu_bytes = message["gpu_bytes"]
             accepts = frozenset(message["accepts"])
-            self.abilities = Abilities(message["pipeline"], message["width"], message["height"], accepts)
+            self.pipeline_info = PipelineInfo(message["pipeline"], message["width"], message["height"], accepts)
             self._readiness.enter("ready")
             log.info("Model ready on %s", self._readiness.device)
             phases = self._readiness.phase_seconds()
@@ -232,11 +232,11 @@ class Engine:
             self._readiness.fail(error)
             log.error("%s (%s)", error.message, error.code)
 
-    def _gave_up_or(self, why: ImageGenError) -> ImageGenError:
+    def _startup_error(self, why: ImageGenError) -> ImageGenError:
         gave_up, self._gave_up = self._gave_up, None
         return gave_up or why
 
-    def _settle(self, picture_id: str, outcome: Painted | ImageGenError) -> None:
+    def _settle(self, picture_id: str, outcome: GeneratedImage | ImageGenError) -> None:
         future: asyncio.Future[Any] | None = self._pictures.get(picture_id)
         if future is None or future.done():
             return

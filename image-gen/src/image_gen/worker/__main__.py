@@ -28,13 +28,13 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--pipeline", default=None)
     options = parser.parse_args()
-    _prefer_to_die()
+    _raise_oom_score()
     from image_gen.worker.worker import Worker
 
     Worker(socket.socket(fileno=options.fd)).run(options.device, options.pipeline)
 
 
-def _prefer_to_die() -> None:
+def _raise_oom_score() -> None:
     """When memory runs out, the kernel shall end this process and not the server, which then says what happened."""
     try:
         Path("/proc/self/oom_score_adj").write_text("800", encoding="ascii")

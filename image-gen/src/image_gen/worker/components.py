@@ -15,9 +15,9 @@ from typing import Any, Final
 import torch
 
 from image_gen.errors import ImageGenError
-from image_gen.worker.lean_imports import without_compiler
-from image_gen.worker.protocol import LoadOrder
-from image_gen.worker.verified_files import Proven
+from image_gen.worker.lean_imports import without_dynamo
+from image_gen.worker.protocol import LoadRequest
+from image_gen.worker.verified_files import VerifiedFiles
 
 _VAE: Final = "vae"
 _INDEX: Final = "model_index.json"
@@ -25,7 +25,7 @@ _LIBRARIES: Final = ("diffusers", "transformers")
 
 
 @dataclass(frozen=True)
-class Part:
+class Component:
     """A model of a pipeline: its name there, its library and class, and its files, relative to the pipeline's."""
 
     name: str
@@ -34,64 +34,70 @@ class Part:
     files: tuple[str, ...]
 
 
-def load_components(order: LoadOrder, device: str, dtype: str, proven: Proven) -> Iterator[tuple[str, Any]]:
+def load_components(
+    request: LoadRequest, device: str, dtype: str, verified: VerifiedFiles
+) -> Iterator[tuple[str, Any]]:
     """The models: of those whose files are proven, always the largest next. Raises `SupersededError`."""
-    if _INDEX not in order.files:
+    if _INDEX not in request.files:
         return
-    proven.first([{_INDEX}])
-    parts = [part for part in _parts(order) if part.name not in order.load and not (order.vae and part.name == _VAE)]
-    while parts:
-        part = parts.pop(proven.first([part.files for part in parts]))
-        yield part.name, load_one(part, order, device, dtype)
+    verified.wait_for_any([{_INDEX}])
+    components = [
+        component
+        for component in _components(request)
+        if component.name not in request.load and not (request.vae and component.name == _VAE)
+    ]
+    while components:
+        component = components.pop(verified.wait_for_any([component.files for component in components]))
+        yield component.name, load_one(component, request, device, dtype)
 
 
-def load_one(part: Part, order: LoadOrder, device: str, dtype: str) -> Any:
+def load_one(component: Component, request: LoadRequest, device: str, dtype: str) -> Any:
     """One model, by its library's own means."""
 
     def work() -> Any:
-        cls = getattr(importlib.import_module(part.library), part.class_name)
+        cls = getattr(importlib.import_module(component.library), component.class_name)
         return cls.from_pretrained(
-            order.directory,
-            subfolder=part.name,
-            variant=order.variant,
+            request.directory,
+            subfolder=component.name,
+            variant=request.variant,
             dtype=getattr(torch, dtype),
             use_safetensors=True,
             local_files_only=True,
             device_map=device,
         )
 
-    return without_compiler(work)
+    return without_dynamo(work)
 
 
-def load_vae(order: LoadOrder, device: str, dtype: str) -> dict[str, Any]:
+def load_vae(request: LoadRequest, device: str, dtype: str) -> dict[str, Any]:
     """The VAE that takes the place of the pipeline's own, by its name there; nothing when none does."""
-    if not order.vae:
+    if not request.vae:
         return {}
-    name = json.loads((Path(order.vae) / "config.json").read_text(encoding="utf-8")).get("_class_name")
+    name = json.loads((Path(request.vae) / "config.json").read_text(encoding="utf-8")).get("_class_name")
     if not str(name).startswith("Autoencoder"):
-        raise ImageGenError("VAE_INVALID", f"VAE_ID: {order.vae} holds {name}, which is no VAE. Fix: leave it empty.")
+        raise ImageGenError("VAE_INVALID", f"VAE_ID: {request.vae} holds {name}, which is no VAE. Fix: leave it empty.")
 
     def work() -> Any:
         cls = getattr(importlib.import_module("diffusers"), str(name))
         return cls.from_pretrained(
-            order.vae, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True, device_map=device
+            request.vae, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True, device_map=device
         )
 
-    return {_VAE: without_compiler(work)}
+    return {_VAE: without_dynamo(work)}
 
 
-def _parts(order: LoadOrder) -> list[Part]:
+def _components(request: LoadRequest) -> list[Component]:
     """Those with one file of weights, the largest first, as they take longest to load."""
-    index: dict[str, Any] = json.loads((Path(order.directory) / _INDEX).read_text(encoding="utf-8"))
+    index: dict[str, Any] = json.loads((Path(request.directory) / _INDEX).read_text(encoding="utf-8"))
     sizes = {}
     for name, spec in index.items():
         if not isinstance(spec, list) or len(spec) != 2 or spec[0] not in _LIBRARIES:
             continue
-        files = tuple(path for path in order.files if path.startswith(f"{name}/"))
-        weights = [path for path in files if _is_weights(path.removeprefix(f"{name}/"), order.variant)]
+        files = tuple(path for path in request.files if path.startswith(f"{name}/"))
+        weights = [path for path in files if _is_weights(path.removeprefix(f"{name}/"), request.variant)]
         if len(weights) == 1 and f"{name}/config.json" in files:
-            sizes[Part(name, spec[0], spec[1], files)] = order.files[weights[0]]
-    return sorted(sizes, key=lambda part: -sizes[part])
+            sizes[Component(name, spec[0], spec[1], files)] = request.files[weights[0]]
+    return sorted(sizes, key=lambda component: -sizes[component])
 
 
 def _is_weights(name: str, variant: str | None) -> bool:

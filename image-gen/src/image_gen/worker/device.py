@@ -14,7 +14,7 @@ MINIMUM_DRIVER: Final = {11: 450, 12: 525, 13: 580}
 
 
 @dataclass(frozen=True)
-class Facts:
+class DeviceInfo:
     """What is known of the machine. `cuda_build` is torch's CUDA version, `driver` the NVIDIA driver's."""
 
     cuda_build: str | None
@@ -36,7 +36,7 @@ class Device:
     name: str
 
 
-def choose_device(asked: str, facts: Facts) -> Device:
+def choose_device(asked: str, facts: DeviceInfo) -> Device:
     """`asked` is auto, cpu, cuda or mps. Raises `ImageGenError` NO_GPU or GPU_UNUSABLE."""
     if asked == "cpu":
         return Device("cpu", "the CPU")
@@ -56,7 +56,7 @@ def choose_device(asked: str, facts: Facts) -> Device:
     return Device("cuda", facts.gpu_name or "NVIDIA GPU")
 
 
-def _check_gpu(facts: Facts) -> None:
+def _check_gpu(facts: DeviceInfo) -> None:
     way_out = "or set IMAGE_GEN_DEVICE=cpu to go without."
     if facts.cuda_build is None:
         raise ImageGenError(

@@ -1,22 +1,22 @@
-"""Gathers what `device` decides on. Comes in: torch, /dev, /proc. Goes out: `Facts`. Must not: decide anything."""
+"""Gathers what `device` decides on. Comes in: torch, /dev, /proc. Goes out: `DeviceInfo`. Must not: decide anything."""
 
 import re
 from pathlib import Path
 
 import torch
 
-from image_gen.worker.device import Facts
+from image_gen.worker.device import DeviceInfo
 
 _DRIVER_FILE = Path("/proc/driver/nvidia/version")
 
 
-def gather() -> Facts:
+def probe_device() -> DeviceInfo:
     """Makes the device context on a CUDA machine, so that the first tensor does not have to."""
-    usable, problem = _try_cuda()
-    return Facts(
+    usable, error_response = _try_cuda()
+    return DeviceInfo(
         cuda_build=torch.version.cuda,
         cuda_usable=usable,
-        cuda_problem=problem,
+        cuda_problem=error_response,
         gpu_present=usable or _gpu_node(),
         driver=_driver(),
         gpu_name=torch.cuda.get_device_name(0) if usable else None,

@@ -1,8 +1,4 @@
-"""Makes one picture with a loaded pipeline.
-
-Comes in: a `Loaded` pipeline, a `PictureOrder`, a way to ask whether to stop. Goes out: an encoded picture. Must not:
-keep state between pictures; the seed and the order alone decide the picture.
-"""
+"""Generates one image with a loaded pipeline. No state is kept: the seed and the job alone determine the image."""
 
 import io
 import time
@@ -14,8 +10,8 @@ import torch
 
 from image_gen.errors import ImageGenError
 from image_gen.worker.failures import CancelledError, out_of_memory
-from image_gen.worker.pipeline import Loaded
-from image_gen.worker.protocol import PictureOrder
+from image_gen.worker.pipeline import LoadedPipeline
+from image_gen.worker.protocol import ImageJob
 
 _ENCODINGS: Final[dict[str, dict[str, Any]]] = {
     "png": {"format": "PNG", "compress_level": 4},
@@ -25,7 +21,7 @@ _ENCODINGS: Final[dict[str, dict[str, Any]]] = {
 
 
 @dataclass(frozen=True)
-class Picture:
+class EncodedImage:
     """An encoded picture; `denoising_seconds` is the time until the last step's end."""
 
     data: bytes
@@ -33,9 +29,12 @@ class Picture:
     denoising_seconds: float
 
 
-def paint(
-    loaded: Loaded, order: PictureOrder, cancelled: Callable[[], bool], on_step: Callable[[int], None] = lambda _: None
-) -> Picture:
+def generate_image(
+    loaded: LoadedPipeline,
+    job: ImageJob,
+    cancelled: Callable[[], bool],
+    on_step: Callable[[int], None] = lambda _: None,
+) -> EncodedImage:
     """Raises `CancelledError` at the end of the step during which `cancelled` became true, and `ImageGenError`
     OUT_OF_MEMORY.
     """
@@ -51,17 +50,17 @@ def paint(
         return values
 
     arguments: dict[str, Any] = {
-        "prompt": order.prompt,
-        "num_inference_steps": order.steps,
-        "width": order.width,
-        "height": order.height,
+        "prompt": job.prompt,
+        "num_inference_steps": job.steps,
+        "width": job.width,
+        "height": job.height,
         # On the CPU, whose numbers are the same on every machine.
-        "generator": torch.Generator("cpu").manual_seed(order.seed),
+        "generator": torch.Generator("cpu").manual_seed(job.seed),
     }
-    if order.negative_prompt is not None:
-        arguments["negative_prompt"] = order.negative_prompt
-    if order.guidance_scale is not None:
-        arguments["guidance_scale"] = order.guidance_scale
+    if job.negative_prompt is not None:
+        arguments["negative_prompt"] = job.negative_prompt
+    if job.guidance_scale is not None:
+        arguments["guidance_scale"] = job.guidance_scale
     if "callback_on_step_end" in loaded.accepts:
         arguments["callback_on_step_end"] = after_step
     if cancelled():
@@ -70,18 +69,18 @@ def paint(
         with torch.inference_mode():
             image = loaded.pipeline(**arguments).images[0]
     except (MemoryError, RuntimeError) as error:
-        raise _plain(error, order) from error
+        raise _plain(error, job) from error
     buffer = io.BytesIO()
-    image.save(buffer, **_ENCODINGS[order.output_format])
-    return Picture(buffer.getvalue(), time.monotonic() - started, last_step - started)
+    image.save(buffer, **_ENCODINGS[job.output_format])
+    return EncodedImage(buffer.getvalue(), time.monotonic() - started, last_step - started)
 
 
-def _plain(error: BaseException, order: PictureOrder) -> BaseException:
+def _plain(error: BaseException, job: ImageJob) -> BaseException:
     if not out_of_memory(error):
         return error
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return ImageGenError(
         "OUT_OF_MEMORY",
-        f"There is not enough memory for a picture of {order.width}x{order.height}: ask for a smaller size.",
+        f"There is not enough memory for a picture of {job.width}x{job.height}: ask for a smaller size.",
     )

@@ -12,7 +12,7 @@ from typing import Any, Final
 NAME: Final = "torch.nn.attention.flex_attention"
 
 
-class Later(ModuleType):
+class LazyFlexAttention(ModuleType):
     """Has the two names that diffusers' models take from it; whatever else is asked for comes from the real module."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class _Type(type):
 
     def __instancecheck__(cls, instance: object) -> bool:
         real = sys.modules.get(NAME)
-        return real is not None and not isinstance(real, Later) and isinstance(instance, real.BlockMask)
+        return real is not None and not isinstance(real, LazyFlexAttention) and isinstance(instance, real.BlockMask)
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__"):
@@ -52,6 +52,6 @@ def create_block_mask(*arguments: Any, **named: Any) -> Any:
 
 
 def _real() -> Any:
-    if isinstance(sys.modules.get(NAME), Later):
+    if isinstance(sys.modules.get(NAME), LazyFlexAttention):
         del sys.modules[NAME]
     return importlib.import_module(NAME)

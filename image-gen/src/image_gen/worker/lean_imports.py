@@ -39,7 +39,7 @@ def diffusers_class(name: str) -> Any:
         _spare_transformers()
         return getattr(importlib.import_module("diffusers"), name, None)
 
-    return without_compiler(work)
+    return without_dynamo(work)
 
 
 def _spare_transformers() -> None:
@@ -55,10 +55,10 @@ def _no() -> bool:
     return False
 
 
-def without_compiler(work: Callable[[], Result]) -> Result:
+def without_dynamo(work: Callable[[], Result]) -> Result:
     """Does `work` with the stand-in, or, where that does not do, once more without. It must not compile anything."""
     before = set(sys.modules)
-    with _lean() as stand_in:
+    with _stub_dynamo() as stand_in:
         try:
             return work()
         except Exception:
@@ -74,7 +74,7 @@ class CompiledModule:
     """What a compiled module would be an instance of; there are none."""
 
 
-class _StandIn(ModuleType):
+class _DynamoStub(ModuleType):
     """`torch._dynamo` as far as libraries need it while they are imported; `lacked` is what else they asked for."""
 
     def __init__(self, path: list[str]) -> None:
@@ -91,12 +91,12 @@ class _StandIn(ModuleType):
 
 
 @contextmanager
-def _lean() -> Iterator[_StandIn | None]:
+def _stub_dynamo() -> Iterator[_DynamoStub | None]:
     """Puts the stand-in in place. Garbage is not looked for either: imports leave none, and it is a fifth of their
     time.
     """
-    stand_in = None if _COMPILER in sys.modules else _stand_in()
-    later = None if lazy_flex_attention.NAME in sys.modules else lazy_flex_attention.Later()
+    stand_in = None if _COMPILER in sys.modules else _dynamo_stub()
+    later = None if lazy_flex_attention.NAME in sys.modules else lazy_flex_attention.LazyFlexAttention()
     collecting = gc.isenabled()
     gc.disable()
     if stand_in is not None:
@@ -114,11 +114,11 @@ def _lean() -> Iterator[_StandIn | None]:
             gc.enable()
 
 
-def _stand_in() -> _StandIn | None:
+def _dynamo_stub() -> _DynamoStub | None:
     import torch  # noqa: F401 - the parent of the module that is looked for
 
     spec = importlib.util.find_spec(_COMPILER)
-    return _StandIn(list(spec.submodule_search_locations)) if spec and spec.submodule_search_locations else None
+    return _DynamoStub(list(spec.submodule_search_locations)) if spec and spec.submodule_search_locations else None
 
 
 def _as_it_is(function: Any = None, *_: object, **__: object) -> Any:

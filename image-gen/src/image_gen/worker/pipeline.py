@@ -1,6 +1,6 @@
 """Loads a diffusers text-to-image pipeline from a directory, offline, onto the chosen device.
 
-Comes in: a `LoadOrder` and a device. Goes out: the pipeline and what it can do. Must not: run code that comes with a
+Comes in: a `LoadRequest` and a device. Goes out: the pipeline and what it can do. Must not: run code that comes with a
 model, or load weights that are not safetensors.
 """
 
@@ -15,12 +15,12 @@ import torch
 
 from image_gen.errors import ImageGenError
 from image_gen.worker.components import load_vae
-from image_gen.worker.lean_imports import diffusers_class, without_compiler
-from image_gen.worker.protocol import LoadOrder
+from image_gen.worker.lean_imports import diffusers_class, without_dynamo
+from image_gen.worker.protocol import LoadRequest
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedPipeline:
     """A pipeline and the arguments its call takes. Sizes are in pixels."""
 
     pipeline: Any
@@ -63,29 +63,29 @@ def class_name(directory: Path) -> str:
     return str(name)
 
 
-def load(order: LoadOrder, device: str, dtype: str, models: Mapping[str, Any] | None = None) -> Loaded:
+def load(request: LoadRequest, device: str, dtype: str, models: Mapping[str, Any] | None = None) -> LoadedPipeline:
     """Reads the weights, but for `models`, which are on the device already. Raises `ImageGenError`; whatever else
     diffusers raises is left to the caller.
     """
-    name = order.pipeline or class_name(Path(order.directory))
+    name = request.pipeline or class_name(Path(request.directory))
     cls = pipeline_class(name)
     arguments: dict[str, Any] = {
         "dtype": getattr(torch, dtype),
         "use_safetensors": True,
         "local_files_only": True,
         **(models or {}),
-        **load_vae(order, device, dtype),
-        **order.load,
+        **load_vae(request, device, dtype),
+        **request.load,
     }
-    if order.variant:
-        arguments["variant"] = order.variant
+    if request.variant:
+        arguments["variant"] = request.variant
     if "add_watermarker" in inspect.signature(cls.__init__).parameters:
         arguments["add_watermarker"] = False
-    pipeline = without_compiler(lambda: _from_pretrained(cls, order.directory, arguments, device))
+    pipeline = without_dynamo(lambda: _from_pretrained(cls, request.directory, arguments, device))
     pipeline.set_progress_bar_config(disable=True)
     accepts = frozenset(inspect.signature(cls.__call__).parameters)
     width, height = _own_size(pipeline)
-    return Loaded(pipeline, name, width, height, accepts)
+    return LoadedPipeline(pipeline, name, width, height, accepts)
 
 
 def _from_pretrained(cls: Any, directory: str, arguments: dict[str, Any], device: str) -> Any:

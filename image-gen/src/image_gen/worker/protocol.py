@@ -20,7 +20,7 @@ Message = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class LoadOrder:
+class LoadRequest:
     """Which pipeline to load from where, and onto what. `files` are the model's, relative to `directory`, with their
     bytes; `warmup_size` is in pixels, 0 leaves it to the engine; `vae` is the directory of a VAE that takes the place
     of the pipeline's own, empty for none. With `compile_cache`, a directory, the pipeline is compiled.
@@ -38,7 +38,7 @@ class LoadOrder:
 
 
 @dataclass(frozen=True)
-class PictureOrder:
+class ImageJob:
     """One picture. The same order gives the same picture on the same device."""
 
     id: str
@@ -52,12 +52,12 @@ class PictureOrder:
     guidance_scale: float | None = None
 
 
-def load_message(order: LoadOrder) -> Message:
-    """The frame's JSON for a `LoadOrder`."""
+def load_message(order: LoadRequest) -> Message:
+    """The frame's JSON for a `LoadRequest`."""
     return {"type": "load", **asdict(order)}
 
 
-def prepare_message(order: LoadOrder) -> Message:
+def prepare_message(order: LoadRequest) -> Message:
     """The same for models that may be loaded as soon as their files are proven, before the whole model is here."""
     return {"type": "prepare", **asdict(order)}
 
@@ -67,8 +67,8 @@ def proven_message(path: str) -> Message:
     return {"type": "proven", "path": path}
 
 
-def picture_message(order: PictureOrder) -> Message:
-    """The frame's JSON for a `PictureOrder`."""
+def picture_message(order: ImageJob) -> Message:
+    """The frame's JSON for a `ImageJob`."""
     return {"type": "picture", **asdict(order)}
 
 

@@ -8,7 +8,7 @@ class SupersededError(Exception):
     """The server has another model in mind meanwhile."""
 
 
-class Proven:
+class VerifiedFiles:
     """The files of one model. Filled by the thread that reads the socket."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Proven:
             self._ended = True
             self._news.notify_all()
 
-    def first(self, groups: Sequence[Collection[str]]) -> int:
+    def wait_for_any(self, groups: Sequence[Collection[str]]) -> int:
         """Waits until all files of one group are proven, and returns the first such group's index. Raises
         `SupersededError`. The end of the socket ends the process, so nothing waits for ever.
         """

@@ -16,8 +16,8 @@ from typing import Any
 
 from image_gen.errors import ImageGenError
 from image_gen.worker.failures import CancelledError, out_of_memory
-from image_gen.worker.protocol import LoadOrder, Message, PictureOrder, encode, receive_frame
-from image_gen.worker.verified_files import Proven
+from image_gen.worker.protocol import ImageJob, LoadRequest, Message, encode, receive_frame
+from image_gen.worker.verified_files import VerifiedFiles
 
 
 class Worker:
@@ -26,12 +26,12 @@ class Worker:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._sending = threading.Lock()
-        self._orders: queue.SimpleQueue[tuple[Message, Proven]] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[tuple[Message, VerifiedFiles]] = queue.SimpleQueue()
         self._cancelled: set[str] = set()
         self._device = ""
         self._loaded: Any = None
-        self._proven = Proven()
-        self._early: tuple[LoadOrder, dict[str, Any]] | None = None
+        self._proven = VerifiedFiles()
+        self._early: tuple[LoadRequest, dict[str, Any]] | None = None
 
     def run(self, device: str, pipeline: str | None) -> None:
         """Works until the socket ends; then the process ends at once, whatever it is doing."""
@@ -45,7 +45,7 @@ class Worker:
                 self._guarded(None, partial(self._load, _load_order(message)))
             elif message["type"] == "picture":
                 order = _picture_order(message)
-                self._guarded(order.id, partial(self._paint, order))
+                self._guarded(order.id, partial(self._generate, order))
 
     def _receive(self) -> None:
         try:
@@ -58,7 +58,7 @@ class Worker:
                 else:
                     if kind == "prepare":
                         self._proven.end()
-                        self._proven = Proven()
+                        self._proven = VerifiedFiles()
                     elif kind == "load":
                         self._proven.add_all()
                     self._orders.put((message, self._proven))
@@ -98,10 +98,10 @@ class Worker:
         import torch
 
         from image_gen.worker.device import choose_device
-        from image_gen.worker.device_probe import gather
+        from image_gen.worker.device_probe import probe_device
         from image_gen.worker.pipeline import pipeline_class
 
-        device = choose_device(asked, gather())
+        device = choose_device(asked, probe_device())
         if device.kind != "cpu":
             torch.zeros(1, device=device.kind)
         if pipeline is not None:
@@ -117,7 +117,7 @@ class Worker:
             }
         )
 
-    def _load_early(self, order: LoadOrder, proven: Proven) -> None:
+    def _load_early(self, order: LoadRequest, proven: VerifiedFiles) -> None:
         """Models whose files are proven already. A failure is no news yet: `_load` tries again, and tells."""
         from image_gen.worker.components import load_components
         from image_gen.worker.device import choose_dtype
@@ -131,9 +131,9 @@ class Worker:
             for name, model in load_components(order, self._device, dtype, proven):
                 models[name] = model
 
-    def _load(self, order: LoadOrder) -> None:
+    def _load(self, order: LoadRequest) -> None:
         from image_gen.worker.device import choose_dtype
-        from image_gen.worker.generate import paint
+        from image_gen.worker.generate import generate_image
         from image_gen.worker.pipeline import load
 
         if not self._device:
@@ -152,7 +152,7 @@ class Worker:
         else:
             width, height = own if self._device != "cpu" else (min(own[0], 256), min(own[1], 256))
         # Two steps: some schedulers cannot do with one.
-        paint(self._loaded, PictureOrder("warm-up", "warm-up", 0, 2, width, height), lambda: False)
+        generate_image(self._loaded, ImageJob("warm-up", "warm-up", 0, 2, width, height), lambda: False)
         self._send(
             {
                 "type": "ready",
@@ -171,12 +171,12 @@ class Worker:
         why_not = compile_blocks(self._loaded.pipeline, self._device, cache)
         self._send({"type": "compiling", "cache": str(cache), "why_not": why_not})
 
-    def _paint(self, order: PictureOrder) -> None:
-        from image_gen.worker.generate import paint
+    def _generate(self, order: ImageJob) -> None:
+        from image_gen.worker.generate import generate_image
 
         if self._loaded is None:
             raise ImageGenError("NOT_READY", "The model is not loaded yet.", retryable=True)
-        picture = paint(
+        picture = generate_image(
             self._loaded,
             order,
             lambda: order.id in self._cancelled,
@@ -200,9 +200,9 @@ class Worker:
         return int(torch.cuda.max_memory_allocated()) if self._device == "cuda" else 0
 
 
-def _load_order(message: Message) -> LoadOrder:
-    return LoadOrder(**{key: value for key, value in message.items() if key != "type"})
+def _load_order(message: Message) -> LoadRequest:
+    return LoadRequest(**{key: value for key, value in message.items() if key != "type"})
 
 
-def _picture_order(message: Message) -> PictureOrder:
-    return PictureOrder(**{key: value for key, value in message.items() if key != "type"})
+def _picture_order(message: Message) -> ImageJob:
+    return ImageJob(**{key: value for key, value in message.items() if key != "type"})

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 from backups import tree
-from conftest import UNET, MakeRepo, MakeStore
+from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.errors import ImageGenError
-from image_gen.model_cache import ModelStore, StoreSettings
+from image_gen.model_cache import CacheSettings, ModelCache
 from image_gen.model_cache.backup.compression import compression_of
 from image_gen_demo.hub import DemoHub
 
 
 @pytest.mark.parametrize("name", ["backup.tar", "backup.tar.gz", "backup.tar.zst"])
-def test_a_backup_brings_everything_back(filled: ModelStore, hub: DemoHub, tmp_path: Path, name: str) -> None:
+def test_a_backup_brings_everything_back(filled: ModelCache, hub: DemoHub, tmp_path: Path, name: str) -> None:
     home = filled.settings.hf_home
     before = tree(home)
     report = filled.backup(tmp_path / name, compress=compression_of(name) or False)
@@ -33,7 +33,7 @@ def test_a_backup_brings_everything_back(filled: ModelStore, hub: DemoHub, tmp_p
     assert filled.ensure("test/model").source == "volume" and hub.requests == []
 
 
-def test_plain_tar_restores_a_backup_too(filled: ModelStore, tmp_path: Path) -> None:
+def test_plain_tar_restores_a_backup_too(filled: ModelCache, tmp_path: Path) -> None:
     filled.backup(tmp_path / "backup.tar.gz", compress=True)
     subprocess.run(["tar", "xzf", tmp_path / "backup.tar.gz", "-C", tmp_path / "hub-root"], check=True)
     restored = tmp_path / "hub-root" / "data" / "huggingface"
@@ -45,7 +45,7 @@ def test_plain_tar_restores_a_backup_too(filled: ModelStore, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("spelling", ["data/huggingface", "./data/huggingface", "/data/huggingface"])
-def test_the_guides_own_archive_is_restored(filled: ModelStore, tmp_path: Path, spelling: str) -> None:
+def test_the_guides_own_archive_is_restored(filled: ModelCache, tmp_path: Path, spelling: str) -> None:
     """The guide runs `tar czf … /data/huggingface`, which takes all there is, a token and locks included."""
     home = filled.settings.hf_home
     (home / "token").write_text("hf_theirs")
@@ -65,7 +65,7 @@ def test_the_guides_own_archive_is_restored(filled: ModelStore, tmp_path: Path, 
 
 
 def test_a_restore_mends_a_damaged_cache_and_keeps_what_else_is_there(
-    filled: ModelStore, make_repo: MakeRepo, tmp_path: Path
+    filled: ModelCache, make_repo: MakeRepo, tmp_path: Path
 ) -> None:
     filled.backup(tmp_path / "backup.tar")
     make_repo("test/other", seed=5)
@@ -77,7 +77,7 @@ def test_a_restore_mends_a_damaged_cache_and_keeps_what_else_is_there(
     assert filled.verify().ok and filled.ensure("test/other").directory == other.directory
 
 
-def test_secrets_and_half_fetched_files_stay_out(filled: ModelStore, tmp_path: Path) -> None:
+def test_secrets_and_half_fetched_files_stay_out(filled: ModelCache, tmp_path: Path) -> None:
     home = filled.settings.hf_home
     (home / "token").write_text("hf_mine")
     (home / "hub" / "models--test--model" / "blobs" / ("1" * 64 + ".incomplete")).write_bytes(b"x")
@@ -90,7 +90,7 @@ def test_secrets_and_half_fetched_files_stay_out(filled: ModelStore, tmp_path: P
     assert not [name for name in names if Path(name).name == "token" or "incomplete" in name or ".locks" in name]
 
 
-def test_an_incomplete_model_is_left_out_and_told(filled: ModelStore, make_repo: MakeRepo, tmp_path: Path) -> None:
+def test_an_incomplete_model_is_left_out_and_told(filled: ModelCache, make_repo: MakeRepo, tmp_path: Path) -> None:
     make_repo("test/other", seed=5)
     (filled.ensure("test/other").directory / UNET).unlink()
     report = filled.backup(tmp_path / "backup.tar")
@@ -100,7 +100,7 @@ def test_an_incomplete_model_is_left_out_and_told(filled: ModelStore, make_repo:
     assert caught.value.code == "NOTHING_TO_BACK_UP" and not (tmp_path / "other.tar").exists()
 
 
-def test_a_damaged_cache_is_not_backed_up(filled: ModelStore, tmp_path: Path) -> None:
+def test_a_damaged_cache_is_not_backed_up(filled: ModelCache, tmp_path: Path) -> None:
     (tmp_path / "backup.tar").write_text("the last good one")
     with (filled.ensure("test/model").directory / UNET).open("r+b") as stream:
         stream.write(b"damage")
@@ -111,7 +111,7 @@ def test_a_damaged_cache_is_not_backed_up(filled: ModelStore, tmp_path: Path) ->
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_the_listing_holds_every_file_and_manifest(filled: ModelStore, tmp_path: Path) -> None:
+def test_the_listing_holds_every_file_and_manifest(filled: ModelCache, tmp_path: Path) -> None:
     filled.backup(tmp_path / "backup.tar")
     with tarfile.open(tmp_path / "backup.tar") as archive:
         assert archive.getnames()[-1] == "data/huggingface/image-gen/backup.json"
@@ -125,21 +125,21 @@ def test_the_listing_holds_every_file_and_manifest(filled: ModelStore, tmp_path:
 
 
 def test_a_manifest_that_only_the_other_service_had_comes_along(
-    filled: ModelStore, make_store: MakeStore, tmp_path: Path
+    filled: ModelCache, make_cache: MakeCache, tmp_path: Path
 ) -> None:
     manifests = tmp_path / "shipped"
     manifests.mkdir()
     manifest = filled.resolve("test/model")
     (manifests / "test--model.json").write_text(manifest.to_json())
-    for path in filled.catalogue.kept_files("test/model"):
+    for path in filled.registry.cached_files("test/model"):
         path.unlink()
-    make_store(manifests_dir=manifests).backup(tmp_path / "backup.tar")
-    fresh = make_store(home=tmp_path / "fresh", offline=True)
+    make_cache(manifests_dir=manifests).backup(tmp_path / "backup.tar")
+    fresh = make_cache(home=tmp_path / "fresh", offline=True)
     fresh.restore(tmp_path / "backup.tar")
-    assert fresh.catalogue.find("test/model", None) == manifest and fresh.ensure("test/model").source == "volume"
+    assert fresh.registry.find("test/model", None) == manifest and fresh.ensure("test/model").source == "volume"
 
 
-def test_contents_kept_outside_the_model_are_taken_along(filled: ModelStore, tmp_path: Path) -> None:
+def test_contents_kept_outside_the_model_are_taken_along(filled: ModelCache, tmp_path: Path) -> None:
     """Newer hub clients keep contents beside the models; the guide's tar has both, ours the content itself."""
     blob = (filled.ensure("test/model").directory / UNET).resolve()
     shared = filled.settings.hub_cache / "blobs" / "ab" / ("ab" * 32)
@@ -155,10 +155,10 @@ def test_contents_kept_outside_the_model_are_taken_along(filled: ModelStore, tmp
         assert not blob.is_symlink() and blob.read_bytes() == content
 
 
-def test_a_home_elsewhere_uses_the_same_names(filled: ModelStore, tmp_path: Path) -> None:
+def test_a_home_elsewhere_uses_the_same_names(filled: ModelCache, tmp_path: Path) -> None:
     filled.backup(tmp_path / "backup.tar")
     home = tmp_path / "elsewhere"
-    other = ModelStore(StoreSettings(hf_home=home, hub_cache=tmp_path / "cache", offline=True))
+    other = ModelCache(CacheSettings(hf_home=home, hub_cache=tmp_path / "cache", offline=True))
     other.restore(tmp_path / "backup.tar")
     assert other.ensure("test/model").source == "volume"
     assert os.path.commonpath([other.ensure("test/model").directory, tmp_path / "cache"]) == str(tmp_path / "cache")

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import UNET, MakeRepo, MakeStore
+from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.errors import ImageGenError
-from image_gen.model_cache import ModelStore
+from image_gen.model_cache import ModelCache
 from image_gen_demo.hub import DemoHub
 
 
@@ -28,10 +28,10 @@ def look(place: Path) -> dict[str, tuple[int, int, bytes]]:
 
 
 def test_a_baked_model_is_plain_and_served_first(
-    hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore, tmp_path: Path
+    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
 ) -> None:
     repo = make_repo()
-    report = make_store(home=tmp_path / "build-cache").bake("test/model", tmp_path / "baked")
+    report = make_cache(home=tmp_path / "build-cache").bake("test/model", tmp_path / "baked")
     place = tmp_path / "baked" / "test--model"
     assert report.directory == place and json.loads((place / "manifest.json").read_text())["id"] == "test/model"
     assert not [path for path in place.rglob("*") if path.is_symlink()]
@@ -39,17 +39,17 @@ def test_a_baked_model_is_plain_and_served_first(
     assert {path.stat().st_mode & 0o777 for path in place.rglob("*")} == {0o755, 0o644}
     assert len({int(path.stat().st_mtime) for path in [place, *place.rglob("*")]}) == 1
     hub.forget()
-    model = make_store().ensure("test/model")
+    model = make_cache().ensure("test/model")
     assert (model.source, model.directory) == ("baked", place / "snapshot")
     assert hub.requests == [] and not (tmp_path / "data").exists()
-    assert make_store().verify().ok and make_store().status().models[0].source == "baked"
+    assert make_cache().verify().ok and make_cache().status().models[0].source == "baked"
 
 
 def test_baking_again_fetches_nothing_and_makes_the_same(
-    hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore, tmp_path: Path
+    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
 ) -> None:
     make_repo()
-    store = make_store(home=tmp_path / "build-cache")
+    store = make_cache(home=tmp_path / "build-cache")
     store.bake("test/model", tmp_path / "baked")
     first = look(tmp_path / "baked")
     hub.forget()
@@ -62,17 +62,17 @@ def test_baking_again_fetches_nothing_and_makes_the_same(
 
 
 def test_another_revision_is_not_served_from_the_image(
-    make_repo: MakeRepo, make_store: MakeStore, tmp_path: Path
+    make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
 ) -> None:
     make_repo("test/model", seed=1)
     make_repo("test/model@v2", seed=2)
-    make_store(home=tmp_path / "build-cache").bake("test/model", tmp_path / "baked")
-    assert make_store().ensure("test/model", revision="v2").source == "download"
+    make_cache(home=tmp_path / "build-cache").bake("test/model", tmp_path / "baked")
+    assert make_cache().ensure("test/model", revision="v2").source == "download"
 
 
-def test_damage_is_not_baked(make_repo: MakeRepo, make_store: MakeStore, tmp_path: Path) -> None:
+def test_damage_is_not_baked(make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path) -> None:
     make_repo()
-    store = make_store(home=tmp_path / "build-cache")
+    store = make_cache(home=tmp_path / "build-cache")
     with (store.ensure("test/model").directory / UNET).open("r+b") as stream:
         stream.write(b"damage")
     with pytest.raises(ImageGenError) as caught:
@@ -80,11 +80,11 @@ def test_damage_is_not_baked(make_repo: MakeRepo, make_store: MakeStore, tmp_pat
     assert caught.value.code == "CORRUPT_CACHE" and not list((tmp_path / "baked").iterdir())
 
 
-def test_a_harmed_image_falls_back_to_the_volume(make_repo: MakeRepo, make_store: MakeStore, tmp_path: Path) -> None:
+def test_a_harmed_image_falls_back_to_the_volume(make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path) -> None:
     make_repo()
-    make_store(home=tmp_path / "build-cache").bake("test/model", tmp_path / "baked")
+    make_cache(home=tmp_path / "build-cache").bake("test/model", tmp_path / "baked")
     (tmp_path / "baked" / "test--model" / "snapshot" / UNET).unlink()
-    store = make_store()
+    store = make_cache()
     assert store.ensure("test/model").source == "download"
-    offline = ModelStore(replace(store.settings, offline=True))
+    offline = ModelCache(replace(store.settings, offline=True))
     assert offline.ensure("test/model").source == "volume"

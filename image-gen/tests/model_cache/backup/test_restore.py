@@ -14,7 +14,7 @@ from backups import Change, rewritten, tree
 from conftest import UNET
 
 from image_gen.errors import ImageGenError
-from image_gen.model_cache import ModelStore
+from image_gen.model_cache import ModelCache
 from image_gen.model_cache.backup.compression import compression_of
 from image_gen.model_cache.core.file_lock import file_lock
 
@@ -56,7 +56,7 @@ def through_a_link(member: tarfile.TarInfo) -> None:
 
 
 @pytest.mark.parametrize("change", [climb, link_out, link_to_root, hard_link, device, through_a_link])
-def test_an_archive_that_reaches_out_is_refused(filled: ModelStore, tmp_path: Path, change: Change) -> None:
+def test_an_archive_that_reaches_out_is_refused(filled: ModelCache, tmp_path: Path, change: Change) -> None:
     filled.backup(tmp_path / "backup.tar")
     harmful = rewritten(tmp_path / "backup.tar", change)
     before = tree(tmp_path / "data")
@@ -66,7 +66,7 @@ def test_an_archive_that_reaches_out_is_refused(filled: ModelStore, tmp_path: Pa
     assert tree(tmp_path / "data") == before and not (tmp_path / "evil").exists()
 
 
-def test_a_damaged_archive_changes_nothing(filled: ModelStore, tmp_path: Path) -> None:
+def test_a_damaged_archive_changes_nothing(filled: ModelCache, tmp_path: Path) -> None:
     filled.backup(tmp_path / "backup.tar")
     content = bytearray((tmp_path / "backup.tar").read_bytes())
     content[len(content) // 2] ^= 0xFF
@@ -91,7 +91,7 @@ def test_a_damaged_archive_changes_nothing(filled: ModelStore, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["backup.tar.gz", "backup.tar.zst"])
-def test_a_damaged_compressed_archive_changes_nothing(filled: ModelStore, tmp_path: Path, name: str) -> None:
+def test_a_damaged_compressed_archive_changes_nothing(filled: ModelCache, tmp_path: Path, name: str) -> None:
     filled.backup(tmp_path / name, compress=compression_of(name) or False)
     content = (tmp_path / name).read_bytes()
     before = tree(tmp_path / "data")
@@ -104,7 +104,7 @@ def test_a_damaged_compressed_archive_changes_nothing(filled: ModelStore, tmp_pa
         assert tree(tmp_path / "data") == before
 
 
-def test_the_listing_is_held_against_what_comes_out(filled: ModelStore, tmp_path: Path) -> None:
+def test_the_listing_is_held_against_what_comes_out(filled: ModelCache, tmp_path: Path) -> None:
     """A branch's meaning is proven by no hash in its name: only the listing can tell."""
 
     def turn(member: tarfile.TarInfo) -> None:
@@ -119,7 +119,7 @@ def test_the_listing_is_held_against_what_comes_out(filled: ModelStore, tmp_path
     assert tree(tmp_path / "data") == before
 
 
-def test_a_listing_that_is_none_is_told(filled: ModelStore, tmp_path: Path) -> None:
+def test_a_listing_that_is_none_is_told(filled: ModelCache, tmp_path: Path) -> None:
     filled.backup(tmp_path / "backup.tar")
     content = (tmp_path / "backup.tar").read_bytes()
     (tmp_path / "strange.tar").write_bytes(content.replace(b'"schema": 1,\n "files"', b'"schema": 9,\n "files"'))
@@ -128,14 +128,14 @@ def test_a_listing_that_is_none_is_told(filled: ModelStore, tmp_path: Path) -> N
     assert caught.value.code == "CORRUPT_BACKUP" and "listing" in caught.value.message
 
 
-def test_without_the_package_zstd_says_so(filled: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_zstd_says_so(filled: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
     with pytest.raises(ImageGenError) as caught:
         filled.backup(tmp_path / "backup.tar.zst", compress="zstd")
     assert caught.value.code == "ZSTD_MISSING" and not list(tmp_path.glob("backup*"))
 
 
-def test_an_archive_that_lacks_a_file_is_refused(filled: ModelStore, tmp_path: Path) -> None:
+def test_an_archive_that_lacks_a_file_is_refused(filled: ModelCache, tmp_path: Path) -> None:
     home = filled.settings.hf_home
     (filled.ensure("test/model").directory / UNET).resolve().unlink()
     subprocess.run(["tar", "cf", tmp_path / "guide.tar", "-C", home.parents[1], "data/huggingface"], check=True)
@@ -146,7 +146,7 @@ def test_an_archive_that_lacks_a_file_is_refused(filled: ModelStore, tmp_path: P
 
 @pytest.mark.parametrize("moment", ["unpacking", "placing"])
 def test_an_interrupted_restore_leaves_a_cache_that_works(
-    filled: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    filled: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     filled.backup(tmp_path / "backup.tar")
     before = tree(filled.settings.hf_home)
@@ -159,7 +159,7 @@ def test_an_interrupted_restore_leaves_a_cache_that_works(
             raise KeyboardInterrupt
         real(*arguments)
 
-    target = "backup.extract._write" if moment == "unpacking" else "backup.restore._put"
+    target = "backup.extract._write" if moment == "unpacking" else "backup.restore._put_entry"
     module = importlib.import_module(f"image_gen.model_cache.{target.rpartition('.')[0]}")
     real = getattr(module, target.rpartition(".")[2])
     monkeypatch.setattr(f"image_gen.model_cache.{target}", power_cut)
@@ -173,7 +173,7 @@ def test_an_interrupted_restore_leaves_a_cache_that_works(
     assert tree(filled.settings.hf_home) == before
 
 
-def test_a_model_that_is_being_fetched_is_not_restored(filled: ModelStore, tmp_path: Path) -> None:
+def test_a_model_that_is_being_fetched_is_not_restored(filled: ModelCache, tmp_path: Path) -> None:
     filled.backup(tmp_path / "backup.tar")
     lock = filled.settings.hub_cache / ".locks" / "models--test--model" / "image-gen.lock"
     with file_lock(lock, lambda: None), pytest.raises(ImageGenError) as caught:

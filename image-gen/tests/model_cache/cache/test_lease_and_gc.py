@@ -11,16 +11,16 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import UNET, MakeRepo, MakeStore
+from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.cli.main import main
 from image_gen.errors import ImageGenError
-from image_gen.model_cache import ModelStore
+from image_gen.model_cache import ModelCache
 from image_gen.model_cache.cache.lease import hold, in_use, last_used, verified_at
 from image_gen.model_cache.cache.scan import disk_usage
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.layout import RepoLayout
-from image_gen.serving.model_loader import Fetching
+from image_gen.serving.model_loader import ModelLoader
 from image_gen.serving.readiness import Readiness
 from image_gen.settings import Settings
 
@@ -29,27 +29,27 @@ A, B = "test/model", "test/other"
 
 
 @pytest.fixture
-def filled(make_repo: MakeRepo, make_store: MakeStore) -> ModelStore:
+def filled(make_repo: MakeRepo, make_cache: MakeCache) -> ModelCache:
     """A store with two models."""
-    store = make_store()
+    store = make_cache()
     for seed, model_id in enumerate((A, B)):
         make_repo(model_id, seed=seed)
         store.ensure(model_id)
     return store
 
 
-def models(store: ModelStore) -> set[str]:
+def models(store: ModelCache) -> set[str]:
     return {model.model_id for model in store.status().models}
 
 
-def age(store: ModelStore, model_id: str, days: float) -> None:
+def age(store: ModelCache, model_id: str, days: float) -> None:
     """Lets a model have been served so long ago."""
     hold(store.settings, model_id).release()
     moment = time.time() - days * DAY
     os.utime(RepoLayout(store.settings.hub_cache, model_id).locks / "image-gen.used", (moment, moment))
 
 
-def test_a_model_in_use_is_not_cleared(filled: ModelStore) -> None:
+def test_a_model_in_use_is_not_cleared(filled: ModelCache) -> None:
     before = disk_usage(filled.settings.hf_home)
     lease = filled.hold(filled.ensure(A))
     assert lease.held and in_use(filled.settings, A) and not in_use(filled.settings, B)
@@ -64,7 +64,7 @@ def test_a_model_in_use_is_not_cleared(filled: ModelStore) -> None:
     assert not in_use(filled.settings, A) and filled.clear(A).bytes_freed > 0
 
 
-def test_force_clears_what_is_in_use(filled: ModelStore) -> None:
+def test_force_clears_what_is_in_use(filled: ModelCache) -> None:
     with_lease = filled.hold(filled.ensure(A))
     assert filled.clear(A, force=True).removed[0].in_use
     assert models(filled) == {B}
@@ -75,10 +75,10 @@ def test_force_clears_what_is_in_use(filled: ModelStore) -> None:
     again.release()
 
 
-def test_a_lease_ends_with_its_process(filled: ModelStore, command_env: dict[str, str], command: list[str]) -> None:
+def test_a_lease_ends_with_its_process(filled: ModelCache, command_env: dict[str, str], command: list[str]) -> None:
     code = (
-        "import os, sys; from image_gen.model_cache import ModelStore, StoreSettings;"
-        f"store = ModelStore(StoreSettings.from_env(os.environ)); lease = store.hold(store.ensure('{A}'));"
+        "import os, sys; from image_gen.model_cache import ModelCache, CacheSettings;"
+        f"store = ModelCache(CacheSettings.from_env(os.environ)); lease = store.hold(store.ensure('{A}'));"
         "print('held', flush=True); sys.stdin.read()"
     )
     arguments = [command[0], "-c", code]
@@ -91,15 +91,15 @@ def test_a_lease_ends_with_its_process(filled: ModelStore, command_env: dict[str
     assert not in_use(filled.settings, A) and filled.clear(A).removed
 
 
-def test_the_service_holds_what_it_serves(filled: ModelStore) -> None:
-    fetching = Fetching(Settings(model_id=A), filled.settings, Readiness(A, None, "0"))
-    assert asyncio.run(fetching.run()) is not None
-    assert fetching.lease.held and in_use(filled.settings, A)
+def test_the_service_holds_what_it_serves(filled: ModelCache) -> None:
+    loader = ModelLoader(Settings(model_id=A), filled.settings, Readiness(A, None, "0"))
+    assert asyncio.run(loader.run()) is not None
+    assert loader.lease.held and in_use(filled.settings, A)
     assert next(model for model in filled.status().models if model.model_id == A).in_use
-    fetching.lease.release()
+    loader.lease.release()
 
 
-def test_a_read_only_volume_is_served_without_a_lease(filled: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_volume_is_served_without_a_lease(filled: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> int:
         raise PermissionError
 
@@ -108,7 +108,7 @@ def test_a_read_only_volume_is_served_without_a_lease(filled: ModelStore, monkey
     assert not filled.hold(model).held and not in_use(filled.settings, A)
 
 
-def test_status_tells_when_a_model_was_proven_and_used(filled: ModelStore) -> None:
+def test_status_tells_when_a_model_was_proven_and_used(filled: ModelCache) -> None:
     line = {model.model_id: model for model in filled.status().models}[A]
     assert line.verified is None and line.used is not None and line.mount == filled.status().mount.path
     now = time.time()
@@ -124,19 +124,19 @@ def test_status_tells_when_a_model_was_proven_and_used(filled: ModelStore) -> No
     assert lines[A].as_json()["verified_at"] and lines[B].as_json()["verified_at"] is None
 
 
-def test_a_start_that_hashed_everything_counts_as_verified(filled: ModelStore) -> None:
+def test_a_start_that_hashed_everything_counts_as_verified(filled: ModelCache) -> None:
     model = filled.ensure(A)
-    filled.prove(model, verify="size")
-    filled.prove(model, verify="stamp")
+    filled.verify_and_repair(model, verify="size")
+    filled.verify_and_repair(model, verify="changed")
     assert verified_at(filled.settings, A, model.revision) is None
-    filled.prove(model)
+    filled.verify_and_repair(model)
     assert verified_at(filled.settings, A, model.revision) is not None
     (filled.ensure(B).directory / UNET).resolve().write_bytes(b"x" * (3 << 20))
-    assert filled.prove(filled.ensure(B)).source == "download"
+    assert filled.verify_and_repair(filled.ensure(B)).source == "download"
     assert verified_at(filled.settings, B, filled.ensure(B).revision) is not None
 
 
-def litter(store: ModelStore) -> dict[str, Path]:
+def litter(store: ModelCache) -> dict[str, Path]:
     """Everything that is left behind, and some that is not."""
     model = store.ensure(A)
     layout = RepoLayout(store.settings.hub_cache, A)
@@ -159,7 +159,7 @@ def litter(store: ModelStore) -> dict[str, Path]:
     return files
 
 
-def test_orphans_go_and_what_can_be_used_stays(filled: ModelStore) -> None:
+def test_orphans_go_and_what_can_be_used_stays(filled: ModelCache) -> None:
     files = litter(filled)
     planned = filled.clear_orphans(dry_run=True)
     assert all(path.exists() for path in files.values())
@@ -170,7 +170,7 @@ def test_orphans_go_and_what_can_be_used_stays(filled: ModelStore) -> None:
     assert filled.ensure(A).source == "download" and filled.verify().ok
 
 
-def test_what_is_being_fetched_is_no_orphan(filled: ModelStore) -> None:
+def test_what_is_being_fetched_is_no_orphan(filled: ModelCache) -> None:
     files = litter(filled)
     layout = RepoLayout(filled.settings.hub_cache, A)
     with file_lock(layout.lock, lambda: None):
@@ -182,49 +182,52 @@ def test_what_is_being_fetched_is_no_orphan(filled: ModelStore) -> None:
         assert {name for name, path in files.items() if path.exists()} == {"resumable", "its journal", "strange"}
 
 
-def test_gc_by_age(filled: ModelStore) -> None:
+def test_gc_by_age(filled: ModelCache) -> None:
     age(filled, A, 40)
     age(filled, B, 10)
-    assert filled.collect(older_than=30 * DAY, dry_run=True).removed[0].model_id == A and models(filled) == {A, B}
-    report = filled.collect(older_than=30 * DAY)
+    assert filled.collect_garbage(older_than=30 * DAY, dry_run=True).removed[0].model_id == A and models(filled) == {
+        A,
+        B,
+    }
+    report = filled.collect_garbage(older_than=30 * DAY)
     assert [removal.model_id for removal in report.removed] == [A] and models(filled) == {B}
-    assert [(kept.model_id, kept.why) for kept in report.kept] == [(B, "used lately")] and report.enough
+    assert [(kept.model_id, kept.reason) for kept in report.kept] == [(B, "used lately")] and report.target_met
 
 
-def test_gc_spares_what_is_used_or_will_be(filled: ModelStore) -> None:
+def test_gc_spares_what_is_used_or_will_be(filled: ModelCache) -> None:
     age(filled, A, 40)
     age(filled, B, 40)
     lease = filled.hold(filled.ensure(A))
     age_of_lease = RepoLayout(filled.settings.hub_cache, A).locks / "image-gen.used"
     os.utime(age_of_lease, (0, 0))
-    report = filled.collect(older_than=30 * DAY, keep=[B])
+    report = filled.collect_garbage(older_than=30 * DAY, keep=[B])
     assert report.removed == () and models(filled) == {A, B}
-    assert {kept.model_id: kept.why for kept in report.kept} == {A: "in use", B: "it is what the next start serves"}
+    assert {kept.model_id: kept.reason for kept in report.kept} == {A: "in use", B: "it is what the next start serves"}
     lease.release()
 
 
-def test_gc_by_room_takes_the_longest_unused_first(filled: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gc_by_room_takes_the_longest_unused_first(filled: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     litter(filled)
     age(filled, A, 1)
     age(filled, B, 2)
     room = 10_000_000
     monkeypatch.setattr("image_gen.model_cache.cache.gc._free", lambda _: room - disk_usage(filled.settings.hf_home))
     free = room - disk_usage(filled.settings.hf_home)
-    assert [each.orphans > 0 for each in filled.collect(keep_free=free + 100).removed] == [True, True]
-    planned = filled.collect(keep_free=free + 1_000_000, dry_run=True)
-    report = filled.collect(keep_free=free + 1_000_000)
+    assert [each.orphans > 0 for each in filled.collect_garbage(keep_free=free + 100).removed] == [True, True]
+    planned = filled.collect_garbage(keep_free=free + 1_000_000, dry_run=True)
+    report = filled.collect_garbage(keep_free=free + 1_000_000)
     assert [removal.model_id for removal in report.removed] == [B] and models(filled) == {A}
-    assert report.enough and planned.bytes_free == report.bytes_free and planned.removed == report.removed
-    assert not filled.collect(keep_free=room + 1, keep=[A]).enough
+    assert report.target_met and planned.bytes_free == report.bytes_free and planned.removed == report.removed
+    assert not filled.collect_garbage(keep_free=room + 1, keep=[A]).target_met
 
 
-def test_a_model_that_no_service_used_counts_from_its_fetch(filled: ModelStore) -> None:
+def test_a_model_that_no_service_used_counts_from_its_fetch(filled: ModelCache) -> None:
     used = last_used(filled.settings, A)
     assert used is not None and time.time() - used < 600
     assert last_used(filled.settings, "no/such") is None
 
 
-def test_the_commands(filled: ModelStore, command_env: dict[str, str], capsys: pytest.CaptureFixture[str],
+def test_the_commands(filled: ModelCache, command_env: dict[str, str], capsys: pytest.CaptureFixture[str],
                       monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     monkeypatch.setattr("signal.signal", lambda *_: None)
     lease = filled.hold(filled.ensure(A))

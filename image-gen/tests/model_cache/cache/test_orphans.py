@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import MakeRepo, MakeStore
+from conftest import MakeCache, MakeRepo
 
 from image_gen_demo.hub import DemoHub
 
@@ -16,10 +16,10 @@ OTHER = "b" * 64
 
 
 @pytest.fixture
-def blobs(hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore) -> Path:
+def blobs(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> Path:
     """The blobs of a model that the next `ensure` has to fetch."""
     make_repo()
-    place = make_store().settings.hub_cache / "models--test--model" / "blobs"
+    place = make_cache().settings.hub_cache / "models--test--model" / "blobs"
     place.mkdir(parents=True)
     return place
 
@@ -31,29 +31,29 @@ def leave(path: Path, hours: float) -> Path:
     return path
 
 
-def test_old_leftovers_go(make_store: MakeStore, blobs: Path) -> None:
+def test_old_leftovers_go(make_cache: MakeCache, blobs: Path) -> None:
     names = (f"{OTHER}.incomplete", f"{OTHER}.ranges.incomplete", f"{OTHER}.0123abcd.incomplete")
     left = [leave(blobs / name, 2) for name in names]
-    make_store().ensure("test/model")
+    make_cache().ensure("test/model")
     assert [path.name for path in left if path.exists()] == []
 
 
-def test_young_and_strange_ones_stay(make_store: MakeStore, blobs: Path) -> None:
+def test_young_and_strange_ones_stay(make_cache: MakeCache, blobs: Path) -> None:
     kept = [leave(blobs / f"{OTHER}.0123abcd.incomplete", 0.5), leave(blobs / "notes.incomplete", 50)]
-    make_store().ensure("test/model")
+    make_cache().ensure("test/model")
     assert all(path.exists() for path in kept)
 
 
-def test_what_another_tool_holds_a_lock_for_stays(make_store: MakeStore, blobs: Path) -> None:
+def test_what_another_tool_holds_a_lock_for_stays(make_cache: MakeCache, blobs: Path) -> None:
     held = leave(blobs / f"{OTHER}.0123abcd.incomplete", 2)
-    lock = make_store().settings.hub_cache / ".locks" / "models--test--model" / f"{OTHER}.lock"
+    lock = make_cache().settings.hub_cache / ".locks" / "models--test--model" / f"{OTHER}.lock"
     lock.parent.mkdir(parents=True)
     with lock.open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        make_store().ensure("test/model")
+        make_cache().ensure("test/model")
         assert held.exists()
     (blobs.parent / "refs" / "main").unlink()
     for path in blobs.parent.rglob("*.safetensors"):
         path.resolve().unlink()
-    make_store().ensure("test/model")
+    make_cache().ensure("test/model")
     assert not held.exists()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import UNET, MakeRepo, MakeStore
+from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.core.filesystem import mount_of
@@ -76,11 +76,11 @@ def close(place: Path) -> None:
 
 @needs_root
 def test_a_full_disk_is_told_before_the_first_byte(
-    hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore, small_disk: Path
+    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, small_disk: Path
 ) -> None:
     make_repo(unet_bytes=6 << 20)
     with pytest.raises(ImageGenError) as caught:
-        make_store().ensure("test/model")
+        make_cache().ensure("test/model")
     assert caught.value.code == "DISK_FULL"
     assert "needs 10.79 MB more" in caught.value.message
     assert f"on {small_disk} (tmpfs)" in caught.value.message and "image-gen clear" in caught.value.message
@@ -89,21 +89,21 @@ def test_a_full_disk_is_told_before_the_first_byte(
 
 @needs_root
 def test_a_disk_that_fills_up_meanwhile_leaves_the_cache_usable(
-    hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_repo(unet_bytes=6 << 20)
     make_repo("test/small", seed=7, unet_bytes=1000)
     monkeypatch.setattr("image_gen.model_cache.download.downloader.require_room", lambda *_: None)
-    before = make_store().ensure("test/small")
+    before = make_cache().ensure("test/small")
     with pytest.raises(ImageGenError) as caught:
-        make_store().ensure("test/model")
+        make_cache().ensure("test/model")
     assert caught.value.code == "DISK_FULL" and "tmpfs" in caught.value.message
-    assert make_store().locate("test/model") is None
-    assert make_store().verify("test/small").ok and make_store().locate("test/small") is not None
+    assert make_cache().locate("test/model") is None
+    assert make_cache().verify("test/small").ok and make_cache().locate("test/small") is not None
     assert before.directory.is_dir()
     subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
     hub.forget()
-    model = make_store().ensure("test/model")
+    model = make_cache().ensure("test/model")
     assert (model.directory / UNET).stat().st_size == 6 << 20
     asked = [entry["range"] for entry in hub.requests if entry["path"].endswith(UNET)]
     assert len(asked) == 1 and asked[0] != "bytes=0-"
@@ -111,28 +111,28 @@ def test_a_disk_that_fills_up_meanwhile_leaves_the_cache_usable(
 
 @needs_root
 def test_a_read_only_volume_serves_what_is_complete(
-    hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore, read_only: Path
+    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, read_only: Path
 ) -> None:
     make_repo()
-    first = make_store().ensure("test/model")
+    first = make_cache().ensure("test/model")
     close(read_only)
-    assert make_store().ensure("test/model").directory == first.directory
-    assert make_store().verify().ok
+    assert make_cache().ensure("test/model").directory == first.directory
+    assert make_cache().verify().ok
     with pytest.raises(ImageGenError) as caught:
-        make_store().ensure("test/other")
+        make_cache().ensure("test/other")
     assert caught.value.code == "CACHE_READ_ONLY" and ":ro" in caught.value.message
     with pytest.raises(ImageGenError) as caught:
-        make_store().clear("test/model")
+        make_cache().clear("test/model")
     assert caught.value.code == "CACHE_READ_ONLY"
-    assert make_store().locate("test/model") is not None
+    assert make_cache().locate("test/model") is not None
 
 
 @needs_root
 def test_a_volume_of_another_owner_names_the_command(
-    hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore, tmp_path: Path
+    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
 ) -> None:
     make_repo()
-    store = make_store()
+    store = make_cache()
     complete = store.ensure("test/model")
     # The directories that pytest makes are its own user's alone.
     for parent in [store.settings.hf_home, *store.settings.hf_home.parents[:-2]]:
@@ -142,7 +142,7 @@ def test_a_volume_of_another_owner_names_the_command(
         with pytest.raises(ImageGenError) as caught:
             store.ensure("test/other")
         assert store.status().models
-        fresh = make_store(home=tmp_path / "nothing" / "there")
+        fresh = make_cache(home=tmp_path / "nothing" / "there")
         with pytest.raises(ImageGenError) as absent:
             fresh.ensure("test/model")
     store.settings.hf_home.chmod(0o700)
@@ -170,28 +170,28 @@ def test_a_mount_is_told_from_a_directory(small_disk: Path) -> None:
 
 
 def test_inodes_are_counted_before_the_first_byte(
-    few_files: Path, hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore
+    few_files: Path, hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
 ) -> None:
     make_repo()
     with pytest.raises(ImageGenError) as caught:
-        make_store().ensure("test/model")
+        make_cache().ensure("test/model")
     assert caught.value.code == "DISK_FULL"
     assert "inodes" in caught.value.message and str(few_files) in caught.value.message
     assert [each for each in hub.requests if each["path"].endswith("safetensors")] == []
 
 
 def test_inodes_that_run_out_on_the_way_are_named(
-    few_files: Path, make_repo: MakeRepo, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+    few_files: Path, make_repo: MakeRepo, make_cache: MakeCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_repo()
     monkeypatch.setattr("image_gen.model_cache.download.downloader.require_room", lambda *_: None)
     with pytest.raises(ImageGenError) as caught:
-        make_store().ensure("test/model")
+        make_cache().ensure("test/model")
     assert caught.value.code == "DISK_FULL" and "inodes" in caught.value.message
 
 
 def test_a_file_system_without_inodes_to_count_is_not_refused(
-    make_repo: MakeRepo, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+    make_repo: MakeRepo, make_cache: MakeCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """btrfs, and overlays on it, say 0 of 0."""
     make_repo()
@@ -201,5 +201,5 @@ def test_a_file_system_without_inodes_to_count_is_not_refused(
         return os.statvfs_result([*real(path)[:5], 0, 0, 0, *real(path)[8:]])
 
     monkeypatch.setattr("image_gen.model_cache.core.filesystem.os.statvfs", uncounted)
-    assert mount_of(make_store().settings.hf_home).files_free is None
-    assert make_store().ensure("test/model").source == "download"
+    assert mount_of(make_cache().settings.hf_home).files_free is None
+    assert make_cache().ensure("test/model").source == "download"

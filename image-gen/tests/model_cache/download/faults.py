@@ -23,7 +23,7 @@ from pathlib import Path
 from unittest import mock
 
 from image_gen.errors import ImageGenError
-from image_gen.model_cache import ModelStore, ReadyModel, StoreSettings
+from image_gen.model_cache import CacheSettings, ModelCache, ReadyModel
 from image_gen_demo.hub import DemoHub
 
 MODEL, BYSTANDER = "test/model", "test/bystander"
@@ -47,8 +47,8 @@ class Stage:
         self.hub = DemoHub(folder / "hub")
         self._thread = threading.Thread(target=self.hub.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
-        self.store = ModelStore(
-            StoreSettings(
+        self.store = ModelCache(
+            CacheSettings(
                 hf_home=self.home,
                 hub_cache=self.home / "hub",
                 baked_dir=folder / "none",
@@ -272,7 +272,7 @@ def play(name: str, seed: int, folder: Path) -> tuple[str, str]:
 
 
 def _turned(stage: Stage, **knobs: object) -> Iterator[str]:
-    stage.store.catalogue.keep(stage.store.resolve(MODEL), default=True)
+    stage.store.registry.keep(stage.store.resolve(MODEL), default=True)
     stage.hub.panel.turn(knobs)
     yield ", ".join(f"{name}={value}" for name, value in knobs.items() if value is not None)
 

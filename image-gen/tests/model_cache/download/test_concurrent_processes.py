@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from conftest import UNET, MakeRepo, MakeStore
+from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen_demo.hub import DemoHub
 
@@ -33,7 +33,7 @@ def wait_for(process: subprocess.Popen[str], home: Path, count: int) -> None:
 def test_kill_9_loses_nothing_that_was_written(
     hub: DemoHub,
     make_repo: MakeRepo,
-    make_store: MakeStore,
+    make_cache: MakeCache,
     command: list[str],
     command_env: dict[str, str],
 ) -> None:
@@ -47,8 +47,8 @@ def test_kill_9_loses_nothing_that_was_written(
     kept = partial_bytes(home)
     hub.panel.turn({"rate_bytes_per_second": None})
     hub.forget()
-    assert make_store().locate("test/model") is None
-    model = make_store().ensure("test/model")
+    assert make_cache().locate("test/model") is None
+    model = make_cache().ensure("test/model")
     assert (model.directory / UNET).read_bytes() == (repo / UNET).read_bytes()
     asked = [entry for entry in hub.requests if entry["path"].endswith(UNET)]
     assert [entry["range"] for entry in asked] == [f"bytes={kept}-"]

@@ -8,21 +8,21 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import UNET, MakeRepo, MakeStore
+from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.cli.main import main
 from image_gen.errors import ImageGenError
-from image_gen.model_cache import ModelStore, StoreSettings
+from image_gen.model_cache import CacheSettings, ModelCache
 from image_gen_demo.hub import DemoHub
 
 ID = "test/model"
 
 
 @pytest.fixture
-def mirror(make_repo: MakeRepo, make_store: MakeStore, tmp_path: Path) -> Path:
+def mirror(make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path) -> Path:
     """A mirror with one model, made by the command's own means."""
     make_repo()
-    make_store(home=tmp_path / "connected").mirror(ID, tmp_path / "mirror")
+    make_cache(home=tmp_path / "connected").mirror(ID, tmp_path / "mirror")
     return tmp_path / "mirror"
 
 
@@ -30,35 +30,35 @@ def place(mirror: Path) -> Path:
     return next((mirror / ID).iterdir())
 
 
-def test_a_mirror_serves_without_a_hub(mirror: Path, make_store: MakeStore, hub: DemoHub) -> None:
+def test_a_mirror_serves_without_a_hub(mirror: Path, make_cache: MakeCache, hub: DemoHub) -> None:
     assert (place(mirror) / UNET).is_file() and (place(mirror) / "manifest.json").is_file()
     hub.forget()
-    store = make_store(mirror=mirror, offline=True)
+    store = make_cache(mirror=mirror, offline=True)
     seen: list[int] = []
     model = store.ensure(ID, on_progress=lambda progress: seen.append(progress.bytes_done))
     assert model.revision == place(mirror).name and model.bytes_fetched > 3 << 20 and seen[-1] == model.bytes_total
-    assert model.proven == {file.path for file in model.files}  # hashed on its way, and not once more
+    assert model.verified == {file.path for file in model.files}  # hashed on its way, and not once more
     assert store.verify().ok and hub.requests == []
-    assert make_store(offline=True).ensure(ID).source == "volume"
+    assert make_cache(offline=True).ensure(ID).source == "volume"
     assert not list(store.settings.hub_cache.rglob("*.incomplete"))
 
 
 @pytest.mark.parametrize("revision", ["commit", "tag"])
-def test_a_revision_is_found_by_its_name(mirror: Path, make_store: MakeStore, revision: str) -> None:
+def test_a_revision_is_found_by_its_name(mirror: Path, make_cache: MakeCache, revision: str) -> None:
     commit = place(mirror).name
     shutil.copytree(place(mirror), mirror / ID / "tag")
-    store = make_store(mirror=mirror, offline=True)
+    store = make_cache(mirror=mirror, offline=True)
     assert store.ensure(ID, revision=commit if revision == "commit" else "tag").revision == commit
 
 
 def test_what_the_mirror_lacks_or_has_damaged_comes_from_the_hub(
-    mirror: Path, make_store: MakeStore, hub: DemoHub, caplog: pytest.LogCaptureFixture
+    mirror: Path, make_cache: MakeCache, hub: DemoHub, caplog: pytest.LogCaptureFixture
 ) -> None:
     (place(mirror) / "unet" / "config.json").unlink()
     with (place(mirror) / UNET).open("r+b") as stream:
         stream.write(b"damage")
     hub.forget()
-    store = make_store(mirror=mirror)
+    store = make_cache(mirror=mirror)
     assert store.ensure(ID).source == "download" and store.verify().ok
     files = sorted(entry["path"].partition("/resolve/")[2].partition("/")[2] for entry in hub.requests)
     assert files == ["unet/config.json", UNET]
@@ -66,11 +66,11 @@ def test_what_the_mirror_lacks_or_has_damaged_comes_from_the_hub(
 
 
 def test_without_a_hub_a_damaged_mirror_is_an_error_and_leaves_nothing_wrong(
-    mirror: Path, make_store: MakeStore
+    mirror: Path, make_cache: MakeCache
 ) -> None:
     with (place(mirror) / UNET).open("r+b") as stream:
         stream.write(b"damage")
-    store = make_store(mirror=mirror, offline=True)
+    store = make_cache(mirror=mirror, offline=True)
     with pytest.raises(ImageGenError) as caught:
         store.ensure(ID)
     assert caught.value.code == "OFFLINE"
@@ -78,56 +78,56 @@ def test_without_a_hub_a_damaged_mirror_is_an_error_and_leaves_nothing_wrong(
 
 
 def test_a_model_that_the_mirror_has_not_comes_from_the_hub(
-    mirror: Path, make_repo: MakeRepo, make_store: MakeStore, caplog: pytest.LogCaptureFixture
+    mirror: Path, make_repo: MakeRepo, make_cache: MakeCache, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_repo("test/other", seed=3)
-    assert make_store(mirror=mirror).ensure("test/other").source == "download"
+    assert make_cache(mirror=mirror).ensure("test/other").source == "download"
     assert "has no test/other" in caplog.text
 
 
 def test_a_mirror_of_another_commit_is_not_used(
-    mirror: Path, make_repo: MakeRepo, make_store: MakeStore, hub: DemoHub
+    mirror: Path, make_repo: MakeRepo, make_cache: MakeCache, hub: DemoHub
 ) -> None:
     """What is known of a model here decides, not what somebody put into a directory."""
     make_repo(seed=9)
-    store = make_store(mirror=None)
+    store = make_cache(mirror=None)
     wanted = store.ensure(ID).revision
     (store.ensure(ID).directory / UNET).resolve().unlink()
-    assert make_store(mirror=mirror).ensure(ID).revision == wanted != place(mirror).name
+    assert make_cache(mirror=mirror).ensure(ID).revision == wanted != place(mirror).name
 
 
-def test_two_revisions_and_no_main_are_left_to_the_hub(mirror: Path, make_store: MakeStore) -> None:
+def test_two_revisions_and_no_main_are_left_to_the_hub(mirror: Path, make_cache: MakeCache) -> None:
     shutil.copytree(place(mirror), mirror / ID / "tag")
     with pytest.raises(ImageGenError) as caught:
-        make_store(mirror=mirror, offline=True).ensure(ID)
+        make_cache(mirror=mirror, offline=True).ensure(ID)
     assert caught.value.code == "OFFLINE"
     (mirror / ID / "main").symlink_to("tag")
-    assert make_store(mirror=mirror, offline=True).ensure(ID).revision
+    assert make_cache(mirror=mirror, offline=True).ensure(ID).revision
 
 
-def test_a_strange_manifest_is_refused(mirror: Path, make_store: MakeStore) -> None:
+def test_a_strange_manifest_is_refused(mirror: Path, make_cache: MakeCache) -> None:
     path = place(mirror) / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"id": "test/other"}))
     with pytest.raises(ImageGenError) as caught:
-        make_store(mirror=mirror, offline=True).ensure(ID)
+        make_cache(mirror=mirror, offline=True).ensure(ID)
     assert caught.value.code == "MANIFEST_INVALID" and "test/other" in caught.value.message
 
 
-def test_a_copy_can_be_cancelled(mirror: Path, make_store: MakeStore) -> None:
+def test_a_copy_can_be_cancelled(mirror: Path, make_cache: MakeCache) -> None:
     cancel = threading.Event()
     cancel.set()
-    store = make_store(mirror=mirror, offline=True)
+    store = make_cache(mirror=mirror, offline=True)
     with pytest.raises(ImageGenError) as caught:
         store.ensure(ID, cancel=cancel)
     assert caught.value.code == "CANCELLED" and not list(store.settings.hub_cache.rglob("*.incomplete"))
 
 
 def test_the_setting(tmp_path: Path) -> None:
-    assert StoreSettings.from_env({"IMAGE_GEN_MIRROR": "file:///a%20b/c"}).mirror == Path("/a b/c")
-    assert StoreSettings.from_env({"IMAGE_GEN_MIRROR": ""}).mirror is None
+    assert CacheSettings.from_env({"IMAGE_GEN_MIRROR": "file:///a%20b/c"}).mirror == Path("/a b/c")
+    assert CacheSettings.from_env({"IMAGE_GEN_MIRROR": ""}).mirror is None
     for wrong in ("/plain", "s3://", "file://host/path", "file:"):
         with pytest.raises(ImageGenError) as caught:
-            StoreSettings.from_env({"IMAGE_GEN_MIRROR": wrong})
+            CacheSettings.from_env({"IMAGE_GEN_MIRROR": wrong})
         assert caught.value.code == "SETTING_INVALID" and "IMAGE_GEN_MIRROR" in caught.value.message
 
 
@@ -143,4 +143,4 @@ def test_the_command(
         "IMAGE_GEN_MIRROR": f"file://{tmp_path / 'mirror'}",
     }
     assert main(["prefetch", "--model", ID], offline) == 0
-    assert ModelStore(StoreSettings.from_env(offline)).verify().ok
+    assert ModelCache(CacheSettings.from_env(offline)).verify().ok

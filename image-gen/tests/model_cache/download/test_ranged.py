@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import UNET, MakeRepo, MakeStore
+from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.core.progress import Progress
@@ -25,10 +25,10 @@ SIZE = (3 << 20) + 12345
 PREFETCH = """
 import sys
 from pathlib import Path
-from image_gen.model_cache import ModelStore, StoreSettings
+from image_gen.model_cache import ModelCache, CacheSettings
 home = Path(sys.argv[1])
-settings = StoreSettings(hf_home=home, hub_cache=home / "hub", endpoint=sys.argv[2], piece_bytes=int(sys.argv[3]))
-ModelStore(settings).ensure("test/model")
+settings = CacheSettings(hf_home=home, hub_cache=home / "hub", endpoint=sys.argv[2], piece_bytes=int(sys.argv[3]))
+ModelCache(settings).ensure("test/model")
 """
 
 
@@ -48,50 +48,50 @@ def blobs_of(store_home: Path) -> Path:
     return store_home / "hub" / "models--test--model" / "blobs"
 
 
-def test_pieces_come_over_several_connections(hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore) -> None:
+def test_pieces_come_over_several_connections(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     repo = make_repo(unet_bytes=SIZE)
-    model = make_store(piece_bytes=PIECE).ensure("test/model")
+    model = make_cache(piece_bytes=PIECE).ensure("test/model")
     assert (model.directory / UNET).read_bytes() == (repo / UNET).read_bytes()
     asked = sorted(str(entry["range"]) for entry in of_unet(hub))
     starts = range(0, SIZE, PIECE)
     assert asked == sorted(f"bytes={start}-{min(start + PIECE, SIZE) - 1}" for start in starts)
-    assert not list(blobs_of(make_store().settings.hf_home).glob("*.incomplete*"))
+    assert not list(blobs_of(make_cache().settings.hf_home).glob("*.incomplete*"))
     assert model.bytes_fetched == model.bytes_total - len((repo / "tokenizer/vocab.json").read_bytes())
 
 
 def test_a_hub_without_ranges_is_asked_over_one_connection(
-    hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore
+    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
 ) -> None:
     repo = make_repo(unet_bytes=SIZE)
     hub.panel.turn({"ignore_range": True})
-    model = make_store(piece_bytes=PIECE).ensure("test/model")
+    model = make_cache(piece_bytes=PIECE).ensure("test/model")
     assert (model.directory / UNET).read_bytes() == (repo / UNET).read_bytes()
     # The question whether it sends parts, and the whole.
     assert [entry["range"] for entry in of_unet(hub)] == [f"bytes=0-{PIECE - 1}", None]
 
 
-def test_lines_that_break_lose_nothing(hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore) -> None:
+def test_lines_that_break_lose_nothing(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     repo = make_repo(unet_bytes=SIZE)
     hub.panel.turn({"drop_after_bytes": 200_000})
-    model = make_store(piece_bytes=PIECE).ensure("test/model")
+    model = make_cache(piece_bytes=PIECE).ensure("test/model")
     assert (model.directory / UNET).read_bytes() == (repo / UNET).read_bytes()
     assert bytes_sent(hub) == SIZE
 
 
-def test_one_damaged_piece_is_noticed_and_mended(hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore) -> None:
+def test_one_damaged_piece_is_noticed_and_mended(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     repo = make_repo(unet_bytes=SIZE)
     hub.panel.turn({"corrupt": UNET, "times": 1})
-    model = make_store(piece_bytes=PIECE).ensure("test/model")
+    model = make_cache(piece_bytes=PIECE).ensure("test/model")
     assert (model.directory / UNET).read_bytes() == (repo / UNET).read_bytes()
     hub.panel.turn({"corrupt": UNET, "times": None})
     (model.directory / UNET).resolve().unlink()
     with pytest.raises(ImageGenError) as caught:
-        make_store(piece_bytes=PIECE).ensure("test/model")
+        make_cache(piece_bytes=PIECE).ensure("test/model")
     assert caught.value.code == "CORRUPT_DOWNLOAD"
-    assert not list(blobs_of(make_store().settings.hf_home).glob("*.incomplete*"))
+    assert not list(blobs_of(make_cache().settings.hf_home).glob("*.incomplete*"))
 
 
-def test_cancel_keeps_every_piece(hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore) -> None:
+def test_cancel_keeps_every_piece(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     repo = make_repo(unet_bytes=SIZE)
     hub.panel.turn({"line_bytes_per_second": 2_000_000})
     cancel = threading.Event()
@@ -101,21 +101,21 @@ def test_cancel_keeps_every_piece(hub: DemoHub, make_repo: MakeRepo, make_store:
             cancel.set()
 
     with pytest.raises(ImageGenError) as caught:
-        make_store(piece_bytes=PIECE).ensure("test/model", on_progress=halfway, cancel=cancel)
+        make_cache(piece_bytes=PIECE).ensure("test/model", on_progress=halfway, cancel=cancel)
     assert caught.value.code == "CANCELLED"
     digest = hashlib.sha256((repo / UNET).read_bytes()).hexdigest()
-    unfinished = blobs_of(make_store().settings.hf_home) / f"{digest}.incomplete"
+    unfinished = blobs_of(make_cache().settings.hf_home) / f"{digest}.incomplete"
     kept = RangeJournal.kept_bytes(unfinished, SIZE)
     assert 0 < kept < SIZE and unfinished.stat().st_size == SIZE
     hub.panel.turn({"line_bytes_per_second": None})
     hub.forget()
-    model = make_store(piece_bytes=PIECE).ensure("test/model")
+    model = make_cache(piece_bytes=PIECE).ensure("test/model")
     assert (model.directory / UNET).read_bytes() == (repo / UNET).read_bytes()
     assert bytes_sent(hub) == SIZE - kept
 
 
 def test_kill_9_loses_only_what_was_on_its_way(
-    hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore, command_env: dict[str, str]
+    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, command_env: dict[str, str]
 ) -> None:
     repo = make_repo(unet_bytes=SIZE)
     hub.panel.turn({"line_bytes_per_second": 3_000_000})
@@ -131,7 +131,7 @@ def test_kill_9_loses_only_what_was_on_its_way(
     kept = kept_of_unet(repo, home)
     hub.panel.turn({"line_bytes_per_second": None})
     hub.forget()
-    model = make_store(piece_bytes=PIECE).ensure("test/model")
+    model = make_cache(piece_bytes=PIECE).ensure("test/model")
     assert (model.directory / UNET).read_bytes() == (repo / UNET).read_bytes()
     assert bytes_sent(hub) == SIZE - kept
 
@@ -171,11 +171,11 @@ def test_a_journal_that_makes_no_sense_is_not_believed(tmp_path: Path) -> None:
     assert RangeJournal.kept_bytes(partial, 2000) == 450
 
 
-def test_a_hub_that_drips_counts_as_silent(hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore) -> None:
+def test_a_hub_that_drips_counts_as_silent(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo(unet_bytes=SIZE)
     hub.panel.turn({"rate_bytes_per_second": 100})
     began = time.monotonic()
     with pytest.raises(ImageGenError) as caught:
-        make_store(piece_bytes=PIECE, read_timeout=0.3).ensure("test/model")
+        make_cache(piece_bytes=PIECE, read_timeout=0.3).ensure("test/model")
     assert caught.value.code == "HUB_SILENT" and caught.value.retryable
     assert time.monotonic() - began < 10

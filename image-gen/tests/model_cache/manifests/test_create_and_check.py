@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import UNET, MakeRepo, MakeStore
+from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.cli.main import main
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.core.manifest import ManifestFile, parse_manifest
-from image_gen.model_cache.manifests.excluded import left_out
+from image_gen.model_cache.manifests.excluded import excluded_files
 from image_gen_demo.hub import DemoHub
 
 VAE = {"config.json": b'{"_class_name": "AutoencoderKL"}', "diffusion_pytorch_model.safetensors": b"w" * 2000}
@@ -34,53 +34,53 @@ def pickled(repo: Path) -> Path:
     return repo
 
 
-def test_a_lock_has_a_sha256_for_every_file_and_the_licence(make_repo: MakeRepo, make_store: MakeStore) -> None:
+def test_a_lock_has_a_sha256_for_every_file_and_the_licence(make_repo: MakeRepo, make_cache: MakeCache) -> None:
     repo = make_repo()
     put(repo, {"vae/diffusion_pytorch_model.bin": b"p" * 9, "checkpoint.safetensors": b"c" * 99})
-    store = make_store()
-    pinned = store.lock("test/model")
-    manifest = pinned.manifest
+    store = make_cache()
+    locked = store.lock("test/model")
+    manifest = locked.manifest
     assert all(file.sha256 and not file.git_sha1 for file in manifest.files)
     assert (manifest.pipeline, manifest.variant, manifest.licence) == ("StableDiffusionXLPipeline", "fp16", "mit")
     assert [file.path for file in manifest.files] == [file.path for file in store.resolve("test/model").files]
     assert parse_manifest(manifest.to_json(), "here") == manifest
-    reasons = {each.example: each for each in pinned.left_out}
+    reasons = {each.example: each for each in locked.left_out}
     assert "pickles" in reasons["vae/diffusion_pytorch_model.bin"].reason
     assert "another precision" in reasons["vae/diffusion_pytorch_model.safetensors"].reason
     assert "one file" in reasons["checkpoint.safetensors"].reason
-    assert sum(each.files for each in pinned.left_out) + len(manifest.files) == sum(
+    assert sum(each.files for each in locked.left_out) + len(manifest.files) == sum(
         path.is_file() for path in repo.rglob("*")
     )
 
 
-def test_a_locked_manifest_fetches_the_model(make_repo: MakeRepo, make_store: MakeStore, tmp_path: Path) -> None:
+def test_a_locked_manifest_fetches_the_model(make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path) -> None:
     make_repo()
     manifests = tmp_path / "manifests"
     manifests.mkdir()
-    (manifests / "test--model.json").write_text(make_store().lock("test/model").manifest.to_json())
-    store = make_store(manifests_dir=manifests)
+    (manifests / "test--model.json").write_text(make_cache().lock("test/model").manifest.to_json())
+    store = make_cache(manifests_dir=manifests)
     assert store.ensure("test/model").source == "download" and store.verify().ok
 
 
-def test_a_pickle_is_refused_unless_allowed(make_repo: MakeRepo, make_store: MakeStore) -> None:
+def test_a_pickle_is_refused_unless_allowed(make_repo: MakeRepo, make_cache: MakeCache) -> None:
     pickled(make_repo())
-    store = make_store()
+    store = make_cache()
     with pytest.raises(ImageGenError) as caught:
         store.lock("test/model")
     assert caught.value.code == "UNSAFE_MODEL"
-    pinned = store.lock("test/model", allow_pickle=True)
-    assert pinned.pickles == ("vae/diffusion_pytorch_model.bin",)
-    assert pinned.manifest.load == {"use_safetensors": None}
+    locked = store.lock("test/model", allow_pickle=True)
+    assert locked.pickles == ("vae/diffusion_pytorch_model.bin",)
+    assert locked.manifest.load == {"use_safetensors": None}
 
 
 def test_a_component_is_locked_and_kept_but_not_served(
-    hub: DemoHub, make_store: MakeStore, tmp_path: Path, command_env: dict[str, str]
+    hub: DemoHub, make_cache: MakeCache, tmp_path: Path, command_env: dict[str, str]
 ) -> None:
     put(tmp_path / "hub-root/test/vae", VAE | {"other.safetensors": b"x"})
     manifests = tmp_path / "manifests"
     manifests.mkdir()
     assert main(["models", "lock", "test/vae", "--output", str(manifests / "vae.json")], command_env) == 0
-    store = make_store(manifests_dir=manifests)
+    store = make_cache(manifests_dir=manifests)
     manifest = store.resolve("test/vae")
     assert (manifest.pipeline, manifest.component) == (None, "AutoencoderKL")
     assert {file.path for file in manifest.files} == set(VAE)
@@ -101,10 +101,10 @@ def test_a_component_is_locked_and_kept_but_not_served(
         ({"config.json": b"["}, "not JSON"),
     ],
 )
-def test_what_is_neither_is_refused(make_store: MakeStore, tmp_path: Path, files: dict[str, bytes], named: str) -> None:
+def test_what_is_neither_is_refused(make_cache: MakeCache, tmp_path: Path, files: dict[str, bytes], named: str) -> None:
     put(tmp_path / "hub-root/test/thing", files)
     with pytest.raises(ImageGenError) as caught:
-        make_store().lock("test/thing")
+        make_cache().lock("test/thing")
     assert caught.value.code == "NOT_A_PIPELINE" and named in caught.value.message
 
 
@@ -121,15 +121,15 @@ CHANGES: list[tuple[Callable[[Shipped], object], str]] = [
 
 @pytest.mark.parametrize(("change", "named"), CHANGES, ids=[named for _, named in CHANGES])
 def test_a_manifest_that_disagrees_with_the_hub_is_told(
-    make_repo: MakeRepo, make_store: MakeStore, tmp_path: Path, change: Callable[[Shipped], object], named: str
+    make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path, change: Callable[[Shipped], object], named: str
 ) -> None:
     make_repo()
     manifests = tmp_path / "manifests"
     manifests.mkdir()
-    document = json.loads(make_store().lock("test/model").manifest.to_json())
+    document = json.loads(make_cache().lock("test/model").manifest.to_json())
     place = manifests / "test--model.json"
     place.write_text(json.dumps(document))
-    store = make_store(manifests_dir=manifests)
+    store = make_cache(manifests_dir=manifests)
     assert store.check().ok and [model.files for model in store.check().models] == [len(document["files"])]
     change(document)
     place.write_text(json.dumps(document))
@@ -138,20 +138,20 @@ def test_a_manifest_that_disagrees_with_the_hub_is_told(
 
 
 def test_terms_that_came_later_are_told(
-    hub: DemoHub, make_repo: MakeRepo, make_store: MakeStore, tmp_path: Path
+    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
 ) -> None:
     make_repo()
-    store = make_store(manifests_dir=tmp_path, token="hf_mine")
+    store = make_cache(manifests_dir=tmp_path, token="hf_mine")
     (tmp_path / "test--model.json").write_text(store.lock("test/model").manifest.to_json())
     hub.panel.turn({"gated": True})
-    assert [problem.partition(":")[0] for problem in store.check().models[0].problems] == ["gated"]
+    assert [error_response.partition(":")[0] for error_response in store.check().models[0].problems] == ["gated"]
     assert store.lock("test/model").manifest.gated
 
 
-def test_a_hub_that_can_not_be_asked_is_no_disagreement(make_store: MakeStore, hub: DemoHub) -> None:
+def test_a_hub_that_can_not_be_asked_is_no_disagreement(make_cache: MakeCache, hub: DemoHub) -> None:
     hub.panel.turn({"status": 500, "retry_after": 0})
     with pytest.raises(ImageGenError) as caught:
-        make_store().check()
+        make_cache().check()
     assert caught.value.code == "HUB_ERROR" and caught.value.retryable
 
 
@@ -188,6 +188,6 @@ def test_the_commands(
 def test_reasons_are_told_by_weight() -> None:
     paths = {"unet/a.safetensors": 1, "unet/model.onnx": 50, "vae_1_0/config.json": 5, "README.md": 2, "x.ckpt": 9}
     files = [ManifestFile(path, size, sha256="0" * 64) for path, size in paths.items()]
-    found = left_out(files, {"unet/a.safetensors"})
+    found = excluded_files(files, {"unet/a.safetensors"})
     assert [each.size for each in found] == [50, 16]
     assert "framework" in found[0].reason and found[1].example == "x.ckpt"

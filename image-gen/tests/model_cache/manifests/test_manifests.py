@@ -11,11 +11,11 @@ import pytest
 from conftest import SOURCES
 
 from image_gen.errors import ImageGenError
-from image_gen.model_cache import Manifest, StoreSettings
+from image_gen.model_cache import CacheSettings, Manifest
 from image_gen.model_cache.core.manifest import parse_manifest
-from image_gen.model_cache.manifests.registry import Catalogue
+from image_gen.model_cache.manifests.registry import ManifestRegistry
 
-SHIPPED = {manifest.model_id: manifest for manifest in Catalogue(StoreSettings.from_env({})).shipped()}
+SHIPPED = {manifest.model_id: manifest for manifest in ManifestRegistry(CacheSettings.from_env({})).bundled()}
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 VAE = "madebyollin/sdxl-vae-fp16-fix"
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -76,7 +76,7 @@ def test_what_is_no_manifest_is_told(text: str) -> None:
 
 
 def test_the_environment_is_read() -> None:
-    settings = StoreSettings.from_env(
+    settings = CacheSettings.from_env(
         {
             "HF_HOME": "/data/huggingface",
             "TRANSFORMERS_CACHE": "/data/huggingface/hub",
@@ -86,8 +86,8 @@ def test_the_environment_is_read() -> None:
     )
     assert settings.hub_cache == Path("/data/huggingface/hub") and settings.token is None
     assert settings.endpoint == "https://huggingface.co" and settings.volume_root == Path("/data/huggingface")
-    assert StoreSettings.from_env({"HF_HOME": "/h", "HF_HUB_CACHE": "/c"}).volume_root == Path("/c")
-    assert StoreSettings.from_env({"HF_ENDPOINT": "http://mirror/"}).endpoint == "http://mirror"
+    assert CacheSettings.from_env({"HF_HOME": "/h", "HF_HUB_CACHE": "/c"}).volume_root == Path("/c")
+    assert CacheSettings.from_env({"HF_ENDPOINT": "http://mirror/"}).endpoint == "http://mirror"
     wrong_endpoints = [
         {"HF_ENDPOINT": value} for value in ("mirror", "http://", "http://a b", "ftp://x", "http://[::1")
     ]
@@ -98,22 +98,22 @@ def test_the_environment_is_read() -> None:
         {"HF_HUB_DOWNLOAD_TIMEOUT": "0"},
     ):
         with pytest.raises(ImageGenError) as caught:
-            StoreSettings.from_env(wrong)
+            CacheSettings.from_env(wrong)
         assert caught.value.code == "SETTING_INVALID" and next(iter(wrong)) in caught.value.message
 
 
 def test_a_token_may_lie_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("hf_file\n")
-    assert StoreSettings.from_env({"HF_HOME": str(tmp_path)}).token == "hf_file"
-    assert StoreSettings.from_env({"HF_TOKEN_PATH": str(tmp_path / "token")}).token == "hf_file"
-    assert StoreSettings.from_env({"HF_HOME": str(tmp_path), "HF_TOKEN": "hf_env"}).token == "hf_env"
+    assert CacheSettings.from_env({"HF_HOME": str(tmp_path)}).token == "hf_file"
+    assert CacheSettings.from_env({"HF_TOKEN_PATH": str(tmp_path / "token")}).token == "hf_file"
+    assert CacheSettings.from_env({"HF_HOME": str(tmp_path), "HF_TOKEN": "hf_env"}).token == "hf_env"
 
 
 def test_looking_needs_no_heavy_library() -> None:
     heavy = "{'torch', 'diffusers', 'transformers', 'huggingface_hub', 'httpx', 'httpx2', 'fastapi'}"
     code = (
-        "import sys, pathlib; from image_gen.model_cache import ModelStore, StoreSettings; import image_gen.cli.main;"
-        "store = ModelStore(StoreSettings.from_env({'HF_HOME': '/nowhere'})); assert store.locate('a/b') is None;"
+        "import sys, pathlib; from image_gen.model_cache import ModelCache, CacheSettings; import image_gen.cli.main;"
+        "store = ModelCache(CacheSettings.from_env({'HF_HOME': '/nowhere'})); assert store.locate('a/b') is None;"
         f"store.status(); loaded = {heavy} & set(sys.modules); assert not loaded, loaded"
     )
     run = subprocess.run(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from s3.proxy import Door
+from s3.proxy import S3Proxy
 
 BUCKET = "models"
 
@@ -41,12 +41,12 @@ def s3_server() -> Iterator[tuple[str, int]]:
 
 
 @pytest.fixture
-def door(s3_server: tuple[str, int]) -> Iterator[Door]:
+def proxy(s3_server: tuple[str, int]) -> Iterator[S3Proxy]:
     """An empty bucket behind a door."""
     for method, path in (("POST", "/moto-api/reset"), ("PUT", f"/{BUCKET}")):
         request = urllib.request.Request(f"http://127.0.0.1:{s3_server[1]}{path}", method=method)
         urllib.request.urlopen(request).close()
-    server = Door(s3_server)
+    server = S3Proxy(s3_server)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield server
@@ -62,7 +62,7 @@ def as_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def aws(door: Door, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def aws(proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The environment of somebody who may use the bucket; nothing of this machine's own."""
     for name in [each for each in os.environ if each.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -70,5 +70,5 @@ def aws(door: Door, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "not-a-secret",
         "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": door.url,
+        "AWS_ENDPOINT_URL": proxy.url,
     }

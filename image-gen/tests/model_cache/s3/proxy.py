@@ -20,7 +20,7 @@ class Seen:
 
 
 @dataclass(eq=False)
-class Door(ThreadingHTTPServer):
+class S3Proxy(ThreadingHTTPServer):
     """`drop_after`: answers to GET end after so many bytes, `times` times. `refusal`: status and S3's code."""
 
     upstream: tuple[str, int]
@@ -56,23 +56,23 @@ class Door(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Door
+    server: S3Proxy
 
     def log_message(self, *_: object) -> None:
         """The list of requests says it all."""
 
     def _pass(self) -> None:
-        door = self.server
+        proxy = self.server
         path, _, query = self.path.partition("?")
         signed = "X-Amz-Signature" in query or "Authorization" in self.headers
         seen = Seen(self.command, path, self.headers.get("Range"), signed)
-        with door.lock:
-            door.requests.append(seen)
+        with proxy.lock:
+            proxy.requests.append(seen)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if door.refusal and door.spend():
-            self._refuse(*door.refusal)
+        if proxy.refusal and proxy.spend():
+            self._refuse(*proxy.refusal)
             return
-        client = http.client.HTTPConnection(*door.upstream)
+        client = http.client.HTTPConnection(*proxy.upstream)
         client.request(self.command, self.path, body, dict(self.headers))
         answer = client.getresponse()
         content = answer.read()

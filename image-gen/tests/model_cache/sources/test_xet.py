@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import UNET, MakeRepo, MakeStore
+from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen_demo.hub import DemoHub
 
@@ -26,10 +26,10 @@ def bridge(tmp_path: Path, hub: DemoHub) -> Iterator[DemoHub]:
 
 
 def test_ranges_are_followed_to_the_other_host_and_the_token_is_not(
-    hub: DemoHub, bridge: DemoHub, make_repo: MakeRepo, make_store: MakeStore
+    hub: DemoHub, bridge: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
 ) -> None:
     make_repo(unet_bytes=4 * MB)
-    store = make_store(token="hf_secret", piece_bytes=MB)
+    store = make_cache(token="hf_secret", piece_bytes=MB)
     model = store.ensure("test/model")
     assert store.verify().ok
     pieces = [each for each in bridge.requests if each["path"].endswith(UNET)]
@@ -44,10 +44,10 @@ def test_ranges_are_followed_to_the_other_host_and_the_token_is_not(
     assert not [each for each in hub.requests if "xet-read-token" in each["path"]]
 
 
-def test_a_broken_transfer_goes_on_there(bridge: DemoHub, make_repo: MakeRepo, make_store: MakeStore) -> None:
+def test_a_broken_transfer_goes_on_there(bridge: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo(unet_bytes=4 * MB)
     bridge.panel.turn({"drop_after_bytes": 600_000, "times": 3})
-    store = make_store(piece_bytes=MB)
+    store = make_cache(piece_bytes=MB)
     model = store.ensure("test/model")
     assert store.verify().ok
     assert sum(each["bytes"] for each in bridge.requests) <= 1.02 * model.bytes_total

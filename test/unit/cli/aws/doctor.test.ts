@@ -3,7 +3,7 @@ import type { Host, TypeFacts } from "../../../../cli/targets/aws/client/ec2-mod
 import { judgeAws } from "../../../../cli/targets/aws/doctor/checks.ts";
 import { cudaIn, driverFor } from "../../../../cli/targets/aws/doctor/drivers.ts";
 import type { AwsFacts } from "../../../../cli/targets/aws/doctor/inspect.ts";
-import type { ReadyRecord } from "../../../../cli/targets/aws/host/host-status.ts";
+import type { HostStatus } from "../../../../infra/readiness/host-status.ts";
 
 const known = <T>(value: T) => ({ known: true, value }) as const;
 const denied = { known: false, why: "AWS does not allow it to these credentials (ec2:DescribeX)" } as const;
@@ -28,8 +28,7 @@ const host: Host = {
   reason: "",
 };
 const volume = { id: "vol-1", state: "in-use", zone: "us-east-1a", sizeGb: 50, attachedTo: "i-1", madeFrom: null };
-const record: ReadyRecord = {
-  schema: 1,
+const record: HostStatus = {
   deployment: "d",
   instance: "i-1",
   at: "2026-11-22T11:59:30Z",

@@ -7,9 +7,10 @@ import { pathsOf } from "../../../../cli/core/paths.ts";
 import { StackFiles } from "../../../../cli/stack/files.ts";
 import { accessOf } from "../../../../cli/targets/aws/client/client-config.ts";
 import { explainAws, ifKnown } from "../../../../cli/targets/aws/client/errors.ts";
-import { judgeRecord, parseRecord } from "../../../../cli/targets/aws/host/host-status.ts";
+import { judgeRecord } from "../../../../cli/targets/aws/host/host-status.ts";
 import { LaunchWatch } from "../../../../cli/targets/aws/stack/launch-timeout.ts";
 import { parseOutputs } from "../../../../cli/targets/aws/stack/outputs.ts";
+import { parseHostStatus } from "../../../../infra/readiness/host-status.ts";
 
 const failure = (name: string, message: string, more: object = {}) =>
   Object.assign(new Error(message), { name, ...more });
@@ -85,10 +86,10 @@ describe("the host's report", () => {
   const text = (changes: object) =>
     JSON.stringify({ schema: 1, instance: "i-1", at: "2026-11-22T11:59:00Z", phase: "ready", ...changes });
   const judged = (changes: object, since = 0) =>
-    judgeRecord(parseRecord(text(changes)), { instance: "i-1", now, since });
+    judgeRecord(parseHostStatus(text(changes)), { instance: "i-1", now, since });
 
   test.each([["not JSON"], ["null"], ['{"schema":2}'], ['{"schema":1,"at":"x"}']])("%s is none", (value) => {
-    expect(parseRecord(value)).toBeNull();
+    expect(parseHostStatus(value)).toBeNull();
   });
   test("counts when it is this host's, fresh, and newer than its start", () => {
     expect(judged({})).toEqual({ kind: "ready" });

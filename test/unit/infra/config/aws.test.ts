@@ -137,7 +137,12 @@ describe("keys of the other target", () => {
     ]);
     expect(parseSettings({ instanceTypes: "g5.xlarge" })).toEqual({
       problems: [
-        `${P}:instanceTypes: expected no such key with target local, got "g5.xlarge". Fix: pulumi config rm instanceTypes`,
+        {
+          path: `${P}:instanceTypes`,
+          expected: "no such key with target local",
+          got: '"g5.xlarge"',
+          fix: { unset: "instanceTypes" },
+        },
       ],
     });
   });

@@ -1,16 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { parseSettings } from "../../../../infra/config/parse.ts";
+import { wordForPulumi } from "../../../../infra/config/problem.ts";
 
 const PINNED = `registry.example:5000/python:3.12@sha256:${"0".repeat(64)}`;
 
 function problemsOf(raw: Record<string, string>): readonly string[] {
   const parsed = parseSettings(raw);
-  return "problems" in parsed ? parsed.problems : [];
+  return "problems" in parsed ? parsed.problems.map(wordForPulumi) : [];
 }
 
 function settingOf(key: string, value: string): unknown {
   const parsed = parseSettings({ [key]: value });
-  if ("problems" in parsed) throw new Error(parsed.problems.join("\n"));
+  if ("problems" in parsed) throw new Error(parsed.problems.map(wordForPulumi).join("\n"));
   return (parsed.settings as unknown as Record<string, unknown>)[key];
 }
 
@@ -118,6 +119,6 @@ test("a token is noticed and never shown", () => {
   expect(parseSettings({ hfToken: "hf_value" })).toMatchObject({ settings: { hasToken: true } });
   expect(JSON.stringify(parseSettings({ hfToken: "hf_value" }))).not.toContain("hf_value");
   const [problem] = problemsOf({ hfToken: "hf value" });
-  expect(problem).toContain("got another (not shown). Fix: pulumi config set hfToken --secret");
+  expect(problem).toContain("got another (not shown). Fix: pulumi config set --secret hfToken");
   expect(problem).not.toContain("hf value");
 });

@@ -3,8 +3,9 @@ import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { AWS_KEYS } from "../../../../infra/config/aws/keys.ts";
 import { parseSettings } from "../../../../infra/config/parse.ts";
+import { wordForPulumi } from "../../../../infra/config/problem.ts";
 import { ALL_KEYS } from "../../../../infra/config/schema.ts";
-import { PROJECT } from "../../../../infra/config/settings.ts";
+import { PROJECT } from "../../../../infra/contract.ts";
 
 const project = parse(readFileSync("Pulumi.yaml", "utf8")) as {
   name: string;
@@ -36,7 +37,7 @@ const stacks = files.map((file) => {
   const raw = Object.entries(config).map(([key, value]) => [key.replace(`${PROJECT}:`, ""), String(value)]);
   const { "aws:region": region, ...own } = Object.fromEntries(raw) as Record<string, string>;
   const parsed = parseSettings(own, { region });
-  if ("problems" in parsed) throw new Error(`${file}: ${parsed.problems.join("\n")}`);
+  if ("problems" in parsed) throw new Error(`${file}: ${parsed.problems.map(wordForPulumi).join("\n")}`);
   return parsed.settings;
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { makeAwsPlan, unfitInstanceTypes } from "../../../../infra/plan/aws/plan.ts";
+import { instanceTypeProblems, makeAwsPlan } from "../../../../infra/plan/aws/plan.ts";
 import { ALB, awsPlanWith, awsSettings } from "../../../support/aws-settings.ts";
 import { planWith } from "../../../support/settings.ts";
 
@@ -77,15 +77,19 @@ describe("host", () => {
     ["g6f.xlarge", 2861],
     ["g6f.4xlarge", 11_444],
   ])("a %s is too small, by its memory", (type, memory) => {
-    expect(unfitInstanceTypes(awsPlanWith({ instanceTypes: `g6.xlarge,${type}` }))).toEqual([
-      `instanceTypes: expected GPUs with 12288 MiB or more, got ${type} with ${memory} MiB. ` +
-        "Fix: pulumi config set instanceTypes g6.xlarge,g5.xlarge",
+    expect(instanceTypeProblems(awsPlanWith({ instanceTypes: `g6.xlarge,${type}` }))).toEqual([
+      {
+        path: "Picture-Perfect-Challenge:instanceTypes",
+        expected: "GPUs with 12288 MiB or more",
+        got: `${type} with ${memory} MiB`,
+        fix: { set: "instanceTypes", value: "g6.xlarge,g5.xlarge" },
+      },
     ]);
   });
 
   test("a type that nobody knows here is AWS's to judge, and said to be", () => {
     const plan = awsPlanWith({ instanceTypes: "g9.xlarge" });
-    expect(unfitInstanceTypes(plan)).toEqual([]);
+    expect(instanceTypeProblems(plan)).toEqual([]);
     expect(plan.notes[0]).toContain("g9.xlarge is not in the table");
     expect(plan.cost.incomplete).toBe(true);
   });
@@ -122,12 +126,11 @@ describe("health", () => {
     [{ modelCache: "baked" }, 600 + 745 + 600],
     [{ readyTimeoutSeconds: "90" }, 90],
   ])("with %j it waits for %d s", (raw, budgetSeconds) => {
-    expect(awsPlanWith(raw as Record<string, string>).health.budgetSeconds).toBe(budgetSeconds);
+    expect(awsPlanWith(raw as Record<string, string>).readiness.readyTimeoutSeconds).toBe(budgetSeconds);
   });
 
   test("reads the host's record of this stack", () => {
-    expect(awsPlanWith().health).toMatchObject({
-      region: "us-east-1",
+    expect(awsPlanWith().readiness).toMatchObject({
       parameter: "/imagegen/prod/ready",
       url: "http://127.0.0.1:8000",
       device: "cuda",

@@ -45,15 +45,10 @@ describe("image", () => {
 });
 
 describe("cache", () => {
-  test("the Hugging Face environment points below the mount", () => {
+  test("the volume is mounted at the data path and retained", () => {
     expect(planWith().cache).toEqual({
       volumeName: "Picture-Perfect-Challenge_image_data",
       mountPath: "/data",
-      environment: {
-        HF_HOME: "/data/huggingface",
-        HF_HUB_CACHE: "/data/huggingface/hub",
-        TRANSFORMERS_CACHE: "/data/huggingface/hub",
-      },
       retain: true,
     });
   });
@@ -105,7 +100,7 @@ describe("host", () => {
   ] as const)("gpu %s on a machine with GPU %s gives %s", (gpu, hasGpu, gpus) => {
     const plan = planWith({ gpu }, hasGpu);
     expect(plan.host.gpus).toBe(gpus);
-    expect(plan.health.device).toBe(gpus ? "cuda" : "cpu");
+    expect(plan.readiness.device).toBe(gpus ? "cuda" : "cpu");
   });
 });
 
@@ -117,18 +112,21 @@ describe("health", () => {
     ["::1", "http://[::1]:8000"],
     ["10.0.0.7", "http://10.0.0.7:8000"],
   ])("bound to %s it asks %s", (bindAddress, url) => {
-    expect(planWith({ bindAddress }).health).toMatchObject({ url, readyUrl: `${url}/readyz` });
+    expect(planWith({ bindAddress }).readiness).toMatchObject({ url, readyUrl: `${url}/readyz` });
   });
 
   test("the wait is sized by the model on a slow line", () => {
-    expect(planWith().health.budgetSeconds).toBe(10e9 / 5e6 + 600);
-    expect(planWith({ modelCache: "baked" }).health.budgetSeconds).toBe(600);
-    expect(planWith({ readyTimeoutSeconds: 42 }).health.budgetSeconds).toBe(42);
+    expect(planWith().readiness.readyTimeoutSeconds).toBe(10e9 / 5e6 + 600);
+    expect(planWith({ modelCache: "baked" }).readiness.readyTimeoutSeconds).toBe(600);
+    expect(planWith({ readyTimeoutSeconds: 42 }).readiness.readyTimeoutSeconds).toBe(42);
   });
 
   test("the model is known by all its names", () => {
-    expect(planWith({ modelId: "sdxl" }).health.models).toEqual(["sdxl", "stabilityai/stable-diffusion-xl-base-1.0"]);
-    expect(makePlan(settingsWith({ modelId: "demo" }), null, { hasGpu: false }).health.models).toEqual([
+    expect(planWith({ modelId: "sdxl" }).readiness.models).toEqual([
+      "sdxl",
+      "stabilityai/stable-diffusion-xl-base-1.0",
+    ]);
+    expect(makePlan(settingsWith({ modelId: "demo" }), null, { hasGpu: false }).readiness.models).toEqual([
       "demo",
       "image-gen/demo",
     ]);

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import { cacheEnvironment } from "../../../../infra/contract.ts";
 import { dockerDuration } from "../../../../infra/units.ts";
 import { planWith } from "../../../support/settings.ts";
 
@@ -87,7 +88,7 @@ test("Compose, the plan and the Dockerfile check health alike", () => {
 test("the Dockerfile has the same defaults as the plan", () => {
   const dockerfile = readFileSync("image-gen/Dockerfile", "utf8");
   expect(/^ARG BASE_IMAGE=(.+)$/m.exec(dockerfile)?.[1]).toBe(image.buildArgs.BASE_IMAGE);
-  for (const [key, value] of Object.entries(cache.environment)) expect(dockerfile).toContain(`${key}=${value}`);
+  for (const [key, value] of Object.entries(cacheEnvironment())) expect(dockerfile).toContain(`${key}=${value}`);
   expect(/^USER (.+)$/m.exec(dockerfile)?.[1]).toBe(host.user);
 });
 

@@ -14,15 +14,15 @@ from typing import IO, BinaryIO, cast
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.backup.compression import Compression, compressed
-from image_gen.model_cache.backup.format import TOP, Listing, is_wanted
-from image_gen.model_cache.cache.scan import holdings
+from image_gen.model_cache.backup.format import TOP, BackupIndex, is_wanted
+from image_gen.model_cache.cache.scan import scan_cache
 from image_gen.model_cache.core.digest import ContentDigest
-from image_gen.model_cache.core.filesystem import clear_errors
-from image_gen.model_cache.core.layout import LISTING, RepoLayout
+from image_gen.model_cache.core.filesystem import translate_os_errors
+from image_gen.model_cache.core.layout import BACKUP_INDEX, RepoLayout
 from image_gen.model_cache.core.manifest import Manifest
-from image_gen.model_cache.core.s3_uri import S3Address
-from image_gen.model_cache.core.settings import StoreSettings
-from image_gen.model_cache.manifests.registry import Catalogue
+from image_gen.model_cache.core.s3_uri import S3Uri
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.manifests.registry import ManifestRegistry
 
 _BUFFER = 1 << 20
 
@@ -40,28 +40,28 @@ class BackupReport:
 
 
 def back_up(
-    settings: StoreSettings, output: Path | S3Address | BinaryIO, *, model_id: str | None, compress: Compression | None
+    settings: CacheSettings, output: Path | S3Uri | BinaryIO, *, model_id: str | None, compress: Compression | None
 ) -> BackupReport:
     """Backs up every complete model on the volume, or one. Each content is proven by its hash as it is read.
 
     A file appears under its name only when it is whole. Raises NOTHING_TO_BACK_UP, CORRUPT_CACHE,
     DISK_FULL, S3_….
     """
-    here = [each for each in holdings(settings) if each.source == "volume" and model_id in {None, each.model_id}]
+    here = [each for each in scan_cache(settings) if each.source == "volume" and model_id in {None, each.model_id}]
     complete = {each.model_id for each in here if each.complete}
     skipped = sorted({each.model_id for each in here} - complete)
     if not complete:
         what = f"a complete {model_id}" if model_id else "a complete model"
         raise ImageGenError("NOTHING_TO_BACK_UP", f"{settings.hub_cache} does not hold {what}.")
     if isinstance(output, Path):
-        with clear_errors(output.absolute().parent, "the backup"), _whole_file(output) as stream:
+        with translate_os_errors(output.absolute().parent, "the backup"), _whole_file(output) as stream:
             stored = _write(settings, sorted(complete), stream, compress)
-    elif isinstance(output, S3Address):
+    elif isinstance(output, S3Uri):
         expected = sum(file.size for each in here if each.complete for file in each.files)
         with _object(settings, output, expected) as stream:
             stored = _write(settings, sorted(complete), stream, compress)
     else:
-        with _told_of_output():
+        with _translate_output_errors():
             stored = _write(settings, sorted(complete), output, compress)
     return BackupReport(tuple(sorted(complete)), tuple(skipped), stored)
 
@@ -82,17 +82,20 @@ def _whole_file(output: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _object(settings: StoreSettings, output: S3Address, expected_bytes: int) -> Iterator[BinaryIO]:
+def _object(settings: CacheSettings, output: S3Uri, expected_bytes: int) -> Iterator[BinaryIO]:
     """An object that S3 puts together once its last part is there."""
-    from image_gen.model_cache.sources.s3 import Bucket
-    from image_gen.model_cache.sources.s3_objects import written
+    from image_gen.model_cache.sources.s3 import S3Bucket
+    from image_gen.model_cache.sources.s3_objects import open_object_writer
 
-    with Bucket(settings, S3Address(output.bucket)) as bucket, written(bucket, output.key, expected_bytes) as stream:
+    with (
+        S3Bucket(settings, S3Uri(output.bucket)) as bucket,
+        open_object_writer(bucket, output.key, expected_bytes) as stream,
+    ):
         yield stream
 
 
 @contextmanager
-def _told_of_output() -> Iterator[None]:
+def _translate_output_errors() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
@@ -127,20 +130,20 @@ class _Writer:
         else:
             self._file(path, name)
 
-    def listing(self, manifests: list[Manifest]) -> None:
+    def index(self, manifests: list[Manifest]) -> None:
         """Last, as it tells what went before."""
-        content = Listing(self._files, self._links, manifests).to_json().encode()
-        info = tarfile.TarInfo((TOP / LISTING).as_posix())
+        content = BackupIndex(self._files, self._links, manifests).to_json().encode()
+        info = tarfile.TarInfo((TOP / BACKUP_INDEX).as_posix())
         info.size, info.mtime = len(content), int(time.time())
         self._archive.addfile(info, io.BytesIO(content))
 
     def _file(self, path: Path, name: PurePosixPath) -> None:
-        with clear_errors(path.parents[2], "the backup"):
+        with translate_os_errors(path.parents[2], "the backup"):
             opened = path.open("rb")
         with opened as stream:
             info = _info(path, name, tarfile.REGTYPE)
             info.size = os.fstat(stream.fileno()).st_size
-            proof = _Proof(stream, info.size)
+            proof = _HashingReader(stream, info.size)
             self._archive.addfile(info, cast("IO[bytes]", proof))
         if "blobs" in name.parts and path.name not in {proof.digest.sha256, proof.digest.git_sha1}:
             raise ImageGenError(
@@ -152,8 +155,8 @@ class _Writer:
         self.bytes_stored += info.size
 
 
-def _write(settings: StoreSettings, models: list[str], stream: BinaryIO, how: Compression | None) -> int:
-    kept, catalogue = settings.kept_manifests_dir, Catalogue(settings)
+def _write(settings: CacheSettings, models: list[str], stream: BinaryIO, how: Compression | None) -> int:
+    kept, registry = settings.cached_manifests_dir, ManifestRegistry(settings)
     # GNU's spelling of long names, as the tar of Alpine passes over the newer one.
     with (
         compressed(stream, how) as squeezed,
@@ -171,10 +174,10 @@ def _write(settings: StoreSettings, models: list[str], stream: BinaryIO, how: Co
             layout = RepoLayout(settings.hub_cache, model)
             for path in [layout.root, *sorted(layout.root.rglob("*"))]:
                 writer.entry(path, PurePosixPath("hub", path.relative_to(settings.hub_cache)))
-            for path in catalogue.kept_files(model):
+            for path in registry.cached_files(model):
                 writer.entry(path, PurePosixPath("image-gen/manifests", path.name))
-        here = [each.manifest for each in holdings(settings) if each.source == "volume" and each.model_id in models]
-        writer.listing([manifest for manifest in here if manifest])
+        here = [each.manifest for each in scan_cache(settings) if each.source == "volume" and each.model_id in models]
+        writer.index([manifest for manifest in here if manifest])
     return writer.bytes_stored
 
 
@@ -188,7 +191,7 @@ def _info(path: Path, name: PurePosixPath, kind: bytes) -> tarfile.TarInfo:
     return info
 
 
-class _Proof:
+class _HashingReader:
     """A file that is hashed while the archive reads it."""
 
     def __init__(self, stream: BinaryIO, size: int) -> None:

@@ -11,20 +11,20 @@ from typing import BinaryIO
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.cache.locate import ReadyModel
 from image_gen.model_cache.core.digest import CHUNK_BYTES, ContentDigest
-from image_gen.model_cache.core.filesystem import clear_errors, require_room
+from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
 from image_gen.model_cache.core.layout import folder_name
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
-from image_gen.model_cache.core.s3_uri import S3Address
+from image_gen.model_cache.core.s3_uri import S3Uri
 
 # Layers of an image are compared with their times, so nothing may carry the time of the build.
 _TIME = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class BakeReport:
+class ExportReport:
     """Where the model lies, and the bytes of its files."""
 
-    directory: Path | S3Address
+    directory: Path | S3Uri
     model_id: str
     revision: str
     bytes_total: int
@@ -38,23 +38,23 @@ class BakeReport:
         }
 
 
-def bake(model: ReadyModel, manifest: Manifest, output: Path) -> BakeReport:
+def export_baked(model: ReadyModel, manifest: Manifest, output: Path) -> ExportReport:
     """Copies a complete model to `output/<org>--<name>/{manifest.json,snapshot/}`, proving each file on the way.
 
     The directory appears whole or not at all. Raises CORRUPT_CACHE, DISK_FULL, CACHE_NOT_WRITABLE.
     """
-    return _lay(model, manifest, output / folder_name(model.model_id), "snapshot", f"baking {model.model_id}")
+    return _export(model, manifest, output / folder_name(model.model_id), "snapshot", f"baking {model.model_id}")
 
 
-def lay_mirror(model: ReadyModel, manifest: Manifest, output: Path) -> BakeReport:
+def export_mirror(model: ReadyModel, manifest: Manifest, output: Path) -> ExportReport:
     """The same as `output/<org>/<name>/<revision>/`, the files with `manifest.json` among them: what a mirror holds."""
     place = output / model.model_id / manifest.revision
-    return _lay(model, manifest, place, "", f"mirroring {model.model_id}")
+    return _export(model, manifest, place, "", f"mirroring {model.model_id}")
 
 
-def _lay(model: ReadyModel, manifest: Manifest, place: Path, below: str, what: str) -> BakeReport:
+def _export(model: ReadyModel, manifest: Manifest, place: Path, below: str, what: str) -> ExportReport:
     fresh = place.with_name(f".{place.name}.new")
-    with clear_errors(place.parent, what):
+    with translate_os_errors(place.parent, what):
         shutil.rmtree(fresh, ignore_errors=True)
         (fresh / below).mkdir(parents=True)
         require_room(fresh, manifest.bytes_total, what, 2 * len(manifest.files))
@@ -68,16 +68,16 @@ def _lay(model: ReadyModel, manifest: Manifest, place: Path, below: str, what: s
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
-    return BakeReport(place, model.model_id, model.revision, manifest.bytes_total)
+    return ExportReport(place, model.model_id, model.revision, manifest.bytes_total)
 
 
 def _copy(source: Path, target: Path, file: ManifestFile) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as writer:
-        prove_copy(source, writer, file)
+        copy_verified(source, writer, file)
 
 
-def prove_copy(source: Path, writer: BinaryIO, file: ManifestFile) -> None:
+def copy_verified(source: Path, writer: BinaryIO, file: ManifestFile) -> None:
     """Copies a file; raises CORRUPT_CACHE when it was not what the manifest says."""
     digest = ContentDigest(file.size)
     with source.open("rb") as reader:

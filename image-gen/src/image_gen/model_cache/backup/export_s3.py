@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import threading
 
-from image_gen.model_cache.backup.export import BakeReport, prove_copy
+from image_gen.model_cache.backup.export import ExportReport, copy_verified
 from image_gen.model_cache.cache.locate import ReadyModel
 from image_gen.model_cache.core.manifest import Manifest
-from image_gen.model_cache.core.s3_uri import S3Address
-from image_gen.model_cache.core.settings import StoreSettings
-from image_gen.model_cache.sources.s3 import Bucket
-from image_gen.model_cache.sources.s3_objects import written
+from image_gen.model_cache.core.s3_uri import S3Uri
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.sources.s3 import S3Bucket
+from image_gen.model_cache.sources.s3_objects import open_object_writer
 
 
-def publish(
-    settings: StoreSettings, model: ReadyModel, manifest: Manifest, output: S3Address, cancel: threading.Event
-) -> BakeReport:
+def export_to_s3(
+    settings: CacheSettings, model: ReadyModel, manifest: Manifest, output: S3Uri, cancel: threading.Event
+) -> ExportReport:
     """Each object appears whole and proven, or not at all. Raises CORRUPT_CACHE, CANCELLED and S3_…"""
     below = f"{model.model_id}/{manifest.revision}"
-    with Bucket(settings, output, cancel) as bucket:
+    with S3Bucket(settings, output, cancel) as bucket:
         for file in manifest.files:
-            with written(bucket, f"{below}/{file.path}", file.size) as writer:
-                prove_copy(model.directory / file.path, writer, file)
+            with open_object_writer(bucket, f"{below}/{file.path}", file.size) as writer:
+                copy_verified(model.directory / file.path, writer, file)
         # Last: who copies a mirror by hand, or looks at it, takes it for the sign that everything is there.
         text = manifest.to_json().encode()
-        with written(bucket, f"{below}/manifest.json", len(text)) as writer:
+        with open_object_writer(bucket, f"{below}/manifest.json", len(text)) as writer:
             writer.write(text)
-    place = S3Address(output.bucket, "/".join(each for each in (output.key, below) if each))
-    return BakeReport(place, model.model_id, model.revision, manifest.bytes_total)
+    place = S3Uri(output.bucket, "/".join(each for each in (output.key, below) if each))
+    return ExportReport(place, model.model_id, model.revision, manifest.bytes_total)

@@ -12,43 +12,43 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from image_gen.errors import ImageGenError
-from image_gen.model_cache.backup.format import Listing, inside, is_wanted
+from image_gen.model_cache.backup.format import BackupIndex, inside, is_wanted
 from image_gen.model_cache.core.digest import CHUNK_BYTES
-from image_gen.model_cache.core.layout import LISTING
+from image_gen.model_cache.core.layout import BACKUP_INDEX
 
-_LISTING_BYTES = 64 << 20
+_MAX_INDEX_BYTES = 64 << 20
 
 
 @dataclass
-class Unpacked:
+class ExtractedFiles:
     """What came out: sha256 of files and targets of links by path, and the archive's own listing, if it has one."""
 
     files: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
-    listing: Listing | None = None
+    index: BackupIndex | None = None
 
     def differences(self) -> list[str]:
         """Paths that are not as the listing says; none without a listing."""
-        if self.listing is None:
+        if self.index is None:
             return []
-        pairs = ((self.listing.files, self.files), (self.listing.links, self.links))
+        pairs = ((self.index.files, self.files), (self.index.links, self.links))
         return sorted(
             {path for said, seen in pairs for path in said.keys() | seen.keys() if said.get(path) != seen.get(path)}
         )
 
 
-def unpack(archive: tarfile.TarFile, place: Path) -> Unpacked:
+def extract_archive(archive: tarfile.TarFile, place: Path) -> ExtractedFiles:
     """Unpacks the parts of models into `place`; the rest is passed over.
 
     Raises BACKUP_UNSAFE for a member that would leave `place`, or that is neither file, directory nor link.
     """
-    unpacked = Unpacked()
+    extracted = ExtractedFiles()
     for member in archive:
         if ".." in PurePosixPath(member.name).parts:
             raise _unsafe(member, "its path leads out of the archive")
         path = inside(member.name)
-        if path == LISTING and member.isreg():
-            unpacked.listing = Listing.parse(_text(archive, member))
+        if path == BACKUP_INDEX and member.isreg():
+            extracted.index = BackupIndex.parse(_text(archive, member))
         if path is None or member.isdir() or not is_wanted(path):
             continue
         target = place / path
@@ -56,20 +56,20 @@ def unpack(archive: tarfile.TarFile, place: Path) -> Unpacked:
         if target.is_symlink() or target.exists():
             raise _unsafe(member, "it stands in the archive twice")
         if member.isreg():
-            unpacked.files[path.as_posix()] = _write(archive, member, target)
+            extracted.files[path.as_posix()] = _write(archive, member, target)
         elif member.issym():
             _link(place, target, member)
-            unpacked.links[path.as_posix()] = member.linkname
+            extracted.links[path.as_posix()] = member.linkname
         elif member.islnk():
             _hard_link(place, target, member)
         else:
             raise _unsafe(member, "it is no file")
-    return unpacked
+    return extracted
 
 
 def _text(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:
     content = archive.extractfile(member)
-    if content is None or member.size > _LISTING_BYTES:
+    if content is None or member.size > _MAX_INDEX_BYTES:
         raise _unsafe(member, "it is too large")
     return content.read().decode("utf-8", "replace")
 

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from image_gen.errors import ImageGenError
-from image_gen.model_cache.core.layout import LISTING
+from image_gen.model_cache.core.layout import BACKUP_INDEX
 from image_gen.model_cache.core.manifest import Manifest, parse_manifest
 
 TOP = PurePosixPath("data/huggingface")
@@ -39,7 +39,7 @@ def is_wanted(path: PurePosixPath) -> bool:
 
 
 @dataclass(frozen=True)
-class Listing:
+class BackupIndex:
     """What must be in a backup: sha256 by path for files, targets for links, and the models' manifests."""
 
     files: Mapping[str, str]
@@ -56,7 +56,7 @@ class Listing:
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
-    def parse(cls, text: str) -> Listing:
+    def parse(cls, text: str) -> BackupIndex:
         """Raises CORRUPT_BACKUP for anything but a listing."""
         try:
             document: Any = json.loads(text)
@@ -66,7 +66,7 @@ class Listing:
             )
             if not fine:
                 raise TypeError
-            manifests = [parse_manifest(json.dumps(each), str(LISTING)) for each in document["manifests"]]
+            manifests = [parse_manifest(json.dumps(each), str(BACKUP_INDEX)) for each in document["manifests"]]
         except (ValueError, KeyError, TypeError, ImageGenError) as error:
             raise ImageGenError(
                 "CORRUPT_BACKUP", "The backup's own listing can't be understood; the cache is as it was."

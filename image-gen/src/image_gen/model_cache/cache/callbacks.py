@@ -14,7 +14,7 @@ OnFound = Callable[[ReadyModel], None]
 
 
 @dataclass(frozen=True)
-class Watch:
+class ProgressCallbacks:
     """All are called from other threads. `on_found` is told where a model is going to be, before its first byte comes;
     `on_file` each path below that which is there and proven.
     """

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.cache.lease import in_use, model_in_use, unused
-from image_gen.model_cache.cache.orphans import find_orphans, sweep_orphans
+from image_gen.model_cache.cache.orphans import delete_orphaned_files, find_orphans
 from image_gen.model_cache.cache.scan import disk_usage, repo_roots
 from image_gen.model_cache.core.file_lock import file_lock
-from image_gen.model_cache.core.filesystem import clear_errors
-from image_gen.model_cache.core.layout import LISTING, STAGING, RepoLayout, model_id_of
-from image_gen.model_cache.core.settings import StoreSettings
-from image_gen.model_cache.core.verification_record import stamp_files
-from image_gen.model_cache.manifests.registry import Catalogue
+from image_gen.model_cache.core.filesystem import translate_os_errors
+from image_gen.model_cache.core.layout import BACKUP_INDEX, STAGING, RepoLayout, model_id_of
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.core.verification_record import record_files
+from image_gen.model_cache.manifests.registry import ManifestRegistry
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class ClearReport:
         }
 
 
-def clear_models(settings: StoreSettings, model_id: str | None, *, dry_run: bool, force: bool = False) -> ClearReport:
+def clear_models(settings: CacheSettings, model_id: str | None, *, dry_run: bool, force: bool = False) -> ClearReport:
     """Removes one model, or every model when `model_id` is None. Tokens and other people's files stay.
 
     Raises MODEL_NOT_CACHED, MODEL_IN_USE while one is served (unless `force`; nothing was removed then), CACHE_BUSY
@@ -72,20 +72,20 @@ def clear_models(settings: StoreSettings, model_id: str | None, *, dry_run: bool
         raise model_in_use(served)
     removed = tuple(replace(_clear(settings, each, dry_run, force), in_use=each in served) for each in chosen)
     if model_id is None and not dry_run:
-        with clear_errors(settings.volume_root, "clearing the cache"):
-            _remove([settings.hub_cache / STAGING, settings.hf_home / LISTING])
+        with translate_os_errors(settings.volume_root, "clearing the cache"):
+            _remove([settings.hub_cache / STAGING, settings.hf_home / BACKUP_INDEX])
     return ClearReport(removed, dry_run)
 
 
-def clear_orphans(settings: StoreSettings, *, dry_run: bool) -> ClearReport:
+def clear_orphans(settings: CacheSettings, *, dry_run: bool) -> ClearReport:
     """Removes files that nothing can use any more, never what is being fetched; no model loses anything."""
-    with clear_errors(settings.volume_root, "looking for orphans"):
-        found = find_orphans(settings) if dry_run else sweep_orphans(settings)
+    with translate_os_errors(settings.volume_root, "looking for orphans"):
+        found = find_orphans(settings) if dry_run else delete_orphaned_files(settings)
     removed = tuple(Removal(each.model_id, each.size, orphans=len(each.paths)) for each in found if each.paths)
     return ClearReport(removed, dry_run, tuple(each.model_id for each in found if each.busy))
 
 
-def refuse_to_wait(model_id: str) -> None:
+def raise_cache_busy(model_id: str) -> None:
     """What to do when another process holds a model's lock: nothing is taken from under it."""
     raise ImageGenError(
         "CACHE_BUSY",
@@ -94,46 +94,46 @@ def refuse_to_wait(model_id: str) -> None:
     )
 
 
-def cached_ids(settings: StoreSettings) -> set[str]:
+def cached_ids(settings: CacheSettings) -> set[str]:
     """Every model of which there is anything on the volume."""
-    kept = settings.kept_manifests_dir.glob("*.json")
+    kept = settings.cached_manifests_dir.glob("*.json")
     return {model_id_of(root.name) for root in repo_roots(settings)} | {
         model_id_of(path.stem.partition("@")[0]) for path in kept
     }
 
 
-def _clear(settings: StoreSettings, model_id: str, dry_run: bool, force: bool) -> Removal:
+def _clear(settings: CacheSettings, model_id: str, dry_run: bool, force: bool) -> Removal:
     layout = RepoLayout(settings.hub_cache, model_id)
     if dry_run:
         return Removal(model_id, _usage(settings, layout))
     with (
-        clear_errors(settings.volume_root, f"clearing {model_id}"),
-        file_lock(layout.lock, lambda: refuse_to_wait(model_id)),
+        translate_os_errors(settings.volume_root, f"clearing {model_id}"),
+        file_lock(layout.lock, lambda: raise_cache_busy(model_id)),
         unused(settings, model_id, force=force),
     ):
         before = _usage(settings, layout)
         shared = _own_shared_blobs(settings, layout)
-        stamps = stamp_files(settings, model_id)
-        _remove([layout.root, *shared, *Catalogue(settings).kept_files(model_id), *stamps])
+        stamps = record_files(settings, model_id)
+        _remove([layout.root, *shared, *ManifestRegistry(settings).cached_files(model_id), *stamps])
         after = _usage(settings, layout) + sum(path.lstat().st_size for path in shared if path.exists())
         # Last, as it holds the lock; who waited for it notices that it is gone and makes a new one.
         _remove([layout.locks])
     return Removal(model_id, before - after)
 
 
-def _usage(settings: StoreSettings, layout: RepoLayout) -> int:
-    files = [*_own_shared_blobs(settings, layout), *Catalogue(settings).kept_files(layout.model_id)]
+def _usage(settings: CacheSettings, layout: RepoLayout) -> int:
+    files = [*_own_shared_blobs(settings, layout), *ManifestRegistry(settings).cached_files(layout.model_id)]
     return disk_usage(layout.root) + sum(path.lstat().st_size for path in files)
 
 
-def _own_shared_blobs(settings: StoreSettings, layout: RepoLayout) -> list[Path]:
+def _own_shared_blobs(settings: CacheSettings, layout: RepoLayout) -> list[Path]:
     """Contents that newer hub clients keep beside the models, where no other model uses them."""
     others = {root for root in settings.hub_cache.glob("*--*") if root != layout.root}
     used = {target for root in others for target in _shared_targets(settings, root)}
     return sorted(set(_shared_targets(settings, layout.root)) - used)
 
 
-def _shared_targets(settings: StoreSettings, root: Path) -> list[Path]:
+def _shared_targets(settings: CacheSettings, root: Path) -> list[Path]:
     store = settings.hub_cache / "blobs"
     links = (path for path in (root / "blobs").glob("*") if path.is_symlink())
     return [link.resolve() for link in links if link.exists() and link.resolve().is_relative_to(store.resolve())]

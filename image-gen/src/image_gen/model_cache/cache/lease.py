@@ -14,7 +14,7 @@ from pathlib import Path
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.core.layout import RepoLayout
-from image_gen.model_cache.core.settings import StoreSettings
+from image_gen.model_cache.core.settings import CacheSettings
 
 _UNSUPPORTED = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
 
@@ -36,7 +36,7 @@ class Lease:
             self._descriptor = None
 
 
-def hold(settings: StoreSettings, model_id: str) -> Lease:
+def hold(settings: CacheSettings, model_id: str) -> Lease:
     """Marks a model as used now and as in use. Never fails: a model on a read-only volume is served all the same."""
     path = _used(RepoLayout(settings.hub_cache, model_id))
     while True:
@@ -59,7 +59,7 @@ def hold(settings: StoreSettings, model_id: str) -> Lease:
         os.close(descriptor)
 
 
-def in_use(settings: StoreSettings, model_id: str) -> bool:
+def in_use(settings: CacheSettings, model_id: str) -> bool:
     """Whether a living process, in whatever container, holds a lease on a model."""
     try:
         with _alone(_used(RepoLayout(settings.hub_cache, model_id))):
@@ -69,7 +69,7 @@ def in_use(settings: StoreSettings, model_id: str) -> bool:
 
 
 @contextmanager
-def unused(settings: StoreSettings, model_id: str, *, force: bool = False) -> Iterator[None]:
+def unused(settings: CacheSettings, model_id: str, *, force: bool = False) -> Iterator[None]:
     """Keeps new users of a model waiting. Raises MODEL_IN_USE when there is one already, unless `force`."""
     with ExitStack() as held:
         try:
@@ -90,7 +90,7 @@ def model_in_use(model_ids: list[str]) -> ImageGenError:
     )
 
 
-def last_used(settings: StoreSettings, model_id: str) -> float | None:
+def last_used(settings: CacheSettings, model_id: str) -> float | None:
     """When a service last began to use a model; for one that none has used, when its newest file came. Unix time."""
     layout = RepoLayout(settings.hub_cache, model_id)
     with suppress(OSError):
@@ -99,7 +99,7 @@ def last_used(settings: StoreSettings, model_id: str) -> float | None:
     return max(times, default=None)
 
 
-def note_verified(settings: StoreSettings, model_id: str, revision: str) -> None:
+def note_verified(settings: CacheSettings, model_id: str, revision: str) -> None:
     """Remembers that every byte of a model was just proven. Best effort, as a volume may be read-only."""
     path = _verified(RepoLayout(settings.hub_cache, model_id), revision)
     with suppress(OSError):
@@ -107,7 +107,7 @@ def note_verified(settings: StoreSettings, model_id: str, revision: str) -> None
         path.touch()
 
 
-def verified_at(settings: StoreSettings, model_id: str, revision: str) -> float | None:
+def verified_at(settings: CacheSettings, model_id: str, revision: str) -> float | None:
     """When a model was last proven, as Unix time."""
     status = _status(_verified(RepoLayout(settings.hub_cache, model_id), revision))
     return status.st_mtime if status else None

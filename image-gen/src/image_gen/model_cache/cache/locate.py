@@ -12,10 +12,10 @@ from typing import Any, Literal
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.core.layout import RepoLayout, folder_name
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, read_manifest
-from image_gen.model_cache.core.settings import StoreSettings
+from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.manifests.select import FP16, INDEX, select_files
 
-Source = Literal["directory", "baked", "volume", "download"]
+ModelSource = Literal["directory", "baked", "volume", "download"]
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class ReadyModel:
     revision: str
     pipeline: str | None
     variant: str | None
-    source: Source
+    source: ModelSource
     bytes_total: int
     bytes_fetched: int = 0
     load: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     files: tuple[ManifestFile, ...] = ()
     # Paths whose contents were hashed on their way here, a moment ago.
-    proven: frozenset[str] = frozenset()
+    verified: frozenset[str] = frozenset()
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -48,10 +48,10 @@ class ReadyModel:
 
 def missing_files(directory: Path, manifest: Manifest) -> list[ManifestFile]:
     """The files that are not there at their full size; a link is judged by what it leads to."""
-    return [file for file in manifest.files if not is_whole(directory / file.path, file.size)]
+    return [file for file in manifest.files if not has_size(directory / file.path, file.size)]
 
 
-def is_whole(path: Path, size: int) -> bool:
+def has_size(path: Path, size: int) -> bool:
     """Whether a file is there with its size."""
     try:
         return path.stat().st_size == size and path.is_file()
@@ -60,7 +60,7 @@ def is_whole(path: Path, size: int) -> bool:
 
 
 def ready(
-    directory: Path, manifest: Manifest, source: Source, fetched: int = 0, proven: frozenset[str] = frozenset()
+    directory: Path, manifest: Manifest, source: ModelSource, fetched: int = 0, verified: frozenset[str] = frozenset()
 ) -> ReadyModel:
     """The answer for a model whose files were just found complete."""
     return ReadyModel(
@@ -74,11 +74,11 @@ def ready(
         bytes_total=manifest.bytes_total,
         bytes_fetched=fetched,
         files=manifest.files,
-        proven=proven,
+        verified=verified,
     )
 
 
-def locate_baked(settings: StoreSettings, model_id: str, revision: str | None) -> ReadyModel | None:
+def locate_baked(settings: CacheSettings, model_id: str, revision: str | None) -> ReadyModel | None:
     """A model in the image, when it is the wanted revision and complete."""
     place = settings.baked_dir / folder_name(model_id)
     if not (place / "manifest.json").is_file():
@@ -89,7 +89,7 @@ def locate_baked(settings: StoreSettings, model_id: str, revision: str | None) -
     return ready(place / "snapshot", manifest, "baked")
 
 
-def locate_cached(settings: StoreSettings, manifest: Manifest) -> ReadyModel | None:
+def locate_cached(settings: CacheSettings, manifest: Manifest) -> ReadyModel | None:
     """A model on the volume, when it is complete."""
     snapshot = RepoLayout(settings.hub_cache, manifest.model_id).snapshot(manifest.revision)
     return None if missing_files(snapshot, manifest) else ready(snapshot, manifest, "volume")

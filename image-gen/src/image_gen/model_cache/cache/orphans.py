@@ -17,10 +17,10 @@ from pathlib import Path
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.cache.scan import repo_roots
 from image_gen.model_cache.core.file_lock import file_lock
-from image_gen.model_cache.core.filesystem import clear_errors
+from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout, model_id_of
-from image_gen.model_cache.core.settings import StoreSettings
-from image_gen.model_cache.manifests.registry import Catalogue
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.manifests.registry import ManifestRegistry
 
 SHARED = "(shared contents)"
 # A process of another host may use the same volume without its locks being seen here.
@@ -42,14 +42,14 @@ class Orphans:
     busy: bool = False
 
 
-def find_orphans(settings: StoreSettings) -> list[Orphans]:
-    """Looks, and changes nothing; a download under way may be taken for an orphan, until `sweep_orphans` asks."""
+def find_orphans(settings: CacheSettings) -> list[Orphans]:
+    """Changes nothing. May list a download in progress, which `delete_orphaned_files` leaves alone."""
     found = [_of_model(settings, model_id_of(root.name), lambda _: True) for root in repo_roots(settings)]
     shared = _shared(settings)
     return [each for each in [*found, _orphans(SHARED, shared)] if each.paths]
 
 
-def sweep_orphans(settings: StoreSettings) -> list[Orphans]:
+def delete_orphaned_files(settings: CacheSettings) -> list[Orphans]:
     """Removes the orphans of every model, and the contents beside them that none leads to."""
     swept = []
     for root in repo_roots(settings):
@@ -70,7 +70,7 @@ def sweep_orphans(settings: StoreSettings) -> list[Orphans]:
     return [each for each in [*swept, shared] if each.paths or each.busy]
 
 
-def sweep_downloads(layout: RepoLayout, wanted: Collection[str]) -> None:
+def delete_stale_downloads(layout: RepoLayout, wanted: Collection[str]) -> None:
     """Makes room before a fetch: removes old downloads of contents that are not `wanted`, and the hub's own, which
     nothing can go on with. The caller holds the model's lock, so that no other process of ours is at work.
     """
@@ -87,7 +87,7 @@ def sweep_downloads(layout: RepoLayout, wanted: Collection[str]) -> None:
                 path.unlink(missing_ok=True)
 
 
-def _sweep_model(settings: StoreSettings, model_id: str) -> Orphans:
+def _sweep_model(settings: CacheSettings, model_id: str) -> Orphans:
     layout = RepoLayout(settings.hub_cache, model_id)
     with file_lock(layout.lock, _give_up), ExitStack() as held:
 
@@ -100,10 +100,12 @@ def _sweep_model(settings: StoreSettings, model_id: str) -> Orphans:
         return orphans
 
 
-def _of_model(settings: StoreSettings, model_id: str, is_free: Callable[[str], bool]) -> Orphans:
+def _of_model(settings: CacheSettings, model_id: str, is_free: Callable[[str], bool]) -> Orphans:
     layout = RepoLayout(settings.hub_cache, model_id)
     linked = {path.readlink().name for path in (layout.root / "snapshots").rglob("*") if path.is_symlink()}
-    wanted = {file.content_key for manifest in Catalogue(settings).known(model_id) for file in manifest.files}
+    wanted = {
+        file.content_key for manifest in ManifestRegistry(settings).all_manifests(model_id) for file in manifest.files
+    }
     paths = [path for path in sorted(layout.blobs.glob("*")) if _is_orphan(path, linked, wanted, is_free)]
     return _orphans(model_id, paths)
 
@@ -120,7 +122,7 @@ def _is_orphan(path: Path, linked: set[str], wanted: set[str], is_free: Callable
     return not resumable and is_free(partial["key"])
 
 
-def _shared(settings: StoreSettings) -> list[Path]:
+def _shared(settings: CacheSettings) -> list[Path]:
     """Contents beside the models, where newer hub clients keep them, that no model leads to."""
     store = settings.hub_cache / "blobs"
     if not store.is_dir():
@@ -146,8 +148,8 @@ def _orphans(model_id: str, paths: list[Path]) -> Orphans:
     return Orphans(model_id, tuple(paths), size)
 
 
-def _remove(settings: StoreSettings, orphans: Orphans) -> None:
-    with clear_errors(settings.volume_root, f"removing orphans of {orphans.model_id}"):
+def _remove(settings: CacheSettings, orphans: Orphans) -> None:
+    with translate_os_errors(settings.volume_root, f"removing orphans of {orphans.model_id}"):
         for path in orphans.paths:
             path.unlink(missing_ok=True)
 

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Literal
 
 from image_gen.model_cache.cache.lease import in_use, last_used, verified_at
-from image_gen.model_cache.cache.locate import is_whole
+from image_gen.model_cache.cache.locate import has_size
 from image_gen.model_cache.core.filesystem import Mount, mount_of
 from image_gen.model_cache.core.layout import PREFIX, RepoLayout, model_id_of
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, read_manifest
-from image_gen.model_cache.core.settings import StoreSettings
-from image_gen.model_cache.manifests.registry import Catalogue
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.manifests.registry import ManifestRegistry
 
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class Holding:
+class CachedRevision:
     """A model at one revision as it lies here. Without a manifest, `files` are what the snapshot shows."""
 
     model_id: str
@@ -35,7 +35,7 @@ class Holding:
     @property
     def missing(self) -> list[str]:
         """Paths that are not there at their full size."""
-        return [file.path for file in self.files if not is_whole(self.directory / file.path, file.size)]
+        return [file.path for file in self.files if not has_size(self.directory / file.path, file.size)]
 
     @property
     def complete(self) -> bool:
@@ -103,27 +103,29 @@ class CacheStatus:
         }
 
 
-def cache_status(settings: StoreSettings) -> CacheStatus:
+def cache_status(settings: CacheSettings) -> CacheStatus:
     """Looks, and changes nothing."""
     return CacheStatus(
         hf_home=settings.hf_home,
         hub_cache=settings.hub_cache,
         mount=mount_of(settings.volume_root),
-        models=tuple(_line(settings, holding) for holding in holdings(settings)),
+        models=tuple(_line(settings, cached) for cached in scan_cache(settings)),
         bytes_used=disk_usage(settings.hf_home, settings.hub_cache),
     )
 
 
-def holdings(settings: StoreSettings) -> Iterator[Holding]:
+def scan_cache(settings: CacheSettings) -> Iterator[CachedRevision]:
     """Every model at every revision that is here, in the image first."""
     for path in sorted(settings.baked_dir.glob("*/manifest.json")):
         manifest = read_manifest(path)
-        yield Holding(manifest.model_id, manifest.revision, "baked", path.parent / "snapshot", manifest.files, manifest)
+        yield CachedRevision(
+            manifest.model_id, manifest.revision, "baked", path.parent / "snapshot", manifest.files, manifest
+        )
     for root in repo_roots(settings):
         yield from _of_repo(settings, model_id_of(root.name))
 
 
-def repo_roots(settings: StoreSettings) -> list[Path]:
+def repo_roots(settings: CacheSettings) -> list[Path]:
     """The directories of models in the hub's cache."""
     return sorted(path for path in settings.hub_cache.glob(f"{PREFIX}*") if path.is_dir())
 
@@ -142,22 +144,24 @@ def disk_usage(*places: Path) -> int:
     return sum(seen.values())
 
 
-def _of_repo(settings: StoreSettings, model_id: str) -> Iterator[Holding]:
+def _of_repo(settings: CacheSettings, model_id: str) -> Iterator[CachedRevision]:
     layout = RepoLayout(settings.hub_cache, model_id)
     here = {path.name for path in (layout.root / "snapshots").glob("*") if path.is_dir()}
-    manifests = [manifest for manifest in Catalogue(settings).known(model_id) if manifest.revision in here]
+    manifests = [
+        manifest for manifest in ManifestRegistry(settings).all_manifests(model_id) if manifest.revision in here
+    ]
     for manifest in manifests:
         place = layout.snapshot(manifest.revision)
-        yield Holding(model_id, manifest.revision, "volume", place, manifest.files, manifest)
+        yield CachedRevision(model_id, manifest.revision, "volume", place, manifest.files, manifest)
     unknown = sorted(here - {manifest.revision for manifest in manifests})
     for revision in unknown:
         place = layout.snapshot(revision)
-        yield Holding(model_id, revision, "volume", place, tuple(seen_files(place)), None)
+        yield CachedRevision(model_id, revision, "volume", place, tuple(snapshot_files(place)), None)
     if not here:
-        yield Holding(model_id, None, "volume", layout.root / "snapshots", (), None)
+        yield CachedRevision(model_id, None, "volume", layout.root / "snapshots", (), None)
 
 
-def seen_files(snapshot: Path) -> Iterator[ManifestFile]:
+def snapshot_files(snapshot: Path) -> Iterator[ManifestFile]:
     """The files of a snapshot; the names of their blobs tell what they should contain."""
     for path in sorted(snapshot.rglob("*")):
         if path.is_dir():
@@ -177,20 +181,20 @@ def _moment(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _line(settings: StoreSettings, holding: Holding) -> CachedModel:
-    on_volume = holding.source == "volume"
-    paths = {(holding.directory / file.path).resolve() for file in holding.files}
-    missing = holding.missing
+def _line(settings: CacheSettings, cached: CachedRevision) -> CachedModel:
+    on_volume = cached.source == "volume"
+    paths = {(cached.directory / file.path).resolve() for file in cached.files}
+    missing = cached.missing
     return CachedModel(
-        model_id=holding.model_id,
-        revision=holding.revision,
-        source=holding.source,
+        model_id=cached.model_id,
+        revision=cached.revision,
+        source=cached.source,
         bytes_used=sum(path.stat().st_size for path in paths if path.is_file()),
-        files=len(holding.files) - len(missing),
-        complete=holding.complete,
+        files=len(cached.files) - len(missing),
+        complete=cached.complete,
         missing=tuple(missing),
-        mount=mount_of(holding.directory).path,
-        verified=verified_at(settings, holding.model_id, holding.revision) if on_volume and holding.revision else None,
-        used=last_used(settings, holding.model_id) if on_volume else None,
-        in_use=on_volume and in_use(settings, holding.model_id),
+        mount=mount_of(cached.directory).path,
+        verified=verified_at(settings, cached.model_id, cached.revision) if on_volume and cached.revision else None,
+        used=last_used(settings, cached.model_id) if on_volume else None,
+        in_use=on_volume and in_use(settings, cached.model_id),
     )

@@ -6,17 +6,17 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from image_gen.model_cache.core.filesystem import clear_errors
+from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout
 
 
-def put_blob(partial: Path, blob: Path) -> None:
+def commit_blob(partial: Path, blob: Path) -> None:
     """Moves a complete partial file, already on the disk, to its name."""
     partial.replace(blob)
     sync_directory(blob.parent)
 
 
-def put_links(layout: RepoLayout, revision: str, paths: Iterable[str], blob_name: str) -> None:
+def link_snapshot(layout: RepoLayout, revision: str, paths: Iterable[str], blob_name: str) -> None:
     """Makes the snapshot's relative links to a blob, replacing whatever is there."""
     for path in paths:
         link = layout.snapshot(revision) / path
@@ -29,7 +29,7 @@ def put_links(layout: RepoLayout, revision: str, paths: Iterable[str], blob_name
         sync_directory(link.parent)
 
 
-def put_ref(layout: RepoLayout, name: str, commit: str) -> None:
+def write_ref(layout: RepoLayout, name: str, commit: str) -> None:
     """Remembers what a branch or tag means."""
     ref = layout.ref(name)
     if ref.is_file() and ref.read_text(encoding="ascii") == commit:
@@ -40,9 +40,9 @@ def put_ref(layout: RepoLayout, name: str, commit: str) -> None:
     fresh.replace(ref)
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_atomic(path: Path, text: str) -> None:
     """A small file of text that appears whole or not at all, and says what to do where it can't be written."""
-    with clear_errors(path.absolute().parent, f"writing {path.name}"):
+    with translate_os_errors(path.absolute().parent, f"writing {path.name}"):
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
         fresh.write_text(text, encoding="utf-8")
         fresh.replace(path)

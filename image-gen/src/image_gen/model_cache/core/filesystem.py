@@ -78,12 +78,12 @@ def disk_full(path: Path, what: str, needed: int | None = None) -> ImageGenError
     mount = mount_of(path)
     if needed is None and mount.files_free == 0:
         return _out_of_inodes(mount, what, None)
-    need = f"needs {human(needed)} more" if needed is not None else "needs more room"
+    need = f"needs {format_bytes(needed)} more" if needed is not None else "needs more room"
     return ImageGenError(
         "DISK_FULL",
-        f"Not enough room: {what} {need}, {human(mount.bytes_free)} of {human(mount.bytes_total)} are free on "
-        f"{mount.path} ({mount.filesystem}). Enlarge the volume, or free some: `image-gen status` shows the cached "
-        "models, `image-gen clear --model ID` removes one, `docker system df -v` shows what else there is.",
+        f"Not enough room: {what} {need}, {format_bytes(mount.bytes_free)} of {format_bytes(mount.bytes_total)} "
+        f"are free on {mount.path} ({mount.filesystem}). Enlarge the volume, or free some: `image-gen status` shows "
+        "the cached models, `image-gen clear --model ID` removes one, `docker system df -v` shows what else there is.",
     )
 
 
@@ -92,13 +92,13 @@ def _out_of_inodes(mount: Mount, what: str, needed: int | None) -> ImageGenError
     return ImageGenError(
         "DISK_FULL",
         f"Not enough inodes: {what} {need}, {mount.files_free} can be made on {mount.path} "
-        f"({mount.filesystem}), though {human(mount.bytes_free)} are free. Remove small files from it (`df -i` counts "
-        "them), or use a volume that was made with more inodes.",
+        f"({mount.filesystem}), though {format_bytes(mount.bytes_free)} are free. Remove small files from it (`df -i` "
+        "counts them), or use a volume that was made with more inodes.",
     )
 
 
 @contextmanager
-def clear_errors(place: Path, what: str) -> Iterator[None]:
+def translate_os_errors(place: Path, what: str) -> Iterator[None]:
     """Turns the errors of a file system below `place` into ones that say what to do."""
     try:
         yield
@@ -106,21 +106,21 @@ def clear_errors(place: Path, what: str) -> Iterator[None]:
         # The reader of our output went away: nothing that a disk has to do with.
         raise
     except OSError as error:
-        raise explain(error, place, what) from error
+        raise to_cache_error(error, place, what) from error
 
 
-def explain(error: OSError, place: Path, what: str) -> ImageGenError:
+def to_cache_error(error: OSError, place: Path, what: str) -> ImageGenError:
     """What an error of the operating system means for the cache at `place`."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return disk_full(place, what)
     if error.errno == errno.EROFS:
         if mount_of(place).is_mount:
-            problem, mend = "is mounted read-only", "mount it writable (leave out `:ro`)"
+            error_response, mend = "is mounted read-only", "mount it writable (leave out `:ro`)"
         else:
-            problem, mend = "is in the container's own, read-only file system", "mount a volume at /data"
+            error_response, mend = "is in the container's own, read-only file system", "mount a volume at /data"
         return ImageGenError(
             "CACHE_READ_ONLY",
-            f"{place} {problem}, and {what} has to write there. Fix: {mend}.",
+            f"{place} {error_response}, and {what} has to write there. Fix: {mend}.",
         )
     if error.errno in {errno.EACCES, errno.EPERM}:
         owner = f"{os.geteuid()}:{os.getegid()}"
@@ -142,7 +142,7 @@ def explain(error: OSError, place: Path, what: str) -> ImageGenError:
     )
 
 
-def human(count: float) -> str:
+def format_bytes(count: float) -> str:
     """Bytes as people read them, in powers of ten as disks and downloads are sold."""
     for unit in ("B", "kB", "MB", "GB"):
         if abs(count) < 1000:

@@ -9,7 +9,7 @@ PREFIX = "models--"
 # Where a restore unpacks: on the same file system, beside the models.
 STAGING = ".image-gen-restore"
 # The content list of a backup, below `HF_HOME`. A plain `tar -x` leaves it there.
-LISTING = PurePosixPath("image-gen/backup.json")
+BACKUP_INDEX = PurePosixPath("image-gen/backup.json")
 
 
 def folder_name(model_id: str) -> str:

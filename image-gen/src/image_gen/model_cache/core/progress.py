@@ -52,7 +52,7 @@ class Meter:
             self._done += count
             self._tell(file, finished=False)
 
-    def moved_to(self, done: int) -> None:
+    def set_done(self, done: int) -> None:
         """Another process does the work: this is how far it is."""
         with self._lock:
             self._done = done

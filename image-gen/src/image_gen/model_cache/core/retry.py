@@ -17,20 +17,20 @@ LONGEST_WAIT = 60.0
 class SourceError(Exception):
     """One try failed. `error` is what to say when trying again is in vain.
 
-    `passes`: it may pass by itself. `silent`: nothing came for a whole timeout. `wait`: seconds that were asked for.
+    `retryable`: it may pass by itself. `silent`: nothing came for a whole timeout. `wait`: seconds that were asked for.
     """
 
     def __init__(
-        self, error: ImageGenError, *, passes: bool = True, silent: bool = False, wait: float | None = None
+        self, error: ImageGenError, *, retryable: bool = True, silent: bool = False, wait: float | None = None
     ) -> None:
         super().__init__(str(error))
         self.error = error
-        self.passes = passes
+        self.retryable = retryable
         self.silent = silent
         self.wait = wait
 
 
-class Attempts:
+class Retrier:
     """Counts the tries at one thing, waits between them and says when to give up.
 
     Usage: `while True: with attempts.guard(): ...; return`. `progressed()` starts the count anew, so that a file of
@@ -46,7 +46,7 @@ class Attempts:
         self._failed = self._silent = 0
 
     @contextmanager
-    def guard(self) -> Iterator[None]:
+    def attempt(self) -> Iterator[None]:
         """Swallows a failure that is worth another try, after waiting; raises what is to be told otherwise."""
         check_cancelled(self._cancel)
         try:
@@ -62,7 +62,7 @@ class Attempts:
             self._failed += 1
             wait = failure.wait if failure.wait is not None else _back_off(self._failed)
             over = self._failed >= TRIES or wait > LONGEST_WAIT
-        if over or not failure.passes:
+        if over or not failure.retryable:
             raise failure.error from failure
         self._cancel.wait(wait)
         check_cancelled(self._cancel)

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from image_gen.errors import ImageGenError
-from image_gen.model_cache.core.s3_uri import SCHEME, S3Address
+from image_gen.model_cache.core.s3_uri import SCHEME, S3Uri
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 DEFAULT_BAKED_DIR = "/opt/models"
@@ -35,7 +35,7 @@ _AWS = (
 
 
 @dataclass(frozen=True)
-class StoreSettings:
+class CacheSettings:
     """Places, the hub's address and limits. Times are in seconds.
 
     `ca_file` is an extra authority to trust, `mirror` a directory or bucket of models that is asked before the hub,
@@ -54,7 +54,7 @@ class StoreSettings:
     connect_timeout: float = 10.0
     read_timeout: float = DEFAULT_READ_TIMEOUT
     parallel_files: int = 4
-    mirror: Path | S3Address | None = None
+    mirror: Path | S3Uri | None = None
     connections: int = 4
     piece_bytes: int = 32 << 20
     aws: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -65,12 +65,12 @@ class StoreSettings:
         return self.hf_home if self.hub_cache.is_relative_to(self.hf_home) else self.hub_cache
 
     @property
-    def kept_manifests_dir(self) -> Path:
+    def cached_manifests_dir(self) -> Path:
         """Where the manifests of models that were resolved from the hub are kept, beside the cache."""
         return self.hf_home / "image-gen" / "manifests"
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> StoreSettings:
+    def from_env(cls, env: Mapping[str, str]) -> CacheSettings:
         """Reads the variables that Hugging Face's own tools read, and the service's own. Empty means unset."""
 
         def get(*names: str) -> str | None:
@@ -105,11 +105,11 @@ def _endpoint(value: str) -> str:
     return value.rstrip("/")
 
 
-def _mirror(value: str | None) -> Path | S3Address | None:
+def _mirror(value: str | None) -> Path | S3Uri | None:
     if value is None:
         return None
     if value.startswith(SCHEME):
-        return S3Address.parse(value, "IMAGE_GEN_MIRROR")
+        return S3Uri.parse(value, "IMAGE_GEN_MIRROR")
     address = urlsplit(value)
     if address.scheme != "file" or address.netloc not in {"", "localhost"} or not address.path.startswith("/"):
         raise ImageGenError(

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from image_gen.errors import ImageGenError
-from image_gen.model_cache.cache.callbacks import Watch
-from image_gen.model_cache.core.atomic_files import put_ref
+from image_gen.model_cache.cache.callbacks import ProgressCallbacks
+from image_gen.model_cache.core.atomic_files import write_ref
 from image_gen.model_cache.core.file_lock import file_lock
-from image_gen.model_cache.core.filesystem import clear_errors
+from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, is_commit, parse_manifest
-from image_gen.model_cache.core.s3_uri import S3Address
-from image_gen.model_cache.core.settings import StoreSettings
-from image_gen.model_cache.download.downloader import Fetch, Fetched, waiting
-from image_gen.model_cache.manifests.registry import Catalogue
-from image_gen.model_cache.sources.local import Directory
+from image_gen.model_cache.core.s3_uri import S3Uri
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.download.downloader import Downloaded, Downloader, wait_for_download
+from image_gen.model_cache.manifests.registry import ManifestRegistry
+from image_gen.model_cache.sources.local import LocalDirectory
 from image_gen.model_cache.sources.source import Source
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,9 @@ class Mirror(Protocol):
         """The files below a folder."""
 
 
-def fill_from_mirror(settings: StoreSettings, model_id: str, revision: str | None, watch: Watch) -> Fetched:
+def download_from_mirror(
+    settings: CacheSettings, model_id: str, revision: str | None, callbacks: ProgressCallbacks
+) -> Downloaded:
     """Brings what the mirror has of a model into the cache. What it lacks, or has damaged, is left to the hub and told
     in the log.
 
@@ -58,34 +60,34 @@ def fill_from_mirror(settings: StoreSettings, model_id: str, revision: str | Non
     meant to come from there is not taken from elsewhere unsaid.
     """
     if settings.mirror is None:
-        return Fetched()
-    with _opened(settings, settings.mirror, watch) as mirror:
-        with clear_errors(Path(mirror.place), f"looking for {model_id}"):
+        return Downloaded()
+    with _opened(settings, settings.mirror, callbacks) as mirror:
+        with translate_os_errors(Path(mirror.place), f"looking for {model_id}"):
             found = _find(settings, mirror, model_id, revision)
         if found is None:
             log.warning("The mirror %s has no %s at %s.", mirror.place, model_id, revision or "its default revision")
-            return Fetched()
+            return Downloaded()
         path, manifest = found
         layout = RepoLayout(settings.hub_cache, model_id)
         with (
-            clear_errors(settings.volume_root, f"copying {model_id} from {mirror.place}"),
-            file_lock(layout.lock, waiting(layout, manifest, watch)),
+            translate_os_errors(settings.volume_root, f"copying {model_id} from {mirror.place}"),
+            file_lock(layout.lock, wait_for_download(layout, manifest, callbacks)),
         ):
-            _remember(settings, layout, manifest, revision)
-            return Fetch(settings, manifest, mirror.source(path), watch, lenient=True).run()
+            _record_manifest(settings, layout, manifest, revision)
+            return Downloader(settings, manifest, mirror.source(path), callbacks, skip_missing=True).run()
 
 
-def _opened(settings: StoreSettings, place: Path | S3Address, watch: Watch) -> Mirror:
+def _opened(settings: CacheSettings, place: Path | S3Uri, callbacks: ProgressCallbacks) -> Mirror:
     if isinstance(place, Path):
-        return Directory(place)
-    from image_gen.model_cache.sources.s3 import Bucket
+        return LocalDirectory(place)
+    from image_gen.model_cache.sources.s3 import S3Bucket
 
-    return Bucket(settings, place, watch.cancel)
+    return S3Bucket(settings, place, callbacks.cancel)
 
 
-def _find(settings: StoreSettings, mirror: Mirror, model_id: str, revision: str | None) -> tuple[str, Manifest] | None:
+def _find(settings: CacheSettings, mirror: Mirror, model_id: str, revision: str | None) -> tuple[str, Manifest] | None:
     """The folder of the revision, and the manifest that its files have to match: ours where one is known."""
-    known = Catalogue(settings).find(model_id, revision)
+    known = ManifestRegistry(settings).find(model_id, revision)
     if known:
         path = f"{model_id}/{known.revision}"
         return (path, known) if mirror.holds(path, known) else None
@@ -113,9 +115,9 @@ def _with_manifest(mirror: Mirror, paths: list[str]) -> list[tuple[str, str]]:
     return [(path, text) for path in paths if (text := mirror.read(f"{path}/{MANIFEST}")) is not None]
 
 
-def _remember(settings: StoreSettings, layout: RepoLayout, manifest: Manifest, revision: str | None) -> None:
-    catalogue = Catalogue(settings)
-    if all(known.revision != manifest.revision for known in catalogue.known(manifest.model_id)):
-        catalogue.keep(manifest, default=revision is None)
+def _record_manifest(settings: CacheSettings, layout: RepoLayout, manifest: Manifest, revision: str | None) -> None:
+    registry = ManifestRegistry(settings)
+    if all(known.revision != manifest.revision for known in registry.all_manifests(manifest.model_id)):
+        registry.keep(manifest, default=revision is None)
     if revision is None or not is_commit(revision):
-        put_ref(layout, revision or "main", manifest.revision)
+        write_ref(layout, revision or "main", manifest.revision)

@@ -25,17 +25,17 @@ _WAKE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Read:
-    """One file that was read. `right` is None when there was no hash to compare with, or none was wanted;
+class FileRead:
+    """One file that was read. `matches` is None when there was no hash to compare with, or none was wanted;
     `status` is what the file was when it was opened, None if it could not be.
     """
 
     file: ManifestFile
-    right: bool | None
+    matches: bool | None
     status: os.stat_result | None
 
 
-OnRead = Callable[[Read], None]
+OnRead = Callable[[FileRead], None]
 
 
 @dataclass
@@ -53,7 +53,7 @@ class _Open:
     waiting: threading.Condition = field(default_factory=threading.Condition)
 
 
-class Warming:
+class PageCacheReader:
     """One pass over `files`, in their order, below `directory`. `hashed` says of which files the content is proven."""
 
     def __init__(
@@ -66,21 +66,21 @@ class Warming:
         cancel: threading.Event,
         on_read: OnRead | None = None,
         threads: int = THREADS,
-        lanes: int = 1,
+        concurrency: int = 1,
     ) -> None:
-        """`lanes`: so many files are under way at once, each of which one core can hash at a time."""
+        """`concurrency`: so many files are under way at once, each of which one core can hash at a time."""
         self._entries = [_entry(directory, file, hashed(file)) for file in files]
-        self._blocks = _in_lanes(self._entries, lanes)
+        self._blocks = _interleave(self._entries, concurrency)
         self._meter = meter
         self._cancel = cancel
         self._stop = threading.Event()
         self._on_read = on_read
         self._threads = threads
         self._lock = threading.Lock()
-        self._reads: list[Read] = []
+        self._reads: list[FileRead] = []
         self._crash: BaseException | None = None
 
-    def run(self) -> list[Read]:
+    def run(self) -> list[FileRead]:
         """Every file, in the order in which they were done. Raises CANCELLED."""
         threads = [threading.Thread(target=self._work, name=f"warm-{n}", daemon=True) for n in range(self._threads)]
         for thread in threads:
@@ -100,7 +100,7 @@ class Warming:
             while not self._ended and (claim := self._claim()) is not None:
                 entry, index = claim
                 count = self._read(entry, index, buffer)
-                self._in_turn(entry, index, buffer[:count])
+                self._hash_in_order(entry, index, buffer[:count])
         except BaseException as error:  # it is raised again by `run`
             self._crash = error
             self._stop.set()
@@ -131,7 +131,7 @@ class Warming:
             entry.failed = True  # what can't be read is as good as damaged
         return done
 
-    def _in_turn(self, entry: _Open, index: int, block: memoryview) -> None:
+    def _hash_in_order(self, entry: _Open, index: int, block: memoryview) -> None:
         with entry.waiting:
             while entry.turn != index:
                 if self._ended:
@@ -149,10 +149,10 @@ class Warming:
     def _finish(self, entry: _Open) -> None:
         _close(entry)
         if entry.failed:
-            right: bool | None = False
+            matches: bool | None = False
         else:
-            right = None if entry.digest is None else entry.digest.matches(entry.file)
-        read = Read(entry.file, right, entry.status)
+            matches = None if entry.digest is None else entry.digest.matches(entry.file)
+        read = FileRead(entry.file, matches, entry.status)
         with self._lock:
             self._reads.append(read)
             if self._on_read is not None:
@@ -160,14 +160,14 @@ class Warming:
         self._meter.finish(entry.file.path)
 
 
-def _in_lanes(entries: list[_Open], count: int) -> Iterator[tuple[_Open, int]]:
+def _interleave(entries: list[_Open], count: int) -> Iterator[tuple[_Open, int]]:
     """Every block: of one file after the other, or of `count` rows of files side by side, each as often as it is long,
     so that all of them end together.
     """
-    lanes: list[list[_Open]] = [[] for _ in range(count)]
+    concurrency: list[list[_Open]] = [[] for _ in range(count)]
     for entry in entries if count == 1 else sorted(entries, key=lambda entry: -entry.blocks):
-        min(lanes, key=_blocks).append(entry)
-    rows = (_spread(lane) for lane in lanes if lane)
+        min(concurrency, key=_blocks).append(entry)
+    rows = (_spread(lane) for lane in concurrency if lane)
     return (block for _, block in merge(*rows, key=lambda each: each[0]))
 
 
@@ -182,7 +182,7 @@ def _blocks(lane: list[_Open]) -> int:
     return sum(entry.blocks for entry in lane)
 
 
-def reading_order(files: Iterable[ManifestFile]) -> list[ManifestFile]:
+def loading_order(files: Iterable[ManifestFile]) -> list[ManifestFile]:
     """Small files first, as everything needs them; then weights, the largest first, as they take longest to load."""
     return sorted(files, key=lambda file: (file.path.endswith(".safetensors"), -file.size, file.path))
 

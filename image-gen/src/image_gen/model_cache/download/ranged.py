@@ -10,9 +10,9 @@ from pathlib import Path
 
 from image_gen.model_cache.core.digest import CHUNK_BYTES, ContentDigest
 from image_gen.model_cache.core.filesystem import allocate
-from image_gen.model_cache.core.retry import Attempts, check_cancelled
+from image_gen.model_cache.core.retry import Retrier, check_cancelled
 from image_gen.model_cache.download.range_journal import RangeJournal, Syncer
-from image_gen.model_cache.download.sequential import Content, Transfer
+from image_gen.model_cache.download.sequential import Content, SequentialDownload
 from image_gen.model_cache.sources.source import Part, wrong_size
 
 _POLL_SECONDS = 0.01
@@ -27,7 +27,7 @@ class RangeSupport:
         self._known = threading.Event()
         self._asking = threading.Lock()
 
-    def told(self, works: bool) -> None:
+    def set(self, works: bool) -> None:
         self.works = works
         self._known.set()
 
@@ -40,7 +40,7 @@ class RangeSupport:
         return self.works
 
 
-class RangedFile:
+class RangedDownload:
     """One content under way. `pieces` are fetched by any threads, in order; the last one to end it proves the whole."""
 
     def __init__(
@@ -57,11 +57,11 @@ class RangedFile:
             self._descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             opened.callback(os.close, self._descriptor)
             allocate(self._descriptor, self._file.size, partial)
-            self._left_open = opened.pop_all()
+            self._resources = opened.pop_all()
         self._syncer = Syncer(self._journal, self._descriptor, _SYNC_BYTES)
         self._name = ""
         self._lock = threading.Lock()
-        self._plainly = False
+        self._sequential = False
         self._digest = ContentDigest(self._file.size)
         self._hashed = 0
         self._hash_failed: BaseException | None = None
@@ -79,22 +79,22 @@ class RangedFile:
 
     def fetch(self, piece: int) -> str | None:
         """Brings one piece. The call that completes the file returns the name that a blob of it bears."""
-        if not self._plainly and self._journal.written(piece) < self._journal.pieces[piece][1]:
+        if not self._sequential and self._journal.written(piece) < self._journal.pieces[piece][1]:
             if self._support.wait(self._content.cancel):
                 self._fetch(piece)
             if not self._support.works:
-                self._plainly = True
+                self._sequential = True
         with self._lock:
             self._left -= 1
             if self._left:
                 return None
-        return self._start_over(tries=2) if self._plainly else self._prove()
+        return self._start_over(tries=2) if self._sequential else self._verify()
 
     def close(self) -> None:
         """Lets go of the files, whatever became of them. Nothing may be fetched any more."""
         self._syncer.stop()
         self._hasher.join()
-        self._left_open.close()
+        self._resources.close()
 
     def discard(self) -> None:
         """Lets go of the files, and of what was fetched when that is nothing; the source has not got the content."""
@@ -105,22 +105,22 @@ class RangedFile:
 
     def _fetch(self, piece: int) -> None:
         start, length = self._journal.pieces[piece]
-        attempts = Attempts(self._content.cancel)
+        retrier = Retrier(self._content.cancel)
         while (have := self._journal.written(piece)) < length:
-            with attempts.guard(), self._source.part(self._file, start + have, start + length) as part:
-                self._support.told(part.ranged)
+            with retrier.attempt(), self._source.part(self._file, start + have, start + length) as part:
+                self._support.set(part.ranged)
                 if not part.ranged:
                     return
                 self._check_range(part, start + have)
                 self._name = part.name or self._name
-                self._receive(part, piece, attempts)
+                self._receive(part, piece, retrier)
                 if self._journal.written(piece) < length:
                     raise self._content.cut_short()
 
-    def _receive(self, part: Part, piece: int, attempts: Attempts) -> None:
+    def _receive(self, part: Part, piece: int, retrier: Retrier) -> None:
         start, length = self._journal.pieces[piece]
         have = self._journal.written(piece)
-        pace = self._content.pace()
+        throughput = self._content.throughput()
         for chunk in part.chunks:
             if have + len(chunk) > length:
                 raise wrong_size(self._source, self._file, f"more than {self._file.size}")
@@ -131,8 +131,8 @@ class RangedFile:
                 self._journal.wrote(piece, have)
                 self._add(count)
                 view = view[count:]
-            if pace.saw(len(chunk)):
-                attempts.progressed()
+            if throughput.record(len(chunk)):
+                retrier.progressed()
             check_cancelled(self._content.cancel)
 
     def _check_range(self, part: Part, start: int) -> None:
@@ -146,7 +146,7 @@ class RangedFile:
         buffer = memoryview(bytearray(CHUNK_BYTES))
         idle = threading.Event()
         try:
-            while self._hashed < self._file.size and not self._plainly and not self._content.cancel.is_set():
+            while self._hashed < self._file.size and not self._sequential and not self._content.cancel.is_set():
                 room = min(CHUNK_BYTES, self._journal.written_from_start() - self._hashed)
                 if room == 0:
                     idle.wait(_POLL_SECONDS)
@@ -159,7 +159,7 @@ class RangedFile:
         except BaseException as error:
             self._hash_failed = error
 
-    def _prove(self) -> str:
+    def _verify(self) -> str:
         self._syncer.stop()
         self._journal.sync(self._descriptor)
         self._hasher.join()
@@ -176,4 +176,4 @@ class RangedFile:
         self._add(-self._journal.bytes_written)
         self._partial.unlink()
         self._journal.remove()
-        return Transfer(self._content, partial=self._partial, add=self._add, tries=tries).run()
+        return SequentialDownload(self._content, partial=self._partial, add=self._add, tries=tries).run()

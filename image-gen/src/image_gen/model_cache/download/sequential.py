@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 from image_gen.model_cache.core.digest import ContentDigest, feed
 from image_gen.model_cache.core.manifest import ManifestFile
-from image_gen.model_cache.core.retry import Attempts, check_cancelled
-from image_gen.model_cache.sources.http_body import Pace
+from image_gen.model_cache.core.retry import Retrier, check_cancelled
+from image_gen.model_cache.sources.http_body import ThroughputGuard
 from image_gen.model_cache.sources.source import Part, Source, damaged, wrong_size
 
 
@@ -25,19 +25,19 @@ class Content:
     read_timeout: float
     cancel: threading.Event
 
-    def pace(self) -> Pace:
-        return Pace(self.read_timeout, self.source.silent)
+    def throughput(self) -> ThroughputGuard:
+        return ThroughputGuard(self.read_timeout, self.source.silent)
 
     def cut_short(self) -> Exception:
         return self.source.broken(f"the connection ended inside {self.file.path}")
 
-    def blob_name(self, digest: ContentDigest, told: str) -> str:
+    def blob_name(self, digest: ContentDigest, reported: str) -> str:
         """The hub's own name of the content, so that its tools recognise the cache; only proven names are used."""
         proven = {name for name in (digest.sha256, digest.git_sha1) if name}
-        return told if told in proven else self.file.content_key
+        return reported if reported in proven else self.file.content_key
 
 
-class Transfer:
+class SequentialDownload:
     """One content under way, in order. `add` is told how many more bytes are there, or fewer when they were wrong."""
 
     def __init__(self, content: Content, *, partial: Path, add: Callable[[int], None], tries: int = 2) -> None:
@@ -62,13 +62,13 @@ class Transfer:
         raise damaged(self._source, self._file)
 
     def _fill(self) -> ContentDigest:
-        attempts = Attempts(self._content.cancel)
+        retrier = Retrier(self._content.cancel)
         self._partial.parent.mkdir(parents=True, exist_ok=True)
         with self._partial.open("a+b", buffering=0) as stream:
             digest, have = self._kept_part(stream)
             furthest = have
             while have < self._file.size:
-                with attempts.guard(), self._source.part(self._file, have) as part:
+                with retrier.attempt(), self._source.part(self._file, have) as part:
                     if have and part.start != have:
                         digest, have = self._start_again(stream, have)
                         if part.start != 0:
@@ -76,14 +76,14 @@ class Transfer:
                     self._check_size(part, have)
                     self._name = part.name
                     # As the pieces come: gathering them into larger ones would lose some when the line breaks.
-                    pace = self._content.pace()
+                    throughput = self._content.throughput()
                     for chunk in part.chunks:
                         self._write(stream, chunk, have)
                         digest.update(chunk)
                         have += len(chunk)
-                        if pace.saw(len(chunk)) and have > furthest:
+                        if throughput.record(len(chunk)) and have > furthest:
                             furthest = have
-                            attempts.progressed()
+                            retrier.progressed()
                         check_cancelled(self._content.cancel)
                     if have < self._file.size:
                         raise self._content.cut_short()

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from image_gen.model_cache.cache.locate import is_whole
-from image_gen.model_cache.cache.scan import Holding
-from image_gen.model_cache.core.filesystem import clear_errors
+from image_gen.model_cache.cache.locate import has_size
+from image_gen.model_cache.cache.scan import CachedRevision
+from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.progress import Meter, OnProgress
-from image_gen.model_cache.download.page_cache import Warming
+from image_gen.model_cache.download.page_cache import PageCacheReader
 
 
 @dataclass(frozen=True)
@@ -61,45 +61,45 @@ class VerifyReport:
         return {"ok": self.ok, "repaired": self.repaired, "models": [model.as_json() for model in self.models]}
 
 
-def verify_holdings(
-    holdings: Iterable[Holding],
+def verify_revisions(
+    scan_cache: Iterable[CachedRevision],
     *,
     parallel: int,
     repair: bool = False,
     on_progress: OnProgress | None = None,
     cancel: threading.Event | None = None,
 ) -> VerifyReport:
-    """Hashes the files of `holdings`, `parallel` at once where there are the cores. `repair` removes damaged ones from
-    the volume.
-    """
-    everything = list(holdings)
-    total = sum(file.size for holding in everything for file in holding.files)
+    """Hashes the files of `revisions`, up to `parallel` at once. `repair` deletes damaged ones from the volume."""
+    everything = list(scan_cache)
+    total = sum(file.size for cached in everything for file in cached.files)
     meter = Meter("verifying", total, 0, on_progress)
     stop = cancel or threading.Event()
-    models = [_verify(holding, min(parallel, _cores()), meter, stop) for holding in everything]
+    models = [_verify(cached, min(parallel, _cores()), meter, stop) for cached in everything]
     damaged = any(model.damaged for model in models)
     if repair:
-        for holding, model in zip(everything, models, strict=True):
-            _remove_damaged(holding, model)
+        for cached, model in zip(everything, models, strict=True):
+            _remove_damaged(cached, model)
     return VerifyReport(tuple(models), repaired=repair and damaged)
 
 
-def _verify(holding: Holding, lanes: int, meter: Meter, stop: threading.Event) -> VerifiedModel:
+def _verify(cached: CachedRevision, concurrency: int, meter: Meter, stop: threading.Event) -> VerifiedModel:
     """Reads as a start does, with as many files at once as there are cores to hash them."""
-    provable = [file for file in holding.files if file.content_key]
-    present = [file for file in provable if is_whole(holding.directory / file.path, file.size)]
-    with clear_errors(holding.directory, f"verifying {holding.model_id}"):
+    provable = [file for file in cached.files if file.content_key]
+    present = [file for file in provable if has_size(cached.directory / file.path, file.size)]
+    with translate_os_errors(cached.directory, f"verifying {cached.model_id}"):
         for file in present:
-            _must_be_readable(holding.directory / file.path)
-        reads = Warming(holding.directory, present, hashed=lambda _: True, meter=meter, cancel=stop, lanes=lanes).run()
+            _must_be_readable(cached.directory / file.path)
+        reads = PageCacheReader(
+            cached.directory, present, hashed=lambda _: True, meter=meter, cancel=stop, concurrency=concurrency
+        ).run()
     return VerifiedModel(
-        model_id=holding.model_id,
-        revision=holding.revision,
-        source=holding.source,
-        files=len(holding.files),
+        model_id=cached.model_id,
+        revision=cached.revision,
+        source=cached.source,
+        files=len(cached.files),
         bytes_read=sum(file.size for file in present),
-        damaged=tuple(sorted(read.file.path for read in reads if read.right is False)),
-        missing=tuple(holding.missing),
+        damaged=tuple(sorted(read.file.path for read in reads if read.matches is False)),
+        missing=tuple(cached.missing),
     )
 
 
@@ -113,12 +113,12 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _remove_damaged(holding: Holding, model: VerifiedModel) -> None:
+def _remove_damaged(cached: CachedRevision, model: VerifiedModel) -> None:
     """A missing file is fetched again by the next start, a damaged one would be served."""
-    if holding.source == "baked":
+    if cached.source == "baked":
         return
-    with clear_errors(holding.directory, f"repairing {holding.model_id}"):
+    with translate_os_errors(cached.directory, f"repairing {cached.model_id}"):
         for path in model.damaged:
-            link = holding.directory / path
+            link = cached.directory / path
             link.resolve().unlink(missing_ok=True)
             link.unlink(missing_ok=True)

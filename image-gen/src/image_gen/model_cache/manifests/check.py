@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
 from image_gen.model_cache.manifests.lock_manifest import with_sha256
-from image_gen.model_cache.manifests.resolve import Listing, read_json
+from image_gen.model_cache.manifests.resolve import RepoTree, read_json
 from image_gen.model_cache.manifests.select import COMPONENT_CONFIG, INDEX
 from image_gen.model_cache.sources.hub import HubClient
 
-_DISAGREES = {"REVISION_NOT_FOUND", "CORRUPT_DOWNLOAD", "NOT_A_PIPELINE"}
+_MISMATCHES = {"REVISION_NOT_FOUND", "CORRUPT_DOWNLOAD", "NOT_A_PIPELINE"}
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ManifestCheck:
     """One manifest against a hub. `problems` are disagreements, a line each; none means that every file is the same."""
 
     model_id: str
@@ -42,7 +42,7 @@ class CheckReport:
     """All that was compared."""
 
     endpoint: str
-    models: tuple[Comparison, ...]
+    models: tuple[ManifestCheck, ...]
 
     @property
     def ok(self) -> bool:
@@ -52,7 +52,7 @@ class CheckReport:
         return {"ok": self.ok, "endpoint": self.endpoint, "models": [model.as_json() for model in self.models]}
 
 
-def compare(client: HubClient, manifest: Manifest) -> Comparison:
+def check_manifest(client: HubClient, manifest: Manifest) -> ManifestCheck:
     """Every file by size and hash, and what the manifest says of licence, terms and class.
 
     A hub that lacks the commit disagrees; one that can't be asked raises what the network brings.
@@ -60,25 +60,25 @@ def compare(client: HubClient, manifest: Manifest) -> Comparison:
     try:
         problems = _problems(client, manifest)
     except ImageGenError as error:
-        if error.code not in _DISAGREES:
+        if error.code not in _MISMATCHES:
             raise
         problems = [error.message]
-    return Comparison(manifest.model_id, manifest.revision, len(manifest.files), tuple(problems))
+    return ManifestCheck(manifest.model_id, manifest.revision, len(manifest.files), tuple(problems))
 
 
 def _problems(client: HubClient, manifest: Manifest) -> list[str]:
-    listing = Listing.read(client, manifest.model_id, manifest.revision)
-    known = {file.path: file for file in listing.files}
+    tree = RepoTree.read(client, manifest.model_id, manifest.revision)
+    known = {file.path: file for file in tree.files}
     here = [file for file in manifest.files if file.path in known]
     theirs = {
         file.path: file
-        for file in with_sha256(client, manifest.model_id, listing.commit, [known[file.path] for file in here])
+        for file in with_sha256(client, manifest.model_id, tree.commit, [known[file.path] for file in here])
     }
     problems = [f"{file.path}: not there" for file in manifest.files if file.path not in known]
     for file in here:
         problems += _differences(file, theirs[file.path], known[file.path])
-    problems += _about(manifest, listing)
-    name, expected = _class_name(client, manifest, listing), manifest.pipeline or manifest.component
+    problems += _about(manifest, tree)
+    name, expected = _class_name(client, manifest, tree), manifest.pipeline or manifest.component
     if name != expected:
         problems.append(f"class: the manifest says {expected}, the hub {name}")
     return problems
@@ -94,19 +94,19 @@ def _differences(ours: ManifestFile, theirs: ManifestFile, listed: ManifestFile)
     return []
 
 
-def _about(manifest: Manifest, listing: Listing) -> list[str]:
+def _about(manifest: Manifest, tree: RepoTree) -> list[str]:
     problems = []
     # A mirror may tell no licence; silence is no contradiction.
-    if listing.licence and manifest.licence and listing.licence != manifest.licence:
-        problems.append(f"licence: the manifest says {manifest.licence}, the hub {listing.licence}")
-    if listing.gated and not manifest.gated:
+    if tree.licence and manifest.licence and tree.licence != manifest.licence:
+        problems.append(f"licence: the manifest says {manifest.licence}, the hub {tree.licence}")
+    if tree.gated and not manifest.gated:
         problems.append("gated: the manifest says open, the hub wants its terms accepted")
     return problems
 
 
-def _class_name(client: HubClient, manifest: Manifest, listing: Listing) -> str | None:
+def _class_name(client: HubClient, manifest: Manifest, tree: RepoTree) -> str | None:
     path = INDEX if manifest.pipeline else COMPONENT_CONFIG
-    if not listing.has(path):
+    if not tree.has(path):
         return None
-    name = read_json(client, manifest.model_id, listing.commit, path).get("_class_name")
+    name = read_json(client, manifest.model_id, tree.commit, path).get("_class_name")
     return name if isinstance(name, str) else None

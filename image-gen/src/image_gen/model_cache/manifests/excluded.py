@@ -13,7 +13,7 @@ _OTHER_FRAMEWORKS = (".msgpack", ".onnx", ".onnx_data", ".pb", ".h5", ".tflite",
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class ExcludedFiles:
     """Files that are not needed, for one and the same reason; `example` is the largest of them."""
 
     reason: str
@@ -25,7 +25,7 @@ class LeftOut:
         return {"reason": self.reason, "files": self.files, "bytes": self.size, "example": self.example}
 
 
-def left_out(files: Iterable[ManifestFile], chosen: Collection[str]) -> tuple[LeftOut, ...]:
+def excluded_files(files: Iterable[ManifestFile], chosen: Collection[str]) -> tuple[ExcludedFiles, ...]:
     """Everything that was not chosen, the heaviest reason first. `chosen` holds paths."""
     directories = {path.rpartition("/")[0] for path in chosen}
     groups: dict[str, list[ManifestFile]] = defaultdict(list)
@@ -33,7 +33,7 @@ def left_out(files: Iterable[ManifestFile], chosen: Collection[str]) -> tuple[Le
         if file.path not in chosen:
             groups[_reason(file.path, directories)].append(file)
     found = [
-        LeftOut(reason, len(group), sum(file.size for file in group), max(group, key=lambda file: file.size).path)
+        ExcludedFiles(reason, len(group), sum(file.size for file in group), max(group, key=lambda file: file.size).path)
         for reason, group in groups.items()
     ]
     return tuple(sorted(found, key=lambda each: -each.size))

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.core.digest import ContentDigest
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
-from image_gen.model_cache.manifests.excluded import LeftOut, left_out
-from image_gen.model_cache.manifests.resolve import Listing, read_json
+from image_gen.model_cache.manifests.excluded import ExcludedFiles, excluded_files
+from image_gen.model_cache.manifests.resolve import RepoTree, read_json
 from image_gen.model_cache.manifests.select import (
     COMPONENT_CONFIG,
     INDEX,
@@ -28,11 +28,11 @@ _SMALL_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
-class Pinned:
+class LockedManifest:
     """A manifest and what it leaves out. `pickles` are those of its files that can run code when they are loaded."""
 
     manifest: Manifest
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[ExcludedFiles, ...]
     pickles: tuple[str, ...]
 
     def as_json(self) -> dict[str, object]:
@@ -43,29 +43,29 @@ class Pinned:
         }
 
 
-def pin(client: HubClient, model_id: str, revision: str, *, allow_pickle: bool = False) -> Pinned:
+def lock_manifest(client: HubClient, model_id: str, revision: str, *, allow_pickle: bool = False) -> LockedManifest:
     """Pins a pipeline, or a component such as a VAE, to the commit that `revision` means now.
 
     Small files are read, because a hub tells no sha256 of them. Raises MODEL_NOT_FOUND, REVISION_NOT_FOUND,
     GATED_MODEL, NOT_A_PIPELINE, UNSAFE_MODEL (without `allow_pickle`), CORRUPT_DOWNLOAD and what the network brings.
     """
-    listing = Listing.read(client, model_id, revision)
-    is_pipeline = listing.has(INDEX)
-    selection = _select(client, listing, allow_pickle)
+    tree = RepoTree.read(client, model_id, revision)
+    is_pipeline = tree.has(INDEX)
+    selection = _select(client, tree, allow_pickle)
     manifest = Manifest(
         model_id=model_id,
-        revision=listing.commit,
+        revision=tree.commit,
         pipeline=selection.pipeline if is_pipeline else None,
         component=None if is_pipeline else selection.pipeline,
         variant=selection.variant,
-        licence=listing.licence,
-        gated=listing.gated,
+        licence=tree.licence,
+        gated=tree.gated,
         # Left to itself, diffusers takes a pickle where there is nothing else; the service alone forbids that.
         load=MappingProxyType({"use_safetensors": None} if selection.pickles else {}),
-        files=tuple(with_sha256(client, model_id, listing.commit, selection.files)),
+        files=tuple(with_sha256(client, model_id, tree.commit, selection.files)),
     )
-    unused = left_out(listing.files, {file.path for file in selection.files})
-    return Pinned(manifest, unused, selection.pickles)
+    unused = excluded_files(tree.files, {file.path for file in selection.files})
+    return LockedManifest(manifest, unused, selection.pickles)
 
 
 def with_sha256(client: HubClient, model_id: str, commit: str, files: Sequence[ManifestFile]) -> list[ManifestFile]:
@@ -86,12 +86,12 @@ def _read(client: HubClient, model_id: str, commit: str, file: ManifestFile) -> 
     return replace(file, sha256=hashlib.sha256(content).hexdigest())
 
 
-def _select(client: HubClient, listing: Listing, allow_pickle: bool) -> Selection:
-    model_id, commit = listing.model_id, listing.commit
-    if listing.has(INDEX):
+def _select(client: HubClient, tree: RepoTree, allow_pickle: bool) -> Selection:
+    model_id, commit = tree.model_id, tree.commit
+    if tree.has(INDEX):
         index = read_json(client, model_id, commit, INDEX)
-        return select_files(model_id, index, listing.files, allow_pickle=allow_pickle)
-    if not listing.has(COMPONENT_CONFIG):
+        return select_files(model_id, index, tree.files, allow_pickle=allow_pickle)
+    if not tree.has(COMPONENT_CONFIG):
         raise not_a_pipeline(model_id, f"it has neither {INDEX} nor {COMPONENT_CONFIG}")
     config = read_json(client, model_id, commit, COMPONENT_CONFIG)
-    return select_component(model_id, config, listing.files, allow_pickle=allow_pickle)
+    return select_component(model_id, config, tree.files, allow_pickle=allow_pickle)

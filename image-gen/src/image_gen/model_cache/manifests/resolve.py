@@ -14,7 +14,7 @@ from image_gen.model_cache.sources.hub import HubClient
 
 
 @dataclass(frozen=True)
-class Listing:
+class RepoTree:
     """What a hub tells about a model at one commit, before anything is chosen."""
 
     model_id: str
@@ -24,7 +24,7 @@ class Listing:
     files: tuple[ManifestFile, ...]
 
     @classmethod
-    def read(cls, client: HubClient, model_id: str, revision: str) -> Listing:
+    def read(cls, client: HubClient, model_id: str, revision: str) -> RepoTree:
         """Raises MODEL_NOT_FOUND, REVISION_NOT_FOUND, GATED_MODEL and what the network brings."""
         info = client.revision_info(model_id, revision)
         commit = info.get("sha")
@@ -42,17 +42,17 @@ def resolve(client: HubClient, model_id: str, revision: str) -> Manifest:
 
     Raises MODEL_NOT_FOUND, REVISION_NOT_FOUND, GATED_MODEL, NOT_A_PIPELINE, UNSAFE_MODEL and what the network brings.
     """
-    listing = Listing.read(client, model_id, revision)
-    if not listing.has(INDEX):
+    tree = RepoTree.read(client, model_id, revision)
+    if not tree.has(INDEX):
         raise not_a_pipeline(model_id, f"it has no {INDEX}")
-    selection = select_files(model_id, read_json(client, model_id, listing.commit, INDEX), listing.files)
+    selection = select_files(model_id, read_json(client, model_id, tree.commit, INDEX), tree.files)
     return Manifest(
         model_id=model_id,
-        revision=listing.commit,
+        revision=tree.commit,
         pipeline=selection.pipeline,
         variant=selection.variant,
-        licence=listing.licence,
-        gated=listing.gated,
+        licence=tree.licence,
+        gated=tree.gated,
         files=selection.files,
     )
 

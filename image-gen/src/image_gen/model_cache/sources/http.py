@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.core.retry import SILENT_TRIES, SourceError
-from image_gen.model_cache.core.settings import StoreSettings
+from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.sources.http_body import large_chunks
 from image_gen.model_cache.sources.source import Part
 
@@ -24,7 +24,7 @@ _ETAG = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class Wording:
+class ServerNames:
     """What a server is called, which part of an error's code it has, and where to look when it fails."""
 
     place: str
@@ -33,12 +33,12 @@ class Wording:
     elsewhere: str
 
 
-class Wire:
+class HttpClient:
     """A client of one server. `refused` makes of an answer with an error status what is to be raised."""
 
-    def __init__(self, settings: StoreSettings, wording: Wording, *, token: str | None) -> None:
+    def __init__(self, settings: CacheSettings, names: ServerNames, *, token: str | None) -> None:
         self._seconds = settings.read_timeout
-        self._words = wording
+        self._words = names
         self._client = _open_client(settings, token)
 
     def close(self) -> None:
@@ -46,7 +46,7 @@ class Wire:
 
     def get(self, url: str) -> httpx2.Response:
         """A whole answer, whatever its status."""
-        with self._told():
+        with self._map_errors():
             return self._client.get(url)
 
     @contextmanager
@@ -56,7 +56,7 @@ class Wire:
         """One try at the bytes from `start` on, up to but without `end`, raw."""
         asked = "" if not start and end is None else f"bytes={start}-{'' if end is None else end - 1}"
         headers = {"Accept-Encoding": "identity"} | ({"Range": asked} if asked else {})
-        with self._told(), self._client.stream("GET", url, headers=headers) as answer:
+        with self._map_errors(), self._client.stream("GET", url, headers=headers) as answer:
             if answer.status_code >= 300 and answer.status_code != 416:
                 answer.read()
                 raise refused(answer)
@@ -90,11 +90,11 @@ class Wire:
         )
 
     def _chunks(self, answer: httpx2.Response, length: int) -> Iterator[bytes]:
-        with self._told():
+        with self._map_errors():
             yield from large_chunks(answer, length, self._seconds) if length > _LONG_BYTES else answer.iter_raw()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _map_errors(self) -> Iterator[None]:
         """Turns what the client raises into what may be tried again, and into what may not."""
         import httpx2
 
@@ -131,7 +131,7 @@ class Wire:
         )
 
 
-def wait_asked(headers: Mapping[str, str]) -> float | None:
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from `Retry-After` or from the `t=` of the hub's own `RateLimit` header."""
     after = headers.get("Retry-After", "")
     limit = re.search(r"\bt=(\d+)", headers.get("RateLimit", ""))
@@ -140,7 +140,7 @@ def wait_asked(headers: Mapping[str, str]) -> float | None:
     return float(limit.group(1)) if limit else None
 
 
-def worth_another_try(status: int) -> bool:
+def is_retryable_status(status: int) -> bool:
     return status in {408, 425, 429} or status >= 500
 
 
@@ -154,7 +154,7 @@ def _etag_of(answer: httpx2.Response) -> str:
     return ""
 
 
-def _open_client(settings: StoreSettings, token: str | None) -> httpx2.Client:
+def _open_client(settings: CacheSettings, token: str | None) -> httpx2.Client:
     import httpx2
 
     trust = httpx2.create_ssl_context()

@@ -15,7 +15,7 @@ LEAST_BYTES_PER_SECOND = 2048
 _TIMEOUTS_PER_WINDOW = 3
 
 
-class Pace:
+class ThroughputGuard:
     """Watches one connection: bytes that drip just within the read timeout are as good as silence."""
 
     def __init__(self, read_timeout: float, silent: Callable[[str], Exception]) -> None:
@@ -26,7 +26,7 @@ class Pace:
         self._count = 0
         self._total = 0
 
-    def saw(self, count: int) -> bool:
+    def record(self, count: int) -> bool:
         """Counts bytes; tells whether this connection has brought enough to be called progress.
 
         Raises what `silent` makes when a whole window of time brought next to nothing.

@@ -12,10 +12,10 @@ from urllib.parse import quote, urljoin
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
-from image_gen.model_cache.core.retry import Attempts, SourceError
-from image_gen.model_cache.core.settings import StoreSettings
-from image_gen.model_cache.sources.http import Wire, Wording, wait_asked, worth_another_try
-from image_gen.model_cache.sources.hub_errors import refusal
+from image_gen.model_cache.core.retry import Retrier, SourceError
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.sources.http import HttpClient, ServerNames, is_retryable_status, retry_after_seconds
+from image_gen.model_cache.sources.hub_errors import to_user_error
 from image_gen.model_cache.sources.source import Part
 
 if TYPE_CHECKING:
@@ -28,17 +28,17 @@ class HubClient:
     The token goes to the hub alone: the client drops it when a redirect leads to another host.
     """
 
-    def __init__(self, settings: StoreSettings, cancel: threading.Event | None = None) -> None:
+    def __init__(self, settings: CacheSettings, cancel: threading.Event | None = None) -> None:
         self._settings = settings
         self._cancel = cancel or threading.Event()
-        wording = Wording(settings.endpoint, "HUB", "HF_ENDPOINT", "set HF_ENDPOINT to a mirror")
-        self.wire = Wire(settings, wording, token=settings.token)
+        names = ServerNames(settings.endpoint, "HUB", "HF_ENDPOINT", "set HF_ENDPOINT to a mirror")
+        self.http = HttpClient(settings, names, token=settings.token)
 
     def __enter__(self) -> HubClient:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.wire.close()
+        self.http.close()
 
     def revision_info(self, model_id: str, revision: str) -> dict[str, Any]:
         """What the hub tells about a model at a revision: its commit, its licence, whether it is gated."""
@@ -60,9 +60,9 @@ class HubClient:
 
     def small_file(self, model_id: str, commit: str, path: str, limit: int = 1 << 20) -> bytes:
         """The bytes of a small file, such as `model_index.json`."""
-        attempts = Attempts(self._cancel)
+        retrier = Retrier(self._cancel)
         while True:
-            with attempts.guard(), self.part(model_id, commit, path, 0) as part:
+            with retrier.attempt(), self.part(model_id, commit, path, 0) as part:
                 content = b""
                 for chunk in part.chunks:
                     content += chunk
@@ -75,13 +75,13 @@ class HubClient:
     ) -> AbstractContextManager[Part]:
         """One try at a file's bytes."""
         url = self._url(f"/{model_id}/resolve/{commit}/{quote(path)}")
-        return self.wire.part(url, start, end, lambda answer: self._refused(answer, model_id, commit, path))
+        return self.http.part(url, start, end, lambda answer: self._refused(answer, model_id, commit, path))
 
     def _get_json(self, url: str, model_id: str, revision: str) -> tuple[Any, Mapping[str, str]]:
-        attempts = Attempts(self._cancel)
+        retrier = Retrier(self._cancel)
         while True:
-            with attempts.guard():
-                response = self.wire.get(self._url(url))
+            with retrier.attempt():
+                response = self.http.get(self._url(url))
                 if response.status_code >= 400:
                     raise self._refused(response, model_id, revision, None)
                 try:
@@ -93,7 +93,7 @@ class HubClient:
         return urljoin(self._settings.endpoint + "/", url if url.startswith("http") else self._settings.endpoint + url)
 
     def _refused(self, response: httpx2.Response, model_id: str, revision: str, path: str | None) -> SourceError:
-        error = refusal(
+        error = to_user_error(
             status=response.status_code,
             code=response.headers.get("X-Error-Code", ""),
             endpoint=self._settings.endpoint,
@@ -102,7 +102,9 @@ class HubClient:
             revision=revision,
             path=path,
         )
-        return SourceError(error, passes=worth_another_try(response.status_code), wait=wait_asked(response.headers))
+        return SourceError(
+            error, retryable=is_retryable_status(response.status_code), wait=retry_after_seconds(response.headers)
+        )
 
     def _nonsense(self, model_id: str) -> ImageGenError:
         return ImageGenError(
@@ -121,8 +123,8 @@ class HubSource:
         self._client = client
         self._manifest = manifest
         self.place = endpoint
-        self.broken = client.wire.broken
-        self.silent = client.wire.silent
+        self.broken = client.http.broken
+        self.silent = client.http.silent
 
     def part(self, file: ManifestFile, start: int, end: int | None = None) -> AbstractContextManager[Part]:
         return self._client.part(self._manifest.model_id, self._manifest.revision, file.path, start, end)

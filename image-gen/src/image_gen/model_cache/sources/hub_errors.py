@@ -5,7 +5,7 @@ from __future__ import annotations
 from image_gen.errors import ImageGenError
 
 
-def refusal(
+def to_user_error(
     *, status: int, code: str, endpoint: str, has_token: bool, model_id: str, revision: str, path: str | None
 ) -> ImageGenError:
     """Maps status and `X-Error-Code` of a hub's answer to an error that says what to do."""

@@ -14,14 +14,14 @@ from image_gen.model_cache.core.retry import SourceError
 from image_gen.model_cache.sources.source import Part, wrong_size
 
 
-class Directory:
+class LocalDirectory:
     """A mirror in a directory."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self.place = str(root)
 
-    def __enter__(self) -> Directory:
+    def __enter__(self) -> LocalDirectory:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -42,11 +42,11 @@ class Directory:
     def holds(self, path: str, _manifest: Manifest) -> bool:
         return (self._root / path).is_dir()
 
-    def source(self, path: str) -> DirectorySource:
-        return DirectorySource(self._root / path)
+    def source(self, path: str) -> LocalSource:
+        return LocalSource(self._root / path)
 
 
-class DirectorySource:
+class LocalSource:
     """The files of one model in a directory."""
 
     advice = "Copy it there again."
@@ -70,7 +70,7 @@ class DirectorySource:
             raise ImageGenError("FILE_NOT_FOUND", f"{self.place} lacks {file.path}.") from error
 
     def broken(self, why: str) -> SourceError:
-        return SourceError(ImageGenError("CORRUPT_DOWNLOAD", f"{self.place}: {why}."), passes=False)
+        return SourceError(ImageGenError("CORRUPT_DOWNLOAD", f"{self.place}: {why}."), retryable=False)
 
     silent = broken
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
-from image_gen.model_cache.core.retry import Attempts, SourceError
-from image_gen.model_cache.core.s3_uri import S3Address
-from image_gen.model_cache.core.settings import StoreSettings
-from image_gen.model_cache.sources.http import Wire, Wording, wait_asked, worth_another_try
-from image_gen.model_cache.sources.s3_errors import code_in, region_in, s3_refusal
+from image_gen.model_cache.core.retry import Retrier, SourceError
+from image_gen.model_cache.core.s3_uri import S3Uri
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.sources.http import HttpClient, ServerNames, is_retryable_status, retry_after_seconds
+from image_gen.model_cache.sources.s3_errors import code_in, region_in, s3_user_error
 from image_gen.model_cache.sources.source import Part
 
 if TYPE_CHECKING:
@@ -30,31 +30,31 @@ _SMALL_BYTES = 4 << 20
 Result = TypeVar("Result")
 
 
-class Bucket:
+class S3Bucket:
     """The objects below one address. Every path is relative to it."""
 
-    def __init__(self, settings: StoreSettings, address: S3Address, cancel: threading.Event | None = None) -> None:
+    def __init__(self, settings: CacheSettings, address: S3Uri, cancel: threading.Event | None = None) -> None:
         self.address = address
         self.place = str(address)
         self.cancel = cancel or threading.Event()
         self.read_timeout = settings.read_timeout
         self._endpoint = settings.aws.get("AWS_ENDPOINT_URL_S3") or settings.aws.get("AWS_ENDPOINT_URL")
-        wording = Wording(self.place, "S3", "AWS_ENDPOINT_URL", "check AWS_REGION and AWS_ENDPOINT_URL")
-        self.wire = Wire(settings, wording, token=None)
-        self.store = _open_store(settings, address, self._endpoint)
+        names = ServerNames(self.place, "S3", "AWS_ENDPOINT_URL", "check AWS_REGION and AWS_ENDPOINT_URL")
+        self.http = HttpClient(settings, names, token=None)
+        self.s3_client = _open_s3_client(settings, address, self._endpoint)
 
-    def __enter__(self) -> Bucket:
+    def __enter__(self) -> S3Bucket:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.wire.close()
+        self.http.close()
 
     def read(self, path: str) -> str | None:
         """A small text, or None when there is none."""
-        attempts = Attempts(self.cancel)
+        retrier = Retrier(self.cancel)
         while True:
             try:
-                with attempts.guard(), self.part(path, 0) as part:
+                with retrier.attempt(), self.part(path, 0) as part:
                     content = b""
                     for chunk in part.chunks:
                         content += chunk
@@ -70,7 +70,7 @@ class Bucket:
         import obstore
 
         prefix = f"{path}/" if path else None
-        found = self.asking(path, "s3:ListBucket", lambda: obstore.list_with_delimiter(self.store, prefix))
+        found = self.call(path, "s3:ListBucket", lambda: obstore.list_with_delimiter(self.s3_client, prefix))
         return sorted(each.rstrip("/").rpartition("/")[2] for each in found["common_prefixes"])
 
     def holds(self, path: str, manifest: Manifest) -> bool:
@@ -78,18 +78,18 @@ class Bucket:
         probe = min(manifest.files, key=lambda file: file.size)
         return self.read(f"{path}/{probe.path}") is not None
 
-    def source(self, path: str) -> BucketSource:
-        return BucketSource(self, path)
+    def source(self, path: str) -> S3Source:
+        return S3Source(self, path)
 
     def part(self, path: str, start: int, end: int | None = None) -> AbstractContextManager[Part]:
         """One try at an object's bytes from `start` on, up to but without `end`."""
         import obstore
 
-        signed = self.asking(path, "s3:GetObject", lambda: obstore.sign(self.store, "GET", path, _SIGNED_FOR))
-        return self.wire.part(signed, start, end, lambda answer: self._refused(answer, path))
+        signed = self.call(path, "s3:GetObject", lambda: obstore.sign(self.s3_client, "GET", path, _SIGNED_FOR))
+        return self.http.part(signed, start, end, lambda answer: self._refused(answer, path))
 
     @contextmanager
-    def telling(self, path: str, permission: str) -> Iterator[None]:
+    def map_errors(self, path: str, permission: str) -> Iterator[None]:
         """Turns what obstore raises into what is to be told."""
         from obstore.exceptions import BaseError
 
@@ -98,12 +98,12 @@ class Bucket:
         except (BaseError, FileNotFoundError, PermissionError, ValueError) as error:
             raise self._explained(str(error), path, permission) from error
 
-    def asking(self, path: str, permission: str, ask: Callable[[], Result]) -> Result:
-        with self.telling(path, permission):
+    def call(self, path: str, permission: str, ask: Callable[[], Result]) -> Result:
+        with self.map_errors(path, permission):
             return ask()
 
     def _named(self, path: str) -> str:
-        return str(S3Address(self.address.bucket, self._key(path)))
+        return str(S3Uri(self.address.bucket, self._key(path)))
 
     def _key(self, path: str) -> str:
         return "/".join(each for each in (self.address.key, path) if each)
@@ -111,10 +111,12 @@ class Bucket:
     def _refused(self, answer: httpx2.Response, path: str) -> SourceError:
         region = answer.headers.get("x-amz-bucket-region", "") or region_in(answer.text)
         error = self._refusal(answer.status_code, code_in(answer.text), region, path, "s3:GetObject")
-        return SourceError(error, passes=worth_another_try(answer.status_code), wait=wait_asked(answer.headers))
+        return SourceError(
+            error, retryable=is_retryable_status(answer.status_code), wait=retry_after_seconds(answer.headers)
+        )
 
     def _refusal(self, status: int, code: str, region: str, path: str, permission: str) -> ImageGenError:
-        return s3_refusal(
+        return s3_user_error(
             status=status,
             code=code,
             region=region,
@@ -138,26 +140,26 @@ class Bucket:
             )
         if code or status:
             return self._refusal(status, code, region_in(text), path, permission)
-        return self.wire.broken(text.partition("\n")[0].rpartition(" - ")[2]).error
+        return self.http.broken(text.partition("\n")[0].rpartition(" - ")[2]).error
 
 
-class BucketSource:
+class S3Source:
     """The files of one model in a bucket."""
 
     advice = "Copy it there again (`image-gen mirror`)."
 
-    def __init__(self, bucket: Bucket, path: str) -> None:
+    def __init__(self, bucket: S3Bucket, path: str) -> None:
         self._bucket = bucket
         self._path = path
         self.place = f"{bucket.place}/{path}"
-        self.broken = bucket.wire.broken
-        self.silent = bucket.wire.silent
+        self.broken = bucket.http.broken
+        self.silent = bucket.http.silent
 
     def part(self, file: ManifestFile, start: int, end: int | None = None) -> AbstractContextManager[Part]:
         return self._bucket.part(f"{self._path}/{file.path}", start, end)
 
 
-def _open_store(settings: StoreSettings, address: S3Address, endpoint: str | None) -> Any:
+def _open_s3_client(settings: CacheSettings, address: S3Uri, endpoint: str | None) -> Any:
     from obstore.store import S3Store
 
     config: Any = {name.lower(): value for name, value in settings.aws.items() if "ENDPOINT" not in name}

@@ -47,7 +47,7 @@ def region_in(text: str) -> str:
     return found[1] if found else ""
 
 
-def s3_refusal(
+def s3_user_error(
     *, status: int, code: str, region: str, bucket: str, key: str, doing: str, endpoint: str | None
 ) -> ImageGenError:
     """Maps a status and a code of S3 to an error that says what to do. `doing` is the permission that is needed."""

@@ -9,9 +9,9 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from image_gen.model_cache.core.retry import Attempts, check_cancelled
-from image_gen.model_cache.sources.http_body import Pace
-from image_gen.model_cache.sources.s3 import Bucket
+from image_gen.model_cache.core.retry import Retrier, check_cancelled
+from image_gen.model_cache.sources.http_body import ThroughputGuard
+from image_gen.model_cache.sources.s3 import S3Bucket
 
 if TYPE_CHECKING:
     from obstore import WritableFile
@@ -23,7 +23,7 @@ _PARTS_AT_ONCE = 4
 
 
 @contextmanager
-def written(bucket: Bucket, path: str, expected_bytes: int) -> Iterator[BinaryIO]:
+def open_object_writer(bucket: S3Bucket, path: str, expected_bytes: int) -> Iterator[BinaryIO]:
     """An object to write into. It appears when all of it is there; after an error, or a kill, there is none, and an
     earlier one of that name stays.
     """
@@ -31,41 +31,41 @@ def written(bucket: Bucket, path: str, expected_bytes: int) -> Iterator[BinaryIO
     from obstore.exceptions import BaseError
 
     size = max(_PART_BYTES, expected_bytes // _MOST_PARTS + 1)
-    with bucket.telling(path, "s3:PutObject"):
-        writer = obstore.open_writer(bucket.store, path, buffer_size=size, max_concurrency=_PARTS_AT_ONCE)
+    with bucket.map_errors(path, "s3:PutObject"):
+        writer = obstore.open_writer(bucket.s3_client, path, buffer_size=size, max_concurrency=_PARTS_AT_ONCE)
         opened = writer.__enter__()
     try:
-        yield cast("BinaryIO", _Writer(bucket, path, opened))
+        yield cast("BinaryIO", _ObjectWriter(bucket, path, opened))
     except BaseException as error:
         # It takes back the parts that were sent, if it can.
         with suppress(BaseError, OSError):
             writer.__exit__(type(error), error, error.__traceback__)
         raise
-    with bucket.telling(path, "s3:PutObject"):
+    with bucket.map_errors(path, "s3:PutObject"):
         writer.close()
 
 
-class _Writer:
+class _ObjectWriter:
     """Tells the errors of the bucket apart from those of what is written into it."""
 
-    def __init__(self, bucket: Bucket, path: str, writer: WritableFile) -> None:
+    def __init__(self, bucket: S3Bucket, path: str, writer: WritableFile) -> None:
         self._bucket = bucket
         self._path = path
         self._writer = writer
 
     def write(self, chunk: bytes) -> int:
         check_cancelled(self._bucket.cancel)
-        with self._bucket.telling(self._path, "s3:PutObject"):
+        with self._bucket.map_errors(self._path, "s3:PutObject"):
             return self._writer.write(chunk)
 
     def flush(self) -> None:
         """Parts are sent when they are full."""
 
 
-class ObjectReader:
+class S3ObjectReader:
     """An object to read from its beginning. `size` is in bytes."""
 
-    def __init__(self, bucket: Bucket, path: str) -> None:
+    def __init__(self, bucket: S3Bucket, path: str) -> None:
         self._bucket = bucket
         self._path = path
         self.size = 0
@@ -89,20 +89,20 @@ class ObjectReader:
         self._chunks.close()
 
     def _all(self) -> Generator[bytes]:
-        done, wire, attempts = 0, self._bucket.wire, Attempts(self._bucket.cancel)
+        done, http, retrier = 0, self._bucket.http, Retrier(self._bucket.cancel)
         while not self.size or done < self.size:
-            with attempts.guard(), self._bucket.part(self._path, done) as part:
+            with retrier.attempt(), self._bucket.part(self._path, done) as part:
                 whole = part.total or part.length or 0
                 if part.start != done or (self.size and part.ranged and whole != self.size):
-                    raise wire.broken("the object changed meanwhile")
+                    raise http.broken("the object changed meanwhile")
                 self.size = self.size or whole
-                pace = Pace(self._bucket.read_timeout, wire.silent)
+                throughput = ThroughputGuard(self._bucket.read_timeout, http.silent)
                 for chunk in part.chunks:
                     done += len(chunk)
                     yield chunk
-                    if pace.saw(len(chunk)):
-                        attempts.progressed()
+                    if throughput.record(len(chunk)):
+                        retrier.progressed()
                 if done < self.size:
-                    raise wire.broken(f"the connection ended inside {self._path}")
+                    raise http.broken(f"the connection ended inside {self._path}")
                 if not self.size:
                     return

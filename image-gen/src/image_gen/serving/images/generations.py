@@ -16,15 +16,15 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from image_gen.errors import ImageGenError
-from image_gen.serving.images.image_jobs import make_orders
+from image_gen.serving.images.image_jobs import make_jobs
 from image_gen.serving.images.openai_errors import bad_request, failed, not_ready
-from image_gen.serving.images.requests import MAX_SEED, BadRequest, ImageRequest, parse_request, shown
+from image_gen.serving.images.requests import MAX_SEED, BadRequest, ImageRequest, parse_request, shorten
 from image_gen.serving.metrics import Metrics
 from image_gen.serving.readiness import Readiness
-from image_gen.serving.request_queue import Studio
-from image_gen.serving.worker_supervisor import Engine, Painted
+from image_gen.serving.request_queue import RequestQueue
+from image_gen.serving.worker_supervisor import GeneratedImage, WorkerSupervisor
 from image_gen.settings import Settings
-from image_gen.worker.protocol import PictureOrder
+from image_gen.worker.protocol import ImageJob
 
 log = logging.getLogger(__name__)
 MAX_BODY: Final = 64 * 1024
@@ -36,12 +36,12 @@ class Generations:
     """The route, and what it knows of the served model."""
 
     def __init__(
-        self, settings: Settings, readiness: Readiness, engine: Engine, studio: Studio, metrics: Metrics
+        self, settings: Settings, readiness: Readiness, worker: WorkerSupervisor, queue: RequestQueue, metrics: Metrics
     ) -> None:
         self._settings = settings
         self._readiness = readiness
-        self._engine = engine
-        self._studio = studio
+        self._worker = worker
+        self._queue = queue
         self._metrics = metrics
         self._started = int(time.time())
 
@@ -62,7 +62,7 @@ class Generations:
 
     def not_served(self, name: str) -> str:
         """What a caller who wants another model is told."""
-        return f"model: {shown(name)} is not served here, {self._readiness.model_id} is; leave it out or name that."
+        return f"model: {shorten(name)} is not served here, {self._readiness.model_id} is; leave it out or name that."
 
     def model_json(self) -> dict[str, object]:
         """The model in OpenAI's shape."""
@@ -72,7 +72,7 @@ class Generations:
             "id": readiness.model_id, "object": "model", "created": self._started, "owned_by": owner,
             "revision": readiness.revision, "source": readiness.source, "device": readiness.device,
             "ready": readiness.is_ready, "max_size": self._settings.max_size,
-            "default_size": None if (own := self._engine.abilities) is None else f"{own.width}x{own.height}",
+            "default_size": None if (own := self._worker.pipeline_info) is None else f"{own.width}x{own.height}",
         }  # fmt: skip
 
     def openapi(self) -> dict[str, Any]:
@@ -86,12 +86,12 @@ class Generations:
         request = parse_request(await _body(http))
         if request.model is not None and not self.is_served(request.model):
             raise BadRequest(self.not_served(request.model), "model", status=404, code="model_not_found")
-        abilities = self._engine.abilities
-        if not self._readiness.is_ready or abilities is None:
+        pipeline_info = self._worker.pipeline_info
+        if not self._readiness.is_ready or pipeline_info is None:
             return not_ready(self._readiness)
-        orders = make_orders(
+        orders = make_jobs(
             request,
-            abilities,
+            pipeline_info,
             max_side=self._settings.max_size,
             request_id=request_id,
             random_seed=lambda: secrets.randbelow(MAX_SEED + 1),
@@ -103,7 +103,7 @@ class Generations:
             log.info("Request %s: %s after %.1f s", request_id, outcome.code, time.monotonic() - arrived)
             if outcome.code == "CLIENT_GONE":
                 return Response(status_code=_CLIENT_GONE)
-            return failed(outcome, max(1, math.ceil(self._studio.seconds_per_request)))
+            return failed(outcome, max(1, math.ceil(self._queue.seconds_per_request)))
         self._metrics.made(outcome)
         first = orders[0]
         log.info(
@@ -112,10 +112,12 @@ class Generations:
         )  # fmt: skip
         return JSONResponse(self._as_json(request, orders, outcome))
 
-    async def _made(self, http: Request, orders: list[PictureOrder], arrived: float) -> list[Painted] | ImageGenError:
+    async def _made(
+        self, http: Request, orders: list[ImageJob], arrived: float
+    ) -> list[GeneratedImage] | ImageGenError:
         """The pictures, or why there are none. Whoever does not wait any more ends the work."""
         work = asyncio.create_task(
-            self._studio.make(orders, on_turn=lambda: self._metrics.waited(time.monotonic() - arrived))
+            self._queue.run(orders, on_turn=lambda: self._metrics.waited(time.monotonic() - arrived))
         )
         gone = asyncio.create_task(_disconnected(http))
         try:
@@ -137,7 +139,9 @@ class Generations:
             gone.cancel()
             work.cancel()
 
-    def _as_json(self, request: ImageRequest, orders: list[PictureOrder], pictures: list[Painted]) -> dict[str, object]:
+    def _as_json(
+        self, request: ImageRequest, orders: list[ImageJob], pictures: list[GeneratedImage]
+    ) -> dict[str, object]:
         return {
             "created": int(time.time()),
             "data": [

@@ -3,31 +3,31 @@
 from collections.abc import Callable
 
 from image_gen.serving.images.requests import MAX_SEED, BadRequest, ImageRequest, parse_size
-from image_gen.serving.worker_supervisor import Abilities
-from image_gen.worker.protocol import PictureOrder
+from image_gen.serving.worker_supervisor import PipelineInfo
+from image_gen.worker.protocol import ImageJob
 
 
-def make_orders(
+def make_jobs(
     request: ImageRequest,
-    abilities: Abilities,
+    pipeline_info: PipelineInfo,
     *,
     max_side: int,
     request_id: str,
     random_seed: Callable[[], int],
-) -> list[PictureOrder]:
+) -> list[ImageJob]:
     """Picture i of a request has the seed plus i, so each can be made again alone. Raises `BadRequest`."""
     for name in ("negative_prompt", "guidance_scale"):
-        if getattr(request, name) is not None and name not in abilities.accepts:
+        if getattr(request, name) is not None and name not in pipeline_info.accepts:
             raise BadRequest(
-                f"{name}: {abilities.pipeline}, which is being served, does not take it; leave it out.", name
+                f"{name}: {pipeline_info.pipeline}, which is being served, does not take it; leave it out.", name
             )
     if request.size in {None, "auto"}:
-        width, height = abilities.width, abilities.height
+        width, height = pipeline_info.width, pipeline_info.height
     else:
         width, height = parse_size(request.size or "", max_side)
     first = random_seed() if request.seed is None else request.seed
     return [
-        PictureOrder(
+        ImageJob(
             id=f"{request_id}-{index}",
             prompt=request.prompt,
             negative_prompt=request.negative_prompt,

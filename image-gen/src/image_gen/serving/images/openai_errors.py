@@ -24,7 +24,7 @@ _TYPES: Final = {
 }
 
 
-def problem(
+def error_response(
     status: int, message: str, *, code: str, param: str | None = None, retry_after: int | None = None
 ) -> JSONResponse:
     """`retry_after` is in seconds."""
@@ -36,13 +36,13 @@ def problem(
 
 def bad_request(error: BadRequest) -> JSONResponse:
     """The caller's mistake."""
-    return problem(error.status, error.message, code=error.code, param=error.param)
+    return error_response(error.status, error.message, code=error.code, param=error.param)
 
 
 def failed(error: ImageGenError, retry_after: int) -> JSONResponse:
     """What went wrong on this side; `retry_after` is told where trying again makes sense."""
     status = _STATUS.get(error.code, 500)
-    return problem(
+    return error_response(
         status, error.message, code=error.code.lower(), retry_after=retry_after if status in {429, 503} else None
     )
 
@@ -57,4 +57,4 @@ def not_ready(readiness: Readiness) -> JSONResponse:
     else:
         message = f"The model is not ready (phase {readiness.phase}): see /readyz."
     wait = 5 if readiness.eta_seconds is None else max(5, min(round(readiness.eta_seconds), 600))
-    return problem(503, message, code="not_ready", retry_after=wait)
+    return error_response(503, message, code="not_ready", retry_after=wait)

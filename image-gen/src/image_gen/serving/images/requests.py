@@ -68,13 +68,13 @@ def parse_size(size: str, max_side: int) -> tuple[int, int]:
     if any(side % 8 or not MIN_SIDE <= side <= max_side for side in sides):
         raise BadRequest(
             f'size: expected "WIDTHxHEIGHT" in pixels, both multiples of 8 from {MIN_SIDE} to {max_side}, '
-            f"got {shown(size)}.",
+            f"got {shorten(size)}.",
             "size",
         )
     return sides
 
 
-def shown(value: Any) -> str:
+def shorten(value: Any) -> str:
     """A caller's value, short enough to be repeated to him."""
     text = f'"{value}"' if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
@@ -89,8 +89,10 @@ def _told(error: Any) -> BadRequest:
         return BadRequest(f"{name}: required, expected {_legal(name)}.", name, code="missing_required_parameter")
     if kind == "extra_forbidden":
         known = ", ".join(ImageRequest.model_fields)
-        return BadRequest(f"{shown(name)} is not a parameter; these are: {known}.", name[:60], code="unknown_parameter")
-    got = f"a text of {len(value)} characters" if isinstance(value, str) and "prompt" in name else shown(value)
+        return BadRequest(
+            f"{shorten(name)} is not a parameter; these are: {known}.", name[:60], code="unknown_parameter"
+        )
+    got = f"a text of {len(value)} characters" if isinstance(value, str) and "prompt" in name else shorten(value)
     return BadRequest(f"{name}: expected {_legal(name)}, got {got}.", name)
 
 

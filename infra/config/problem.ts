@@ -1,0 +1,66 @@
+import { DEFAULT_STACK, PROJECT } from "../contract.ts";
+
+/** A mistake in a stack's config, as data; each front end words it with the command that its user has. */
+export interface Problem {
+  /** The key with its namespace, as Pulumi spells it. */
+  readonly path: string;
+  readonly expected: string;
+  /** Never a secret. */
+  readonly got: string;
+  readonly fix: Fix;
+}
+
+/** Keys of the project's own namespace stand without it. */
+export type Fix =
+  | { readonly set: string; readonly value: string; readonly unset?: string }
+  | { readonly unset: string }
+  | { readonly text: string };
+
+/** Where a value of a stack's config comes from, as the command knows it. */
+export type Origin = "flag" | "kept" | "file";
+
+/** A key of the project's namespace as Pulumi spells it; another one as it is. */
+export const qualifyKey = (key: string): string => (key.includes(":") ? key : `${PROJECT}:${key}`);
+
+/** For a user of `pulumi`. */
+export function wordForPulumi(problem: Problem): string {
+  return `${sentence(problem)}. Fix: ${pulumiFix(problem.fix)}`;
+}
+
+/** The stack that `imagegen` works on, and where its values come from. */
+export interface ConfigOrigins {
+  readonly stack: string;
+  readonly originOf: (path: string) => Origin;
+}
+
+/** For a user of `imagegen`. */
+export function wordForImagegen(problem: Problem, origins: ConfigOrigins): string {
+  return `${sentence(problem)}. Fix: ${imagegenFix(problem.fix, origins)}`;
+}
+
+export function pulumiFix(fix: Fix): string {
+  if ("text" in fix) return fix.text;
+  const remove = fix.unset === undefined ? [] : [`pulumi config rm ${fix.unset}`];
+  return [...remove, ...("set" in fix ? [`pulumi config set ${fix.set} ${quoted(fix.value)}`] : [])].join(" && ");
+}
+
+export function imagegenFix(fix: Fix, { stack, originOf }: ConfigOrigins): string {
+  if ("text" in fix) return fix.text;
+  const up = stack === DEFAULT_STACK ? "imagegen up" : `imagegen up --stack ${stack}`;
+  const set = "set" in fix ? ` --config ${fix.set}=${fix.value}` : "";
+  if (fix.unset === undefined) return `${up}${set}`;
+  switch (originOf(qualifyKey(fix.unset))) {
+    case "flag":
+      return set === "" ? `remove --config ${fix.unset}=…` : `replace --config ${fix.unset}=… by${set}`;
+    case "kept":
+      return `${up} --reset-config${set}`;
+    case "file": {
+      const remove = `remove ${fix.unset} from stacks/Pulumi.${stack}.yaml`;
+      return set === "" ? remove : `${remove}, then ${up}${set}`;
+    }
+  }
+}
+
+const sentence = ({ path, expected, got }: Problem) => `${path}: expected ${expected}, got ${got}`;
+
+const quoted = (value: string) => (value === "" ? '""' : value);

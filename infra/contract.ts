@@ -1,0 +1,132 @@
+/**
+ * Every name and number that two sides must agree on: the program, the command, the policy pack, the host's scripts (by
+ * `contract.env`), and, held to it by tests, Compose, the Dockerfile, Pulumi.yaml and the Python service.
+ * Plain data and pure functions of it. Imports nothing.
+ */
+
+export const PROJECT = "Picture-Perfect-Challenge";
+export const DEFAULT_STACK = "local";
+export const SERVICE_NAME = "image-gen";
+export const CONTAINER_NAME = "image-game-image-gen";
+export const VOLUME_NAME = "Picture-Perfect-Challenge_image_data";
+export const LOG_PREFIX = "[image-gen] ";
+
+export const DEFAULT_MODEL_ID = "stabilityai/stable-diffusion-xl-base-1.0";
+/** What config and `MODEL_ID` call the demo model, and the id that the service reports for it. */
+export const DEMO_MODEL = "demo";
+export const DEMO_MODEL_ID = "image-gen/demo";
+
+/** In the container and, by default, on the operator's machine. */
+export const SERVICE_PORT = 8000;
+export const READY_PATH = "/readyz";
+
+/** Where a client on the same machine reaches the service. An address that stands for every one is none to connect to. */
+export function serviceUrl({ bindAddress, port }: { readonly bindAddress: string; readonly port: number }): string {
+  const address = { "0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1" }[bindAddress] ?? bindAddress;
+  return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
+}
+
+/** Where things are in the container. */
+export const DATA_PATH = "/data";
+export const HF_HOME = `${DATA_PATH}/huggingface`;
+export const HUB_CACHE = `${HF_HOME}/hub`;
+export const BAKED_PATH = "/opt/models";
+
+/** The cache's place in the variables that the libraries read; `TRANSFORMERS_CACHE` is kept for the guide. */
+export const cacheEnvironment = (hfHome: string = HF_HOME) => ({
+  HF_HOME: hfHome,
+  HF_HUB_CACHE: `${hfHome}/hub`,
+  TRANSFORMERS_CACHE: `${hfHome}/hub`,
+});
+
+/** Variables that name the model and the hub, for the container, the build and the process alike. */
+export const MODEL_VARIABLES = {
+  modelId: "MODEL_ID",
+  modelRevision: "MODEL_REVISION",
+  vaeId: "VAE_ID",
+  hubEndpoint: "HF_ENDPOINT",
+} as const;
+export const TOKEN_VARIABLE = "HF_TOKEN";
+export const API_KEY_VARIABLE = "IMAGE_GEN_API_KEY";
+export const DRAIN_VARIABLE = "IMAGE_GEN_DRAIN_TIMEOUT";
+
+/** What a container of the service may do, wherever it runs. */
+export const HARDENING = {
+  /** Numeric, so that the container's host needs no such user. */
+  user: "10001:10001",
+  tmpfs: { "/tmp": "size=1g,mode=1777" },
+  capabilitiesDropped: ["ALL"],
+  securityOptions: ["no-new-privileges:true"],
+} as const;
+/** Seconds that an image in the making has to finish, and those after which Docker kills the container. */
+export const DRAIN_SECONDS = 50;
+export const STOP_SECONDS = 60;
+
+/** Exit codes that `imagegen` and `image-gen` share. */
+export const EXIT_CODES = { ok: 0, failed: 1, usage: 2, corrupt: 3, notConfirmed: 4, interrupted: 130 } as const;
+
+/** Tags of everything in AWS, and the one that tells a stack's data volume from its other disks. */
+export const stackTags = (stack: string) => ({ "imagegen:project": PROJECT, "imagegen:stack": stack });
+export const volumeTag = (stack: string) => ({ "imagegen:volume": stack });
+export const METRICS_NAMESPACE = "ImageGen";
+/** The container's label with the id of its deployment. */
+export const DEPLOYMENT_LABEL = "imagegen.deployment";
+
+/** Where a stack's parameters are in SSM, and the name of its log group in CloudWatch. */
+export const parameterPrefix = (stack: string) => `/imagegen/${stack}`;
+/** Written by the program, read by the host: what to run. */
+export const deploymentParameter = (prefix: string) => `${prefix}/deployment`;
+/** Written by the host, read by the program and the command: its status. */
+export const statusParameter = (prefix: string) => `${prefix}/ready`;
+
+/** The host writes its status at least every `HEARTBEAT_SECONDS`; one that is older than the timeout says nothing. */
+export const HEARTBEAT_SECONDS = 60;
+export const HEARTBEAT_TIMEOUT_SECONDS = 180;
+export const HOST_STATUS_SCHEMA = 1;
+export const HOST_STATUS_FIELDS = ["schema", "deployment", "instance", "at", "phase", "ready", "error", "log"] as const;
+
+/** EC2's vCPU quotas of GPU instances, by the letters that an instance type starts with. */
+const VCPU_QUOTAS = [
+  {
+    families: ["g", "gr", "vt"],
+    "on-demand": { code: "L-DB2E81BA", name: "Running On-Demand G and VT instances" },
+    spot: { code: "L-3819A6DF", name: "All G and VT Spot Instance Requests" },
+  },
+  { families: ["p"], "on-demand": { code: "L-417A185B", name: "Running On-Demand P instances" }, spot: null },
+] as const;
+
+export type Market = "on-demand" | "spot";
+
+export interface VcpuQuota {
+  readonly code: string;
+  readonly name: string;
+  readonly families: readonly string[];
+}
+
+/** The quota that counts a host of this type; undefined for families that none is known for. */
+export function vcpuQuota(instanceType: string, market: Market): VcpuQuota | undefined {
+  const family = /^[a-z]+(?=\d)/.exec(instanceType)?.[0] ?? "";
+  const found = VCPU_QUOTAS.find(({ families }) => (families as readonly string[]).includes(family));
+  const quota = found?.[market];
+  return found && quota ? { ...quota, families: found.families } : undefined;
+}
+
+/** What the host's scripts must know of all this, as `contract.env`. */
+export const hostEnvironment = () => ({
+  IMAGE_GEN_CONTAINER: CONTAINER_NAME,
+  IMAGE_GEN_PORT: String(SERVICE_PORT),
+  IMAGE_GEN_READY_PATH: READY_PATH,
+  IMAGE_GEN_DATA: DATA_PATH,
+  IMAGE_GEN_USER: HARDENING.user,
+  IMAGE_GEN_TMPFS: Object.entries(HARDENING.tmpfs)
+    .map(([path, options]) => `${path}:${options}`)
+    .join(" "),
+  IMAGE_GEN_CAP_DROP: HARDENING.capabilitiesDropped.join(" "),
+  IMAGE_GEN_SECURITY_OPT: HARDENING.securityOptions.join(" "),
+  IMAGE_GEN_STOP_SECONDS: String(STOP_SECONDS),
+  IMAGE_GEN_LABEL: DEPLOYMENT_LABEL,
+  IMAGE_GEN_DEPLOYMENT_PARAMETER: deploymentParameter(""),
+  IMAGE_GEN_STATUS_PARAMETER: statusParameter(""),
+  IMAGE_GEN_HEARTBEAT_SECONDS: String(HEARTBEAT_SECONDS),
+  IMAGE_GEN_METRICS_NAMESPACE: METRICS_NAMESPACE,
+});
