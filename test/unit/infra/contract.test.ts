@@ -43,7 +43,7 @@ describe("the Dockerfile", () => {
 
 describe("the service", () => {
   const source = textOf("image-gen/src", ".py");
-  test.each([
+  test.each<[string, string]>([
     ["log prefix", `"${contract.LOG_PREFIX}"`],
     ["default model", `= "${contract.DEFAULT_MODEL_ID}"`],
     ["demo model", `"${contract.DEMO_MODEL}", `],
@@ -51,7 +51,7 @@ describe("the service", () => {
     ["baked path", `"${contract.BAKED_PATH}"`],
     ["port", `port: int = ${contract.SERVICE_PORT}\n`],
     ["ready path", `"${contract.READY_PATH}"`],
-    ...Object.values(contract.MODEL_VARIABLES).map((name) => ["variable", `"${name}"`] as const),
+    ...Object.values(contract.MODEL_VARIABLES).map((name): [string, string] => ["variable", `"${name}"`]),
     ["variable", `"${contract.TOKEN_VARIABLE}"`],
     ["variable", `"${contract.API_KEY_VARIABLE}"`],
     ["variable", `"${contract.DRAIN_VARIABLE}"`],
@@ -78,7 +78,7 @@ describe("the host", () => {
     const scripts = readdirSync("infra/aws/host/files/bin")
       .map((name) => read(`infra/aws/host/files/bin/${name}`))
       .join("\n")
-      .replace(/^\s*#.*$|"""[^]*?"""/gm, "");
+      .replace(/^\s*#.*$|"""[\s\S]*?"""/gm, "");
     const literals = [
       contract.CONTAINER_NAME,
       String(contract.SERVICE_PORT),
