@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -19,8 +21,37 @@ from image_gen_demo.hub import DemoHub
 SOURCES = Path(__file__).resolve().parents[1] / "src"
 UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
 
+MAKE_TWICE = """
+import pathlib, sys
+from image_gen_demo.model import write_model
+for folder in sys.argv[1:]:
+    write_model(pathlib.Path(folder))
+"""
+
 MakeRepo = Callable[..., Path]
 MakeCache = Callable[..., ModelCache]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files with the longest tests first: with several processes (`-n`), none of them is left for the end."""
+    items.sort(key=lambda item: not ({"worker", "demo"} & set(item.path.parts) or "real" in item.path.name))
+
+
+@pytest.fixture(scope="session")
+def demo_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny SDXL, made twice from one seed: `hub/image-gen/demo` and `again/image-gen/demo`. One for all processes."""
+    own = tmp_path_factory.getbasetemp()
+    made = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "demo-models"
+    with made.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            making = made.with_suffix(".making")
+            # In a process of its own, and both in one, as importing torch takes most of the time.
+            folders = [str(making / each / "image-gen/demo") for each in ("hub", "again")]
+            env = {"PYTHONPATH": str(SOURCES), "PATH": os.environ["PATH"]}
+            subprocess.run([sys.executable, "-c", MAKE_TWICE, *folders], env=env, check=True, timeout=240)
+            making.rename(made)
+    return made
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The demo model, made once and loaded once: real classes, random weights, nothing from a network."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +10,16 @@ from image_gen.worker.protocol import LoadRequest
 
 
 @pytest.fixture(scope="session")
-def demo_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def demo_model(demo_models: Path) -> Path:
     """The directory of a tiny SDXL pipeline."""
-    import torch
-
-    from image_gen_demo.model import write_model
-
-    torch.set_num_threads(1)  # more than one only get in each other's way with so small a model
-    folder = tmp_path_factory.mktemp("hub") / "image-gen" / "demo"
-    folder.parent.mkdir()
-    write_model(folder)
-    return folder
+    return demo_models / "hub" / "image-gen" / "demo"
 
 
 @pytest.fixture(scope="session")
 def load_order(demo_model: Path) -> LoadRequest:
     """How the server would have it loaded."""
+    # For torch in this process: more threads than one only get in each other's way with so small a model.
+    os.environ["OMP_NUM_THREADS"] = "1"
     paths = [path for path in demo_model.rglob("*") if path.is_file()]
     files = {path.relative_to(demo_model).as_posix(): path.stat().st_size for path in paths}
     return LoadRequest(str(demo_model), "StableDiffusionXLPipeline", "fp16", files=files)

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { NAMES, PARTS, partsOf } from "../../suites.ts";
 
 interface Step {
   readonly uses?: string;
@@ -27,6 +28,7 @@ interface Workflow {
 }
 
 const FOLDER = ".github/workflows";
+const PREPARE = ".github/actions/prepare/action.yml";
 const FILES = ["check.yml", "deploy.yml", "drift.yml", "preview.yml", "release.yml"];
 const text = (file: string) => readFileSync(`${FOLDER}/${file}`, "utf8");
 const read = (file: string) => parse(text(file)) as Workflow;
@@ -37,25 +39,26 @@ test("these are all workflows", () => {
   expect(readdirSync(FOLDER).sort()).toEqual(FILES);
 });
 
+function expectPinned(workflow: string): void {
+  const uses = [...workflow.matchAll(/uses: (\S+)(.*)/g)].map(([, action = "", comment = ""]) => [action, comment]);
+  expect(uses.length).toBeGreaterThan(0);
+  for (const [action, comment] of uses) {
+    if (action?.startsWith("./")) expect(existsSync(action)).toBe(true);
+    else expect(`${action}${comment}`).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+  }
+}
+
 describe.each(FILES)("%s", (file) => {
   test("runs scripts of the checkout and nothing else", () => {
     const runs = steps(file).flatMap(({ run }) => run ?? []);
-    if (file === "check.yml") expect(runs).toContain("scripts/ci/test.sh");
     for (const run of runs) {
       // One command, no expression: what a pull request's title says is never a shell's to read.
-      expect(run).toMatch(/^scripts\/ci\/[a-z]+\.sh(?: [\w./-]+)?$/);
+      expect(run).toMatch(/^scripts\/ci\/[a-z]+\.sh(?: [\w./-]+)*$/);
       accessSync(String(run.split(" ")[0]), constants.X_OK);
     }
   });
 
-  test("pins every action by commit, and says which version that is", () => {
-    const uses = [...text(file).matchAll(/uses: (\S+)(.*)/g)].map(([, action = "", comment = ""]) => [action, comment]);
-    expect(uses.length).toBeGreaterThan(0);
-    for (const [action, comment] of uses) {
-      if (action?.startsWith("./")) expect(existsSync(action)).toBe(true);
-      else expect(`${action}${comment}`).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
-    }
-  });
+  test("pins every action by commit, and says which version that is", () => expectPinned(text(file)));
 
   test("says what its token may do, and that is little", () => {
     const { permissions, jobs } = read(file);
@@ -81,6 +84,27 @@ describe.each(FILES)("%s", (file) => {
     );
     expect(inSteps).toHaveLength(whole);
   });
+});
+
+test("what prepares a job pins its actions too, and runs a script of the checkout", () => {
+  const action = readFileSync(PREPARE, "utf8");
+  expectPinned(action);
+  const { runs } = parse(action) as { runs: { steps: readonly Step[] } };
+  expect(runs.steps.flatMap(({ run }) => run ?? [])).toEqual(["scripts/ci/prepare.sh"]);
+});
+
+test("the jobs of check.yml run every part of every suite", () => {
+  const runs = steps("check.yml").flatMap(({ run }) => run ?? []);
+  const tested = runs.flatMap((run) => {
+    const [script, ...words] = run.split(" ");
+    if (script === "scripts/ci/check.sh") return ["check quick"];
+    if (script !== "scripts/ci/test.sh") return [];
+    const parts = PARTS.filter((part) => !words[0]?.startsWith("--") || words[0] === `--${part}`);
+    return words.filter((word) => !word.startsWith("--")).flatMap((name) => parts.map((part) => `${name} ${part}`));
+  });
+  const all = NAMES.flatMap((name) => partsOf(name).map((part) => `${name} ${part}`));
+  expect(all.filter((part) => !tested.includes(part))).toEqual([]);
+  expect(new Set(tested).size).toBe(tested.length);
 });
 
 test("one update of a stack runs at a time, after the checks and an approval, and is never stopped half-way", () => {

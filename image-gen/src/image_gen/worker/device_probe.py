@@ -30,7 +30,7 @@ def _try_cuda() -> tuple[bool, str | None]:
     if torch.version.cuda is None or not (_gpu_node() or torch.cuda.is_available()):
         return False, None
     try:
-        torch.cuda.init()  # type: ignore[no-untyped-call]
+        torch.cuda.init()
     except (RuntimeError, AssertionError) as error:
         return False, str(error).strip().partition("\n")[0].rstrip(". ")
     return torch.cuda.device_count() > 0, None

@@ -10,10 +10,6 @@ import { recordThat, startServiceMachine } from "../support/host/service-machine
 import { blankFile, type Disk, hashOf, serialOf } from "../support/vm/disks.ts";
 import type { Machine } from "../support/vm/machine.ts";
 
-/** Docker in an emulated processor takes minutes for what a real one does in seconds. */
-const wanted = process.env.IMAGEGEN_EMULATED_HOST === "1";
-if (!wanted) console.warn("LEFT OUT: a host's whole life, about 6 minutes: IMAGEGEN_EMULATED_HOST=1 npm run test:host");
-
 const folder = mkdtempSync(join(tmpdir(), "imagegen-host-"));
 const decoy: Disk = { file: blankFile(join(folder, "decoy.img")), serial: INSTANCE_STORE };
 const data: Disk = { file: blankFile(join(folder, "data.img")), serial: serialOf(VOLUME) };
@@ -21,7 +17,7 @@ const CONTAINER = "image-game-image-gen";
 let machine: Machine;
 let decoyHash: string;
 
-describe.skipIf(!wanted)("a host", () => {
+describe("a host", () => {
   beforeAll(async () => {
     decoyHash = await hashOf(decoy.file);
     machine = await startServiceMachine(folder, [decoy], {

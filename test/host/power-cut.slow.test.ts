@@ -8,16 +8,12 @@ import { Lab } from "../support/host/lab.ts";
 import type { Disk } from "../support/vm/disks.ts";
 import { readWriteLog, replay, type Write } from "../support/vm/write-log.ts";
 
-/** Hot-plugged disks come late in an emulator that has other work to do: by itself it passes, beside others not always. */
-const wanted = process.env.IMAGEGEN_EMULATED_HOST === "1";
-if (!wanted) console.warn("LEFT OUT: power cuts, about 3 minutes alone: IMAGEGEN_EMULATED_HOST=1 npm run test:host");
-
 const folder = mkdtempSync(join(tmpdir(), "imagegen-host-"));
 const OTHER = "vol-0aaaaaaaaaaaaaaa1";
 let lab: Lab;
 let writes: Write[];
 
-describe.skipIf(!wanted)("a power cut", () => {
+describe("a power cut", () => {
   beforeAll(async () => {
     lab = await Lab.start(folder, "before");
   });

@@ -10,7 +10,7 @@ import type { Descriptor, Manifest } from "../support/registry/registry-reader.t
 import { MODEL, REPOSITORY, Setting } from "./setting.ts";
 
 const missing = await missingForRegistry();
-if (missing) console.warn(`LEFT OUT: the registry ring: ${missing}`);
+if (missing) console.warn(`LEFT OUT: the registry suite: ${missing}`);
 
 const TOKEN = "hf_not_a_real_token_of_the_registry_ring";
 const CODE = "image-gen/src/image_gen/serving/app.py";
