@@ -179,7 +179,7 @@ export const FACTS: readonly Fact[] = [
     homes: [
       home(COMPOSE, new RegExp(`^ {6}(${variable}\\w*):`, "gm")),
       home(DOCKERFILE, new RegExp(`^ARG (${variable}\\w*)=`, "gm")),
-      home("image-gen/src/image_gen", new RegExp(`"(${variable}\\w*)"`, "g")),
+      home("image-gen/src/image_gen", new RegExp(`"(${variable})"`, "g")),
     ],
   })),
 ];
