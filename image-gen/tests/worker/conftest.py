@@ -23,7 +23,7 @@ def demo_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def load_order(demo_model: Path) -> LoadRequest:
+def load_request(demo_model: Path) -> LoadRequest:
     """How the server would have it loaded."""
     paths = [path for path in demo_model.rglob("*") if path.is_file()]
     files = {path.relative_to(demo_model).as_posix(): path.stat().st_size for path in paths}
@@ -31,8 +31,8 @@ def load_order(demo_model: Path) -> LoadRequest:
 
 
 @pytest.fixture(scope="session")
-def loaded(load_order: LoadRequest) -> Any:
+def loaded(load_request: LoadRequest) -> Any:
     """The pipeline on the CPU."""
     from image_gen.worker.pipeline import load
 
-    return load(load_order, "cpu", "float32")
+    return load(load_request, "cpu", "float32")
