@@ -8,58 +8,84 @@ import { codeLines, languageOf, readTree, type SourceFile } from "./source.ts";
 interface Way {
   readonly title: string;
   readonly folders: readonly string[];
-  /** The entry's own code contains this. */
-  readonly entry: RegExp;
-  /** What has to be reached; each pattern is in the code of at least one file. */
-  readonly ends: readonly RegExp[];
+  /** From one place to another, each by a line that its code has; the first place is where the way begins. */
+  readonly legs: readonly (readonly [from: RegExp, to: RegExp])[];
 }
 
 /** At most so many files each. */
 export const MOST = 8;
 
+const PROGRAM = /^export default /;
+const DOCKER_PROGRAM = /new DockerHost\(/;
+const CONFIG = /runtime\.allConfig\(\)/;
+const PARSER = /^export function parseSettings\b/;
+const MODEL_CACHE = /^class ModelCache\b/;
+const ENSURE = /^class Ensure\b/;
+const DOWNLOADER = /^class Downloader\b/;
+
 export const WAYS: readonly Way[] = [
   {
     title: "`modelId`, from a stack's config to the container",
     folders: ["infra"],
-    entry: /^export default .*settings\.target|export default await/,
-    ends: [/runtime\.allConfig\(\)/, /^\s*modelId: \{|modelId: text\(/, /MODEL_ID: /, /new docker\.Container\(/],
+    legs: [
+      [PROGRAM, CONFIG],
+      [CONFIG, PARSER],
+      [PARSER, /^\s*modelId: \{/],
+      [PROGRAM, DOCKER_PROGRAM],
+      [DOCKER_PROGRAM, /\[MODEL_VARIABLES\[/],
+      [DOCKER_PROGRAM, /new docker\.Container\(/],
+    ],
   },
   {
-    title: "a model, from \"ensure this model\" to the blob on disk",
+    title: 'a model, from "ensure this model" to the blob on disk',
     folders: ["image-gen/src"],
-    entry: /^class ModelCache\b/,
-    ends: [/^class Download/, /\.stream\("GET"|\.get\(.*headers/, /^def commit_blob\b/],
+    legs: [
+      [MODEL_CACHE, ENSURE],
+      [ENSURE, DOWNLOADER],
+      [MODEL_CACHE, /\.stream\("GET"/],
+      [DOWNLOADER, /^def commit_blob\b/],
+    ],
   },
 ];
 
-/** The files on the way, the entry first. Throws when an end is not found, so that a renamed one is noticed. */
-export function filesOnTheWay({ title, folders, entry, ends }: Way, files: readonly SourceFile[] = readTree(folders)): string[] {
+/** The files on the way, in order. Throws when a place is not found, so that a renamed one is noticed. */
+export function filesOnTheWay({ title, folders, legs }: Way, files: readonly SourceFile[] = readTree(folders)): string[] {
   const code = codeLines(files);
-  const holding = (pattern: RegExp) => [...code].filter(([, lines]) => lines.some((line) => pattern.test(line)));
-  const start = holding(entry)[0]?.[0];
-  if (!start) throw new Error(`${title}: no file matches ${entry}. Fix: WAYS in scripts/structure/import-path.ts`);
-  const before = new Map<string, string | undefined>([[start, undefined]]);
-  for (const path of before.keys())
-    for (const next of importsOf(path, code)) if (!before.has(next)) before.set(next, path);
-  const way = new Set<string>([start]);
-  for (const end of ends) {
-    const reached = [...before.keys()].find((path) => holding(end).some(([found]) => found === path));
-    if (!reached) throw new Error(`${title}: nothing imported from ${start} matches ${end}. Fix: WAYS in scripts/structure/import-path.ts`);
-    const chain: string[] = [];
-    for (let at: string | undefined = reached; at; at = before.get(at)) chain.unshift(at);
-    for (const path of chain) way.add(path);
-  }
-  return [...way];
+  const holding = (pattern: RegExp) =>
+    [...code].filter(([, lines]) => lines.some((line) => pattern.test(line))).map(([path]) => path);
+  const way = legs.flatMap(([from, to]) => {
+    const chain = shortestChain(holding(from), holding(to), code);
+    if (chain) return chain;
+    throw new Error(`${title}: no import leads from ${from} to ${to}. Fix: WAYS in scripts/structure/import-path.ts`);
+  });
+  return [...new Set(way)];
 }
 
-function importsOf(path: string, code: ReadonlyMap<string, readonly string[]>): string[] {
+function shortestChain(starts: readonly string[], ends: readonly string[], code: Code): string[] | undefined {
+  const before = new Map<string, string | undefined>(starts.map((start) => [start, undefined]));
+  for (const path of before.keys()) {
+    if (ends.includes(path)) {
+      const chain: string[] = [];
+      for (let at: string | undefined = path; at; at = before.get(at)) chain.unshift(at);
+      return chain;
+    }
+    for (const next of importsOf(path, code)) if (!before.has(next)) before.set(next, path);
+  }
+  return undefined;
+}
+
+type Code = ReadonlyMap<string, readonly string[]>;
+
+function importsOf(path: string, code: Code): string[] {
   const text = (code.get(path) ?? []).join("\n");
   const found = languageOf({ path, text }) === "python" ? pythonImports(path, text) : typeScriptImports(path, text);
   return found.filter((file) => code.has(file));
 }
 
 function typeScriptImports(path: string, text: string): string[] {
-  const names = text.matchAll(/^(?:import (?!type)[^;]*?from|export [^;]*? from|import)\s*\(?"(\.[^"]+)"|import\("(\.[^"]+)"\)/gm);
+  const names = text.matchAll(
+    /^(?:import (?!type)[^;]*?from|export [^;]*? from|import)\s*\(?"(\.[^"]+)"|import\("(\.[^"]+)"\)/gm,
+  );
   return [...names].map(([, first, second]) => normalize(join(dirname(path), first ?? second ?? "")));
 }
 
@@ -67,11 +93,12 @@ function pythonImports(path: string, text: string): string[] {
   const source = "image-gen/src/";
   const home = dirname(path).slice(source.length).split("/");
   const found: string[] = [];
-  for (const [, dots = "", module = "", names = ""] of text.matchAll(/^\s*from (\.*)([\w.]*) import \(?([\w\s,]+)/gm)) {
+  const statements = text.matchAll(/^\s*from (\.*)([\w.]*) import (?:\(([^)]*)\)|(.*))/gm);
+  for (const [, dots = "", module = "", several, one] of statements) {
     const base = dots ? home.slice(0, home.length - dots.length + 1) : [];
     const parts = [...base, ...module.split(".").filter(Boolean)].join("/");
     found.push(`${source}${parts}.py`);
-    for (const name of names.split(/[\s,]+/).filter(Boolean)) found.push(`${source}${parts}/${name}.py`);
+    for (const name of (several ?? one ?? "").split(/[\s,]+/).filter(Boolean)) found.push(`${source}${parts}/${name}.py`);
   }
   return found;
 }
@@ -79,6 +106,8 @@ function pythonImports(path: string, text: string): string[] {
 if (import.meta.main) {
   for (const way of WAYS) {
     const files = filesOnTheWay(way);
-    console.log(`${way.title}: ${files.length} files (at most ${MOST})\n${files.map((file) => `  ${file}`).join("\n")}`);
+    console.log(
+      `${way.title}: ${files.length} files (at most ${MOST})\n${files.map((file) => `  ${file}`).join("\n")}`,
+    );
   }
 }
