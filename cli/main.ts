@@ -1,14 +1,10 @@
-/**
- * `imagegen`: drives stacks and looks after caches from the operator's machine. In: a command line. Out: one result on
- * stdout, progress on stderr, an exit code of exit.ts. Never touches a model's files itself: `image-gen` does that.
- */
 import { CommanderError } from "commander";
-import { interruptible } from "./core/context.ts";
-import { CliError, EXIT, type ExitCode, oneLine } from "./core/exit.ts";
+import { abortOnSignal } from "./core/context.ts";
+import { CliError, EXIT, type ExitCode, firstLine } from "./core/exit.ts";
 import { buildProgram } from "./program.ts";
 
 async function main(args: readonly string[]): Promise<ExitCode> {
-  const { signal } = interruptible();
+  const { signal } = abortOnSignal();
   try {
     await buildProgram(signal).parseAsync([...args], { from: "user" });
     return signal.aborted ? EXIT.interrupted : EXIT.ok;
@@ -17,18 +13,17 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     if (signal.aborted) return report(args, new CliError("interrupted", EXIT.interrupted));
     if (error instanceof CliError) return report(args, error);
     if (process.env.IMAGEGEN_DEBUG) console.error(error);
-    return report(args, new CliError(`${oneLine(error)} (IMAGEGEN_DEBUG=1 shows where)`));
+    return report(args, new CliError(`${firstLine(error)} (stack trace: IMAGEGEN_DEBUG=1)`));
   }
 }
 
-/** One line on stderr; with --json also the reason as JSON, so that stdout is never empty. */
+/** The error on stderr; with --json also as JSON, so that stdout is never empty. */
 function report(args: readonly string[], error: CliError): ExitCode {
-  if (error.message === "") return error.exitCode; // The command has printed its result, which says it all.
-  process.stderr.write(`imagegen: ${error.message}\n`);
-  if (args.includes("--json")) {
-    process.stdout.write(`${JSON.stringify({ error: { message: error.message, exitCode: error.exitCode } })}\n`);
-  }
-  return error.exitCode;
+  const { message, details, exitCode } = error;
+  if (message === "") return exitCode; // The command has printed its result, which shows the failure.
+  process.stderr.write(`imagegen: ${message}\n`);
+  if (args.includes("--json")) process.stdout.write(`${JSON.stringify({ error: { message, exitCode, details } })}\n`);
+  return exitCode;
 }
 
 process.exitCode = await main(process.argv.slice(2));

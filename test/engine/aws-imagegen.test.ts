@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pathsOf } from "../../cli/core/paths.ts";
 import { progressTo } from "../../cli/core/progress.ts";
-import { qualify } from "../../cli/stack/config.ts";
+import { qualifyAll } from "../../cli/stack/config.ts";
 import { StackFiles } from "../../cli/stack/files.ts";
 import { upInAws } from "../../cli/targets/aws/stack/up.ts";
 import { AwsProviderFake } from "../support/fakes/aws-provider/index.ts";
@@ -75,7 +75,7 @@ describe.skipIf(missing !== undefined)("imagegen up in AWS", () => {
       volumeSnapshotId: double.snapshotOf(before),
       volumeGeneration: "2",
     };
-    files.pin(Object.fromEntries(Object.entries(moved).map(([key, value]) => [qualify(key), value])));
+    files.pin(qualifyAll(moved));
     // Without the move it is refused: the volume is protected.
     const refused = await operator.imagegen("up", "--no-picture");
     expect([refused.exitCode, refused.stderr]).toEqual([1, expect.stringMatching(/protect/)]);
@@ -88,7 +88,7 @@ describe.skipIf(missing !== undefined)("imagegen up in AWS", () => {
       json: false,
       signal: new AbortController().signal,
     };
-    await upInAws(context, { startStopped: false, letGo: [before] });
+    await upInAws(context, { startStopped: false, retainVolumes: [before] });
     expect(volumes()).toHaveLength(2);
     expect(volumes()).toContain(before);
     expect(double.cloud.broken).toEqual([]);

@@ -1,27 +1,26 @@
 import { describe, expect, test } from "vitest";
 import {
-  type Attempt,
-  attemptsOf,
-  describeRefusal,
-  mendOf,
-  nextAttempt,
-  quotaOf,
-  type Refusal,
-  refusalIn,
-  type Wishes,
+  describeLaunchError,
+  findLaunchError,
+  type LaunchCandidate,
+  type LaunchError,
+  type LaunchPreferences,
+  launchCandidates,
+  nextCandidate,
+  suggestFix,
 } from "../../../../cli/targets/aws/stack/launch-errors.ts";
-import { askInTurn, pinsOf } from "../../../../cli/targets/aws/stack/up.ts";
+import { launchWithFallback, pinsOf } from "../../../../cli/targets/aws/stack/up.ts";
 
-const wishes: Wishes = {
+const requirements: LaunchPreferences = {
   instanceTypes: ["g6.xlarge", "g5.xlarge"],
   instanceType: null,
   capacity: "on-demand",
   market: null,
 };
-const shown = (attempts: readonly Attempt[]) => attempts.map(({ type, market }) => `${type}/${market}`);
+const shown = (candidates: readonly LaunchCandidate[]) => candidates.map(({ type, market }) => `${type}/${market}`);
 
-describe("the order of hosts to ask for", () => {
-  test.each<[string, Partial<Wishes>, string[]]>([
+describe("launch candidates, in order", () => {
+  test.each<[string, Partial<LaunchPreferences>, string[]]>([
     ["the list", {}, ["g6.xlarge/on-demand", "g5.xlarge/on-demand"]],
     ["spot only", { capacity: "spot" }, ["g6.xlarge/spot", "g5.xlarge/spot"]],
     [
@@ -29,7 +28,7 @@ describe("the order of hosts to ask for", () => {
       { capacity: "spot-then-on-demand" },
       ["g6.xlarge/spot", "g5.xlarge/spot", "g6.xlarge/on-demand", "g5.xlarge/on-demand"],
     ],
-    ["what was pinned first", { instanceType: "g5.xlarge" }, ["g5.xlarge/on-demand", "g6.xlarge/on-demand"]],
+    ["the pinned type first", { instanceType: "g5.xlarge" }, ["g5.xlarge/on-demand", "g6.xlarge/on-demand"]],
     [
       "the pinned market first",
       { capacity: "spot-then-on-demand", instanceType: "g5.xlarge", market: "on-demand" },
@@ -37,11 +36,11 @@ describe("the order of hosts to ask for", () => {
     ],
     ["a type outside of the list alone", { instanceType: "p5.4xlarge" }, ["p5.4xlarge/on-demand"]],
   ])("%s", (_, changes, order) => {
-    expect(shown(attemptsOf({ ...wishes, ...changes }))).toEqual(order);
+    expect(shown(launchCandidates({ ...requirements, ...changes }))).toEqual(order);
   });
 });
 
-test.each<[string, Refusal | undefined]>([
+test.each<[string, LaunchError | undefined]>([
   [
     "creating EC2 Instance: operation error EC2: RunInstances, https response error StatusCode: 500, api error InsufficientInstanceCapacity: We currently do not have sufficient g6.xlarge capacity in the Availability Zone you requested (us-east-1a).",
     { kind: "capacity", code: "InsufficientInstanceCapacity" },
@@ -69,62 +68,55 @@ test.each<[string, Refusal | undefined]>([
   ["Unsupported: The requested configuration is currently not supported", undefined],
   ["image-gen was not ready within 30 min", undefined],
 ])("%s → %o", (text, refusal) => {
-  expect(refusalIn(text)).toEqual(refusal);
+  expect(findLaunchError(text)).toEqual(refusal);
 });
 
-describe("after a refusal", () => {
+describe("after a failed launch", () => {
   const sizes = { "g6.xlarge": 4, "g5.xlarge": 4, "g5.2xlarge": 8, "g4dn.large": 2 };
-  const on = (type: string): Attempt => ({ type, market: "on-demand" });
-  const spot = (type: string): Attempt => ({ type, market: "spot" });
-  const capacity: Refusal = { kind: "capacity", code: "x" };
-  const quota: Refusal = { kind: "quota", code: "x" };
+  const on = (type: string): LaunchCandidate => ({ type, market: "on-demand" });
+  const spot = (type: string): LaunchCandidate => ({ type, market: "spot" });
+  const capacity: LaunchError = { kind: "capacity", code: "x" };
+  const quota: LaunchError = { kind: "quota", code: "x" };
 
-  test("for capacity the next of the list is asked for", () => {
-    expect(nextAttempt([on("g6.xlarge"), on("g5.xlarge")], [[on("g6.xlarge"), capacity]], sizes)).toEqual(
+  test("for capacity, the next of the list is tried", () => {
+    expect(nextCandidate([on("g6.xlarge"), on("g5.xlarge")], [[on("g6.xlarge"), capacity]], sizes)).toEqual(
       on("g5.xlarge"),
     );
   });
-  test("for quota only what is smaller, or counted by another quota", () => {
+  test("for quota, only smaller types and those of another quota are tried", () => {
     const all = [on("g6.xlarge"), on("g5.2xlarge"), on("g5.xlarge"), on("g4dn.large"), spot("g6.xlarge")];
-    expect(nextAttempt(all, [[on("g6.xlarge"), quota]], sizes)).toEqual(on("g4dn.large"));
-    expect(nextAttempt(all.slice(0, 3), [[on("g6.xlarge"), quota]], sizes)).toBeUndefined();
-    expect(nextAttempt([...all.slice(0, 3), spot("g6.xlarge")], [[on("g6.xlarge"), quota]], sizes)).toEqual(
+    expect(nextCandidate(all, [[on("g6.xlarge"), quota]], sizes)).toEqual(on("g4dn.large"));
+    expect(nextCandidate(all.slice(0, 3), [[on("g6.xlarge"), quota]], sizes)).toBeUndefined();
+    expect(nextCandidate([...all.slice(0, 3), spot("g6.xlarge")], [[on("g6.xlarge"), quota]], sizes)).toEqual(
       spot("g6.xlarge"),
     );
   });
 });
 
-test.each([
-  ["g6.xlarge", "on-demand", "L-DB2E81BA"],
-  ["gr6.4xlarge", "on-demand", "L-DB2E81BA"],
-  ["g4dn.xlarge", "spot", "L-3819A6DF"],
-  ["p5.4xlarge", "on-demand", "L-417A185B"],
-  ["m7i.large", "on-demand", undefined],
-] as const)("the quota of %s (%s) is %s", (type, market, code) => {
-  expect(quotaOf(type, market)?.code).toBe(code);
-});
-
-describe("asking in turn", () => {
-  const settings = { ...wishes, selfHealing: false, availabilityZone: "us-east-1a" };
-  const play = async (answers: (Refusal | undefined)[], changes: object = {}) => {
+describe("launchWithFallback", () => {
+  const settings = { ...requirements, selfHealing: false, availabilityZone: "us-east-1a" };
+  const play = async (answers: (LaunchError | undefined)[], changes: object = {}) => {
     const lines: string[] = [];
     const asked: Record<string, string>[] = [];
     const context = {
       files: { name: "aws-volume" },
-      progress: { line: (text: string) => lines.push(text), live: () => {}, settle: () => {} },
-    } as unknown as Parameters<typeof askInTurn>[0];
+      progress: { log: (text: string) => lines.push(text), update: () => {}, stop: () => {} },
+    } as unknown as Parameters<typeof launchWithFallback>[0];
     const run = async (values: Readonly<Record<string, string>>) => {
       asked.push({ ...values });
       return answers[asked.length - 1];
     };
-    const host = await askInTurn(context, { ...settings, ...changes }, { "g6.xlarge": 4, "g5.xlarge": 4 }, run).catch(
-      String,
-    );
+    const host = await launchWithFallback(
+      context,
+      { ...settings, ...changes },
+      { "g6.xlarge": 4, "g5.xlarge": 4 },
+      run,
+    ).catch(String);
     return { host, asked, lines };
   };
-  const none: Refusal = { kind: "capacity", code: "InsufficientInstanceCapacity" };
+  const none: LaunchError = { kind: "capacity", code: "InsufficientInstanceCapacity" };
 
-  test("the first that can be had ends it", async () => {
+  test("returns the first host that launches", async () => {
     const { host, asked, lines } = await play([undefined]);
     expect({ host, asked, lines }).toEqual({
       host: { type: "g6.xlarge", market: "on-demand" },
@@ -132,7 +124,7 @@ describe("asking in turn", () => {
       lines: [],
     });
   });
-  test("each refusal is one line, and the next is asked for", async () => {
+  test("logs each launch error in one line and tries the next host", async () => {
     const { host, asked, lines } = await play([none, undefined]);
     expect(host).toEqual({ type: "g5.xlarge", market: "on-demand" });
     expect(asked.map(({ instanceType }) => instanceType)).toEqual(["g6.xlarge", "g5.xlarge"]);
@@ -140,29 +132,29 @@ describe("asking in turn", () => {
       "AWS has no g6.xlarge (on demand) in us-east-1a now (InsufficientInstanceCapacity). Next: g5.xlarge (on-demand) …",
     ]);
   });
-  test("the market is said where config leaves it open", async () => {
+  test("sets the market where config leaves it open", async () => {
     const { asked } = await play([none, none, undefined], { capacity: "spot-then-on-demand" });
     expect(asked[2]).toEqual({ instanceType: "g6.xlarge", market: "on-demand" });
   });
-  test("when nothing is left, one line says what to do", async () => {
+  test("names the fix when no host is left", async () => {
     const { host } = await play([none, none]);
     expect(host).toMatch(
       /^CliError: No host: AWS has no g5\.xlarge .*\. Fix: imagegen up --stack aws-volume again later, .*move-az/,
     );
   });
-  test("a quota that has no room for any is not asked twice", async () => {
+  test("tries a quota that is too small for any only once", async () => {
     const { host, asked } = await play([{ kind: "quota", code: "VcpuLimitExceeded" }]);
     expect(asked).toHaveLength(1);
     expect(host).toMatch(/Fix: aws service-quotas request-service-quota-increase .*--quota-code L-DB2E81BA/);
   });
-  test("a group that heals itself goes through the list on its own", async () => {
+  test("leaves the list to a self-healing group", async () => {
     const { asked } = await play([none], { selfHealing: true });
     expect(asked).toEqual([{}]);
   });
 });
 
-test("only a fallback is written down", () => {
-  const settings = { ...wishes, selfHealing: false };
+test("only a fallback host is pinned", () => {
+  const settings = { ...requirements, selfHealing: false };
   expect(pinsOf(settings, { type: "g6.xlarge", market: "on-demand" })).toEqual({});
   expect(pinsOf(settings, { type: "g5.xlarge", market: "on-demand" })).toEqual({ instanceType: "g5.xlarge" });
   expect(pinsOf({ ...settings, capacity: "spot-then-on-demand" }, { type: "g6.xlarge", market: "on-demand" })).toEqual({
@@ -174,12 +166,12 @@ test("only a fallback is written down", () => {
   });
 });
 
-test("what is refused is told without a zone as well", () => {
-  const attempt: Attempt = { type: "g6.xlarge", market: "spot" };
-  expect(describeRefusal(attempt, { kind: "silence", code: "nothing within 12 min" }, null)).toBe(
-    "AWS gave no g6.xlarge (spot) in all that time (nothing within 12 min)",
+test("a launch error is described without a zone as well", () => {
+  const candidate: LaunchCandidate = { type: "g6.xlarge", market: "spot" };
+  expect(describeLaunchError(candidate, { kind: "timeout", code: "not within 12 min" }, null)).toBe(
+    "AWS launched no g6.xlarge (spot) (not within 12 min)",
   );
-  expect(mendOf("prod", [[attempt, { kind: "capacity", code: "x" }]])).toContain(
+  expect(suggestFix("prod", [[candidate, { kind: "capacity", code: "x" }]])).toContain(
     "imagegen up --stack prod again later",
   );
 });

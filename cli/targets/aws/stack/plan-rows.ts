@@ -4,11 +4,11 @@ import type { AwsPlan } from "../../../../infra/plan/aws/plan.ts";
 import { AWS_RATES } from "../../../../infra/plan/aws/startup.ts";
 import { formatBytes, formatSeconds } from "../../../../infra/units.ts";
 
-/** The plan of a stack on AWS as aligned lines, for people; the costs are last, one line each. */
-export function describeAwsPlan(plan: AwsPlan): string {
+/** The plan of a stack in AWS, for people; the costs are last, one row each. */
+export function planRows(plan: AwsPlan): [string, string][] {
   const { host, volume, startUp, readiness, cost } = plan;
   const size = `${formatBytes(startUp.modelBytes)}${startUp.modelBytesSource === "manifest" ? "" : ", estimated"}`;
-  const rows: [string, string][] = [
+  return [
     ["model", `${plan.modelId} (${size}), ${plan.modelCache === "baked" ? "in the image" : "on the volume"}`],
     ["host", describeHost(plan)],
     ["volume", describeVolume(plan)],
@@ -21,45 +21,44 @@ export function describeAwsPlan(plan: AwsPlan): string {
       `${formatSeconds(startUp.cachedSeconds)} on a new host: boot, pull at ${PULL}, read at ${startUp.readMbps} MB/s`,
     ],
     ["baked", formatSeconds(startUp.bakedSeconds)],
-    ["given up", `after ${formatSeconds(readiness.readyTimeoutSeconds)}`],
+    ["timeout", formatSeconds(readiness.readyTimeoutSeconds)],
     ["on destroy", DESTROY[volume.onDestroy]],
-    ["cost", `${usd(cost.runningUsdPerMonth)} a month${cost.incomplete ? " and what has no price below" : ""}`],
+    ["cost", `${usd(cost.runningUsdPerMonth)} a month${cost.incomplete ? " plus the rows without a price" : ""}`],
     ["stopped", `${usd(cost.stoppedUsdPerMonth)} a month`],
     ...cost.items.map(({ what, usdPerMonth }): [string, string] => ["", `${amount(usdPerMonth)}  ${what}`]),
     ["", `list prices of ${cost.region} as of ${cost.asOf}, without traffic`],
     ...plan.notes.map((note): [string, string] => ["note", note]),
   ];
-  return rows.map(([name, value]) => `${name.padEnd(12)} ${value}`).join("\n");
 }
 
-const TUNNEL = "nothing listens; imagegen open makes a tunnel";
+const TUNNEL = "no open port; imagegen open makes a tunnel";
 const PULL = `${formatBytes(AWS_RATES.pullBytesPerSecond)}/s`;
 const DESTROY = {
   retain: "the volume is kept",
-  snapshot: "the volume goes, a last snapshot is kept",
-  delete: "the volume and its models go",
+  snapshot: "the volume is deleted, a last snapshot is kept",
+  delete: "the volume and its models are deleted",
 } as const;
 
 function describeHost({ host, region }: AwsPlan): string {
   const gpu = INSTANCE_TYPES[host.instanceType]?.gpu;
   const others = host.instanceTypes.filter((type) => type !== host.instanceType);
-  const healing = host.selfHealing ? ", in a group that makes it anew" : "";
-  const orElse = others.length > 0 ? `, or else ${others.join(", ")}` : "";
+  const healing = host.selfHealing ? ", in a self-healing group" : "";
+  const orElse = others.length > 0 ? `; fallback: ${others.join(", ")}` : "";
   return `${host.instanceType}${gpu ? ` (${gpu})` : ""}, ${host.market}, in ${region}${healing}${orElse}`;
 }
 
 function describeVolume({ volume, startUp }: AwsPlan): string {
-  if (volume.adoptId !== null) return `${volume.adoptId}, as it is`;
-  const fetch = startUp.bytesToFetch > 0 ? `, to fetch ${formatBytes(startUp.bytesToFetch)}` : "";
+  if (volume.adoptId !== null) return `${volume.adoptId}, an existing one`;
+  const fetch = startUp.bytesToFetch > 0 ? `, to download ${formatBytes(startUp.bytesToFetch)}` : "";
   const from = volume.snapshotId === null ? "" : `, from ${volume.snapshotId}`;
   return `${volume.sizeGib} GiB gp3, ${volume.iops} IOPS, ${volume.throughputMib} MiB/s${from}${fetch}`;
 }
 
 function describeNetwork(network: AwsNetworkPlan): string {
-  if (network.kind === "existing") return `${network.subnetId}, as it is`;
-  if (network.egress === "public") return "a VPC of its own: a public address, nothing comes in";
-  if (network.egress === "nat") return "a VPC of its own, out by a NAT gateway";
-  return `a VPC of its own without a way out: ${network.interfaceEndpoints.join(", ")} and s3 inside`;
+  if (network.kind === "existing") return `${network.subnetId}, an existing one`;
+  if (network.egress === "public") return "a new VPC: a public address, no inbound access";
+  if (network.egress === "nat") return "a new VPC, with a NAT gateway for egress";
+  return `a new VPC without egress: endpoints for ${network.interfaceEndpoints.join(", ")} and s3`;
 }
 
 const usd = (value: number) => `${value.toFixed(2)} USD`;

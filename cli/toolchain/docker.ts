@@ -1,12 +1,12 @@
 import { existsSync, statfsSync } from "node:fs";
 import { execa, type Options } from "execa";
-import { CliError, EXIT, oneLine } from "../../core/exit.ts";
-import type { Progress } from "../../core/progress.ts";
+import { CliError, type ErrorDetail, EXIT, firstLine } from "../core/exit.ts";
+import type { Progress } from "../core/progress.ts";
 
-/** What is known of the Docker engine, or one line on why there is none and what to do. */
+/** The Docker engine, or why there is none and the fix. */
 export type Engine =
   | { readonly ok: true; readonly version: string; readonly rootDir: string; readonly runtimes: readonly string[] }
-  | { readonly ok: false; readonly message: string };
+  | { readonly ok: false; readonly reason: ErrorDetail };
 
 export interface Container {
   readonly running: boolean;
@@ -15,35 +15,38 @@ export interface Container {
   readonly mounts: readonly { readonly destination: string; readonly name: string; readonly type: string }[];
 }
 
-/** Milliseconds within which an engine that works has answered. */
+/** Milliseconds for the engine to answer. */
 const ANSWER_MS = 15_000;
-/** The slowest command that changes something, a restart of a busy service, is done within this (milliseconds). */
+/** Milliseconds for the slowest command, the restart of a busy service. */
 const LONGEST_MS = 180_000;
-/** A pull that says nothing for so long (milliseconds) is given up. */
+/** Milliseconds without output after which a pull is stopped. */
 const SILENT_PULL_MS = 60_000;
+
+const NOT_INSTALLED: ErrorDetail = { message: "Docker is not installed.", fix: "https://docs.docker.com/get-docker/" };
 
 export async function findEngine(): Promise<Engine> {
   const result = await docker(["info", "--format", "{{json .}}"], { timeout: ANSWER_MS });
-  if (result.timedOut) return { ok: false, message: "Docker does not answer. Fix: restart Docker" };
-  if (result.code === "ENOENT")
-    return { ok: false, message: "Docker is not installed. Fix: https://docs.docker.com/get-docker/" };
+  if (result.timedOut) return { ok: false, reason: { message: "Docker does not answer.", fix: "restart Docker" } };
+  if (result.code === "ENOENT") return { ok: false, reason: NOT_INSTALLED };
   const info = readInfo(result.stdout);
   if (result.exitCode === 0 && info?.ServerVersion) {
     const runtimes = Object.keys(info.Runtimes ?? {});
     return { ok: true, version: info.ServerVersion, rootDir: info.DockerRootDir ?? "", runtimes };
   }
-  return { ok: false, message: explainEngine(`${result.stderr}\n${info?.ServerErrors?.join("\n") ?? ""}`) };
+  return { ok: false, reason: explainEngine(`${result.stderr}\n${info?.ServerErrors?.join("\n") ?? ""}`) };
 }
 
-/** Docker's own complaint as one line with its mend. */
-export function explainEngine(complaint: string): string {
-  if (/permission denied/i.test(complaint)) {
-    return "no rights on Docker's socket. Fix: sudo usermod -aG docker $USER, then log in again";
+/** Docker's error output as one line, with its fix. */
+export function explainEngine(output: string): ErrorDetail {
+  if (/permission denied/i.test(output)) {
+    const fix = "sudo usermod -aG docker $USER, then log in again";
+    return { message: "Permission denied on Docker's socket.", fix };
   }
-  if (/cannot connect|is the docker daemon running|connection refused|no such file/i.test(complaint)) {
-    return "the Docker engine is not running. Fix: start Docker Desktop, or sudo systemctl start docker";
+  if (/cannot connect|is the docker daemon running|connection refused|no such file/i.test(output)) {
+    const fix = "start Docker Desktop, or sudo systemctl start docker";
+    return { message: "The Docker engine is not running.", fix };
   }
-  return `Docker does not work: ${oneLine(complaint)}`;
+  return { message: `Docker does not work: ${firstLine(output)}` };
 }
 
 /** The address of the engine that the `docker` command uses, for programs that do not read its contexts. */
@@ -57,27 +60,29 @@ export async function hasImage(reference: string): Promise<boolean> {
   return (await docker(["image", "inspect", "--format", "{{.Id}}", reference])).exitCode === 0;
 }
 
-/** Pulls `reference`, showing Docker's own progress. Returns the reason when it can't be had. */
+/** Pulls `reference`, showing Docker's own progress. Returns the reason when that fails. */
 export async function pullImage(
   reference: string,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  progress.line(`Pulling ${reference} …`);
+  progress.log(`Pulling ${reference} …`);
   const child = execa("docker", ["pull", reference], { reject: false, cancelSignal: signal });
   let timer = setTimeout(() => child.kill(), SILENT_PULL_MS);
   child.stdout.on("data", (chunk: Buffer) => {
     clearTimeout(timer);
     timer = setTimeout(() => child.kill(), SILENT_PULL_MS);
     const last = chunk.toString().trim().split("\n").at(-1);
-    if (last) progress.live(last);
+    if (last) progress.update(last);
   });
   const result = await child;
   clearTimeout(timer);
   signal.throwIfAborted();
-  progress.settle();
+  progress.stop();
   if (result.exitCode === 0) return undefined;
-  return result.isTerminated ? "the registry does not answer" : oneLine(result.stderr).replace(/^Error.*?daemon: /, "");
+  return result.isTerminated
+    ? "the registry does not answer"
+    : firstLine(result.stderr).replace(/^Error.*?daemon: /, "");
 }
 
 export async function findContainer(name: string): Promise<Container | undefined> {
@@ -98,14 +103,14 @@ export async function hasVolume(name: string): Promise<boolean> {
   return (await docker(["volume", "inspect", name])).exitCode === 0;
 }
 
-/** Free bytes where Docker keeps its images; undefined when that is not a folder of this machine. */
+/** Free bytes of a folder's disk; undefined when it is not a folder of this machine. */
 export function freeBytes(folder: string): number | undefined {
   if (!folder || !existsSync(folder)) return undefined;
   const disk = statfsSync(folder);
   return disk.bavail * disk.bsize;
 }
 
-/** Runs `docker` for its output; the caller looks at the exit code. */
+/** Runs `docker` for its output; the caller checks the exit code. */
 async function docker(args: readonly string[], options: Options = {}) {
   const result = await execa("docker", args, { reject: false, timeout: LONGEST_MS, ...options });
   return {
@@ -120,8 +125,8 @@ async function docker(args: readonly string[], options: Options = {}) {
 /** Like `docker`, but a failure is an error of one line. */
 export async function dockerOrFail(args: readonly string[]): Promise<string> {
   const result = await docker(args);
-  if (result.code === "ENOENT") throw new CliError("Docker is not installed.", EXIT.machine);
-  if (result.exitCode !== 0) throw new CliError(`docker ${args[0]} failed: ${oneLine(result.stderr)}`);
+  if (result.code === "ENOENT") throw new CliError(NOT_INSTALLED, EXIT.missingPrerequisite);
+  if (result.exitCode !== 0) throw new CliError(`docker ${args[0]} failed: ${firstLine(result.stderr)}`);
   return result.stdout;
 }
 

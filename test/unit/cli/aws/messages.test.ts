@@ -5,17 +5,17 @@ import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { describe, expect, test } from "vitest";
 import { pathsOf } from "../../../../cli/core/paths.ts";
 import { StackFiles } from "../../../../cli/stack/files.ts";
-import { accessOf } from "../../../../cli/targets/aws/client/client-config.ts";
-import { explainAws, ifKnown } from "../../../../cli/targets/aws/client/errors.ts";
-import { judgeRecord } from "../../../../cli/targets/aws/host/host-status.ts";
-import { LaunchWatch } from "../../../../cli/targets/aws/stack/launch-timeout.ts";
+import { awsClientConfig } from "../../../../cli/targets/aws/client/client-config.ts";
+import { toCliError, tryLookup } from "../../../../cli/targets/aws/client/errors.ts";
+import { classifyHostStatus } from "../../../../cli/targets/aws/host/host-status.ts";
+import { LaunchTimeout } from "../../../../cli/targets/aws/stack/launch-timeout.ts";
 import { parseOutputs } from "../../../../cli/targets/aws/stack/outputs.ts";
 import { parseHostStatus } from "../../../../infra/readiness/host-status.ts";
 
 const failure = (name: string, message: string, more: object = {}) =>
   Object.assign(new Error(message), { name, ...more });
 
-describe("what AWS did not do", () => {
+describe("a failed AWS call", () => {
   test.each<[Error, RegExp]>([
     [
       failure("CredentialsProviderError", "Could not load credentials from any providers"),
@@ -27,22 +27,22 @@ describe("what AWS did not do", () => {
     ],
     [
       failure("InvalidClientTokenId", "The security token is invalid"),
-      /does not accept the credentials \(InvalidClientTokenId\)/,
+      /AWS rejects the credentials \(InvalidClientTokenId\)/,
     ],
     [
       failure("UnauthorizedOperation", "You are not authorized to perform: ec2:StopInstances on x"),
-      /does not allow it .*\(ec2:StopInstances\)/,
+      /access denied: these credentials lack ec2:StopInstances/,
     ],
     [
       failure("Error", "connect ECONNREFUSED 127.0.0.1:1", { code: "ECONNREFUSED" }),
-      /did not answer \(connect ECONNREFUSED/,
+      /did not respond \(connect ECONNREFUSED/,
     ],
     [
       failure("IncorrectInstanceState", "The instance is not in a state"),
       /The instance is not in a state \(IncorrectInstanceState\)/,
     ],
   ])("%s is one line", (error, text) => {
-    const { message } = explainAws(error, "stopping i-1");
+    const { message } = toCliError(error, "stopping i-1");
     expect(message).toMatch(text);
     expect(message).toMatch(/^stopping i-1: [^\n]+$/);
   });
@@ -53,25 +53,26 @@ describe("what AWS did not do", () => {
     [failure("TimeoutError", "late"), true],
     [failure("InternalFailure", "oops", { $metadata: { httpStatusCode: 500 } }), true],
     [failure("InvalidParameterValue", "bad", { $metadata: { httpStatusCode: 400 } }), false],
-  ])("%s leaves it unknown: %s", async (error, unknown) => {
-    const looked = ifKnown(() => Promise.reject(error));
-    if (unknown) expect(await looked).toMatchObject({ known: false, why: expect.any(String) as string });
+  ])("%s is inconclusive: %s", async (error, unknown) => {
+    const looked = tryLookup(() => Promise.reject(error));
+    if (unknown)
+      expect(await looked).toMatchObject({ known: false, reason: { message: expect.any(String) as string } });
     else await expect(looked).rejects.toBe(error);
   });
 });
 
 test("the region comes from the stack, else from the environment, else there is one line", () => {
-  expect(accessOf("x", { "aws:region": "eu-west-1", "aws:profile": "p" }, { AWS_REGION: "us-east-1" })).toEqual({
+  expect(awsClientConfig("x", { "aws:region": "eu-west-1", "aws:profile": "p" }, { AWS_REGION: "us-east-1" })).toEqual({
     region: "eu-west-1",
     profile: "p",
   });
-  expect(accessOf("x", {}, { AWS_REGION: "us-east-1" })).toEqual({ region: "us-east-1" });
-  expect(() => accessOf("x", {}, {})).toThrow(
-    /^aws:region: expected an AWS region, got nothing\. Fix: imagegen up --stack x/,
+  expect(awsClientConfig("x", {}, { AWS_REGION: "us-east-1" })).toEqual({ region: "us-east-1" });
+  expect(() => awsClientConfig("x", {}, {})).toThrow(
+    /^aws:region: expected an AWS region, got nothing\. Fix: imagegen up --config aws:region=us-east-1 --stack x/,
   );
 });
 
-test("a stack without outputs has the names that the program gives", () => {
+test("a stack without outputs has the program's default names", () => {
   expect(parseOutputs("prod", { instanceId: null })).toMatchObject({
     instanceId: null,
     volumeId: null,
@@ -81,40 +82,35 @@ test("a stack without outputs has the names that the program gives", () => {
   });
 });
 
-describe("the host's report", () => {
+describe("the host status", () => {
   const now = Date.parse("2026-11-22T12:00:00Z");
   const text = (changes: object) =>
     JSON.stringify({ schema: 1, instance: "i-1", at: "2026-11-22T11:59:00Z", phase: "ready", ...changes });
-  const judged = (changes: object, since = 0) =>
-    judgeRecord(parseHostStatus(text(changes)), { instance: "i-1", now, since });
+  const judged = (changes: object) => classifyHostStatus(parseHostStatus(text(changes)), { instance: "i-1", now });
 
-  test.each([["not JSON"], ["null"], ['{"schema":2}'], ['{"schema":1,"at":"x"}']])("%s is none", (value) => {
+  test.each([["not JSON"], ["null"], ['{"schema":2}'], ['{"schema":1,"at":"x"}']])("%s is no status", (value) => {
     expect(parseHostStatus(value)).toBeNull();
   });
-  test("counts when it is this host's, fresh, and newer than its start", () => {
+  test("is ready only if it is of this host and recent", () => {
     expect(judged({})).toEqual({ kind: "ready" });
-    expect(judged({}, now)).toMatchObject({
-      kind: "silent",
-      text: expect.stringContaining("since it was started") as string,
-    });
-    expect(judged({ instance: "i-0" })).toMatchObject({ kind: "silent" });
+    expect(judged({ instance: "i-0" })).toMatchObject({ kind: "no-response" });
     expect(judged({ at: "2026-11-22T11:56:00Z" })).toMatchObject({
-      kind: "silent",
-      text: expect.stringContaining("for 4 min") as string,
+      kind: "no-response",
+      text: expect.stringContaining("4 min ago") as string,
     });
-    expect(judged({ at: "never" })).toMatchObject({ kind: "silent" });
-    expect(judgeRecord(null, { instance: "i-1", now })).toMatchObject({ kind: "silent" });
+    expect(judged({ at: "never" })).toMatchObject({ kind: "no-response" });
+    expect(classifyHostStatus(null, { instance: "i-1", now })).toMatchObject({ kind: "no-response" });
   });
-  test("has its reason in it", () => {
+  test("has the host's reason for a failure or a delay", () => {
     expect(judged({ phase: "failed", error: "no disk" })).toEqual({ kind: "failed", text: "no disk" });
     expect(judged({ phase: "volume", error: "vol-1 is late" })).toEqual({
-      kind: "working",
+      kind: "starting",
       text: "volume: vol-1 is late",
     });
   });
 });
 
-describe("waiting for a host", () => {
+describe("LaunchTimeout", () => {
   const step = (op: string, type: string): EngineEvent =>
     ({ sequence: 1, timestamp: 1, resourcePreEvent: { metadata: { op, type, urn: type } } }) as unknown as EngineEvent;
   const done = (type: string): EngineEvent =>
@@ -126,25 +122,25 @@ describe("waiting for a host", () => {
   const INSTANCE = "aws:ec2/instance:Instance";
   const later = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 
-  test("is told, and given up", async () => {
+  test("warns, then aborts the run", async () => {
     const lines: string[] = [];
-    const watch = new LaunchWatch((line) => lines.push(line), { tell: 0.02, giveUp: 0.06 });
+    const watch = new LaunchTimeout((line) => lines.push(line), { warn: 0.02, timeout: 0.06 });
     watch.onEvent(step("create", INSTANCE));
     await later(0.2);
     expect(lines).toHaveLength(1);
-    expect([watch.signal.aborted, watch.refusal?.kind]).toEqual([true, "silence"]);
+    expect([watch.signal.aborted, watch.error?.kind]).toEqual([true, "timeout"]);
   });
-  test("ends with the host; other resources may take their time", async () => {
-    const watch = new LaunchWatch(() => {}, { tell: 0.02, giveUp: 0.06 });
+  test("ends when the host exists, and ignores other resources", async () => {
+    const watch = new LaunchTimeout(() => {}, { warn: 0.02, timeout: 0.06 });
     watch.onEvent(step("create-replacement", INSTANCE));
     watch.onEvent(done(INSTANCE));
     watch.onEvent(step("create", "aws:ec2/vpc:Vpc"));
     watch.onEvent(step("update", INSTANCE));
     await later(0.2);
-    expect([watch.signal.aborted, watch.refusal]).toEqual([false, undefined]);
+    expect([watch.signal.aborted, watch.error]).toEqual([false, undefined]);
   });
-  test("knows AWS's refusal in an error, and nowhere else", () => {
-    const watch = new LaunchWatch(() => {});
+  test("finds AWS's launch error in error diagnostics only", () => {
+    const watch = new LaunchTimeout(() => {});
     const message = (severity: string): EngineEvent =>
       ({
         sequence: 1,
@@ -152,9 +148,9 @@ describe("waiting for a host", () => {
         diagnosticEvent: { severity, message: "api error VcpuLimitExceeded: x" },
       }) as unknown as EngineEvent;
     watch.onEvent(message("info"));
-    expect(watch.refusal).toBeUndefined();
+    expect(watch.error).toBeUndefined();
     watch.onEvent(message("error"));
-    expect(watch.refusal).toEqual({ kind: "quota", code: "VcpuLimitExceeded" });
+    expect(watch.error).toEqual({ kind: "quota", code: "VcpuLimitExceeded" });
   });
 });
 
@@ -171,21 +167,21 @@ describe("a pin", () => {
   };
   const KEY = "Picture-Perfect-Challenge:instanceType";
 
-  test("goes into the tracked file, beside its comments, and stands over what was kept", () => {
+  test("is written to the tracked file, whose comments stay, and replaces an override", () => {
     const { root, files, read } = checkout("# Ours.\nconfig:\n  aws:region: us-east-1 # near\n");
-    files.keep({ [KEY]: "g6.xlarge", other: "stays" });
+    files.saveOverrides({ [KEY]: "g6.xlarge", other: "stays" });
     expect(files.pin({ [KEY]: "g5.xlarge" })).toBe(join(root, "stacks/Pulumi.prod.yaml"));
     expect(read()).toBe(`# Ours.\nconfig:\n  aws:region: us-east-1 # near\n  ${KEY}: g5.xlarge\n`);
     expect(files.config()).toEqual({ "aws:region": "us-east-1", [KEY]: "g5.xlarge", other: "stays" });
     rmSync(root, { recursive: true });
   });
-  test("is kept where there is no tracked file", () => {
+  test("becomes an override where there is no tracked file", () => {
     const { root, files } = checkout();
     files.pin({ [KEY]: "g5.xlarge" });
     expect(files.config()).toEqual({ [KEY]: "g5.xlarge" });
     rmSync(root, { recursive: true });
   });
-  test("what one run asks for stands over all, and is not kept", () => {
+  test("of one run wins over all and is not saved", () => {
     const { root, files } = checkout(`config:\n  ${KEY}: g6.xlarge\n`);
     expect(files.write({}, { [KEY]: "g5.xlarge" })).toEqual({ [KEY]: "g5.xlarge" });
     expect(files.config()).toEqual({ [KEY]: "g6.xlarge" });
