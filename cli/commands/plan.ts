@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { readMachine } from "../../infra/io/local-gpu.ts";
+import { detectGpu } from "../../infra/io/local-gpu.ts";
 import type { Plan } from "../../infra/plan/plan.ts";
 import { RATES } from "../../infra/plan/startup.ts";
 import { formatBytes, formatSeconds } from "../../infra/units.ts";
@@ -34,7 +34,7 @@ export function addPlan(program: Command, signal: AbortSignal): void {
         print(context, await awsPlanOf(context.paths, wanted, context.files.name), describeAwsPlan);
         return;
       }
-      const model = chooseModel({ asked, configured: readText(config, "modelId"), gpu: readMachine().hasGpu });
+      const model = chooseModel({ asked, configured: readText(config, "modelId"), gpu: detectGpu().hasGpu });
       const plan = await planOf(context.paths, withModel(settings, model));
       if (model.note) context.progress.line(model.note);
       print(context, plan, describePlan);
@@ -42,8 +42,8 @@ export function addPlan(program: Command, signal: AbortSignal): void {
 }
 
 /** The plan as aligned lines, for people. */
-export function describePlan({ modelId, image, host, cache, readiness, startUp }: Plan): string {
-  const size = `${formatBytes(startUp.modelBytes)}${startUp.modelBytesSource === "manifest" ? "" : ", estimated"}`;
+export function describePlan({ modelId, image, host, cache, readiness, startupEstimate }: Plan): string {
+  const size = `${formatBytes(startupEstimate.modelBytes)}${startupEstimate.modelBytesSource === "manifest" ? "" : ", estimated"}`;
   const rows: [string, string][] = [
     ["model", `${modelId} (${size})`],
     ["device", readiness.device],
@@ -51,14 +51,14 @@ export function describePlan({ modelId, image, host, cache, readiness, startUp }
     ["container", `${host.containerName} at ${readiness.url}`],
     [
       "volume",
-      `${cache.volumeName}${startUp.bytesToFetch > 0 ? `, to fetch ${formatBytes(startUp.bytesToFetch)}` : ""}`,
+      `${cache.volumeName}${startupEstimate.bytesToFetch > 0 ? `, to fetch ${formatBytes(startupEstimate.bytesToFetch)}` : ""}`,
     ],
     [
       "first start",
-      `${formatSeconds(startUp.firstSeconds)} at ${formatBytes(RATES.downloadBytesPerSecond)}/s, after the image is built`,
+      `${formatSeconds(startupEstimate.firstSeconds)} at ${formatBytes(RATES.downloadBytesPerSecond)}/s, after the image is built`,
     ],
-    ["cached", formatSeconds(startUp.cachedSeconds)],
-    ["baked", formatSeconds(startUp.bakedSeconds)],
+    ["cached", formatSeconds(startupEstimate.cachedSeconds)],
+    ["baked", formatSeconds(startupEstimate.bakedSeconds)],
     ["given up", `after ${formatSeconds(readiness.readyTimeoutSeconds)}`],
     ["cost", "none: this machine"],
   ];

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { LocalSettings } from "../../infra/config/settings.ts";
-import { readMachine } from "../../infra/io/local-gpu.ts";
+import { detectGpu } from "../../infra/io/local-gpu.ts";
 import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import { type CommonOptions, type Context, openContext, print } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
@@ -78,7 +78,7 @@ async function up(context: Context, options: UpOptions): Promise<UpResult> {
   if (Object.keys(asked).length > 0) files.keep(asked);
 
   const config = files.config();
-  const model = chooseModel({ configured: readText(config, "modelId"), gpu: readMachine().hasGpu });
+  const model = chooseModel({ configured: readText(config, "modelId"), gpu: detectGpu().hasGpu });
   const settings = withModel(settingsOf(config), model);
 
   const tools = options.mode === "process" ? undefined : await findTools(context, settings);

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { readMachine } from "../../infra/io/local-gpu.ts";
+import { detectGpu } from "../../infra/io/local-gpu.ts";
 import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import type { CacheStatus } from "../commands/cache/status.ts";
 import type { Context } from "../core/context.ts";
@@ -65,7 +65,7 @@ export async function gatherFacts(context: Context): Promise<Facts> {
     node: { version: process.versions.node, range: packageFile.engines.node },
     engine,
     engineHost: await engineAddress(),
-    gpu: readMachine().hasGpu,
+    gpu: detectGpu().hasGpu,
     pulumi: await findPulumi(paths),
     disks: disksOf(engine, paths.root),
     config,

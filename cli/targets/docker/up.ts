@@ -106,7 +106,7 @@ async function requireRoom({ paths }: Context, settings: LocalSettings): Promise
   if (free === undefined) return;
   const plan = await planOf(paths, settings);
   const image = (await hasImage(plan.image.name)) ? 0 : IMAGE_BYTES;
-  const model = (await hasVolume(settings.volumeName)) ? 0 : plan.startUp.modelBytes;
+  const model = (await hasVolume(settings.volumeName)) ? 0 : plan.startupEstimate.modelBytes;
   const needed = image + model + SPARE_BYTES;
   if (free >= needed) return;
   const mend = "Fix: docker system prune, or give Docker a bigger disk";

@@ -67,7 +67,7 @@ export async function startHost(
     const refusal = refusalIn(error instanceof Error ? `${error.name} ${error.message}` : "");
     if (!refusal) throw explainAws(error, `starting ${host.id}`);
     const up = `imagegen up --stack ${name}`;
-    const mend = `imagegen start again later, ${up} --config instanceType=<another>, or imagegen move-az <zone>`;
+    const mend = `imagegen start again later, ${up} --config pinnedInstanceType=<another>, or imagegen move-az <zone>`;
     throw new CliError(`${describeRefusal(host, refusal, host.zone)}. The cache is safe. Fix: ${mend}`);
   }
 }

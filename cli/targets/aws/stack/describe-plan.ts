@@ -6,28 +6,28 @@ import { formatBytes, formatSeconds } from "../../../../infra/units.ts";
 
 /** The plan of a stack on AWS as aligned lines, for people; the costs are last, one line each. */
 export function describeAwsPlan(plan: AwsPlan): string {
-  const { host, volume, startUp, readiness, cost } = plan;
-  const size = `${formatBytes(startUp.modelBytes)}${startUp.modelBytesSource === "manifest" ? "" : ", estimated"}`;
+  const { host, volume, startupEstimate, readiness, cost } = plan;
+  const size = `${formatBytes(startupEstimate.modelBytes)}${startupEstimate.modelBytesSource === "manifest" ? "" : ", estimated"}`;
   const rows: [string, string][] = [
     ["model", `${plan.modelId} (${size}), ${plan.modelCache === "baked" ? "in the image" : "on the volume"}`],
     ["host", describeHost(plan)],
     ["volume", describeVolume(plan)],
-    ["root disk", `${host.root.sizeGib} GiB, for an image of ${formatBytes(startUp.imageBytes)} at most`],
+    ["root disk", `${host.root.sizeGib} GiB, for an image of ${formatBytes(startupEstimate.imageBytes)} at most`],
     ["network", describeNetwork(plan.network)],
-    ["access", plan.access ? `load balancer with TLS, for ${plan.access.allowedCidrs.join(", ")}` : TUNNEL],
-    ["first start", `${formatSeconds(startUp.firstSeconds)}, estimated, after the image is built and pushed`],
+    ["access", plan.loadBalancer ? `load balancer with TLS, for ${plan.loadBalancer.allowedCidrs.join(", ")}` : TUNNEL],
+    ["first start", `${formatSeconds(startupEstimate.firstSeconds)}, estimated, after the image is built and pushed`],
     [
       "cached",
-      `${formatSeconds(startUp.cachedSeconds)} on a new host: boot, pull at ${PULL}, read at ${startUp.readMbps} MB/s`,
+      `${formatSeconds(startupEstimate.cachedSeconds)} on a new host: boot, pull at ${PULL}, read at ${startupEstimate.readMbps} MB/s`,
     ],
-    ["baked", formatSeconds(startUp.bakedSeconds)],
+    ["baked", formatSeconds(startupEstimate.bakedSeconds)],
     ["given up", `after ${formatSeconds(readiness.readyTimeoutSeconds)}`],
     ["on destroy", DESTROY[volume.onDestroy]],
     ["cost", `${usd(cost.runningUsdPerMonth)} a month${cost.incomplete ? " and what has no price below" : ""}`],
     ["stopped", `${usd(cost.stoppedUsdPerMonth)} a month`],
     ...cost.items.map(({ what, usdPerMonth }): [string, string] => ["", `${amount(usdPerMonth)}  ${what}`]),
     ["", `list prices of ${cost.region} as of ${cost.asOf}, without traffic`],
-    ...plan.notes.map((note): [string, string] => ["note", note]),
+    ...plan.warnings.map((note): [string, string] => ["note", note]),
   ];
   return rows.map(([name, value]) => `${name.padEnd(12)} ${value}`).join("\n");
 }
@@ -45,12 +45,12 @@ function describeHost({ host, region }: AwsPlan): string {
   const others = host.instanceTypes.filter((type) => type !== host.instanceType);
   const healing = host.selfHealing ? ", in a group that makes it anew" : "";
   const orElse = others.length > 0 ? `, or else ${others.join(", ")}` : "";
-  return `${host.instanceType}${gpu ? ` (${gpu})` : ""}, ${host.market}, in ${region}${healing}${orElse}`;
+  return `${host.instanceType}${gpu ? ` (${gpu})` : ""}, ${host.purchaseOption}, in ${region}${healing}${orElse}`;
 }
 
-function describeVolume({ volume, startUp }: AwsPlan): string {
-  if (volume.adoptId !== null) return `${volume.adoptId}, as it is`;
-  const fetch = startUp.bytesToFetch > 0 ? `, to fetch ${formatBytes(startUp.bytesToFetch)}` : "";
+function describeVolume({ volume, startupEstimate }: AwsPlan): string {
+  if (volume.existingVolumeId !== null) return `${volume.existingVolumeId}, as it is`;
+  const fetch = startupEstimate.bytesToFetch > 0 ? `, to fetch ${formatBytes(startupEstimate.bytesToFetch)}` : "";
   const from = volume.snapshotId === null ? "" : `, from ${volume.snapshotId}`;
   return `${volume.sizeGib} GiB gp3, ${volume.iops} IOPS, ${volume.throughputMib} MiB/s${from}${fetch}`;
 }

@@ -10,9 +10,9 @@ export type Market = "spot" | "on-demand";
 export interface Wishes {
   readonly instanceTypes: readonly string[];
   /** "" or null: the first of the list. */
-  readonly instanceType: string | null;
-  readonly capacity: "on-demand" | "spot" | "spot-then-on-demand";
-  readonly market: Market | "" | null;
+  readonly pinnedInstanceType: string | null;
+  readonly purchaseOption: "on-demand" | "spot" | "spot-then-on-demand";
+  readonly pinnedPurchaseOption: Market | null;
 }
 
 /** Why EC2 did not give a host. */
@@ -27,8 +27,8 @@ export interface Refusal {
  * that is what the order of `spot-then-on-demand` says. A pinned type that is not in the list is the only one.
  */
 export function attemptsOf(wishes: Wishes): Attempt[] {
-  const { instanceTypes, instanceType, capacity, market } = wishes;
-  const markets: Market[] = capacity === "spot-then-on-demand" ? ["spot", "on-demand"] : [capacity];
+  const { instanceTypes, pinnedInstanceType: instanceType, purchaseOption, pinnedPurchaseOption: market } = wishes;
+  const markets: Market[] = purchaseOption === "spot-then-on-demand" ? ["spot", "on-demand"] : [purchaseOption];
   const types = instanceType && !instanceTypes.includes(instanceType) ? [instanceType] : instanceTypes;
   const all = markets.flatMap((each) => types.map((type): Attempt => ({ type, market: each })));
   const pinned = { type: instanceType || (types[0] ?? ""), market: market || (markets[0] ?? "on-demand") };

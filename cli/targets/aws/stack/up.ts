@@ -115,8 +115,9 @@ export async function askInTurn(
 }
 
 /** The config that asks for exactly this host. The market is only said where config leaves it open. */
-function valuesOf({ capacity }: Wishes, { type, market }: Attempt): Record<string, string> {
-  return { instanceType: type, ...(capacity === "spot-then-on-demand" ? { market } : {}) };
+function valuesOf({ purchaseOption }: Wishes, { type, market }: Attempt): Record<string, string> {
+  const fallback = purchaseOption === "spot-then-on-demand";
+  return { pinnedInstanceType: type, ...(fallback ? { pinnedPurchaseOption: market } : {}) };
 }
 
 /** What has to be written down, so that the next run asks for this host and does not replace it by the first choice. */

@@ -14,28 +14,28 @@ import { askInTurn, pinsOf } from "../../../../cli/targets/aws/stack/up.ts";
 
 const wishes: Wishes = {
   instanceTypes: ["g6.xlarge", "g5.xlarge"],
-  instanceType: null,
-  capacity: "on-demand",
-  market: null,
+  pinnedInstanceType: null,
+  purchaseOption: "on-demand",
+  pinnedPurchaseOption: null,
 };
 const shown = (attempts: readonly Attempt[]) => attempts.map(({ type, market }) => `${type}/${market}`);
 
 describe("the order of hosts to ask for", () => {
   test.each<[string, Partial<Wishes>, string[]]>([
     ["the list", {}, ["g6.xlarge/on-demand", "g5.xlarge/on-demand"]],
-    ["spot only", { capacity: "spot" }, ["g6.xlarge/spot", "g5.xlarge/spot"]],
+    ["spot only", { purchaseOption: "spot" }, ["g6.xlarge/spot", "g5.xlarge/spot"]],
     [
       "all of spot before any on demand",
-      { capacity: "spot-then-on-demand" },
+      { purchaseOption: "spot-then-on-demand" },
       ["g6.xlarge/spot", "g5.xlarge/spot", "g6.xlarge/on-demand", "g5.xlarge/on-demand"],
     ],
-    ["what was pinned first", { instanceType: "g5.xlarge" }, ["g5.xlarge/on-demand", "g6.xlarge/on-demand"]],
+    ["what was pinned first", { pinnedInstanceType: "g5.xlarge" }, ["g5.xlarge/on-demand", "g6.xlarge/on-demand"]],
     [
       "the pinned market first",
-      { capacity: "spot-then-on-demand", instanceType: "g5.xlarge", market: "on-demand" },
+      { purchaseOption: "spot-then-on-demand", pinnedInstanceType: "g5.xlarge", pinnedPurchaseOption: "on-demand" },
       ["g5.xlarge/on-demand", "g6.xlarge/spot", "g5.xlarge/spot", "g6.xlarge/on-demand"],
     ],
-    ["a type outside of the list alone", { instanceType: "p5.4xlarge" }, ["p5.4xlarge/on-demand"]],
+    ["a type outside of the list alone", { pinnedInstanceType: "p5.4xlarge" }, ["p5.4xlarge/on-demand"]],
   ])("%s", (_, changes, order) => {
     expect(shown(attemptsOf({ ...wishes, ...changes }))).toEqual(order);
   });
@@ -128,21 +128,21 @@ describe("asking in turn", () => {
     const { host, asked, lines } = await play([undefined]);
     expect({ host, asked, lines }).toEqual({
       host: { type: "g6.xlarge", market: "on-demand" },
-      asked: [{ instanceType: "g6.xlarge" }],
+      asked: [{ pinnedInstanceType: "g6.xlarge" }],
       lines: [],
     });
   });
   test("each refusal is one line, and the next is asked for", async () => {
     const { host, asked, lines } = await play([none, undefined]);
     expect(host).toEqual({ type: "g5.xlarge", market: "on-demand" });
-    expect(asked.map(({ instanceType }) => instanceType)).toEqual(["g6.xlarge", "g5.xlarge"]);
+    expect(asked.map(({ pinnedInstanceType }) => pinnedInstanceType)).toEqual(["g6.xlarge", "g5.xlarge"]);
     expect(lines).toEqual([
       "AWS has no g6.xlarge (on demand) in us-east-1a now (InsufficientInstanceCapacity). Next: g5.xlarge (on-demand) …",
     ]);
   });
   test("the market is said where config leaves it open", async () => {
-    const { asked } = await play([none, none, undefined], { capacity: "spot-then-on-demand" });
-    expect(asked[2]).toEqual({ instanceType: "g6.xlarge", market: "on-demand" });
+    const { asked } = await play([none, none, undefined], { purchaseOption: "spot-then-on-demand" });
+    expect(asked[2]).toEqual({ pinnedInstanceType: "g6.xlarge", pinnedPurchaseOption: "on-demand" });
   });
   test("when nothing is left, one line says what to do", async () => {
     const { host } = await play([none, none]);
@@ -164,13 +164,15 @@ describe("asking in turn", () => {
 test("only a fallback is written down", () => {
   const settings = { ...wishes, selfHealing: false };
   expect(pinsOf(settings, { type: "g6.xlarge", market: "on-demand" })).toEqual({});
-  expect(pinsOf(settings, { type: "g5.xlarge", market: "on-demand" })).toEqual({ instanceType: "g5.xlarge" });
-  expect(pinsOf({ ...settings, capacity: "spot-then-on-demand" }, { type: "g6.xlarge", market: "on-demand" })).toEqual({
-    instanceType: "g6.xlarge",
-    market: "on-demand",
+  expect(pinsOf(settings, { type: "g5.xlarge", market: "on-demand" })).toEqual({ pinnedInstanceType: "g5.xlarge" });
+  expect(
+    pinsOf({ ...settings, purchaseOption: "spot-then-on-demand" }, { type: "g6.xlarge", market: "on-demand" }),
+  ).toEqual({
+    pinnedInstanceType: "g6.xlarge",
+    pinnedPurchaseOption: "on-demand",
   });
-  expect(pinsOf({ ...settings, instanceType: "g5.xlarge" }, { type: "g6.xlarge", market: "on-demand" })).toEqual({
-    instanceType: "g6.xlarge",
+  expect(pinsOf({ ...settings, pinnedInstanceType: "g5.xlarge" }, { type: "g6.xlarge", market: "on-demand" })).toEqual({
+    pinnedInstanceType: "g6.xlarge",
   });
 });
 
