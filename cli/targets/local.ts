@@ -4,7 +4,7 @@ import { execa } from "execa";
 import { qualifyKey } from "../../infra/config/problem.ts";
 import type { LocalSettings } from "../../infra/config/settings.ts";
 import { serviceUrl } from "../../infra/contract.ts";
-import { readMachine } from "../../infra/io/local-gpu.ts";
+import { detectGpu } from "../../infra/io/local-gpu.ts";
 import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import { describeState } from "../../infra/readiness/progress.ts";
 import { commandFor, notRunning } from "../core/command-line.ts";
@@ -51,7 +51,7 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
   const nothingRuns = () => notRunning(files.name, `Nothing runs for the stack ${files.name}.`);
   const plannedModel = (requested?: string) => {
     const configured = readText(files.config(), "modelId");
-    const model = chooseModel({ requested, configured, gpu: readMachine().hasGpu });
+    const model = chooseModel({ requested, configured, gpu: detectGpu().hasGpu });
     const settings = { ...files.settings("local"), modelId: model.id };
     if (model.note) progress.log(model.note);
     return { model, settings };

@@ -1,5 +1,5 @@
 import type { _InstanceType, DescribeInstancesCommandOutput, Instance } from "@aws-sdk/client-ec2";
-import { type Market, type VcpuQuota, vcpuQuota } from "../../../../infra/contract.ts";
+import { type PurchaseOption, type VcpuQuota, vcpuQuota } from "../../../../infra/contract.ts";
 import { type AwsClientConfig, sdkOptions } from "./client-config.ts";
 import {
   type EbsVolume,
@@ -105,7 +105,7 @@ export async function openEc2(config: AwsClientConfig) {
     },
 
     /** The running vCPUs of one market that the quota counts. */
-    async vcpusInUse({ code }: VcpuQuota, market: Market): Promise<number> {
+    async vcpusInUse({ code }: VcpuQuota, market: PurchaseOption): Promise<number> {
       const running = [{ Name: "instance-state-name", Values: ["pending", "running"] }];
       let used = 0;
       for await (const page of sdk.paginateDescribeInstances({ client }, { Filters: running })) {

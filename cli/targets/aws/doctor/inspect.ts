@@ -13,7 +13,7 @@ import type { Ec2 } from "../client/ec2.ts";
 import { describeAwsError, type Lookup, tryLookup } from "../client/errors.ts";
 import { TUNNEL_TOOLS } from "../host/connection.ts";
 import { hostRequirements } from "../stack/host-requirements.ts";
-import { type LaunchCandidate, launchCandidates } from "../stack/launch-errors.ts";
+import { type LaunchCandidate, launchCandidates } from "../stack/launch-candidates.ts";
 import { parseOutputs, readOutputs } from "../stack/outputs.ts";
 import { connect, findHost, readHostStatus } from "../stack/stack.ts";
 import { cudaOf, driverFor } from "./drivers.ts";

@@ -1,4 +1,5 @@
 import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
+import { describeLaunchError, type LaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
 import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT, formatDetail } from "../../../core/exit.ts";
@@ -11,15 +12,13 @@ import { openEc2 } from "../client/ec2.ts";
 import { preflight } from "../doctor/doctor.ts";
 import { startHost } from "../operations/start-stop.ts";
 import {
-  describeLaunchError,
   type FailedLaunch,
   type LaunchCandidate,
-  type LaunchError,
   type LaunchPreferences,
   launchCandidates,
   nextCandidate,
   suggestFix,
-} from "./launch-errors.ts";
+} from "./launch-candidates.ts";
 import { LaunchTimeout } from "./launch-timeout.ts";
 
 /** One run of Pulumi with some values over the stack's config. Returns why the host was not launched, if so. */
@@ -104,8 +103,9 @@ export async function launchWithFallback(
 }
 
 /** The config of exactly this host. The market is set only where config leaves it open. */
-function valuesOf({ capacity }: LaunchPreferences, { type, market }: LaunchCandidate): Record<string, string> {
-  return { instanceType: type, ...(capacity === "spot-then-on-demand" ? { market } : {}) };
+function valuesOf({ purchaseOption }: LaunchPreferences, { type, market }: LaunchCandidate): Record<string, string> {
+  const isOpen = purchaseOption === "spot-then-on-demand";
+  return { pinnedInstanceType: type, ...(isOpen ? { pinnedPurchaseOption: market } : {}) };
 }
 
 /** What must be pinned, so that the next run does not replace this host by the first choice. */
