@@ -51,7 +51,7 @@ export interface HostOperations {
   restoreVolume(snapshot: string, options: MoveOptions & { readonly zone?: string }): Promise<MoveResult>;
 }
 
-export interface UpOptions {
+interface UpOptions {
   /** Null: no picture. */
   readonly prompt: string | null;
 }
@@ -119,7 +119,7 @@ export interface VolumeInfo {
   readonly sizeGb: number;
 }
 
-export interface PlanResult {
+interface PlanResult {
   /** What --json prints. */
   readonly plan: Plan | AwsPlan;
   /** For people: name and value. */
@@ -138,7 +138,7 @@ export interface Connection {
   close(): void;
 }
 
-export interface BackupResult {
+interface BackupResult {
   readonly file: string;
   readonly bytes: number;
 }
