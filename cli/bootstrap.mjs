@@ -14,7 +14,7 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 /** Platforms that have an npm package with a Node binary in it. */
 const PREBUILT = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64", "win-x64"];
 
-/** A mistake or a lack that one line explains. */
+/** A set-up error that one line explains. */
 export class SetupError extends Error {}
 
 /** True when `version` (as in process.version) is in `range`: comparators `^a.b.c` and `>=a.b.c` joined by `||`. */
@@ -59,7 +59,7 @@ export async function run(script, args, root = ROOT) {
   try {
     const node = ensureNode(root);
     ensureDependencies(root, node);
-    await hand(node, script, args);
+    await execChild(node, script, args);
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     console.error(`imagegen: ${error.message}`);
@@ -119,7 +119,7 @@ function npm(node, args, cwd) {
   if (result.signal === "SIGINT" || result.status === 130) process.exit(130);
   process.stderr.write(`${result.stdout}${result.stderr}`);
   throw new SetupError(
-    `\`npm ${args[0]}\` failed (exit code ${result.status}); its own words are above. Mend that, then run this again.`,
+    `\`npm ${args[0]}\` failed (exit code ${result.status}); its output is above. Fix that, then run this again.`,
   );
 }
 
@@ -141,7 +141,7 @@ function npmCli() {
 }
 
 /** Runs the script in the foreground, passes signals on, and ends the way the script ended. */
-function hand(node, script, args) {
+function execChild(node, script, args) {
   const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ""}` };
   const child = spawn(node, [resolve(script), ...args], { stdio: "inherit", env });
   // A terminal sends Ctrl-C to the child as well; passing it on again would count as a second one.

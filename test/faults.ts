@@ -3,10 +3,14 @@ import { execa } from "execa";
 import { paths } from "./support/paths.ts";
 import { pythonEnvironment } from "./support/python.ts";
 
-const result = await execa(await pythonEnvironment(), ["tests/store/faults.py", ...process.argv.slice(2)], {
-  cwd: paths.imageGen,
-  stdio: "inherit",
-  reject: false,
-  env: { PYTHONPATH: "src" },
-});
+const result = await execa(
+  await pythonEnvironment(),
+  ["tests/model_cache/download/faults.py", ...process.argv.slice(2)],
+  {
+    cwd: paths.imageGen,
+    stdio: "inherit",
+    reject: false,
+    env: { PYTHONPATH: "src" },
+  },
+);
 process.exitCode = result.exitCode ?? 1;

@@ -30,7 +30,7 @@ from timeline import Bar, draw
 
 HERE = Path(__file__).resolve().parent
 PLAIN = "from diffusers import StableDiffusionXLPipeline"
-LEAN = "from image_gen.engine.imports import diffusers_class; diffusers_class('StableDiffusionXLPipeline')"
+LEAN = "from image_gen.worker.lean_imports import diffusers_class; diffusers_class('StableDiffusionXLPipeline')"
 # As much memory as the weights take, and none of it used before: a machine's first touch of a page is its slowest.
 COPY = """
 import sys, time, torch

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from image_gen.engine.__main__ import main
+from image_gen.worker.__main__ import main
 from marks import copy_weights, mark
 
 if __name__ == "__main__":
-    from image_gen.engine import worker
+    from image_gen.worker import worker
 
     prepare = worker.Worker._prepare
 
@@ -32,7 +32,7 @@ if __name__ == "__main__":
 
     worker.Worker._prepare = prepared  # type: ignore[method-assign] # only adds a mark
     copied: set[int] = set()
-    from image_gen.engine import components, pipeline
+    from image_gen.worker import components, pipeline
 
     load_one, components.load_one = components.load_one, one_loaded
     load, pipeline.load = pipeline.load, loaded

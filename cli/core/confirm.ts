@@ -2,8 +2,8 @@ import { createInterface } from "node:readline/promises";
 import { CliError, EXIT } from "./exit.ts";
 
 /**
- * Lets `what` happen when --yes was given or a person at a terminal says so. Throws a CliError (code 4) otherwise:
- * nothing may be deleted because nobody could be asked.
+ * Returns when --yes was given or the user at a terminal agrees to `what`. Throws a CliError (code 4) otherwise:
+ * without a terminal to ask at, nothing is deleted.
  */
 export async function confirm(
   what: string,
@@ -11,14 +11,14 @@ export async function confirm(
 ): Promise<void> {
   if (options.yes) return;
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    throw new CliError(`${what} Not done: add --yes to confirm.`, EXIT.refused);
+    throw new CliError({ message: `${what} Not confirmed, nothing was changed.`, fix: "add --yes" }, EXIT.notConfirmed);
   }
   const reader = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await reader.question(`${what} Go on? [y/N] `, { signal: options.signal });
+    const answer = await reader.question(`${what} Continue? [y/N] `, { signal: options.signal });
     if (/^y(es)?$/i.test(answer.trim())) return;
   } finally {
     reader.close();
   }
-  throw new CliError("Nothing was changed.", EXIT.refused);
+  throw new CliError("Nothing was changed.", EXIT.notConfirmed);
 }

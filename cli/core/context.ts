@@ -1,9 +1,10 @@
+import type { Command } from "commander";
 import { StackFiles } from "../stack/files.ts";
 import type { Paths } from "./paths.ts";
 import { pathsOf } from "./paths.ts";
 import { type Progress, progressTo } from "./progress.ts";
 
-/** What every command is given. */
+/** What every command and target works with. */
 export interface Context {
   readonly paths: Paths;
   readonly files: StackFiles;
@@ -19,21 +20,36 @@ export interface CommonOptions {
   readonly json?: boolean;
 }
 
-export function openContext(options: CommonOptions, signal: AbortSignal): Context {
-  const paths = pathsOf();
-  const progress = progressTo(process.stderr);
-  return { paths, files: new StackFiles(paths, options.stack), progress, json: options.json === true, signal };
+/** A commander action: `run` gets the context, the command's options together with the common ones, and its arguments. */
+export function action<Options extends object, Args extends (string | undefined)[]>(
+  signal: AbortSignal,
+  run: (context: Context, options: Options & CommonOptions, ...args: Args) => Promise<void>,
+): (...passed: unknown[]) => Promise<void> {
+  return async (...passed) => {
+    const command = passed.at(-1) as Command;
+    const options = command.optsWithGlobals<Options & CommonOptions>();
+    const paths = pathsOf();
+    const files = new StackFiles(paths, options.stack);
+    const context = { paths, files, progress: progressTo(process.stderr), json: options.json === true, signal };
+    await run(context, options, ...(passed.slice(0, -2) as Args));
+  };
 }
 
 /** Prints a command's result on stdout: JSON with --json, else the lines that `text` makes of it. */
 export function print<T>(context: Pick<Context, "json" | "progress">, result: T, text: (result: T) => string): void {
-  context.progress.settle();
+  context.progress.stop();
   const out = context.json ? JSON.stringify(result, null, 2) : text(result);
   if (out !== "") process.stdout.write(`${out}\n`);
 }
 
+/** Name and value in aligned columns; rows without a value are left out. */
+export function alignRows(rows: readonly (readonly [string, string | null | undefined])[], width: number): string {
+  const shown = rows.filter(([, value]) => value);
+  return shown.map(([name, value]) => `${name.padEnd(width)} ${value}`).join("\n");
+}
+
 /** Ctrl-C and its kin as a signal for everything that runs; the second one, a second later, ends the process. */
-export function interruptible(): AbortController {
+export function abortOnSignal(): AbortController {
   const controller = new AbortController();
   let first = 0;
   const onSignal = () => {

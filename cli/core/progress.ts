@@ -2,12 +2,12 @@ import type { WriteStream } from "node:tty";
 
 /** Where progress goes: finished lines always, a live line (a bar) only to a terminal. Results never go here. */
 export interface Progress {
-  /** A line that stays. */
-  line(text: string): void;
+  /** A finished line. */
+  log(text: string): void;
   /** The current state of something long. A terminal sees each change, a log at most one every few seconds. */
-  live(text: string, fraction?: number): void;
+  update(text: string, fraction?: number): void;
   /** Ends the live line, so that what follows starts on a fresh one. */
-  settle(): void;
+  stop(): void;
 }
 
 /** Seconds between two live lines where the output is not a terminal. */
@@ -26,18 +26,18 @@ export function progressTo(
   let lastAt = Number.NEGATIVE_INFINITY;
   let lastText = "";
 
-  const settle = () => {
+  const stop = () => {
     if (open) stream.write("\n");
     open = false;
   };
   return {
-    settle,
-    line(text) {
-      settle();
+    stop,
+    log(text) {
+      stop();
       lastText = "";
       stream.write(`${text}\n`);
     },
-    live(text, fraction) {
+    update(text, fraction) {
       if (text === lastText) return;
       if (terminal) {
         const bar = fraction === undefined ? "" : `${drawBar(fraction, colour)} `;

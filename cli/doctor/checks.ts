@@ -1,22 +1,14 @@
 import { formatBytes } from "../../infra/units.ts";
 import { satisfies } from "../bootstrap.mjs";
-import type { Facts } from "./inspect.ts";
+import { type Check, fail, ok, warn } from "./check.ts";
+import type { MachineFacts } from "./inspect.ts";
 
-/** One line of doctor: what was looked at, how it is, and what mends it. */
-export interface Finding {
-  /** `unknown`: it could not be looked at (no permission, no answer), which is no failure. */
-  readonly level: "ok" | "warn" | "fail" | "unknown";
-  readonly about: string;
-  readonly text: string;
-  readonly mend?: string;
-}
-
-/** Bytes below which a disk can't hold an image or Python environment with SDXL, and can't hold the demo. */
+/** Free bytes below which a disk can't hold an image or Python environment with SDXL, and not even one with the demo. */
 const ROOMY = 25e9;
 const TIGHT = 8e9;
 
-/** The findings for the facts, in the order in which a first start needs them. Pure. */
-export function judge(facts: Facts): Finding[] {
+/** The checks of this machine, in the order in which a first start needs them. Pure. */
+export function machineChecks(facts: MachineFacts): Check[] {
   return [
     node,
     config,
@@ -31,148 +23,128 @@ export function judge(facts: Facts): Finding[] {
     certificates,
     service,
     cache,
-    inside,
-  ].flatMap((look) => look(facts));
+    cacheDoctor,
+  ].flatMap((check) => check(facts));
 }
 
-const ok = (about: string, text: string): Finding => ({ level: "ok", about, text });
-const warn = (about: string, text: string, mend?: string): Finding => ({
-  level: "warn",
-  about,
-  text,
-  ...(mend ? { mend } : {}),
-});
-const fail = (about: string, text: string, mend?: string): Finding => ({
-  level: "fail",
-  about,
-  text,
-  ...(mend ? { mend } : {}),
-});
-
-function node({ node: { version, range } }: Facts): Finding[] {
+function node({ node: { version, range } }: MachineFacts): Check[] {
   if (satisfies(version, range)) return [ok("node", version)];
-  return [fail("node", `${version} is not in ${range}.`, "npm start, which fetches one that is")];
+  return [fail("node", `${version} is not in ${range}.`, "npm start, which downloads a Node that is")];
 }
 
-function config({ config: { problems } }: Facts): Finding[] {
+function config({ config: { problems } }: MachineFacts): Check[] {
   if (problems.length === 0) return [ok("config", "the stack's values are valid")];
-  return problems.map((problem) => fail("config", problem));
+  return problems.map(({ message, fix }) => fail("config", message, fix));
 }
 
-function docker({ engine, engineHost, uv, python: pythonVersion }: Facts): Finding[] {
+function docker({ engine, engineHost, uv, python: pythonVersion }: MachineFacts): Check[] {
   if (!engine.ok) {
-    const [text = "", mend] = engine.message.split(" Fix: ");
+    const { message, fix } = engine.reason;
     // Without Docker the service can still run as a process, which needs a Python.
-    return [uv || pythonVersion ? warn("docker", text, mend) : fail("docker", text, mend)];
+    return [(uv || pythonVersion ? warn : fail)("docker", message, fix)];
   }
   if (engineHost && /^(ssh|tcp):/.test(engineHost)) {
-    const text = `${engine.version}, on another machine (${engineHost}): its ports are not on this one.`;
-    return [warn("docker", text, "docker context use default")];
+    const message = `${engine.version}, on another machine (${engineHost}): its ports are not on this one.`;
+    return [warn("docker", message, "docker context use default")];
   }
   return [ok("docker", `engine ${engine.version}`)];
 }
 
-function gpu({ gpu: present, engine }: Facts): Finding[] {
+function gpu({ gpu: present, engine }: MachineFacts): Check[] {
   if (!present)
     return [warn("gpu", "no NVIDIA GPU: SDXL takes minutes a picture on a CPU; without --model the demo is served.")];
-  if (!engine.ok || engine.runtimes.includes("nvidia")) return [ok("gpu", "NVIDIA driver, and Docker can pass it on")];
-  const mend =
+  if (!engine.ok || engine.runtimes.includes("nvidia")) return [ok("gpu", "NVIDIA driver, usable in Docker")];
+  const fix =
     "install the NVIDIA Container Toolkit, then sudo nvidia-ctk runtime configure && sudo systemctl restart docker";
-  return [fail("gpu", "there is a GPU, but Docker can't give it to a container.", mend)];
+  return [fail("gpu", "there is a GPU, but Docker can't give it to a container.", fix)];
 }
 
-function pulumi({ pulumi: tools }: Facts): Finding[] {
+function pulumi({ pulumi: tools }: MachineFacts): Check[] {
   if (tools.ok) return [ok("pulumi", `CLI ${tools.version}${tools.root ? " (in .imagegen/pulumi)" : ""}`)];
-  return [warn("pulumi", "no fitting CLI; `imagegen up` installs one into .imagegen/pulumi.")];
+  return [warn("pulumi", `${tools.reason.message} \`imagegen up\` installs one into .imagegen/pulumi.`)];
 }
 
-function baseImage({ engine, baseImageHere, config: { baseImage: name } }: Facts): Finding[] {
+function baseImage({ engine, hasBaseImage, config: { settings } }: MachineFacts): Check[] {
   if (!engine.ok) return [];
-  if (baseImageHere) return [ok("base image", name)];
-  return [warn("base image", `${name} is not here yet; \`imagegen up\` pulls it.`)];
+  if (hasBaseImage) return [ok("base-image", settings.baseImage)];
+  return [warn("base-image", `${settings.baseImage} is not on this machine yet; \`imagegen up\` pulls it.`)];
 }
 
-function python({ uv, python: version, engine }: Facts): Finding[] {
+function python({ uv, python: version, engine }: MachineFacts): Check[] {
   if (uv) return [ok("python", `uv at ${uv}`)];
   if (version) return [ok("python", `${version}, from which uv can be installed`)];
-  const text = "neither uv nor a python3 with venv: only Docker can run the service.";
-  const mend = "sudo apt install python3-venv, or https://docs.astral.sh/uv/";
-  return [engine.ok ? warn("python", text, mend) : fail("python", text, mend)];
+  const message = "neither uv nor a python3 with venv: only Docker can run the service.";
+  return [(engine.ok ? warn : fail)("python", message, "sudo apt install python3-venv, or https://docs.astral.sh/uv/")];
 }
 
-function disks({ disks: all }: Facts): Finding[] {
+function disks({ disks: all }: MachineFacts): Check[] {
   return all.map(({ name, free }) => {
-    const text = `${name}: ${formatBytes(free)} free`;
-    if (free >= ROOMY) return ok("disk", text);
-    if (free >= TIGHT)
-      return warn("disk", `${text}; an image with SDXL needs about ${formatBytes(ROOMY)}.`, "docker system prune");
-    return fail("disk", `${text}; the service's packages alone need ${formatBytes(TIGHT)}.`, "docker system prune");
+    const space = `${name}: ${formatBytes(free)} free`;
+    if (free >= ROOMY) return ok("disk", space);
+    const [result, need] =
+      free >= TIGHT
+        ? [warn, `an image with SDXL needs about ${formatBytes(ROOMY)}.`]
+        : [fail, `the service's packages alone need ${formatBytes(TIGHT)}.`];
+    return result("disk", `${space}; ${need}`, "docker system prune");
   });
 }
 
-function port({ config: { port: number }, port: { free, owner, ours } }: Facts): Finding[] {
-  if (free) return [ok("port", `${number} is free`)];
-  if (ours) return [ok("port", `${number} is our own service's`)];
-  return [fail("port", `${number} is taken${owner ? ` by ${owner}` : ""}.`, `imagegen up --port ${number + 1}`)];
+function port({ config: { settings }, port: { free, owner, ours } }: MachineFacts): Check[] {
+  if (free) return [ok("port", `${settings.port} is free`)];
+  if (ours) return [ok("port", `${settings.port} is used by this stack's service`)];
+  const message = `${settings.port} is taken${owner ? ` by ${owner}` : ""}.`;
+  return [fail("port", message, `imagegen up --port ${settings.port + 1}`)];
 }
 
-function proxy({ env }: Facts): Finding[] {
+function proxy({ env }: MachineFacts): Check[] {
   const used = env.HTTPS_PROXY ?? env.https_proxy ?? env.HTTP_PROXY ?? env.http_proxy;
   if (!used) return [ok("proxy", "none")];
-  const spared = (env.NO_PROXY ?? env.no_proxy ?? "").split(",").map((host) => host.trim());
+  const excluded = (env.NO_PROXY ?? env.no_proxy ?? "").split(",").map((host) => host.trim());
   const shown = used.replace(/\/\/[^@/]*@/, "//");
-  if (spared.includes("127.0.0.1") || spared.includes("*")) return [ok("proxy", shown)];
-  return [
-    warn("proxy", `${shown} is also asked for this machine's own service.`, "export NO_PROXY=127.0.0.1,localhost"),
-  ];
+  if (excluded.includes("127.0.0.1") || excluded.includes("*")) return [ok("proxy", shown)];
+  const message = `${shown} is also used for the service on this machine.`;
+  return [warn("proxy", message, "export NO_PROXY=127.0.0.1,localhost")];
 }
 
-function certificates({ certificates: all, engine }: Facts): Finding[] {
-  const gone = all.filter(({ exists }) => !exists);
-  if (gone.length > 0) {
-    return gone.map(({ variable, file }) =>
-      fail("certificates", `${variable} names ${file}, which is not there.`, `unset ${variable}`),
+function certificates({ certificates: all, engine }: MachineFacts): Check[] {
+  const missing = all.filter(({ exists }) => !exists);
+  if (missing.length > 0) {
+    return missing.map(({ variable, file }) =>
+      fail("certificates", `${variable} names ${file}, which does not exist.`, `unset ${variable}`),
     );
   }
   if (all.length === 0) return [ok("certificates", "the system's own")];
-  const text = `${[...new Set(all.map(({ file }) => file))].join(", ")} (${all.map(({ variable }) => variable).join(", ")})`;
-  if (!engine.ok) return [ok("certificates", text)];
-  return [
-    ok("certificates", `${text}; a container does not see it, so its base image needs an authority of one's own too`),
-  ];
+  const message = `${[...new Set(all.map(({ file }) => file))].join(", ")} (${all.map(({ variable }) => variable).join(", ")})`;
+  const note = engine.ok ? "; a container does not see it, so its base image must contain the authority as well" : "";
+  return [ok("certificates", message + note)];
 }
 
-function service({ service: found }: Facts): Finding[] {
-  if (!found) return [ok("service", "does not run: imagegen up")];
+function service({ service: found }: MachineFacts): Check[] {
+  if (!found) return [ok("service", "not running: imagegen up")];
   const { ready, mode } = found;
-  if (!ready) return [fail("service", `runs (${mode}), but does not answer.`, "imagegen logs")];
+  if (!ready) return [fail("service", `running (${mode}), but not answering.`, "imagegen logs")];
   if (ready.error) return [fail("service", ready.error.message, "imagegen logs")];
   return [ok("service", `${ready.phase}, ${ready.model} on ${ready.device ?? "no device yet"} (${mode})`)];
 }
 
-function cache({ service: found }: Facts): Finding[] {
+function cache({ service: found }: MachineFacts): Check[] {
   if (!found) return [];
-  const { cache: status, mode } = found;
-  if (!status) return [warn("cache", "the service did not tell about it.", "imagegen logs")];
+  const { cache: status, needsMount } = found;
+  if (!status) return [warn("cache", "the service did not report it.", "imagegen logs")];
   const { hf_home: home, mount, models } = status;
-  if (mode === "docker" && !mount.is_mount) {
-    return [fail("cache", `${home} is in the container itself: each new one fetches the model again.`, "imagegen up")];
-  }
-  if (mode === "docker" && !`${home}/`.startsWith(`${mount.path.replace(/\/$/, "")}/`)) {
+  if (needsMount && !mount.is_mount)
+    return [fail("cache", `${home} is in the container: each new one downloads the model again.`, "imagegen up")];
+  if (needsMount && !`${home}/`.startsWith(`${mount.path.replace(/\/$/, "")}/`))
     return [fail("cache", `HF_HOME is ${home}, outside the volume at ${mount.path}.`, "imagegen up")];
-  }
   const broken = models.filter(({ complete }) => !complete).map(({ id }) => id);
   if (broken.length > 0) return [warn("cache", `incomplete: ${broken.join(", ")}.`, "imagegen cache prefetch")];
   return [ok("cache", `${home}, ${formatBytes(status.bytes)}, ${formatBytes(mount.bytes_free)} free`)];
 }
 
-/**
- * What the doctor beside the cache adds: its warnings and failures, as `cache` says already what is well. A process of
- * this machine needs no mount.
- */
-function inside({ service: found }: Facts): Finding[] {
-  const seen = found?.inside ?? [];
-  return seen
-    .filter(({ level, about }) => level !== "ok" && !(found?.mode === "process" && about === "mount"))
-    .map((finding) => ({ ...finding, about: `in: ${finding.about}` }));
+/** The warnings and failures of `image-gen doctor`; the check `cache` covers what is well. */
+function cacheDoctor({ service: found }: MachineFacts): Check[] {
+  const checks = found?.doctor ?? [];
+  return checks
+    .filter(({ status, id }) => status !== "ok" && (found?.needsMount || id !== "mount"))
+    .map((check) => ({ ...check, id: `cache.${check.id}` }));
 }

@@ -1,47 +1,58 @@
 /**
  * What doctor knows of the machine. In: the checkout and its stack. Out: facts, gathered without changing anything.
- * Never judges them: judge.ts does, so that its judgements can be tested on machines that do not exist.
+ * Never decides what they mean: checks.ts does, so that checks can be tested on machines that do not exist.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
+import type { LocalSettings } from "../../infra/config/settings.ts";
 import { detectGpu } from "../../infra/io/local-gpu.ts";
 import type { ReadyState } from "../../infra/readiness/probe-result.ts";
-import type { CacheStatus } from "../commands/cache/status.ts";
 import type { Context } from "../core/context.ts";
-import { CliError, EXIT } from "../core/exit.ts";
+import { CliError, type ErrorDetail } from "../core/exit.ts";
+import { onPath } from "../core/on-path.ts";
 import { isPortFree, portOwner } from "../core/ports.ts";
-import { askImageGen } from "../service/image-gen.ts";
-import { readReadyz } from "../service/readyz.ts";
-import { settingsOf } from "../stack/config.ts";
-import { type Engine, engineAddress, findEngine, freeBytes, hasImage } from "../targets/docker/docker.ts";
-import { locate, type Place } from "../targets/locate.ts";
+import type { CacheStatus } from "../service/image-gen.ts";
+import { settingsFor } from "../stack/config.ts";
+import type { StackFiles } from "../stack/files.ts";
+import { type Engine, engineAddress, findEngine, freeBytes, hasImage } from "../toolchain/docker.ts";
 import { findPulumi, type Tools } from "../toolchain/pulumi.ts";
-import { onPath } from "../toolchain/uv.ts";
-import type { Finding } from "./checks.ts";
+import type { Check } from "./check.ts";
 
-export interface Facts {
+export interface MachineFacts {
   readonly node: { readonly version: string; readonly range: string };
   readonly engine: Engine;
   readonly engineHost: string | undefined;
   readonly gpu: boolean;
   readonly pulumi: Tools;
   readonly disks: readonly { readonly name: string; readonly free: number }[];
-  readonly config: { readonly problems: readonly string[]; readonly port: number; readonly baseImage: string };
+  readonly config: ConfigFacts;
   readonly port: { readonly free: boolean; readonly owner: string | undefined; readonly ours: boolean };
-  readonly baseImageHere: boolean;
+  readonly hasBaseImage: boolean;
   readonly env: NodeJS.ProcessEnv;
-  /** Files that a variable names as certificate authority, and whether they are there. */
+  /** Files that a variable names as certificate authority, and whether they exist. */
   readonly certificates: readonly { readonly variable: string; readonly file: string; readonly exists: boolean }[];
   readonly uv: string | undefined;
   readonly python: string | undefined;
-  readonly service: {
-    readonly mode: Place["mode"];
-    readonly ready: ReadyState | null;
-    readonly cache: CacheStatus | null;
-    /** What `image-gen doctor` found where the cache is; null when it could not be asked. */
-    readonly inside?: readonly Finding[] | null;
-  } | null;
+  readonly service: ServiceFacts | null;
+}
+
+export interface ConfigFacts {
+  /** The defaults where there are problems. */
+  readonly settings: Pick<LocalSettings, "port" | "baseImage">;
+  readonly problems: readonly ErrorDetail[];
+}
+
+/** The running service of the stack. */
+export interface ServiceFacts {
+  readonly mode: string;
+  readonly url: string;
+  /** Whether its cache must be on a mounted volume. */
+  readonly needsMount: boolean;
+  readonly ready: ReadyState | null;
+  readonly cache: CacheStatus | null;
+  /** What `image-gen doctor` found where the cache is; null when it could not be run. */
+  readonly doctor: readonly Check[] | null;
 }
 
 const CERTIFICATE_VARIABLES = [
@@ -52,29 +63,30 @@ const CERTIFICATE_VARIABLES = [
   "CURL_CA_BUNDLE",
 ];
 
-export async function gatherFacts(context: Context): Promise<Facts> {
-  const { paths, files } = context;
-  const config = readConfig(() => settingsOf(files.lastConfig()));
+export async function inspectMachine(
+  { paths }: Context,
+  config: ConfigFacts,
+  service: ServiceFacts | null,
+): Promise<MachineFacts> {
   const engine = await findEngine();
-  const place = config.problems.length === 0 ? await locate(context) : undefined;
-  const running = place !== undefined && (place.mode === "process" || place.container.running);
   const packageFile = JSON.parse(readFileSync(join(paths.root, "package.json"), "utf8")) as {
     engines: { node: string };
   };
+  const { port, baseImage } = config.settings;
   return {
     node: { version: process.versions.node, range: packageFile.engines.node },
     engine,
     engineHost: await engineAddress(),
     gpu: detectGpu().hasGpu,
     pulumi: await findPulumi(paths),
-    disks: disksOf(engine, paths.root),
+    disks: inspectDisks(engine, paths.root),
     config,
     port: {
-      free: await isPortFree(config.port),
-      owner: await portOwner(config.port),
-      ours: running && new URL(place.url).port === String(config.port),
+      free: await isPortFree(port),
+      owner: await portOwner(port),
+      ours: service !== null && new URL(service.url).port === String(port),
     },
-    baseImageHere: engine.ok && (await hasImage(config.baseImage)),
+    hasBaseImage: engine.ok && (await hasImage(baseImage)),
     env: process.env,
     certificates: CERTIFICATE_VARIABLES.flatMap((variable) => {
       const file = process.env[variable];
@@ -82,30 +94,38 @@ export async function gatherFacts(context: Context): Promise<Facts> {
     }),
     uv: onPath("uv"),
     python: await pythonVersion(),
-    service: running
-      ? {
-          mode: place.mode,
-          ready: await readReadyz(place.url, 5000, context.signal),
-          cache: await askImageGen<CacheStatus>(context, ["status"]).catch(() => null),
-          inside: await askImageGen<{ findings: Finding[] }>(context, ["doctor"], [EXIT.ok, EXIT.failed]).then(
-            ({ findings }) => findings,
-            () => null,
-          ),
-        }
-      : null,
+    service,
   };
 }
 
-function readConfig(read: () => { port: number; baseImage: string }): Facts["config"] {
+/** The settings of the stack's last start, or the problems of its config. */
+export function checkedConfig(files: StackFiles): ConfigFacts {
   try {
-    return { ...read(), problems: [] };
+    return { settings: files.lastSettings("local"), problems: [] };
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
-    return { ...settingsOf({}), problems: error.message.split("\n") };
+    return { settings: settingsFor("local", {}), problems: error.details };
   }
 }
 
-function disksOf(engine: Engine, root: string): Facts["disks"] {
+/** The output of `image-gen doctor --json`; null when it is something else. */
+export function parseDoctor(output: unknown): Check[] | null {
+  const { checks, findings } = (output ?? {}) as { checks?: Check[]; findings?: OldFinding[] };
+  if (checks) return checks;
+  return (
+    findings?.map(({ level, about, text, mend }) => ({ id: about, status: level, message: text, fix: mend })) ?? null
+  );
+}
+
+/** As images before 0.2 print it. */
+interface OldFinding {
+  readonly level: Check["status"];
+  readonly about: string;
+  readonly text: string;
+  readonly mend?: string;
+}
+
+function inspectDisks(engine: Engine, root: string): MachineFacts["disks"] {
   const folders: [string, string][] = [["this checkout", root]];
   if (engine.ok) folders.push(["Docker", engine.rootDir]);
   return folders.flatMap(([name, folder]) => {

@@ -4,72 +4,79 @@ import { delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { EngineEvent, OutputMap, Stack } from "@pulumi/pulumi/automation/index.js";
 import { execa } from "execa";
-import { CliError } from "../core/exit.ts";
+import type { Context } from "../core/context.ts";
+import { CliError, type ErrorDetail, firstLine } from "../core/exit.ts";
 import type { Paths } from "../core/paths.ts";
-import { engineAddress } from "../targets/docker/docker.ts";
+import { engineAddress } from "../toolchain/docker.ts";
 import { describeEvent, explainFailure, reasonInOutput } from "./diagnostics.ts";
 import type { StackFiles } from "./files.ts";
 
 /** What `up` and `destroy` report while they run. */
-export interface Watch {
+export interface RunCallbacks {
   readonly signal: AbortSignal;
   readonly onText: (text: string) => void;
   readonly onEvent?: (event: EngineEvent) => void;
-  /** Ends the run as Ctrl-C would; unlike `signal`, for reasons of our own. */
+  /** Ends the run as Ctrl-C would, and is not the user's doing. */
   readonly cancel?: AbortSignal;
 }
 
-/** One stack of this checkout, driven by the Automation API; its config is the copy below .imagegen/stacks. */
-export class LocalStack {
+/** One stack of this checkout, driven by the Automation API; its config is the working copy in .imagegen/stacks. */
+export class AutomationStack {
   readonly #stack: Stack;
   readonly #files: StackFiles;
-  readonly #log: string;
+  /** The file that Pulumi's whole output goes to. */
+  readonly log: string;
 
   private constructor(stack: Stack, files: StackFiles, log: string) {
     this.#stack = stack;
     this.#files = files;
-    this.#log = log;
+    this.log = log;
   }
 
-  /** Opens the stack, makes it when it is new. `root` is the folder of a Pulumi CLI that is not on PATH. */
-  static async open(paths: Paths, files: StackFiles, log: string, root?: string): Promise<LocalStack> {
+  /** Opens the stack for `command`, makes it when it is new. `root` is the folder of a Pulumi CLI that is not on PATH. */
+  static async open(
+    { paths, files }: Pick<Context, "paths" | "files">,
+    command: string,
+    root?: string,
+  ): Promise<AutomationStack> {
     // Loaded here because it takes a second, which only the commands that need it should pay.
-    const {
-      LocalWorkspace,
-      PulumiCommand,
-      Stack: AutomationStack,
-    } = await import("@pulumi/pulumi/automation/index.js");
+    const { LocalWorkspace, PulumiCommand, Stack } = await import("@pulumi/pulumi/automation/index.js");
     try {
       const pulumiCommand = await PulumiCommand.get(root ? { root } : {});
       const common = { pulumiCommand, envVars: await environment(paths) };
       // `stack init` writes the salt beside the project it runs in, so it runs in one of our own.
       const besides = await LocalWorkspace.create({ ...common, workDir: files.writeInitProject() });
-      await AutomationStack.createOrSelect(files.name, besides);
+      await Stack.createOrSelect(files.name, besides);
       const workspace = await LocalWorkspace.create({ ...common, workDir: paths.root });
-      return new LocalStack(await AutomationStack.select(files.name, workspace), files, log);
+      return new AutomationStack(await Stack.select(files.name, workspace), files, newLog(paths, command, files.name));
     } catch (error) {
-      throw failure([], error);
+      throw toCliError([], error);
     }
   }
 
-  /** Encrypts `value` into the copy of the stack's config. It travels by stdin: a command line can be read by others. */
+  /** Encrypts `value` into the working copy. It travels by stdin: other users can read a command line. */
   async setSecret(key: string, value: string): Promise<void> {
     const { workDir, envVars, pulumiCommand } = this.#stack.workspace;
-    const args = ["config", "set", "--secret", "--stack", this.#files.name, "--config-file", this.#files.copy];
+    const args = ["config", "set", "--secret", "--stack", this.#files.name, "--config-file", this.#files.workingCopy];
     const options = { cwd: workDir, env: envVars, input: value, reject: false } as const;
     const result = await execa(pulumiCommand.command, [...args, key, "--non-interactive"], options);
     if (result.exitCode !== 0)
-      throw new CliError(`${key} could not be stored: ${reasonInOutput(result.stderr) ?? "see pulumi"}`);
+      throw new CliError(`${key} could not be stored: ${reasonInOutput(result.stderr) ?? firstLine(result.stderr)}`);
   }
 
   /** Makes the stack what its config says. Throws a CliError with the program's or the provider's reason. */
-  async up(watch: Watch): Promise<OutputMap> {
-    return this.#run(watch, async (options) => (await this.#stack.up({ ...options, refresh: true })).outputs);
+  async up(callbacks: RunCallbacks): Promise<OutputMap> {
+    return this.#run(callbacks, async (options) => (await this.#stack.up({ ...options, refresh: true })).outputs);
   }
 
-  /** Removes what `up` made, as far as the program lets go of it: what is protected stays, also in the state. */
-  async destroy(watch: Watch): Promise<void> {
-    await this.#run(watch, (options) => this.#stack.destroy({ ...options, excludeProtected: true }));
+  /** Removes what `up` made. Protected resources stay, also in the state. */
+  async destroy(callbacks: RunCallbacks): Promise<void> {
+    await this.#run(callbacks, (options) => this.#stack.destroy({ ...options, excludeProtected: true }));
+  }
+
+  /** Where a failure's details are. */
+  get logDetail(): ErrorDetail {
+    return { message: `Full log: ${this.log}` };
   }
 
   /** False when nothing is left of the stack, or nothing was ever made. */
@@ -79,10 +86,10 @@ export class LocalStack {
   }
 
   /**
-   * Has the stack leave these volumes to AWS when its program names them no more: neither their protection stops that, nor
-   * does a config that deletes what goes. Everything else in the state stays as it is.
+   * Lets the program drop these volumes from the stack without deleting them: unprotects them and sets `retainOnDelete`.
+   * Everything else in the state stays as it is.
    */
-  async letGo(volumeIds: readonly string[]): Promise<void> {
+  async retainVolumes(volumeIds: readonly string[]): Promise<void> {
     const state = await this.#stack.exportStack();
     const { resources = [] } = (state.deployment ?? {}) as { resources?: StateResource[] };
     const found = resources.filter(({ type, id }) => type === "aws:ebs/volume:Volume" && volumeIds.includes(id ?? ""));
@@ -92,12 +99,12 @@ export class LocalStack {
     await this.#stack.importStack(state);
   }
 
-  async #run<T>(watch: Watch, action: (options: RunOptions) => Promise<T>): Promise<T> {
+  async #run<T>(callbacks: RunCallbacks, action: (options: RunOptions) => Promise<T>): Promise<T> {
     const events: EngineEvent[] = [];
-    const write = (text: string) => appendFileSync(this.#log, text);
+    const write = (text: string) => appendFileSync(this.log, text);
     const options: RunOptions = {
       color: "never",
-      configFile: this.#files.copy,
+      configFile: this.#files.workingCopy,
       // With secrets, the look at the stack's history after a run would write a salt into the tracked file.
       showSecrets: false,
       onOutput: write,
@@ -105,20 +112,23 @@ export class LocalStack {
       onEvent: (event) => {
         events.push(event);
         const text = describeEvent(event);
-        if (text) watch.onText(text);
-        watch.onEvent?.(event);
+        if (text) callbacks.onText(text);
+        callbacks.onEvent?.(event);
       },
     };
     // A terminal's Ctrl-C reaches Pulumi by itself, and a second one would make it drop everything.
-    const signals = [...(process.stdin.isTTY ? [] : [watch.signal]), ...(watch.cancel ? [watch.cancel] : [])];
+    const signals = [
+      ...(process.stdin.isTTY ? [] : [callbacks.signal]),
+      ...(callbacks.cancel ? [callbacks.cancel] : []),
+    ];
     if (signals.length > 0) options.signal = AbortSignal.any(signals);
     try {
       return await action(options);
     } catch (error) {
-      watch.signal.throwIfAborted();
-      const { message, exitCode } = failure(events, error);
+      callbacks.signal.throwIfAborted();
+      const { message, details, exitCode } = toCliError(events, error);
       write(`\n${message}\n`);
-      throw new CliError(`${message}\nThe whole story: ${this.#log}`, exitCode);
+      throw new CliError([...details, this.logDetail], exitCode);
     }
   }
 }
@@ -141,12 +151,23 @@ interface RunOptions {
   signal?: AbortSignal;
 }
 
-/** The environment of every Pulumi command: what the user has set stands, the rest is kept in this checkout. */
+/** Destroys the resources of the stack; false when Pulumi knows of none. */
+export async function destroyStack(context: Context, root: string | undefined): Promise<boolean> {
+  const { files, progress, signal } = context;
+  const stack = await AutomationStack.open(context, "down", root);
+  if (!(await stack.hasResources())) return false;
+  progress.log(`Removing the stack ${files.name} with Pulumi (log ${stack.log}) …`);
+  await stack.destroy({ signal, onText: (text) => progress.update(text) });
+  progress.stop();
+  return true;
+}
+
+/** The environment of every Pulumi command: the user's own settings win, the rest is kept in this checkout. */
 export async function environment(paths: Paths, env: NodeJS.ProcessEnv = process.env): Promise<Record<string, string>> {
   const host = await engineAddress(env);
   return {
     PULUMI_SKIP_UPDATE_CHECK: "true",
-    // The program must run on the Node that runs us, whatever `node` is on the user's PATH.
+    // The program must run on the Node that runs this, whatever `node` is on the user's PATH.
     PATH: `${dirname(process.execPath)}${delimiter}${env.PATH ?? ""}`,
     ...(env.PULUMI_BACKEND_URL ? {} : { PULUMI_BACKEND_URL: ownBackend(paths) }),
     ...(env.PULUMI_CONFIG_PASSPHRASE !== undefined || env.PULUMI_CONFIG_PASSPHRASE_FILE
@@ -169,13 +190,13 @@ function ownPassphrase(paths: Paths): string {
   return paths.passphrase;
 }
 
-function failure(events: readonly EngineEvent[], error: unknown): CliError {
+function toCliError(events: readonly EngineEvent[], error: unknown): CliError {
   return error instanceof CliError ? error : new CliError(explainFailure(events, error));
 }
 
 /** A new log file for one run of one command. */
-export function newLog(paths: Paths, command: string): string {
+function newLog(paths: Paths, command: string, stack: string): string {
   mkdirSync(paths.logs, { recursive: true });
   const stamp = new Date().toISOString().replace(/[:.]/g, "-").slice(0, 19);
-  return join(paths.logs, `${command}-${stamp}.log`);
+  return join(paths.logs, `${command}-${stack}-${stamp}.log`);
 }

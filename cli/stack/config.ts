@@ -1,7 +1,7 @@
 import { parseSettings } from "../../infra/config/parse.ts";
-import { type ConfigOrigins, wordForImagegen } from "../../infra/config/problem.ts";
+import { type ConfigOrigins, describeProblem, imagegenFix, qualifyKey } from "../../infra/config/problem.ts";
 import { TOKEN_KEY } from "../../infra/config/schema.ts";
-import type { LocalSettings, Settings } from "../../infra/config/settings.ts";
+import type { Settings } from "../../infra/config/settings.ts";
 import { DEFAULT_STACK, PROJECT } from "../../infra/contract.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 
@@ -20,27 +20,27 @@ export interface StackFile {
   readonly environment?: unknown;
 }
 
-/** What `--config`, `--model` and `--port` said for one stack; it holds until `--reset-config`. */
-export interface KeptConfig {
+/** What `--config`, `--model` and `--port` set for one stack, until `--reset-config`. */
+export interface ConfigOverrides {
   readonly config: ConfigMap;
   /** The salt that the secrets in `config` were encrypted with. */
   readonly salt?: string;
 }
 
 /**
- * The stack file that Pulumi is given: the tracked file's config, what was kept for this stack over it, and the choices
- * of this run under both. Keys of encryption come from the tracked file if it has them, else from the last copy.
+ * The stack file that Pulumi is given: the overrides over the tracked file's config, and that over the defaults that this
+ * run chose. Keys of encryption come from the tracked file if it has them, else from the last working copy.
  */
 export function composeStack(parts: {
   tracked: StackFile;
-  kept: KeptConfig;
+  overrides: ConfigOverrides;
   chosen: ConfigMap;
   previous: StackFile;
 }): StackFile {
-  const { tracked, kept, chosen, previous } = parts;
+  const { tracked, overrides, chosen, previous } = parts;
   const encryption = tracked.encryptionsalt || tracked.secretsprovider ? tracked : previous;
-  const readable = Object.entries(kept.config).filter(
-    ([, value]) => !isSecret(value) || kept.salt === encryption.encryptionsalt,
+  const readable = Object.entries(overrides.config).filter(
+    ([, value]) => !isSecret(value) || overrides.salt === encryption.encryptionsalt,
   );
   return {
     ...(encryption.secretsprovider ? { secretsprovider: encryption.secretsprovider } : {}),
@@ -56,32 +56,26 @@ export function parseConfigFlags(flags: readonly string[]): Record<string, strin
   const parsed: Record<string, string> = {};
   for (const flag of flags) {
     const at = flag.indexOf("=");
-    if (at < 1) {
-      throw new CliError(
-        `--config: expected key=value, got "${flag}". Fix: imagegen up --config port=8001`,
-        EXIT.usage,
-      );
-    }
-    const key = qualify(flag.slice(0, at).trim());
-    if (SECRET_KEYS.includes(key)) {
-      throw new CliError(
-        `--config: ${key} is a secret, which a command line shows to others. Fix: set HF_TOKEN`,
-        EXIT.usage,
-      );
-    }
+    if (at < 1) throw wrongFlag(`expected key=value, got "${flag}".`, "imagegen up --config port=8001");
+    const key = qualifyKey(flag.slice(0, at).trim());
+    if (SECRET_KEYS.includes(key))
+      throw wrongFlag(`${key} is a secret, and other users can read a command line.`, "export HF_TOKEN=…");
     parsed[key] = flag.slice(at + 1);
   }
   return parsed;
 }
 
-/** `port` → `Picture-Perfect-Challenge:port`. */
-export function qualify(key: string): string {
-  return key.includes(":") ? key : `${PROJECT}:${key}`;
+function wrongFlag(message: string, fix: string): CliError {
+  return new CliError({ message: `--config: ${message}`, fix }, EXIT.usage);
+}
+
+export function qualifyAll(values: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [qualifyKey(key), value]));
 }
 
 /** A plain value of the project's own namespace as text; undefined when it is not set, empty or secret. */
 export function readText(config: ConfigMap, key: string): string | undefined {
-  const value = config[qualify(key)];
+  const value = config[qualifyKey(key)];
   if (value === undefined || typeof value === "object") return undefined;
   return String(value) === "" ? undefined : String(value);
 }
@@ -93,8 +87,8 @@ export function isSecret(value: ConfigValue | undefined): value is { secure: str
 const UNKNOWN_ORIGINS: ConfigOrigins = { stack: DEFAULT_STACK, originOf: () => "kept" };
 
 /**
- * The checked settings of a stack's config, as the program will read them. Throws one CliError with every problem.
- * Secrets and namespaces that the program does not read are left out.
+ * The checked settings of a stack's config, as the program will read them. Throws one CliError with every problem, where its
+ * value comes from and its fix. Secrets and namespaces that the program does not read are left out.
  */
 export function checkedSettings(config: ConfigMap, origins: ConfigOrigins = UNKNOWN_ORIGINS): Settings {
   const raw: Record<string, string> = {};
@@ -104,19 +98,27 @@ export function checkedSettings(config: ConfigMap, origins: ConfigOrigins = UNKN
   const region = config["aws:region"];
   const parsed = parseSettings(raw, { region: typeof region === "string" ? region : undefined });
   if ("settings" in parsed) return parsed.settings;
-  throw new CliError(parsed.problems.map((problem) => wordForImagegen(problem, origins)).join("\n"), EXIT.usage);
+  const places = {
+    flag: "on the command line",
+    kept: "set by an earlier command",
+    file: `in stacks/Pulumi.${origins.stack}.yaml`,
+  };
+  const details = parsed.problems.map((problem) => {
+    const place = problem.path in config ? ` (${places[origins.originOf(problem.path)]})` : "";
+    return { message: `${describeProblem(problem)}${place}.`, fix: imagegenFix(problem.fix, origins) };
+  });
+  throw new CliError(details, EXIT.usage);
 }
 
-/** Like `checkedSettings`, of a stack on this machine; one of another target is an error. */
-export function settingsOf(config: ConfigMap): LocalSettings {
-  const settings = checkedSettings(config);
-  if (settings.target === "local") return settings;
-  throw new CliError(`This command works on stacks of this machine, not of ${settings.target}.`, EXIT.usage);
-}
+type SettingsOf<T extends Settings["target"]> = Extract<Settings, { readonly target: T }>;
 
-/** Where a client on this machine reaches the service. */
-export function urlOf(view: Pick<LocalSettings, "bindAddress" | "port">): string {
-  const everywhere = view.bindAddress === "0.0.0.0" || view.bindAddress === "::" || view.bindAddress === "";
-  const host = everywhere ? "127.0.0.1" : view.bindAddress;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${view.port}`;
+/** The checked settings of a stack whose target is known. */
+export function settingsFor<T extends Settings["target"]>(
+  target: T,
+  config: ConfigMap,
+  origins?: ConfigOrigins,
+): SettingsOf<T> {
+  const settings = checkedSettings(config, origins);
+  if (settings.target === target) return settings as SettingsOf<T>;
+  throw new CliError(`target: expected ${target}, got ${settings.target}.`, EXIT.usage);
 }

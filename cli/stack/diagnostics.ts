@@ -1,13 +1,13 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
-import { oneLine } from "../core/exit.ts";
+import { type ErrorDetail, firstLine } from "../core/exit.ts";
 
-/** What the engine adds about a failure without saying why. */
+/** Lines that report a failure without its reason. */
 const GENERIC = [
   /^(update|preview|destroy|refresh) failed$/i,
   /^resource (monitor shut down|registration)/i,
   /^exit status/i,
 ];
-/** Where in the provider a message was written, which says nothing to its reader. */
+/** The provider's source position, which is of no use to the user. */
 const PROVIDER_FRONT = /^[\w./-]+\.go:\d+: (sdk\.\w+: )?/;
 const PROVIDER_BACK = /: provider=\S+$/;
 const MARKUP = /<\{%.*?%\}>/g;
@@ -76,8 +76,8 @@ function clean(text: string): string {
   return text.replace(MARKUP, "").replace(COLOUR, "").replace(/\r/g, "");
 }
 
-/** What mends a failure of Pulumi itself; a program's own errors say it already. */
-const MENDS: readonly (readonly [RegExp, string])[] = [
+/** Fixes for errors of Pulumi itself; the program's own errors name theirs. */
+const FIXES: readonly (readonly [RegExp, string])[] = [
   [/incorrect passphrase/, "set PULUMI_CONFIG_PASSPHRASE to the one that the stack was made with, or unset it"],
   [
     /container name "\/?\S+" is already in use/,
@@ -86,10 +86,9 @@ const MENDS: readonly (readonly [RegExp, string])[] = [
   [/currently locked/, "wait for the other run; if there is none: rm -r .imagegen/state/.pulumi/locks"],
 ];
 
-/** The one line (or one a problem) to show for a failed Pulumi command. */
-export function explainFailure(events: readonly EngineEvent[], error: unknown): string {
+/** The reason (one line a problem) of a failed Pulumi command, and its fix. */
+export function explainFailure(events: readonly EngineEvent[], error: unknown): ErrorDetail {
   const text = error instanceof Error ? error.message : String(error);
-  const reason = findReasons(events)[0] ?? reasonInOutput(text) ?? oneLine(error);
-  const mend = MENDS.find(([pattern]) => pattern.test(reason))?.[1];
-  return mend ? `${reason} Fix: ${mend}` : reason;
+  const message = findReasons(events)[0] ?? reasonInOutput(text) ?? firstLine(error);
+  return { message, fix: FIXES.find(([pattern]) => pattern.test(message))?.[1] };
 }

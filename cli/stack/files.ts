@@ -1,21 +1,37 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parse, parseDocument, stringify } from "yaml";
+import { nearest } from "../../infra/config/nearest.ts";
+import type { ConfigOrigins } from "../../infra/config/problem.ts";
+import type { Settings } from "../../infra/config/settings.ts";
 import { PROJECT } from "../../infra/contract.ts";
-import { CliError, EXIT, oneLine } from "../core/exit.ts";
+import { atomicWrite } from "../core/atomic-write.ts";
+import { commandFor } from "../core/command-line.ts";
+import { CliError, EXIT, firstLine } from "../core/exit.ts";
 import type { Paths } from "../core/paths.ts";
-import { type ConfigMap, composeStack, isSecret, type KeptConfig, type StackFile } from "./config.ts";
+import {
+  type ConfigMap,
+  type ConfigOverrides,
+  checkedSettings,
+  composeStack,
+  isSecret,
+  type StackFile,
+  settingsFor,
+} from "./config.ts";
 
 /** The names that Pulumi allows for a stack, and that are safe as part of a file's name. */
 const STACK_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
+const STACK_FILE = /^Pulumi\.(.+)\.yaml$/;
 
 /** Reads and writes the files of one stack. The tracked `stacks/Pulumi.<stack>.yaml` is only written by `pin`. */
 export class StackFiles {
   readonly name: string;
   readonly tracked: string;
-  /** The copy that Pulumi gets as `--config-file` and may write to. */
-  readonly copy: string;
-  readonly #kept: string;
+  /** What Pulumi gets as `--config-file` and may write to. */
+  readonly workingCopy: string;
+  readonly #overrides: string;
+  /** The overrides as releases before 0.2 named them; read, and renamed by the first write. */
+  readonly #oldOverrides: string;
 
   constructor(paths: Paths, name: string) {
     if (!STACK_NAME.test(name)) {
@@ -23,8 +39,24 @@ export class StackFiles {
     }
     this.name = name;
     this.tracked = join(paths.trackedStacks, `Pulumi.${name}.yaml`);
-    this.copy = join(paths.stacks, `Pulumi.${name}.yaml`);
-    this.#kept = join(paths.stacks, `${name}.kept.json`);
+    this.workingCopy = join(paths.stacks, `Pulumi.${name}.yaml`);
+    this.#overrides = join(paths.stacks, `${name}.overrides.json`);
+    this.#oldOverrides = join(paths.stacks, `${name}.kept.json`);
+  }
+
+  /** Throws a CliError for a name without any file of its own, which is likely to be mistyped. */
+  requireKnown(): void {
+    if ([this.tracked, this.workingCopy, this.#overrides, this.#oldOverrides].some((file) => existsSync(file))) return;
+    const folder = dirname(this.tracked);
+    const known = (existsSync(folder) ? readdirSync(folder) : []).flatMap((file) => STACK_FILE.exec(file)?.[1] ?? []);
+    const likely = nearest(this.name, known);
+    throw new CliError(
+      {
+        message: `--stack: expected ${likely ?? `one of ${known.join(", ")}`}, got "${this.name}", which has no file in stacks/.`,
+        fix: `${likely ? `--stack ${likely}` : "another --stack"}, or for a new stack: ${commandFor(this.name, "up --config target=local")}`,
+      },
+      EXIT.usage,
+    );
   }
 
   /** The config that the next `up` would use, without the choices that `up` makes by itself. */
@@ -34,70 +66,98 @@ export class StackFiles {
 
   /** The config of the last `up`, with its choices; that of the next one when there was none. */
   lastConfig(): ConfigMap {
-    return existsSync(this.copy) ? (readYaml(this.copy).config ?? {}) : this.config();
+    return existsSync(this.workingCopy) ? (readYaml(this.workingCopy).config ?? {}) : this.config();
   }
 
-  kept(): KeptConfig {
-    return existsSync(this.#kept) ? (JSON.parse(readFileSync(this.#kept, "utf8")) as KeptConfig) : { config: {} };
+  /** The checked settings of the config that the next `up` would use. */
+  settings<T extends Settings["target"]>(target: T) {
+    return settingsFor(target, this.config(), this.#origins());
   }
 
-  keep(values: ConfigMap): void {
-    const salt = Object.values(values).some(isSecret) ? readYaml(this.copy).encryptionsalt : this.kept().salt;
-    const kept: KeptConfig = { config: { ...this.kept().config, ...values }, ...(salt ? { salt } : {}) };
-    writeWhole(this.#kept, `${JSON.stringify(kept, null, 2)}\n`);
+  /** The checked settings of the last `up`. */
+  lastSettings<T extends Settings["target"]>(target: T) {
+    return settingsFor(target, this.lastConfig(), this.#origins());
   }
 
-  forget(): void {
-    rmSync(this.#kept, { force: true });
+  /** Saves overrides, unless the config would be invalid with them. */
+  checkAndSave(flags: Readonly<Record<string, string>>): void {
+    checkedSettings({ ...this.config(), ...flags }, this.#origins(flags));
+    if (Object.keys(flags).length > 0) this.saveOverrides(flags);
+  }
+
+  #origins(flags: ConfigMap = {}): ConfigOrigins {
+    const { config } = this.overrides();
+    return { stack: this.name, originOf: (key) => (key in flags ? "flag" : key in config ? "kept" : "file") };
+  }
+
+  overrides(): ConfigOverrides {
+    const file = [this.#overrides, this.#oldOverrides].find((each) => existsSync(each));
+    return file ? (JSON.parse(readFileSync(file, "utf8")) as ConfigOverrides) : { config: {} };
+  }
+
+  saveOverrides(values: ConfigMap): void {
+    const { config, salt: before } = this.overrides();
+    const salt = Object.values(values).some(isSecret) ? readYaml(this.workingCopy).encryptionsalt : before;
+    this.#writeOverrides({ config: { ...config, ...values }, ...(salt ? { salt } : {}) });
+  }
+
+  clearOverrides(): void {
+    for (const file of [this.#overrides, this.#oldOverrides]) rmSync(file, { force: true });
+  }
+
+  #writeOverrides(overrides: ConfigOverrides): void {
+    atomicWrite(this.#overrides, `${JSON.stringify(overrides, null, 2)}\n`);
+    rmSync(this.#oldOverrides, { force: true });
   }
 
   /**
    * Writes what the stack's data or host depends on where every operator and every pipeline sees it: into the tracked file,
-   * with its comments left alone; into what is kept where there is none. Returns the file's path.
+   * with its comments left alone; into the overrides where there is none. Returns the file's path.
    */
   pin(values: Readonly<Record<string, string>>): string {
-    const { config, ...rest } = this.kept();
     if (!existsSync(this.tracked)) {
-      this.keep(values);
-      return this.#kept;
+      this.saveOverrides(values);
+      return this.#overrides;
     }
     const file = parseDocument(readFileSync(this.tracked, "utf8"));
     for (const [key, value] of Object.entries(values)) file.setIn(["config", key], value);
-    writeWhole(this.tracked, file.toString({ lineWidth: 0 }), 0o644);
-    // What was kept would stand over the file.
-    const left = Object.entries(config).filter(([key]) => !(key in values));
-    if (existsSync(this.#kept))
-      writeWhole(this.#kept, `${JSON.stringify({ ...rest, config: Object.fromEntries(left) }, null, 2)}\n`);
+    atomicWrite(this.tracked, file.toString({ lineWidth: 0 }), 0o644);
+    // An override would win over the file.
+    const { config, ...rest } = this.overrides();
+    if (Object.keys(config).some((key) => key in values)) {
+      const left = Object.entries(config).filter(([key]) => !(key in values));
+      this.#writeOverrides({ ...rest, config: Object.fromEntries(left) });
+    }
     return this.tracked;
   }
 
-  /** Writes the copy for Pulumi, with `forced` over all else, and returns its config. */
+  /** Writes the working copy for Pulumi, with `forced` over all else, and returns its config. */
   write(chosen: ConfigMap, forced: ConfigMap = {}): ConfigMap {
     const plain = this.compose(chosen);
     const composed = { ...plain, config: { ...plain.config, ...forced } };
     const head = `# Made by imagegen from stacks/Pulumi.${this.name}.yaml at each start: change that file, or use --config.\n`;
-    writeWhole(this.copy, head + stringify(composed));
+    atomicWrite(this.workingCopy, head + stringify(composed));
     return composed.config ?? {};
   }
 
-  /** The project file beside the copies, so that `pulumi stack init` writes its salt there and not to the tracked file. */
+  /** The project file beside the working copies, so that `pulumi stack init` writes its salt there, not to the tracked file. */
   writeInitProject(): string {
-    const folder = dirname(this.copy);
-    writeWhole(join(folder, "Pulumi.yaml"), stringify({ name: PROJECT, runtime: "nodejs" }));
+    const folder = dirname(this.workingCopy);
+    atomicWrite(join(folder, "Pulumi.yaml"), stringify({ name: PROJECT, runtime: "nodejs" }));
     return folder;
   }
 
   secretOf(key: string): { secure: string } | undefined {
-    const value = readYaml(this.copy).config?.[key];
+    const value = readYaml(this.workingCopy).config?.[key];
     return isSecret(value) ? value : undefined;
   }
 
   private compose(chosen: ConfigMap): StackFile {
     return composeStack({
       tracked: readYaml(this.tracked),
-      kept: this.kept(),
+      overrides: this.overrides(),
       chosen,
-      previous: readYaml(this.copy),
+      previous: readYaml(this.workingCopy),
     });
   }
 }
@@ -107,12 +167,6 @@ function readYaml(file: string): StackFile {
   try {
     return (parse(readFileSync(file, "utf8")) as StackFile | null) ?? {};
   } catch (error) {
-    throw new CliError(`${file} is not valid YAML: ${oneLine(error)}`, EXIT.usage);
+    throw new CliError(`${file} is not valid YAML: ${firstLine(error)}`, EXIT.usage);
   }
-}
-
-function writeWhole(file: string, text: string, mode = 0o600): void {
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(`${file}.new`, text, { mode });
-  renameSync(`${file}.new`, file);
 }

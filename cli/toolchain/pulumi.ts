@@ -1,15 +1,17 @@
-import { existsSync, readFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { parse } from "yaml";
+import { type ErrorDetail, lastLine } from "../core/exit.ts";
+import { onPath } from "../core/on-path.ts";
 import type { Paths } from "../core/paths.ts";
 import type { Progress } from "../core/progress.ts";
 
-/** The Pulumi CLI and the plugin that the program needs, or the reason why they can't be had. */
+/** The Pulumi CLI, or why it is not available. */
 export type Tools =
   | { readonly ok: true; readonly version: string; readonly root?: string }
-  | { readonly ok: false; readonly message: string };
+  | { readonly ok: false; readonly reason: ErrorDetail };
 
 /** Seconds within which the download site has to answer, and an install has to be done. */
 const REACH_S = 10;
@@ -18,14 +20,10 @@ const SITE = "https://get.pulumi.com";
 
 /** Finds the CLI on PATH or in .imagegen/pulumi. */
 export async function findPulumi(paths: Paths): Promise<Tools> {
-  const own = join(paths.pulumi, "bin", process.platform === "win32" ? "pulumi.exe" : "pulumi");
   const oldest = oldestCli(paths);
   let old: string | undefined;
-  for (const [command, root] of [
-    ["pulumi", undefined],
-    [own, paths.pulumi],
-  ] as const) {
-    const result = await execa(command, ["version"], {
+  for (const root of [undefined, paths.pulumi]) {
+    const result = await execa(pulumiCommand(root), ["version"], {
       reject: false,
       timeout: 30_000,
       env: { PULUMI_SKIP_UPDATE_CHECK: "true" },
@@ -35,10 +33,13 @@ export async function findPulumi(paths: Paths): Promise<Tools> {
     if (isAtLeast(version, oldest)) return root ? { ok: true, version, root } : { ok: true, version };
     old = version;
   }
-  const message = old
-    ? `Pulumi ${old} is too old. Fix: install ${oldest} or newer, https://www.pulumi.com/docs/install/`
-    : "the Pulumi CLI is not installed. Fix: https://www.pulumi.com/docs/install/";
-  return { ok: false, message };
+  const message = old ? `Pulumi ${old} is older than ${oldest}.` : "The Pulumi CLI is not installed.";
+  return { ok: false, reason: { message, fix: "https://www.pulumi.com/docs/install/" } };
+}
+
+/** The CLI's program: the one on PATH, or the one in a folder that it was installed into. */
+export function pulumiCommand(root: string | undefined): string {
+  return root ? join(root, "bin", process.platform === "win32" ? "pulumi.exe" : "pulumi") : "pulumi";
 }
 
 /** True when version `a` (a.b.c) is `b` or newer. */
@@ -57,14 +58,15 @@ function oldestCli(paths: Paths): string {
   return project.requiredPulumiVersion?.replace(/^>=\s*/, "") ?? "3.0.0";
 }
 
-/** Finds the CLI, or installs it, within a limit of time. Pulumi itself fetches what plugins a stack in AWS needs. */
+/** Finds the CLI, or installs it, within a limit of time. Pulumi itself installs the plugins that a stack in AWS needs. */
 export async function ensureCli(paths: Paths, progress: Progress, signal: AbortSignal): Promise<Tools> {
   const found = await findPulumi(paths);
   if (found.ok) return found;
   const failure = await installCli(paths, progress, signal);
   const now = await findPulumi(paths);
   if (now.ok) return now;
-  return { ok: false, message: failure ? `${now.message} (${failure})` : now.message };
+  const { message, fix } = now.reason;
+  return { ok: false, reason: failure ? { message: `${message.replace(/\.$/, "")} (${failure}).`, fix } : now.reason };
 }
 
 /** Finds the CLI and the Docker plugin, or installs them, each within a limit of time. */
@@ -72,7 +74,7 @@ export async function ensurePulumi(paths: Paths, progress: Progress, signal: Abo
   const found = await ensureCli(paths, progress, signal);
   if (!found.ok) return found;
   const lack = await ensurePlugin(paths, found.root, progress, signal);
-  return lack ? { ok: false, message: lack } : found;
+  return lack ? { ok: false, reason: lack } : found;
 }
 
 /** Runs the Automation API's own installer as a child, which can be stopped, unlike a call of it. */
@@ -81,8 +83,8 @@ async function installCli(paths: Paths, progress: Progress, signal: AbortSignal)
   const env = proxied ? { NODE_USE_ENV_PROXY: "1" } : {};
   const script = fileURLToPath(new URL("./pulumi-install.ts", import.meta.url));
   const reach = await runGroup([script, "--reach", SITE], REACH_S, env, signal);
-  if (reach !== undefined) return `${SITE} can't be reached`;
-  progress.line("Installing the Pulumi CLI into .imagegen/pulumi …");
+  if (reach !== undefined) return `${SITE} is unreachable`;
+  progress.log("Installing the Pulumi CLI into .imagegen/pulumi …");
   return runGroup([script, paths.pulumi], INSTALL_S, env, signal);
 }
 
@@ -106,18 +108,18 @@ async function runGroup(
   signal.removeEventListener("abort", stop);
   signal.throwIfAborted();
   if (result.exitCode === 0) return undefined;
-  return result.isTerminated ? `not done within ${seconds} s` : (result.stderr.trim().split("\n").at(-1) ?? "failed");
+  return result.isTerminated ? `not done within ${seconds} s` : lastLine(result.stderr);
 }
 
-/** The Docker provider of the version that package.json names; returns the reason when it can't be had. */
+/** Finds or installs the Docker provider of the version that package.json names; returns the reason when that fails. */
 async function ensurePlugin(
   paths: Paths,
   root: string | undefined,
   progress: Progress,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<ErrorDetail | undefined> {
   const version = dockerPluginVersion(paths);
-  const command = root ? join(root, "bin", "pulumi") : "pulumi";
+  const command = pulumiCommand(root);
   const env = { PULUMI_SKIP_UPDATE_CHECK: "true" };
   const list = await execa(command, ["plugin", "ls", "--json"], {
     reject: false,
@@ -127,7 +129,7 @@ async function ensurePlugin(
   });
   if (list.exitCode === 0 && hasPlugin(list.stdout, version)) return undefined;
   if (onPath("pulumi-resource-docker")) return undefined;
-  progress.line(`Installing Pulumi's Docker plugin ${version} …`);
+  progress.log(`Installing Pulumi's Docker plugin ${version} …`);
   const args = ["plugin", "install", "resource", "docker", `v${version}`, "--non-interactive"];
   const result = await execa(command, args, {
     reject: false,
@@ -138,7 +140,8 @@ async function ensurePlugin(
   });
   signal.throwIfAborted();
   if (result.exitCode === 0) return undefined;
-  return `Pulumi's Docker plugin ${version} can't be installed. Fix: pulumi ${args.slice(0, 5).join(" ")}`;
+  const fix = `pulumi ${args.slice(0, 5).join(" ")}`;
+  return { message: `Pulumi's Docker plugin ${version} could not be installed.`, fix };
 }
 
 function dockerPluginVersion(paths: Paths): string {
@@ -149,8 +152,4 @@ function dockerPluginVersion(paths: Paths): string {
 export function hasPlugin(listing: string, version: string): boolean {
   const plugins = JSON.parse(listing) as { name: string; version?: string }[];
   return plugins.some((plugin) => plugin.name === "docker" && plugin.version?.replace(/^v/, "") === version);
-}
-
-function onPath(name: string): boolean {
-  return (process.env.PATH ?? "").split(delimiter).some((folder) => folder !== "" && existsSync(join(folder, name)));
 }

@@ -2,18 +2,15 @@ import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { CliError, EXIT, oneLine } from "../core/exit.ts";
+import { CliError, EXIT, firstLine } from "../core/exit.ts";
 import type { Paths } from "../core/paths.ts";
 import type { Progress } from "../core/progress.ts";
 import { ensureUv, venvProgram } from "./uv.ts";
 
-/** Python versions for which the lock has wheels. */
+/** Python versions that the lock file has wheels for. */
 const PYTHON = ">=3.11,<3.14";
 
-/**
- * The interpreter of .imagegen/venv with all of image-gen/requirements.lock in it; does nothing when it is in order.
- * Packages that somebody added to the environment stay.
- */
+/** The interpreter of .imagegen/venv with all of image-gen/requirements.lock installed. Packages added by hand stay. */
 export async function ensurePython(paths: Paths, progress: Progress, signal: AbortSignal): Promise<string> {
   const lock = join(paths.imageGen, "requirements.lock");
   const python = venvProgram(paths.venv, "python");
@@ -25,12 +22,13 @@ export async function ensurePython(paths: Paths, progress: Progress, signal: Abo
   const run = async (what: string, args: string[]) => {
     const result = await execa(uv, args, { reject: false, cancelSignal: signal, env: { UV_NO_PROGRESS: "1" } });
     signal.throwIfAborted();
-    if (result.exitCode !== 0) throw new CliError(`${what}: ${explain(result.stderr)}`, EXIT.machine);
+    if (result.exitCode !== 0)
+      throw new CliError(`${what}: ${summariseUvError(result.stderr)}`, EXIT.missingPrerequisite);
   };
   mkdirSync(paths.home, { recursive: true });
   if (!existsSync(python)) {
-    progress.line("Making a Python environment in .imagegen/venv …");
-    await run(`No Python ${PYTHON} can be had`, [
+    progress.log("Making a Python environment in .imagegen/venv …");
+    await run(`Python ${PYTHON} is not available`, [
       "venv",
       "--quiet",
       "--allow-existing",
@@ -39,7 +37,7 @@ export async function ensurePython(paths: Paths, progress: Progress, signal: Abo
       paths.venv,
     ]);
   }
-  progress.line("Installing the Python packages of image-gen/requirements.lock (some GB the first time) …");
+  progress.log("Installing the Python packages of image-gen/requirements.lock (some GB the first time) …");
   const install = ["pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", lock];
   await run("The Python packages could not be installed", install);
   writeFileSync(stamp, wanted);
@@ -55,14 +53,14 @@ export function sourceHash(paths: Paths): string {
   return hash.digest("hex");
 }
 
-function explain(output: string): string {
+function summariseUvError(output: string): string {
   const lines = output
     .split("\n")
     .map((line) => line.replace(/^[\s│×╰─▶]+/, "").trim())
     .filter(Boolean);
   return (
     lines.find((line) => /error|failed|not found|no interpreter/i.test(line))?.replace(/^error: /, "") ??
-    oneLine(output)
+    firstLine(output)
   );
 }
 

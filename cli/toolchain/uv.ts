@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { execa } from "execa";
-import { CliError, EXIT, oneLine } from "../core/exit.ts";
+import { CliError, EXIT, firstLine, lastLine } from "../core/exit.ts";
+import { onPath } from "../core/on-path.ts";
 import { type Paths, pathsOf } from "../core/paths.ts";
 import { type Progress, progressTo } from "../core/progress.ts";
 
@@ -22,17 +23,15 @@ export async function ensureUv(
   const own = venvProgram(paths.tools, "uv");
   if (existsSync(own)) return own;
 
-  progress.line("Installing uv into .imagegen/tools …");
+  progress.log("Installing uv into .imagegen/tools …");
   mkdirSync(paths.home, { recursive: true });
   const python = await findPython();
   const made = await execa(python, ["-m", "venv", paths.tools], { reject: false });
   if (made.exitCode !== 0) {
-    const mend =
-      "Fix: install uv (https://docs.astral.sh/uv/), or Python's venv module (Debian: sudo apt install python3-venv)";
-    throw new CliError(
-      `${python} can't make a virtual environment: ${oneLine(made.stderr || made.stdout)} ${mend}`,
-      EXIT.machine,
-    );
+    const message = `${python} can't make a virtual environment: ${firstLine(made.stderr || made.stdout)}`;
+    const fix =
+      "install uv (https://docs.astral.sh/uv/), or Python's venv module (Debian: sudo apt install python3-venv)";
+    throw new CliError({ message, fix }, EXIT.missingPrerequisite);
   }
   const pip = [
     "-m",
@@ -46,7 +45,10 @@ export async function ensureUv(
   ];
   const installed = await execa(venvProgram(paths.tools, "python"), pip, { reject: false });
   if (installed.exitCode !== 0) {
-    throw new CliError(`pip could not install uv ${UV_VERSION}: ${lastLine(installed.stderr)}`, EXIT.machine);
+    throw new CliError(
+      `pip could not install uv ${UV_VERSION}: ${lastLine(installed.stderr)}`,
+      EXIT.missingPrerequisite,
+    );
   }
   return own;
 }
@@ -63,17 +65,7 @@ async function findPython(): Promise<string> {
     });
     if (result.exitCode === 0) return name;
   }
-  const mend = "Fix: install uv (https://docs.astral.sh/uv/) or Python 3.11 to 3.13";
-  throw new CliError(`Without Docker the service needs Python, and there is none on PATH. ${mend}`, EXIT.machine);
-}
-
-/** The full path of a program on PATH. */
-export function onPath(name: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
-  const file = WINDOWS ? `${name}.exe` : name;
-  const folders = (env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
-  return folders.map((folder) => join(folder, file)).find((path) => existsSync(path));
-}
-
-function lastLine(text: string): string {
-  return text.trim().split("\n").at(-1) ?? "";
+  const fix = "install uv (https://docs.astral.sh/uv/) or Python 3.11 to 3.13";
+  const message = "Without Docker the service needs Python, and there is none on PATH.";
+  throw new CliError({ message, fix }, EXIT.missingPrerequisite);
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -13,14 +15,43 @@ from pathlib import Path
 
 import pytest
 
-from image_gen.store import ModelStore, StoreSettings
+from image_gen.model_cache import CacheSettings, ModelCache
 from image_gen_demo.hub import DemoHub
 
 SOURCES = Path(__file__).resolve().parents[1] / "src"
 UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
 
+MAKE_TWICE = """
+import pathlib, sys
+from image_gen_demo.model import write_model
+for folder in sys.argv[1:]:
+    write_model(pathlib.Path(folder))
+"""
+
 MakeRepo = Callable[..., Path]
-MakeStore = Callable[..., ModelStore]
+MakeCache = Callable[..., ModelCache]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files with the longest tests first: with several processes (`-n`), none of them is left for the end."""
+    items.sort(key=lambda item: not ({"worker", "demo"} & set(item.path.parts) or "real" in item.path.name))
+
+
+@pytest.fixture(scope="session")
+def demo_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny SDXL, made twice from one seed: `hub/image-gen/demo` and `again/image-gen/demo`. One for all processes."""
+    own = tmp_path_factory.getbasetemp()
+    made = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "demo-models"
+    with made.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            making = made.with_suffix(".making")
+            # In a process of its own, and both in one, as importing torch takes most of the time.
+            folders = [str(making / each / "image-gen/demo") for each in ("hub", "again")]
+            env = {"PYTHONPATH": str(SOURCES), "PATH": os.environ["PATH"]}
+            subprocess.run([sys.executable, "-c", MAKE_TWICE, *folders], env=env, check=True, timeout=240)
+            making.rename(made)
+    return made
 
 
 @pytest.fixture
@@ -74,12 +105,12 @@ def make_repo(tmp_path: Path) -> MakeRepo:
 
 
 @pytest.fixture
-def make_store(tmp_path: Path, hub: DemoHub) -> MakeStore:
+def make_cache(tmp_path: Path, hub: DemoHub) -> MakeCache:
     """A store with a cache of its own that asks the hub; with short times, as the hub is near."""
 
-    def make(home: Path | None = None, **changes: object) -> ModelStore:
+    def make(home: Path | None = None, **changes: object) -> ModelCache:
         place = home or tmp_path / "data" / "huggingface"
-        settings = StoreSettings(
+        settings = CacheSettings(
             hf_home=place,
             hub_cache=place / "hub",
             baked_dir=tmp_path / "baked",
@@ -87,23 +118,23 @@ def make_store(tmp_path: Path, hub: DemoHub) -> MakeStore:
             connect_timeout=0.5,
             read_timeout=0.5,
         )
-        return ModelStore(replace(settings, **changes))  # type: ignore[arg-type] # names are the caller's
+        return ModelCache(replace(settings, **changes))  # type: ignore[arg-type] # names are the caller's
 
     return make
 
 
 @pytest.fixture
-def filled(make_repo: MakeRepo, make_store: MakeStore) -> ModelStore:
+def filled(make_repo: MakeRepo, make_cache: MakeCache) -> ModelCache:
     """A store with one model."""
     make_repo()
-    store = make_store()
+    store = make_cache()
     store.ensure("test/model")
     return store
 
 
 @pytest.fixture
 def command_env(tmp_path: Path, hub: DemoHub) -> dict[str, str]:
-    """The environment for `python -m image_gen …` against the hub, on the cache that `make_store` uses."""
+    """The environment for `python -m image_gen …` against the hub, on the cache that `make_cache` uses."""
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(SOURCES),

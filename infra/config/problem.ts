@@ -24,7 +24,7 @@ export const qualifyKey = (key: string): string => (key.includes(":") ? key : `$
 
 /** For a user of `pulumi`. */
 export function wordForPulumi(problem: Problem): string {
-  return `${sentence(problem)}. Fix: ${pulumiFix(problem.fix)}`;
+  return `${describeProblem(problem)}. Fix: ${pulumiFix(problem.fix)}`;
 }
 
 /** The stack that `imagegen` works on, and where its values come from. */
@@ -33,17 +33,13 @@ export interface ConfigOrigins {
   readonly originOf: (path: string) => Origin;
 }
 
-/** For a user of `imagegen`. */
-export function wordForImagegen(problem: Problem, origins: ConfigOrigins): string {
-  return `${sentence(problem)}. Fix: ${imagegenFix(problem.fix, origins)}`;
-}
-
 export function pulumiFix(fix: Fix): string {
   if ("text" in fix) return fix.text;
   const remove = fix.unset === undefined ? [] : [`pulumi config rm ${fix.unset}`];
   return [...remove, ...("set" in fix ? [`pulumi config set ${fix.set} ${quoted(fix.value)}`] : [])].join(" && ");
 }
 
+/** For a user of `imagegen`. */
 export function imagegenFix(fix: Fix, { stack, originOf }: ConfigOrigins): string {
   if ("text" in fix) return fix.text;
   const up = stack === DEFAULT_STACK ? "imagegen up" : `imagegen up --stack ${stack}`;
@@ -61,6 +57,6 @@ export function imagegenFix(fix: Fix, { stack, originOf }: ConfigOrigins): strin
   }
 }
 
-const sentence = ({ path, expected, got }: Problem) => `${path}: expected ${expected}, got ${got}`;
+export const describeProblem = ({ path, expected, got }: Problem) => `${path}: expected ${expected}, got ${got}`;
 
 const quoted = (value: string) => (value === "" ? '""' : value);

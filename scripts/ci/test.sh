@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Every ring of tests that this machine can run; the last line counts, and what was left out is named.
+# test.sh [--quick|--slow] [SUITE …]: tests of these suites, both parts unless one is asked for. The last line counts, and
+# what was left out is named.
 set -euo pipefail
 # shellcheck source=scripts/ci/common.sh
 source "$(dirname "$0")/common.sh"
 
-npm test --silent
+node cli/bootstrap.mjs test/run.ts "$@"

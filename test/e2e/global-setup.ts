@@ -1,4 +1,4 @@
-/** Once for the ring: the real image, and tiny random models for the hub. Given to the tests through `inject`. */
+/** Once for the suite: the real image, and tiny random models for the hub. Given to the tests through `inject`. */
 import { rmSync } from "node:fs";
 import { execa } from "execa";
 import type { TestProject } from "vitest/node";

@@ -2,24 +2,24 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pathsOf } from "../../cli/core/paths.ts";
 import { progressTo } from "../../cli/core/progress.ts";
-import { qualify } from "../../cli/stack/config.ts";
+import { qualifyAll } from "../../cli/stack/config.ts";
 import { StackFiles } from "../../cli/stack/files.ts";
 import { upInAws } from "../../cli/targets/aws/stack/up.ts";
-import { AwsApi } from "../support/aws-api/aws-api.ts";
-import { Operator } from "../support/aws-api/operator.ts";
-import { AwsDouble } from "../support/aws-double/index.ts";
-import { missingForAws } from "../support/aws-double/needs.ts";
+import { AwsProviderFake } from "../support/fakes/aws-provider/index.ts";
+import { missingForAws } from "../support/fakes/aws-provider/needs.ts";
+import { AwsApi } from "../support/fakes/moto/aws-api.ts";
+import { Operator } from "../support/fakes/moto/operator.ts";
 
 const missing = await missingForAws();
 if (missing) console.warn(`LEFT OUT: imagegen up in AWS: ${missing}`);
 
 describe.skipIf(missing !== undefined)("imagegen up in AWS", () => {
-  let double: AwsDouble;
+  let double: AwsProviderFake;
   let api: AwsApi;
   let operator: Operator;
 
   beforeAll(async () => {
-    double = await AwsDouble.start();
+    double = await AwsProviderFake.start();
     // Its own parameters, which its hosts write; moto's types and offers.
     api = await AwsApi.start({ parameters: double.environment.AWS_ENDPOINT_URL ?? "" });
     api.quotas.set("L-DB2E81BA", 64);
@@ -78,7 +78,7 @@ describe.skipIf(missing !== undefined)("imagegen up in AWS", () => {
       volumeSnapshotId: double.snapshotOf(before),
       volumeGeneration: "2",
     };
-    files.pin(Object.fromEntries(Object.entries(moved).map(([key, value]) => [qualify(key), value])));
+    files.pin(qualifyAll(moved));
     // Without the move it is refused: the volume is protected.
     const refused = await operator.imagegen("up", "--no-picture");
     expect([refused.exitCode, refused.stderr]).toEqual([1, expect.stringMatching(/protect/)]);
@@ -91,7 +91,7 @@ describe.skipIf(missing !== undefined)("imagegen up in AWS", () => {
       json: false,
       signal: new AbortController().signal,
     };
-    await upInAws(context, { startStopped: false, letGo: [before] });
+    await upInAws(context, { startStopped: false, retainVolumes: [before] });
     expect(volumes()).toHaveLength(2);
     expect(volumes()).toContain(before);
     expect(double.cloud.broken).toEqual([]);

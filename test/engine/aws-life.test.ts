@@ -1,7 +1,7 @@
 /** A stack on AWS from its first deploy to its end: the stack files as they are, failures and what mends them, and the data at each end. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Cloud } from "../support/aws-double/cloud.ts";
-import { text } from "../support/aws-double/kind.ts";
+import { Cloud } from "../support/fakes/aws-provider/cloud.ts";
+import { text } from "../support/fakes/aws-provider/kind.ts";
 import { AwsSetting, awsTests } from "./aws-setting.ts";
 import { failed, succeeded } from "./aws-stack.ts";
 import { Observer } from "./aws-story.ts";

@@ -1,6 +1,6 @@
 /** What moves more than a host: another zone, and a host that is made anew by a group. */
 import { afterEach, expect, test } from "vitest";
-import { text } from "../support/aws-double/kind.ts";
+import { text } from "../support/fakes/aws-provider/kind.ts";
 import { AwsSetting, awsTests } from "./aws-setting.ts";
 import { succeeded } from "./aws-stack.ts";
 import { Observer } from "./aws-story.ts";

@@ -1,13 +1,15 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe } from "vitest";
-import { AwsDouble } from "../support/aws-double/index.ts";
-import { missingForAws } from "../support/aws-double/needs.ts";
 import { TestProject } from "../support/engine.ts";
+import { AwsProviderFake } from "../support/fakes/aws-provider/index.ts";
+import { missingForAws } from "../support/fakes/aws-provider/needs.ts";
 import { AwsStack, type Config } from "./aws-stack.ts";
 
 /** A double of AWS, and a project whose every command talks to it. */
 export class AwsSetting {
   readonly #program: string | undefined;
-  #double: AwsDouble | undefined;
+  #double: AwsProviderFake | undefined;
   #project: TestProject | undefined;
 
   /** `program`: instead of the checkout's, the one in this folder. */
@@ -15,7 +17,7 @@ export class AwsSetting {
     this.#program = program;
   }
 
-  get double(): AwsDouble {
+  get double(): AwsProviderFake {
     if (!this.#double) throw new Error("the double is started by beforeAll");
     return this.#double;
   }
@@ -26,7 +28,7 @@ export class AwsSetting {
   }
 
   async prepare(): Promise<void> {
-    this.#double = await AwsDouble.start();
+    this.#double = await AwsProviderFake.start();
     this.#project = new TestProject("image-gen", this.#program);
     this.#double.serve(this.#project.directory);
   }
@@ -42,7 +44,7 @@ export class AwsSetting {
   /** A stack whose file is there, as it is. */
   async existing(name: string): Promise<AwsStack> {
     const { directory, environment } = this.project;
-    const place = { directory, stacks: this.#program ? "." : "stacks" };
+    const place = { directory, stacks: existsSync(join(directory, "stacks")) ? "stacks" : "." };
     return AwsStack.init({ ...place, environment: { ...environment, ...this.double.environment } }, name);
   }
 

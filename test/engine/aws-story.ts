@@ -1,5 +1,5 @@
-import type { AwsDouble } from "../support/aws-double/index.ts";
-import { text } from "../support/aws-double/kind.ts";
+import type { AwsProviderFake } from "../support/fakes/aws-provider/index.ts";
+import { text } from "../support/fakes/aws-provider/kind.ts";
 
 const VOLUME = "aws:ebs/volume:Volume";
 /** Calls whose order matters: they touch a host or a disk. The engine makes the others side by side. */
@@ -15,11 +15,11 @@ export interface Story {
 
 /** Follows the calls from one update to the next. */
 export class Observer {
-  readonly #double: AwsDouble;
+  readonly #double: AwsProviderFake;
   #mark = 0;
   #hosts = 0;
 
-  constructor(double: AwsDouble) {
+  constructor(double: AwsProviderFake) {
     this.#double = double;
   }
 

@@ -8,11 +8,14 @@ import { missingFor } from "../support/needs.ts";
 export class Setting {
   readonly #prefix: string;
   readonly #service: "image-gen" | "stub";
+  readonly #program: (() => string) | undefined;
   readonly #names = new Set<string>();
   #project: TestProject | undefined;
   #base = "";
 
-  constructor(prefix: string, service: "image-gen" | "stub") {
+  /** `program`: instead of the checkout's, the one in the folder that this function names. */
+  constructor(prefix: string, service: "image-gen" | "stub", program?: () => string) {
+    this.#program = program;
     this.#prefix = `imagegen-engine-${prefix}`;
     this.#service = service;
   }
@@ -24,7 +27,7 @@ export class Setting {
 
   async prepare(): Promise<void> {
     this.#base = (await baseImage()).reference ?? "";
-    this.#project = new TestProject(this.#service);
+    this.#project = new TestProject(this.#service, this.#program?.());
   }
 
   /** A stack with a container, volume and port of its own. */

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { DescribeSnapshotsCommand } from "@aws-sdk/client-ec2";
 import { describe, expect, test } from "vitest";
-import { useAccount } from "../support/aws-api/account.ts";
+import { useAccount } from "../support/fakes/moto/account.ts";
 
 const here = useAccount();
 
@@ -16,7 +16,7 @@ describe("cache", () => {
     );
   };
 
-  test("status is the container's own answer, whatever its length", async () => {
+  test("status prints the container's own output, whatever its length", async () => {
     const models = Array.from({ length: 400 }, (_, index) => ({
       id: `org/model-${index}`,
       revision: null,
@@ -33,13 +33,13 @@ describe("cache", () => {
     expect(exitCode).toBe(0);
     expect(JSON.parse(stdout)).toEqual(status);
   });
-  test("an exit code is passed on", async () => {
+  test("verify ends with image-gen's exit code", async () => {
     docker("abc", 'echo damaged; echo "hashing" >&2; exit 3');
     const { stdout, stderr, exitCode } = await here.operator.imagegen("cache", "verify");
     expect([exitCode, stdout]).toEqual([3, "damaged"]);
     expect(stderr).toContain("hashing");
   });
-  test("words reach the container as they were typed", async () => {
+  test("prefetch passes its arguments to the container unchanged", async () => {
     docker("abc", 'printf "%s|" "$@"');
     const { stdout } = await here.operator.imagegen(
       "cache",
@@ -51,7 +51,7 @@ describe("cache", () => {
     );
     expect(stdout).toBe("prefetch|--model|org/it's|--revision|$(id) {{ssm:x}}|");
   });
-  test("a container that does not run is a code of its own", async () => {
+  test("status without a running container ends with exit code 6", async () => {
     docker("", "exit 0");
     const { stderr, exitCode } = await here.operator.imagegen("cache", "status");
     expect(exitCode).toBe(6);
@@ -78,7 +78,7 @@ describe("backups", () => {
     here.operator.hostProgram("aws", aws);
   };
 
-  test("stream to S3 and from it, on the host", async () => {
+  test("are streamed to S3 and from it, on the host", async () => {
     s3(
       `if [ "$2" = ls ]; then echo "2026-11-22 12:00:00 $(wc -c <${here.operator.directory}/object) models.tar.zst"; elif [ "$3" = - ]; then cat >${here.operator.directory}/object; else cat ${here.operator.directory}/object; fi`,
     );
@@ -87,23 +87,30 @@ describe("backups", () => {
     const restored = await here.operator.imagegen("cache", "restore", "s3://bucket/models.tar.zst");
     expect(restored.stdout).toBe("restored tar --output - --zstd");
   });
-  test("a role without the right is told what to grant", async () => {
+  test("name the permission that the host's role lacks", async () => {
     s3(
       'cat >/dev/null; echo "upload failed: An error occurred (AccessDenied) when calling the CreateMultipartUpload operation" >&2; exit 1',
     );
     const { stderr, exitCode } = await here.operator.imagegen("cache", "backup", "s3://bucket/models.tar");
     expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/The host's role may not use s3:\/\/bucket\/models\.tar\. Fix: grant s3:PutObject/);
+    expect(stderr).toMatch(/The host's role has no access to s3:\/\/bucket\/models\.tar\. Fix: grant s3:PutObject/);
+  });
+  test("of a whole volume are restored by another command", async () => {
+    const { stderr, exitCode } = await here.operator.imagegen("cache", "restore", "snap-0123");
+    expect([exitCode, stderr]).toEqual([
+      2,
+      expect.stringContaining("Fix: imagegen volume restore snap-0123 --stack aws-volume"),
+    ]);
   });
   test.each([["models.tar"], ["s3://bucket"], ["s3://bucket/"], ["s3://bucket/a b"], ["-"]])(
-    "%s is no place",
+    "refuse %s as a place",
     async (place) => {
       const { stderr, exitCode } = await here.operator.imagegen("cache", "backup", place);
       expect(exitCode).toBe(2);
       expect(stderr).toMatch(/expected s3:\/\/<bucket>\/<name>\.tar, got .*--snapshot/);
     },
   );
-  test("a snapshot is waited for", async () => {
+  test("as a snapshot wait until it is complete", async () => {
     const { stdout, exitCode } = await here.operator.imagegen("cache", "backup", "--snapshot");
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(new RegExp(`^snap-[0-9a-f]+: a snapshot of ${here.volumeId}$`));

@@ -9,14 +9,14 @@ import {
 } from "@aws-sdk/client-cloudwatch-logs";
 import { StopInstancesCommand } from "@aws-sdk/client-ec2";
 import { describe, expect, test } from "vitest";
-import { GROUP, useAccount } from "../support/aws-api/account.ts";
 import { freePort } from "../support/engine.ts";
+import { GROUP, useAccount } from "../support/fakes/moto/account.ts";
 import { eventually } from "../support/wait.ts";
 
 const here = useAccount();
 
 describe("status", () => {
-  test("tells host, service and volume", async () => {
+  test("shows the host, the service and the volume", async () => {
     await here.report();
     const { stdout, exitCode } = await here.operator.imagegen("status");
     expect(exitCode).toBe(0);
@@ -26,38 +26,38 @@ describe("status", () => {
     expect(stdout).toContain("start-up  load 4.2 s");
     expect(stdout).toContain(`volume    ${here.volumeId}, 50 GB in us-east-1a, in-use`);
   });
-  test("tells how long a host has been silent, and a stopped one by its code", async () => {
+  test("shows the age of an old heartbeat, and ends with exit code 6 for a stopped host", async () => {
     await here.report({ at: new Date(Date.now() - 600_000).toISOString() });
-    expect((await here.operator.imagegen("status")).stdout).toMatch(/state {5}the host has not reported for 10 min/);
+    expect((await here.operator.imagegen("status")).stdout).toMatch(/state {5}last heartbeat 10 min .*ago/);
     await here.ec2.send(new StopInstancesCommand({ InstanceIds: [here.instanceId] }));
     const stopped = await here.operator.imagegen("status", "--json");
     expect(stopped.exitCode).toBe(6);
     expect(JSON.parse(stopped.stdout)).toMatchObject({ mode: "aws", running: false, host: { state: "stopped" } });
   });
-  test("finds the host of an `up` that did not come to its end", async () => {
+  test("finds the host of an `up` that did not finish", async () => {
     here.operator.outputs({});
     expect(JSON.parse((await here.operator.imagegen("status", "--json")).stdout)).toMatchObject({
       host: { id: here.instanceId },
     });
   });
-  test("no permission is one line that names what to grant", async () => {
+  test("names the missing permission in one line", async () => {
     const message = "You are not authorized to perform: ec2:DescribeInstances";
     here.api.refusals.set("DescribeInstances", { name: "UnauthorizedOperation", message, status: 403 });
     const { stderr, exitCode } = await here.operator.imagegen("status");
     expect(exitCode).toBe(1);
     expect(stderr.trim()).toBe(
-      "imagegen: looking for the host of the stack aws-volume: AWS does not allow it to these credentials (ec2:DescribeInstances)",
+      "imagegen: looking for the host of the stack aws-volume: access denied: these credentials lack ec2:DescribeInstances",
     );
   });
 });
 
 describe("stop and start", () => {
-  test("stop ends with a stopped host", async () => {
+  test("stop returns when the host is stopped", async () => {
     const { stdout, exitCode } = await here.operator.imagegen("stop");
     expect([exitCode, stdout]).toEqual([0, `${here.instanceId} is stopped: imagegen start --stack aws-volume`]);
     expect(await here.stateOf(here.instanceId)).toBe("stopped");
   });
-  test("start waits for a report that is newer than itself", async () => {
+  test("start waits for a heartbeat that is newer than itself", async () => {
     await here.report();
     await here.operator.imagegen("stop");
     here.api.calls.length = 0;
@@ -67,12 +67,12 @@ describe("stop and start", () => {
     await here.report();
     const { stdout, exitCode } = await starting;
     expect(exitCode).toBe(0);
-    const told = JSON.parse(stdout) as { seconds: number };
-    expect(told).toMatchObject({ host: here.instanceId, ready: true, model: "org/model" });
-    expect(told.seconds).toBeGreaterThan(1.4);
+    const printed = JSON.parse(stdout) as { seconds: number };
+    expect(printed).toMatchObject({ host: here.instanceId, ready: true, model: "org/model" });
+    expect(printed.seconds).toBeGreaterThan(1.4);
     expect(await here.stateOf(here.instanceId)).toBe("running");
   });
-  test("a host that fails says why, with the end of its log", async () => {
+  test("start fails with the host's reason and the end of its log", async () => {
     await here.report({
       at: new Date(Date.now() + 3_600_000).toISOString(),
       phase: "failed",
@@ -84,7 +84,7 @@ describe("stop and start", () => {
     expect(exitCode).toBe(1);
     expect(stderr).toContain(`imagegen: The service on ${here.instanceId} failed: no such disk\n  one\n  two`);
   });
-  test("capacity refused is one line, soon", async () => {
+  test("start without capacity fails at once, in one line", async () => {
     await here.operator.imagegen("stop");
     const message = "We currently do not have sufficient g6.xlarge capacity in the Availability Zone you requested.";
     here.api.refusals.set("StartInstances", { name: "InsufficientInstanceCapacity", message });
@@ -96,7 +96,7 @@ describe("stop and start", () => {
   });
 });
 
-test("logs: the last lines, in the order of time", async () => {
+test("logs prints the last lines, in the order of time", async () => {
   const logs = new CloudWatchLogsClient({
     region: "us-east-1",
     endpoint: here.api.moto.url,
@@ -115,14 +115,14 @@ test("logs: the last lines, in the order of time", async () => {
 });
 
 describe("open", () => {
-  test("without AWS's plugin is one line on where it comes from", async () => {
+  test("without AWS's plugin names where to install it from", async () => {
     here.operator.program("aws", "exit 0");
     const { stderr, exitCode } = await here.operator.imagegen("open");
     expect(exitCode).toBe(5);
     expect(stderr).toMatch(/^imagegen: session-manager-plugin is not installed\. Fix: https:/);
   });
 
-  test("leads to the host until Ctrl-C, and leaves nothing behind", async () => {
+  test("tunnels to the host until Ctrl-C, and leaves no process behind", async () => {
     const port = await freePort();
     here.operator.program("session-manager-plugin", "exit 0");
     const server = `require("node:http").createServer((_, r) => r.end(process.argv.slice(1).join(" "))).listen(${port}, "127.0.0.1")`;
@@ -141,7 +141,7 @@ describe("open", () => {
     await expect(fetch(url)).rejects.toThrow();
   });
 
-  test("a tunnel that can't be opened says why", async () => {
+  test("reports why a tunnel failed", async () => {
     here.operator.program("session-manager-plugin", "exit 0");
     here.operator.program(
       "aws",
@@ -149,6 +149,6 @@ describe("open", () => {
     );
     const { stderr, exitCode } = await here.operator.imagegen("open", "--port", String(await freePort()));
     expect(exitCode).toBe(1);
-    expect(stderr).toContain(`The tunnel to ${here.instanceId} has ended: An error occurred (TargetNotConnected).`);
+    expect(stderr).toContain(`The tunnel to ${here.instanceId} was closed: An error occurred (TargetNotConnected).`);
   });
 });

@@ -7,7 +7,7 @@ import { progressTo } from "../../cli/core/progress.ts";
 import { openSsm } from "../../cli/targets/aws/client/ssm.ts";
 import { type HostRun, runOnHost } from "../../cli/targets/aws/host/run-command.ts";
 import { quoteAll } from "../../cli/targets/aws/host/shell-quote.ts";
-import { AwsApi } from "../support/aws-api/aws-api.ts";
+import { AwsApi } from "../support/fakes/moto/aws-api.ts";
 
 const work = mkdtempSync(join(tmpdir(), "imagegen-run-"));
 let api: AwsApi;
@@ -37,7 +37,7 @@ beforeEach(async () => {
   };
 });
 
-test("output, the end of the errors and the exit code come back", async () => {
+test("a script returns its output, the end of its errors and its exit code", async () => {
   expect(await runOnHost(run, "echo out; echo err >&2; exit 7")).toEqual({
     exitCode: 7,
     stdout: "out\n",
@@ -46,7 +46,7 @@ test("output, the end of the errors and the exit code come back", async () => {
 });
 
 test.each([0, 20_000, 300_000])(
-  "%i bytes that can't be packed come back whole, and nothing stays behind",
+  "%i incompressible bytes are returned whole, and no file is left on the host",
   async (size) => {
     const { stdout } = await runOnHost(
       run,
@@ -60,20 +60,20 @@ test.each([0, 20_000, 300_000])(
   },
 );
 
-test("a host whose agent does not answer is one line", async () => {
+test("a host whose agent is not connected is reported in one line", async () => {
   api.host = null;
-  await expect(runOnHost(run, "true")).rejects.toThrow(/^i-0123456789abcdef0 can't be reached\. Its agent/);
-});
-
-test("a refusal names what has to be granted", async () => {
-  const message = "User: arn:aws:sts::1:assumed-role/x is not authorized to perform: ssm:SendCommand on resource: y";
-  api.refusals.set("SendCommand", { name: "AccessDeniedException", message });
   await expect(runOnHost(run, "true")).rejects.toThrow(
-    "a test: AWS does not allow it to these credentials (ssm:SendCommand)",
+    /^i-0123456789abcdef0 is unreachable\. Its Systems Manager agent/,
   );
 });
 
-test("Ctrl-C cancels the command", async () => {
+test("an access error names the missing permission", async () => {
+  const message = "User: arn:aws:sts::1:assumed-role/x is not authorized to perform: ssm:SendCommand on resource: y";
+  api.refusals.set("SendCommand", { name: "AccessDeniedException", message });
+  await expect(runOnHost(run, "true")).rejects.toThrow("a test: access denied: these credentials lack ssm:SendCommand");
+});
+
+test("Ctrl-C cancels a running command", async () => {
   const stop = new AbortController();
   const waiting = runOnHost({ ...run, signal: stop.signal }, "sleep 0.5");
   setTimeout(() => stop.abort(new Error("interrupted")), 100);
@@ -81,7 +81,7 @@ test("Ctrl-C cancels the command", async () => {
   expect(api.calls).toContain("CancelCommand");
 });
 
-describe("a container's command", () => {
+describe("arguments of a container's command", () => {
   const words = [
     "plain",
     "two words",
@@ -96,7 +96,7 @@ describe("a container's command", () => {
     "*",
     "",
   ];
-  test("gets its words as they are", async () => {
+  test("arrive unchanged", async () => {
     writeFileSync(join(work, "docker"), '#!/bin/bash\nfor word in "$@"; do printf "%s\\0" "$word"; done\n');
     chmodSync(join(work, "docker"), 0o755);
     const { stdout } = await runOnHost(run, `docker ${quoteAll(words)}`);

@@ -1,27 +1,27 @@
 /** Pinning, moving to another zone and the doctor, as they are typed, against AWS on loopback. */
 import { DescribeSnapshotsCommand, StopInstancesCommand } from "@aws-sdk/client-ec2";
 import { describe, expect, test } from "vitest";
-import { AMI, useAccount } from "../support/aws-api/account.ts";
+import { AMI, useAccount } from "../support/fakes/moto/account.ts";
 
 const here = useAccount();
 
 describe("pin", () => {
-  test("writes the host's own image, and nothing else changes", async () => {
+  test("writes the host's own image and nothing else", async () => {
     const before = here.operator.stackFile();
     const { stdout } = await here.operator.imagegen("pin");
-    expect(stdout).toContain(`amiId=${AMI} (what the host was made from)`);
+    expect(stdout).toContain(`amiId=${AMI} (the host's own)`);
     expect(here.operator.stackFile()).toBe(`${before.trimEnd()}\n  Picture-Perfect-Challenge:amiId: ${AMI}\n`);
   });
 });
 
 describe("move-az", () => {
-  test("a dry run changes nothing and says every step", async () => {
+  test("as a dry run prints every step and changes nothing", async () => {
     const before = here.operator.stackFile();
     here.api.calls.length = 0;
     const { stdout, exitCode } = await here.operator.imagegen("move-az", "us-east-1c", "--dry-run");
     expect(exitCode).toBe(0);
     expect(stdout.split("\n")).toEqual([
-      `1. stop the host ${here.instanceId}, so that the filesystem is whole`,
+      `1. stop the host ${here.instanceId}, so that the filesystem is consistent`,
       `2. make a snapshot of ${here.volumeId}`,
       "3. write availabilityZone=us-east-1c, volumeGeneration=2 and the snapshot into the stack's config",
       `4. imagegen up: a new volume and a new host in us-east-1c; ${here.volumeId} is kept`,
@@ -30,16 +30,16 @@ describe("move-az", () => {
     expect(here.operator.stackFile()).toBe(before);
   });
   test.each([
-    ["us-west-2a", /expected a zone of us-east-1/],
+    ["us-west-2a", /Expected a zone of us-east-1/],
     ["us-east-1e", /us-east-1e offers none of g6\.xlarge, g5\.xlarge, g4dn\.xlarge\. Fix: one of us-east-1a/],
-    ["mars", /expected a zone such as us-east-1c/],
-  ])("%s is refused before anything is done", async (zone, reason) => {
+    ["mars", /Expected a zone such as us-east-1c/],
+  ])("to %s is refused before anything changes", async (zone, reason) => {
     const { stderr, exitCode } = await here.operator.imagegen("move-az", zone, "--yes");
     expect(exitCode).toBe(2);
     expect(stderr).toMatch(reason);
     expect(await here.stateOf(here.instanceId)).toBe("running");
   });
-  test("goes on where it broke off", async () => {
+  test("resumes after an interruption", async () => {
     // The Pulumi of this test can't bring anything up: the move ends there.
     const first = await here.operator.imagegen("move-az", "us-east-1c", "--yes");
     expect(first.exitCode).not.toBe(0);
@@ -57,22 +57,40 @@ describe("move-az", () => {
     expect(again.stdout).toBe(`1. imagegen up: a new volume and a new host in us-east-1c; ${here.volumeId} is kept`);
     here.operator.restoreStackFile();
   });
-  test("asks first", async () => {
+  test("asks for confirmation", async () => {
     const { exitCode } = await here.operator.imagegen("move-az", "us-east-1c");
     expect(exitCode).toBe(4);
     expect(await here.stateOf(here.instanceId)).toBe("running");
   });
 });
 
+describe("volume restore", () => {
+  test("as a dry run prints the steps of a new volume in the present zone", async () => {
+    const { stdout, exitCode } = await here.operator.imagegen("volume", "restore", "snap-0123", "--dry-run");
+    expect([exitCode, stdout.split("\n")]).toEqual([
+      0,
+      [
+        `1. stop the host ${here.instanceId}, so that the filesystem is consistent`,
+        "2. write availabilityZone=us-east-1a, volumeGeneration=2 and the snapshot into the stack's config",
+        `3. imagegen up: a new volume and a new host in us-east-1a; ${here.volumeId} is kept`,
+      ],
+    ]);
+  });
+  test("refuses what is no snapshot", async () => {
+    const { stderr, exitCode } = await here.operator.imagegen("volume", "restore", "models.tar");
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining("Expected a snapshot such as snap-0123")]);
+  });
+});
+
 describe("doctor", () => {
-  test("looks at the account; what AWS would not tell is unknown, and no failure", async () => {
+  test("checks the account; what AWS denies is unknown, not a failure", async () => {
     await here.report();
     const { stdout, exitCode } = await here.operator.imagegen("doctor");
     expect(stdout).toMatch(/^unknown {2}quota .*L-DB2E81BA.*servicequotas:GetServiceQuota/m);
     expect(stdout).toMatch(/^ok {6} offering .*g6\.xlarge, g5\.xlarge, g4dn\.xlarge in us-east-1a/m);
     expect(exitCode).toBe(stdout.includes("fail") ? 1 : 0);
   });
-  test("a quota of nothing for a first host is a failure with its mend, before up as in doctor", async () => {
+  test("fails for a quota without room for a host, as up does", async () => {
     await here.ec2.send(new StopInstancesCommand({ InstanceIds: [here.instanceId] }));
     here.api.quotas.set("L-DB2E81BA", 0);
     const { stdout, exitCode } = await here.operator.imagegen("doctor");
@@ -82,7 +100,8 @@ describe("doctor", () => {
     expect(up.exitCode).toBe(5);
     expect(up.stderr).toMatch(/quota: .*no room for one\. Fix: aws service-quotas/);
   });
-  test("credentials that are refused are the first and only thing to mend", async () => {
+  test("with rejected credentials reports only them", async () => {
+    here.operator.program("docker", "exit 0");
     here.api.refusals.set("GetCallerIdentity", {
       name: "ExpiredToken",
       message: "The security token included in the request is expired",
@@ -95,8 +114,8 @@ describe("doctor", () => {
   });
 });
 
-test("commands for AWS say so on another stack", async () => {
+test("stop of a stack on this machine names the command to use there", async () => {
   const { stderr, exitCode } = await here.operator.imagegen("stop", "--stack", "local");
   expect(exitCode).toBe(2);
-  expect(stderr).toContain("The stack local runs on this machine, not in AWS.");
+  expect(stderr).toContain("The stack local runs on this machine, not on a host in AWS. Fix: imagegen down");
 });

@@ -59,6 +59,14 @@ export class TestProject {
     if (existsSync(plugins)) symlinkSync(plugins, join(this.#home, "pulumi", "plugins"));
   }
 
+  /** Puts the checkout's program in place of the one that the project was made with; the stacks' own files stay. */
+  useCheckout(): void {
+    for (const name of PROGRAM.filter((each) => each !== "stacks")) {
+      rmSync(join(this.directory, name), { recursive: true, force: true });
+      this.#copy(join(paths.root, name), join(this.directory, name));
+    }
+  }
+
   /** What a command needs to find this project's stacks, and only these. */
   get environment(): Readonly<Record<string, string>> {
     return {

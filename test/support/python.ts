@@ -3,23 +3,46 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { ensureUv } from "../../cli/toolchain/uv.ts";
+import { HEAVY, without } from "./lock.ts";
 import { paths } from "./paths.ts";
+
+/** What mypy never opens (pyproject.toml) and what only tests import; the rest is small. */
+const NOT_FOR_CHECKS = [
+  HEAVY,
+  /^(?:aws-|boto|cfn-lint|docker|graphql|moto|mpmath|networkx|openapi|safetensors|sympy|tokenizers)/,
+];
+
+let made: Promise<string> | undefined;
 
 /**
  * The Python of `.imagegen/venv` with the development requirements in it; made or brought up to date when the lock
  * changed. Returns the interpreter's path.
  */
-export async function pythonEnvironment(): Promise<string> {
-  const lock = join(paths.imageGen, "requirements-dev.lock");
-  const venv = join(paths.state, "venv");
+export function pythonEnvironment(): Promise<string> {
+  made ??= environment("venv", readLock());
+  return made;
+}
+
+/** The Python of `.imagegen/checks`: the same lock without torch and all that comes with it. Returns the interpreter's path. */
+export function checksEnvironment(): Promise<string> {
+  return environment("checks", NOT_FOR_CHECKS.reduce(without, readLock()));
+}
+
+const readLock = () => readFileSync(join(paths.imageGen, "requirements-dev.lock"), "utf8");
+
+/** A virtual environment with exactly what the lock names. */
+async function environment(name: string, lock: string): Promise<string> {
+  const venv = join(paths.state, name);
   const python = join(venv, "bin/python");
   const stamp = join(venv, "requirements-dev.sha256");
-  const wanted = createHash("sha256").update(readFileSync(lock)).digest("hex");
+  const wanted = createHash("sha256").update(lock).digest("hex");
   if (existsSync(python) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return python;
   const uv = await ensureUv();
   if (!existsSync(python)) await execa(uv, ["venv", "--quiet", "--python", ">=3.11,<3.14", venv], { stdio: "inherit" });
-  await execa(uv, ["pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", lock], {
-    stdio: "inherit",
+  await execa(uv, ["pip", "install", "--quiet", "--python", python, "--require-hashes", "--no-deps", "-r", "-"], {
+    input: lock,
+    stdout: "inherit",
+    stderr: "inherit",
   });
   writeFileSync(stamp, wanted);
   return python;

@@ -1,12 +1,12 @@
 import type { Command } from "commander";
-import { formatBytes } from "../../../infra/units.ts";
 import { confirm } from "../../core/confirm.ts";
-import { type CommonOptions, type Context, openContext, print } from "../../core/context.ts";
+import { action, type Context, print } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
-import { askImageGen } from "../../service/image-gen.ts";
-import { restartService } from "../../targets/restart.ts";
+import { execJson } from "../../service/image-gen.ts";
+import { selectTarget } from "../../targets/select.ts";
+import { freedLine, nameOf, type Removal, removalLines } from "./removal.ts";
 
-interface ClearOptions extends CommonOptions {
+interface Options {
   readonly model?: string;
   readonly yes?: boolean;
   readonly dryRun?: boolean;
@@ -15,90 +15,66 @@ interface ClearOptions extends CommonOptions {
   readonly force?: boolean;
 }
 
-/** What `image-gen clear --json` prints, and `gc` more besides. */
-export interface Removal {
-  readonly removed: readonly Removed[];
-  readonly bytes: number;
-}
-
-interface Removed {
-  readonly id: string;
-  readonly bytes: number;
-  /** So many files that nothing uses any more, instead of the model itself. */
-  readonly orphans?: number;
-  /** Only when a service is using the model. */
-  readonly in_use?: boolean;
-}
-
+/** What `cache clear --json` prints. */
 export interface ClearResult extends Removal {
   readonly dryRun: boolean;
   readonly restarted: boolean;
 }
 
-const EXAMPLES = `
+const HELP = `
 Examples:
-  imagegen cache clear --dry-run                 what would go
+  imagegen cache clear --dry-run                 what would be deleted
   imagegen cache clear --model runwayml/stable-diffusion-v1-5
-  imagegen cache clear --orphans                 only what no model uses any more
-  imagegen cache clear --yes --restart           clear all, and let the service fetch its model again`;
+  imagegen cache clear --orphans                 only files that no model uses
+  imagegen cache clear --yes --restart           delete all, and let the service download its model again`;
 
 export function addClear(cache: Command, signal: AbortSignal): void {
   cache
     .command("clear")
-    .description("delete models from the cache; shows what goes and asks first")
+    .description("delete models from the cache; prints what will be deleted and asks first")
     .option("--model <id>", "only this model (default: all)")
-    .option("--orphans", "only files that no model uses any more")
+    .option("--orphans", "only files that no model uses")
     .option("--force", "also a model that a service is using")
-    .option("-n, --dry-run", "only show what would go")
+    .option("-n, --dry-run", "only print what would be deleted")
     .option("-y, --yes", "do not ask")
-    .option("--restart", "restart the service afterwards, which then fetches its model again")
-    .addHelpText("after", EXAMPLES)
-    .action(async (_options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<ClearOptions>();
-      const context = openContext(options, signal);
-      print(context, await clear(context, options), describeClear);
-    });
+    .option("--restart", "restart the service afterwards, which then downloads its model again")
+    .addHelpText("after", HELP)
+    .action(
+      action<Options, []>(signal, async (context, options) => {
+        print(context, await clear(context, options), describeClear);
+      }),
+    );
 }
 
-async function clear(context: Context, options: ClearOptions): Promise<ClearResult> {
-  const which = ["clear", ...chosen(options)];
-  const going = await askImageGen<Removal>(context, [...which, "--dry-run"], [EXIT.ok, EXIT.refused]);
-  if (options.dryRun || going.removed.length === 0) {
-    return { ...going, dryRun: options.dryRun === true, restarted: false };
-  }
-  const served = going.removed.filter((model) => model.in_use).map(({ id }) => id);
-  // A service that is restarted right afterwards loses nothing that it would not fetch again.
+async function clear(context: Context, options: Options): Promise<ClearResult> {
+  const target = await selectTarget(context);
+  const command = ["clear", ...selection(options)];
+  const preview = await execJson<Removal>(target, [...command, "--dry-run"], [EXIT.ok, EXIT.notConfirmed]);
+  if (options.dryRun || preview.removed.length === 0)
+    return { ...preview, dryRun: options.dryRun === true, restarted: false };
+  const inUse = preview.removed.filter((model) => model.in_use).map(({ id }) => id);
+  // A service that is restarted right afterwards loses nothing that it would not download again.
   const force = options.force === true || options.restart === true;
-  if (served.length > 0 && !force) {
-    const mend = "Fix: imagegen down first, or add --restart or --force.";
-    throw new CliError(`${served.join(", ")} is being served, so nothing was deleted. ${mend}`, EXIT.refused);
+  if (inUse.length > 0 && !force) {
+    const message = `${inUse.join(", ")} is in use, so nothing was deleted.`;
+    throw new CliError({ message, fix: "imagegen down first, or add --restart or --force" }, EXIT.notConfirmed);
   }
-  const list = going.removed.map((model) => `${nameOf(model)} (${formatBytes(model.bytes)})`).join(", ");
-  await confirm(`This deletes ${list}.`, { yes: options.yes, signal: context.signal });
-  const gone = await askImageGen<Removal>(context, [...which, "--yes", ...(force ? ["--force"] : [])]);
-  const restarted = options.restart === true && (await restartService(context));
-  return { ...gone, dryRun: false, restarted };
+  const what = preview.removed.map(nameOf).join(", ");
+  await confirm(`This deletes ${what}.`, { yes: options.yes, signal: context.signal });
+  const done = await execJson<Removal>(target, [...command, "--yes", ...(force ? ["--force"] : [])]);
+  return { ...done, dryRun: false, restarted: options.restart === true && (await target.restart()) };
 }
 
-function chosen({ model, orphans }: ClearOptions): string[] {
-  if (orphans && model) throw new CliError("--orphans looks at every model: leave out --model.", EXIT.usage);
+function selection({ model, orphans }: Options): string[] {
+  if (orphans && model) throw new CliError("--orphans applies to every model: leave out --model.", EXIT.usage);
   if (orphans) return ["--orphans"];
   return model ? ["--model", model] : ["--all"];
 }
 
-/** A model, or what it left behind. */
-export function nameOf({ id, orphans }: Removed): string {
-  return orphans ? `${orphans} unused file${orphans === 1 ? "" : "s"} of ${id}` : id;
-}
-
-/** What went, or would go, a model a line. */
-export function describeClear({ removed, bytes, dryRun, restarted }: ClearResult): string {
+export function describeClear(result: ClearResult): string {
+  const { removed, dryRun, restarted } = result;
   if (removed.length === 0) return "There is nothing to delete.";
-  const lines = removed.map(
-    (model) =>
-      `${dryRun ? "would delete" : "deleted"} ${nameOf(model)} (${formatBytes(model.bytes)})${model.in_use && dryRun ? ", in use" : ""}`,
-  );
-  lines.push(`${dryRun ? "Would free" : "Freed"} ${formatBytes(bytes)}.`);
-  if (restarted) lines.push("The service was restarted and fetches its model again: imagegen status");
+  const lines = [...removalLines(result, dryRun), `${freedLine(result, dryRun)}.`];
+  if (restarted) lines.push("The service was restarted and downloads its model again: imagegen status");
   return lines.join("\n");
 }

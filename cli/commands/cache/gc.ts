@@ -1,11 +1,12 @@
 import type { Command } from "commander";
 import { formatBytes } from "../../../infra/units.ts";
-import { type CommonOptions, openContext, print } from "../../core/context.ts";
+import { action, print } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
-import { askImageGen } from "../../service/image-gen.ts";
-import { nameOf, type Removal } from "./clear.ts";
+import { execJson } from "../../service/image-gen.ts";
+import { selectTarget } from "../../targets/select.ts";
+import { freedLine, type Removal, removalLines } from "./removal.ts";
 
-interface GcOptions extends CommonOptions {
+interface Options {
   readonly olderThan?: string;
   readonly keepFree?: string;
   readonly dryRun?: boolean;
@@ -14,52 +15,51 @@ interface GcOptions extends CommonOptions {
 /** What `image-gen gc --json` prints. */
 export interface GcResult extends Removal {
   readonly dry_run: boolean;
-  readonly kept: readonly { readonly id: string; readonly why: string }[];
+  readonly kept: readonly { readonly id: string; readonly reason: string }[];
   readonly bytes_free: number;
-  readonly bytes_wanted: number;
-  readonly enough: boolean;
+  readonly target_free_bytes: number;
+  readonly target_met: boolean;
 }
 
-const EXAMPLES = `
+const HELP = `
 Examples:
-  imagegen cache gc --older-than 30d --dry-run     which models nobody used for a month
-  imagegen cache gc --keep-free 20GB               the longest unused models go, until there is so much room`;
+  imagegen cache gc --older-than 30d --dry-run     which models were not used for 30 days
+  imagegen cache gc --keep-free 20GB               deletes the least recently used models until 20 GB are free`;
 
 export function addGc(cache: Command, signal: AbortSignal): void {
   cache
     .command("gc")
-    .description("make room: what no model uses goes, then models that were not used for long; never one in use")
-    .option("--older-than <age>", "models that were not used for so long: 30d, 12h, 4w")
-    .option("--keep-free <size>", "the longest unused, until so much is free: 20GB, 500MB")
-    .option("-n, --dry-run", "only show what would go")
-    .addHelpText("after", EXAMPLES)
-    .action(async (_options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GcOptions>();
-      const args = gcArguments(options);
-      const context = openContext(options, signal);
-      const result = await askImageGen<GcResult>(context, args, [EXIT.ok, EXIT.failed]);
-      print(context, result, describeGc);
-      if (!result.enough) throw new CliError("", EXIT.failed);
-    });
+    .description(
+      "free disk space: delete orphaned files, then least-recently-used models. Models in use are never deleted",
+    )
+    .option("--older-than <age>", "models that were not used for this long: 30d, 12h, 4w")
+    .option("--keep-free <size>", "least-recently-used models, until this much is free: 20GB, 500MB")
+    .option("-n, --dry-run", "only print what would be deleted")
+    .addHelpText("after", HELP)
+    .action(
+      action<Options, []>(signal, async (context, options) => {
+        const args = gcArguments(options);
+        const result = await execJson<GcResult>(await selectTarget(context), args, [EXIT.ok, EXIT.failed]);
+        print(context, result, describeGc);
+        if (!result.target_met) throw new CliError("", EXIT.failed);
+      }),
+    );
 }
 
-/** The arguments of `image-gen`; exactly one limit has to be named. */
-export function gcArguments({ olderThan, keepFree, dryRun }: Omit<GcOptions, keyof CommonOptions>): string[] {
+/** The arguments of `image-gen`; exactly one limit has to be given. */
+export function gcArguments({ olderThan, keepFree, dryRun }: Options): string[] {
   if ((olderThan === undefined) === (keepFree === undefined)) {
-    throw new CliError("Say either --older-than 30d or --keep-free 20GB.", EXIT.usage);
+    throw new CliError("Expected either --older-than (such as 30d) or --keep-free (such as 20GB).", EXIT.usage);
   }
   const limit = olderThan === undefined ? ["--keep-free", keepFree ?? ""] : ["--older-than", olderThan];
   return ["gc", ...limit, ...(dryRun ? ["--dry-run"] : [])];
 }
 
-/** What went and what stayed, a line each. */
 export function describeGc(result: GcResult): string {
-  const { removed, kept, dry_run, bytes, bytes_free, bytes_wanted, enough } = result;
-  const lines = removed.map(
-    (model) => `${dry_run ? "would delete" : "deleted"} ${nameOf(model)} (${formatBytes(model.bytes)})`,
-  );
-  lines.push(...kept.map(({ id, why }) => `kept ${id}: ${why}`));
-  lines.push(`${dry_run ? "Would free" : "Freed"} ${formatBytes(bytes)}; ${formatBytes(bytes_free)} free.`);
-  if (!enough) lines.push(`That is less than ${formatBytes(bytes_wanted)}, and nothing else may go.`);
+  const { kept, dry_run, bytes_free, target_free_bytes, target_met } = result;
+  const lines = removalLines(result, dry_run);
+  lines.push(...kept.map(({ id, reason }) => `kept ${id}: ${reason}`));
+  lines.push(`${freedLine(result, dry_run)}; ${formatBytes(bytes_free)} free.`);
+  if (!target_met) lines.push(`That is less than ${formatBytes(target_free_bytes)}, and nothing else may be deleted.`);
   return lines.join("\n");
 }

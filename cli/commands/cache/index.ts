@@ -1,6 +1,6 @@
 /**
  * Cache commands. In: a stack. Out: what the command `image-gen` did with its cache, wherever that cache is.
- * Never reads or writes a model's file: that is decided in one place, inside image-gen.
+ * Never reads or writes a model's file: only image-gen does.
  */
 import type { Command } from "commander";
 import { addBackup } from "./backup.ts";
@@ -12,7 +12,7 @@ import { addCacheStatus } from "./status.ts";
 import { addVerify } from "./verify.ts";
 
 export function addCache(program: Command, signal: AbortSignal): void {
-  const cache = program.command("cache").description("look after the downloaded models");
+  const cache = program.command("cache").description("manage the downloaded models");
   for (const add of [addCacheStatus, addVerify, addPrefetch, addClear, addGc, addBackup, addRestore])
     add(cache, signal);
 }

@@ -1,24 +1,20 @@
 import type { Command } from "commander";
-import { type CommonOptions, openContext } from "../../core/context.ts";
+import { action } from "../../core/context.ts";
 import { passThrough } from "./pass-through.ts";
 
-interface VerifyOptions extends CommonOptions {
-  readonly model?: string;
-}
-
-const EXAMPLES = `
+const HELP = `
 Examples:
   imagegen cache verify          hashes every file; exit code 3 when one is damaged or missing`;
 
 export function addVerify(cache: Command, signal: AbortSignal): void {
   cache
     .command("verify")
-    .description("hash every file of the cache and compare it with what it must be")
+    .description("hash every file of the cache and compare it with the model's manifest")
     .option("--model <id>", "only this model")
-    .addHelpText("after", EXAMPLES)
-    .action(async (_options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<VerifyOptions>();
-      const args = ["verify", ...(options.model ? ["--model", options.model] : [])];
-      await passThrough(openContext(options, signal), args);
-    });
+    .addHelpText("after", HELP)
+    .action(
+      action<{ model?: string }, []>(signal, (context, { model }) =>
+        passThrough(context, ["verify", ...(model ? ["--model", model] : [])]),
+      ),
+    );
 }

@@ -1,35 +1,37 @@
 import type { LocalSettings } from "../../../infra/config/settings.ts";
+import { serviceUrl } from "../../../infra/contract.ts";
 import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
 import { describeState } from "../../../infra/readiness/progress.ts";
 import { formatBytes } from "../../../infra/units.ts";
+import { commandFor } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
-import { isPortFree, portOwner } from "../../core/ports.ts";
-import { readReadyz, waitForService } from "../../service/readyz.ts";
-import { LocalStack, newLog } from "../../stack/automation-stack.ts";
-import { urlOf } from "../../stack/config.ts";
-import { keepSecret } from "../../stack/hf-token.ts";
+import { requireFreePort } from "../../core/ports.ts";
+import { probeState, waitForService } from "../../service/readiness.ts";
+import { AutomationStack } from "../../stack/automation-stack.ts";
+import { saveToken } from "../../stack/hf-token.ts";
 import { planOf } from "../../stack/model.ts";
+import { findContainer, findEngine, freeBytes, hasImage, hasVolume, pullImage } from "../../toolchain/docker.ts";
 import { ensurePulumi, type Tools } from "../../toolchain/pulumi.ts";
 import { readRecord } from "../process/record.ts";
-import { findContainer, findEngine, freeBytes, hasImage, hasVolume, pullImage } from "./docker.ts";
 
-/** Bytes of the service's image with its build's leftovers, and of room that a disk should keep. */
+/** Bytes of the service's image with its build's leftovers, and of spare disk space. */
 const IMAGE_BYTES = 9e9;
 const SPARE_BYTES = 1e9;
 /** Seconds for a service that Pulumi has found ready to say so again. */
 const CONFIRM_S = 60;
 
-/** All that Docker mode needs and this machine may lack; cheapest first, so that the answer comes soon. */
-export async function findTools(context: Context, settings: LocalSettings): Promise<Tools> {
+/** All that Docker mode needs and this machine may lack, the cheapest check first. Installs and pulls what is missing. */
+export async function findDockerTools(context: Context, settings: LocalSettings): Promise<Tools> {
   const engine = await findEngine();
   if (!engine.ok) return engine;
-  // A service that is there already was built from it; it need not be built again.
+  // An existing container was built from it and needs no build.
   if (!(await findContainer(settings.containerName)) && !(await hasImage(settings.baseImage))) {
     const failure = await pullImage(settings.baseImage, context.progress, context.signal);
     if (failure) {
-      const mend = "Fix: imagegen up --config baseImage=<an image that is here>";
-      return { ok: false, message: `the base image ${settings.baseImage} can't be pulled (${failure}). ${mend}` };
+      const message = `The base image ${settings.baseImage} can't be pulled (${failure}).`;
+      const fix = commandFor(context.files.name, "up --config baseImage=<an image that is here>");
+      return { ok: false, reason: { message, fix } };
     }
   }
   return ensurePulumi(context.paths, context.progress, context.signal);
@@ -41,27 +43,26 @@ export async function upInDocker(
   settings: LocalSettings,
   root: string | undefined,
 ): Promise<ReadyState> {
-  const { paths, files, progress, signal } = context;
+  const { files, progress, signal } = context;
   await requirePort(context, settings);
-  await requireRoom(context, settings);
+  await requireDiskSpace(context, settings);
 
-  const log = newLog(paths, `up-${files.name}`);
-  progress.line(`Bringing up the stack ${files.name} with Pulumi (log ${log}) …`);
-  const stack = await LocalStack.open(paths, files, log, root);
-  await keepSecret(context, stack);
-  const url = urlOf(settings);
+  const stack = await AutomationStack.open(context, "up", root);
+  progress.log(`Bringing up the stack ${files.name} with Pulumi (log ${stack.log}) …`);
+  await saveToken(context, stack);
+  const url = serviceUrl(settings);
   const seen = watchService(url, context);
   try {
-    await stack.up({ signal, onText: (text) => seen.busy() || progress.live(text) });
+    await stack.up({ signal, onText: (text) => seen.busy() || progress.update(text) });
   } catch (error) {
     const reason = seen.reason();
-    throw error instanceof CliError && reason ? new CliError(`${reason}\nThe whole story: ${log}`) : error;
+    throw error instanceof CliError && reason ? new CliError([{ message: reason }, stack.logDetail]) : error;
   } finally {
     seen.stop();
-    progress.settle();
+    progress.stop();
   }
-  const { readiness } = await planOf(paths, settings);
-  return waitForService({ ...readiness, readyTimeoutSeconds: CONFIRM_S }, { stack: files.name, signal });
+  const { readiness } = await planOf(context.paths, settings);
+  return waitForService(context, { ...readiness, readyTimeoutSeconds: CONFIRM_S });
 }
 
 /** Looks at /readyz beside Pulumi's run: shows a start-up that is going on, remembers the service's own error. */
@@ -70,11 +71,11 @@ function watchService(url: string, { progress, signal }: Context) {
   let stopped = false;
   const working = () => last !== null && last.phase !== "ready" && last.phase !== "stopping";
   const look = async () => {
-    last = await readReadyz(url, 2000, signal).catch(() => null);
+    last = await probeState(url, 2000, signal).catch(() => null);
     if (stopped) return;
     if (last && working()) {
       const { text, fraction } = describeState(last);
-      progress.live(text, fraction);
+      progress.update(text, fraction);
     }
     timer = later();
   };
@@ -90,17 +91,18 @@ function watchService(url: string, { progress, signal }: Context) {
   };
 }
 
-async function requirePort({ paths }: Context, settings: LocalSettings): Promise<void> {
+async function requirePort({ paths, files }: Context, settings: LocalSettings): Promise<void> {
   const { port, bindAddress, containerName } = settings;
-  if (await isPortFree(port, bindAddress)) return;
   const own = await findContainer(containerName);
   if (own?.running && own.ports.includes(port)) return;
-  const owner = readRecord(paths.processFile)?.port === port ? "our own process" : await portOwner(port);
-  const by = owner ? ` by ${owner}` : "";
-  throw new CliError(`Port ${port} is taken${by}. Fix: imagegen up --port ${port + 1}`, EXIT.machine);
+  await requireFreePort(port, {
+    host: bindAddress,
+    owner: readRecord(paths.processFile)?.port === port ? "a service of this checkout" : undefined,
+    fix: (next) => commandFor(files.name, `up --port ${next}`),
+  });
 }
 
-async function requireRoom({ paths }: Context, settings: LocalSettings): Promise<void> {
+async function requireDiskSpace({ paths }: Context, settings: LocalSettings): Promise<void> {
   const engine = await findEngine();
   const free = engine.ok ? freeBytes(engine.rootDir) : undefined;
   if (free === undefined) return;
@@ -109,9 +111,6 @@ async function requireRoom({ paths }: Context, settings: LocalSettings): Promise
   const model = (await hasVolume(settings.volumeName)) ? 0 : plan.startupEstimate.modelBytes;
   const needed = image + model + SPARE_BYTES;
   if (free >= needed) return;
-  const mend = "Fix: docker system prune, or give Docker a bigger disk";
-  throw new CliError(
-    `Docker's disk has ${formatBytes(free)} free, ${formatBytes(needed)} are needed. ${mend}`,
-    EXIT.machine,
-  );
+  const message = `Docker's disk has ${formatBytes(free)} free, and ${formatBytes(needed)} are needed.`;
+  throw new CliError({ message, fix: "docker system prune, or a bigger disk for Docker" }, EXIT.missingPrerequisite);
 }

@@ -2,37 +2,34 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
+import { cacheEnvironment, MODEL_VARIABLES, TOKEN_VARIABLE } from "../../../infra/contract.ts";
 import type { Paths } from "../../core/paths.ts";
 
-/** What the service's own environment is made from. */
 export type ProcessSettings = Pick<
   LocalSettings,
   "modelId" | "modelRevision" | "vaeId" | "hubEndpoint" | "port" | "bindAddress"
 >;
 
-/** The variables that `image_gen` reads, as a process of this checkout has them; the rest comes from the user's shell. */
-export function serviceEnvironment(
+/** The variables that `image_gen` reads, for a process of this checkout; the rest comes from the user's shell. */
+export function processEnvironment(
   paths: Paths,
   settings: ProcessSettings,
   env: NodeJS.ProcessEnv = process.env,
 ): Record<string, string> {
-  const hfHome = join(paths.data, "huggingface");
   const token = join(homedir(), ".cache", "huggingface", "token");
   // HF_HOME moves the place where `hf auth login` left the user's token.
-  const borrowToken = !env.HF_TOKEN && !env.HF_TOKEN_PATH && existsSync(token);
+  const useLoginToken = !env[TOKEN_VARIABLE] && !env.HF_TOKEN_PATH && existsSync(token);
   return {
     PYTHONPATH: join(paths.imageGen, "src"),
     PYTHONUNBUFFERED: "1",
-    HF_HOME: hfHome,
-    HF_HUB_CACHE: join(hfHome, "hub"),
-    TRANSFORMERS_CACHE: join(hfHome, "hub"),
-    MODEL_ID: settings.modelId,
-    MODEL_REVISION: settings.modelRevision ?? "",
-    VAE_ID: settings.vaeId ?? "",
+    ...cacheEnvironment(join(paths.data, "huggingface")),
+    [MODEL_VARIABLES.modelId]: settings.modelId,
+    [MODEL_VARIABLES.modelRevision]: settings.modelRevision ?? "",
+    [MODEL_VARIABLES.vaeId]: settings.vaeId ?? "",
     HOST: settings.bindAddress,
     PORT: String(settings.port),
     IMAGE_GEN_BAKED_DIR: paths.baked,
-    ...(settings.hubEndpoint ? { HF_ENDPOINT: settings.hubEndpoint } : {}),
-    ...(borrowToken ? { HF_TOKEN_PATH: token } : {}),
+    ...(settings.hubEndpoint ? { [MODEL_VARIABLES.hubEndpoint]: settings.hubEndpoint } : {}),
+    ...(useLoginToken ? { HF_TOKEN_PATH: token } : {}),
   };
 }

@@ -1,16 +1,12 @@
-/**
- * The service as a process of this machine. In: settings and the checkout's paths. Out: one detached process, its log,
- * and a record by which later commands find it. Never signals a process that the record does not prove to be ours.
- */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { atomicWrite } from "../../core/atomic-write.ts";
 
-/** What .imagegen/process.json says of the running service. */
+/** The running service, in .imagegen/process.json. */
 export interface ProcessRecord {
   readonly pid: number;
-  /** What tells this process from a later one with the same pid. */
+  /** Distinguishes this process from a later one with the same pid. */
   readonly identity: string;
   readonly stack: string;
   readonly url: string;
@@ -32,9 +28,7 @@ export function readRecord(file: string): ProcessRecord | undefined {
 }
 
 export function writeRecord(file: string, record: ProcessRecord): void {
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(`${file}.new`, `${JSON.stringify(record, null, 2)}\n`);
-  renameSync(`${file}.new`, file);
+  atomicWrite(file, `${JSON.stringify(record, null, 2)}\n`, 0o644);
 }
 
 /** True while the very process of the record runs, and not another that was given its pid. */
@@ -42,7 +36,7 @@ export function isAlive(record: Pick<ProcessRecord, "pid" | "identity">): boolea
   return identityOf(record.pid) === record.identity;
 }
 
-/** When the process began, as the system tells it; undefined when there is none (or only its remains). */
+/** When the process began, as the system reports it; undefined when there is none, or only a zombie. */
 export function identityOf(pid: number): string | undefined {
   try {
     if (process.platform !== "linux") {

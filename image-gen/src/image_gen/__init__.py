@@ -1,5 +1,5 @@
-"""image-gen: keeps one diffusion model's files in a cache and serves pictures made with it.
+"""image-gen: keeps one diffusion model's files in a cache and serves images generated with it.
 
-`store` looks after the files, `serving` answers HTTP, `engine` makes pictures, `cli` is the command. A part imports
-only what it needs: the store works without torch, the server answers before torch is imported.
+`model_cache` looks after the files, `serving` answers HTTP, `worker` runs the pipeline, `cli` is the command. A package
+imports only what it needs: the model cache works without torch, and the server answers before torch is imported.
 """

@@ -1,5 +1,5 @@
 """`python -m image_gen` is the command `image-gen`."""
 
-from image_gen.cli import main
+from image_gen.cli.main import main
 
 raise SystemExit(main())

@@ -20,8 +20,8 @@ class _OneLine(logging.Formatter):
         self._secrets = tuple(secret for secret in secrets if len(secret) >= 8)
 
     def format(self, record: logging.LogRecord) -> str:
-        mark = f"{record.levelname}: " if record.levelno >= logging.WARNING else ""
-        text = mark + super().format(record)
+        fingerprint = f"{record.levelname}: " if record.levelno >= logging.WARNING else ""
+        text = fingerprint + super().format(record)
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return "\n".join(PREFIX + line for line in text.splitlines() or [""])

@@ -11,7 +11,7 @@ from typing import Final, Literal, cast
 
 from image_gen.errors import ImageGenError
 
-Verify = Literal["full", "stamp", "size"]
+Verify = Literal["full", "changed", "size"]
 VERSION: Final = "0.1.0"
 DEFAULT_MODEL: Final = "stabilityai/stable-diffusion-xl-base-1.0"
 DEMO_MODEL: Final = "image-gen/demo"
@@ -27,7 +27,7 @@ class Settings:
     model_id: str = DEFAULT_MODEL
     model_revision: str | None = None
     model_dir: Path | None = None
-    hub_endpoint_given: bool = False
+    hub_endpoint_overridden: bool = False
     host: str = "0.0.0.0"  # noqa: S104 - a container publishes its port, the operator says to whom
     port: int = 8000
     device: str = "auto"
@@ -39,12 +39,12 @@ class Settings:
     max_size: int = 1536
     verify: str = ""
     vae_id: str = ""
-    compiles: bool = False
+    compile_enabled: bool = False
     api_key: str = field(default="", repr=False)
 
     def verify_mode(self, source: str) -> Verify:
         """How much of a model is hashed at a start. What is in the image was proven when it was built."""
-        if self.verify in {"full", "stamp", "size"}:
+        if self.verify in {"full", "changed", "size"}:
             return cast("Verify", self.verify)
         return "size" if source == "baked" else "full"
 
@@ -63,10 +63,10 @@ class Settings:
             model_id=reader.text("MODEL_ID", cls.model_id),
             model_revision=reader.text("MODEL_REVISION", "") or None,
             model_dir=Path(path) if (path := reader.text("MODEL_DIR", "")) else None,
-            compiles=reader.choice("IMAGE_GEN_COMPILE", ("0", "1")) == "1",
+            compile_enabled=reader.choice("IMAGE_GEN_COMPILE", ("0", "1")) == "1",
             vae_id=reader.text("VAE_ID", ""),
             api_key=reader.text("IMAGE_GEN_API_KEY", ""),
-            hub_endpoint_given=bool(reader.text("HF_ENDPOINT", "")),
+            hub_endpoint_overridden=bool(reader.text("HF_ENDPOINT", "")),
             host=reader.text("HOST", cls.host),
             port=reader.whole("PORT", cls.port, 0, 65535),
             device=reader.choice("IMAGE_GEN_DEVICE", ("auto", "cpu", "cuda", "mps")),
@@ -75,7 +75,7 @@ class Settings:
             request_timeout=float(reader.whole("IMAGE_GEN_REQUEST_TIMEOUT", int(cls.request_timeout), 1, 86_400)),
             drain_timeout=float(reader.whole("IMAGE_GEN_DRAIN_TIMEOUT", int(cls.drain_timeout), 0, 3_600)),
             warmup_size=reader.whole("IMAGE_GEN_WARMUP_SIZE", cls.warmup_size, 0, 4096),
-            verify=reader.choice("IMAGE_GEN_VERIFY", ("full", "stamp", "size"), unset=""),
+            verify=reader.choice("IMAGE_GEN_VERIFY", ("full", "changed", "size"), unset=""),
             max_size=reader.whole("IMAGE_GEN_MAX_SIZE", cls.max_size, 64, 8192),
         )
         if reader.problems:

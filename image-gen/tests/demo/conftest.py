@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import SOURCES
 
-from image_gen.store import ModelStore, ReadyModel, StoreSettings
+from image_gen.model_cache import CacheSettings, ModelCache, ReadyModel
 from image_gen_demo.hub import DemoHub
 
 ID = "image-gen/demo"
 
 
 @dataclass(frozen=True)
-class Fetched:
+class Downloaded:
     hub: DemoHub
     home: Path
     model: ReadyModel
-    store: ModelStore
+    store: ModelCache
 
     def run(self, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Runs a command with nothing in its environment but the cache and the hub."""
@@ -32,29 +31,16 @@ class Fetched:
         return subprocess.run(command, env=clean | env, capture_output=True, text=True, check=False, timeout=120)
 
 
-MAKE_TWICE = """
-import pathlib, sys
-from image_gen_demo.model import write_model
-for place in sys.argv[1:]:
-    write_model(pathlib.Path(place))
-"""
-
-
 @pytest.fixture(scope="module")
-def fetched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fetched]:
+def fetched(demo_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Downloaded]:
     place = tmp_path_factory.mktemp("demo")
-    repositories = [str(place / "hub" / ID), str(place / "again" / ID)]
-    pytest.importorskip("diffusers", reason="the demo model is made with torch and diffusers, which are not installed")
-    # One process for both, as importing torch takes most of the time.
-    subprocess.run(
-        [sys.executable, "-c", MAKE_TWICE, *repositories],
-        env={"PYTHONPATH": str(SOURCES), "PATH": os.environ["PATH"]}, check=True, timeout=120,
-    )  # fmt: skip
+    for each in ("hub", "again"):
+        shutil.copytree(demo_models / each, place / each)
     hub = DemoHub(place / "hub")
     threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     home = place / "huggingface"
-    settings = StoreSettings.from_env({"HF_HOME": str(home), "HF_ENDPOINT": hub.url})
-    store = ModelStore(settings)
-    yield Fetched(hub, home, store.ensure("demo"), store)
+    settings = CacheSettings.from_env({"HF_HOME": str(home), "HF_ENDPOINT": hub.url})
+    store = ModelCache(settings)
+    yield Downloaded(hub, home, store.ensure("demo"), store)
     hub.shutdown()
     hub.server_close()

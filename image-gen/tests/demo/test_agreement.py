@@ -14,70 +14,70 @@ from pathlib import Path
 
 import pytest
 
-from demo.conftest import ID, Fetched
-from image_gen.store import ModelStore
+from demo.conftest import ID, Downloaded
+from image_gen.model_cache import ModelCache
 
 UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
 OTHER = "image-gen/other"
 
 
-def damage(store: ModelStore) -> None:
+def damage(store: ModelCache) -> None:
     model = store.ensure(ID)
     with (model.directory / UNET).resolve().open("r+b") as stream:
         stream.seek(-1000, 2)
         stream.write(b"\xde\xad\xbe\xef")
 
 
-def restored(store: ModelStore, place: Path) -> None:
+def restored(store: ModelCache, place: Path) -> None:
     store.backup(place / "backup.tar.zst", compress="zstd")
     store.clear()
     store.restore(place / "backup.tar.zst")
 
 
-def repaired(store: ModelStore, _: Path) -> None:
+def repaired(store: ModelCache, _: Path) -> None:
     damage(store)
     assert not store.verify(repair=True).ok
     store.ensure(ID)
 
 
-def mended_by_a_start(store: ModelStore, _: Path) -> None:
+def mended_by_a_start(store: ModelCache, _: Path) -> None:
     damage(store)
-    store.prove(store.ensure(ID))
+    store.verify_and_repair(store.ensure(ID))
 
 
-def cleared_and_fetched_again(store: ModelStore, _: Path) -> None:
+def cleared_and_fetched_again(store: ModelCache, _: Path) -> None:
     store.clear(ID)
     store.ensure(ID)
 
 
-def rid_of_another_model(store: ModelStore, _: Path) -> None:
+def rid_of_another_model(store: ModelCache, _: Path) -> None:
     store.ensure(OTHER)
     store.clear(OTHER)
 
 
-def rid_of_orphans(store: ModelStore, _: Path) -> None:
+def rid_of_orphans(store: ModelCache, _: Path) -> None:
     blobs = store.ensure(ID).directory.parents[1] / "blobs"
     (blobs / ("a" * 64)).write_bytes(b"nobody's")
     (blobs / f"{'b' * 64}.0123abcd.incomplete").write_bytes(b"half")
     assert store.clear_orphans().bytes_freed > 0
 
 
-def from_a_mirror(store: ModelStore, place: Path) -> None:
+def from_a_mirror(store: ModelCache, place: Path) -> None:
     store.mirror(ID, place / "mirror")
     store.clear()
-    ModelStore(replace(store.settings, mirror=place / "mirror", offline=True)).ensure(ID)
+    ModelCache(replace(store.settings, mirror=place / "mirror", offline=True)).ensure(ID)
 
 
-def left_damaged(store: ModelStore, _: Path) -> None:
+def left_damaged(store: ModelCache, _: Path) -> None:
     damage(store)
 
 
-def repaired_and_not_fetched(store: ModelStore, _: Path) -> None:
+def repaired_and_not_fetched(store: ModelCache, _: Path) -> None:
     damage(store)
     store.verify(repair=True)
 
 
-def cleared(store: ModelStore, _: Path) -> None:
+def cleared(store: ModelCache, _: Path) -> None:
     store.clear()
 
 
@@ -91,28 +91,28 @@ GOOD = [
     from_a_mirror,
 ]
 BAD = [left_damaged, repaired_and_not_fetched, cleared]
-Homes = dict[str, ModelStore]
+Homes = dict[str, ModelCache]
 
 
 @pytest.fixture(scope="module")
-def homes(fetched: Fetched, tmp_path_factory: pytest.TempPathFactory) -> Homes:
+def homes(fetched: Downloaded, tmp_path_factory: pytest.TempPathFactory) -> Homes:
     """A copy of the cache for each of the deeds, which is done to it."""
     root = fetched.home.parent / "hub"
     shutil.copytree(root / ID, root / OTHER)
     stores: Homes = {}
-    deeds: list[Callable[[ModelStore, Path], None]] = [*GOOD, *BAD]
+    deeds: list[Callable[[ModelCache, Path], None]] = [*GOOD, *BAD]
     for deed in deeds:
         place = tmp_path_factory.mktemp(deed.__name__)
         home = place / "huggingface"
         shutil.copytree(fetched.home, home, symlinks=True)
-        store = ModelStore(replace(fetched.store.settings, hf_home=home, hub_cache=home / "hub"))
+        store = ModelCache(replace(fetched.store.settings, hf_home=home, hub_cache=home / "hub"))
         deed(store, place)
         stores[deed.__name__] = store
     return stores
 
 
 @pytest.mark.parametrize("deed", [each.__name__ for each in [*GOOD, *BAD]])
-def test_hf_cache_verify_judges_as_the_store_does(fetched: Fetched, homes: Homes, deed: str) -> None:
+def test_hf_cache_verify_judges_as_the_store_does(fetched: Downloaded, homes: Homes, deed: str) -> None:
     store = homes[deed]
     hf = str(Path(sys.executable).with_name("hf"))
     run = fetched.run(hf, "cache", "verify", ID, HF_HOME=str(store.settings.hf_home), HF_ENDPOINT=fetched.hub.url)
@@ -137,7 +137,7 @@ for home in sys.argv[1:]:
 """
 
 
-def test_diffusers_loads_what_the_store_calls_complete(fetched: Fetched, homes: Homes) -> None:
+def test_diffusers_loads_what_the_store_calls_complete(fetched: Downloaded, homes: Homes) -> None:
     """One process for all, as importing torch takes most of the time."""
     fetched.hub.forget()
     caches = {str(store.settings.hub_cache): store for store in homes.values()}

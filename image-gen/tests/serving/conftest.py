@@ -108,7 +108,7 @@ def children_of(pid: int, text: str) -> list[int]:
 StartServer = Callable[..., Server]
 
 
-def _start(folder: Path, engine: str, env: Mapping[str, object]) -> Server:
+def _start(folder: Path, worker: str, env: Mapping[str, object]) -> Server:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -116,7 +116,7 @@ def _start(folder: Path, engine: str, env: Mapping[str, object]) -> Server:
     wishes = {key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in env.items()}
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, str(HERE / "server_program.py"), engine],
+            [sys.executable, str(HERE / "server_program.py"), worker],
             stdout=log,
             stderr=subprocess.STDOUT,
             env={
@@ -155,10 +155,10 @@ def start_server(tmp_path: Path, model_dir: Path) -> Iterator[StartServer]:
     """Starts servers with environment variables of the test's choice; all of them end with the test."""
     servers: list[Server] = []
 
-    def start(*, engine: str = str(HERE / "fake_engine.py"), **env: object) -> Server:
+    def start(*, worker: str = str(HERE / "fake_worker.py"), **env: object) -> Server:
         if not env.keys() & {"MODEL_ID", "MODEL_DIR"}:
             env["MODEL_DIR"] = model_dir
-        servers.append(_start(tmp_path, engine, env))
+        servers.append(_start(tmp_path, worker, env))
         return servers[-1]
 
     yield start
@@ -169,7 +169,7 @@ def start_server(tmp_path: Path, model_dir: Path) -> Iterator[StartServer]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, model_dir: Path) -> Iterator[Server]:
     """One ready server for the tests of a module that leave it as it was."""
-    running = _start(tmp_path_factory.mktemp("server"), str(HERE / "fake_engine.py"), {"MODEL_DIR": model_dir})
+    running = _start(tmp_path_factory.mktemp("server"), str(HERE / "fake_worker.py"), {"MODEL_DIR": model_dir})
     running.wait_phase("ready")
     yield running
     _end(running)

@@ -2,8 +2,8 @@
 
 import sys
 
-from image_gen.serving.engine_process import ENGINE_COMMAND
 from image_gen.serving.main import serve
+from image_gen.serving.worker_process import WORKER_COMMAND
 
-command = ENGINE_COMMAND if sys.argv[1] == "-" else (sys.executable, sys.argv[1])
-raise SystemExit(serve(engine_command=command))
+command = WORKER_COMMAND if sys.argv[1] == "-" else (sys.executable, sys.argv[1])
+raise SystemExit(serve(worker_command=command))

@@ -17,7 +17,7 @@ def test_it_says_what_is_done_and_where_it_is_kept(start_server: StartServer) ->
 
 def test_it_says_why_not_and_serves(start_server: StartServer) -> None:
     server = start_server(
-        IMAGE_GEN_COMPILE="1", FAKE_ENGINE=json.dumps({"not_compiled": "Triton is not in this image"})
+        IMAGE_GEN_COMPILE="1", FAKE_WORKER=json.dumps({"not_compiled": "Triton is not in this image"})
     )
     server.wait_phase("ready")
     assert "IMAGE_GEN_COMPILE is set, but Triton is not in this image. Serving uncompiled.\n" in server.log

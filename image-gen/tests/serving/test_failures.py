@@ -1,4 +1,4 @@
-"""What goes wrong around the engine: it is said in /readyz, and mended where waiting or a restart can mend it."""
+"""What goes wrong around the engine: it is said in /readyz, and retried where waiting or a restart can help."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def test_an_engine_that_dies_between_pictures_is_started_again(start_server: Sta
 
 def test_an_error_that_a_restart_cannot_mend_stays(start_server: StartServer) -> None:
     error = {"code": "GPU_UNUSABLE", "message": "The driver is too old: update it.", "retryable": False}
-    server = start_server(FAKE_ENGINE={"load_error": error})
+    server = start_server(FAKE_WORKER={"load_error": error})
     state = server.wait_phase("failed")
     assert state["error"] == error
     assert "[image-gen] ERROR: The driver is too old: update it. (GPU_UNUSABLE)" in server.log
@@ -55,7 +55,7 @@ def test_an_error_that_a_restart_cannot_mend_stays(start_server: StartServer) ->
 
 def test_an_error_that_a_restart_may_mend_is_tried_again(start_server: StartServer) -> None:
     error = {"code": "OUT_OF_MEMORY", "message": "Not enough memory.", "retryable": True}
-    server = start_server(FAKE_ENGINE={"load_error": error})
+    server = start_server(FAKE_WORKER={"load_error": error})
     assert server.wait_phase("failed")["error"] == error
     server.wait_log("Next attempt in 2 s.")
     assert server.log.index("Next attempt in 1 s.") < server.log.index("Next attempt in 2 s.")

@@ -10,13 +10,13 @@ import pytest
 
 from image_gen.errors import ImageGenError
 from image_gen.log import configure
-from image_gen.serving.engine import pause_before_restart
-from image_gen.serving.fetching import pause_before_retry
+from image_gen.model_cache import Progress
+from image_gen.serving.format import duration, first_run_note, progress_line, size
+from image_gen.serving.model_loader import retry_delay
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.reaper import reap_once
-from image_gen.serving.wording import duration, first_run_note, progress_line, size
+from image_gen.serving.worker_supervisor import restart_delay
 from image_gen.settings import DEFAULT_MODEL, VERSION, Settings
-from image_gen.store import Progress
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,12 +33,12 @@ def test_every_variable_is_read() -> None:
             "MODEL_ID": "demo", "MODEL_REVISION": "abc", "MODEL_DIR": "/m", "HF_ENDPOINT": "http://h", "HOST": "::1",
             "PORT": "1", "IMAGE_GEN_DEVICE": "CUDA", "IMAGE_GEN_DTYPE": "bfloat16", "IMAGE_GEN_QUEUE_LIMIT": "0",
             "IMAGE_GEN_REQUEST_TIMEOUT": "2", "IMAGE_GEN_DRAIN_TIMEOUT": "3", "IMAGE_GEN_WARMUP_SIZE": "4",
-            "IMAGE_GEN_MAX_SIZE": "512", "IMAGE_GEN_VERIFY": "stamp",
+            "IMAGE_GEN_MAX_SIZE": "512", "IMAGE_GEN_VERIFY": "changed",
                 "VAE_ID": "test/vae", "IMAGE_GEN_COMPILE": "1",
         }
     )  # fmt: skip
     assert read == Settings(
-        "demo", "abc", Path("/m"), True, "::1", 1, "cuda", "bfloat16", 0, 2.0, 3.0, 4, 512, "stamp", "test/vae", True
+        "demo", "abc", Path("/m"), True, "::1", 1, "cuda", "bfloat16", 0, 2.0, 3.0, 4, 512, "changed", "test/vae", True
     )
     assert read.is_demo
 
@@ -84,8 +84,8 @@ def test_progress_in_words() -> None:
 
 
 def test_pauses_grow_to_a_limit() -> None:
-    assert [pause_before_retry(n) for n in (1, 2, 3, 7, 30)] == [5, 10, 20, 300, 300]
-    assert [pause_before_restart(n) for n in (1, 2, 3, 7, 30)] == [1, 2, 4, 60, 60]
+    assert [retry_delay(n) for n in (1, 2, 3, 7, 30)] == [5, 10, 20, 300, 300]
+    assert [restart_delay(n) for n in (1, 2, 3, 7, 30)] == [1, 2, 4, 60, 60]
 
 
 def test_the_seconds_of_each_phase_add_up() -> None:

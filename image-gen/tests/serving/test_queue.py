@@ -32,7 +32,7 @@ def ask_and_leave(server: Server, request_id: str) -> socket.socket:
 
 
 def test_a_full_queue_refuses_and_the_others_are_served_in_order(start_server: StartServer) -> None:
-    server = start_server(IMAGE_GEN_QUEUE_LIMIT=1, FAKE_ENGINE={"step_seconds": 0.05})
+    server = start_server(IMAGE_GEN_QUEUE_LIMIT=1, FAKE_WORKER={"step_seconds": 0.05})
     server.wait_phase("ready")
     first, first_answers = in_background(lambda: server.post({"prompt": "x", "steps": 20}, {"X-Request-ID": "one"}))
     wait_metric(server, "image_gen_busy", 1)
@@ -51,7 +51,7 @@ def test_a_full_queue_refuses_and_the_others_are_served_in_order(start_server: S
 
 
 def test_whoever_hangs_up_stops_the_engine_at_its_next_step(start_server: StartServer) -> None:
-    server = start_server(FAKE_ENGINE={"step_seconds": 0.05})
+    server = start_server(FAKE_WORKER={"step_seconds": 0.05})
     server.wait_phase("ready")
     connection = ask_and_leave(server, "gone")
     server.wait_log("painting gone-0")
@@ -62,7 +62,7 @@ def test_whoever_hangs_up_stops_the_engine_at_its_next_step(start_server: StartS
 
 
 def test_whoever_hangs_up_while_waiting_costs_nothing(start_server: StartServer) -> None:
-    server = start_server(FAKE_ENGINE={"step_seconds": 0.05})
+    server = start_server(FAKE_WORKER={"step_seconds": 0.05})
     server.wait_phase("ready")
     first, answers = in_background(lambda: server.post({"prompt": "x", "steps": 20}))
     wait_metric(server, "image_gen_busy", 1)
@@ -78,7 +78,7 @@ def test_whoever_hangs_up_while_waiting_costs_nothing(start_server: StartServer)
 
 
 def test_a_deadline_ends_the_request_and_the_engines_work(start_server: StartServer) -> None:
-    server = start_server(IMAGE_GEN_REQUEST_TIMEOUT=1, FAKE_ENGINE={"step_seconds": 0.05})
+    server = start_server(IMAGE_GEN_REQUEST_TIMEOUT=1, FAKE_WORKER={"step_seconds": 0.05})
     server.wait_phase("ready")
     late = server.post({"prompt": "x", "steps": 150}, {"X-Request-ID": "late"})
     assert late.status == 504
@@ -90,7 +90,7 @@ def test_a_deadline_ends_the_request_and_the_engines_work(start_server: StartSer
 
 
 def test_a_model_without_negative_prompts_says_so(start_server: StartServer) -> None:
-    server = start_server(FAKE_ENGINE={"accepts": ["prompt"]})
+    server = start_server(FAKE_WORKER={"accepts": ["prompt"]})
     server.wait_phase("ready")
     answer = server.post({"prompt": "x", "negative_prompt": "y"})
     assert answer.status == 400

@@ -8,7 +8,7 @@ from .test_generations import size_of
 
 def test_the_demo_model_from_nothing_and_again_from_the_cache(start_server: StartServer) -> None:
     order = {"prompt": "a lighthouse", "seed": 4, "steps": 2}
-    server = start_server(engine="-", MODEL_ID="demo", IMAGE_GEN_DEVICE="cpu")
+    server = start_server(worker="-", MODEL_ID="demo", IMAGE_GEN_DEVICE="cpu")
     alive = server.wait_alive()
     assert server.state()["phase"] == "starting"
     state = server.wait_phase("ready", seconds=120)
@@ -22,7 +22,7 @@ def test_the_demo_model_from_nothing_and_again_from_the_cache(start_server: Star
     server.signal()
     assert server.process.wait(10) == 0
 
-    server = start_server(engine="-", MODEL_ID="demo", IMAGE_GEN_DEVICE="cpu")
+    server = start_server(worker="-", MODEL_ID="demo", IMAGE_GEN_DEVICE="cpu")
     alive_cached = server.wait_alive()
     state = server.wait_phase("ready", seconds=120)
     assert state["source"] == "volume"

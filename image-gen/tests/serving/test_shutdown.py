@@ -20,7 +20,7 @@ def is_gone(pid: int) -> bool:
 
 
 def busy_server(start_server: StartServer, **env: object) -> Server:
-    server = start_server(FAKE_ENGINE={"step_seconds": 0.05}, **env)
+    server = start_server(FAKE_WORKER={"step_seconds": 0.05}, **env)
     server.wait_phase("ready")
     return server
 
@@ -28,12 +28,12 @@ def busy_server(start_server: StartServer, **env: object) -> Server:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_idle_server_ends_at_once(start_server: StartServer, number: signal.Signals) -> None:
     server = busy_server(start_server)
-    engine = server.engine_pid()
+    worker = server.engine_pid()
     started = time.monotonic()
     server.signal(number)
     assert server.process.wait(10) == 0
     assert time.monotonic() - started < 2
-    assert is_gone(engine)
+    assert is_gone(worker)
 
 
 def test_the_current_picture_is_finished_and_the_others_are_told(start_server: StartServer) -> None:
@@ -73,14 +73,14 @@ def test_a_second_signal_does_not_wait(start_server: StartServer) -> None:
     server = busy_server(start_server)
     in_background(lambda: server.post({"prompt": "hang"}))
     wait_metric(server, "image_gen_busy", 1)
-    engine = server.engine_pid()
+    worker = server.engine_pid()
     server.signal()
     server.wait_phase("stopping")
     started = time.monotonic()
     server.signal()
     server.process.wait(10)
     assert time.monotonic() - started < 6
-    assert is_gone(engine)
+    assert is_gone(worker)
 
 
 def test_a_stop_while_the_demo_model_is_being_made(start_server: StartServer) -> None:
@@ -97,10 +97,10 @@ def test_a_stop_while_the_demo_model_is_being_made(start_server: StartServer) ->
 
 def test_an_engine_does_not_outlive_a_killed_server(start_server: StartServer) -> None:
     server = busy_server(start_server)
-    engine = server.engine_pid()
+    worker = server.engine_pid()
     server.process.kill()
     server.process.wait(10)
     deadline = time.monotonic() + 5
-    while not is_gone(engine):
+    while not is_gone(worker):
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MakeRepo, MakeStore
+from conftest import MakeCache, MakeRepo
 
-from image_gen.cli import main
+from image_gen.cli.main import main
 from image_gen.errors import ImageGenError
 from image_gen_demo.hub import DemoHub
 
@@ -19,7 +19,7 @@ WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 @pytest.fixture
-def vae_env(make_repo: MakeRepo, make_store: MakeStore, hub: DemoHub, tmp_path: Path) -> dict[str, str]:
+def vae_env(make_repo: MakeRepo, make_cache: MakeCache, hub: DemoHub, tmp_path: Path) -> dict[str, str]:
     """A model and a VAE on the hub, and a manifest of the VAE."""
     make_repo()
     place = tmp_path / "hub-root" / "test" / "vae"
@@ -28,7 +28,7 @@ def vae_env(make_repo: MakeRepo, make_store: MakeStore, hub: DemoHub, tmp_path: 
     (place / WEIGHTS).write_bytes(b"w" * 300_000)
     manifests = tmp_path / "manifests"
     manifests.mkdir()
-    (manifests / "test--vae.json").write_text(make_store().lock("test/vae").manifest.to_json())
+    (manifests / "test--vae.json").write_text(make_cache().lock("test/vae").manifest.to_json())
     return {
         "MODEL_ID": "test/model",
         "VAE_ID": "test/vae",
@@ -75,20 +75,20 @@ def test_what_has_no_manifest_or_is_no_vae_is_told(start_server: StartServer, va
 def test_prefetch_brings_it_bake_lays_it_down_and_gc_keeps_it(
     vae_env: dict[str, str],
     command_env: dict[str, str],
-    make_store: MakeStore,
+    make_cache: MakeCache,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("signal.signal", lambda *_: None)
     env = command_env | vae_env
     assert main(["prefetch"], env) == 0
-    store = make_store(manifests_dir=Path(vae_env["IMAGE_GEN_MANIFESTS"]))
+    store = make_cache(manifests_dir=Path(vae_env["IMAGE_GEN_MANIFESTS"]))
     assert store.locate("test/vae") is not None
     assert main(["gc", "--older-than", "0m"], env) == 0
     assert store.locate("test/vae") is not None and store.locate("test/model") is not None
     baked = tmp_path / "opt-models"
     assert main(["bake", "--model", "test/model", "--vae", "test/vae", "--output", str(baked)], env) == 0
-    island = make_store(
+    island = make_cache(
         home=tmp_path / "island", baked_dir=baked, manifests_dir=store.settings.manifests_dir, offline=True
     )
     assert island.ensure_vae("test/vae").source == "baked"

@@ -61,4 +61,4 @@ def test_damage_without_a_hub_is_one_line_and_nothing_is_loaded(
 def test_a_word_that_is_no_mode_is_refused(start_server: StartServer) -> None:
     server = start_server(IMAGE_GEN_VERIFY="often")
     assert server.process.wait(20) == 2
-    assert "IMAGE_GEN_VERIFY: expected full, stamp or size, got 'often'" in server.log
+    assert "IMAGE_GEN_VERIFY: expected full, changed or size, got 'often'" in server.log

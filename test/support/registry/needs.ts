@@ -1,7 +1,7 @@
 import { execa } from "execa";
 import { baseImage } from "../base-image.ts";
 
-/** Programs of the registry ring, how each is asked whether it is there, and where it comes from. */
+/** Programs of the registry suite, how each is asked whether it is there, and where it comes from. */
 const PROGRAMS: readonly (readonly [string, readonly string[], string])[] = [
   ["pulumi", ["version"], "https://www.pulumi.com/docs/install/"],
   ["pulumi-resource-docker-build", ["-h"], "pulumi plugin install resource docker-build 0.0.22"],
@@ -12,7 +12,7 @@ const PROGRAMS: readonly (readonly [string, readonly string[], string])[] = [
   ["docker", ["info"], "a running Docker engine"],
 ];
 
-/** Why the ring can't run on this machine, or undefined. */
+/** Why the suite can't run on this machine, or undefined. */
 export async function missingForRegistry(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return "buildkitd needs root.";
   for (const [program, args, source] of PROGRAMS) {

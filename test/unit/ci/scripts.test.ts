@@ -1,4 +1,4 @@
-/** The workflows' scripts with commands that only write down how they were called. The engine ring runs them for real. */
+/** The workflows' scripts with commands that only write down how they were called. The engine suite runs them for real. */
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { NAMES, PARTS, partsOf } from "../../suites.ts";
 
 interface Step {
   readonly uses?: string;
@@ -27,7 +28,8 @@ interface Workflow {
 }
 
 const FOLDER = ".github/workflows";
-const FILES = ["check.yml", "deploy.yml", "drift.yml", "preview.yml"];
+const PREPARE = ".github/actions/prepare/action.yml";
+const FILES = ["check.yml", "deploy.yml", "drift.yml", "preview.yml", "release.yml"];
 const text = (file: string) => readFileSync(`${FOLDER}/${file}`, "utf8");
 const read = (file: string) => parse(text(file)) as Workflow;
 const jobs = (file: string): Job[] => Object.values(read(file).jobs);
@@ -37,25 +39,26 @@ test("these are all workflows", () => {
   expect(readdirSync(FOLDER).sort()).toEqual(FILES);
 });
 
+function expectPinned(workflow: string): void {
+  const uses = [...workflow.matchAll(/uses: (\S+)(.*)/g)].map(([, action = "", comment = ""]) => [action, comment]);
+  expect(uses.length).toBeGreaterThan(0);
+  for (const [action, comment] of uses) {
+    if (action?.startsWith("./")) expect(existsSync(action)).toBe(true);
+    else expect(`${action}${comment}`).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+  }
+}
+
 describe.each(FILES)("%s", (file) => {
   test("runs scripts of the checkout and nothing else", () => {
     const runs = steps(file).flatMap(({ run }) => run ?? []);
-    if (file === "check.yml") expect(runs).toContain("scripts/ci/test.sh");
     for (const run of runs) {
       // One command, no expression: what a pull request's title says is never a shell's to read.
-      expect(run).toMatch(/^scripts\/ci\/[a-z]+\.sh(?: [\w./-]+)?$/);
+      expect(run).toMatch(/^scripts\/ci\/[a-z]+\.sh(?: [\w./-]+)*$/);
       accessSync(String(run.split(" ")[0]), constants.X_OK);
     }
   });
 
-  test("pins every action by commit, and says which version that is", () => {
-    const uses = [...text(file).matchAll(/uses: (\S+)(.*)/g)].map(([, action = "", comment = ""]) => [action, comment]);
-    expect(uses.length).toBeGreaterThan(0);
-    for (const [action, comment] of uses) {
-      if (action?.startsWith("./")) expect(existsSync(action)).toBe(true);
-      else expect(`${action}${comment}`).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
-    }
-  });
+  test("pins every action by commit, and says which version that is", () => expectPinned(text(file)));
 
   test("says what its token may do, and that is little", () => {
     const { permissions, jobs } = read(file);
@@ -63,7 +66,8 @@ describe.each(FILES)("%s", (file) => {
     expect(permissions).toBeDefined();
     const all = granted.flatMap((grant) => Object.entries(grant ?? {}));
     for (const [scope, access] of all) {
-      if (access !== "read") expect(["id-token", "pull-requests"]).toContain(scope);
+      const writable = file === "release.yml" ? ["contents"] : ["id-token", "pull-requests"];
+      if (access !== "read") expect(writable).toContain(scope);
     }
   });
 
@@ -82,6 +86,27 @@ describe.each(FILES)("%s", (file) => {
   });
 });
 
+test("what prepares a job pins its actions too, and runs a script of the checkout", () => {
+  const action = readFileSync(PREPARE, "utf8");
+  expectPinned(action);
+  const { runs } = parse(action) as { runs: { steps: readonly Step[] } };
+  expect(runs.steps.flatMap(({ run }) => run ?? [])).toEqual(["scripts/ci/prepare.sh"]);
+});
+
+test("the jobs of check.yml run every part of every suite", () => {
+  const runs = steps("check.yml").flatMap(({ run }) => run ?? []);
+  const tested = runs.flatMap((run) => {
+    const [script, ...words] = run.split(" ");
+    if (script === "scripts/ci/check.sh") return ["check quick"];
+    if (script !== "scripts/ci/test.sh") return [];
+    const parts = PARTS.filter((part) => !words[0]?.startsWith("--") || words[0] === `--${part}`);
+    return words.filter((word) => !word.startsWith("--")).flatMap((name) => parts.map((part) => `${name} ${part}`));
+  });
+  const all = NAMES.flatMap((name) => partsOf(name).map((part) => `${name} ${part}`));
+  expect(all.filter((part) => !tested.includes(part))).toEqual([]);
+  expect(new Set(tested).size).toBe(tested.length);
+});
+
 test("one update of a stack runs at a time, after the checks and an approval, and is never stopped half-way", () => {
   const { up, check } = read("deploy.yml").jobs;
   expect(check?.uses).toBe("./.github/workflows/check.yml");
@@ -96,6 +121,13 @@ test("a preview and a look for drift are given another role than an update", () 
     expect(jobs(file).map((job) => job.environment)).toEqual(["preview"]);
   expect(text("preview.yml")).toContain("head.repo.full_name == github.repository");
   for (const file of FILES) expect(text(file)).not.toContain("pull_request_target");
+});
+
+test("a release is drafted after the checks and an approval", () => {
+  const { draft, check } = read("release.yml").jobs;
+  expect(check?.uses).toBe("./.github/workflows/check.yml");
+  expect(draft).toMatchObject({ needs: "check", environment: "release", permissions: { contents: "write" } });
+  expect(Object.keys(read("release.yml").on).sort()).toEqual(["push", "workflow_dispatch"]);
 });
 
 test("drift is looked for every day", () => {

@@ -1,10 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { describeClear } from "../../../cli/commands/cache/clear.ts";
 import { describeGc, type GcResult, gcArguments } from "../../../cli/commands/cache/gc.ts";
-import { isBucket } from "../../../cli/commands/cache/pass-through.ts";
 import { describeCache } from "../../../cli/commands/cache/status.ts";
-import { compression } from "../../../cli/core/archive-options.ts";
-import { passAws } from "../../../cli/service/image-gen.ts";
+import { compressionOptions, isBucket } from "../../../cli/service/archive.ts";
+import { awsOptions } from "../../../cli/targets/docker/target.ts";
 
 describe("clear", () => {
   test("names models, what they left behind, and what is in use", () => {
@@ -25,21 +24,21 @@ describe("gc", () => {
   const result: GcResult = {
     dry_run: false,
     removed: [{ id: "a/b", bytes: 2e9 }],
-    kept: [{ id: "c/d", why: "in use" }],
+    kept: [{ id: "c/d", reason: "in use" }],
     bytes: 2e9,
     bytes_free: 5e9,
-    bytes_wanted: 20e9,
-    enough: false,
+    target_free_bytes: 20e9,
+    target_met: false,
   };
 
-  test("says what went, what stayed and whether it was enough", () => {
+  test("lists what was deleted and kept, and whether the target was met", () => {
     expect(describeGc(result).split("\n")).toEqual([
       "deleted a/b (2 GB)",
       "kept c/d: in use",
       "Freed 2 GB; 5 GB free.",
-      "That is less than 20 GB, and nothing else may go.",
+      "That is less than 20 GB, and nothing else may be deleted.",
     ]);
-    expect(describeGc({ ...result, enough: true })).not.toContain("less than");
+    expect(describeGc({ ...result, target_met: true })).not.toContain("less than");
   });
 
   test("takes exactly one limit", () => {
@@ -50,7 +49,7 @@ describe("gc", () => {
   });
 });
 
-test("status tells when a model was verified and used, where the image tells it", () => {
+test("status shows when a model was verified and used, if the image reports it", () => {
   const mount = { path: "/data", is_mount: true, filesystem: "ext4", bytes_total: 1e12, bytes_free: 5e11 };
   const model = { id: "a/b", revision: null, bytes: 1e9, files: 3, complete: true, source: "volume" };
   const told = { ...model, verified_at: "2026-11-22T10:00:00+00:00", last_used: null, in_use: true };
@@ -68,12 +67,12 @@ test.each([
   ["models.tgz", ["--gzip"]],
   ["models.tar.zst", ["--zstd"]],
 ])("a backup into %s is compressed by its ending", (file, options) => {
-  expect(compression(file)).toEqual(options);
+  expect(compressionOptions(file)).toEqual(options);
 });
 
-test("a bucket is image-gen's own affair, with the AWS variables that are set, by name alone", () => {
+test("a bucket is left to image-gen, with the AWS variables that are set, by name alone", () => {
   expect(["s3://b/k.tar", "./s3", "-", "a.tar.zst"].map(isBucket)).toEqual([true, false, false, false]);
   const env = { AWS_SECRET_ACCESS_KEY: "secret", AWS_REGION: "", AWS_ENDPOINT_URL_S3: "http://x", AWS_PROFILE: "p" };
-  expect(passAws(env)).toEqual(["--env", "AWS_ENDPOINT_URL_S3", "--env", "AWS_SECRET_ACCESS_KEY"]);
-  expect(passAws({})).toEqual([]);
+  expect(awsOptions(env)).toEqual(["--env", "AWS_ENDPOINT_URL_S3", "--env", "AWS_SECRET_ACCESS_KEY"]);
+  expect(awsOptions({})).toEqual([]);
 });

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { ownCode } from "../../../cli/commands/cache/pass-through.ts";
 import { browserCommand } from "../../../cli/commands/open.ts";
-import { CliError, EXIT, EXIT_MEANINGS, oneLine } from "../../../cli/core/exit.ts";
-import { pictureName } from "../../../cli/service/images.ts";
+import { CliError, EXIT, EXIT_MEANINGS, firstLine, formatDetail } from "../../../cli/core/exit.ts";
+import { toExitCode } from "../../../cli/service/image-gen.ts";
+import { imageName } from "../../../cli/service/images.ts";
 import { chooseModel } from "../../../cli/stack/model.ts";
-import { explainEngine } from "../../../cli/targets/docker/docker.ts";
 import { chooseMode, parseMode } from "../../../cli/targets/mode.ts";
+import { explainEngine } from "../../../cli/toolchain/docker.ts";
 import { hasPlugin, isAtLeast } from "../../../cli/toolchain/pulumi.ts";
 
 const thrownBy = (action: () => unknown): CliError => {
@@ -18,7 +18,7 @@ const thrownBy = (action: () => unknown): CliError => {
 };
 
 describe("the mode", () => {
-  const lack = "the Docker engine is not running. Fix: start it";
+  const lack = { message: "The Docker engine is not running.", fix: "start it" };
   test("docker, when nothing is lacking", () => {
     expect(chooseMode("auto", undefined)).toEqual({ mode: "docker" });
     expect(chooseMode("docker", undefined)).toEqual({ mode: "docker" });
@@ -26,15 +26,15 @@ describe("the mode", () => {
   test("a process, with the reason, when auto lacks something", () => {
     const { mode, note } = chooseMode("auto", lack);
     expect(mode).toBe("process");
-    expect(note).toContain(lack);
+    expect(note).toContain("The Docker engine is not running. Fix: start it");
     expect(note?.split("\n")).toHaveLength(2);
   });
-  test("an error, when docker was insisted on", () => {
+  test("an error, when docker was requested", () => {
     const error = thrownBy(() => chooseMode("docker", lack));
-    expect(error.message).toBe(lack);
-    expect(error.exitCode).toBe(EXIT.machine);
+    expect(error.details).toEqual([lack]);
+    expect(error.exitCode).toBe(EXIT.missingPrerequisite);
   });
-  test("a process without a word, when asked for", () => {
+  test("a process without a note, when requested", () => {
     expect(chooseMode("process", lack)).toEqual({ mode: "process" });
   });
   test("any other word is a usage error", () => {
@@ -44,16 +44,16 @@ describe("the mode", () => {
 
 describe("the model", () => {
   test.each([
-    [{ asked: "a/b", configured: "c/d", gpu: false }, "a/b", "asked"],
+    [{ requested: "a/b", configured: "c/d", gpu: false }, "a/b", "requested"],
     [{ configured: "c/d", gpu: false }, "c/d", "config"],
     [{ gpu: true }, "stabilityai/stable-diffusion-xl-base-1.0", "default"],
     [{ gpu: false }, "demo", "no-gpu"],
   ])("%o → %s (%s)", (facts, id, why) => {
     expect(chooseModel(facts)).toMatchObject({ id, why });
   });
-  test("only a choice that the user did not make is explained", () => {
+  test("a choice that the user did not make is explained, others are not", () => {
     expect(chooseModel({ gpu: false }).note).toContain("--model stabilityai/stable-diffusion-xl-base-1.0");
-    expect(chooseModel({ asked: "a/b", gpu: false }).note).toBeUndefined();
+    expect(chooseModel({ requested: "a/b", gpu: false }).note).toBeUndefined();
     expect(chooseModel({ gpu: true }).note).toBeUndefined();
   });
 });
@@ -72,15 +72,15 @@ describe("exit codes", () => {
     [125, 1],
     [137, 1],
   ])("image-gen's %i is ours %i", (theirs, ours) => {
-    expect(ownCode(theirs)).toBe(ours);
+    expect(toExitCode(theirs)).toBe(ours);
   });
   test("an error is shown as its first line that says something", () => {
-    expect(oneLine(new TypeError("\nTypeError: no good\n    at x"))).toBe("no good");
-    expect(oneLine("plain")).toBe("plain");
+    expect(firstLine(new TypeError("\nTypeError: no good\n    at x"))).toBe("no good");
+    expect(firstLine("plain")).toBe("plain");
   });
 });
 
-describe("Docker's complaints", () => {
+describe("Docker's errors", () => {
   test.each([
     ["permission denied while trying to connect to the Docker daemon socket", /usermod -aG docker/],
     [
@@ -89,7 +89,7 @@ describe("Docker's complaints", () => {
     ],
     ["error during connect: x509: certificate expired", /x509: certificate expired/],
   ])("%s", (complaint, expected) => {
-    expect(explainEngine(complaint)).toMatch(expected);
+    expect(formatDetail(explainEngine(complaint))).toMatch(expected);
   });
 });
 
@@ -113,8 +113,8 @@ test("a plugin is there only in the version that is asked for", () => {
 });
 
 test("a picture's name sorts by time", () => {
-  expect(pictureName(new Date("2026-11-22T16:45:01Z"), 42)).toBe("20261122-164501-seed42.png");
-  expect(pictureName(new Date("2026-11-22T16:45:01Z"), null)).toBe("20261122-164501.png");
+  expect(imageName(new Date("2026-11-22T16:45:01Z"), 42)).toBe("20261122-164501-seed42.png");
+  expect(imageName(new Date("2026-11-22T16:45:01Z"), null)).toBe("20261122-164501.png");
 });
 
 test.each([

@@ -1,41 +1,42 @@
 import { describe, expect, test } from "vitest";
-import { type Finding, judge } from "../../../cli/doctor/checks.ts";
-import type { Facts } from "../../../cli/doctor/inspect.ts";
+import type { Check } from "../../../cli/doctor/check.ts";
+import { machineChecks } from "../../../cli/doctor/checks.ts";
+import { type MachineFacts, parseDoctor } from "../../../cli/doctor/inspect.ts";
 import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
 
-const healthy: Facts = {
+const healthy: MachineFacts = {
   node: { version: "24.21.0", range: "^24.19.0 || >=26.5.0" },
   engine: { ok: true, version: "28.0.0", rootDir: "/var/lib/docker", runtimes: ["runc", "nvidia"] },
   engineHost: "unix:///var/run/docker.sock",
   gpu: true,
   pulumi: { ok: true, version: "3.270.0" },
   disks: [{ name: "Docker", free: 100e9 }],
-  config: { problems: [], port: 8000, baseImage: "python:3.12" },
+  config: { problems: [], settings: { port: 8000, baseImage: "python:3.12" } },
   port: { free: true, owner: undefined, ours: false },
-  baseImageHere: true,
+  hasBaseImage: true,
   env: {},
   certificates: [],
   uv: "/usr/bin/uv",
   python: "3.12.1",
   service: null,
 };
-const noDocker = { engine: { ok: false, message: "Docker is not installed. Fix: install it" } } as const;
+const noDocker = { engine: { ok: false, reason: { message: "Docker is not installed.", fix: "install it" } } } as const;
 const ready = { phase: "ready", error: null, model: "a/b", device: "cuda" } as ReadyState;
 const mount = { path: "/data", is_mount: true, filesystem: "ext4", bytes_total: 1e12, bytes_free: 5e11 };
 const cache = { hf_home: "/data/huggingface", hub_cache: "/data/huggingface/hub", mount, models: [], bytes: 0 };
-const running = { mode: "docker", ready, cache } as const;
+const running = { mode: "docker", url: "http://127.0.0.1:8000", needsMount: true, ready, cache, doctor: null } as const;
 
-const look = (changes: Partial<Facts>, about: string): Finding[] =>
-  judge({ ...healthy, ...changes }).filter((finding) => finding.about === about);
+const look = (changes: Partial<MachineFacts>, id: string): Check[] =>
+  machineChecks({ ...healthy, ...changes }).filter((check) => check.id === id);
 
-test("a healthy machine has nothing but ok", () => {
-  const findings = judge({ ...healthy, service: running });
-  expect(findings.filter(({ level }) => level !== "ok")).toEqual([]);
-  expect(new Set(findings.map(({ about }) => about)).size).toBeGreaterThan(10);
+test("a healthy machine passes every check", () => {
+  const checks = machineChecks({ ...healthy, service: running });
+  expect(checks.filter(({ status }) => status !== "ok")).toEqual([]);
+  expect(new Set(checks.map(({ id }) => id)).size).toBeGreaterThan(10);
 });
 
-test("whatever is not ok and can be mended says how", () => {
-  const worst: Facts = {
+test("every failed check has a fix", () => {
+  const worst: MachineFacts = {
     ...healthy,
     ...noDocker,
     uv: undefined,
@@ -43,13 +44,13 @@ test("whatever is not ok and can be mended says how", () => {
     disks: [{ name: "Docker", free: 1e9 }],
     port: { free: false, owner: "nginx (pid 7)", ours: false },
     certificates: [{ variable: "PIP_CERT", file: "/gone", exists: false }],
-    service: { mode: "process", ready: null, cache: null },
+    service: { ...running, mode: "process", needsMount: false, ready: null, cache: null },
   };
-  for (const finding of judge(worst).filter(({ level }) => level === "fail")) expect(finding.mend).toBeTruthy();
+  for (const check of machineChecks(worst).filter(({ status }) => status === "fail")) expect(check.fix).toBeTruthy();
 });
 
-describe("each judgement", () => {
-  test.each<[string, Partial<Facts>, string, string, RegExp]>([
+describe("each check", () => {
+  test.each<[string, Partial<MachineFacts>, string, string, RegExp]>([
     ["an old Node", { node: { ...healthy.node, version: "20.1.0" } }, "node", "fail", /20\.1\.0/],
     ["no Docker, but Python", noDocker, "docker", "warn", /not installed/],
     ["neither Docker nor Python", { ...noDocker, uv: undefined, python: undefined }, "docker", "fail", /not installed/],
@@ -57,23 +58,29 @@ describe("each judgement", () => {
     ["no GPU", { gpu: false }, "gpu", "warn", /no NVIDIA GPU/],
     [
       "no container toolkit",
-      { engine: { ...healthy.engine, runtimes: ["runc"] } as Facts["engine"] },
+      { engine: { ...healthy.engine, runtimes: ["runc"] } as MachineFacts["engine"] },
       "gpu",
       "fail",
       /can't give/,
     ],
-    ["no Pulumi", { pulumi: { ok: false, message: "none" } }, "pulumi", "warn", /installs one/],
-    ["no base image", { baseImageHere: false }, "base image", "warn", /not here yet/],
+    ["no Pulumi", { pulumi: { ok: false, reason: { message: "none" } } }, "pulumi", "warn", /installs one/],
+    ["no base image", { hasBaseImage: false }, "base-image", "warn", /not on this machine yet/],
     ["a full disk", { disks: [{ name: "Docker", free: 2e9 }] }, "disk", "fail", /2 GB free/],
     ["a tight disk", { disks: [{ name: "Docker", free: 12e9 }] }, "disk", "warn", /12 GB free/],
     [
-      "a stranger on the port",
+      "another program on the port",
       { port: { free: false, owner: "x (pid 1)", ours: false } },
       "port",
       "fail",
       /taken by x/,
     ],
-    ["us on the port", { port: { free: false, owner: "x (pid 1)", ours: true } }, "port", "ok", /our own/],
+    [
+      "the stack's own service on the port",
+      { port: { free: false, owner: "x (pid 1)", ours: true } },
+      "port",
+      "ok",
+      /this stack's service/,
+    ],
     ["a proxy for everything", { env: { HTTPS_PROXY: "http://u:p@h:1" } }, "proxy", "warn", /^http:\/\/h:1 /],
     [
       "a proxy with an exception",
@@ -89,14 +96,20 @@ describe("each judgement", () => {
       "fail",
       /PIP_CERT/,
     ],
-    ["config mistakes", { config: { ...healthy.config, problems: ["port: no"] } }, "config", "fail", /port: no/],
-    ["a silent service", { service: { ...running, ready: null } }, "service", "fail", /does not answer/],
+    [
+      "config mistakes",
+      { config: { ...healthy.config, problems: [{ message: "port: no" }] } },
+      "config",
+      "fail",
+      /port: no/,
+    ],
+    ["a service that does not answer", { service: { ...running, ready: null } }, "service", "fail", /not answering/],
     [
       "a cache in the container",
       { service: { ...running, cache: { ...cache, mount: { ...mount, is_mount: false } } } },
       "cache",
       "fail",
-      /fetches the model again/,
+      /downloads the model again/,
     ],
     [
       "HF_HOME beside the volume",
@@ -105,38 +118,54 @@ describe("each judgement", () => {
       "fail",
       /outside the volume/,
     ],
-  ])("%s", (_name, changes, about, level, text) => {
-    const [finding, ...more] = look(changes, about);
+  ])("%s", (_name, changes, id, status, message) => {
+    const [check, ...more] = look(changes, id);
     expect(more).toEqual([]);
-    expect(finding?.level).toBe(level);
-    expect(finding?.text).toMatch(text);
+    expect(check?.status).toBe(status);
+    expect(check?.message).toMatch(message);
   });
 
-  test("a model that is not complete is named", () => {
+  test("cache names an incomplete model", () => {
     const model = { id: "a/b", revision: "c", bytes: 1, files: 1, complete: false, source: "volume" };
     expect(look({ service: { ...running, cache: { ...cache, models: [model] } } }, "cache")).toMatchObject([
-      { level: "warn", text: "incomplete: a/b.", mend: "imagegen cache prefetch" },
+      { status: "warn", message: "incomplete: a/b.", fix: "imagegen cache prefetch" },
     ]);
   });
 
-  test("a process of this machine needs no mount", () => {
-    const service = { ...running, mode: "process", cache: { ...cache, mount: { ...mount, is_mount: false } } } as const;
-    expect(look({ service }, "cache")[0]?.level).toBe("ok");
+  test("cache needs no mount in process mode", () => {
+    const service = {
+      ...running,
+      mode: "process",
+      needsMount: false,
+      cache: { ...cache, mount: { ...mount, is_mount: false } },
+    } as const;
+    expect(look({ service }, "cache")[0]?.status).toBe("ok");
   });
 
-  test("what the container's own doctor finds is passed on, unless all is well", () => {
-    const inside = [
-      { level: "ok", about: "place", text: "here" },
-      { level: "warn", about: "orphans", text: "1 GB unused.", mend: "image-gen clear --orphans --yes" },
-    ] as const;
-    const findings = judge({ ...healthy, service: { ...running, inside } });
-    expect(findings.slice(-1)).toEqual([{ ...inside[1], about: "in: orphans" }]);
-    const layer = [{ level: "fail", about: "mount", text: "the container's own layer" }] as const;
-    const own = judge({ ...healthy, service: { ...running, mode: "process", inside: layer } });
-    expect(own.filter(({ level }) => level === "fail")).toEqual([]);
-    expect(judge({ ...healthy, service: { ...running, inside: layer } }).at(-1)?.about).toBe("in: mount");
-    expect(judge({ ...healthy, service: { ...running, inside: null } })).toEqual(
-      judge({ ...healthy, service: running }),
-    );
+  test("the warnings and failures of image-gen doctor are passed on", () => {
+    const orphans = {
+      id: "orphans",
+      status: "warn",
+      message: "1 GB unused.",
+      fix: "image-gen clear --orphans",
+    } as const;
+    const doctor = [{ id: "place", status: "ok", message: "here" } as const, orphans];
+    const checks = machineChecks({ ...healthy, service: { ...running, doctor } });
+    expect(checks.slice(-1)).toEqual([{ ...orphans, id: "cache.orphans" }]);
   });
+
+  test("a missing mount that image-gen doctor reports counts in a container only", () => {
+    const doctor = [{ id: "mount", status: "fail", message: "the container's own layer" }] as const;
+    const failures = (needsMount: boolean) =>
+      machineChecks({ ...healthy, service: { ...running, needsMount, doctor } }).filter(
+        ({ status }) => status === "fail",
+      );
+    expect(failures(false)).toEqual([]);
+    expect(failures(true).map(({ id }) => id)).toEqual(["cache.mount"]);
+  });
+});
+
+test("output that image-gen doctor does not print is no list of checks", () => {
+  expect(parseDoctor(undefined)).toBeNull();
+  expect(parseDoctor({ error: {} })).toBeNull();
 });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { pathsOf } from "../../../cli/core/paths.ts";
-import { serviceEnvironment } from "../../../cli/targets/process/environment.ts";
+import { processEnvironment } from "../../../cli/targets/process/environment.ts";
 import {
   identityOf,
   isAlive,
@@ -107,7 +107,7 @@ describe("the service's environment", () => {
   const paths = pathsOf("/checkout");
 
   test("keeps the cache inside the checkout", () => {
-    expect(serviceEnvironment(paths, settings, { HF_TOKEN: "t" })).toEqual({
+    expect(processEnvironment(paths, settings, { HF_TOKEN: "t" })).toEqual({
       PYTHONPATH: "/checkout/image-gen/src",
       PYTHONUNBUFFERED: "1",
       HF_HOME: "/checkout/.imagegen/data/huggingface",
@@ -123,7 +123,7 @@ describe("the service's environment", () => {
   });
 
   test("names another hub only when config does", () => {
-    const env = serviceEnvironment(
+    const env = processEnvironment(
       paths,
       { ...settings, hubEndpoint: "http://127.0.0.1:9", modelRevision: "main", vaeId: "org/vae" },
       { HF_TOKEN: "t" },

@@ -15,31 +15,31 @@ describe("progress", () => {
     const log = stream(false);
     let now = 0;
     const progress = progressTo(log, {}, () => now);
-    progress.line("begin");
-    progress.live("10 %", 0.1);
+    progress.log("begin");
+    progress.update("10 %", 0.1);
     now = 5;
-    progress.live("20 %", 0.2);
+    progress.update("20 %", 0.2);
     now = 11;
-    progress.live("30 %", 0.3);
-    progress.settle();
+    progress.update("30 %", 0.3);
+    progress.stop();
     expect(log.written).toEqual(["begin\n", "10 %\n", "30 %\n"]);
   });
 
   test("a terminal gets a bar on one line, in colour unless NO_COLOR says otherwise", () => {
     const terminal = stream(true);
     const progress = progressTo(terminal, { NO_COLOR: "1" });
-    progress.live("half", 0.5);
-    progress.line("done");
+    progress.update("half", 0.5);
+    progress.log("done");
     expect(terminal.written).toEqual([`\r\u001b[K${"█".repeat(12)}${"░".repeat(12)} half`, "\n", "done\n"]);
 
     const coloured = stream(true);
-    progressTo(coloured, {}).live("half", 0.5);
+    progressTo(coloured, {}).update("half", 0.5);
     expect(coloured.written[0]).toContain("\u001b[36m");
   });
 
   test("a live line never wraps", () => {
     const terminal = stream(true);
-    progressTo(terminal, {}).live("x".repeat(200));
+    progressTo(terminal, {}).update("x".repeat(200));
     expect(terminal.written[0]?.replace("\r\u001b[K", "").length).toBeLessThan(60);
   });
 });

@@ -3,15 +3,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { describeCache } from "../../../cli/commands/cache/status.ts";
-import { describePlan } from "../../../cli/commands/plan.ts";
 import { describeStatus } from "../../../cli/commands/status.ts";
+import { alignRows } from "../../../cli/core/context.ts";
 import { pathsOf } from "../../../cli/core/paths.ts";
 import { environment } from "../../../cli/stack/automation-stack.ts";
-import { settingsOf } from "../../../cli/stack/config.ts";
+import { settingsFor } from "../../../cli/stack/config.ts";
 import { planOf } from "../../../cli/stack/model.ts";
+import { planRows } from "../../../cli/targets/plan-rows.ts";
 
 describe("status", () => {
-  const nothing = { stack: "local", mode: null, running: false, url: null, ready: null, cacheBytes: null };
+  const nothing = {
+    stack: "local",
+    mode: null,
+    running: false,
+    url: null,
+    ready: null,
+    state: "not running: imagegen up",
+    cacheBytes: null,
+  };
   const ready = {
     phase: "ready",
     bytes_done: 0,
@@ -35,12 +44,13 @@ describe("status", () => {
       running: true,
       url: "http://127.0.0.1:8000",
       ready,
+      state: "ready on cuda",
       cacheBytes: 6.94e9,
     } as const;
     expect(describeStatus(result).split("\n")).toEqual([
       "stack     local (Docker)",
-      "url       http://127.0.0.1:8000",
       "state     ready on cuda",
+      "url       http://127.0.0.1:8000",
       "model     a/b at 0123456789ab",
       "device    cuda",
       "source    volume",
@@ -49,17 +59,32 @@ describe("status", () => {
     ]);
   });
 
-  test("of one that does not answer says so", () => {
-    expect(describeStatus({ ...nothing, mode: "process", running: true })).toContain("runs, but does not answer");
+  test("of a stack without a service names the command that starts one", () => {
+    expect(describeStatus(nothing)).toBe("stack     local\nstate     not running: imagegen up");
   });
 
-  test("of nothing is one line with the command that changes that", () => {
-    expect(describeStatus(nothing)).toBe("Nothing runs for the stack local: imagegen up");
-    expect(describeStatus({ ...nothing, mode: "docker" })).toContain("its container is stopped");
+  test("of a host in AWS has its instance, heartbeat and volume", () => {
+    const result = {
+      ...nothing,
+      mode: "aws",
+      running: true,
+      state: "ready on cuda",
+      region: "us-east-1",
+      host: { id: "i-1", type: "g6.xlarge", state: "running", market: "spot", zone: "us-east-1a" },
+      volume: { id: "vol-1", state: "in-use", zone: "us-east-1a", sizeGb: 50 },
+      heartbeatSeconds: 12,
+    } as const;
+    expect(describeStatus(result).split("\n")).toEqual([
+      "stack     local (AWS, us-east-1)",
+      "host      i-1, g6.xlarge (spot) in us-east-1a, running",
+      "state     ready on cuda",
+      "heartbeat 12 s ago",
+      "volume    vol-1, 50 GB in us-east-1a, in-use",
+    ]);
   });
 });
 
-test("the cache has a line a model, and says which is not complete", () => {
+test("cache status has a line a model, and marks incomplete ones", () => {
   const mount = { path: "/data", is_mount: true, filesystem: "ext4", bytes_total: 1e12, bytes_free: 5e11 };
   const model = {
     id: "a/b",
@@ -84,8 +109,8 @@ test("the cache has a line a model, and says which is not complete", () => {
 });
 
 test("a plan names sizes, places and times", async () => {
-  const plan = await planOf(pathsOf(), settingsOf({}));
-  const text = describePlan(plan);
+  const plan = await planOf(pathsOf(), settingsFor("local", {}));
+  const text = alignRows(planRows(plan), 12);
   expect(text).toContain("stabilityai/stable-diffusion-xl-base-1.0 (6.94 GB)");
   expect(text).toContain("image-game-image-gen at http://127.0.0.1:8000");
   expect(text).toMatch(/first start +1\d min .* at 10 MB\/s/);
@@ -108,7 +133,7 @@ describe("Pulumi's environment", () => {
     rmSync(root, { recursive: true });
   });
 
-  test("leaves alone what the user has set, an empty passphrase too", async () => {
+  test("keeps the user's own settings, an empty passphrase too", async () => {
     const env = await environment(pathsOf("/nowhere"), {
       ...host,
       PULUMI_BACKEND_URL: "s3://x",
@@ -118,7 +143,7 @@ describe("Pulumi's environment", () => {
     expect(env).not.toHaveProperty("PULUMI_CONFIG_PASSPHRASE_FILE");
   });
 
-  test("puts the Node that runs us first, for the program", async () => {
+  test("puts the Node that runs imagegen first on PATH", async () => {
     const env = await environment(pathsOf("/nowhere"), {
       ...host,
       PULUMI_BACKEND_URL: "x",

@@ -1,41 +1,42 @@
-/**
- * AWS from the operator's machine. In: a stack of target aws, its outputs, the operator's own credentials. Out: facts of
- * the account, and the host stopped, started, asked. Never provisions: that the Pulumi program alone does.
- */
+import { commandFor } from "../../../core/command-line.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
 import type { ConfigMap } from "../../../stack/config.ts";
 
-/** Where a stack lives in AWS; credentials come from where every AWS tool looks for them. */
-export interface Access {
+/** The account and region of a stack; credentials come from the SDK's default chain. */
+export interface AwsClientConfig {
   readonly region: string;
   readonly profile?: string;
 }
 
-/** What every client of the SDK is given: a call that gets no answer ends soon, and is tried so often at most. */
-export interface ClientSettings extends Access {
+/** The options of every SDK client: short timeouts and few attempts. */
+export interface SdkOptions extends AwsClientConfig {
   readonly maxAttempts: number;
   readonly requestHandler: { readonly connectionTimeout: number; readonly requestTimeout: number };
 }
 
 const ATTEMPTS = 3;
-/** Milliseconds. The slowest answer is a whole page of instance types. */
+/** Milliseconds. The slowest response is a whole page of instance types. */
 const CONNECT_MS = 5_000;
-const ANSWER_MS = 20_000;
+const RESPONSE_MS = 20_000;
 
-export function clientSettings(access: Access): ClientSettings {
+export function sdkOptions(config: AwsClientConfig): SdkOptions {
   return {
-    ...access,
+    ...config,
     maxAttempts: ATTEMPTS,
-    requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: ANSWER_MS },
+    requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: RESPONSE_MS },
   };
 }
 
-/** Region and profile of a stack's config, the keys of Pulumi's own provider; else what AWS's tools have set. */
-export function accessOf(stack: string, config: ConfigMap, env: NodeJS.ProcessEnv = process.env): Access {
+/** Region and profile from the config of Pulumi's AWS provider, else from the environment of AWS's own tools. */
+export function awsClientConfig(
+  stack: string,
+  config: ConfigMap,
+  env: NodeJS.ProcessEnv = process.env,
+): AwsClientConfig {
   const region = text(config["aws:region"]) ?? env.AWS_REGION ?? env.AWS_DEFAULT_REGION;
   if (!region) {
-    const mend = `imagegen up --stack ${stack} --config aws:region=us-east-1`;
-    throw new CliError(`aws:region: expected an AWS region, got nothing. Fix: ${mend}`, EXIT.usage);
+    const fix = commandFor(stack, "up --config aws:region=us-east-1");
+    throw new CliError({ message: "aws:region: expected an AWS region, got nothing.", fix }, EXIT.usage);
   }
   const profile = text(config["aws:profile"]) ?? env.AWS_PROFILE;
   return profile ? { region, profile } : { region };

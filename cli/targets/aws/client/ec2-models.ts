@@ -1,12 +1,8 @@
 import type { Instance, InstanceTypeInfo, Snapshot as RawSnapshot, Volume as RawVolume } from "@aws-sdk/client-ec2";
+import type { HostInfo, VolumeInfo } from "../../target.ts";
 
-/** A host, as EC2 knows it. */
-export interface Host {
-  readonly id: string;
-  readonly type: string;
-  readonly state: string;
-  readonly market: "spot" | "on-demand";
-  readonly zone: string;
+/** An EC2 instance. */
+export interface Host extends HostInfo {
   readonly ami: string;
   /** ISO time of the last start. */
   readonly launchedAt: string;
@@ -14,11 +10,7 @@ export interface Host {
   readonly reason: string;
 }
 
-export interface DataVolume {
-  readonly id: string;
-  readonly state: string;
-  readonly zone: string;
-  readonly sizeGb: number;
+export interface DataVolume extends VolumeInfo {
   readonly attachedTo: string | null;
   /** The snapshot that it was made from. */
   readonly madeFrom: string | null;
@@ -34,8 +26,8 @@ export interface Snapshot {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-/** What a type of instance can do, as far as a host is chosen by it. */
-export interface TypeFacts {
+/** The properties of an instance type that a host is chosen by. */
+export interface InstanceTypeSpecs {
   readonly type: string;
   readonly vcpus: number;
   readonly gpuMemoryMib: number;
@@ -48,7 +40,7 @@ export function marketOf({ InstanceLifecycle }: Instance): Host["market"] {
   return InstanceLifecycle === "spot" ? "spot" : "on-demand";
 }
 
-export function readHost(instance: Instance): Host {
+export function toHost(instance: Instance): Host {
   return {
     id: instance.InstanceId ?? "",
     type: instance.InstanceType ?? "",
@@ -61,7 +53,7 @@ export function readHost(instance: Instance): Host {
   };
 }
 
-export function readVolume(volume: RawVolume): DataVolume {
+export function toDataVolume(volume: RawVolume): DataVolume {
   return {
     id: volume.VolumeId ?? "",
     state: volume.State ?? "unknown",
@@ -72,7 +64,7 @@ export function readVolume(volume: RawVolume): DataVolume {
   };
 }
 
-export function readSnapshot(snapshot: RawSnapshot): Snapshot {
+export function toSnapshot(snapshot: RawSnapshot): Snapshot {
   const percent = Number.parseInt(snapshot.Progress ?? "0", 10);
   return {
     id: snapshot.SnapshotId ?? "",
@@ -84,7 +76,7 @@ export function readSnapshot(snapshot: RawSnapshot): Snapshot {
   };
 }
 
-export function readType(info: InstanceTypeInfo): TypeFacts {
+export function toInstanceTypeSpecs(info: InstanceTypeInfo): InstanceTypeSpecs {
   const ebs = info.EbsInfo?.EbsOptimizedInfo;
   return {
     type: info.InstanceType ?? "",

@@ -1,34 +1,35 @@
 import type { _InstanceType, DescribeInstancesCommandOutput } from "@aws-sdk/client-ec2";
-import { type Access, clientSettings } from "./client-config.ts";
+import { type PurchaseOption, type VcpuQuota, vcpuQuota } from "../../../../infra/contract.ts";
+import { type AwsClientConfig, sdkOptions } from "./client-config.ts";
 import {
   type DataVolume,
   type Host,
+  type InstanceTypeSpecs,
   marketOf,
-  readHost,
-  readSnapshot,
-  readType,
-  readVolume,
   type Snapshot,
-  type TypeFacts,
+  toDataVolume,
+  toHost,
+  toInstanceTypeSpecs,
+  toSnapshot,
 } from "./ec2-models.ts";
-import { isAws } from "./errors.ts";
+import { hasAwsErrorName } from "./errors.ts";
 
 type Tags = Readonly<Record<string, string>>;
 
 /** EC2, as far as a stack's host and volume need it. Errors are the SDK's own. */
-export async function openEc2(access: Access) {
+export async function openEc2(config: AwsClientConfig) {
   // Loaded here because it takes half a second, which only the commands that need it should pay.
   const sdk = await import("@aws-sdk/client-ec2");
-  const client = new sdk.EC2Client(clientSettings(access));
+  const client = new sdk.EC2Client(sdkOptions(config));
   const filters = (tags: Tags) =>
     Object.entries(tags).map(([name, value]) => ({ Name: `tag:${name}`, Values: [value] }));
 
   return {
-    /** Undefined when EC2 knows no such instance (any more). */
+    /** Undefined when the instance does not exist (any more). */
     async host(id: string): Promise<Host | undefined> {
       const answer = await orNothing(() => client.send(new sdk.DescribeInstancesCommand({ InstanceIds: [id] })));
       const found = answer?.Reservations?.flatMap(({ Instances }) => Instances ?? [])[0];
-      return found && readHost(found);
+      return found && toHost(found);
     },
 
     /** The instances with these tags that are not terminated, the latest start first. */
@@ -36,7 +37,7 @@ export async function openEc2(access: Access) {
       const alive = { Name: "instance-state-name", Values: ["pending", "running", "stopping", "stopped"] };
       const answer = await client.send(new sdk.DescribeInstancesCommand({ Filters: [...filters(tags), alive] }));
       const found = answer.Reservations?.flatMap(({ Instances }) => Instances ?? []) ?? [];
-      return found.map(readHost).sort((a, b) => b.launchedAt.localeCompare(a.launchedAt));
+      return found.map(toHost).sort((a, b) => b.launchedAt.localeCompare(a.launchedAt));
     },
 
     async stop(id: string): Promise<void> {
@@ -50,27 +51,27 @@ export async function openEc2(access: Access) {
     async volume(id: string): Promise<DataVolume | undefined> {
       const answer = await orNothing(() => client.send(new sdk.DescribeVolumesCommand({ VolumeIds: [id] })));
       const found = answer?.Volumes?.[0];
-      return found && readVolume(found);
+      return found && toDataVolume(found);
     },
 
     async snapshot(id: string): Promise<Snapshot | undefined> {
       const answer = await orNothing(() => client.send(new sdk.DescribeSnapshotsCommand({ SnapshotIds: [id] })));
       const found = answer?.Snapshots?.[0];
-      return found && readSnapshot(found);
+      return found && toSnapshot(found);
     },
 
-    /** Our own snapshots with these tags, the latest first. */
+    /** The account's own snapshots with these tags, the latest first. */
     async snapshotsTagged(tags: Tags): Promise<Snapshot[]> {
       const answer = await client.send(
         new sdk.DescribeSnapshotsCommand({ OwnerIds: ["self"], Filters: filters(tags) }),
       );
-      return (answer.Snapshots ?? []).map(readSnapshot).sort((a, b) => b.startedAt.localeCompare(a.startedAt));
+      return (answer.Snapshots ?? []).map(toSnapshot).sort((a, b) => b.startedAt.localeCompare(a.startedAt));
     },
 
     async createSnapshot(volumeId: string, description: string, tags: Tags): Promise<Snapshot> {
       const list = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
       const specification = { ResourceType: "snapshot" as const, Tags: list };
-      return readSnapshot(
+      return toSnapshot(
         await client.send(
           new sdk.CreateSnapshotCommand({
             VolumeId: volumeId,
@@ -81,13 +82,13 @@ export async function openEc2(access: Access) {
       );
     },
 
-    /** The facts of each type that there is; names that AWS does not know are left out. */
-    async types(names: readonly string[]): Promise<TypeFacts[]> {
+    /** The properties of each type; unknown names are left out. */
+    async types(names: readonly string[]): Promise<InstanceTypeSpecs[]> {
       const look = (some: readonly string[]) =>
         orNothing(() => client.send(new sdk.DescribeInstanceTypesCommand({ InstanceTypes: some as _InstanceType[] })));
-      // One unknown name makes AWS refuse the whole list.
+      // One unknown name makes the request for a whole list fail.
       const answers = await Promise.all(names.map((name) => look([name])));
-      return answers.flatMap((answer) => answer?.InstanceTypes ?? []).map(readType);
+      return answers.flatMap((answer) => answer?.InstanceTypes ?? []).map(toInstanceTypeSpecs);
     },
 
     /** The zones of the region that offer each type. */
@@ -107,8 +108,8 @@ export async function openEc2(access: Access) {
       );
     },
 
-    /** The vCPUs that run under one market in types of these families (`g`, `vt`): what a quota counts. */
-    async vcpusInUse(families: RegExp, market: Host["market"]): Promise<number> {
+    /** The running vCPUs of one market that the quota counts. */
+    async vcpusInUse({ code }: VcpuQuota, market: PurchaseOption): Promise<number> {
       let used = 0;
       for (let next: string | undefined, more = true; more; ) {
         const answer: DescribeInstancesCommandOutput = await client.send(
@@ -119,7 +120,8 @@ export async function openEc2(access: Access) {
           }),
         );
         for (const instance of answer.Reservations?.flatMap(({ Instances }) => Instances ?? []) ?? []) {
-          if (!families.test(instance.InstanceType ?? "") || marketOf(instance) !== market) continue;
+          const quota = vcpuQuota(instance.InstanceType ?? "", market);
+          if (quota?.code !== code || marketOf(instance) !== market) continue;
           used += (instance.CpuOptions?.CoreCount ?? 0) * (instance.CpuOptions?.ThreadsPerCore ?? 1);
         }
         next = answer.NextToken;
@@ -132,13 +134,13 @@ export async function openEc2(access: Access) {
 
 export type Ec2 = Awaited<ReturnType<typeof openEc2>>;
 
-/** Nothing instead of an error for an id or name that AWS does not know. */
+/** Undefined instead of an error for an unknown id or name. */
 async function orNothing<T>(look: () => Promise<T>): Promise<T | undefined> {
   try {
     return await look();
   } catch (error) {
     const unknown = ["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed", "InvalidVolume.NotFound"];
-    if (isAws(error, ...unknown, "InvalidSnapshot.NotFound", "InvalidInstanceType")) return undefined;
+    if (hasAwsErrorName(error, ...unknown, "InvalidSnapshot.NotFound", "InvalidInstanceType")) return undefined;
     throw error;
   }
 }

@@ -1,7 +1,9 @@
-import { CliError, EXIT, oneLine } from "../../../core/exit.ts";
+import { CliError, type ErrorDetail, EXIT, firstLine } from "../../../core/exit.ts";
 
-/** What an AWS call gave, or one line on why that can't be known: no permission, no network, too many calls. */
-export type Known<T> = { readonly known: true; readonly value: T } | { readonly known: false; readonly why: string };
+/** The result of an AWS call, or why it is unknown: no permission, no network, too many calls. */
+export type Lookup<T> =
+  | { readonly known: true; readonly value: T }
+  | { readonly known: false; readonly reason: ErrorDetail };
 
 interface AwsFailure {
   readonly name: string;
@@ -11,51 +13,53 @@ interface AwsFailure {
 
 const NO_CREDENTIALS = /CredentialsProviderError|Could not load credentials|NoCredentials/;
 const EXPIRED = /ExpiredToken|ExpiredTokenException|RequestExpired|Token.*expired|SSO.*(expired|invalid)/i;
-const WRONG_KEY = /AuthFailure|InvalidClientTokenId|UnrecognizedClient|SignatureDoesNotMatch|InvalidAccessKeyId/;
+const INVALID_KEY = /AuthFailure|InvalidClientTokenId|UnrecognizedClient|SignatureDoesNotMatch|InvalidAccessKeyId/;
 const DENIED = /AccessDenied|UnauthorizedOperation|NotAuthorized/;
-const BUSY = /Throttl|TooManyRequests|RequestLimitExceeded|SlowDown/;
-const NO_ANSWER = /TimeoutError|ETIMEDOUT|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|NetworkingError|socket hang up/;
+const THROTTLED = /Throttl|TooManyRequests|RequestLimitExceeded|SlowDown/;
+const NO_RESPONSE = /TimeoutError|ETIMEDOUT|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|NetworkingError|socket hang up/;
 
-/** True when the failure says nothing of the thing that was asked about: a check must then say `unknown`. */
-function isUnknown(error: unknown): boolean {
+/** True when the error is not evidence about the resource (permissions, throttling, network). */
+function isInconclusive(error: unknown): boolean {
   const { name, message, status } = failureOf(error);
   const text = `${name} ${message}`;
-  return [DENIED, BUSY, NO_ANSWER].some((pattern) => pattern.test(text)) || (status !== undefined && status >= 500);
+  return [DENIED, THROTTLED, NO_RESPONSE].some((pattern) => pattern.test(text)) || (status ?? 0) >= 500;
 }
 
-/** Runs a look-up whose failure must not be taken for an answer. Errors that do say something are thrown on. */
-export async function ifKnown<T>(look: () => Promise<T>): Promise<Known<T>> {
+/** Runs a lookup; inconclusive errors become its result, others are thrown on. */
+export async function tryLookup<T>(look: () => Promise<T>): Promise<Lookup<T>> {
   try {
     return { known: true, value: await look() };
   } catch (error) {
-    if (!isUnknown(error)) throw error;
-    return { known: false, why: describeFailure(error) };
+    if (!isInconclusive(error)) throw error;
+    return { known: false, reason: describeFailure(error) };
   }
 }
 
 /** True for AWS's own error of that name (`InvalidInstanceID.NotFound`, say). */
-export function isAws(error: unknown, ...names: readonly string[]): boolean {
+export function hasAwsErrorName(error: unknown, ...names: readonly string[]): boolean {
   return names.includes(failureOf(error).name);
 }
 
-/** Any failure of an AWS call as one line with its mend. `doing`: what was tried, "stopping i-123". */
-export function explainAws(error: unknown, doing: string): CliError {
+/** Any failure of an AWS call as one line with its fix. `doing`: the attempted action, "stopping i-123". */
+export function toCliError(error: unknown, doing: string): CliError {
   if (error instanceof CliError) return error;
-  const failure = failureOf(error);
-  const code = NO_CREDENTIALS.test(`${failure.name} ${failure.message}`) ? EXIT.machine : EXIT.failed;
-  return new CliError(`${doing}: ${describeFailure(error)}`, code);
+  const { name, message } = failureOf(error);
+  const code = NO_CREDENTIALS.test(`${name} ${message}`) ? EXIT.missingPrerequisite : EXIT.failed;
+  const detail = describeFailure(error);
+  return new CliError({ ...detail, message: `${doing}: ${detail.message}` }, code);
 }
 
-export function describeFailure(error: unknown): string {
+export function describeFailure(error: unknown): ErrorDetail {
   const { name, message } = failureOf(error);
   const text = `${name} ${message}`;
   if (NO_CREDENTIALS.test(text))
-    return "no AWS credentials were found. Fix: aws configure sso, or export AWS_PROFILE=…";
-  if (EXPIRED.test(text)) return "the AWS credentials have expired. Fix: aws sso login";
-  if (WRONG_KEY.test(text)) return `AWS does not accept the credentials (${name}). Fix: aws sts get-caller-identity`;
-  if (DENIED.test(text)) return `AWS does not allow it to these credentials (${actionIn(message) ?? name})`;
-  if (NO_ANSWER.test(text)) return `AWS did not answer (${message === "" ? name : oneLine(message)})`;
-  return `${oneLine(message || name)} (${name})`;
+    return { message: "no AWS credentials were found.", fix: "aws configure sso, or export AWS_PROFILE=…" };
+  if (EXPIRED.test(text)) return { message: "the AWS credentials have expired.", fix: "aws sso login" };
+  if (INVALID_KEY.test(text))
+    return { message: `AWS rejects the credentials (${name}).`, fix: "aws sts get-caller-identity" };
+  if (DENIED.test(text)) return { message: `access denied: these credentials lack ${actionIn(message) ?? name}` };
+  if (NO_RESPONSE.test(text)) return { message: `AWS did not respond (${message === "" ? name : firstLine(message)})` };
+  return { message: `${firstLine(message || name)} (${name})` };
 }
 
 /** "… is not authorized to perform: ec2:StopInstances on …" → the action, which is what has to be granted. */
@@ -66,6 +70,6 @@ function actionIn(message: string): string | undefined {
 function failureOf(error: unknown): AwsFailure {
   if (!(error instanceof Error)) return { name: "Error", message: String(error), status: undefined };
   const { $metadata, code } = error as { $metadata?: { httpStatusCode?: number }; code?: string };
-  const name = code && NO_ANSWER.test(code) ? code : error.name;
+  const name = code && NO_RESPONSE.test(code) ? code : error.name;
   return { name, message: error.message, status: $metadata?.httpStatusCode };
 }

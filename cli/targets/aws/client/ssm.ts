@@ -1,7 +1,7 @@
-import { type Access, clientSettings } from "./client-config.ts";
-import { isAws } from "./errors.ts";
+import { type AwsClientConfig, sdkOptions } from "./client-config.ts";
+import { hasAwsErrorName } from "./errors.ts";
 
-/** How a command on the host stands. Output is cut by AWS: 24,000 characters of stdout, 8,000 of stderr. */
+/** The state of a command on the host. AWS truncates its output: 24,000 characters of stdout, 8,000 of stderr. */
 export interface Invocation {
   /** Pending, InProgress, Delayed; Success, Failed, TimedOut, Cancelled, Undeliverable, … */
   readonly status: string;
@@ -12,9 +12,9 @@ export interface Invocation {
 }
 
 /** Systems Manager: parameters, and commands on the host. Errors are the SDK's own. */
-export async function openSsm(access: Access) {
+export async function openSsm(config: AwsClientConfig) {
   const sdk = await import("@aws-sdk/client-ssm");
-  const client = new sdk.SSMClient(clientSettings(access));
+  const client = new sdk.SSMClient(sdkOptions(config));
   return {
     /** The parameter's value; null when there is none. */
     async parameter(name: string): Promise<string | null> {
@@ -22,7 +22,7 @@ export async function openSsm(access: Access) {
         const answer = await client.send(new sdk.GetParameterCommand({ Name: name, WithDecryption: false }));
         return answer.Parameter?.Value ?? null;
       } catch (error) {
-        if (isAws(error, "ParameterNotFound")) return null;
+        if (hasAwsErrorName(error, "ParameterNotFound")) return null;
         throw error;
       }
     },
@@ -34,7 +34,7 @@ export async function openSsm(access: Access) {
           InstanceIds: [instanceId],
           DocumentName: "AWS-RunShellScript",
           Comment: options.comment.slice(0, 100),
-          // Seconds until the agent must have taken it; then until the script must have ended.
+          // Seconds for the agent to accept the command; then for the script.
           TimeoutSeconds: 60,
           Parameters: { commands: [script], executionTimeout: [String(options.seconds)] },
         }),
@@ -42,7 +42,7 @@ export async function openSsm(access: Access) {
       return answer.Command?.CommandId ?? "";
     },
 
-    /** Null while AWS has not yet passed the command on. */
+    /** Null while AWS has not passed the command on yet. */
     async invocation(instanceId: string, commandId: string): Promise<Invocation | null> {
       try {
         const answer = await client.send(
@@ -56,7 +56,7 @@ export async function openSsm(access: Access) {
           detail: answer.StatusDetails ?? "",
         };
       } catch (error) {
-        if (isAws(error, "InvocationDoesNotExist")) return null;
+        if (hasAwsErrorName(error, "InvocationDoesNotExist")) return null;
         throw error;
       }
     },

@@ -2,25 +2,25 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { formatSeconds } from "../../../../infra/units.ts";
 import { CliError } from "../../../core/exit.ts";
 
-/** How long to wait for what, and how often to look. Seconds. */
-export interface Patience {
+/** How long to wait, and how often to poll. Seconds. */
+export interface PollOptions {
   readonly signal: AbortSignal;
   readonly timeoutSeconds: number;
   readonly everySeconds: number;
 }
 
-/** Looks until `look` gives something. Throws a CliError after `timeoutSeconds`: `what` was waited for. */
-export async function until<T>(
+/** Polls until `poll` returns something. Throws a CliError about `what` after `timeoutSeconds`. */
+export async function waitFor<T>(
   what: string,
-  { signal, timeoutSeconds, everySeconds }: Patience,
-  look: () => Promise<T | undefined>,
+  { signal, timeoutSeconds, everySeconds }: PollOptions,
+  poll: () => Promise<T | undefined>,
 ): Promise<T> {
   const end = performance.now() + timeoutSeconds * 1000;
   for (;;) {
-    const found = await look();
+    const found = await poll();
     if (found !== undefined) return found;
     if (performance.now() + everySeconds * 1000 > end)
-      throw new CliError(`${what}: not within ${formatSeconds(timeoutSeconds)}.`);
+      throw new CliError(`${what}: timeout after ${formatSeconds(timeoutSeconds)}.`);
     await sleep(everySeconds * 1000, undefined, { signal });
   }
 }

@@ -1,45 +1,38 @@
-import type { Finding } from "../../../doctor/checks.ts";
-import { judgeRecord } from "../host/host-status.ts";
+import { commandFor } from "../../../core/command-line.ts";
+import { type Check, fail, ok, unknown, warn } from "../../../doctor/check.ts";
+import { classifyHostStatus } from "../host/host-status.ts";
 import type { AwsFacts } from "./inspect.ts";
-import { finding, unknown } from "./results.ts";
 
-export function host({ host: known, stack, caller }: AwsFacts): Finding[] {
-  if (!caller.ok) return [];
-  if (!known.known) return [unknown("host", known.why)];
-  const found = known.value;
-  if (!found) return [finding("ok", "host", `none yet: imagegen up --stack ${stack}`)];
+export function host({ host: lookup, stack, caller }: AwsFacts): Check[] {
+  if (!caller.known) return [];
+  if (!lookup.known) return [unknown("host", lookup.reason.message)];
+  const found = lookup.value;
+  if (!found) return [ok("host", `none yet: ${commandFor(stack, "up")}`)];
   const text = `${found.id}, ${found.type} (${found.market}) in ${found.zone}, ${found.state}`;
-  if (found.state === "stopped") return [finding("warn", "host", `${text}.`, `imagegen start --stack ${stack}`)];
-  return [finding("ok", "host", text)];
+  if (found.state === "stopped") return [warn("host", `${text}.`, commandFor(stack, "start"))];
+  return [ok("host", text)];
 }
 
-export function volume({ volume: known, host: knownHost, stack, caller }: AwsFacts): Finding[] {
-  if (!caller.ok) return [];
-  if (!known.known) return [unknown("volume", known.why)];
-  const found = known.value;
+export function volume({ volume: lookup, host: hostLookup, stack, caller }: AwsFacts): Check[] {
+  if (!caller.known) return [];
+  if (!lookup.known) return [unknown("volume", lookup.reason.message)];
+  const found = lookup.value;
   if (!found) return [];
   const text = `${found.id}, ${found.sizeGb} GB in ${found.zone}, ${found.state}`;
-  const at = knownHost.known ? knownHost.value : undefined;
-  if (at?.state === "running" && found.attachedTo !== at.id)
-    return [finding("fail", "volume", `${text}, not attached to the host ${at.id}.`, `imagegen up --stack ${stack}`)];
-  return [finding("ok", "volume", text)];
+  const running = hostLookup.known && hostLookup.value?.state === "running" ? hostLookup.value : undefined;
+  if (running && found.attachedTo !== running.id)
+    return [fail("volume", `${text}, not attached to the host ${running.id}.`, commandFor(stack, "up"))];
+  return [ok("volume", text)];
 }
 
-export function service({ record, host: known, stack, now }: AwsFacts): Finding[] {
-  const running = known.known && known.value?.state === "running" ? known.value : undefined;
+export function service({ hostStatus, host: lookup, stack, now }: AwsFacts): Check[] {
+  const running = lookup.known && lookup.value?.state === "running" ? lookup.value : undefined;
   if (!running) return [];
-  if (!record.known) return [unknown("service", record.why)];
-  const verdict = judgeRecord(record.value, { instance: running.id, now });
-  if (verdict.kind === "ready")
-    return [finding("ok", "service", `ready, ${record.value?.ready?.model ?? "its model"}`)];
-  if (verdict.kind === "working") return [finding("ok", "service", verdict.text)];
-  const mend = `imagegen logs --stack ${stack}`;
-  return [
-    finding(
-      "fail",
-      "service",
-      `${verdict.text}.`,
-      verdict.kind === "silent" ? `${mend}; then imagegen stop and imagegen start` : mend,
-    ),
-  ];
+  if (!hostStatus.known) return [unknown("service", hostStatus.reason.message)];
+  const state = classifyHostStatus(hostStatus.value, { instance: running.id, now });
+  if (state.kind === "ready") return [ok("service", `ready, ${hostStatus.value?.ready?.model ?? "its model"}`)];
+  if (state.kind === "starting") return [ok("service", state.text)];
+  const restart = `; then ${commandFor(stack, "stop")} and ${commandFor(stack, "start")}`;
+  const fix = `${commandFor(stack, "logs")}${state.kind === "no-response" ? restart : ""}`;
+  return [fail("service", `${state.text}.`, fix)];
 }

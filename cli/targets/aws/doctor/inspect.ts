@@ -1,129 +1,129 @@
 /**
- * What is known of a stack's account and host before `up` and by doctor. In: the stack's wishes, AWS's answers. Out:
- * facts, gathered without changing anything. What AWS would not tell is `unknown`, never taken for bad.
+ * What is known of a stack's account and host before `up` and by doctor. In: the stack's settings, AWS's responses. Out:
+ * facts, gathered without changing anything. What AWS denies or does not answer is `unknown`, never a failure.
  */
 import { join } from "node:path";
 import { execa } from "execa";
+import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
+import { vcpuQuota } from "../../../../infra/contract.ts";
 import type { HostStatus } from "../../../../infra/readiness/host-status.ts";
 import type { Context } from "../../../core/context.ts";
 import { openIdentity, openQuotas } from "../client/account.ts";
-import type { Access } from "../client/client-config.ts";
+import type { AwsClientConfig } from "../client/client-config.ts";
 import type { Ec2 } from "../client/ec2.ts";
-import type { DataVolume, Host, TypeFacts } from "../client/ec2-models.ts";
-import { describeFailure, ifKnown, type Known } from "../client/errors.ts";
-import type { HostWishes } from "../stack/host-requirements.ts";
-import { type Attempt, attemptsOf, quotaOf } from "../stack/launch-errors.ts";
+import type { DataVolume, Host, InstanceTypeSpecs } from "../client/ec2-models.ts";
+import { describeFailure, type Lookup, tryLookup } from "../client/errors.ts";
+import { TUNNEL_TOOLS } from "../host/tunnel.ts";
+import { type HostRequirements, hostRequirements } from "../stack/host-requirements.ts";
+import { type LaunchCandidate, launchCandidates } from "../stack/launch-errors.ts";
+import { parseOutputs, readOutputs } from "../stack/outputs.ts";
+import { connect, findHost, readHostStatus } from "../stack/stack.ts";
 import { cudaOf, type DriverFit, driverFor } from "./drivers.ts";
 
 export interface QuotaFacts {
   readonly name: string;
   readonly code: string;
-  readonly market: Attempt["market"];
-  /** vCPUs that the account may run; null: AWS tells no value for it. */
-  readonly limit: Known<number | null>;
-  readonly used: Known<number>;
+  readonly market: LaunchCandidate["market"];
+  /** vCPUs that the account may run; null: AWS reports no value. */
+  readonly limit: Lookup<number | null>;
+  readonly used: Lookup<number>;
 }
 
 export interface AwsFacts {
   readonly stack: string;
   readonly region: string;
-  readonly wishes: HostWishes;
-  readonly attempts: readonly Attempt[];
-  /** False with the reason: nothing else could be asked. */
-  readonly caller:
-    | { readonly ok: true; readonly account: string; readonly arn: string }
-    | { readonly ok: false; readonly why: string };
-  readonly types: Known<readonly TypeFacts[]>;
-  readonly offerings: Known<Readonly<Record<string, readonly string[]>>>;
+  readonly requirements: HostRequirements;
+  readonly candidates: readonly LaunchCandidate[];
+  /** When unknown, nothing else could be looked up. */
+  readonly caller: Lookup<{ readonly account: string; readonly arn: string }>;
+  readonly types: Lookup<readonly InstanceTypeSpecs[]>;
+  readonly offerings: Lookup<Readonly<Record<string, readonly string[]>>>;
   readonly quotas: readonly QuotaFacts[];
-  readonly host: Known<Host | undefined>;
-  readonly volume: Known<DataVolume | undefined>;
-  readonly record: Known<HostStatus | null>;
-  /** CUDA of the image's packages, "13.2"; null: not to be told from the lock. */
+  readonly host: Lookup<Host | undefined>;
+  readonly volume: Lookup<DataVolume | undefined>;
+  readonly hostStatus: Lookup<HostStatus | null>;
+  /** CUDA of the image's packages, "13.2"; null: not found in the lock file. */
   readonly cuda: string | null;
   /** Null: the AMI or the CUDA is not in the table. */
   readonly driver: DriverFit | null;
-  readonly buildx: boolean;
-  readonly tools: { readonly aws: boolean; readonly plugin: boolean };
+  readonly hasBuildx: boolean;
+  readonly missingTunnelTools: readonly string[];
   readonly now: number;
 }
 
-/** What is looked up elsewhere: where the host is found, and what it says of itself. */
-export interface StackLooks {
-  readonly host: () => Promise<Host | undefined>;
-  readonly volume: () => Promise<DataVolume | undefined>;
-  readonly record: () => Promise<HostStatus | null>;
-}
-
-export async function gatherAwsFacts(
-  { paths, files }: Pick<Context, "paths" | "files">,
-  access: Access,
-  wishes: HostWishes,
-  ec2: Ec2,
-  looks: StackLooks,
-): Promise<AwsFacts> {
-  const attempts = attemptsOf(wishes);
+export async function inspectAws(context: Context, settings: AwsSettings, client: AwsClientConfig): Promise<AwsFacts> {
+  const { paths, files } = context;
+  const outputs = parseOutputs(files.name, (await readOutputs(context).catch(() => null)) ?? {});
+  const { readManifest } = await import("../../../../infra/io/manifests.ts");
+  const manifest = readManifest(settings.modelId, paths.manifests);
+  const zone = outputs.availabilityZone;
+  const requirements = hostRequirements(settings, { stack: files.name, manifest, zone });
+  const candidates = launchCandidates(requirements);
+  const types = [...new Set(candidates.map(({ type }) => type))];
   const cuda = cudaOf(join(paths.imageGen, "requirements.lock"));
-  const names = [...new Set(attempts.map(({ type }) => type))];
-  const caller = await callerOf(access);
-  const nothing = { known: false, why: "the credentials do not work" } as const;
-  const ask = <T>(look: () => Promise<T>): Promise<Known<T>> => (caller.ok ? ifKnown(look) : Promise.resolve(nothing));
-  const [types, offerings, quotas, host, volume, record, buildx, aws, plugin] = await Promise.all([
-    ask(() => ec2.types(names)),
-    ask(() => ec2.offerings(names)),
-    caller.ok ? quotaFacts(access, attempts, ec2) : [],
-    ask(looks.host),
-    ask(looks.volume),
-    ask(looks.record),
-    works("docker", ["buildx", "version"]),
-    works("aws", ["--version"]),
-    works("session-manager-plugin", ["--version"]),
+  const stack = await connect(files.name, client, outputs);
+  const { ec2 } = stack;
+  const caller = await findCaller(client);
+  const look = <T>(run: () => Promise<T>): Promise<Lookup<T>> =>
+    caller.known ? tryLookup(run) : Promise.resolve(caller);
+  const tools = [["docker", "buildx", "version"], ...Object.keys(TUNNEL_TOOLS).map((tool) => [tool, "--version"])];
+  const [typeSpecs, offerings, quotas, host, volume, hostStatus, ...works] = await Promise.all([
+    look(() => ec2.types(types)),
+    look(() => ec2.offerings(types)),
+    caller.known ? inspectQuotas(client, candidates, ec2) : [],
+    look(() => findHost(stack)),
+    look(async () => (outputs.volumeId === null ? undefined : ec2.volume(outputs.volumeId))),
+    look(() => readHostStatus(stack)),
+    ...tools.map(runs),
   ]);
   return {
     stack: files.name,
-    region: access.region,
-    wishes,
-    attempts,
+    region: client.region,
+    requirements,
+    candidates,
     caller,
-    types,
+    types: typeSpecs,
     offerings,
     quotas,
     host,
     volume,
-    record,
+    hostStatus,
     cuda,
-    driver: driverFor(wishes.ami, cuda),
-    buildx,
-    tools: { aws, plugin },
+    driver: driverFor(requirements.ami, cuda),
+    hasBuildx: works[0] === true,
+    missingTunnelTools: Object.keys(TUNNEL_TOOLS).filter((_, index) => !works[index + 1]),
     now: Date.now(),
   };
 }
 
-async function callerOf(access: Access): Promise<AwsFacts["caller"]> {
+async function findCaller(client: AwsClientConfig): Promise<AwsFacts["caller"]> {
   try {
-    const { account, arn } = await (await openIdentity(access)).caller();
-    return { ok: true, account, arn };
+    return { known: true, value: await (await openIdentity(client)).caller() };
   } catch (error) {
-    return { ok: false, why: describeFailure(error) };
+    return { known: false, reason: describeFailure(error) };
   }
 }
 
-async function quotaFacts(access: Access, attempts: readonly Attempt[], ec2: Ec2): Promise<QuotaFacts[]> {
-  const quotas = await openQuotas(access);
+async function inspectQuotas(
+  client: AwsClientConfig,
+  candidates: readonly LaunchCandidate[],
+  ec2: Ec2,
+): Promise<QuotaFacts[]> {
+  const quotas = await openQuotas(client);
   const found = new Map<string, QuotaFacts>();
-  for (const { type, market } of attempts) {
-    const quota = quotaOf(type, market);
+  for (const { type, market } of candidates) {
+    const quota = vcpuQuota(type, market);
     if (!quota || found.has(quota.code)) continue;
-    const { code, name, families } = quota;
+    const { code, name } = quota;
     const [limit, used] = await Promise.all([
-      ifKnown(() => quotas.ec2(code)),
-      ifKnown(() => ec2.vcpusInUse(families, market)),
+      tryLookup(() => quotas.ec2(code)),
+      tryLookup(() => ec2.vcpusInUse(quota, market)),
     ]);
     found.set(code, { name, code, market, limit, used });
   }
   return [...found.values()];
 }
 
-async function works(command: string, args: readonly string[]): Promise<boolean> {
+async function runs([command = "", ...args]: readonly string[]): Promise<boolean> {
   return (await execa(command, args, { reject: false, stdio: "ignore", timeout: 15_000 })).exitCode === 0;
 }

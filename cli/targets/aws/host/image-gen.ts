@@ -1,15 +1,16 @@
+import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
-import { CliError, EXIT } from "../../../core/exit.ts";
-import type { Answer } from "../../../service/image-gen.ts";
+import { CliError, EXIT, lastLine } from "../../../core/exit.ts";
+import type { CommandResult } from "../../../service/image-gen.ts";
 import { type AwsStack, openStack, requireRunning } from "../stack/stack.ts";
-import { type HostAnswer, type HostRun, runOnHost } from "./run-command.ts";
+import { type HostCommandResult, type HostRun, runOnHost } from "./run-command.ts";
 import { quote, quoteAll } from "./shell-quote.ts";
 
 /** The exit code of a script that found no running container. */
 const NO_CONTAINER = 97;
 
-/** Runs `image-gen` in the container on the stack's host; its output and exit code come back. */
-export async function imageGenOnHost(context: Context, args: readonly string[]): Promise<Answer> {
+/** Runs `image-gen` in the container on the stack's host. */
+export async function imageGenOnHost(context: Context, args: readonly string[]): Promise<CommandResult> {
   const stack = await openStack(context);
   const doing = `image-gen ${args[0] ?? ""}`.trim();
   const { exitCode, stdout, stderr } = await inContainer(context, stack, doing, `image-gen ${quoteAll(args)}`);
@@ -18,8 +19,8 @@ export async function imageGenOnHost(context: Context, args: readonly string[]):
 }
 
 /**
- * Runs a shell line on the host in which `$container` is `docker exec -i <container>`; `line` starts with the command
- * in it. Throws a CliError when the container does not run.
+ * Runs `command` in the container on the host; `before` is piped into it, and its output into `after`, on the host.
+ * Throws a CliError when the container does not run.
  */
 export async function inContainer(
   context: Context,
@@ -27,7 +28,7 @@ export async function inContainer(
   doing: string,
   command: string,
   around: { before?: string; after?: string } = {},
-): Promise<HostAnswer> {
+): Promise<HostCommandResult> {
   const host = await requireRunning(stack);
   const name = stack.outputs.containerName;
   const exec = `docker exec -i ${quote(name)} ${command}`;
@@ -37,23 +38,21 @@ export async function inContainer(
     `${around.before ? `${around.before} | ` : ""}${exec}${around.after ? ` | ${around.after}` : ""}`,
   ].join("\n");
   const answer = await runOnHost(hostRun(context, stack, host.id, doing), script);
-  context.progress.settle();
+  context.progress.stop();
   if (answer.exitCode !== NO_CONTAINER) return answer;
-  throw new CliError(
-    `The container ${name} does not run on ${host.id}: imagegen status --stack ${stack.name}`,
-    EXIT.notRunning,
-  );
+  const message = `The container ${name} does not run on ${host.id}.`;
+  throw new CliError({ message, fix: commandFor(stack.name, "doctor") }, EXIT.notRunning);
 }
 
 export function hostRun({ progress, signal }: Context, { ssm }: AwsStack, instanceId: string, doing: string): HostRun {
   return { ssm, instanceId, progress, signal, doing };
 }
 
-/** Restarts the service on the host, so that it looks at its cache anew. Does not wait until it is ready. */
+/** Restarts the service on the host, without waiting until it is ready. */
 export async function restartOnHost(context: Context): Promise<void> {
   const stack = await openStack(context);
   const host = await requireRunning(stack);
   const run = hostRun(context, stack, host.id, "restarting the service");
   const { exitCode, stderr } = await runOnHost(run, "systemctl restart image-gen.service");
-  if (exitCode !== 0) throw new CliError(`The service was not restarted: ${stderr.trim().split("\n").at(-1)}`);
+  if (exitCode !== 0) throw new CliError(`The service was not restarted: ${lastLine(stderr)}`);
 }

@@ -1,5 +1,5 @@
-import { type Access, clientSettings } from "../client/client-config.ts";
-import { isAws } from "../client/errors.ts";
+import { type AwsClientConfig, sdkOptions } from "../client/client-config.ts";
+import { hasAwsErrorName } from "../client/errors.ts";
 
 export interface LogEvent {
   readonly id: string;
@@ -9,10 +9,10 @@ export interface LogEvent {
   readonly text: string;
 }
 
-/** CloudWatch Logs: what one group's streams say, in the order of time. Errors are the SDK's own. */
-export async function openLogs(access: Access) {
+/** CloudWatch Logs, for one group's events in the order of time. Errors are the SDK's own. */
+export async function openLogs(config: AwsClientConfig) {
   const sdk = await import("@aws-sdk/client-cloudwatch-logs");
-  const client = new sdk.CloudWatchLogsClient(clientSettings(access));
+  const client = new sdk.CloudWatchLogsClient(sdkOptions(config));
   return {
     /** The events from `start` to `end` (milliseconds); null when there is no such group. */
     async events(group: string, start: number, end?: number): Promise<LogEvent[] | null> {
@@ -39,7 +39,7 @@ export async function openLogs(access: Access) {
           token = answer.nextToken;
         } while (token);
       } catch (error) {
-        if (isAws(error, "ResourceNotFoundException")) return null;
+        if (hasAwsErrorName(error, "ResourceNotFoundException")) return null;
         throw error;
       }
       return found.sort((a, b) => a.at - b.at);

@@ -2,14 +2,14 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 import { formatSeconds } from "../../../../infra/units.ts";
-import { CliError } from "../../../core/exit.ts";
+import { CliError, lastLine } from "../../../core/exit.ts";
 import type { Progress } from "../../../core/progress.ts";
-import { explainAws } from "../client/errors.ts";
+import { toCliError } from "../client/errors.ts";
 import type { Invocation, Ssm } from "../client/ssm.ts";
 import { quote } from "./shell-quote.ts";
 
-/** What a script on the host gave. */
-export interface HostAnswer {
+/** The result of a script on the host. */
+export interface HostCommandResult {
   readonly exitCode: number;
   readonly stdout: string;
   /** The end of it. */
@@ -21,7 +21,7 @@ export interface HostRun {
   readonly instanceId: string;
   readonly progress: Progress;
   readonly signal: AbortSignal;
-  /** What the script does, for the live line and AWS's own list of commands. */
+  /** What the script does, for the progress line and AWS's own list of commands. */
   readonly doing: string;
   /** Seconds after which the host ends the script. */
   readonly seconds?: number;
@@ -30,27 +30,27 @@ export interface HostRun {
 }
 
 /**
- * AWS passes on 24,000 characters of what a command prints. So the output is kept in a file on the host, packed, and read
- * a piece a command; the packing makes one piece of nearly everything.
+ * AWS returns 24,000 characters of a command's output. So the output is compressed into a file on the host and read in
+ * pieces, one a command; most outputs fit in one.
  */
 const PIECE = 20_000;
 const STDERR = 6_000;
 const DAY_S = 86_400;
-/** An agent that has not taken a command within this (seconds) is not there. */
-const TAKEN_S = 75;
+/** Seconds for the agent to accept a command. */
+const ACCEPT_S = 75;
 const PENDING = ["Pending", "InProgress", "Delayed"];
 
-/** Runs `script` (bash) as root on the host. What it prints may be of any length and kind; its exit code comes back. */
-export async function runOnHost(run: HostRun, script: string): Promise<HostAnswer> {
+/** Runs `script` (bash) as root on the host. Its output may be of any length and kind. */
+export async function runOnHost(run: HostRun, script: string): Promise<HostCommandResult> {
   const folder = `/run/imagegen-${randomUUID()}`;
   const first = await invoke(run, firstScript(folder, script), run.seconds ?? DAY_S);
   const head = /^imagegen (\d+) (\d+)\n([\s\S]*)$/.exec(first.stdout);
-  if (!head) throw noAnswer(run, first);
+  if (!head) throw noResult(run, first);
   const [, exitCode = "1", size = "0", piece = ""] = head;
   let packed = piece.trim();
   while (packed.length < Number(size)) {
     const next = await invoke(run, nextScript(folder, packed.length), 60);
-    if (next.stdout.trim() === "") throw noAnswer(run, next);
+    if (next.stdout.trim() === "") throw noResult(run, next);
     packed += next.stdout.trim();
   }
   // Only what did not fit in the first piece is still on the host.
@@ -59,7 +59,7 @@ export async function runOnHost(run: HostRun, script: string): Promise<HostAnswe
   return { exitCode: Number(exitCode), stdout, stderr: first.stderr };
 }
 
-/** The script in a bash of its own, whatever shell the agent uses; the answer's first line says how it ended. */
+/** The script in a bash of its own, whatever shell the agent uses; the output's first line has its exit code. */
 function firstScript(folder: string, script: string): string {
   return [
     "umask 077",
@@ -91,27 +91,26 @@ async function invoke(run: HostRun, script: string, seconds: number): Promise<In
       await sleep(everySeconds * 1000, undefined, { signal });
       const now = await ssm.invocation(instanceId, command);
       if (now && !PENDING.includes(now.status)) return now;
-      const taken = now?.status === "InProgress";
-      if (!taken && passed() > TAKEN_S) throw new CliError(`${instanceId} does not take commands. ${AGENT_MEND}`);
-      if (passed() > 3) progress.live(`${doing} on ${instanceId}, ${formatSeconds(passed())}`);
+      if (now?.status !== "InProgress" && passed() > ACCEPT_S)
+        throw new CliError({ message: `${instanceId} accepts no commands. ${AGENT}`, fix: AGENT_FIX });
+      if (passed() > 3) progress.update(`${doing} on ${instanceId}, ${formatSeconds(passed())}`);
     }
   } catch (error) {
     if (command && (signal.aborted || error instanceof CliError)) await ssm.cancel(command).catch(() => {});
     signal.throwIfAborted();
-    throw notReached(error, instanceId) ?? explainAws(error, doing);
+    throw notReached(error, instanceId) ?? toCliError(error, doing);
   }
 }
 
-const AGENT_MEND =
-  "Its agent must be running and reach AWS (Systems Manager): imagegen doctor, or imagegen stop and imagegen start.";
+const AGENT = "Its Systems Manager agent must be running and have access to AWS.";
+const AGENT_FIX = "imagegen doctor, or imagegen stop and imagegen start";
 
-/** AWS says InvalidInstanceId for every host whose agent it does not hear. */
+/** AWS returns InvalidInstanceId for every host whose agent is not connected. */
 function notReached(error: unknown, instanceId: string): CliError | undefined {
   if (!(error instanceof Error) || error.name !== "InvalidInstanceId") return undefined;
-  return new CliError(`${instanceId} can't be reached. ${AGENT_MEND}`);
+  return new CliError({ message: `${instanceId} is unreachable. ${AGENT}`, fix: AGENT_FIX });
 }
 
-function noAnswer({ doing, instanceId }: HostRun, { status, detail, stderr }: Invocation): CliError {
-  const reason = stderr.trim().split("\n").at(-1) || detail || status;
-  return new CliError(`${doing} on ${instanceId} gave no answer (${status}: ${reason}).`);
+function noResult({ doing, instanceId }: HostRun, { status, detail, stderr }: Invocation): CliError {
+  return new CliError(`${doing} on ${instanceId} failed (${status}: ${lastLine(stderr) || detail || status}).`);
 }

@@ -1,66 +1,59 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
-import { explainAws } from "../client/errors.ts";
+import type { LogsOptions } from "../../target.ts";
+import { toCliError } from "../client/errors.ts";
 import { openStack } from "../stack/stack.ts";
 import { type LogEvent, type Logs, openLogs } from "./logs.ts";
 
 const MINUTE = 60_000;
-/** How far back to look for the last lines, widening until there are enough (milliseconds). */
+/** How far back to search for the last lines, widening until there are enough (milliseconds). */
 const WINDOWS = [10 * MINUTE, 60 * MINUTE, 24 * 60 * MINUTE, 7 * 24 * 60 * MINUTE];
-/** CloudWatch takes events in late, so what is followed is read again from so far back. */
+/** CloudWatch ingests events late: each read starts this much before the last one. */
 const LATE_MS = 30_000;
 
-interface Tail {
-  readonly group: string;
-  readonly lines: number;
-  readonly signal: AbortSignal;
-  readonly write: (text: string) => void;
-  readonly everySeconds?: number;
-  readonly now?: () => number;
-}
+const POLL_MS = 2_000;
 
-/** Writes the last lines of a log group; with `follow` also what comes, until the signal. */
-async function tail(logs: Logs, { follow, ...options }: Tail & { follow: boolean }): Promise<void> {
-  const { group, lines, signal, write, everySeconds = 2, now = Date.now } = options;
-  const doing = `reading the log group ${group}`;
+/** Prints the last lines that the container and the host's units wrote; with `follow` also new ones, until Ctrl-C. */
+export async function printLogs(context: Context, { lines, follow }: LogsOptions): Promise<void> {
+  const { signal } = context;
+  const { outputs, client, name } = await openStack(context);
+  const { logGroup } = outputs;
+  const logs = await openLogs(client);
   const shown = new Map<string, number>();
   const show = (events: readonly LogEvent[], most = events.length) => {
     const fresh = events.filter(({ id }) => !shown.has(id));
     for (const { id, at } of events) shown.set(id, at);
-    for (const { text } of most === 0 ? [] : fresh.slice(-most)) write(`${text}\n`);
+    for (const { text } of most === 0 ? [] : fresh.slice(-most)) process.stdout.write(`${text}\n`);
   };
   try {
-    show(await lastEvents(logs, group, lines, now), lines);
-    let seen = now();
+    const last = await lastEvents(logs, logGroup, lines);
+    if (last === null) {
+      const message = `There is no log group ${logGroup}.`;
+      throw new CliError({ message, fix: commandFor(name, "up") }, EXIT.notRunning);
+    }
+    show(last, lines);
+    let seen = Date.now();
     while (follow && !signal.aborted) {
-      await sleep(everySeconds * 1000, undefined, { signal }).catch(() => {});
+      await sleep(POLL_MS, undefined, { signal }).catch(() => {});
       if (signal.aborted) return;
       const from = seen - LATE_MS;
-      seen = now();
-      show((await logs.events(group, from)) ?? []);
+      seen = Date.now();
+      show((await logs.events(logGroup, from)) ?? []);
       for (const [id, at] of shown) if (at < from - LATE_MS) shown.delete(id);
     }
   } catch (error) {
-    throw explainAws(error, doing);
+    throw toCliError(error, `reading the log group ${logGroup}`);
   }
 }
 
-/** All events of the smallest window that has enough lines. */
-async function lastEvents(logs: Logs, group: string, lines: number, now: () => number): Promise<LogEvent[]> {
-  let found: LogEvent[] = [];
+/** All events of the smallest window that has enough lines; null when there is no such group. */
+async function lastEvents(logs: Logs, group: string, lines: number): Promise<LogEvent[] | null> {
+  let found: LogEvent[] | null = null;
   for (const window of WINDOWS) {
-    const events = await logs.events(group, now() - window);
-    if (events === null) throw new CliError(`There is no log group ${group}: imagegen up`, EXIT.notRunning);
-    found = events;
-    if (found.length >= lines) break;
+    found = await logs.events(group, Date.now() - window);
+    if (found === null || found.length >= lines) break;
   }
   return found;
-}
-
-/** `logs` of a stack in AWS: what the container and the host's units wrote, on stdout. */
-export async function awsLogs(context: Context, { lines, follow }: { lines: number; follow: boolean }): Promise<void> {
-  const { outputs, access } = await openStack(context);
-  const write = (text: string) => void process.stdout.write(text);
-  await tail(await openLogs(access), { group: outputs.logGroup, lines, follow, signal: context.signal, write });
 }

@@ -1,32 +1,23 @@
 import { connect } from "node:net";
 import { execa } from "execa";
+import { SERVICE_PORT, serviceUrl } from "../../../../infra/contract.ts";
+import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
-import { CliError, EXIT } from "../../../core/exit.ts";
-import { isPortFree } from "../../../core/ports.ts";
-import { until } from "../client/wait-for.ts";
-import { TUNNEL_MENDS } from "../doctor/install-links.ts";
+import { CliError, EXIT, lastLine } from "../../../core/exit.ts";
+import { requireFreePort } from "../../../core/ports.ts";
+import type { Connection } from "../../target.ts";
+import { waitFor } from "../client/wait-for.ts";
 import { type AwsStack, requireRunning } from "../stack/stack.ts";
 
-/** A port of this machine that leads to the service on the host. */
-export interface Tunnel {
-  readonly url: string;
-  /** Ends when the tunnel does; rejects with the reason unless `close` was called. */
-  readonly ended: Promise<void>;
-  close(): void;
-}
-
-/** The service's port on the host, which listens on its loopback only. */
-const HOST_PORT = 8000;
 const OPEN_S = 30;
 
-/** Opens a port-forwarding session of Systems Manager, by AWS's own tools. Waits until the local port takes connections. */
-export async function openTunnel({ signal }: Context, stack: AwsStack, port: number): Promise<Tunnel> {
+/** Opens a port-forwarding session of Systems Manager, by AWS's own tools. Waits until the local port accepts connections. */
+export async function openTunnel({ signal }: Context, stack: AwsStack, port: number): Promise<Connection> {
   await requireTools();
   const host = await requireRunning(stack);
-  if (!(await isPortFree(port)))
-    throw new CliError(`Port ${port} is taken. Fix: imagegen open --port ${port + 1}`, EXIT.machine);
-  const { region, profile } = stack.access;
-  const parameters = JSON.stringify({ portNumber: [String(HOST_PORT)], localPortNumber: [String(port)] });
+  await requireFreePort(port, { fix: (next) => commandFor(stack.name, `open --port ${next}`) });
+  const { region, profile } = stack.client;
+  const parameters = JSON.stringify({ portNumber: [String(SERVICE_PORT)], localPortNumber: [String(port)] });
   const session = ["ssm", "start-session", "--target", host.id, "--region", region];
   const document = ["--document-name", "AWS-StartPortForwardingSession", "--parameters", parameters];
   const child = execa("aws", [...session, ...(profile ? ["--profile", profile] : []), ...document], {
@@ -49,12 +40,12 @@ export async function openTunnel({ signal }: Context, stack: AwsStack, port: num
   signal.addEventListener("abort", close, { once: true });
   const ended = child.then(({ stderr, stdout }) => {
     if (closing || signal.aborted) return;
-    const reason = `${stderr}\n${stdout}`.trim().split("\n").at(-1);
-    throw new CliError(`The tunnel to ${host.id} has ended${reason ? `: ${reason}` : ""}.`);
+    const reason = lastLine(`${stderr}\n${stdout}`);
+    throw new CliError(`The tunnel to ${host.id} was closed${reason ? `: ${reason}` : ""}.`);
   });
   ended.catch(() => {});
-  const open = until(`A tunnel to ${host.id}`, { signal, timeoutSeconds: OPEN_S, everySeconds: 0.2 }, async () =>
-    (await takesConnections(port)) ? true : undefined,
+  const open = waitFor(`A tunnel to ${host.id}`, { signal, timeoutSeconds: OPEN_S, everySeconds: 0.2 }, async () =>
+    (await acceptsConnections(port)) ? true : undefined,
   );
   try {
     await Promise.race([open, ended]);
@@ -62,18 +53,25 @@ export async function openTunnel({ signal }: Context, stack: AwsStack, port: num
     close();
     throw error;
   }
-  return { url: `http://127.0.0.1:${port}`, ended, close };
+  return { url: serviceUrl({ bindAddress: "127.0.0.1", port }), ended, close };
 }
 
+/** The tools that a tunnel needs on the operator's machine, and how to install them. */
+export const TUNNEL_TOOLS: Readonly<Record<string, string>> = {
+  aws: "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html",
+  "session-manager-plugin":
+    "https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html",
+};
+
 async function requireTools(): Promise<void> {
-  for (const tool of ["aws", "session-manager-plugin"]) {
+  for (const [tool, fix] of Object.entries(TUNNEL_TOOLS)) {
     const { failed } = await execa(tool, ["--version"], { reject: false, stdio: "ignore", timeout: 15_000 });
-    if (failed) throw new CliError(`${tool} is not installed. Fix: ${TUNNEL_MENDS[tool]}`, EXIT.machine);
+    if (failed) throw new CliError({ message: `${tool} is not installed.`, fix }, EXIT.missingPrerequisite);
   }
 }
 
-/** Asked by connecting: a look that binds the port could take it from the tunnel. */
-function takesConnections(port: number): Promise<boolean> {
+/** Tested by connecting: binding the port could take it from the tunnel. */
+function acceptsConnections(port: number): Promise<boolean> {
   return new Promise((done) => {
     const socket = connect({ port, host: "127.0.0.1" });
     socket.once("connect", () => done(true)).once("error", () => done(false));

@@ -1,95 +1,102 @@
 import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
+import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
-import { checkedSettings, qualify } from "../../../stack/config.ts";
+import { qualifyAll } from "../../../stack/config.ts";
+import type { MoveOptions, MoveResult } from "../../target.ts";
 import type { Host, Snapshot } from "../client/ec2-models.ts";
-import { explainAws } from "../client/errors.ts";
-import { attemptsOf } from "../stack/launch-errors.ts";
+import { toCliError } from "../client/errors.ts";
+import { launchCandidates } from "../stack/launch-errors.ts";
 import { type AwsStack, findHost, openStack } from "../stack/stack.ts";
 import { describeStep, type MoveFacts, type MoveStep, moveTags, planMove } from "./move.ts";
 import { snapshotVolume, waitForSnapshot } from "./snapshot.ts";
-import { stopHost } from "./start-stop.ts";
+import { requireNoSelfHealing, stopHost } from "./start-stop.ts";
 
-export interface MoveOptions {
-  readonly dryRun?: boolean;
-  readonly subnet?: string;
-  readonly snapshot?: string;
+type Up = (retainVolumes: readonly string[]) => Promise<unknown>;
+
+/** Moves the host and its volume to `zone`. An interrupted move resumes when it is started again. */
+export function moveAz(context: Context, zone: string, options: MoveOptions, up: Up): Promise<MoveResult> {
+  if (!/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/.test(zone))
+    throw new CliError(`Expected a zone such as us-east-1c, got "${zone}".`, EXIT.usage);
+  return move(context, { zone, snapshot: null }, options, up);
 }
 
-export interface Moved {
-  readonly zone: string;
-  readonly steps: readonly string[];
-  readonly dryRun: boolean;
-  /** The volume that was left behind, with all that was on it. */
-  readonly kept: string | null;
-}
-
-/** Does `steps` one after the other; each can break off, and a new start goes on from what is there. */
-export async function moveAz(
+/** Replaces the volume by one made from `snapshot`, in the present zone unless `zone` names another. */
+export function restoreVolume(
   context: Context,
-  zone: string,
+  snapshot: string,
+  { zone, ...options }: MoveOptions & { readonly zone?: string },
+  up: Up,
+): Promise<MoveResult> {
+  return move(context, { zone: zone ?? null, snapshot }, options, up);
+}
+
+async function move(
+  context: Context,
+  goal: { readonly zone: string | null; readonly snapshot: string | null },
   options: MoveOptions,
-  up: (letGo: readonly string[]) => Promise<unknown>,
-  { everySeconds }: { everySeconds?: number } = {},
-): Promise<Moved> {
+  up: Up,
+): Promise<MoveResult> {
   const { files, progress } = context;
-  const settings = checkedSettings(files.config());
-  if (settings.target !== "aws") throw new CliError(`The stack ${files.name} is not one of AWS.`, EXIT.usage);
+  const settings = files.settings("aws");
   const stack = await openStack(context);
-  const facts = await gather(stack, settings, zone, options.snapshot ?? null);
+  const facts = await gather(stack, settings, goal);
   const steps = planMove(facts);
-  if (steps.length > 0) await refuse(stack, settings, zone, options);
+  if (steps.length > 0) await checkMove(context, stack, settings, facts.zone, options);
   const lines = steps.map((step) => describeStep(step, facts));
-  const moved: Moved = { zone, steps: lines, dryRun: options.dryRun === true, kept: facts.volumeId };
-  if (options.dryRun) return moved;
-  const pace = everySeconds === undefined ? {} : { everySeconds };
-  const move: Move = { context, stack, facts, pace, up, subnet: options.subnet, adopted: settings.volumeId !== null };
+  const result: MoveResult = {
+    zone: facts.zone,
+    steps: lines,
+    dryRun: options.dryRun === true,
+    kept: facts.volumeId,
+  };
+  if (options.dryRun) return result;
+  const run: Move = { context, stack, facts, up, subnet: options.subnet, adopted: settings.volumeId !== null };
   let snapshot: string | undefined;
   for (const [index, step] of steps.entries()) {
-    progress.line(`${index + 1}/${steps.length} ${lines[index]} …`);
-    snapshot = (await doStep(move, step, snapshot)) ?? snapshot;
+    progress.log(`${index + 1}/${steps.length} ${lines[index]} …`);
+    snapshot = (await doStep(run, step, snapshot)) ?? snapshot;
   }
-  return moved;
+  return result;
 }
 
-/** What every step of one move works on. */
+/** What the steps of a move share. */
 interface Move {
   readonly context: Context;
   readonly stack: AwsStack;
   readonly facts: MoveFacts & { readonly host: Host | null };
-  readonly pace: { readonly everySeconds?: number };
-  readonly up: (letGo: readonly string[]) => Promise<unknown>;
+  readonly up: Up;
   readonly subnet: string | undefined;
   /** The volume is one that config names by its id. */
   readonly adopted: boolean;
 }
 
-/** Does one step; returns the snapshot that the next steps need, where this one made or awaited it. */
+/** Does one step; returns the snapshot that it made or waited for. */
 async function doStep(move: Move, step: MoveStep, snapshot: string | undefined): Promise<string | undefined> {
-  const { context, stack, facts, pace, up } = move;
+  const { context, stack, facts, up } = move;
   switch (step.do) {
     case "stop":
-      if (facts.host) await stopHost(context, stack, facts.host, pace);
+      if (facts.host) await stopHost(context, stack, facts.host);
       return undefined;
     case "snapshot":
-      return (await snapshotVolume(context, stack, step.tags, pace)).id;
+      return (await snapshotVolume(context, stack, step.tags)).id;
     case "wait":
-      return (await waitForSnapshot(context, stack, step.snapshot, pace)).id;
+      return (await waitForSnapshot(context, stack, step.snapshot)).id;
     case "config": {
       const file = context.files.pin(configOf(move, step.generation, step.snapshot ?? snapshot));
-      context.progress.line(`Written to ${file}: commit it, so that no other run makes the old zone's host again.`);
+      context.progress.log(`Written to ${file}: commit it, so that no other run recreates the old host.`);
       return undefined;
     }
     case "up":
       await up(facts.volumeId ? [facts.volumeId] : []);
-      if (facts.volumeId) context.progress.line(keptLine(facts.volumeId));
+      if (facts.volumeId) context.progress.log(keptLine(facts.volumeId));
       return undefined;
   }
 }
 
-const keptLine = (id: string) => `${id} is kept. When all is well: aws ec2 delete-volume --volume-id ${id}`;
+const keptLine = (id: string) => `${id} is kept. To delete it: aws ec2 delete-volume --volume-id ${id}`;
 
-/** The config of the new place: the snapshot makes a volume of another generation, beside the old one. */
+/** The config of the new volume, which is of another generation than the old one and exists beside it. */
 function configOf(
   { facts: { zone }, subnet, adopted }: Move,
   generation: number,
@@ -101,18 +108,22 @@ function configOf(
     ...(adopted && snapshot !== undefined ? { volumeId: "" } : {}),
     ...(subnet ? { subnetId: subnet } : {}),
   };
-  return Object.fromEntries(Object.entries(values).map(([key, value]) => [qualify(key), value]));
+  return qualifyAll(values);
 }
 
 async function gather(
   stack: AwsStack,
   settings: AwsSettings,
-  zone: string,
-  given: string | null,
+  goal: { readonly zone: string | null; readonly snapshot: string | null },
 ): Promise<MoveFacts & { host: Host | null }> {
   const { outputs, ec2 } = stack;
   try {
     const volume = outputs.volumeId === null ? undefined : await ec2.volume(outputs.volumeId);
+    const zone = goal.zone ?? volume?.zone ?? settings.availabilityZone;
+    if (zone === null) {
+      const fix = commandFor(stack.name, `volume restore ${goal.snapshot} --zone <zone>`);
+      throw new CliError({ message: `The stack ${stack.name} has no volume and so no zone.`, fix }, EXIT.usage);
+    }
     const snapshots: Snapshot[] = volume ? await ec2.snapshotsTagged(moveTags(volume.id, zone)) : [];
     return {
       zone,
@@ -123,33 +134,35 @@ async function gather(
       configured: { zone: settings.availabilityZone, snapshotId: settings.volumeSnapshotId },
       host: (await findHost(stack)) ?? null,
       snapshots,
-      given,
+      given: goal.snapshot,
     };
   } catch (error) {
-    throw explainAws(error, `looking at the stack ${stack.name}`);
+    throw toCliError(error, `looking up the stack ${stack.name}`);
   }
 }
 
-/** What would make the move end half-way is said before its first step. */
-async function refuse(stack: AwsStack, settings: AwsSettings, zone: string, { subnet }: MoveOptions): Promise<void> {
-  const { access, ec2, name } = stack;
-  if (zone.slice(0, -1) !== access.region)
-    throw new CliError(`A move stays in its region: expected a zone of ${access.region}, got ${zone}.`, EXIT.usage);
+/** Reports before the first step what would fail in a later one. */
+async function checkMove(
+  context: Context,
+  { client, ec2, name }: AwsStack,
+  settings: AwsSettings,
+  zone: string,
+  { subnet }: MoveOptions,
+): Promise<void> {
+  const usage = (message: string, fix?: string) => new CliError({ message, fix }, EXIT.usage);
+  if (zone.slice(0, -1) !== client.region) throw usage(`Expected a zone of ${client.region}, got ${zone}.`);
   if (settings.subnetId !== null && !subnet) {
-    const mend = `imagegen move-az ${zone} --subnet subnet-… --stack ${name}`;
-    throw new CliError(`subnetId: expected a subnet in ${zone}, got ${settings.subnetId}. Fix: ${mend}`, EXIT.usage);
+    const fix = commandFor(name, `move-az ${zone} --subnet <id>`);
+    throw usage(`subnetId: expected a subnet in ${zone}, got ${settings.subnetId}.`, fix);
   }
-  if (settings.selfHealing) {
-    const mend = `imagegen up --stack ${name} --config selfHealing=false`;
-    throw new CliError(`A host that heals itself would be made anew while it moves. Fix: ${mend}`, EXIT.usage);
-  }
-  const names = [...new Set(attemptsOf(settings).map(({ type }) => type))];
+  requireNoSelfHealing(context, "A self-healing group would replace the host while it moves.");
+  const types = [...new Set(launchCandidates(settings).map(({ type }) => type))];
   try {
-    const offered = await ec2.offerings(names);
-    if (names.some((type) => offered[type]?.includes(zone))) return;
+    const offered = await ec2.offerings(types);
+    if (types.some((type) => offered[type]?.includes(zone))) return;
     const zones = [...new Set(Object.values(offered).flat())].sort().join(", ");
-    throw new CliError(`${zone} offers none of ${names.join(", ")}. Fix: one of ${zones}`, EXIT.usage);
+    throw usage(`${zone} offers none of ${types.join(", ")}.`, `one of ${zones}`);
   } catch (error) {
-    throw explainAws(error, `looking at the zone ${zone}`);
+    throw toCliError(error, `looking up the zone ${zone}`);
   }
 }

@@ -1,9 +1,9 @@
 import type { Host, Snapshot } from "../client/ec2-models.ts";
 
-/** What a move to another zone is made from: facts, gathered anew at each start, so that a move that broke off goes on. */
+/** What a move is planned from, gathered again at each start, so that an interrupted move resumes. */
 export interface MoveFacts {
   readonly zone: string;
-  /** The volume's own zone, as AWS knows it; null: there is no volume. */
+  /** The volume's present zone; null: there is no volume. */
   readonly from: string | null;
   readonly volumeId: string | null;
   /** The snapshot that the volume was made from. */
@@ -25,16 +25,16 @@ export type MoveStep =
   | { readonly do: "config"; readonly generation: number; readonly snapshot: string | null }
   | { readonly do: "up" };
 
-/** Marks a snapshot that was made for a move, so that the move finds it again. */
+/** Marks a snapshot as made for a move, so that a resumed move finds it. */
 export function moveTags(volumeId: string, zone: string): Record<string, string> {
   return { "imagegen:move-from": volumeId, "imagegen:move-to": zone };
 }
 
-/** What is left to do, in order; empty when the volume is there. Pure. */
+/** The steps left, in order; none when the volume is there. Pure. */
 export function planMove(facts: MoveFacts): MoveStep[] {
   const { zone, from, volumeId, madeFrom, generation, configured, host, given } = facts;
   if (from === zone && (given === null || given === madeFrom)) return [];
-  // The config was written before: what is left is to make what it says.
+  // The config is written already: only `up` is left.
   const written = configured.zone === zone && configured.snapshotId !== null;
   if (written && (given ?? configured.snapshotId) === configured.snapshotId) return [{ do: "up" }];
   const stop: MoveStep[] = host && host.state !== "stopped" ? [{ do: "stop", host: host.id }] : [];
@@ -58,11 +58,11 @@ function isCurrent({ state, startedAt }: Snapshot, host: MoveFacts["host"]): boo
   return stopped !== null && Date.parse(startedAt) >= Date.parse(`${stopped[1]}T${stopped[2]}Z`);
 }
 
-/** A step in words, for --dry-run and while it is done. */
+/** A step for --dry-run and for progress. */
 export function describeStep(step: MoveStep, facts: Pick<MoveFacts, "zone" | "volumeId">): string {
   switch (step.do) {
     case "stop":
-      return `stop the host ${step.host}, so that the filesystem is whole`;
+      return `stop the host ${step.host}, so that the filesystem is consistent`;
     case "snapshot":
       return `make a snapshot of ${step.volume}`;
     case "wait":

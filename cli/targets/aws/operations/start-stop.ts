@@ -1,26 +1,52 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { statusParameter } from "../../../../infra/contract.ts";
+import { describeLaunchError, findLaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
 import type { AwsReadinessPlan } from "../../../../infra/plan/aws/readiness.ts";
 import { waitForHost } from "../../../../infra/readiness/host-status.ts";
 import type { ReadyState } from "../../../../infra/readiness/probe-result.ts";
-import { describePending, describeState } from "../../../../infra/readiness/progress.ts";
 import { formatSeconds } from "../../../../infra/units.ts";
+import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
-import { notReady } from "../../../service/readyz.ts";
+import { clock, failureDetail, showPending } from "../../../service/readiness.ts";
 import { readText } from "../../../stack/config.ts";
+import { awsPlanOf } from "../../../stack/model.ts";
+import type { StartResult, StopResult } from "../../target.ts";
 import type { Host } from "../client/ec2-models.ts";
-import { explainAws } from "../client/errors.ts";
-import { type Patience, until } from "../client/wait-for.ts";
-import { describeRefusal, refusalIn } from "../stack/launch-errors.ts";
-import type { AwsStack } from "../stack/stack.ts";
+import { toCliError } from "../client/errors.ts";
+import { type PollOptions, waitFor } from "../client/wait-for.ts";
+import { type AwsStack, openStack, requireHost } from "../stack/stack.ts";
 
-type Wait = Pick<Patience, "everySeconds">;
+type Wait = Pick<PollOptions, "everySeconds">;
 
 const STOP_S = 900;
 const START_S = 600;
 
-/** Stops the host, so that only its disks cost money. Waits until it is stopped; nothing to do when it is. */
+export async function stopService(context: Context): Promise<StopResult> {
+  requireNoSelfHealing(context, "A self-healing group would replace a host that is stopped.");
+  const stack = await openStack(context);
+  const host = await requireHost(stack);
+  await stopHost(context, stack, host);
+  return { host: host.id, state: "stopped" };
+}
+
+export async function startService(
+  context: Context,
+  { wait, timeout }: { wait: boolean; timeout: number },
+): Promise<StartResult> {
+  const stack = await openStack(context);
+  const host = await requireHost(stack);
+  const started = performance.now();
+  // A heartbeat of a running host still counts.
+  const since = host.state === "running" ? 0 : Date.now();
+  await startHost(context, stack, host);
+  const { readiness } = await awsPlanOf(context.paths, context.files.settings("aws"), stack.name);
+  const plan = { ...readiness, readyTimeoutSeconds: timeout };
+  const state = wait ? await waitForReadyHost(context, stack, plan, { instance: host.id, since }) : null;
+  const seconds = (performance.now() - started) / 1000;
+  return { host: host.id, ready: state !== null, model: state?.model ?? null, seconds };
+}
+
+/** Stops the host and waits until it is stopped. */
 export async function stopHost(
   { progress, signal }: Context,
   { ec2 }: AwsStack,
@@ -31,14 +57,14 @@ export async function stopHost(
   try {
     if (host.state !== "stopping") await ec2.stop(host.id);
     const started = performance.now();
-    await until(`${host.id} to stop`, { signal, everySeconds, timeoutSeconds: STOP_S }, async () => {
+    await waitFor(`${host.id} to stop`, { signal, everySeconds, timeoutSeconds: STOP_S }, async () => {
       const state = (await ec2.host(host.id))?.state;
-      progress.live(`${host.id} is ${state}, ${formatSeconds((performance.now() - started) / 1000)}`);
+      progress.update(`${host.id} is ${state}, ${formatSeconds((performance.now() - started) / 1000)}`);
       return state === "stopped" || state === "terminated" ? state : undefined;
     });
   } catch (error) {
     signal.throwIfAborted();
-    throw explainAws(error, `stopping ${host.id}`);
+    throw toCliError(error, `stopping ${host.id}`);
   }
 }
 
@@ -49,68 +75,57 @@ export async function startHost(
   host: Host,
   { everySeconds = 5 }: Partial<Wait> = {},
 ): Promise<void> {
-  const patience = { signal, everySeconds, timeoutSeconds: START_S };
+  const poll = { signal, everySeconds, timeoutSeconds: START_S };
   try {
-    // AWS refuses to start a host that is still on its way down.
+    // AWS refuses to start a host that is still stopping.
     if (host.state === "stopping")
-      await until(`${host.id} to stop`, patience, async () =>
+      await waitFor(`${host.id} to stop`, poll, async () =>
         (await ec2.host(host.id))?.state === "stopped" ? true : undefined,
       );
     if (host.state !== "running" && host.state !== "pending") await ec2.start(host.id);
-    await until(`${host.id} to run`, patience, async () => {
+    await waitFor(`${host.id} to run`, poll, async () => {
       const state = (await ec2.host(host.id))?.state;
-      progress.live(`${host.id} is ${state}`);
+      progress.update(`${host.id} is ${state}`);
       return state === "running" ? true : undefined;
     });
   } catch (error) {
     signal.throwIfAborted();
-    const refusal = refusalIn(error instanceof Error ? `${error.name} ${error.message}` : "");
-    if (!refusal) throw explainAws(error, `starting ${host.id}`);
-    const up = `imagegen up --stack ${name}`;
-    const mend = `imagegen start again later, ${up} --config pinnedInstanceType=<another>, or imagegen move-az <zone>`;
-    throw new CliError(`${describeRefusal(host, refusal, host.zone)}. The cache is safe. Fix: ${mend}`);
+    const launchError = findLaunchError(error instanceof Error ? `${error.name} ${error.message}` : "");
+    if (!launchError) throw toCliError(error, `starting ${host.id}`);
+    const other = ["up --config pinnedInstanceType=<another>", "move-az <zone>"].map((command) =>
+      commandFor(name, command),
+    );
+    const message = `${describeLaunchError(host, launchError, host.zone)}. The cache is safe.`;
+    throw new CliError({ message, fix: `${commandFor(name, "start")} again later, ${other.join(", or ")}` });
   }
 }
 
-/** Waits until the host's status, written after `since` (milliseconds since 1970), says that the service is ready. */
-export async function waitForService(
+/** Waits for a heartbeat after `since` (milliseconds since 1970) that reports a ready service. */
+async function waitForReadyHost(
   { progress, signal }: Context,
-  { name, ssm, outputs }: Pick<AwsStack, "name" | "ssm" | "outputs">,
+  { name, ssm, outputs }: AwsStack,
   plan: AwsReadinessPlan,
   { instance, since }: { readonly instance: string; readonly since: number },
 ): Promise<ReadyState> {
+  const readParameter = async (parameter: string) => {
+    const text = await ssm.parameter(parameter).catch((error: unknown) => {
+      signal.throwIfAborted();
+      throw toCliError(error, `reading the host status of the stack ${name}`);
+    });
+    return text === null ? ({ kind: "none", reason: "no heartbeat yet" } as const) : ({ kind: "value", text } as const);
+  };
   const { outcome, log } = await waitForHost(
     { ...plan, parameter: statusParameter(outputs.parameterPrefix) },
     { deployment: null, instance, since },
-    {
-      readParameter: async (parameter) => {
-        const text = await ssm.parameter(parameter).catch((error: unknown) => {
-          signal.throwIfAborted();
-          throw explainAws(error, `reading the status of the host of the stack ${name}`);
-        });
-        return text === null
-          ? { kind: "none", reason: "the host has not written its status yet" }
-          : { kind: "value", text };
-      },
-      now: () => performance.now() / 1000,
-      date: Date.now,
-      sleep: async (seconds) => sleep(seconds * 1000, undefined, { signal }),
-      onProgress: (pending) => {
-        const { text, fraction } =
-          pending.kind === "starting" ? describeState(pending.state) : { text: describePending(pending) };
-        progress.live(text, fraction);
-      },
-    },
+    { readParameter, date: Date.now, onProgress: (pending) => showPending(progress, pending), ...clock(signal) },
   );
-  progress.settle();
+  progress.stop();
   if (outcome.ready) return outcome.state;
-  const failure = notReady(outcome, name);
-  throw new CliError([failure.message, ...log.slice(-20).map((line) => `  ${line}`)].join("\n"));
+  const lines = log.slice(-20).map((line) => ({ message: `  ${line}` }));
+  throw new CliError([failureDetail(outcome, name), ...lines]);
 }
 
-/** A group that heals itself would replace a host that was stopped. */
-export function refuseSelfHealing({ files }: Pick<Context, "files">, done: string): void {
+export function requireNoSelfHealing({ files }: Pick<Context, "files">, message: string): void {
   if (readText(files.config(), "selfHealing") !== "true") return;
-  const mend = `imagegen up --stack ${files.name} --config selfHealing=false`;
-  throw new CliError(`A host that heals itself can't be ${done}: it would be made anew. Fix: ${mend}`, EXIT.usage);
+  throw new CliError({ message, fix: commandFor(files.name, "up --config selfHealing=false") }, EXIT.usage);
 }

@@ -1,14 +1,16 @@
 import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
+import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
-import type { LocalStack } from "../../../stack/automation-stack.ts";
-import { keepSecret } from "../../../stack/hf-token.ts";
+import { formatDetail } from "../../../core/exit.ts";
+import type { AutomationStack } from "../../../stack/automation-stack.ts";
+import { saveToken, tokenFromEnvironment } from "../../../stack/hf-token.ts";
 
-/** A token in the environment is for the build of an image with a gated model in it. A host takes one by its ARN only. */
-export async function keepToken(context: Context, stack: LocalStack, settings: AwsSettings): Promise<void> {
-  if (!process.env.HF_TOKEN?.trim()) return;
-  if (settings.modelCache === "baked") await keepSecret(context, stack);
-  else if (settings.hfTokenSecretArn === null) {
-    const mend = "put it into Secrets Manager, then imagegen up --config hfTokenSecretArn=<its ARN>";
-    context.progress.line(`HF_TOKEN stays here: a host in AWS is not given it. Fix, if the model is gated: ${mend}`);
-  }
+/** The environment's token builds an image with a gated model in it. A host gets its token only by the secret's ARN. */
+export async function saveBuildToken(context: Context, stack: AutomationStack, settings: AwsSettings): Promise<void> {
+  if (!tokenFromEnvironment()) return;
+  if (settings.modelCache === "baked") return saveToken(context, stack);
+  if (settings.hfTokenSecretArn !== null) return;
+  const message = "HF_TOKEN is not passed to a host in AWS. A gated model needs it in Secrets Manager.";
+  const fix = commandFor(context.files.name, "up --config hfTokenSecretArn=<its ARN>");
+  context.progress.log(formatDetail({ message, fix }));
 }

@@ -2,10 +2,10 @@ import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
 import { planAwsHost } from "../../../../infra/plan/aws/host.ts";
 import { imageBytes } from "../../../../infra/plan/aws/startup.ts";
 import { gpuMemoryNeededMib, type Manifest, modelSize } from "../../../../infra/plan/manifest.ts";
-import type { Wishes } from "./launch-errors.ts";
+import type { LaunchPreferences } from "./launch-errors.ts";
 
 /** Of a stack's settings and its plan, what decides on a host. */
-export interface HostWishes extends Wishes {
+export interface HostRequirements extends LaunchPreferences {
   /** Where the host must be: the volume's zone, or the one that config names for a first one. */
   readonly availabilityZone: string | null;
   readonly replacement: "create-first" | "delete-first";
@@ -22,10 +22,10 @@ export interface HostWishes extends Wishes {
 }
 
 /** `zone`: where the stack's volume is, once there is one. */
-export function wishesOf(
+export function hostRequirements(
   settings: AwsSettings,
   { stack, manifest, zone }: { stack: string; manifest: Manifest | null; zone: string | null },
-): HostWishes {
+): HostRequirements {
   const size = modelSize(settings, manifest);
   const bytes = imageBytes(settings.modelCache, size);
   const rootOf = (rootSizeGb: number | null) => planAwsHost({ ...settings, rootSizeGb }, stack, bytes).root.sizeGib;

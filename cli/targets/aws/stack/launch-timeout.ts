@@ -1,48 +1,48 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { findLaunchError, type LaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
 import { formatSeconds } from "../../../../infra/units.ts";
-import { type Refusal, refusalIn } from "./launch-errors.ts";
 
-/** Resources whose making is a request for a host. */
+/** Resources that launch a host. */
 const HOSTS = ["aws:ec2/instance:Instance", "aws:autoscaling/group:Group"];
-const MAKING = ["create", "create-replacement"];
+const CREATES = ["create", "create-replacement"];
 
-/** A host is there within a minute or two. Seconds until the user is told, and until it is given up. */
-const TELL_S = 120;
-const GIVE_UP_S = 720;
+/** A launch takes a minute or two. Seconds until a warning, and until the run is cancelled. */
+const WARN_S = 120;
+const TIMEOUT_S = 720;
 
 /**
- * Watches Pulumi's run for a host that does not come. A refusal for capacity can look like a long wait: the provider asks
- * again and again without a word. So the wait is told, and ended.
+ * Ends a run of Pulumi whose host does not launch. Without capacity the provider retries for a long time and reports
+ * nothing.
  */
-export class LaunchWatch {
+export class LaunchTimeout {
   readonly #cancel = new AbortController();
   readonly #waiting = new Map<string, NodeJS.Timeout[]>();
-  readonly #tell: (line: string) => void;
-  readonly #limits: { readonly tell: number; readonly giveUp: number };
-  #refusal: Refusal | undefined;
+  readonly #log: (line: string) => void;
+  readonly #limits: { readonly warn: number; readonly timeout: number };
+  #error: LaunchError | undefined;
 
-  constructor(tell: (line: string) => void, limits = { tell: TELL_S, giveUp: GIVE_UP_S }) {
-    this.#tell = tell;
+  constructor(log: (line: string) => void, limits = { warn: WARN_S, timeout: TIMEOUT_S }) {
+    this.#log = log;
     this.#limits = limits;
   }
 
-  /** Aborted when the wait for a host is given up. */
+  /** Aborted on timeout. */
   get signal(): AbortSignal {
     return this.#cancel.signal;
   }
 
-  /** Why there is no host; undefined when the run failed for another reason, or did not. */
-  get refusal(): Refusal | undefined {
-    return this.#refusal;
+  /** Why the host was not launched; undefined when the run succeeded or failed for another reason. */
+  get error(): LaunchError | undefined {
+    return this.#error;
   }
 
   readonly onEvent = (event: EngineEvent): void => {
     const begun = event.resourcePreEvent?.metadata;
-    if (begun && HOSTS.includes(begun.type) && MAKING.includes(begun.op)) this.#wait(begun.urn);
+    if (begun && HOSTS.includes(begun.type) && CREATES.includes(begun.op)) this.#wait(begun.urn);
     const ended = event.resOutputsEvent?.metadata ?? event.resOpFailedEvent?.metadata;
     if (ended) this.#end(ended.urn);
     const { severity, message } = event.diagnosticEvent ?? {};
-    if (severity === "error" && message) this.#refusal ??= refusalIn(message);
+    if (severity === "error" && message) this.#error ??= findLaunchError(message);
   };
 
   stop(): void {
@@ -51,16 +51,16 @@ export class LaunchWatch {
 
   #wait(urn: string): void {
     this.#end(urn);
-    const { tell, giveUp } = this.#limits;
-    const first = setTimeout(() => {
-      const rest = formatSeconds(giveUp - tell);
-      this.#tell(`No host after ${formatSeconds(tell)}: AWS may have none. Given up in ${rest}.`);
-    }, tell * 1000);
-    const last = setTimeout(() => {
-      this.#refusal ??= { kind: "silence", code: `nothing within ${formatSeconds(giveUp)}` };
+    const { warn, timeout } = this.#limits;
+    const warning = setTimeout(() => {
+      const rest = formatSeconds(timeout - warn);
+      this.#log(`No host after ${formatSeconds(warn)}: AWS may have no capacity. Timeout in ${rest}.`);
+    }, warn * 1000);
+    const end = setTimeout(() => {
+      this.#error ??= { kind: "timeout", code: `not within ${formatSeconds(timeout)}` };
       this.#cancel.abort(new Error("no host"));
-    }, giveUp * 1000);
-    this.#waiting.set(urn, [first, last]);
+    }, timeout * 1000);
+    this.#waiting.set(urn, [warning, end]);
   }
 
   #end(urn: string): void {

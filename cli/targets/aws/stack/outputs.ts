@@ -1,8 +1,9 @@
 import { execa } from "execa";
+import { CONTAINER_NAME, parameterPrefix } from "../../../../infra/contract.ts";
 import type { Context } from "../../../core/context.ts";
-import { CliError, EXIT } from "../../../core/exit.ts";
+import { CliError, EXIT, firstLine } from "../../../core/exit.ts";
 import { environment } from "../../../stack/automation-stack.ts";
-import { findPulumi } from "../../../toolchain/pulumi.ts";
+import { findPulumi, pulumiCommand } from "../../../toolchain/pulumi.ts";
 
 /** The outputs of a stack of target aws that the commands use; a stack whose first `up` failed lacks some. */
 export interface StackOutputs {
@@ -17,28 +18,27 @@ export interface StackOutputs {
   readonly modelId: string | null;
 }
 
-/** The name of the container on a host, which the guide gave it. */
-const CONTAINER = "image-game-image-gen";
 const TIMEOUT_MS = 60_000;
 
 /** Reads the outputs from Pulumi's state; null when there is no such stack. */
 export async function readOutputs({ paths, files }: Context): Promise<Record<string, unknown> | null> {
   const tools = await findPulumi(paths);
-  if (!tools.ok) throw new CliError(tools.message, EXIT.machine);
-  const command = tools.root ? `${tools.root}/bin/pulumi` : "pulumi";
+  if (!tools.ok) throw new CliError(tools.reason, EXIT.missingPrerequisite);
   const args = ["stack", "output", "--json", "--stack", files.name, "--non-interactive"];
   const env = await environment(paths);
-  const result = await execa(command, args, { cwd: paths.root, env, reject: false, timeout: TIMEOUT_MS });
+  const result = await execa(pulumiCommand(tools.root), args, {
+    cwd: paths.root,
+    env,
+    reject: false,
+    timeout: TIMEOUT_MS,
+  });
   if (result.exitCode === 0) return JSON.parse(result.stdout) as Record<string, unknown>;
   if (/no stack named|not found/i.test(result.stderr)) return null;
-  const reason = result.stderr
-    .replace(/^error: /, "")
-    .trim()
-    .split("\n")[0];
-  throw new CliError(`pulumi ${args.join(" ")} failed: ${reason || `no answer within ${TIMEOUT_MS / 1000} s`}`);
+  const reason = result.timedOut ? `no answer within ${TIMEOUT_MS / 1000} s` : firstLine(result.stderr);
+  throw new CliError(`pulumi ${args.join(" ")} failed: ${reason}`);
 }
 
-/** The outputs with the names that the program gives by itself where an `up` did not come to its end. */
+/** The outputs, with the program's default names where an `up` did not finish. */
 export function parseOutputs(stack: string, raw: Readonly<Record<string, unknown>>): StackOutputs {
   const text = (name: string) => {
     const value = raw[name];
@@ -49,9 +49,9 @@ export function parseOutputs(stack: string, raw: Readonly<Record<string, unknown
     instanceId: text("instanceId"),
     volumeId: text("volumeId"),
     availabilityZone: text("availabilityZone"),
-    parameterPrefix: text("parameterPrefix") ?? `/imagegen/${stack}`,
-    logGroup: text("logGroup") ?? `/imagegen/${stack}`,
-    containerName: text("containerName") ?? CONTAINER,
+    parameterPrefix: text("parameterPrefix") ?? parameterPrefix(stack),
+    logGroup: text("logGroup") ?? parameterPrefix(stack),
+    containerName: text("containerName") ?? CONTAINER_NAME,
     imageReference: text("imageReference"),
     modelId: text("modelId"),
   };

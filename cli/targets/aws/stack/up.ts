@@ -1,133 +1,127 @@
 import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
+import { describeLaunchError, type LaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
-import { LocalStack, newLog } from "../../../stack/automation-stack.ts";
-import { checkedSettings, qualify } from "../../../stack/config.ts";
+import { AutomationStack } from "../../../stack/automation-stack.ts";
+import { qualifyAll, settingsFor } from "../../../stack/config.ts";
 import { ensureCli } from "../../../toolchain/pulumi.ts";
-import { accessOf } from "../client/client-config.ts";
+import { awsClientConfig } from "../client/client-config.ts";
 import { openEc2 } from "../client/ec2.ts";
 import { preflight } from "../doctor/preflight.ts";
 import { startHost } from "../operations/start-stop.ts";
-import { keepToken } from "./hf-token.ts";
+import { saveBuildToken } from "./hf-token.ts";
 import {
-  type Attempt,
-  attemptsOf,
-  describeRefusal,
-  mendOf,
-  nextAttempt,
-  type Refusal,
-  type Wishes,
+  type FailedLaunch,
+  type LaunchCandidate,
+  type LaunchPreferences,
+  launchCandidates,
+  nextCandidate,
+  suggestFix,
 } from "./launch-errors.ts";
-import { LaunchWatch } from "./launch-timeout.ts";
+import { LaunchTimeout } from "./launch-timeout.ts";
 
 /** What `up` made of a stack in AWS. */
 export interface AwsUp {
   readonly outputs: Readonly<Record<string, unknown>>;
-  readonly host: Attempt;
-  /** What was written to the stack's config, so that the next run asks for the same. */
+  readonly host: LaunchCandidate;
+  /** What was written to the stack's config, so that the next run launches the same host. */
   readonly pinned: Readonly<Record<string, string>>;
 }
 
 export interface UpInAws {
   /** False: a stopped host stays stopped until it is replaced. */
   readonly startStopped?: boolean;
-  /** Volumes that are not to be the stack's any more, and stay as they are. */
-  readonly letGo?: readonly string[];
+  /** Volumes that leave the stack without being deleted. */
+  readonly retainVolumes?: readonly string[];
 }
 
-/** One run of Pulumi with some values over the stack's config. Its refusal, or undefined when it came to its end. */
-type Run = (values: Readonly<Record<string, string>>) => Promise<Refusal | undefined>;
+/** One run of Pulumi with some values over the stack's config. Returns why the host was not launched, if so. */
+type Run = (values: Readonly<Record<string, string>>) => Promise<LaunchError | undefined>;
 
-/** Checks the account, brings the stack up, and asks for the next host of the list when AWS has none of the first. */
+/** Checks the account, brings the stack up, and falls back to the next host of the list when one is unavailable. */
 export async function upInAws(context: Context, options: UpInAws = {}): Promise<AwsUp> {
   const { paths, files, progress, signal } = context;
   const config = files.config();
-  const settings = checkedSettings(config);
-  if (settings.target !== "aws") throw new CliError(`The stack ${files.name} is not one of AWS.`, EXIT.usage);
-  const access = accessOf(files.name, config);
-  const { vcpus, host: present } = await preflight(context, settings, access);
+  const settings = settingsFor("aws", config);
+  const client = awsClientConfig(files.name, config);
+  const { vcpus, host: present } = await preflight(context, settings, client);
 
   const tools = await ensureCli(paths, progress, signal);
-  if (!tools.ok) throw new CliError(tools.message, EXIT.machine);
-  const log = newLog(paths, `up-${files.name}`);
+  if (!tools.ok) throw new CliError(tools.reason, EXIT.missingPrerequisite);
   files.write({});
-  const stack = await LocalStack.open(paths, files, log, tools.root);
-  await keepToken(context, stack, settings);
-  await stack.letGo(options.letGo ?? []);
+  const stack = await AutomationStack.open(context, "up", tools.root);
+  await saveBuildToken(context, stack, settings);
+  await stack.retainVolumes(options.retainVolumes ?? []);
 
   if (options.startStopped !== false && present?.state === "stopped") {
-    progress.line(`Starting the host ${present.id}, which was stopped …`);
-    await startHost(context, { name: files.name, ec2: await openEc2(access) }, present);
+    progress.log(`Starting the host ${present.id}, which was stopped …`);
+    await startHost(context, { name: files.name, ec2: await openEc2(client) }, present);
   }
 
   let outputs: Readonly<Record<string, unknown>> = {};
   const run: Run = async (values) => {
-    files.write({}, qualified(values));
-    const watch = new LaunchWatch((line) => progress.line(line));
-    const onText = (text: string) => progress.live(text);
+    files.write({}, qualifyAll(values));
+    const launch = new LaunchTimeout((line) => progress.log(line));
+    const onText = (text: string) => progress.update(text);
     try {
-      const made = await stack.up({ signal, onText, onEvent: watch.onEvent, cancel: watch.signal });
+      const made = await stack.up({ signal, onText, onEvent: launch.onEvent, cancel: launch.signal });
       outputs = Object.fromEntries(Object.entries(made).map(([name, { value }]) => [name, value as unknown]));
       return undefined;
     } catch (error) {
       signal.throwIfAborted();
-      if (watch.refusal) return watch.refusal;
+      if (launch.error) return launch.error;
       throw error;
     } finally {
-      watch.stop();
-      progress.settle();
+      launch.stop();
+      progress.stop();
     }
   };
-  progress.line(`Bringing up the stack ${files.name} in ${access.region} with Pulumi (log ${log}) …`);
-  const host = await askInTurn(context, settings, vcpus, run);
+  progress.log(`Bringing up the stack ${files.name} in ${client.region} with Pulumi (log ${stack.log}) …`);
+  const host = await launchWithFallback(context, settings, vcpus, run);
   const pinned = pinsOf(settings, host);
   if (Object.keys(pinned).length > 0) {
-    const where = files.pin(qualified(pinned));
-    progress.line(
-      `Kept in ${where}: ${Object.entries(pinned)
-        .map(([key, value]) => `${key}=${value}`)
-        .join(", ")}`,
-    );
+    const file = files.pin(qualifyAll(pinned));
+    const values = Object.entries(pinned).map(([key, value]) => `${key}=${value}`);
+    progress.log(`Written to ${file}: ${values.join(", ")}`);
   }
   return { outputs, host, pinned };
 }
 
-/** Runs with one host after the other until one can be had. Throws a CliError when none can. */
-export async function askInTurn(
+/** Runs with one host after the other until one is launched. Throws a CliError when none is. */
+export async function launchWithFallback(
   { files, progress }: Pick<Context, "files" | "progress">,
-  settings: Wishes & Pick<AwsSettings, "selfHealing" | "availabilityZone">,
+  settings: LaunchPreferences & Pick<AwsSettings, "selfHealing" | "availabilityZone">,
   vcpus: Readonly<Record<string, number>>,
   run: Run,
-): Promise<Attempt> {
-  // A group that heals itself goes through the list on its own.
-  const attempts = settings.selfHealing ? attemptsOf(settings).slice(0, 1) : attemptsOf(settings);
-  const refused: [Attempt, Refusal][] = [];
-  for (let attempt = attempts[0]; attempt; attempt = nextAttempt(attempts, refused, vcpus)) {
-    const refusal = await run(settings.selfHealing ? {} : valuesOf(settings, attempt));
-    if (!refusal) return attempt;
-    refused.push([attempt, refusal]);
-    const next = nextAttempt(attempts, refused, vcpus);
-    const line = describeRefusal(attempt, refusal, settings.availabilityZone);
-    if (next) progress.line(`${line}. Next: ${next.type} (${next.market}) …`);
-    else throw new CliError(`No host: ${line}. Fix: ${mendOf(files.name, refused)}`);
+): Promise<LaunchCandidate> {
+  // A self-healing group tries the list by itself.
+  const candidates = settings.selfHealing ? launchCandidates(settings).slice(0, 1) : launchCandidates(settings);
+  const failed: FailedLaunch[] = [];
+  for (let candidate = candidates[0]; candidate; candidate = nextCandidate(candidates, failed, vcpus)) {
+    const error = await run(settings.selfHealing ? {} : valuesOf(settings, candidate));
+    if (!error) return candidate;
+    failed.push([candidate, error]);
+    const next = nextCandidate(candidates, failed, vcpus);
+    const line = describeLaunchError(candidate, error, settings.availabilityZone);
+    if (next) progress.log(`${line}. Next: ${next.type} (${next.market}) …`);
+    else throw new CliError({ message: `No host: ${line}.`, fix: suggestFix(files.name, failed) });
   }
   throw new CliError("instanceTypes: expected at least one type, got none.", EXIT.usage);
 }
 
-/** The config that asks for exactly this host. The market is only said where config leaves it open. */
-function valuesOf({ purchaseOption }: Wishes, { type, market }: Attempt): Record<string, string> {
+/** The config of exactly this host. The market is set only where config leaves it open. */
+function valuesOf({ purchaseOption }: LaunchPreferences, { type, market }: LaunchCandidate): Record<string, string> {
   const fallback = purchaseOption === "spot-then-on-demand";
   return { pinnedInstanceType: type, ...(fallback ? { pinnedPurchaseOption: market } : {}) };
 }
 
-/** What has to be written down, so that the next run asks for this host and does not replace it by the first choice. */
-export function pinsOf(settings: Wishes & Pick<AwsSettings, "selfHealing">, host: Attempt): Record<string, string> {
+/** What must be pinned, so that the next run does not replace this host by the first choice. */
+export function pinsOf(
+  settings: LaunchPreferences & Pick<AwsSettings, "selfHealing">,
+  host: LaunchCandidate,
+): Record<string, string> {
   if (settings.selfHealing) return {};
-  const [first] = attemptsOf(settings);
+  const [first] = launchCandidates(settings);
   const same = first?.type === host.type && first.market === host.market;
   return same ? {} : valuesOf(settings, host);
-}
-
-function qualified(values: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).map(([key, value]) => [qualify(key), value]));
 }

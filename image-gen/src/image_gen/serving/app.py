@@ -12,8 +12,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from image_gen.serving.answers import problem
-from image_gen.serving.generations import Generations
+from image_gen.serving.images.generations import Generations
+from image_gen.serving.images.openai_errors import error_response
 from image_gen.serving.metrics import Metrics
 from image_gen.settings import VERSION
 
@@ -45,7 +45,7 @@ def make_app(parts: Parts) -> FastAPI:
     @app.get("/v1/models/{name:path}")
     async def model(name: str) -> JSONResponse:
         if not parts.generations.is_served(name):
-            return problem(404, parts.generations.not_served(name), code="model_not_found", param="model")
+            return error_response(404, parts.generations.not_served(name), code="model_not_found", param="model")
         return JSONResponse(parts.generations.model_json())
 
     @app.get("/metrics")
@@ -65,10 +65,10 @@ def make_app(parts: Parts) -> FastAPI:
     @app.exception_handler(StarletteHTTPException)
     async def on_http_error(_request: Request, error: StarletteHTTPException) -> JSONResponse:
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-        return problem(error.status_code, str(error.detail), code=code)
+        return error_response(error.status_code, str(error.detail), code=code)
 
     @app.exception_handler(Exception)
     async def on_crash(_request: Request, _error: Exception) -> JSONResponse:
-        return problem(500, "The service made a mistake, which its log shows.", code="internal_error")
+        return error_response(500, "The service made a mistake, which its log shows.", code="internal_error")
 
     return app

@@ -15,10 +15,10 @@ import uvicorn
 
 from image_gen.errors import ImageGenError
 from image_gen.log import configure
-from image_gen.serving.engine_process import ENGINE_COMMAND
+from image_gen.model_cache import CacheSettings
 from image_gen.serving.service import Service
+from image_gen.serving.worker_process import WORKER_COMMAND
 from image_gen.settings import Settings
-from image_gen.store import StoreSettings
 
 
 class _Server(uvicorn.Server):
@@ -29,16 +29,16 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(env: Mapping[str, str] | None = None, engine_command: Sequence[str] = ENGINE_COMMAND) -> int:
+def serve(env: Mapping[str, str] | None = None, worker_command: Sequence[str] = WORKER_COMMAND) -> int:
     """Runs until SIGTERM or SIGINT, and gives the exit code."""
     env = os.environ if env is None else env
     log = configure([env.get("HF_TOKEN", "")])
     try:
-        settings, store_settings = Settings.from_env(env), StoreSettings.from_env(env)
+        settings, cache_settings = Settings.from_env(env), CacheSettings.from_env(env)
     except ImageGenError as error:
         log.error(error.message)
         return 2
-    log = configure([store_settings.token or "", env.get("HF_TOKEN", "")])
+    log = configure([cache_settings.token or "", env.get("HF_TOKEN", "")])
     try:
         listener = _listen(settings.host, settings.port)
     except OSError as error:
@@ -47,13 +47,13 @@ def serve(env: Mapping[str, str] | None = None, engine_command: Sequence[str] = 
         )
         return 1
     with listener:
-        asyncio.run(_run(Service(settings, store_settings, env, engine_command), listener))
+        asyncio.run(_run(Service(settings, cache_settings, env, worker_command), listener))
     return 0
 
 
 async def _run(service: Service, listener: socket.socket) -> None:
     config = uvicorn.Config(
-        service.door, lifespan="off", loop="asyncio", http="h11", ws="none", interface="asgi3",
+        service.startup_app, lifespan="off", loop="asyncio", http="h11", ws="none", interface="asgi3",
         log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3,
     )  # fmt: skip
     server = _Server(config)
@@ -79,7 +79,7 @@ async def _run(service: Service, listener: socket.socket) -> None:
     service.start()
     await serving
     await asyncio.gather(*stopping, return_exceptions=True)
-    await service.engine.stop()
+    await service.worker.stop()
 
 
 def _listen(host: str, port: int) -> socket.socket:

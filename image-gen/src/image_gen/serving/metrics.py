@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from image_gen.serving.engine import Engine, Painted
-from image_gen.serving.fetching import Fetching
+from image_gen.serving.model_loader import ModelLoader
 from image_gen.serving.readiness import PHASES, Readiness
-from image_gen.serving.studio import Studio
+from image_gen.serving.request_queue import RequestQueue
+from image_gen.serving.worker_supervisor import GeneratedImage, WorkerSupervisor
 
 OUTCOMES = ("ok", "cancelled", "timeout", "refused", "failed")
 
@@ -23,9 +23,9 @@ class Sources:
     """Where the state is read."""
 
     readiness: Readiness
-    engine: Engine
-    fetching: Fetching
-    studio: Studio
+    worker: WorkerSupervisor
+    loader: ModelLoader
+    queue: RequestQueue
 
 
 class Metrics:
@@ -50,7 +50,7 @@ class Metrics:
             self._images.labels(outcome)
         self._registry.register(_State(sources))
 
-    def made(self, pictures: list[Painted]) -> None:
+    def made(self, pictures: list[GeneratedImage]) -> None:
         """A request's pictures are done."""
         self._images.labels("ok").inc(len(pictures))
         for picture in pictures:
@@ -77,7 +77,7 @@ class _State(Collector):
 
     def collect(self) -> Iterator[Metric]:
         source = self._sources
-        readiness, engine, fetching = source.readiness, source.engine, source.fetching
+        readiness, worker, loader = source.readiness, source.worker, source.loader
         yield _gauge("image_gen_ready", "1 when pictures can be made.", float(readiness.is_ready))
         phase = GaugeMetricFamily("image_gen_phase", "1 for the phase that the service is in.", labels=["phase"])
         for one in PHASES:
@@ -92,19 +92,19 @@ class _State(Collector):
         work = GaugeMetricFamily(
             "image_gen_engine_seconds", "Seconds of the engine's own start, by part.", labels=["part"]
         )
-        for name, value in engine.seconds.items():
+        for name, value in worker.seconds.items():
             work.add_metric([name], value)
         yield work
-        yield _gauge("image_gen_queue_depth", "Requests that wait.", source.studio.depth)
-        yield _gauge("image_gen_busy", "1 while a picture is being made.", float(source.studio.is_busy))
+        yield _gauge("image_gen_queue_depth", "Requests that wait.", source.queue.depth)
+        yield _gauge("image_gen_busy", "1 while a picture is being made.", float(source.queue.is_busy))
         yield _gauge(
-            "image_gen_gpu_memory_peak_bytes", "The most GPU memory that the engine has held.", engine.gpu_bytes
+            "image_gen_gpu_memory_peak_bytes", "The most GPU memory that the engine has held.", worker.gpu_bytes
         )
-        yield _counter("image_gen_engine_restarts", "Times that the engine was started again.", engine.restarts)
+        yield _counter("image_gen_engine_restarts", "Times that the engine was started again.", worker.restarts)
         yield _counter(
-            "image_gen_cache_fetched_bytes", "Bytes of the model fetched by this process.", fetching.bytes_fetched
+            "image_gen_cache_fetched_bytes", "Bytes of the model fetched by this process.", loader.bytes_fetched
         )
-        yield _counter("image_gen_cache_hit_bytes", "Bytes of the model that were there already.", fetching.bytes_hit)
+        yield _counter("image_gen_cache_hit_bytes", "Bytes of the model that were there already.", loader.bytes_hit)
         info = GaugeMetricFamily(
             "image_gen_info", "What is served.", labels=["version", "model", "revision", "source", "device"]
         )

@@ -8,18 +8,18 @@ import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 
-from image_gen.engine.protocol import LoadOrder
 from image_gen.errors import ImageGenError
-from image_gen.serving.door import App, Door
-from image_gen.serving.engine import Engine
-from image_gen.serving.engine_process import ENGINE_COMMAND
-from image_gen.serving.fetching import Fetching
+from image_gen.model_cache import CacheSettings, ModelCache, ReadyModel
+from image_gen.serving.model_loader import ModelLoader
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.reaper import reap_orphans
-from image_gen.serving.studio import Studio
+from image_gen.serving.request_queue import RequestQueue
+from image_gen.serving.startup_app import App, StartupApp
 from image_gen.serving.threads import in_daemon_thread
+from image_gen.serving.worker_process import WORKER_COMMAND
+from image_gen.serving.worker_supervisor import WorkerSupervisor
 from image_gen.settings import DEMO_MODEL, VERSION, Settings
-from image_gen.store import ModelStore, ReadyModel, StoreSettings
+from image_gen.worker.protocol import LoadRequest
 
 log = logging.getLogger(__name__)
 _LARGE_BYTES = 1_000_000_000
@@ -33,65 +33,65 @@ class Service:
     def __init__(
         self,
         settings: Settings,
-        store_settings: StoreSettings,
+        cache_settings: CacheSettings,
         env: Mapping[str, str],
-        engine_command: Sequence[str] = ENGINE_COMMAND,
+        worker_command: Sequence[str] = WORKER_COMMAND,
     ) -> None:
         self._settings = settings
-        self._store_settings = store_settings
+        self._store_settings = cache_settings
         model_id = DEMO_MODEL if settings.is_demo else settings.model_id
         self.readiness = Readiness(model_id, settings.model_revision, VERSION)
-        self.door = Door(self.readiness)
-        self.engine = Engine(self.readiness, env, settings.device, command=engine_command)
-        self.fetching = Fetching(
+        self.startup_app = StartupApp(self.readiness)
+        self.worker = WorkerSupervisor(self.readiness, env, settings.device, command=worker_command)
+        self.loader = ModelLoader(
             settings,
-            store_settings,
+            cache_settings,
             self.readiness,
-            on_found=lambda model: self.engine.prepare(self._load_order(model)),
-            on_proven=self.engine.proven,
+            on_found=lambda model: self.worker.prepare(self._load_order(model)),
+            on_verified=self.worker.proven,
         )
-        self.studio = Studio(self.engine, settings.queue_limit)
+        self.queue = RequestQueue(self.worker, settings.queue_limit)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Both tracks, and the import of the app beside them. Called when the server listens."""
         log.info("image-gen %s; the model is %s", VERSION, self.readiness.model_id)
-        for part in (self._open_door(), self._keep_engine(), self._bring_model(), reap_orphans(self._is_own)):
+        for part in (self._mount_app(), self._supervise_worker(), self._load_model(), reap_orphans(self._is_own)):
             task = asyncio.create_task(part)
-            task.add_done_callback(_tell_of_crash)
+            task.add_done_callback(_log_crash)
             self._tasks.append(task)
 
     async def stop(self) -> None:
         """In order: no new pictures, the current one done or cancelled, the fetch and the engine ended."""
         log.info("Stopping; a picture being made has %.0f s.", self._settings.drain_timeout)
         self.readiness.enter("stopping")
-        self.studio.close()
-        if not await self.studio.drain(self._settings.drain_timeout):
+        self.queue.close()
+        if not await self.queue.drain(self._settings.drain_timeout):
             log.warning("The picture was not done in time, and is cancelled.")
-            self.studio.stop_current()
-            await self.studio.drain(_CANCEL_SECONDS)
-        self.fetching.cancel()
+            self.queue.stop_current()
+            await self.queue.drain(_CANCEL_SECONDS)
+        self.loader.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.engine.stop()
+        await self.worker.stop()
 
-    async def _open_door(self) -> None:
-        self.door.open(await in_daemon_thread("app", self._make_app))
+    async def _mount_app(self) -> None:
+        self.startup_app.mount(await in_daemon_thread("app", self._make_app))
 
     def _make_app(self) -> App:
+        from image_gen.serving.api_key_auth import ApiKeyMiddleware
         from image_gen.serving.app import Parts, make_app
-        from image_gen.serving.generations import Generations
-        from image_gen.serving.key import KeyRequired
+        from image_gen.serving.images.generations import Generations
         from image_gen.serving.metrics import Metrics, Sources
 
-        metrics = Metrics(Sources(self.readiness, self.engine, self.fetching, self.studio))
-        generations = Generations(self._settings, self.readiness, self.engine, self.studio, metrics)
+        metrics = Metrics(Sources(self.readiness, self.worker, self.loader, self.queue))
+        generations = Generations(self._settings, self.readiness, self.worker, self.queue, metrics)
         app: App = make_app(Parts(generations, metrics))
-        return KeyRequired(app, self._settings.api_key) if self._settings.api_key else app
+        return ApiKeyMiddleware(app, self._settings.api_key) if self._settings.api_key else app
 
-    async def _keep_engine(self) -> None:
-        await self.engine.keep(self._pipeline_hint())
+    async def _supervise_worker(self) -> None:
+        await self.worker.supervise(self._pipeline_hint())
 
     def _pipeline_hint(self) -> str | None:
         """The pipeline that is imported while the model is still being fetched: by the manifest at hand, or the usual
@@ -100,19 +100,19 @@ class Service:
         if self._settings.model_dir is not None:
             return None
         with contextlib.suppress(ImageGenError):
-            catalogue = ModelStore(self._store_settings).catalogue
-            manifest = catalogue.find(catalogue.canonical_id(self.readiness.model_id), self._settings.model_revision)
+            registry = ModelCache(self._store_settings).registry
+            manifest = registry.find(registry.canonical_id(self.readiness.model_id), self._settings.model_revision)
             return manifest.pipeline if manifest is not None and manifest.pipeline else _USUAL_PIPELINE
         return None
 
-    async def _bring_model(self) -> None:
+    async def _load_model(self) -> None:
         log.info("Loading model from Hugging Face...")
-        model = await self.fetching.run()
+        model = await self.loader.run()
         if model is not None:
-            self.engine.load(self._load_order(model), is_large=model.bytes_total > _LARGE_BYTES)
+            self.worker.load(self._load_order(model), is_large=model.bytes_total > _LARGE_BYTES)
 
-    def _load_order(self, model: ReadyModel) -> LoadOrder:
-        return LoadOrder(
+    def _load_order(self, model: ReadyModel) -> LoadRequest:
+        return LoadRequest(
             directory=str(model.directory),
             pipeline=model.pipeline,
             variant=model.variant,
@@ -120,15 +120,17 @@ class Service:
             files={file.path: file.size for file in model.files},
             dtype=self._settings.dtype,
             warmup_size=self._settings.warmup_size,
-            compile_cache=str(self._store_settings.hf_home.parent / "compile") if self._settings.compiles else "",
-            vae=str(self.fetching.vae.directory) if self.fetching.vae else "",
+            compile_cache=str(self._store_settings.hf_home.parent / "compile")
+            if self._settings.compile_enabled
+            else "",
+            vae=str(self.loader.vae.directory) if self.loader.vae else "",
         )
 
     def _is_own(self, pid: int) -> bool:
-        return pid in {self.engine.pid, self.fetching.pid}
+        return pid in {self.worker.pid, self.loader.pid}
 
 
-def _tell_of_crash(task: asyncio.Task[None]) -> None:
+def _log_crash(task: asyncio.Task[None]) -> None:
     """A mistake of ours must not leave a service that waits for ever without a word."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("A part of the service has failed: %s: %s", type(error).__name__, error, exc_info=error)

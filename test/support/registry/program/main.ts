@@ -8,7 +8,7 @@ import { planImage } from "../../../../infra/plan/image.ts";
 import type { Target } from "./target.ts";
 
 const { settings, hfToken } = loadConfig();
-if (settings.target !== "local") throw new Error("the ring's stack has no target of its own");
+if (settings.target !== "local") throw new Error("the suite's stack has no target of its own");
 const { repositoryUrl, builder, sbomGenerator, ...registry } = JSON.parse(
   process.env.IMAGEGEN_TEST_TARGET ?? "",
 ) as Target;

@@ -1,4 +1,4 @@
-/** Where the program of the registry ring pushes to, and by which builder. */
+/** Where the program of the registry suite pushes to, and by which builder. */
 export interface Target {
   readonly repositoryUrl: string;
   readonly address: string;

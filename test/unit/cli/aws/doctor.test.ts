@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
-import type { Host, TypeFacts } from "../../../../cli/targets/aws/client/ec2-models.ts";
-import { judgeAws } from "../../../../cli/targets/aws/doctor/checks.ts";
+import type { Host, InstanceTypeSpecs } from "../../../../cli/targets/aws/client/ec2-models.ts";
+import { runAwsChecks } from "../../../../cli/targets/aws/doctor/checks.ts";
 import { cudaIn, driverFor } from "../../../../cli/targets/aws/doctor/drivers.ts";
 import type { AwsFacts } from "../../../../cli/targets/aws/doctor/inspect.ts";
 import type { HostStatus } from "../../../../infra/readiness/host-status.ts";
 
 const known = <T>(value: T) => ({ known: true, value }) as const;
-const denied = { known: false, why: "AWS does not allow it to these credentials (ec2:DescribeX)" } as const;
+const denied = { known: false, reason: { message: "access denied: these credentials lack ec2:DescribeX" } } as const;
 const now = Date.parse("2026-11-22T12:00:00Z");
-const type = (changes: Partial<TypeFacts> = {}): TypeFacts => ({
+const type = (changes: Partial<InstanceTypeSpecs> = {}): InstanceTypeSpecs => ({
   type: "g6.xlarge",
   vcpus: 4,
   gpuMemoryMib: 22_888,
@@ -28,7 +28,7 @@ const host: Host = {
   reason: "",
 };
 const volume = { id: "vol-1", state: "in-use", zone: "us-east-1a", sizeGb: 50, attachedTo: "i-1", madeFrom: null };
-const record: HostStatus = {
+const status: HostStatus = {
   deployment: "d",
   instance: "i-1",
   at: "2026-11-22T11:59:30Z",
@@ -40,7 +40,7 @@ const record: HostStatus = {
 const healthy: AwsFacts = {
   stack: "aws-volume",
   region: "us-east-1",
-  wishes: {
+  requirements: {
     instanceTypes: ["g6.xlarge"],
     pinnedInstanceType: null,
     purchaseOption: "on-demand",
@@ -55,31 +55,33 @@ const healthy: AwsFacts = {
     rootSizeGb: 60,
     rootNeededGb: 60,
   },
-  attempts: [{ type: "g6.xlarge", market: "on-demand" }],
-  caller: { ok: true, account: "1", arn: "arn:aws:iam::1:user/x" },
+  candidates: [{ type: "g6.xlarge", market: "on-demand" }],
+  caller: known({ account: "1", arn: "arn:aws:iam::1:user/x" }),
   types: known([type()]),
   offerings: known({ "g6.xlarge": ["us-east-1a", "us-east-1b"] }),
   quotas: [{ name: "G", code: "L-DB2E81BA", market: "on-demand", limit: known(8), used: known(4) }],
   host: known(host),
   volume: known(volume),
-  record: known(record),
+  hostStatus: known(status),
   cuda: "13.2",
   driver: { fits: true, driver: 580, needed: 580, seen: "today" },
-  buildx: true,
-  tools: { aws: true, plugin: true },
+  hasBuildx: true,
+  missingTunnelTools: [],
   now,
 };
-const wish = (changes: Partial<AwsFacts["wishes"]>) => ({ wishes: { ...healthy.wishes, ...changes } });
+const wish = (changes: Partial<AwsFacts["requirements"]>) => ({
+  requirements: { ...healthy.requirements, ...changes },
+});
 const quota = (limit: number, used: number, changes: Partial<AwsFacts> = {}) => ({
   ...changes,
   quotas: [{ ...healthy.quotas[0], limit: known(limit), used: known(used) }] as AwsFacts["quotas"],
 });
-const noHost: Partial<AwsFacts> = { host: known(undefined), volume: known(undefined), record: known(null) };
+const noHost: Partial<AwsFacts> = { host: known(undefined), volume: known(undefined), hostStatus: known(null) };
 
-test("a stack that runs has nothing but ok", () => {
-  const findings = judgeAws(healthy);
-  expect(findings.filter(({ level }) => level !== "ok")).toEqual([]);
-  expect(findings.map(({ about }) => about)).toEqual([
+test("a running stack passes every check", () => {
+  const checks = runAwsChecks(healthy);
+  expect(checks.filter(({ status: result }) => result !== "ok")).toEqual([]);
+  expect(checks.map(({ id }) => id)).toEqual([
     "credentials",
     "types",
     "offering",
@@ -87,7 +89,7 @@ test("a stack that runs has nothing but ok", () => {
     "gpu",
     "ebs",
     "driver",
-    "root disk",
+    "root-disk",
     "buildx",
     "tunnel",
     "host",
@@ -96,25 +98,25 @@ test("a stack that runs has nothing but ok", () => {
   ]);
 });
 
-describe("each judgement", () => {
+describe("each check", () => {
   test.each<[string, Partial<AwsFacts>, string, string, RegExp, RegExp?]>([
     [
       "no credentials",
-      { caller: { ok: false, why: "no AWS credentials were found. Fix: aws configure sso" } },
+      { caller: { known: false, reason: { message: "no AWS credentials were found.", fix: "aws configure sso" } } },
       "credentials",
       "fail",
       /were found/,
       /configure sso/,
     ],
     [
-      "a type that is not there",
-      { attempts: [{ type: "g99.xlarge", market: "on-demand" }], types: known([]) },
+      "a type that does not exist",
+      { candidates: [{ type: "g99.xlarge", market: "on-demand" }], types: known([]) },
       "types",
       "fail",
-      /knows no g99/,
+      /g99\.xlarge does not exist/,
       /instanceTypes=/,
     ],
-    ["types denied", { types: denied }, "types", "unknown", /does not allow/],
+    ["types denied", { types: denied }, "types", "unknown", /access denied/],
     [
       "not offered in the zone",
       { offerings: known({ "g6.xlarge": ["us-east-1b"] }) },
@@ -139,7 +141,7 @@ describe("each judgement", () => {
       /no room for one/,
       /request-service-quota-increase .* L-DB2E81BA --desired-value 8/,
     ],
-    ["a quota for one, create-first", quota(4, 0, noHost), "quota", "warn", /second one/, /replacement=delete-first/],
+    ["a quota for one, create-first", quota(4, 0, noHost), "quota", "warn", /second host/, /replacement=delete-first/],
     [
       "a quota for one, delete-first",
       { ...quota(4, 0, noHost), ...wish({ replacement: "delete-first" }) },
@@ -147,21 +149,21 @@ describe("each judgement", () => {
       "ok",
       /4 vCPUs, 0 in use/,
     ],
-    ["a full quota with our host in it", quota(4, 4), "quota", "warn", /second one/, /--desired-value 8/],
+    ["a full quota with our host in it", quota(4, 4), "quota", "warn", /second host/, /--desired-value 8/],
     ["a quota that others have used up", quota(8, 8, noHost), "quota", "fail", /no room/, /--desired-value 16/],
     [
       "quota denied",
       { quotas: [{ ...healthy.quotas[0], limit: denied }] as AwsFacts["quotas"] },
       "quota",
       "unknown",
-      /L-DB2E81BA.*does not allow/,
+      /L-DB2E81BA.*access denied/,
     ],
     [
       "a quota without a value",
       { quotas: [{ ...healthy.quotas[0], limit: known(null) }] as AwsFacts["quotas"] },
       "quota",
       "unknown",
-      /no value/,
+      /reports no value/,
     ],
     [
       "a part of a GPU",
@@ -184,7 +186,7 @@ describe("each judgement", () => {
       wish({ volumeThroughputMb: 1000 }),
       "ebs",
       "warn",
-      /paid for nothing/,
+      /more than the host can use/,
       /volumeThroughputMb=596/,
     ],
     [
@@ -192,7 +194,7 @@ describe("each judgement", () => {
       { types: known([type({ ebsBaselineMbps: 500 })]) },
       "ebs",
       "ok",
-      /500 MB\/s lasting; the volume 300/,
+      /sustains 500 MB\/s; the volume 300/,
     ],
     ["a driver that is not in the table", { driver: null }, "driver", "unknown", /not in the table/],
     [
@@ -203,11 +205,11 @@ describe("each judgement", () => {
       /has driver 535 .* needs 580/,
       /ami=ecs-gpu-al2023/,
     ],
-    ["a root disk that is too small", wish({ rootSizeGb: 30 }), "root disk", "fail", /take 60 GB/, /rootSizeGb=60/],
-    ["no buildx", { buildx: false }, "buildx", "fail", /not installed/, /docs\.docker\.com/],
+    ["a root disk that is too small", wish({ rootSizeGb: 30 }), "root-disk", "fail", /need 60 GB/, /rootSizeGb=60/],
+    ["no buildx", { hasBuildx: false }, "buildx", "fail", /not installed/, /docs\.docker\.com/],
     [
       "no plugin",
-      { tools: { aws: true, plugin: false } },
+      { missingTunnelTools: ["session-manager-plugin"] },
       "tunnel",
       "warn",
       /need session-manager-plugin/,
@@ -224,16 +226,16 @@ describe("each judgement", () => {
       /imagegen up/,
     ],
     [
-      "a silent host",
-      { record: known({ ...record, at: "2026-11-22T11:50:00Z" }) },
+      "a host without heartbeat",
+      { hostStatus: known({ ...status, at: "2026-11-22T11:50:00Z" }) },
       "service",
       "fail",
-      /not reported for 10 min/,
+      /last heartbeat 10 min ago/,
       /imagegen logs/,
     ],
     [
-      "another host's report",
-      { record: known({ ...record, instance: "i-0" }) },
+      "another host's status",
+      { hostStatus: known({ ...status, instance: "i-0" }) },
       "service",
       "fail",
       /another host, i-0/,
@@ -241,54 +243,60 @@ describe("each judgement", () => {
     ],
     [
       "a failed service",
-      { record: known({ ...record, phase: "failed", error: "no disk" }) },
+      { hostStatus: known({ ...status, phase: "failed", error: "no disk" }) },
       "service",
       "fail",
       /^no disk/,
       /logs/,
     ],
-    ["a service on its way", { record: known({ ...record, phase: "pulling" }) }, "service", "ok", /^pulling$/],
-    ["a report that may not be read", { record: denied }, "service", "unknown", /does not allow/],
-  ])("%s", (_, changes, about, level, text, mend) => {
-    const [found, ...more] = judgeAws({ ...healthy, ...changes }).filter((finding) => finding.about === about);
+    [
+      "a service that is starting",
+      { hostStatus: known({ ...status, phase: "pulling" }) },
+      "service",
+      "ok",
+      /^pulling$/,
+    ],
+    ["a host status that is denied", { hostStatus: denied }, "service", "unknown", /access denied/],
+  ])("%s", (_, changes, id, result, message, fix) => {
+    const [found, ...more] = runAwsChecks({ ...healthy, ...changes }).filter((check) => check.id === id);
     expect(more).toEqual([]);
-    expect(found).toMatchObject({ level, text: expect.stringMatching(text) as string });
-    if (mend) expect(found?.mend).toMatch(mend);
-    else expect(found?.mend).toBeUndefined();
+    expect(found).toMatchObject({ status: result, message: expect.stringMatching(message) as string });
+    if (fix) expect(found?.fix).toMatch(fix);
+    else expect(found?.fix).toBeUndefined();
   });
 
   test("a market without a quota is no failure when the other has room", () => {
-    const attempts = [
+    const candidates = [
       { type: "g6.xlarge", market: "spot" as const },
       { type: "g6.xlarge", market: "on-demand" as const },
     ];
     const spot = { name: "Spot", code: "L-3819A6DF", market: "spot" as const, limit: known(0), used: known(0) };
-    const levels = (limit: number) =>
-      judgeAws({
+    const statuses = (limit: number) =>
+      runAwsChecks({
         ...healthy,
         ...noHost,
-        attempts,
+        candidates,
         quotas: [spot, { ...healthy.quotas[0], limit: known(limit), used: known(0) }] as AwsFacts["quotas"],
       })
-        .filter(({ about }) => about === "quota")
-        .map(({ level }) => level);
-    expect(levels(8)).toEqual(["warn", "ok"]);
-    expect(levels(0)).toEqual(["fail", "fail"]);
+        .filter(({ id }) => id === "quota")
+        .map(({ status: result }) => result);
+    expect(statuses(8)).toEqual(["warn", "ok"]);
+    expect(statuses(0)).toEqual(["fail", "fail"]);
   });
 });
 
-test("whatever fails says how it is mended", () => {
+test("every failed check has a fix", () => {
   const worst: AwsFacts = {
     ...healthy,
     ...quota(0, 0, noHost),
     ...wish({ rootSizeGb: 30, volumeThroughputMb: 1000 }),
     types: known([type({ gpuMemoryMib: 2861 })]),
     offerings: known({}),
-    buildx: false,
+    hasBuildx: false,
   };
-  const failures = judgeAws(worst).filter(({ level }) => level === "fail");
+  const failures = runAwsChecks(worst).filter(({ status: result }) => result === "fail");
   expect(failures.length).toBeGreaterThan(4);
-  for (const { mend } of failures) expect(mend).toBeTruthy();
+  for (const { fix } of failures) expect(fix).toBeTruthy();
 });
 
 test.each([

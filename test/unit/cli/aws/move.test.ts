@@ -30,16 +30,16 @@ const short = (changes: Partial<MoveFacts>) =>
     return step.do === "wait" ? `wait ${step.snapshot}` : step.do;
   });
 
-describe("the steps of a move", () => {
+describe("planMove", () => {
   test.each<[string, Partial<MoveFacts>, string[]]>([
     ["from the beginning", {}, ["stop", "snapshot", "config 2 null", "up"]],
     ["of a stopped host", { host: stopped }, ["snapshot", "config 2 null", "up"]],
     [
-      "broken off while the snapshot was made",
+      "interrupted while the snapshot was made",
       { host: stopped, snapshots: [snapshot({ state: "pending" })] },
       ["wait snap-1", "config 2 snap-1", "up"],
     ],
-    ["broken off after the snapshot", { host: stopped, snapshots: [snapshot()] }, ["config 2 snap-1", "up"]],
+    ["interrupted after the snapshot", { host: stopped, snapshots: [snapshot()] }, ["config 2 snap-1", "up"]],
     [
       "with a snapshot from before the host was stopped",
       { host: stopped, snapshots: [snapshot({ startedAt: "2026-11-22T11:59:00.000Z" })] },
@@ -56,7 +56,7 @@ describe("the steps of a move", () => {
       ["stop", "snapshot", "config 2 null", "up"],
     ],
     [
-      "broken off after the config was written",
+      "interrupted after the config was written",
       { host: stopped, generation: 2, configured: { zone: "us-east-1c", snapshotId: "snap-1" } },
       ["up"],
     ],
@@ -78,7 +78,7 @@ describe("the steps of a move", () => {
     ["without a volume", { from: null, volumeId: null, host: null }, ["config 1 null", "up"]],
     ["to a snapshot in the same zone", { zone: "us-east-1a", given: "snap-9" }, ["stop", "config 2 snap-9", "up"]],
     [
-      "to a snapshot, broken off",
+      "to a snapshot, interrupted",
       { zone: "us-east-1a", given: "snap-9", generation: 2, configured: { zone: "us-east-1a", snapshotId: "snap-9" } },
       ["up"],
     ],
@@ -90,7 +90,7 @@ describe("the steps of a move", () => {
 
 test("each step is a line that names what it does", () => {
   expect(planMove(facts).map((step) => describeStep(step, facts))).toEqual([
-    "stop the host i-1, so that the filesystem is whole",
+    "stop the host i-1, so that the filesystem is consistent",
     "make a snapshot of vol-1",
     "write availabilityZone=us-east-1c, volumeGeneration=2 and the snapshot into the stack's config",
     "imagegen up: a new volume and a new host in us-east-1c; vol-1 is kept",

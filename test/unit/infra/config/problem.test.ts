@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Fix, type Origin, wordForImagegen, wordForPulumi } from "../../../../infra/config/problem.ts";
+import { type Fix, imagegenFix, type Origin, wordForPulumi } from "../../../../infra/config/problem.ts";
 
 const P = "Picture-Perfect-Challenge";
 const problem = (fix: Fix) => ({ path: `${P}:port`, expected: "a number", got: '"x"', fix });
@@ -40,9 +40,7 @@ describe("for imagegen", () => {
       asked.push(path);
       return origin;
     };
-    expect(wordForImagegen(problem(fix), { stack, originOf })).toBe(
-      `${P}:port: expected a number, got "x". Fix: ${command}`,
-    );
+    expect(imagegenFix(fix, { stack, originOf })).toBe(command);
     expect(asked.every((path) => path.startsWith(`${P}:`))).toBe(true);
   });
 });

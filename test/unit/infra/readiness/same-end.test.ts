@@ -1,6 +1,9 @@
 /** The same recorded start ends in the same second with the same code in Docker, as a process and on AWS. */
 import { expect, test } from "vitest";
-import { waitForService } from "../../../../cli/service/readyz.ts";
+import { pathsOf } from "../../../../cli/core/paths.ts";
+import { progressTo } from "../../../../cli/core/progress.ts";
+import { waitForService } from "../../../../cli/service/readiness.ts";
+import { StackFiles } from "../../../../cli/stack/files.ts";
 import { checkReady } from "../../../../infra/readiness/docker-gate.ts";
 import { checkHost } from "../../../../infra/readiness/host-gate.ts";
 import { type ProbeResult, parseReadyState } from "../../../../infra/readiness/probe-result.ts";
@@ -100,8 +103,13 @@ const inDocker = (recording: Recording) =>
 const asProcess = (recording: Recording) =>
   play(recording, (deps, bodyNow) =>
     waitForService(
+      {
+        files: new StackFiles(pathsOf(), "local"),
+        progress: progressTo({ write: () => true }),
+        signal: new AbortController().signal,
+      },
       local,
-      { stack: "local", signal: new AbortController().signal },
+      undefined,
       { ...deps, probe: async () => probeOf(bodyNow()) },
     ),
   );

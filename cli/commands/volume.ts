@@ -1,0 +1,43 @@
+import type { Command } from "commander";
+import { confirm } from "../core/confirm.ts";
+import { action, print } from "../core/context.ts";
+import { CliError, EXIT } from "../core/exit.ts";
+import type { MoveOptions } from "../targets/target.ts";
+import { requireHost } from "./host-operations.ts";
+import { describeMove } from "./move-az.ts";
+
+interface Options extends MoveOptions {
+  readonly zone?: string;
+  readonly yes?: boolean;
+}
+
+const HELP = `
+Examples:
+  imagegen volume restore snap-0123 --stack aws-volume --dry-run     only print the steps
+  imagegen volume restore snap-0123 --stack aws-volume               the present volume is kept
+
+An interrupted restore resumes when you run the command again.`;
+
+export function addVolume(program: Command, signal: AbortSignal): void {
+  const volume = program.command("volume").description("AWS: the data volume");
+  volume
+    .command("restore")
+    .description("replace the volume by one made from a snapshot; the present volume is kept")
+    .argument("<snapshot>", "of this or another volume, such as snap-0123 (see cache backup --snapshot)")
+    .option("--zone <zone>", "the zone of the new volume (default: the present one's)")
+    .option("-n, --dry-run", "only print the steps")
+    .option("--subnet <id>", "the subnet in that zone, for stacks in a network of your own")
+    .option("-y, --yes", "do not ask")
+    .addHelpText("after", HELP)
+    .action(
+      action<Options, [string]>(signal, async (context, options, snapshot) => {
+        const host = await requireHost(context, "cache restore <file>");
+        if (!/^snap-[0-9a-f]+$/.test(snapshot))
+          throw new CliError(`Expected a snapshot such as snap-0123, got "${snapshot}".`, EXIT.usage);
+        const { name } = context.files;
+        const yes = options.yes === true || options.dryRun === true;
+        await confirm(`This replaces the host and the volume of ${name}; the present volume is kept.`, { yes, signal });
+        print(context, await host.restoreVolume(snapshot, options), describeMove);
+      }),
+    );
+}

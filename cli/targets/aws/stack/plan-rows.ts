@@ -1,0 +1,65 @@
+import { INSTANCE_TYPES } from "../../../../infra/plan/aws/instance-types.ts";
+import type { AwsNetworkPlan } from "../../../../infra/plan/aws/network.ts";
+import type { AwsPlan } from "../../../../infra/plan/aws/plan.ts";
+import { AWS_RATES } from "../../../../infra/plan/aws/startup.ts";
+import { formatBytes, formatSeconds } from "../../../../infra/units.ts";
+
+/** The plan of a stack in AWS, for people; the costs are last, one row each. */
+export function planRows(plan: AwsPlan): [string, string][] {
+  const { host, volume, startupEstimate, readiness, cost } = plan;
+  const size = `${formatBytes(startupEstimate.modelBytes)}${startupEstimate.modelBytesSource === "manifest" ? "" : ", estimated"}`;
+  return [
+    ["model", `${plan.modelId} (${size}), ${plan.modelCache === "baked" ? "in the image" : "on the volume"}`],
+    ["host", describeHost(plan)],
+    ["volume", describeVolume(plan)],
+    ["root disk", `${host.root.sizeGib} GiB, for an image of ${formatBytes(startupEstimate.imageBytes)} at most`],
+    ["network", describeNetwork(plan.network)],
+    ["access", plan.loadBalancer ? `load balancer with TLS, for ${plan.loadBalancer.allowedCidrs.join(", ")}` : TUNNEL],
+    ["first start", `${formatSeconds(startupEstimate.firstSeconds)}, estimated, after the image is built and pushed`],
+    [
+      "cached",
+      `${formatSeconds(startupEstimate.cachedSeconds)} on a new host: boot, pull at ${PULL}, read at ${startupEstimate.readMbps} MB/s`,
+    ],
+    ["baked", formatSeconds(startupEstimate.bakedSeconds)],
+    ["timeout", formatSeconds(readiness.readyTimeoutSeconds)],
+    ["on destroy", DESTROY[volume.onDestroy]],
+    ["cost", `${usd(cost.runningUsdPerMonth)} a month${cost.incomplete ? " plus the rows without a price" : ""}`],
+    ["stopped", `${usd(cost.stoppedUsdPerMonth)} a month`],
+    ...cost.items.map(({ what, usdPerMonth }): [string, string] => ["", `${amount(usdPerMonth)}  ${what}`]),
+    ["", `list prices of ${cost.region} as of ${cost.asOf}, without traffic`],
+    ...plan.warnings.map((note): [string, string] => ["note", note]),
+  ];
+}
+
+const TUNNEL = "no open port; imagegen open makes a tunnel";
+const PULL = `${formatBytes(AWS_RATES.pullBytesPerSecond)}/s`;
+const DESTROY = {
+  retain: "the volume is kept",
+  snapshot: "the volume is deleted, a last snapshot is kept",
+  delete: "the volume and its models are deleted",
+} as const;
+
+function describeHost({ host, region }: AwsPlan): string {
+  const gpu = INSTANCE_TYPES[host.instanceType]?.gpu;
+  const others = host.instanceTypes.filter((type) => type !== host.instanceType);
+  const healing = host.selfHealing ? ", in a self-healing group" : "";
+  const orElse = others.length > 0 ? `; fallback: ${others.join(", ")}` : "";
+  return `${host.instanceType}${gpu ? ` (${gpu})` : ""}, ${host.purchaseOption}, in ${region}${healing}${orElse}`;
+}
+
+function describeVolume({ volume, startupEstimate }: AwsPlan): string {
+  if (volume.existingVolumeId !== null) return `${volume.existingVolumeId}, an existing one`;
+  const fetch = startupEstimate.bytesToFetch > 0 ? `, to download ${formatBytes(startupEstimate.bytesToFetch)}` : "";
+  const from = volume.snapshotId === null ? "" : `, from ${volume.snapshotId}`;
+  return `${volume.sizeGib} GiB gp3, ${volume.iops} IOPS, ${volume.throughputMib} MiB/s${from}${fetch}`;
+}
+
+function describeNetwork(network: AwsNetworkPlan): string {
+  if (network.kind === "existing") return `${network.subnetId}, an existing one`;
+  if (network.egress === "public") return "a new VPC: a public address, no inbound access";
+  if (network.egress === "nat") return "a new VPC, with a NAT gateway for egress";
+  return `a new VPC without egress: endpoints for ${network.interfaceEndpoints.join(", ")} and s3`;
+}
+
+const usd = (value: number) => `${value.toFixed(2)} USD`;
+const amount = (value: number | null) => (value === null ? "?" : value.toFixed(2)).padStart(8);

@@ -1,0 +1,55 @@
+import { existsSync } from "node:fs";
+import { KEYS } from "../../infra/config/schema.ts";
+import { commandFor } from "../core/command-line.ts";
+import type { Context } from "../core/context.ts";
+import { CliError, EXIT } from "../core/exit.ts";
+import { readText } from "../stack/config.ts";
+import { findContainer, hasVolume } from "../toolchain/docker.ts";
+import { venvProgram } from "../toolchain/uv.ts";
+import { DockerTarget } from "./docker/target.ts";
+import { findDockerTools } from "./docker/up.ts";
+import { chooseMode, type RequestedMode } from "./mode.ts";
+import { readRecord } from "./process/record.ts";
+import { ProcessTarget } from "./process/target.ts";
+import type { Target } from "./target.ts";
+
+/**
+ * The target of a stack: AWS by its config; on this machine the running process, else Docker where a container or volume of
+ * the stack is, else the files of process mode. The only place that decides this. Reads config unchecked, so that `doctor`
+ * can report its mistakes.
+ */
+export async function selectTarget(context: Context): Promise<Target> {
+  const { paths, files } = context;
+  files.requireKnown();
+  if (targetsAws(context)) return awsTarget(context);
+  if (readRecord(paths.processFile)?.stack === files.name) return new ProcessTarget(context);
+  const config = files.lastConfig();
+  const name = (key: "containerName" | "volumeName") => readText(config, key) ?? KEYS[key].default;
+  const usesDocker = (await findContainer(name("containerName"))) || (await hasVolume(name("volumeName")));
+  if (!usesDocker && existsSync(venvProgram(paths.venv, "python"))) return new ProcessTarget(context);
+  return new DockerTarget(context);
+}
+
+/** The target that `up` starts the service in, as `--mode` requests it. Installs Docker mode's missing tools. */
+export async function selectUpTarget(context: Context, requested: RequestedMode): Promise<Target> {
+  if (targetsAws(context)) {
+    if (requested === "auto") return awsTarget(context);
+    const fix = commandFor(context.files.name, "up");
+    throw new CliError({ message: `--mode: expected auto for a stack in AWS, got ${requested}.`, fix }, EXIT.usage);
+  }
+  const settings = context.files.settings("local");
+  const tools = requested === "process" ? undefined : await findDockerTools(context, settings);
+  const { mode, note } = chooseMode(requested, tools?.ok === false ? tools.reason : undefined);
+  if (note) context.progress.log(note);
+  return mode === "docker" ? new DockerTarget(context, tools?.ok ? tools.root : undefined) : new ProcessTarget(context);
+}
+
+function targetsAws({ files }: Context): boolean {
+  return readText(files.config(), "target") === "aws";
+}
+
+/** Loaded here because the AWS SDK takes a second, which only the stacks that need it should pay. */
+async function awsTarget(context: Context): Promise<Target> {
+  const { AwsTarget } = await import("./aws/target.ts");
+  return new AwsTarget(context);
+}

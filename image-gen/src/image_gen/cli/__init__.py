@@ -1,0 +1,1 @@
+"""The command `image-gen`: arguments in, one line or one JSON document out. `main` runs it, `parser` describes it."""

@@ -1,0 +1,196 @@
+"""The store's results and its progress, as text for people."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from typing import TextIO
+
+from image_gen.model_cache.backup.create import BackupReport
+from image_gen.model_cache.backup.export import ExportReport
+from image_gen.model_cache.backup.restore import RestoreReport
+from image_gen.model_cache.cache.delete import ClearReport, Removal
+from image_gen.model_cache.cache.gc import GcReport
+from image_gen.model_cache.cache.locate import ReadyModel
+from image_gen.model_cache.cache.scan import CachedModel, CacheStatus
+from image_gen.model_cache.core.filesystem import format_bytes
+from image_gen.model_cache.core.progress import Progress
+from image_gen.model_cache.doctor import DoctorReport
+from image_gen.model_cache.download.verify import VerifyReport
+from image_gen.model_cache.manifests.check import CheckReport
+from image_gen.model_cache.manifests.lock_manifest import LockedManifest
+
+_LINE_EVERY_SECONDS = 5.0
+_BAR_WIDTH = 24
+
+
+class ProgressPrinter:
+    """Shows progress on stderr: a bar on a terminal, else a line every few seconds."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._terminal = self._stream.isatty()
+        self._last_line = time.monotonic()
+        self._open = False
+
+    def __call__(self, progress: Progress) -> None:
+        if self._terminal:
+            self._stream.write(f"\r\033[K{_bar(progress)} {_words(progress)}")
+            self._open = True
+        elif time.monotonic() - self._last_line >= _LINE_EVERY_SECONDS:
+            self._last_line = time.monotonic()
+            self._stream.write(f"{_words(progress)}\n")
+        self._stream.flush()
+
+    def end(self) -> None:
+        """Leaves the cursor at the beginning of a line."""
+        if self._open:
+            self._stream.write("\n")
+            self._open = False
+
+
+def _bar(progress: Progress) -> str:
+    full = _BAR_WIDTH * progress.bytes_done // progress.bytes_total if progress.bytes_total else _BAR_WIDTH
+    return f"[{'#' * full}{'.' * (_BAR_WIDTH - full)}]"
+
+
+def _words(progress: Progress) -> str:
+    left = f", {progress.eta_seconds:.0f} s left" if progress.eta_seconds is not None else ""
+    return (
+        f"{progress.phase} {format_bytes(progress.bytes_done)} of {format_bytes(progress.bytes_total)}, "
+        f"{format_bytes(progress.bytes_per_second)}/s{left}"
+    )
+
+
+def status_text(status: CacheStatus) -> str:
+    lines = [
+        f"{model.model_id}  {format_bytes(model.bytes_used)}  {model.source}  "
+        + f"{(model.revision or 'no revision')[:12]}  "
+        + ("complete" if model.complete else f"INCOMPLETE, lacks {', '.join(model.missing) or 'everything'}")
+        + _care(model, time.time())
+        for model in status.models
+    ]
+    mount = status.mount
+    kind = f"{mount.filesystem}, {'a mount' if mount.is_mount else 'no mount: it goes with the container'}"
+    lines += [
+        f"{format_bytes(status.bytes_used)} in {status.hf_home}",
+        f"{format_bytes(mount.bytes_free)} of {format_bytes(mount.bytes_total)} free on {mount.path} ({kind})",
+    ]
+    return "\n".join(lines if status.models else ["No model is cached.", *lines])
+
+
+def _care(model: CachedModel, now: float) -> str:
+    """When a model on the volume was proven and used."""
+    if model.source == "baked":
+        return ""
+    used = "in use" if model.in_use else f"used {_ago(model.used, now)}"
+    return f"; verified {_ago(model.verified, now)}, {used}"
+
+
+def _ago(moment: float | None, now: float) -> str:
+    if moment is None:
+        return "never"
+    seconds = max(now - moment, 0)
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return "just now"
+
+
+def prefetch_text(model: ReadyModel) -> str:
+    how = f"{format_bytes(model.bytes_fetched)} fetched" if model.bytes_fetched else "nothing to fetch"
+    return f"{model.model_id} is complete: {format_bytes(model.bytes_total)}, {how}, in {model.directory}"
+
+
+def verify_text(report: VerifyReport) -> str:
+    lines = []
+    for model in report.models:
+        where = f"{model.model_id} ({model.source}, {(model.revision or '')[:12]})"
+        lines.append(
+            f"{where}: {model.files} files, {format_bytes(model.bytes_read)} read, {'ok' if model.ok else 'DAMAGED'}"
+        )
+        lines += [f"  damaged: {path}" for path in model.damaged] + [f"  missing: {path}" for path in model.missing]
+    if report.repaired:
+        lines.append("The damaged files were removed; the next start, or `image-gen prefetch`, fetches them again.")
+    elif not report.ok:
+        lines.append("Fix: `image-gen verify --repair`, then `image-gen prefetch` or a restart.")
+    return "\n".join(lines or ["No model is cached."])
+
+
+def clear_text(report: ClearReport) -> str:
+    lines = _removals(report.removed, report.dry_run)
+    lines += [f"{model_id} is being fetched: left alone" for model_id in report.skipped]
+    if not report.removed:
+        return "\n".join([*lines, "There is nothing to remove."])
+    return "\n".join([*lines, f"{format_bytes(report.bytes_freed)} in all"])
+
+
+def _removals(removed: Iterable[Removal], dry_run: bool) -> list[str]:
+    verb = "would remove" if dry_run else "removed"
+    lines = []
+    for each in removed:
+        what = f"{each.orphans} orphans of {each.model_id}" if each.orphans else each.model_id
+        lines.append(f"{verb} {what}: {format_bytes(each.bytes_freed)}{', IN USE' if each.in_use else ''}")
+    return lines
+
+
+def gc_text(report: GcReport) -> str:
+    lines = _removals(report.removed, report.dry_run)
+    lines += [f"kept {kept.model_id}: {kept.reason}" for kept in report.kept]
+    freed = f"{format_bytes(report.bytes_freed)} {'would be ' if report.dry_run else ''}freed"
+    lines.append(f"{freed}, {format_bytes(report.bytes_free)} free")
+    if not report.target_met:
+        lines.append(
+            f"That is less than the {format_bytes(report.target_free_bytes)} wanted; what is left must not go."
+        )
+    return "\n".join(lines)
+
+
+def doctor_text(report: DoctorReport) -> str:
+    return "\n".join(
+        f"{each.level:4}  {each.about:9}  {each.text}" + (f" Fix: {each.mend}" if each.mend else "")
+        for each in report.findings
+    )
+
+
+def backup_text(report: BackupReport) -> str:
+    skipped = f"; left out as incomplete: {', '.join(report.skipped)}" if report.skipped else ""
+    return f"backed up {', '.join(report.models)}: {format_bytes(report.bytes_stored)}{skipped}"
+
+
+def restore_text(report: RestoreReport) -> str:
+    return f"restored {', '.join(report.models)}: {format_bytes(report.bytes_restored)}, verified"
+
+
+def export_text(report: ExportReport, verb: str) -> str:
+    size = format_bytes(report.bytes_total)
+    return f"{verb} {report.model_id} at {report.revision[:12]}: {size} in {report.directory}"
+
+
+def lock_text(locked: LockedManifest, target: str | None) -> str:
+    manifest = locked.manifest
+    kind = manifest.pipeline or f"{manifest.component}, a part of a pipeline"
+    variant = f", variant {manifest.variant}" if manifest.variant else ""
+    terms = f"licence {manifest.licence or 'not told'}, {'gated' if manifest.gated else 'not gated'}"
+    lines = [
+        f"{manifest.model_id} at {manifest.revision}: {kind}{variant}; {terms}",
+        f"taken: {len(manifest.files)} files, {format_bytes(manifest.bytes_total)}"
+        + (f", in {target}" if target else ""),
+    ]
+    lines += [
+        f"left out: {each.files} files, {format_bytes(each.size)}, {each.reason} ({each.example})"
+        for each in locked.left_out
+    ]
+    if locked.pickles:
+        lines.append(f"CAUTION: taken as pickles, which can run code when loaded: {', '.join(locked.pickles)}")
+    return "\n".join(lines)
+
+
+def check_text(report: CheckReport) -> str:
+    lines = []
+    for model in report.models:
+        state = f"{model.files} files agree" if model.ok else "DISAGREES"
+        lines.append(f"{model.model_id} at {model.revision[:12]}: {state} with {report.endpoint}")
+        lines += [f"  {error_response}" for error_response in model.problems]
+    return "\n".join(lines or ["No manifest was shipped."])

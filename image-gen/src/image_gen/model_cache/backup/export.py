@@ -1,0 +1,98 @@
+"""Lays a model down as a plain directory for a container image: no links, no caches, the same bytes every time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from image_gen.errors import ImageGenError
+from image_gen.model_cache.cache.locate import ReadyModel
+from image_gen.model_cache.core.digest import CHUNK_BYTES, ContentDigest
+from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
+from image_gen.model_cache.core.layout import folder_name
+from image_gen.model_cache.core.manifest import Manifest, ManifestFile
+from image_gen.model_cache.core.s3_uri import S3Uri
+
+# Layers of an image are compared with their times, so nothing may carry the time of the build.
+_TIME = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """Where the model lies, and the bytes of its files."""
+
+    directory: Path | S3Uri
+    model_id: str
+    revision: str
+    bytes_total: int
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "directory": str(self.directory),
+            "id": self.model_id,
+            "revision": self.revision,
+            "bytes": self.bytes_total,
+        }
+
+
+def export_baked(model: ReadyModel, manifest: Manifest, output: Path) -> ExportReport:
+    """Copies a complete model to `output/<org>--<name>/{manifest.json,snapshot/}`, proving each file on the way.
+
+    The directory appears whole or not at all. Raises CORRUPT_CACHE, DISK_FULL, CACHE_NOT_WRITABLE.
+    """
+    return _export(model, manifest, output / folder_name(model.model_id), "snapshot", f"baking {model.model_id}")
+
+
+def export_mirror(model: ReadyModel, manifest: Manifest, output: Path) -> ExportReport:
+    """The same as `output/<org>/<name>/<revision>/`, the files with `manifest.json` among them: what a mirror holds."""
+    place = output / model.model_id / manifest.revision
+    return _export(model, manifest, place, "", f"mirroring {model.model_id}")
+
+
+def _export(model: ReadyModel, manifest: Manifest, place: Path, below: str, what: str) -> ExportReport:
+    fresh = place.with_name(f".{place.name}.new")
+    with translate_os_errors(place.parent, what):
+        shutil.rmtree(fresh, ignore_errors=True)
+        (fresh / below).mkdir(parents=True)
+        require_room(fresh, manifest.bytes_total, what, 2 * len(manifest.files))
+        try:
+            for file in manifest.files:
+                _copy(model.directory / file.path, fresh / below / file.path, file)
+            (fresh / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+            _settle(fresh)
+            shutil.rmtree(place, ignore_errors=True)
+            fresh.replace(place)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+    return ExportReport(place, model.model_id, model.revision, manifest.bytes_total)
+
+
+def _copy(source: Path, target: Path, file: ManifestFile) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("xb") as writer:
+        copy_verified(source, writer, file)
+
+
+def copy_verified(source: Path, writer: BinaryIO, file: ManifestFile) -> None:
+    """Copies a file; raises CORRUPT_CACHE when it was not what the manifest says."""
+    digest = ContentDigest(file.size)
+    with source.open("rb") as reader:
+        while chunk := reader.read(CHUNK_BYTES):
+            digest.update(chunk)
+            writer.write(chunk)
+    if not digest.matches(file):
+        raise ImageGenError(
+            "CORRUPT_CACHE",
+            f"{source} is damaged, so nothing was laid down. Fix: `image-gen verify --repair`, then do this again.",
+        )
+
+
+def _settle(tree: Path) -> None:
+    """Readable for every user, writable for its owner, and without a trace of the time."""
+    for path in [*sorted(tree.rglob("*"), reverse=True), tree]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        os.utime(path, (_TIME, _TIME))

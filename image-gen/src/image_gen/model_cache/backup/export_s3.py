@@ -1,0 +1,30 @@
+"""Lays a model down in a bucket, as a mirror holds it: `<org>/<name>/<revision>/`, the files and `manifest.json`."""
+
+from __future__ import annotations
+
+import threading
+
+from image_gen.model_cache.backup.export import ExportReport, copy_verified
+from image_gen.model_cache.cache.locate import ReadyModel
+from image_gen.model_cache.core.manifest import Manifest
+from image_gen.model_cache.core.s3_uri import S3Uri
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.sources.s3 import S3Bucket
+from image_gen.model_cache.sources.s3_objects import open_object_writer
+
+
+def export_to_s3(
+    settings: CacheSettings, model: ReadyModel, manifest: Manifest, output: S3Uri, cancel: threading.Event
+) -> ExportReport:
+    """Each object appears whole and proven, or not at all. Raises CORRUPT_CACHE, CANCELLED and S3_…"""
+    below = f"{model.model_id}/{manifest.revision}"
+    with S3Bucket(settings, output, cancel) as bucket:
+        for file in manifest.files:
+            with open_object_writer(bucket, f"{below}/{file.path}", file.size) as writer:
+                copy_verified(model.directory / file.path, writer, file)
+        # Last: who copies a mirror by hand, or looks at it, takes it for the sign that everything is there.
+        text = manifest.to_json().encode()
+        with open_object_writer(bucket, f"{below}/manifest.json", len(text)) as writer:
+            writer.write(text)
+    place = S3Uri(output.bucket, "/".join(each for each in (output.key, below) if each))
+    return ExportReport(place, model.model_id, model.revision, manifest.bytes_total)

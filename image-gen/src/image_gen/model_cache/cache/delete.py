@@ -1,0 +1,147 @@
+"""Removes models from the volume, with all that belongs to them, and tells what that freed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from image_gen.errors import ImageGenError
+from image_gen.model_cache.cache.lease import in_use, model_in_use, unused
+from image_gen.model_cache.cache.orphans import delete_orphaned_files, find_orphans
+from image_gen.model_cache.cache.scan import disk_usage, repo_roots
+from image_gen.model_cache.core.file_lock import file_lock
+from image_gen.model_cache.core.filesystem import translate_os_errors
+from image_gen.model_cache.core.layout import BACKUP_INDEX, STAGING, RepoLayout, model_id_of
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.core.verification_record import record_files
+from image_gen.model_cache.manifests.registry import ManifestRegistry
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One model that goes, or went; or, with `orphans`, so many files that it left behind. `in_use`: it is served."""
+
+    model_id: str
+    bytes_freed: int
+    orphans: int = 0
+    in_use: bool = False
+
+    def as_json(self) -> dict[str, object]:
+        document: dict[str, object] = {"id": self.model_id, "bytes": self.bytes_freed}
+        if self.orphans:
+            document["orphans"] = self.orphans
+        return document | ({"in_use": True} if self.in_use else {})
+
+
+@dataclass(frozen=True)
+class ClearReport:
+    """What went; with `dry_run`, what would go. Orphans of `skipped` stay, as those models are being fetched."""
+
+    removed: tuple[Removal, ...]
+    dry_run: bool
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def bytes_freed(self) -> int:
+        return sum(removal.bytes_freed for removal in self.removed)
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "dry_run": self.dry_run,
+            "removed": [removal.as_json() for removal in self.removed],
+            "bytes": self.bytes_freed,
+            **({"skipped": list(self.skipped)} if self.skipped else {}),
+        }
+
+
+def clear_models(settings: CacheSettings, model_id: str | None, *, dry_run: bool, force: bool = False) -> ClearReport:
+    """Removes one model, or every model when `model_id` is None. Tokens and other people's files stay.
+
+    Raises MODEL_NOT_CACHED, MODEL_IN_USE while one is served (unless `force`; nothing was removed then), CACHE_BUSY
+    while one is being fetched, and what the file system says.
+    """
+    everything = cached_ids(settings)
+    if model_id is not None and model_id not in everything:
+        held = f" It holds {', '.join(sorted(everything))}." if everything else ""
+        raise ImageGenError("MODEL_NOT_CACHED", f"{settings.hub_cache} does not hold {model_id}.{held}")
+    chosen = [model_id] if model_id is not None else sorted(everything)
+    served = [each for each in chosen if in_use(settings, each)]
+    if served and not dry_run and not force:
+        raise model_in_use(served)
+    removed = tuple(replace(_clear(settings, each, dry_run, force), in_use=each in served) for each in chosen)
+    if model_id is None and not dry_run:
+        with translate_os_errors(settings.volume_root, "clearing the cache"):
+            _remove([settings.hub_cache / STAGING, settings.hf_home / BACKUP_INDEX])
+    return ClearReport(removed, dry_run)
+
+
+def clear_orphans(settings: CacheSettings, *, dry_run: bool) -> ClearReport:
+    """Removes files that nothing can use any more, never what is being fetched; no model loses anything."""
+    with translate_os_errors(settings.volume_root, "looking for orphans"):
+        found = find_orphans(settings) if dry_run else delete_orphaned_files(settings)
+    removed = tuple(Removal(each.model_id, each.size, orphans=len(each.paths)) for each in found if each.paths)
+    return ClearReport(removed, dry_run, tuple(each.model_id for each in found if each.busy))
+
+
+def raise_cache_busy(model_id: str) -> None:
+    """What to do when another process holds a model's lock: nothing is taken from under it."""
+    raise ImageGenError(
+        "CACHE_BUSY",
+        f"{model_id} is being fetched by another process. Wait until it is done, or stop that service, and try again.",
+        retryable=True,
+    )
+
+
+def cached_ids(settings: CacheSettings) -> set[str]:
+    """Every model of which there is anything on the volume."""
+    kept = settings.cached_manifests_dir.glob("*.json")
+    return {model_id_of(root.name) for root in repo_roots(settings)} | {
+        model_id_of(path.stem.partition("@")[0]) for path in kept
+    }
+
+
+def _clear(settings: CacheSettings, model_id: str, dry_run: bool, force: bool) -> Removal:
+    layout = RepoLayout(settings.hub_cache, model_id)
+    if dry_run:
+        return Removal(model_id, _usage(settings, layout))
+    with (
+        translate_os_errors(settings.volume_root, f"clearing {model_id}"),
+        file_lock(layout.lock, lambda: raise_cache_busy(model_id)),
+        unused(settings, model_id, force=force),
+    ):
+        before = _usage(settings, layout)
+        shared = _own_shared_blobs(settings, layout)
+        stamps = record_files(settings, model_id)
+        _remove([layout.root, *shared, *ManifestRegistry(settings).cached_files(model_id), *stamps])
+        after = _usage(settings, layout) + sum(path.lstat().st_size for path in shared if path.exists())
+        # Last, as it holds the lock; who waited for it notices that it is gone and makes a new one.
+        _remove([layout.locks])
+    return Removal(model_id, before - after)
+
+
+def _usage(settings: CacheSettings, layout: RepoLayout) -> int:
+    files = [*_own_shared_blobs(settings, layout), *ManifestRegistry(settings).cached_files(layout.model_id)]
+    return disk_usage(layout.root) + sum(path.lstat().st_size for path in files)
+
+
+def _own_shared_blobs(settings: CacheSettings, layout: RepoLayout) -> list[Path]:
+    """Contents that newer hub clients keep beside the models, where no other model uses them."""
+    others = {root for root in settings.hub_cache.glob("*--*") if root != layout.root}
+    used = {target for root in others for target in _shared_targets(settings, root)}
+    return sorted(set(_shared_targets(settings, layout.root)) - used)
+
+
+def _shared_targets(settings: CacheSettings, root: Path) -> list[Path]:
+    store = settings.hub_cache / "blobs"
+    links = (path for path in (root / "blobs").glob("*") if path.is_symlink())
+    return [link.resolve() for link in links if link.exists() and link.resolve().is_relative_to(store.resolve())]
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

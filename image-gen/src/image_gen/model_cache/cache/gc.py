@@ -1,0 +1,105 @@
+"""Makes room: removes what nothing uses, then the models that were not used for longest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from image_gen.errors import ImageGenError
+from image_gen.model_cache.cache.delete import ClearReport, cached_ids, clear_models, clear_orphans
+from image_gen.model_cache.cache.lease import in_use, last_used
+from image_gen.model_cache.core.filesystem import mount_of
+from image_gen.model_cache.core.settings import CacheSettings
+
+
+@dataclass(frozen=True)
+class KeptModel:
+    """A model that was kept, and the reason."""
+
+    model_id: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GcReport(ClearReport):
+    """Models removed and kept. `bytes_free` is the room afterwards; `target_free_bytes` is 0 when only age counts."""
+
+    kept: tuple[KeptModel, ...]
+    bytes_free: int
+    target_free_bytes: int
+
+    @property
+    def target_met(self) -> bool:
+        return self.bytes_free >= self.target_free_bytes
+
+    def as_json(self) -> dict[str, object]:
+        return super().as_json() | {
+            "kept": [{"id": kept.model_id, "reason": kept.reason} for kept in self.kept],
+            "bytes_free": self.bytes_free,
+            "target_free_bytes": self.target_free_bytes,
+            "target_met": self.target_met,
+        }
+
+
+def collect_garbage(
+    settings: CacheSettings,
+    *,
+    older_than: float | None = None,
+    keep_free: int | None = None,
+    keep: Collection[str] = (),
+    dry_run: bool = False,
+    now: float | None = None,
+) -> GcReport:
+    """Removes orphans, then models unused for `older_than` seconds, then the longest unused until `keep_free` bytes
+    are free. Never a model in use, nor one of `keep`. Raises what the file system says.
+    """
+    moment = time.time() if now is None else now
+    orphans = clear_orphans(settings, dry_run=dry_run)
+    removed = [*orphans.removed]
+    kept: list[KeptModel] = []
+    freed = sum(removal.bytes_freed for removal in removed) if dry_run else 0
+    for model_id, used in _by_last_use(settings):
+        aged = older_than is not None and moment - used > older_than
+        short = keep_free is not None and _free(settings) + freed < keep_free
+        if not (aged or short):
+            kept.append(KeptModel(model_id, "used lately" if older_than is not None else "there is room enough"))
+            continue
+        reason = _protected(settings, model_id, keep)
+        if reason is None:
+            try:
+                gone = clear_models(settings, model_id, dry_run=dry_run).removed
+            except ImageGenError as error:
+                if error.code not in {"CACHE_BUSY", "MODEL_IN_USE"}:
+                    raise
+                reason = "in use" if error.code == "MODEL_IN_USE" else "being fetched"
+            else:
+                removed += gone
+                freed += sum(removal.bytes_freed for removal in gone) if dry_run else 0
+        if reason is not None:
+            kept.append(KeptModel(model_id, reason))
+    return GcReport(
+        tuple(removed),
+        dry_run,
+        orphans.skipped,
+        kept=tuple(kept),
+        bytes_free=_free(settings) + freed,
+        target_free_bytes=keep_free or 0,
+    )
+
+
+def _by_last_use(settings: CacheSettings) -> list[tuple[str, float]]:
+    """The models on the volume, the longest unused first."""
+    return sorted(
+        ((each, last_used(settings, each) or 0.0) for each in cached_ids(settings)), key=lambda pair: (pair[1], pair[0])
+    )
+
+
+def _protected(settings: CacheSettings, model_id: str, keep: Collection[str]) -> str | None:
+    if in_use(settings, model_id):
+        return "in use"
+    return "it is what the next start serves" if model_id in keep else None
+
+
+def _free(settings: CacheSettings) -> int:
+    return mount_of(settings.volume_root).bytes_free

@@ -1,0 +1,137 @@
+"""Finds a model that is already here: in a directory, in the image or on the volume. No network, no writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from image_gen.errors import ImageGenError
+from image_gen.model_cache.core.layout import RepoLayout, folder_name
+from image_gen.model_cache.core.manifest import Manifest, ManifestFile, read_manifest
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.manifests.select import FP16, INDEX, select_files
+
+ModelSource = Literal["directory", "baked", "volume", "download"]
+
+
+@dataclass(frozen=True)
+class ReadyModel:
+    """A model of which every file is there. `directory` is what `from_pretrained` is given, with `load` besides."""
+
+    directory: Path
+    model_id: str
+    revision: str
+    pipeline: str | None
+    variant: str | None
+    source: ModelSource
+    bytes_total: int
+    bytes_fetched: int = 0
+    load: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    files: tuple[ManifestFile, ...] = ()
+    # Paths whose contents were hashed on their way here, a moment ago.
+    verified: frozenset[str] = frozenset()
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "id": self.model_id,
+            "revision": self.revision,
+            "directory": str(self.directory),
+            "source": self.source,
+            "bytes": self.bytes_total,
+            "bytes_fetched": self.bytes_fetched,
+        }
+
+
+def missing_files(directory: Path, manifest: Manifest) -> list[ManifestFile]:
+    """The files that are not there at their full size; a link is judged by what it leads to."""
+    return [file for file in manifest.files if not has_size(directory / file.path, file.size)]
+
+
+def has_size(path: Path, size: int) -> bool:
+    """Whether a file is there with its size."""
+    try:
+        return path.stat().st_size == size and path.is_file()
+    except OSError:
+        return False
+
+
+def ready(
+    directory: Path, manifest: Manifest, source: ModelSource, fetched: int = 0, verified: frozenset[str] = frozenset()
+) -> ReadyModel:
+    """The answer for a model whose files were just found complete."""
+    return ReadyModel(
+        directory=directory,
+        model_id=manifest.model_id,
+        revision=manifest.revision,
+        pipeline=manifest.pipeline,
+        variant=manifest.variant,
+        load=manifest.load,
+        source=source,
+        bytes_total=manifest.bytes_total,
+        bytes_fetched=fetched,
+        files=manifest.files,
+        verified=verified,
+    )
+
+
+def locate_baked(settings: CacheSettings, model_id: str, revision: str | None) -> ReadyModel | None:
+    """A model in the image, when it is the wanted revision and complete."""
+    place = settings.baked_dir / folder_name(model_id)
+    if not (place / "manifest.json").is_file():
+        return None
+    manifest = read_manifest(place / "manifest.json")
+    if revision not in {None, manifest.revision} or missing_files(place / "snapshot", manifest):
+        return None
+    return ready(place / "snapshot", manifest, "baked")
+
+
+def locate_cached(settings: CacheSettings, manifest: Manifest) -> ReadyModel | None:
+    """A model on the volume, when it is complete."""
+    snapshot = RepoLayout(settings.hub_cache, manifest.model_id).snapshot(manifest.revision)
+    return None if missing_files(snapshot, manifest) else ready(snapshot, manifest, "volume")
+
+
+def open_directory(directory: Path, model_id: str) -> ReadyModel:
+    """A pipeline that somebody laid down as a directory. Raises MODEL_DIR_INVALID or UNSAFE_MODEL."""
+    index = directory / INDEX
+    if not index.is_file():
+        raise _invalid(directory, f"it has no {INDEX}")
+    try:
+        document: Any = json.loads(index.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _invalid(directory, f"its {INDEX} can't be read: {error}") from error
+    if not isinstance(document, dict):
+        raise _invalid(directory, f"its {INDEX} is not an object")
+    files = [
+        ManifestFile(path=path.relative_to(directory).as_posix(), size=path.stat().st_size)
+        for path in directory.rglob("*")
+        if path.is_file()
+    ]
+    try:
+        selection = select_files(str(directory), document, files)
+    except ImageGenError as error:
+        if error.code == "UNSAFE_MODEL":
+            raise
+        raise _invalid(directory, error.message) from error
+    return ReadyModel(
+        directory=directory,
+        model_id=model_id,
+        revision="",
+        pipeline=selection.pipeline,
+        variant=FP16 if selection.variant else None,
+        source="directory",
+        bytes_total=sum(file.size for file in selection.files),
+        files=tuple(selection.files),
+    )
+
+
+def _invalid(directory: Path, why: str) -> ImageGenError:
+    return ImageGenError(
+        "MODEL_DIR_INVALID",
+        f"MODEL_DIR: {directory} is not a diffusers pipeline: {why}. Fix: set it to a directory with a {INDEX}, or "
+        "leave it empty.",
+    )

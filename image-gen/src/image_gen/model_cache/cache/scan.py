@@ -1,0 +1,200 @@
+"""What lies in the caches: every model on the volume and in the image, whether or not a manifest is known for it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from image_gen.model_cache.cache.lease import in_use, last_used, verified_at
+from image_gen.model_cache.cache.locate import has_size
+from image_gen.model_cache.core.filesystem import Mount, mount_of
+from image_gen.model_cache.core.layout import PREFIX, RepoLayout, model_id_of
+from image_gen.model_cache.core.manifest import Manifest, ManifestFile, read_manifest
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.manifests.registry import ManifestRegistry
+
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class CachedRevision:
+    """A model at one revision as it lies here. Without a manifest, `files` are what the snapshot shows."""
+
+    model_id: str
+    revision: str | None
+    source: Literal["volume", "baked"]
+    directory: Path
+    files: tuple[ManifestFile, ...]
+    manifest: Manifest | None
+
+    @property
+    def missing(self) -> list[str]:
+        """Paths that are not there at their full size."""
+        return [file.path for file in self.files if not has_size(self.directory / file.path, file.size)]
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.files) and not self.missing
+
+
+@dataclass(frozen=True)
+class CachedModel:
+    """One line of `status`; `bytes_used` is what its files take, each content once, on `mount`.
+
+    `verified` and `used` are Unix times: when all of it was last proven, and when a service last began to use it.
+    """
+
+    model_id: str
+    revision: str | None
+    source: Literal["volume", "baked"]
+    bytes_used: int
+    files: int
+    complete: bool
+    missing: tuple[str, ...]
+    mount: Path
+    verified: float | None = None
+    used: float | None = None
+    in_use: bool = False
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "id": self.model_id,
+            "revision": self.revision,
+            "bytes": self.bytes_used,
+            "files": self.files,
+            "complete": self.complete,
+            "source": self.source,
+            "missing": list(self.missing),
+            "mount": str(self.mount),
+            "verified_at": _moment(self.verified),
+            "last_used": _moment(self.used),
+            "in_use": self.in_use,
+        }
+
+
+@dataclass(frozen=True)
+class CacheStatus:
+    """The state of the cache; `bytes_used` is everything below `hf_home` and the hub's cache."""
+
+    hf_home: Path
+    hub_cache: Path
+    mount: Mount
+    models: tuple[CachedModel, ...]
+    bytes_used: int
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "hf_home": str(self.hf_home),
+            "hub_cache": str(self.hub_cache),
+            "mount": {
+                "path": str(self.mount.path),
+                "is_mount": self.mount.is_mount,
+                "filesystem": self.mount.filesystem,
+                "bytes_total": self.mount.bytes_total,
+                "bytes_free": self.mount.bytes_free,
+            },
+            "models": [model.as_json() for model in self.models],
+            "bytes": self.bytes_used,
+        }
+
+
+def cache_status(settings: CacheSettings) -> CacheStatus:
+    """Looks, and changes nothing."""
+    return CacheStatus(
+        hf_home=settings.hf_home,
+        hub_cache=settings.hub_cache,
+        mount=mount_of(settings.volume_root),
+        models=tuple(_line(settings, cached) for cached in scan_cache(settings)),
+        bytes_used=disk_usage(settings.hf_home, settings.hub_cache),
+    )
+
+
+def scan_cache(settings: CacheSettings) -> Iterator[CachedRevision]:
+    """Every model at every revision that is here, in the image first."""
+    for path in sorted(settings.baked_dir.glob("*/manifest.json")):
+        manifest = read_manifest(path)
+        yield CachedRevision(
+            manifest.model_id, manifest.revision, "baked", path.parent / "snapshot", manifest.files, manifest
+        )
+    for root in repo_roots(settings):
+        yield from _of_repo(settings, model_id_of(root.name))
+
+
+def repo_roots(settings: CacheSettings) -> list[Path]:
+    """The directories of models in the hub's cache."""
+    return sorted(path for path in settings.hub_cache.glob(f"{PREFIX}*") if path.is_dir())
+
+
+def disk_usage(*places: Path) -> int:
+    """Bytes of all files below, each file once however many links lead to it."""
+    seen: dict[tuple[int, int], int] = {}
+    for place in places:
+        for directory, _, names in os.walk(place):
+            for name in names:
+                try:
+                    status = (Path(directory) / name).lstat()
+                except FileNotFoundError:
+                    continue
+                seen[status.st_dev, status.st_ino] = status.st_size
+    return sum(seen.values())
+
+
+def _of_repo(settings: CacheSettings, model_id: str) -> Iterator[CachedRevision]:
+    layout = RepoLayout(settings.hub_cache, model_id)
+    here = {path.name for path in (layout.root / "snapshots").glob("*") if path.is_dir()}
+    manifests = [
+        manifest for manifest in ManifestRegistry(settings).all_manifests(model_id) if manifest.revision in here
+    ]
+    for manifest in manifests:
+        place = layout.snapshot(manifest.revision)
+        yield CachedRevision(model_id, manifest.revision, "volume", place, manifest.files, manifest)
+    unknown = sorted(here - {manifest.revision for manifest in manifests})
+    for revision in unknown:
+        place = layout.snapshot(revision)
+        yield CachedRevision(model_id, revision, "volume", place, tuple(snapshot_files(place)), None)
+    if not here:
+        yield CachedRevision(model_id, None, "volume", layout.root / "snapshots", (), None)
+
+
+def snapshot_files(snapshot: Path) -> Iterator[ManifestFile]:
+    """The files of a snapshot; the names of their blobs tell what they should contain."""
+    for path in sorted(snapshot.rglob("*")):
+        if path.is_dir():
+            continue
+        name = path.readlink().name if path.is_symlink() else ""
+        known = name if _HASH.fullmatch(name) else ""
+        yield ManifestFile(
+            path=path.relative_to(snapshot).as_posix(),
+            # A link that leads nowhere can't be whole, whatever its size should be.
+            size=path.stat().st_size if path.exists() else 0,
+            sha256=known if len(known) == 64 else None,
+            git_sha1=known if len(known) == 40 else None,
+        )
+
+
+def _moment(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _line(settings: CacheSettings, cached: CachedRevision) -> CachedModel:
+    on_volume = cached.source == "volume"
+    paths = {(cached.directory / file.path).resolve() for file in cached.files}
+    missing = cached.missing
+    return CachedModel(
+        model_id=cached.model_id,
+        revision=cached.revision,
+        source=cached.source,
+        bytes_used=sum(path.stat().st_size for path in paths if path.is_file()),
+        files=len(cached.files) - len(missing),
+        complete=cached.complete,
+        missing=tuple(missing),
+        mount=mount_of(cached.directory).path,
+        verified=verified_at(settings, cached.model_id, cached.revision) if on_volume and cached.revision else None,
+        used=last_used(settings, cached.model_id) if on_volume else None,
+        in_use=on_volume and in_use(settings, cached.model_id),
+    )

@@ -1,0 +1,57 @@
+"""Hashes of files, as hubs name contents: sha256 for large files, git's sha1 for small ones."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import BinaryIO
+
+from image_gen.model_cache.core.manifest import ManifestFile
+
+CHUNK_BYTES = 1 << 20
+# Hubs keep larger files as LFS objects, which are named by sha256 alone; a second hash of gigabytes would cost seconds.
+_GIT_LIMIT_BYTES = 64 << 20
+
+
+class ContentDigest:
+    """Feeds on a file's bytes and answers for both of its names."""
+
+    def __init__(self, size: int) -> None:
+        self._sha256 = hashlib.sha256()
+        # Not for security: git's object name, to agree with what a hub tells about small files.
+        self._git = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False) if size <= _GIT_LIMIT_BYTES else None
+
+    def update(self, chunk: bytes | memoryview) -> None:
+        self._sha256.update(chunk)
+        if self._git:
+            self._git.update(chunk)
+
+    @property
+    def sha256(self) -> str:
+        return self._sha256.hexdigest()
+
+    @property
+    def git_sha1(self) -> str | None:
+        """Git's name of the content; None for a file that is too large to be kept in git."""
+        return self._git.hexdigest() if self._git else None
+
+    def matches(self, file: ManifestFile) -> bool:
+        """Whether the bytes seen are those of the manifest's file."""
+        return self.sha256 == file.sha256 if file.sha256 else self.git_sha1 == file.git_sha1
+
+
+def digest_file(path: Path, size: int) -> ContentDigest:
+    """Reads a whole file, a piece at a time."""
+    digest = ContentDigest(size)
+    with path.open("rb") as stream:
+        feed(stream, digest)
+    return digest
+
+
+def feed(stream: BinaryIO, digest: ContentDigest) -> int:
+    """Hashes the rest of a stream; returns how many bytes that were."""
+    total = 0
+    while chunk := stream.read(CHUNK_BYTES):
+        digest.update(chunk)
+        total += len(chunk)
+    return total

@@ -1,0 +1,56 @@
+"""Where things lie in a Hugging Face cache. Only paths: nothing here touches a disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+PREFIX = "models--"
+# Where a restore unpacks: on the same file system, beside the models.
+STAGING = ".image-gen-restore"
+# The content list of a backup, below `HF_HOME`. A plain `tar -x` leaves it there.
+BACKUP_INDEX = PurePosixPath("image-gen/backup.json")
+
+
+def folder_name(model_id: str) -> str:
+    """`org/name` as one directory name, as the hub's cache, the baked tree and kept manifests spell it."""
+    return model_id.replace("/", "--")
+
+
+def model_id_of(repo_folder: str) -> str:
+    """The id behind `models--org--name`."""
+    return repo_folder.removeprefix(PREFIX).replace("--", "/")
+
+
+@dataclass(frozen=True)
+class RepoLayout:
+    """The places of one model in a hub cache."""
+
+    hub_cache: Path
+    model_id: str
+
+    @property
+    def root(self) -> Path:
+        return self.hub_cache / f"{PREFIX}{folder_name(self.model_id)}"
+
+    @property
+    def blobs(self) -> Path:
+        return self.root / "blobs"
+
+    @property
+    def locks(self) -> Path:
+        return self.hub_cache / ".locks" / self.root.name
+
+    @property
+    def lock(self) -> Path:
+        return self.locks / "image-gen.lock"
+
+    def ref(self, name: str) -> Path:
+        return self.root / "refs" / name
+
+    def snapshot(self, revision: str) -> Path:
+        return self.root / "snapshots" / revision
+
+    def partial(self, content_key: str) -> Path:
+        """A file under way. The name is fixed, so the next process goes on with it, and ends as the hub's own do."""
+        return self.blobs / f"{content_key}.incomplete"

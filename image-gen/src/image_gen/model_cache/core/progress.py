@@ -1,0 +1,87 @@
+"""How far the work on a model's files is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Phase = Literal["fetching", "verifying"]
+_EVERY_SECONDS = 0.25
+_WINDOW_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One report. `bytes_done` of `bytes_total` counts the whole model, with what was there before.
+
+    `bytes_per_second` is what moved lately; `eta_seconds` is None until there is a rate. `file` is the one that the
+    report is about; with `finished` it is complete and in its place.
+    """
+
+    phase: Phase
+    bytes_done: int
+    bytes_total: int
+    file: str | None
+    bytes_per_second: float
+    eta_seconds: float | None
+    finished: bool = False
+
+
+OnProgress = Callable[[Progress], None]
+
+
+class Meter:
+    """Counts bytes from several threads and reports them, one report at a time and not too many of them."""
+
+    def __init__(self, phase: Phase, total: int, done: int, report: OnProgress | None) -> None:
+        self._phase: Phase = phase
+        self._total = total
+        self._done = done
+        self._report = report
+        self._lock = threading.Lock()
+        self._samples: deque[tuple[float, int]] = deque([(time.monotonic(), done)])
+        self._reported = 0.0
+
+    def add(self, count: int, file: str | None) -> None:
+        """`count` more bytes of `file`; a negative count takes back what proved to be wrong."""
+        with self._lock:
+            self._done += count
+            self._tell(file, finished=False)
+
+    def set_done(self, done: int) -> None:
+        """Another process does the work: this is how far it is."""
+        with self._lock:
+            self._done = done
+            self._tell(None, finished=False)
+
+    def finish(self, file: str) -> None:
+        """`file` is complete."""
+        with self._lock:
+            self._tell(file, finished=True)
+
+    def _tell(self, file: str | None, *, finished: bool) -> None:
+        now = time.monotonic()
+        if self._report is None or (not finished and now - self._reported < _EVERY_SECONDS):
+            return
+        self._reported = now
+        self._samples.append((now, self._done))
+        while len(self._samples) > 2 and now - self._samples[0][0] > _WINDOW_SECONDS:
+            self._samples.popleft()
+        since, before = self._samples[0]
+        rate = max(0.0, (self._done - before) / (now - since)) if now > since else 0.0
+        left = max(0, self._total - self._done)
+        self._report(
+            Progress(
+                phase=self._phase,
+                bytes_done=min(self._done, self._total),
+                bytes_total=self._total,
+                file=file,
+                bytes_per_second=rate,
+                eta_seconds=left / rate if rate > 0 else None,
+                finished=finished,
+            )
+        )

@@ -1,0 +1,33 @@
+"""Addresses of the form s3://bucket/key, as mirrors and backups have them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from image_gen.errors import ImageGenError
+
+SCHEME = "s3://"
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+@dataclass(frozen=True)
+class S3Uri:
+    """A place in a bucket: the key of an object, or what keys begin with. Neither begins nor ends with a slash."""
+
+    bucket: str
+    key: str = ""
+
+    def __str__(self) -> str:
+        return f"{SCHEME}{self.bucket}" + (f"/{self.key}" if self.key else "")
+
+    @classmethod
+    def parse(cls, text: str, what: str, *, key_required: bool = False) -> S3Uri:
+        """Raises SETTING_INVALID, naming `what` it was given for."""
+        bucket, _, key = text.removeprefix(SCHEME).partition("/")
+        key = key.strip("/")
+        fine = text.startswith(SCHEME) and _BUCKET.fullmatch(bucket) and key.isprintable() and "//" not in key
+        if not fine or (key_required and not key) or any(part in {".", ".."} for part in key.split("/")):
+            expected = "s3://bucket/key" if key_required else "s3://bucket or s3://bucket/prefix"
+            raise ImageGenError("SETTING_INVALID", f"{what}: expected {expected}, got {text!r}")
+        return cls(bucket, key)

@@ -1,0 +1,140 @@
+"""What the store must be told, and where the environment says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from image_gen.errors import ImageGenError
+from image_gen.model_cache.core.s3_uri import SCHEME, S3Uri
+
+DEFAULT_ENDPOINT = "https://huggingface.co"
+DEFAULT_BAKED_DIR = "/opt/models"
+DEFAULT_READ_TIMEOUT = 10.0
+_SOURCE_TREE_MANIFESTS = Path(__file__).resolve().parents[4] / "models"
+
+# What obstore understands of the environment that AWS's own tools share.
+_AWS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+)
+
+
+@dataclass(frozen=True)
+class CacheSettings:
+    """Places, the hub's address and limits. Times are in seconds.
+
+    `ca_file` is an extra authority to trust, `mirror` a directory or bucket of models that is asked before the hub,
+    `parallel_files` how many files are read at once. A fetch uses `connections` to the hub, and gets files larger than
+    `piece_bytes` in pieces of that size. `aws` holds the standard AWS_* variables, for s3:// addresses.
+    """
+
+    hf_home: Path
+    hub_cache: Path
+    baked_dir: Path = Path(DEFAULT_BAKED_DIR)
+    manifests_dir: Path = _SOURCE_TREE_MANIFESTS
+    endpoint: str = DEFAULT_ENDPOINT
+    token: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+    offline: bool = False
+    connect_timeout: float = 10.0
+    read_timeout: float = DEFAULT_READ_TIMEOUT
+    parallel_files: int = 4
+    mirror: Path | S3Uri | None = None
+    connections: int = 4
+    piece_bytes: int = 32 << 20
+    aws: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def volume_root(self) -> Path:
+        """The directory that must be writable: `hf_home`, or the cache itself when it lies elsewhere."""
+        return self.hf_home if self.hub_cache.is_relative_to(self.hf_home) else self.hub_cache
+
+    @property
+    def cached_manifests_dir(self) -> Path:
+        """Where the manifests of models that were resolved from the hub are kept, beside the cache."""
+        return self.hf_home / "image-gen" / "manifests"
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> CacheSettings:
+        """Reads the variables that Hugging Face's own tools read, and the service's own. Empty means unset."""
+
+        def get(*names: str) -> str | None:
+            return next((env[name] for name in names if env.get(name)), None)
+
+        home = Path(get("HF_HOME") or "~/.cache/huggingface").expanduser().absolute()
+        cache = get("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE")
+        ca_file = get("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        manifests = get("IMAGE_GEN_MANIFESTS")
+        return cls(
+            hf_home=home,
+            hub_cache=Path(cache).expanduser().absolute() if cache else home / "hub",
+            baked_dir=Path(get("IMAGE_GEN_BAKED_DIR") or DEFAULT_BAKED_DIR),
+            manifests_dir=Path(manifests) if manifests else _SOURCE_TREE_MANIFESTS,
+            endpoint=_endpoint(get("HF_ENDPOINT") or DEFAULT_ENDPOINT),
+            token=_token(get("HF_TOKEN"), Path(get("HF_TOKEN_PATH") or home / "token").expanduser()),
+            ca_file=Path(ca_file) if ca_file else None,
+            offline=(get("HF_HUB_OFFLINE") or "0").lower() in {"1", "true", "yes", "on"},
+            mirror=_mirror(get("IMAGE_GEN_MIRROR")),
+            aws={name: env[name] for name in _AWS if env.get(name)},
+            read_timeout=_seconds("HF_HUB_DOWNLOAD_TIMEOUT", get("HF_HUB_DOWNLOAD_TIMEOUT")),
+        )
+
+
+def _endpoint(value: str) -> str:
+    try:
+        fine = value.startswith(("http://", "https://")) and urlsplit(value).hostname and value.isprintable()
+    except ValueError:
+        fine = False
+    if not fine or " " in value:
+        raise ImageGenError("SETTING_INVALID", f"HF_ENDPOINT: expected an http:// or https:// address, got {value!r}")
+    return value.rstrip("/")
+
+
+def _mirror(value: str | None) -> Path | S3Uri | None:
+    if value is None:
+        return None
+    if value.startswith(SCHEME):
+        return S3Uri.parse(value, "IMAGE_GEN_MIRROR")
+    address = urlsplit(value)
+    if address.scheme != "file" or address.netloc not in {"", "localhost"} or not address.path.startswith("/"):
+        raise ImageGenError(
+            "SETTING_INVALID",
+            f"IMAGE_GEN_MIRROR: expected s3://bucket/prefix or file:///directory, got {value!r}. A mirror over "
+            "HTTP that speaks as a hub goes into HF_ENDPOINT.",
+        )
+    return Path(unquote(address.path))
+
+
+def _seconds(name: str, value: str | None) -> float:
+    try:
+        seconds = float(value) if value else DEFAULT_READ_TIMEOUT
+    except ValueError:
+        seconds = -1.0
+    if not seconds > 0:
+        raise ImageGenError("SETTING_INVALID", f"{name}: expected a number of seconds above 0, got {value!r}")
+    return seconds
+
+
+def _token(value: str | None, file: Path) -> str | None:
+    try:
+        token = (value or file.read_text(encoding="utf-8")).strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ImageGenError("SETTING_INVALID", "HF_TOKEN: expected a token like hf_…, got text with other characters")
+    return token or None

@@ -1,0 +1,77 @@
+"""Remembers which files were proven, so that one that nobody touched since need not be hashed again.
+
+A stamp is evidence, not proof: a disk that alters bytes by itself changes no time. It is trusted only where the
+operator says so (IMAGE_GEN_VERIFY=changed).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from image_gen.model_cache.core.layout import folder_name
+from image_gen.model_cache.core.manifest import ManifestFile
+from image_gen.model_cache.core.settings import CacheSettings
+
+_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class FileFingerprint:
+    """What a file looked like when its content was proven. Whatever rewrites or replaces it changes one of these."""
+
+    content: str
+    size: int
+    inode: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, file: ManifestFile, status: os.stat_result) -> FileFingerprint:
+        return cls(file.content_key, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+
+
+class VerificationRecord:
+    """The marks of one model at one revision, kept in `$HF_HOME/image-gen/stamps`."""
+
+    def __init__(self, settings: CacheSettings, model_id: str, revision: str) -> None:
+        self.path = records_dir(settings) / f"{folder_name(model_id)}@{revision}.json"
+
+    def read(self) -> dict[str, FileFingerprint]:
+        """The marks by path; none when there is no stamp, or it can't be understood."""
+        try:
+            document: Any = json.loads(self.path.read_text(encoding="utf-8"))
+            if document["schema"] != _SCHEMA:
+                return {}
+            return {path: FileFingerprint(**fingerprint) for path, fingerprint in document["files"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+
+    def write(self, fingerprints: Mapping[str, FileFingerprint]) -> None:
+        """Best effort: a cache that can't be written to can't be stamped, and is hashed again."""
+        document = {
+            "schema": _SCHEMA,
+            "verified_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "files": {path: asdict(fingerprint) for path, fingerprint in sorted(fingerprints.items())},
+        }
+        with suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+            fresh.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+            fresh.replace(self.path)
+
+
+def records_dir(settings: CacheSettings) -> Path:
+    """Where the stamps lie."""
+    return settings.hf_home / "image-gen" / "stamps"
+
+
+def record_files(settings: CacheSettings, model_id: str) -> list[Path]:
+    """The stamps of a model at all of its revisions."""
+    return sorted(records_dir(settings).glob(f"{folder_name(model_id)}@*.json"))

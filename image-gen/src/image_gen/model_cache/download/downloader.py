@@ -1,0 +1,290 @@
+"""Fetches what a model lacks, and nothing else: several files, and several ranges of a large one, at once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from image_gen.errors import ImageGenError
+from image_gen.model_cache.cache.callbacks import ProgressCallbacks
+from image_gen.model_cache.cache.locate import has_size, missing_files, ready
+from image_gen.model_cache.cache.orphans import delete_stale_downloads
+from image_gen.model_cache.core.atomic_files import commit_blob, link_snapshot
+from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
+from image_gen.model_cache.core.layout import RepoLayout
+from image_gen.model_cache.core.manifest import Manifest, ManifestFile
+from image_gen.model_cache.core.progress import Meter
+from image_gen.model_cache.core.retry import check_cancelled
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.download.range_journal import RangeJournal
+from image_gen.model_cache.download.ranged import RangedDownload, RangeSupport
+from image_gen.model_cache.download.sequential import Content, SequentialDownload
+from image_gen.model_cache.sources.source import Source
+
+# Room for directories, links and what other programs write meanwhile.
+_SPARE_BYTES = 4 << 20
+_SPARE_INODES = 16
+_POLL_SECONDS = 0.2
+
+_SKIPPABLE = {"FILE_NOT_FOUND", "CORRUPT_DOWNLOAD"}
+log = logging.getLogger(__name__)
+
+_Task = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """What came: bytes from the source, and the paths whose contents were hashed on their way."""
+
+    bytes: int = 0
+    paths: frozenset[str] = frozenset()
+
+
+class Downloader:
+    """The missing files of one model, brought into its snapshot. The caller holds the model's lock.
+
+    With `skip_missing`, a file that the source lacks or has damaged is told in the log and left out.
+    """
+
+    def __init__(
+        self,
+        settings: CacheSettings,
+        manifest: Manifest,
+        source: Source,
+        callbacks: ProgressCallbacks,
+        *,
+        skip_missing: bool = False,
+    ) -> None:
+        self._settings = settings
+        self._manifest = manifest
+        self._source = source
+        self._skip_missing = skip_missing
+        self._layout = RepoLayout(settings.hub_cache, manifest.model_id)
+        self._callbacks = callbacks
+        # Set when one file fails, so that the others end soon; what they have is kept.
+        self._stop = threading.Event()
+        self._bytes = 0
+        self._paths: set[str] = set()
+        self._skipped: set[str] = set()
+        self._count_lock = threading.Lock()
+
+    def run(self) -> Downloaded:
+        """Brings all that is missing; what came before a failure is kept."""
+        check_cancelled(self._callbacks.cancel)
+        contents = self._contents()
+        there = cached_bytes(self._layout, self._manifest)
+        meter = Meter("fetching", self._manifest.bytes_total, there, self._callbacks.on_progress)
+        with translate_os_errors(self._settings.volume_root, f"fetching {self._manifest.model_id}"):
+            for path in (self._layout.blobs, self._layout.snapshot(self._manifest.revision)):
+                path.mkdir(parents=True, exist_ok=True)
+            delete_stale_downloads(self._layout, {file.content_key for file in self._manifest.files})
+            # For each file a content with its journal, and a link.
+            inodes = 3 * sum(map(len, contents)) + _SPARE_INODES if contents else 0
+            needed = self._needed(contents) + _SPARE_BYTES
+            require_room(self._layout.blobs, needed, f"fetching {self._manifest.model_id}", inodes)
+        self._callbacks.found(ready(self._layout.snapshot(self._manifest.revision), self._manifest, "download"))
+        self._run_tasks(contents, meter)
+        return Downloaded(self._bytes, frozenset(self._paths))
+
+    def _contents(self) -> list[list[ManifestFile]]:
+        """Missing files by content, the largest first, as it decides when all is done."""
+        groups: dict[str, list[ManifestFile]] = defaultdict(list)
+        for file in missing_files(self._layout.snapshot(self._manifest.revision), self._manifest):
+            groups[file.content_key].append(file)
+        return sorted(groups.values(), key=lambda group: -group[0].size)
+
+    def _needed(self, contents: list[list[ManifestFile]]) -> int:
+        return sum(
+            max(0, group[0].size - _room_taken(self._layout.partial(group[0].content_key)))
+            for group in contents
+            if not self._blob_there(group[0])
+        )
+
+    def _blob_there(self, file: ManifestFile) -> str | None:
+        """The name of a blob that has the content already; only its link was lost."""
+        names = (file.sha256, file.git_sha1)
+        return next((name for name in names if name and has_size(self._layout.blobs / name, file.size)), None)
+
+    def _run_tasks(self, contents: list[list[ManifestFile]], meter: Meter) -> None:
+        ranged: list[RangedDownload] = []
+        pieces, files = self._tasks(contents, meter, ranged)
+        workers = max(1, min(self._settings.connections, len(pieces) + len(files)))
+        with ThreadPoolExecutor(workers, thread_name_prefix="fetch") as pool:
+            # One worker begins with the small files, so that their many short waits never leave the line idle.
+            orders = [(pieces.popleft, files.popleft)] * (workers - 1) + [(files.pop, pieces.popleft)]
+            pending = {pool.submit(self._work, order) for order in orders}
+            try:
+                while pending:
+                    done, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_EXCEPTION)
+                    check_cancelled(self._callbacks.cancel)
+                    for task in done:
+                        task.result()
+            finally:
+                self._stop.set()
+                wait(pending)
+                for file in ranged:
+                    file.discard() if file.key in self._skipped else file.close()
+
+    def _tasks(
+        self, contents: list[list[ManifestFile]], meter: Meter, ranged: list[RangedDownload]
+    ) -> tuple[deque[_Task], deque[_Task]]:
+        """Everything there is to do: the pieces of large files, in order, and whole files, the largest first."""
+        support = RangeSupport()
+        pieces: deque[_Task] = deque()
+        files: deque[_Task] = deque()
+        for group in contents:
+            if group[0].size > self._settings.piece_bytes and not self._blob_there(group[0]):
+                lazy = _LazyRangedFile(partial(self._ranged, group, meter, support), ranged)
+                count = -(-group[0].size // self._settings.piece_bytes)
+                pieces.extend(partial(self._download_range, group, meter, lazy, number) for number in range(count))
+            else:
+                files.append(partial(self._download_file, group, meter))
+        return pieces, files
+
+    def _work(self, takes: Iterable[Callable[[], _Task]]) -> None:
+        with translate_os_errors(self._settings.volume_root, f"fetching {self._manifest.model_id}"):
+            for take in takes:
+                while not self._stop.is_set():
+                    try:
+                        task = take()
+                    except IndexError:
+                        break
+                    task()
+
+    def _skip(self, file: ManifestFile, error: ImageGenError) -> None:
+        """Nothing more is asked of this content; whatever else has it may be asked next."""
+        if not self._skip_missing or error.code not in _SKIPPABLE:
+            raise error
+        with self._count_lock:
+            told = file.content_key in self._skipped
+            self._skipped.add(file.content_key)
+        if not told:
+            log.warning("%s It is looked for elsewhere.", error.message)
+
+    def _download_file(self, group: list[ManifestFile], meter: Meter) -> None:
+        file = group[0]
+        name = self._blob_there(file)
+        if name is None:
+            unfinished = self._layout.partial(file.content_key)
+            try:
+                name = SequentialDownload(
+                    self._content(file), partial=unfinished, add=self._counter(group, meter)
+                ).run()
+            except ImageGenError as error:
+                self._skip(file, error)
+                return
+            commit_blob(unfinished, self._layout.blobs / name)
+            self._finish(group, meter, name)
+        else:
+            self._link(group, meter, name)
+
+    def _ranged(self, group: list[ManifestFile], meter: Meter, support: RangeSupport) -> RangedDownload:
+        unfinished = self._layout.partial(group[0].content_key)
+        return RangedDownload(
+            self._content(group[0]), unfinished, support, self._counter(group, meter), self._settings.piece_bytes
+        )
+
+    def _download_range(self, group: list[ManifestFile], meter: Meter, lazy: _LazyRangedFile, number: int) -> None:
+        if group[0].content_key in self._skipped:
+            return
+        try:
+            name = lazy.opened().fetch(number)
+        except ImageGenError as error:
+            self._skip(group[0], error)
+            return
+        if name is not None:
+            commit_blob(self._layout.partial(group[0].content_key), self._layout.blobs / name)
+            self._finish(group, meter, name)
+
+    def _finish(self, group: list[ManifestFile], meter: Meter, name: str) -> None:
+        """The content was hashed on its way here."""
+        self._link(group, meter, name)
+        with self._count_lock:
+            self._paths.update(each.path for each in group)
+        for each in group:
+            self._callbacks.file(each.path)
+
+    def _link(self, group: list[ManifestFile], meter: Meter, name: str) -> None:
+        link_snapshot(self._layout, self._manifest.revision, (each.path for each in group), name)
+        for each in group:
+            meter.finish(each.path)
+
+    def _content(self, file: ManifestFile) -> Content:
+        return Content(self._source, file, self._settings.read_timeout, self._stop)
+
+    def _counter(self, group: list[ManifestFile], meter: Meter) -> Callable[[int], None]:
+        def add(count: int) -> None:
+            meter.add(count * len(group), group[0].path)
+            with self._count_lock:
+                self._bytes += max(0, count)
+
+        return add
+
+
+class _LazyRangedFile:
+    """A large file that is opened when its first piece is due, by whichever thread comes first."""
+
+    def __init__(self, make: Callable[[], RangedDownload], made: list[RangedDownload]) -> None:
+        self._make = make
+        self._made = made
+        self._file: RangedDownload | None = None
+        self._lock = threading.Lock()
+
+    def opened(self) -> RangedDownload:
+        with self._lock:
+            if self._file is None:
+                self._file = self._make()
+                self._made.append(self._file)
+            return self._file
+
+
+def partial_bytes(layout: RepoLayout, file: ManifestFile) -> int:
+    """How much of a file an earlier try left, or another process has so far."""
+    return RangeJournal.kept_bytes(layout.partial(file.content_key), file.size)
+
+
+def _room_taken(path: Path) -> int:
+    """The room on the disk that a file has already."""
+    try:
+        return path.stat().st_blocks * 512
+    except OSError:
+        return 0
+
+
+def cached_bytes(layout: RepoLayout, manifest: Manifest) -> int:
+    """How much of a model is on the volume, with what is under way."""
+    missing = missing_files(layout.snapshot(manifest.revision), manifest)
+    return manifest.bytes_total - sum(file.size - partial_bytes(layout, file) for file in missing)
+
+
+def wait_for_download(
+    layout: RepoLayout, manifest: Manifest | None, callbacks: ProgressCallbacks
+) -> Callable[[], None]:
+    """What to do while another process fetches the same model: tell how far it is, and heed `cancel`."""
+    there = cached_bytes(layout, manifest) if manifest else 0
+    meter = Meter("fetching", manifest.bytes_total, there, callbacks.on_progress) if manifest else None
+
+    def wait_a_little() -> None:
+        check_cancelled(callbacks.cancel)
+        if meter and manifest:
+            meter.set_done(cached_bytes(layout, manifest))
+        time.sleep(_POLL_SECONDS)
+
+    return wait_a_little
+
+
+def require_online(settings: CacheSettings, model_id: str, lacks: str) -> None:
+    """Raises OFFLINE when the hub is switched off."""
+    if settings.offline:
+        raise ImageGenError(
+            "OFFLINE",
+            f"HF_HUB_OFFLINE is set, and {settings.hub_cache} lacks {lacks} of {model_id}. Fix: unset it once, or "
+            "restore a backup with `image-gen restore`.",
+        )

@@ -1,0 +1,123 @@
+"""Takes models from a mirror before the hub is asked, for places without one: `<org>/<name>/<revision>/<path>`.
+
+Comes in: a directory or a bucket that anybody may have filled. Goes out: contents in the cache, each proven by its
+hash. Must not: change the mirror, or use anything of it that is not what a manifest says.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Protocol, Self
+
+from image_gen.errors import ImageGenError
+from image_gen.model_cache.cache.callbacks import ProgressCallbacks
+from image_gen.model_cache.core.atomic_files import write_ref
+from image_gen.model_cache.core.file_lock import file_lock
+from image_gen.model_cache.core.filesystem import translate_os_errors
+from image_gen.model_cache.core.layout import RepoLayout
+from image_gen.model_cache.core.manifest import Manifest, is_commit, parse_manifest
+from image_gen.model_cache.core.s3_uri import S3Uri
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.download.downloader import Downloaded, Downloader, wait_for_download
+from image_gen.model_cache.manifests.registry import ManifestRegistry
+from image_gen.model_cache.sources.local import LocalDirectory
+from image_gen.model_cache.sources.source import Source
+
+log = logging.getLogger(__name__)
+MANIFEST = "manifest.json"
+
+
+class Mirror(Protocol):
+    """What has to be known of a mirror; paths are below its root."""
+
+    place: str
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def read(self, path: str) -> str | None:
+        """A small text, or None when there is none."""
+
+    def folders(self, path: str) -> list[str]:
+        """The names of the folders in one."""
+
+    def holds(self, path: str, manifest: Manifest) -> bool:
+        """Whether the files of a model lie there, or some of them."""
+
+    def source(self, path: str) -> Source:
+        """The files below a folder."""
+
+
+def download_from_mirror(
+    settings: CacheSettings, model_id: str, revision: str | None, callbacks: ProgressCallbacks
+) -> Downloaded:
+    """Brings what the mirror has of a model into the cache. What it lacks, or has damaged, is left to the hub and told
+    in the log.
+
+    Raises DISK_FULL, CACHE_NOT_WRITABLE, CANCELLED, MANIFEST_INVALID, and S3_… where a bucket can't be asked: what was
+    meant to come from there is not taken from elsewhere unsaid.
+    """
+    if settings.mirror is None:
+        return Downloaded()
+    with _opened(settings, settings.mirror, callbacks) as mirror:
+        with translate_os_errors(Path(mirror.place), f"looking for {model_id}"):
+            found = _find(settings, mirror, model_id, revision)
+        if found is None:
+            log.warning("The mirror %s has no %s at %s.", mirror.place, model_id, revision or "its default revision")
+            return Downloaded()
+        path, manifest = found
+        layout = RepoLayout(settings.hub_cache, model_id)
+        with (
+            translate_os_errors(settings.volume_root, f"copying {model_id} from {mirror.place}"),
+            file_lock(layout.lock, wait_for_download(layout, manifest, callbacks)),
+        ):
+            _record_manifest(settings, layout, manifest, revision)
+            return Downloader(settings, manifest, mirror.source(path), callbacks, skip_missing=True).run()
+
+
+def _opened(settings: CacheSettings, place: Path | S3Uri, callbacks: ProgressCallbacks) -> Mirror:
+    if isinstance(place, Path):
+        return LocalDirectory(place)
+    from image_gen.model_cache.sources.s3 import S3Bucket
+
+    return S3Bucket(settings, place, callbacks.cancel)
+
+
+def _find(settings: CacheSettings, mirror: Mirror, model_id: str, revision: str | None) -> tuple[str, Manifest] | None:
+    """The folder of the revision, and the manifest that its files have to match: ours where one is known."""
+    known = ManifestRegistry(settings).find(model_id, revision)
+    if known:
+        path = f"{model_id}/{known.revision}"
+        return (path, known) if mirror.holds(path, known) else None
+    for path, text in _candidates(mirror, model_id, revision):
+        where = f"{mirror.place}/{path}/{MANIFEST}"
+        manifest = parse_manifest(text, where)
+        if manifest.model_id != model_id or (revision and is_commit(revision) and manifest.revision != revision):
+            raise ImageGenError(
+                "MANIFEST_INVALID",
+                f"{where} is of {manifest.model_id} at {manifest.revision}, which is not what lies there.",
+            )
+        return path, manifest
+    return None
+
+
+def _candidates(mirror: Mirror, model_id: str, revision: str | None) -> list[tuple[str, str]]:
+    """Where to look without a manifest of our own; without a revision, `main` or the only one that there is."""
+    found = _with_manifest(mirror, [f"{model_id}/{revision or 'main'}"])
+    if not found and revision is None:
+        found = _with_manifest(mirror, [f"{model_id}/{name}" for name in mirror.folders(model_id)])
+    return found if len(found) == 1 else []
+
+
+def _with_manifest(mirror: Mirror, paths: list[str]) -> list[tuple[str, str]]:
+    return [(path, text) for path in paths if (text := mirror.read(f"{path}/{MANIFEST}")) is not None]
+
+
+def _record_manifest(settings: CacheSettings, layout: RepoLayout, manifest: Manifest, revision: str | None) -> None:
+    registry = ManifestRegistry(settings)
+    if all(known.revision != manifest.revision for known in registry.all_manifests(manifest.model_id)):
+        registry.keep(manifest, default=revision is None)
+    if revision is None or not is_commit(revision):
+        write_ref(layout, revision or "main", manifest.revision)

@@ -1,0 +1,124 @@
+"""Reads every byte of the models that are here and compares them with their hashes. Needs no network."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from image_gen.model_cache.cache.locate import has_size
+from image_gen.model_cache.cache.scan import CachedRevision
+from image_gen.model_cache.core.filesystem import translate_os_errors
+from image_gen.model_cache.core.progress import Meter, OnProgress
+from image_gen.model_cache.download.page_cache import PageCacheReader
+
+
+@dataclass(frozen=True)
+class VerifiedModel:
+    """What became of one model; the paths in `damaged` have their size but not their content."""
+
+    model_id: str
+    revision: str | None
+    source: Literal["volume", "baked"]
+    files: int
+    bytes_read: int
+    damaged: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.damaged and not self.missing
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "id": self.model_id,
+            "revision": self.revision,
+            "source": self.source,
+            "ok": self.ok,
+            "files": self.files,
+            "bytes": self.bytes_read,
+            "damaged": list(self.damaged),
+            "missing": list(self.missing),
+        }
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """All that was verified. `repaired` tells that damaged files were removed, to be fetched again."""
+
+    models: tuple[VerifiedModel, ...]
+    repaired: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return all(model.ok for model in self.models)
+
+    def as_json(self) -> dict[str, object]:
+        return {"ok": self.ok, "repaired": self.repaired, "models": [model.as_json() for model in self.models]}
+
+
+def verify_revisions(
+    scan_cache: Iterable[CachedRevision],
+    *,
+    parallel: int,
+    repair: bool = False,
+    on_progress: OnProgress | None = None,
+    cancel: threading.Event | None = None,
+) -> VerifyReport:
+    """Hashes the files of `revisions`, up to `parallel` at once. `repair` deletes damaged ones from the volume."""
+    everything = list(scan_cache)
+    total = sum(file.size for cached in everything for file in cached.files)
+    meter = Meter("verifying", total, 0, on_progress)
+    stop = cancel or threading.Event()
+    models = [_verify(cached, min(parallel, _cores()), meter, stop) for cached in everything]
+    damaged = any(model.damaged for model in models)
+    if repair:
+        for cached, model in zip(everything, models, strict=True):
+            _remove_damaged(cached, model)
+    return VerifyReport(tuple(models), repaired=repair and damaged)
+
+
+def _verify(cached: CachedRevision, concurrency: int, meter: Meter, stop: threading.Event) -> VerifiedModel:
+    """Reads as a start does, with as many files at once as there are cores to hash them."""
+    provable = [file for file in cached.files if file.content_key]
+    present = [file for file in provable if has_size(cached.directory / file.path, file.size)]
+    with translate_os_errors(cached.directory, f"verifying {cached.model_id}"):
+        for file in present:
+            _must_be_readable(cached.directory / file.path)
+        reads = PageCacheReader(
+            cached.directory, present, hashed=lambda _: True, meter=meter, cancel=stop, concurrency=concurrency
+        ).run()
+    return VerifiedModel(
+        model_id=cached.model_id,
+        revision=cached.revision,
+        source=cached.source,
+        files=len(cached.files),
+        bytes_read=sum(file.size for file in present),
+        damaged=tuple(sorted(read.file.path for read in reads if read.matches is False)),
+        missing=tuple(cached.missing),
+    )
+
+
+def _must_be_readable(path: Path) -> None:
+    """What only this user may not read is not damaged, and must not be repaired away."""
+    if not os.access(path, os.R_OK, effective_ids=True):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _remove_damaged(cached: CachedRevision, model: VerifiedModel) -> None:
+    """A missing file is fetched again by the next start, a damaged one would be served."""
+    if cached.source == "baked":
+        return
+    with translate_os_errors(cached.directory, f"repairing {cached.model_id}"):
+        for path in model.damaged:
+            link = cached.directory / path
+            link.resolve().unlink(missing_ok=True)
+            link.unlink(missing_ok=True)

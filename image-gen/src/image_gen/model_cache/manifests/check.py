@@ -1,0 +1,112 @@
+"""Compares a manifest with what a hub has at its commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from image_gen.errors import ImageGenError
+from image_gen.model_cache.core.manifest import Manifest, ManifestFile
+from image_gen.model_cache.manifests.lock_manifest import with_sha256
+from image_gen.model_cache.manifests.resolve import RepoTree, read_json
+from image_gen.model_cache.manifests.select import COMPONENT_CONFIG, INDEX
+from image_gen.model_cache.sources.hub import HubClient
+
+_MISMATCHES = {"REVISION_NOT_FOUND", "CORRUPT_DOWNLOAD", "NOT_A_PIPELINE"}
+
+
+@dataclass(frozen=True)
+class ManifestCheck:
+    """One manifest against a hub. `problems` are disagreements, a line each; none means that every file is the same."""
+
+    model_id: str
+    revision: str
+    files: int
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "id": self.model_id,
+            "revision": self.revision,
+            "ok": self.ok,
+            "files": self.files,
+            "problems": list(self.problems),
+        }
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """All that was compared."""
+
+    endpoint: str
+    models: tuple[ManifestCheck, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(model.ok for model in self.models)
+
+    def as_json(self) -> dict[str, object]:
+        return {"ok": self.ok, "endpoint": self.endpoint, "models": [model.as_json() for model in self.models]}
+
+
+def check_manifest(client: HubClient, manifest: Manifest) -> ManifestCheck:
+    """Every file by size and hash, and what the manifest says of licence, terms and class.
+
+    A hub that lacks the commit disagrees; one that can't be asked raises what the network brings.
+    """
+    try:
+        problems = _problems(client, manifest)
+    except ImageGenError as error:
+        if error.code not in _MISMATCHES:
+            raise
+        problems = [error.message]
+    return ManifestCheck(manifest.model_id, manifest.revision, len(manifest.files), tuple(problems))
+
+
+def _problems(client: HubClient, manifest: Manifest) -> list[str]:
+    tree = RepoTree.read(client, manifest.model_id, manifest.revision)
+    known = {file.path: file for file in tree.files}
+    here = [file for file in manifest.files if file.path in known]
+    theirs = {
+        file.path: file
+        for file in with_sha256(client, manifest.model_id, tree.commit, [known[file.path] for file in here])
+    }
+    problems = [f"{file.path}: not there" for file in manifest.files if file.path not in known]
+    for file in here:
+        problems += _differences(file, theirs[file.path], known[file.path])
+    problems += _about(manifest, tree)
+    name, expected = _class_name(client, manifest, tree), manifest.pipeline or manifest.component
+    if name != expected:
+        problems.append(f"class: the manifest says {expected}, the hub {name}")
+    return problems
+
+
+def _differences(ours: ManifestFile, theirs: ManifestFile, listed: ManifestFile) -> list[str]:
+    if ours.size != theirs.size:
+        return [f"{ours.path}: {ours.size} bytes in the manifest, {theirs.size} at the hub"]
+    if ours.sha256 and ours.sha256 != theirs.sha256:
+        return [f"{ours.path}: sha256 {ours.sha256} in the manifest, {theirs.sha256} at the hub"]
+    if not ours.sha256 and listed.git_sha1 != ours.git_sha1:
+        return [f"{ours.path}: git object {ours.git_sha1} in the manifest, {listed.git_sha1} at the hub"]
+    return []
+
+
+def _about(manifest: Manifest, tree: RepoTree) -> list[str]:
+    problems = []
+    # A mirror may tell no licence; silence is no contradiction.
+    if tree.licence and manifest.licence and tree.licence != manifest.licence:
+        problems.append(f"licence: the manifest says {manifest.licence}, the hub {tree.licence}")
+    if tree.gated and not manifest.gated:
+        problems.append("gated: the manifest says open, the hub wants its terms accepted")
+    return problems
+
+
+def _class_name(client: HubClient, manifest: Manifest, tree: RepoTree) -> str | None:
+    path = INDEX if manifest.pipeline else COMPONENT_CONFIG
+    if not tree.has(path):
+        return None
+    name = read_json(client, manifest.model_id, tree.commit, path).get("_class_name")
+    return name if isinstance(name, str) else None

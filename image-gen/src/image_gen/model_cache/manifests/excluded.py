@@ -1,0 +1,56 @@
+"""Why files of a repository are not fetched. Pure: takes a listing and what was chosen, gives reasons with sums."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from image_gen.model_cache.core.manifest import ManifestFile
+from image_gen.model_cache.manifests.select import PICKLES
+
+_OTHER_FRAMEWORKS = (".msgpack", ".onnx", ".onnx_data", ".pb", ".h5", ".tflite", ".xml", ".ckpt.index", ".mlmodel")
+
+
+@dataclass(frozen=True)
+class ExcludedFiles:
+    """Files that are not needed, for one and the same reason; `example` is the largest of them."""
+
+    reason: str
+    files: int
+    size: int
+    example: str
+
+    def as_json(self) -> dict[str, object]:
+        return {"reason": self.reason, "files": self.files, "bytes": self.size, "example": self.example}
+
+
+def excluded_files(files: Iterable[ManifestFile], chosen: Collection[str]) -> tuple[ExcludedFiles, ...]:
+    """Everything that was not chosen, the heaviest reason first. `chosen` holds paths."""
+    directories = {path.rpartition("/")[0] for path in chosen}
+    groups: dict[str, list[ManifestFile]] = defaultdict(list)
+    for file in files:
+        if file.path not in chosen:
+            groups[_reason(file.path, directories)].append(file)
+    found = [
+        ExcludedFiles(reason, len(group), sum(file.size for file in group), max(group, key=lambda file: file.size).path)
+        for reason, group in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda each: -each.size))
+
+
+def _reason(path: str, directories: Collection[str]) -> str:
+    directory, _, leaf = path.rpartition("/")
+    if leaf.startswith(("flax_", "openvino_", "tf_", "diffusion_flax_")) or leaf.endswith(_OTHER_FRAMEWORKS):
+        return "for another framework than PyTorch"
+    if directory not in directories:
+        return "in a directory that no chosen component has"
+    if leaf.endswith(PICKLES):
+        return "pickles, which can run code when loaded; the same weights are there as safetensors"
+    if leaf.endswith(".safetensors") or ".safetensors.index" in leaf:
+        return (
+            "weights in another precision or variant"
+            if directory
+            else "weights in one file, or another variant; components are loaded one by one"
+        )
+    return "not read when the model is loaded"

@@ -1,0 +1,89 @@
+"""Manifests at hand without a network: those shipped with the service, and those kept with the cache."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from image_gen.errors import ImageGenError
+from image_gen.model_cache.core.layout import RepoLayout, folder_name
+from image_gen.model_cache.core.manifest import Manifest, check_model_id, is_commit, read_manifest
+from image_gen.model_cache.core.settings import CacheSettings
+
+DEMO_ALIAS = "demo"
+DEMO_ID = "image-gen/demo"
+
+
+class ManifestRegistry:
+    """Finds manifests by model and revision."""
+
+    def __init__(self, settings: CacheSettings) -> None:
+        self._settings = settings
+
+    def canonical_id(self, model_id: str) -> str:
+        """The id under which a model lives now. Raises MODEL_ID_INVALID."""
+        if model_id == DEMO_ALIAS:
+            return DEMO_ID
+        check_model_id(model_id)
+        return next(
+            (all_manifests.model_id for all_manifests in self.bundled() if model_id in all_manifests.aliases), model_id
+        )
+
+    def bundled(self) -> Iterator[Manifest]:
+        """The manifests that came with the service. Raises MANIFEST_INVALID."""
+        directory = self._settings.manifests_dir
+        for path in sorted(directory.glob("*.json")) if directory.is_dir() else []:
+            yield read_manifest(path)
+
+    def cached(self, model_id: str) -> Iterator[Manifest]:
+        """The manifests that were resolved for a model on this cache, that of its default revision first."""
+        for path in self.cached_files(model_id):
+            # One that can't be read is as good as none: it is resolved again, and then replaced.
+            with suppress(ImageGenError):
+                yield read_manifest(path)
+
+    def cached_files(self, model_id: str) -> list[Path]:
+        """Where the kept manifests of a model lie: `org--name.json` is that of its default revision."""
+        directory, name = self._settings.cached_manifests_dir, folder_name(model_id)
+        found = [directory / f"{name}.json", *sorted(directory.glob(f"{name}@*.json"))]
+        return [path for path in found if path.is_file()]
+
+    def all_manifests(self, model_id: str) -> list[Manifest]:
+        """Every manifest of a model, the one of its default revision first."""
+        return [manifest for manifest in self.bundled() if manifest.model_id == model_id] + list(self.cached(model_id))
+
+    def find(self, model_id: str, revision: str | None) -> Manifest | None:
+        """The manifest of a model at a revision; without one, at its default revision."""
+        if revision is None:
+            bundled = next(
+                (all_manifests for all_manifests in self.bundled() if all_manifests.model_id == model_id), None
+            )
+            return bundled or self._cached_default(model_id)
+        commit = revision if is_commit(revision) else self.commit_of(model_id, revision)
+        return next(
+            (all_manifests for all_manifests in self.all_manifests(model_id) if all_manifests.revision == commit), None
+        )
+
+    def _cached_default(self, model_id: str) -> Manifest | None:
+        path = self._settings.cached_manifests_dir / f"{folder_name(model_id)}.json"
+        with suppress(ImageGenError):
+            return read_manifest(path) if path.is_file() else None
+        return None
+
+    def keep(self, manifest: Manifest, *, default: bool) -> None:
+        """Writes a resolved manifest beside the cache, so that the next start needs no hub."""
+        name = folder_name(manifest.model_id) + ("" if default else f"@{manifest.revision}")
+        path = self._settings.cached_manifests_dir / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        fresh.write_text(manifest.to_json(), encoding="utf-8")
+        fresh.replace(path)
+
+    def commit_of(self, model_id: str, revision: str) -> str | None:
+        """What a branch or tag meant when it was fetched, as the cache itself remembers it."""
+        try:
+            return RepoLayout(self._settings.hub_cache, model_id).ref(revision).read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError, ValueError):
+            return None

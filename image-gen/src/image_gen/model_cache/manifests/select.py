@@ -1,0 +1,181 @@
+"""Which files of a repository a pipeline loads. Pure: takes a listing, gives a selection or the reason why none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from image_gen.errors import ImageGenError
+from image_gen.model_cache.core.manifest import ManifestFile
+
+INDEX = "model_index.json"
+COMPONENT_CONFIG = "config.json"
+FP16 = "fp16"
+_SIDE_FILES = (".json", ".txt", ".model", ".jinja")
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_BASES = ("diffusion_pytorch_model", "model")
+# PyTorch's own format, and the names that diffusers and transformers give to it.
+_PICKLED = ("bin", ("diffusion_pytorch_model", "pytorch_model"))
+_SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The files to fetch, the class that loads them and the variant that `from_pretrained` must be told.
+
+    `pickles` are those among the files that can run code when they are loaded; none unless that was allowed.
+    """
+
+    pipeline: str
+    variant: str | None
+    files: tuple[ManifestFile, ...]
+
+    @property
+    def pickles(self) -> tuple[str, ...]:
+        return tuple(file.path for file in self.files if file.path.endswith(PICKLES))
+
+
+def select_files(
+    model_id: str, index: Mapping[str, Any], files: Sequence[ManifestFile], *, allow_pickle: bool = False
+) -> Selection:
+    """Takes what `model_index.json` names, weights as safetensors, at half precision where that is complete.
+
+    With `allow_pickle` a component without safetensors is taken as it is. Raises NOT_A_PIPELINE or UNSAFE_MODEL.
+    """
+    pipeline = index.get("_class_name")
+    if isinstance(pipeline, list):
+        raise ImageGenError(
+            "UNSAFE_MODEL",
+            f"{model_id} runs code of its own ({pipeline}); only pipelines of diffusers itself are loaded.",
+        )
+    if not isinstance(pipeline, str):
+        raise not_a_pipeline(model_id, f"its {INDEX} names no pipeline class")
+    parts = [
+        _Component(model_id, name, spec, files, allow_pickle)
+        for name, spec in index.items()
+        if is_component(name, spec)
+    ]
+    if not parts:
+        raise not_a_pipeline(model_id, f"its {INDEX} names no component")
+    variant = _common_variant(parts)
+    chosen = [file for file in files if file.path == INDEX]
+    for part in parts:
+        chosen += part.side_files() + part.weights(variant)
+    return Selection(pipeline=pipeline, variant=variant, files=tuple(sorted(chosen, key=lambda file: file.path)))
+
+
+def select_component(
+    model_id: str, config: Mapping[str, Any], files: Sequence[ManifestFile], *, allow_pickle: bool = False
+) -> Selection:
+    """The same for a repository that is one component by itself, such as a VAE. Raises NOT_A_PIPELINE, UNSAFE_MODEL."""
+    name = config.get("_class_name")
+    if not isinstance(name, str):
+        raise not_a_pipeline(model_id, f"it has no {INDEX}, and its {COMPONENT_CONFIG} names no class of diffusers")
+    # As if it lay in a directory of a pipeline: the rules for its files are the same.
+    moved = [replace(file, path=f"component/{file.path}") for file in files]
+    part = _Component(model_id, "component", ["diffusers", name], moved, allow_pickle)
+    variant = _common_variant([part])
+    chosen = {file.path.partition("/")[2] for file in part.weights(variant)} | {COMPONENT_CONFIG}
+    if len(chosen) == 1:
+        raise not_a_pipeline(model_id, "it has no weights")
+    return Selection(name, variant, tuple(sorted((f for f in files if f.path in chosen), key=lambda file: file.path)))
+
+
+def not_a_pipeline(model_id: str, why: str) -> ImageGenError:
+    """The error for a repository that diffusers can't load as a whole."""
+    return ImageGenError(
+        "NOT_A_PIPELINE",
+        f"{model_id} is not a diffusers pipeline: {why}. Fix: set MODEL_ID to a repository with a {INDEX} at its top.",
+    )
+
+
+def is_component(name: str, spec: object) -> bool:
+    """Components are `name: [library, class]`; settings and parts that the author left out are not."""
+    return not name.startswith("_") and isinstance(spec, list) and len(spec) == 2 and all(spec)
+
+
+def _common_variant(parts: Sequence[_Component]) -> str | None:
+    """fp16 when every component with weights has it; plain when every one has that; else what each has."""
+    weighted = [part for part in parts if part.has_weights]
+    if all(part.options[FP16] for part in weighted):
+        return FP16 if weighted else None
+    if all(part.options[None] for part in weighted):
+        return None
+    return FP16
+
+
+class _Component:
+    """One directory of the repository, as `model_index.json` names it."""
+
+    def __init__(
+        self, model_id: str, name: str, spec: Sequence[str], files: Sequence[ManifestFile], allow_pickle: bool
+    ) -> None:
+        self.name = name
+        self._model_id = model_id
+        self._files = {
+            file.path.removeprefix(f"{name}/"): file
+            for file in files
+            if file.path.startswith(f"{name}/") and file.path.count("/") == 1
+        }
+        if f"{spec[0]}.py" in self._files or any(file.path == f"{spec[0]}.py" for file in files):
+            raise ImageGenError(
+                "UNSAFE_MODEL", f"{model_id} brings code of its own for its {name} ({spec[0]}.py), which is not run."
+            )
+        self.options: dict[str | None, list[ManifestFile]] = {FP16: self._complete(FP16), None: self._complete(None)}
+        if allow_pickle and not any(self.options.values()):
+            self.options = {FP16: self._complete(FP16, *_PICKLED), None: self._complete(None, *_PICKLED)}
+        self.has_weights = any(self.options.values())
+        if not self.has_weights:
+            self._refuse_unusable_weights()
+
+    def side_files(self) -> list[ManifestFile]:
+        """Configuration and tokenizer files: small, and read by the loaders as they like."""
+        return [
+            file
+            for leaf, file in self._files.items()
+            if leaf.endswith(_SIDE_FILES) and ".index." not in leaf and not leaf.startswith("flax_")
+        ]
+
+    def weights(self, variant: str | None) -> list[ManifestFile]:
+        return self.options[variant] or self.options[FP16] or self.options[None]
+
+    def _complete(
+        self, variant: str | None, ending: str = "safetensors", bases: Sequence[str] = _BASES
+    ) -> list[ManifestFile]:
+        """The weights of a variant, or nothing when a piece is missing."""
+        dotted = f".{variant}" if variant else ""
+        for base in bases:
+            single = self._files.get(f"{base}{dotted}.{ending}")
+            if single:
+                return [single]
+            index = self._files.get(f"{base}.{ending}.index{dotted}.json")
+            shards = [file for leaf, file in self._files.items() if _is_shard(leaf, base, f"{dotted}.{ending}")]
+            if index and shards and len(shards) == _shard_count(shards[0].path):
+                return [index, *shards]
+        return []
+
+    def _refuse_unusable_weights(self) -> None:
+        pickles = sorted(leaf for leaf in self._files if leaf.endswith(PICKLES) and not leaf.startswith("openvino_"))
+        if pickles:
+            raise ImageGenError(
+                "UNSAFE_MODEL",
+                f"{self._model_id} has its {self.name} only as a pickle ({self.name}/{pickles[0]}), which can run code "
+                "when it is loaded. Fix: set MODEL_ID or MODEL_REVISION to a version with .safetensors files.",
+            )
+        if any(leaf.endswith((".safetensors", ".msgpack", ".onnx")) for leaf in self._files):
+            raise not_a_pipeline(self._model_id, f"its {self.name} has no complete .safetensors weights for PyTorch")
+        if not self._files:
+            raise not_a_pipeline(self._model_id, f"the directory of its {self.name} is missing or empty")
+
+
+def _is_shard(leaf: str, base: str, ending: str) -> bool:
+    """Both spellings are in use: `model.fp16-00001-of-00002` and `model-00001-of-00002.fp16`."""
+    plain = _SHARD.sub("", leaf)
+    return plain != leaf and plain == f"{base}{ending}"
+
+
+def _shard_count(path: str) -> int:
+    found = _SHARD.search(path)
+    return int(found.group(2)) if found else 0

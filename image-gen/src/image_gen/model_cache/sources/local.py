@@ -1,0 +1,81 @@
+"""A directory as a source of models: what somebody copied there, for places without a hub. It is only read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from image_gen.errors import ImageGenError
+from image_gen.model_cache.core.digest import CHUNK_BYTES
+from image_gen.model_cache.core.manifest import Manifest, ManifestFile
+from image_gen.model_cache.core.retry import SourceError
+from image_gen.model_cache.sources.source import Part, wrong_size
+
+
+class LocalDirectory:
+    """A mirror in a directory."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.place = str(root)
+
+    def __enter__(self) -> LocalDirectory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def read(self, path: str) -> str | None:
+        """A small text, or None when there is none."""
+        try:
+            return (self._root / path).read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except UnicodeDecodeError:
+            return ""
+
+    def folders(self, path: str) -> list[str]:
+        return sorted(each.name for each in (self._root / path).glob("*") if each.is_dir())
+
+    def holds(self, path: str, _manifest: Manifest) -> bool:
+        return (self._root / path).is_dir()
+
+    def source(self, path: str) -> LocalSource:
+        return LocalSource(self._root / path)
+
+
+class LocalSource:
+    """The files of one model in a directory."""
+
+    advice = "Copy it there again."
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.place = str(root)
+
+    @contextmanager
+    def part(self, file: ManifestFile, start: int, end: int | None = None) -> Iterator[Part]:
+        place = self._root / file.path
+        try:
+            with place.open("rb") as stream:
+                size = place.stat().st_size
+                if size != file.size:
+                    raise wrong_size(self, file, str(size))
+                length = (size if end is None else end) - start
+                stream.seek(start)
+                yield Part(start, True, length, size, "", _chunks(stream, length))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ImageGenError("FILE_NOT_FOUND", f"{self.place} lacks {file.path}.") from error
+
+    def broken(self, why: str) -> SourceError:
+        return SourceError(ImageGenError("CORRUPT_DOWNLOAD", f"{self.place}: {why}."), retryable=False)
+
+    silent = broken
+
+
+def _chunks(stream: BinaryIO, length: int) -> Iterator[bytes]:
+    while length > 0 and (chunk := stream.read(min(CHUNK_BYTES, length))):
+        length -= len(chunk)
+        yield chunk

@@ -1,0 +1,1 @@
+"""`POST /v1/images/generations`: request parsing, image jobs, the queue and errors in OpenAI's format."""

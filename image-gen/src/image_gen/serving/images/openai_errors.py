@@ -1,0 +1,60 @@
+"""Errors in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`."""
+
+from typing import Final
+
+from fastapi.responses import JSONResponse
+
+from image_gen.errors import ImageGenError
+from image_gen.serving.images.requests import BadRequest
+from image_gen.serving.readiness import Readiness
+
+_STATUS: Final = {
+    "QUEUE_FULL": 429,
+    "STOPPING": 503,
+    "NOT_READY": 503,
+    "ENGINE_DIED": 503,
+    "CANCELLED": 503,
+    "TIMEOUT": 504,
+}
+_TYPES: Final = {
+    404: "not_found_error",
+    429: "rate_limit_error",
+    503: "service_unavailable_error",
+    504: "timeout_error",
+}
+
+
+def error_response(
+    status: int, message: str, *, code: str, param: str | None = None, retry_after: int | None = None
+) -> JSONResponse:
+    """`retry_after` is in seconds."""
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    return JSONResponse(body, status_code=status, headers=headers)
+
+
+def bad_request(error: BadRequest) -> JSONResponse:
+    """The caller's mistake."""
+    return error_response(error.status, error.message, code=error.code, param=error.param)
+
+
+def failed(error: ImageGenError, retry_after: int) -> JSONResponse:
+    """What went wrong on this side; `retry_after` is told where trying again makes sense."""
+    status = _STATUS.get(error.code, 500)
+    return error_response(
+        status, error.message, code=error.code.lower(), retry_after=retry_after if status in {429, 503} else None
+    )
+
+
+def not_ready(readiness: Readiness) -> JSONResponse:
+    """Why no picture can be made now."""
+    if readiness.error is not None:
+        message = f"The model is not ready (phase {readiness.phase}): {readiness.error.message}"
+    elif readiness.phase == "fetching" and readiness.bytes_total:
+        done = f"{readiness.bytes_done / readiness.bytes_total:.0%}"
+        message = f"The model is not ready (phase fetching, {done} done): see /readyz."
+    else:
+        message = f"The model is not ready (phase {readiness.phase}): see /readyz."
+    wait = 5 if readiness.eta_seconds is None else max(5, min(round(readiness.eta_seconds), 600))
+    return error_response(503, message, code="not_ready", retry_after=wait)

@@ -1,0 +1,189 @@
+"""Brings the model's files here and proves them: the store's work, in a thread, told to people as log lines and to
+`/readyz` as progress.
+
+Comes in: settings, a store. Goes out: `ReadyModel`, after as many attempts as it takes, or an error that waiting does
+not mend. Must not: import torch, or touch the cache by itself.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from image_gen.demo_hub import DemoHub
+from image_gen.errors import ImageGenError
+from image_gen.model_cache import CacheSettings, Lease, ModelCache, OnProgress, Progress, ReadyModel
+from image_gen.serving.format import first_run_note, progress_line, size
+from image_gen.serving.readiness import Readiness
+from image_gen.serving.threads import in_daemon_thread, post
+from image_gen.settings import DEMO_MODEL, Settings
+
+log = logging.getLogger(__name__)
+_LINE_EVERY_SECONDS: Final = 5.0
+# Nobody listens there: a model that must come from the hub on loopback is never asked for on the internet.
+_NOWHERE: Final = "http://127.0.0.1:1"
+
+
+def retry_delay(failures: int) -> float:
+    """Seconds to wait after that many failures in a row: 5, 10, 20 … 300."""
+    return float(min(5 * 2 ** max(failures - 1, 0), 300))
+
+
+class ModelLoader:
+    """The first of the two tracks of a start."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        cache_settings: CacheSettings,
+        readiness: Readiness,
+        *,
+        pause: Callable[[int], float] = retry_delay,
+        on_found: Callable[[ReadyModel], None] = lambda _: None,
+        on_verified: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`on_found` is called when it is known which files will be where, `on_verified` with each that may be loaded;
+        `on_found` again when all are there.
+        """
+        self._settings = settings
+        self._store_settings = cache_settings
+        self._readiness = readiness
+        self._pause = pause
+        self._on_found = on_found
+        self._on_proven = on_verified
+        self._cancel = threading.Event()
+        self._last_line = 0.0
+        self._noted = False
+        self._hub: DemoHub | None = None
+        self.bytes_fetched = 0
+        self.bytes_hit = 0
+        # Until the process ends: what it serves is not taken away from under it.
+        self.lease = Lease(None)
+        self.vae: ReadyModel | None = None
+        self._vae_lease = Lease(None)
+
+    async def run(self) -> ReadyModel | None:
+        """The model's files, complete; None if that failed for good, which `/readyz` then says."""
+        failures = 0
+        while True:
+            try:
+                model = await self._attempt()
+            except ImageGenError as error:
+                failures += 1
+                self._readiness.fail(error)
+                if not error.retryable:
+                    log.error("%s (%s)", error.message, error.code)
+                    return None
+                pause = self._pause(failures)
+                log.error("%s (%s) Next attempt in %.0f s.", error.message, error.code, pause)
+                await asyncio.sleep(pause)
+            else:
+                self._arrived(model)
+                return model
+
+    def cancel(self) -> None:
+        """Ends a fetch in progress; what has arrived is kept, and the next start goes on from there."""
+        self._cancel.set()
+
+    @property
+    def pid(self) -> int | None:
+        """The process that makes or serves the demo model, while there is one."""
+        return None if self._hub is None else self._hub.pid
+
+    async def _attempt(self) -> ReadyModel:
+        store = self._store_settings
+        if not self._settings.is_demo or self._settings.hub_endpoint_overridden or self._settings.model_dir:
+            return await self._ensure(store)
+        if await in_daemon_thread("store", lambda: ModelCache(store).locate(DEMO_MODEL, self._settings.model_revision)):
+            with contextlib.suppress(ImageGenError):
+                return await self._ensure(dataclasses.replace(store, endpoint=_NOWHERE))
+        log.info("The demo model is not cached: making it, and serving it from a hub of its own on loopback.")
+        self._hub = DemoHub()
+        async with self._hub as endpoint:
+            return await self._ensure(dataclasses.replace(store, endpoint=endpoint, token=None))
+
+    async def _ensure(self, cache_settings: CacheSettings) -> ReadyModel:
+        loop = asyncio.get_running_loop()
+        settings = self._settings
+
+        def work() -> ReadyModel:
+            def report(progress: Progress) -> None:
+                post(loop, lambda: self._progress(progress))
+
+            def found(model: ReadyModel) -> None:
+                post(loop, lambda: self._on_found(model))
+
+            def proven(path: str) -> None:
+                post(loop, lambda: self._on_proven(path))
+
+            # First, as it belongs to the order that the engine gets.
+            self.vae = self._bring_vae(report)
+            store = ModelCache(cache_settings)
+            model = store.ensure(
+                DEMO_MODEL if settings.is_demo else settings.model_id,
+                revision=settings.model_revision,
+                model_dir=settings.model_dir,
+                on_progress=report,
+                on_found=found,
+                on_file=proven,
+                cancel=self._cancel,
+            )
+            found(model)
+            return store.verify_and_repair(
+                model,
+                verify=settings.verify_mode(model.source),
+                on_progress=report,
+                on_file=proven,
+                cancel=self._cancel,
+            )
+
+        return await in_daemon_thread("store", work)
+
+    def _bring_vae(self, report: OnProgress) -> ReadyModel | None:
+        """The VAE that takes the place of the model's own, complete and proven: it is small."""
+        if not self._settings.vae_id:
+            return None
+        # Not of the demo model's hub, which has no other.
+        store = ModelCache(self._store_settings)
+        vae = store.ensure_vae(self._settings.vae_id, on_progress=report, cancel=self._cancel)
+        proven = store.verify_and_repair(
+            vae, verify=self._settings.verify_mode(vae.source), on_progress=report, cancel=self._cancel
+        )
+        self._vae_lease.release()
+        self._vae_lease = store.hold(proven)
+        log.info("VAE of %s at %s in place of the model's own", proven.model_id, proven.revision[:12])
+        return proven
+
+    def _progress(self, progress: Progress) -> None:
+        self._readiness.enter(progress.phase)
+        self._readiness.progress(
+            done=progress.bytes_done,
+            total=progress.bytes_total,
+            file=progress.file,
+            speed=progress.bytes_per_second,
+            eta=progress.eta_seconds,
+        )
+        if progress.phase == "fetching" and not self._noted:
+            self._noted = True
+            log.info(first_run_note(progress.bytes_total - progress.bytes_done))
+        now = time.monotonic()
+        if progress.finished and progress.phase == "fetching":
+            log.info("Downloaded %s", progress.file)
+        elif now - self._last_line >= _LINE_EVERY_SECONDS:
+            self._last_line = now
+            log.info(progress_line(progress))
+
+    def _arrived(self, model: ReadyModel) -> None:
+        self.bytes_fetched += model.bytes_fetched
+        self.bytes_hit += model.bytes_total - model.bytes_fetched
+        self._readiness.model_id, self._readiness.revision = model.model_id, model.revision
+        self._readiness.source = model.source
+        self.lease.release()
+        self.lease = ModelCache(self._store_settings).hold(model)
+        self._readiness.fetched(total=model.bytes_total)
+        got = f"{size(model.bytes_fetched)} downloaded" if model.bytes_fetched else "nothing to download"
+        log.info("Model files complete: %s, %s (from: %s)", size(model.bytes_total), got, model.source)

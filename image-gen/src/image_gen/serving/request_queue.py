@@ -1,0 +1,142 @@
+"""The queue before the engine: one request's pictures at a time, a bounded number waiting, in the order they came.
+
+Comes in: the orders of one request. Goes out: its pictures, or QUEUE_FULL, STOPPING, or what the engine says. Must
+not: know HTTP. Cancelling the task that waits in `run` takes the request out of the queue, or stops the engine at
+its next step.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from image_gen.errors import ImageGenError
+from image_gen.serving.worker_supervisor import GeneratedImage, WorkerSupervisor
+from image_gen.worker.protocol import ImageJob
+
+# An engine that has not answered a cancellation for so long hangs (a step of the largest picture on a slow CPU is
+# shorter).
+UNRESPONSIVE_AFTER_SECONDS: Final = 300.0
+
+
+class RequestQueue:
+    """`limit` requests may wait besides the one being worked on."""
+
+    def __init__(
+        self, worker: WorkerSupervisor, limit: int, unresponsive_after: float = UNRESPONSIVE_AFTER_SECONDS
+    ) -> None:
+        self._worker = worker
+        self._limit = limit
+        self._deaf_after = unresponsive_after
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = False
+        self._current: str | None = None
+        self._tasks: set[asyncio.Task[list[GeneratedImage]]] = set()
+        self.seconds_per_request = 5.0
+
+    @property
+    def depth(self) -> int:
+        """How many requests wait."""
+        return len(self._waiting)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a picture is being made."""
+        return not self._idle.is_set()
+
+    async def run(self, jobs: Sequence[ImageJob], on_turn: Callable[[], None] = lambda: None) -> list[GeneratedImage]:
+        """The pictures, in order. `on_turn` is called when the waiting is over."""
+        await self._acquire()
+        on_turn()
+        wanted = asyncio.Event()
+        wanted.set()
+        task = asyncio.create_task(self._run_jobs(jobs, wanted))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            wanted.clear()
+            task.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+            self.stop_current()
+            raise
+
+    def close(self) -> None:
+        """No further requests; those waiting are told so, the picture being made goes on."""
+        self._closed = True
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(_stopping())
+
+    async def drain(self, seconds: float) -> bool:
+        """Waits for the picture being made; whether it was done in time."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), seconds)
+        return not self.is_busy
+
+    def stop_current(self) -> None:
+        """Ends the picture being made at its next step, or the engine if it does not react."""
+        if self._current is None:
+            return
+        image = self._current
+        self._worker.cancel(image)
+        asyncio.get_running_loop().call_later(self._deaf_after, self._kill_if_unresponsive, image)
+
+    def _kill_if_unresponsive(self, image: str) -> None:
+        if self._current == image:
+            self._worker.kill()
+
+    async def _acquire(self) -> None:
+        if self._closed:
+            raise _stopping()
+        if self._idle.is_set():
+            self._idle.clear()
+            return
+        if len(self._waiting) >= self._limit:
+            raise ImageGenError(
+                "QUEUE_FULL", "Too many pictures are being waited for: try again later.", retryable=True
+            )
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+            elif not waiter.cancelled() and waiter.exception() is None:
+                self._release()  # the turn came in the same moment: somebody else shall have it
+            raise
+
+    def _release(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self._idle.set()
+
+    async def _run_jobs(self, jobs: Sequence[ImageJob], wanted: asyncio.Event) -> list[GeneratedImage]:
+        started = time.monotonic()
+        images: list[GeneratedImage] = []
+        try:
+            for job in jobs:
+                if self._closed:
+                    raise _stopping()
+                if not wanted.is_set():
+                    raise ImageGenError("CANCELLED", "The request was cancelled.")
+                self._current = job.id
+                images.append(await self._worker.generate_image(job))
+            self.seconds_per_request += 0.3 * (time.monotonic() - started - self.seconds_per_request)
+        finally:
+            self._current = None
+            self._release()
+        return images
+
+
+def _stopping() -> ImageGenError:
+    return ImageGenError("STOPPING", "The service is being stopped.", retryable=True)

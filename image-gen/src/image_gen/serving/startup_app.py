@@ -1,0 +1,59 @@
+"""The first thing that answers. `/healthz` and `/readyz` need nothing but this, so they are there before FastAPI is
+imported.
+
+Comes in: any request. Goes out: those two at once and always; everything else from the app, after its import if need
+be.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from image_gen.serving.readiness import Readiness
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class StartupApp:
+    """An ASGI application in front of another that comes later (its import takes most of a second)."""
+
+    def __init__(self, readiness: Readiness) -> None:
+        self._readiness = readiness
+        self._app: asyncio.Future[App] | None = None
+
+    def mount(self, app: App) -> None:
+        """From now on requests go through to `app`."""
+        self._waiting().set_result(app)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI's entry."""
+        path = scope["path"] if scope["type"] == "http" else None
+        if path == "/healthz":
+            await _answer(scope, send, 200, {"status": "alive"})
+        elif path == "/readyz":
+            await _answer(scope, send, 200 if self._readiness.is_ready else 503, self._readiness.as_json())
+        else:
+            app = await asyncio.shield(self._waiting())
+            await app(scope, receive, send)
+
+    def _waiting(self) -> asyncio.Future[App]:
+        if self._app is None:
+            self._app = asyncio.get_running_loop().create_future()
+        return self._app
+
+
+async def _answer(scope: Scope, send: Send, status: int, body: dict[str, object]) -> None:
+    if scope["method"] not in {"GET", "HEAD"}:
+        status, body = 405, {"error": {"message": "Use GET.", "code": "method_not_allowed"}}
+    data = json.dumps(body).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(data)),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else data})

@@ -1,0 +1,136 @@
+"""One life of the engine's process, seen from the server.
+
+A plain `subprocess` with one end of a socket pair, and not `multiprocessing`: nothing of the server is pickled,
+re-imported or shared with the child, there is no resource tracker beside it, its output can be read line by line, a
+test can put any program in its place, and the end of either process is seen by the other as the end of the socket,
+whatever caused it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from image_gen.errors import ImageGenError
+from image_gen.worker.protocol import Message, encode, read_frame
+
+WORKER_COMMAND: Final = (sys.executable, "-m", "image_gen.worker")
+_SECRETS: Final = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH")
+_OOM_FILES: Final = (
+    Path("/sys/fs/cgroup/memory.events"),  # "oom_kill 3", control groups v2
+    Path("/sys/fs/cgroup/memory/memory.oom_control"),  # the same line, v1
+)
+log = logging.getLogger(__name__)
+
+OnMessage = Callable[[Message, bytes], None]
+
+
+class WorkerProcess:
+    """Started once, ended once. `on_message` is called for each message, in order, on the event loop."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str], on_message: OnMessage) -> None:
+        self._command = tuple(command)
+        self._env = {key: value for key, value in env.items() if key not in _SECRETS}
+        self._on_message = on_message
+        self._process: asyncio.subprocess.Process | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._output: asyncio.Task[None] | None = None
+        self._oom_kills_before = 0
+
+    async def start(self, arguments: Sequence[str]) -> None:
+        """Starts the process. A session of its own keeps a terminal's Ctrl-C for the server, which ends it in order."""
+        self._oom_kills_before = _oom_kills()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, "--fd", str(theirs.fileno()), *arguments,
+                pass_fds=(theirs.fileno(),), start_new_session=True, env=self._env,
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            )  # fmt: skip
+        self._reader, self._writer = await asyncio.open_connection(sock=ours)
+        self._output = asyncio.create_task(self._pass_on_output())
+
+    def send(self, message: Message) -> None:
+        """Sends an order; to a process that has just ended it goes nowhere, which `run` reports."""
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(encode(message))
+
+    async def run(self) -> ImageGenError:
+        """Passes messages on until the process has ended, and says why it did."""
+        assert self._process is not None
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ValueError):
+            while True:
+                message, payload = await read_frame(self._reader)
+                self._on_message(message, payload)
+        await self.stop(grace=5.0)
+        return self._why(self._process.returncode or 0)
+
+    async def stop(self, grace: float = 2.0) -> None:
+        """Closes the socket, on which the engine ends by itself, and ends it by force after `grace` seconds."""
+        if self._process is None:
+            return
+        if self._writer is not None:
+            self._writer.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), grace)
+        except TimeoutError:
+            self.kill()
+            await self._process.wait()
+        if self._output is not None:
+            await asyncio.wait({self._output}, timeout=1.0)
+
+    def kill(self) -> None:
+        """Ends the process at once."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, once it was started."""
+        return None if self._process is None else self._process.pid
+
+    async def _pass_on_output(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        while True:
+            try:
+                line = await self._process.stdout.readline()
+            except ValueError:
+                continue  # a line of more than 64 kB, which asyncio drops: it is not worth passing on
+            if not line:
+                return
+            if text := line.decode(errors="replace").rstrip():
+                log.info("engine: %s", text)
+
+    def _why(self, code: int) -> ImageGenError:
+        if code == -signal.SIGKILL and _oom_kills() > self._oom_kills_before:
+            return ImageGenError(
+                "OUT_OF_MEMORY",
+                "The kernel ended the engine because memory ran out: give the container more (its memory limit, or "
+                "the memory of Docker Desktop), or choose a smaller MODEL_ID.",
+                retryable=True,
+            )
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        hint = " (most often too little memory)" if code == -signal.SIGKILL else ""
+        return ImageGenError(
+            "ENGINE_DIED",
+            f"The engine {how}{hint}; it is being started again. See its last lines in the log.",
+            retryable=True,
+        )
+
+
+def _oom_kills() -> int:
+    """How many processes of this control group the kernel has ended for memory."""
+    for file in _OOM_FILES:
+        with contextlib.suppress(OSError, ValueError):
+            for line in file.read_text(encoding="ascii").splitlines():
+                name, _, count = line.partition(" ")
+                if name == "oom_kill":
+                    return int(count)
+    return 0

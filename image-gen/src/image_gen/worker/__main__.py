@@ -1,0 +1,46 @@
+"""The engine's process: `python -m image_gen.worker --fd N [--device D] [--pipeline CLASS]`, started by the server.
+
+It imports torch and diffusers at once, while the server is still fetching the model, and then does what the socket N
+says. The end of the socket is the end of the process, so no engine outlives its server.
+"""
+
+import argparse
+import os
+import socket
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before any Hugging Face library is imported: they read it then
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+os.environ["TQDM_DISABLE"] = "1"
+# Threads that wait for each other do so asleep: on a CPU with other work to do, spinning makes small models fifty
+# times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Where torch finds Triton it hands it some plain CUDA operations, which Triton compiles with a C compiler that may
+# not be there.
+os.environ.setdefault("TORCH_DISABLE_NATIVE_JIT", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it warns of image processors that no pipeline here uses
+
+
+def main() -> None:
+    """Reads the arguments and serves the socket until it ends."""
+    parser = argparse.ArgumentParser(prog="image_gen.worker")
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--pipeline", default=None)
+    options = parser.parse_args()
+    _raise_oom_score()
+    from image_gen.worker.worker import Worker
+
+    Worker(socket.socket(fileno=options.fd)).run(options.device, options.pipeline)
+
+
+def _raise_oom_score() -> None:
+    """When memory runs out, the kernel shall end this process and not the server, which then says what happened."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text("800", encoding="ascii")
+    except OSError:
+        return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Loads a pipeline's models one by one, each as soon as its files are proven, while others are still being fetched or
+read.
+
+Comes in: an order, what is proven. Goes out: models on their device, by their names in the pipeline. Must not: open a
+file before it is proven. Whatever is left out here, `pipeline.load` brings in.
+"""
+
+import importlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from image_gen.errors import ImageGenError
+from image_gen.worker.lean_imports import without_dynamo
+from image_gen.worker.protocol import LoadRequest
+from image_gen.worker.verified_files import VerifiedFiles
+
+_VAE: Final = "vae"
+_INDEX: Final = "model_index.json"
+_LIBRARIES: Final = ("diffusers", "transformers")
+
+
+@dataclass(frozen=True)
+class Component:
+    """A model of a pipeline: its name there, its library and class, and its files, relative to the pipeline's."""
+
+    name: str
+    library: str
+    class_name: str
+    files: tuple[str, ...]
+
+
+def load_components(
+    request: LoadRequest, device: str, dtype: str, verified: VerifiedFiles
+) -> Iterator[tuple[str, Any]]:
+    """The models: of those whose files are proven, always the largest next. Raises `SupersededError`."""
+    if _INDEX not in request.files:
+        return
+    verified.wait_for_any([{_INDEX}])
+    components = [
+        component
+        for component in _components(request)
+        if component.name not in request.load and not (request.vae and component.name == _VAE)
+    ]
+    while components:
+        component = components.pop(verified.wait_for_any([component.files for component in components]))
+        yield component.name, load_one(component, request, device, dtype)
+
+
+def load_one(component: Component, request: LoadRequest, device: str, dtype: str) -> Any:
+    """One model, by its library's own means."""
+
+    def work() -> Any:
+        cls = getattr(importlib.import_module(component.library), component.class_name)
+        return cls.from_pretrained(
+            request.directory,
+            subfolder=component.name,
+            variant=request.variant,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            local_files_only=True,
+            device_map=device,
+        )
+
+    return without_dynamo(work)
+
+
+def load_vae(request: LoadRequest, device: str, dtype: str) -> dict[str, Any]:
+    """The VAE that takes the place of the pipeline's own, by its name there; nothing when none does."""
+    if not request.vae:
+        return {}
+    name = json.loads((Path(request.vae) / "config.json").read_text(encoding="utf-8")).get("_class_name")
+    if not str(name).startswith("Autoencoder"):
+        raise ImageGenError("VAE_INVALID", f"VAE_ID: {request.vae} holds {name}, which is no VAE. Fix: leave it empty.")
+
+    def work() -> Any:
+        cls = getattr(importlib.import_module("diffusers"), str(name))
+        return cls.from_pretrained(
+            request.vae, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True, device_map=device
+        )
+
+    return {_VAE: without_dynamo(work)}
+
+
+def _components(request: LoadRequest) -> list[Component]:
+    """Those with one file of weights, the largest first, as they take longest to load."""
+    index: dict[str, Any] = json.loads((Path(request.directory) / _INDEX).read_text(encoding="utf-8"))
+    sizes = {}
+    for name, spec in index.items():
+        if not isinstance(spec, list) or len(spec) != 2 or spec[0] not in _LIBRARIES:
+            continue
+        files = tuple(path for path in request.files if path.startswith(f"{name}/"))
+        weights = [path for path in files if _is_weights(path.removeprefix(f"{name}/"), request.variant)]
+        if len(weights) == 1 and f"{name}/config.json" in files:
+            sizes[Component(name, spec[0], spec[1], files)] = request.files[weights[0]]
+    return sorted(sizes, key=lambda component: -sizes[component])
+
+
+def _is_weights(name: str, variant: str | None) -> bool:
+    if variant:
+        return "/" not in name and name.endswith(f".{variant}.safetensors")
+    return "/" not in name and name.endswith(".safetensors") and name.count(".") == 1

@@ -1,0 +1,109 @@
+"""Loads a diffusers text-to-image pipeline from a directory, offline, onto the chosen device.
+
+Comes in: a `LoadRequest` and a device. Goes out: the pipeline and what it can do. Must not: run code that comes with a
+model, or load weights that are not safetensors.
+"""
+
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from image_gen.errors import ImageGenError
+from image_gen.worker.components import load_vae
+from image_gen.worker.lean_imports import diffusers_class, without_dynamo
+from image_gen.worker.protocol import LoadRequest
+
+
+@dataclass(frozen=True)
+class LoadedPipeline:
+    """A pipeline and the arguments its call takes. Sizes are in pixels."""
+
+    pipeline: Any
+    name: str
+    width: int
+    height: int
+    accepts: frozenset[str]
+
+
+def pipeline_class(name: str) -> Any:
+    """The class itself, not a chooser of classes, which imports dozens. Raises NOT_A_PIPELINE."""
+    found = diffusers_class(name) if name.isidentifier() else None
+    if not inspect.isclass(found) or not hasattr(found, "from_pretrained") or not callable(found):
+        raise ImageGenError(
+            "NOT_A_PIPELINE", f"{name!r} is not a pipeline of this image's diffusers: choose another MODEL_ID."
+        )
+    parameters = inspect.signature(found.__call__).parameters
+    required = [
+        key
+        for key, value in parameters.items()
+        if value.default is value.empty and value.kind is value.POSITIONAL_OR_KEYWORD
+    ]
+    other_kinds = {"image", "video", "num_frames", "audio_length_in_s"} & parameters.keys()
+    if "prompt" not in parameters or set(required) - {"self", "prompt"} or other_kinds:
+        raise ImageGenError(
+            "NOT_A_PIPELINE", f"{name} does not make pictures from text alone: choose another MODEL_ID."
+        )
+    return found
+
+
+def class_name(directory: Path) -> str:
+    """What the model's own index calls its pipeline. Raises NOT_A_PIPELINE."""
+    try:
+        name = json.loads((directory / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ImageGenError(
+            "NOT_A_PIPELINE",
+            f"{directory} has no readable model_index.json: it is not the directory of a diffusers pipeline.",
+        ) from error
+    return str(name)
+
+
+def load(request: LoadRequest, device: str, dtype: str, models: Mapping[str, Any] | None = None) -> LoadedPipeline:
+    """Reads the weights, but for `models`, which are on the device already. Raises `ImageGenError`; whatever else
+    diffusers raises is left to the caller.
+    """
+    name = request.pipeline or class_name(Path(request.directory))
+    cls = pipeline_class(name)
+    arguments: dict[str, Any] = {
+        "dtype": getattr(torch, dtype),
+        "use_safetensors": True,
+        "local_files_only": True,
+        **(models or {}),
+        **load_vae(request, device, dtype),
+        **request.load,
+    }
+    if request.variant:
+        arguments["variant"] = request.variant
+    if "add_watermarker" in inspect.signature(cls.__init__).parameters:
+        arguments["add_watermarker"] = False
+    pipeline = without_dynamo(lambda: _from_pretrained(cls, request.directory, arguments, device))
+    pipeline.set_progress_bar_config(disable=True)
+    accepts = frozenset(inspect.signature(cls.__call__).parameters)
+    width, height = _own_size(pipeline)
+    return LoadedPipeline(pipeline, name, width, height, accepts)
+
+
+def _from_pretrained(cls: Any, directory: str, arguments: dict[str, Any], device: str) -> Any:
+    # Straight onto the device, without a copy of everything in main memory first; some pipelines refuse it.
+    try:
+        return cls.from_pretrained(directory, device_map=device, **arguments)
+    except (NotImplementedError, ValueError):
+        pass
+    return cls.from_pretrained(directory, **arguments).to(device)
+
+
+def _own_size(pipeline: Any) -> tuple[int, int]:
+    """The size a model was trained for: its latents' side times the VAE's scale, or 1024 where it does not say."""
+    scale = getattr(pipeline, "vae_scale_factor", 8)
+    side = getattr(pipeline, "default_sample_size", None)
+    for part in ("unet", "transformer"):
+        if side is None:
+            side = getattr(getattr(getattr(pipeline, part, None), "config", None), "sample_size", None)
+    if isinstance(side, (list, tuple)) and len(side) == 2:
+        return int(side[1]) * scale, int(side[0]) * scale
+    return (side * scale, side * scale) if isinstance(side, int) else (1024, 1024)

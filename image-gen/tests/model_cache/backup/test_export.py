@@ -1,0 +1,90 @@
+"""A baked model is a plain directory that is found before the volume, and the same whenever it is made."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import UNET, MakeCache, MakeRepo
+
+from image_gen.errors import ImageGenError
+from image_gen.model_cache import ModelCache
+from image_gen_demo.hub import DemoHub
+
+
+def look(place: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Names, modes, times and contents of a tree."""
+    return {
+        path.relative_to(place).as_posix(): (
+            path.stat().st_mode,
+            int(path.stat().st_mtime),
+            path.read_bytes() if path.is_file() else b"",
+        )
+        for path in sorted(place.rglob("*"))
+    }
+
+
+def test_a_baked_model_is_plain_and_served_first(
+    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
+) -> None:
+    repo = make_repo()
+    report = make_cache(home=tmp_path / "build-cache").bake("test/model", tmp_path / "baked")
+    place = tmp_path / "baked" / "test--model"
+    assert report.directory == place and json.loads((place / "manifest.json").read_text())["id"] == "test/model"
+    assert not [path for path in place.rglob("*") if path.is_symlink()]
+    assert (place / "snapshot" / UNET).read_bytes() == (repo / UNET).read_bytes()
+    assert {path.stat().st_mode & 0o777 for path in place.rglob("*")} == {0o755, 0o644}
+    assert len({int(path.stat().st_mtime) for path in [place, *place.rglob("*")]}) == 1
+    hub.forget()
+    model = make_cache().ensure("test/model")
+    assert (model.source, model.directory) == ("baked", place / "snapshot")
+    assert hub.requests == [] and not (tmp_path / "data").exists()
+    assert make_cache().verify().ok and make_cache().status().models[0].source == "baked"
+
+
+def test_baking_again_fetches_nothing_and_makes_the_same(
+    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
+) -> None:
+    make_repo()
+    store = make_cache(home=tmp_path / "build-cache")
+    store.bake("test/model", tmp_path / "baked")
+    first = look(tmp_path / "baked")
+    hub.forget()
+    os.umask(0o077)
+    try:
+        store.bake("test/model", tmp_path / "baked")
+    finally:
+        os.umask(0o022)
+    assert look(tmp_path / "baked") == first and hub.requests == []
+
+
+def test_another_revision_is_not_served_from_the_image(
+    make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
+) -> None:
+    make_repo("test/model", seed=1)
+    make_repo("test/model@v2", seed=2)
+    make_cache(home=tmp_path / "build-cache").bake("test/model", tmp_path / "baked")
+    assert make_cache().ensure("test/model", revision="v2").source == "download"
+
+
+def test_damage_is_not_baked(make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path) -> None:
+    make_repo()
+    store = make_cache(home=tmp_path / "build-cache")
+    with (store.ensure("test/model").directory / UNET).open("r+b") as stream:
+        stream.write(b"damage")
+    with pytest.raises(ImageGenError) as caught:
+        store.bake("test/model", tmp_path / "baked")
+    assert caught.value.code == "CORRUPT_CACHE" and not list((tmp_path / "baked").iterdir())
+
+
+def test_a_harmed_image_falls_back_to_the_volume(make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path) -> None:
+    make_repo()
+    make_cache(home=tmp_path / "build-cache").bake("test/model", tmp_path / "baked")
+    (tmp_path / "baked" / "test--model" / "snapshot" / UNET).unlink()
+    store = make_cache()
+    assert store.ensure("test/model").source == "download"
+    offline = ModelCache(replace(store.settings, offline=True))
+    assert offline.ensure("test/model").source == "volume"

@@ -1,0 +1,181 @@
+"""A restore refuses what it can't prove, and leaves a working cache whatever interrupts it."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from backups import Change, rewritten, tree
+from conftest import UNET
+
+from image_gen.errors import ImageGenError
+from image_gen.model_cache import ModelCache
+from image_gen.model_cache.backup.compression import compression_of
+from image_gen.model_cache.core.file_lock import file_lock
+
+
+def last_link(member: tarfile.TarInfo) -> bool:
+    return member.name.endswith(UNET)
+
+
+def climb(member: tarfile.TarInfo) -> None:
+    if last_link(member):
+        member.name = "data/huggingface/hub/models--a--b/snapshots/../../../../../evil"
+
+
+def link_out(member: tarfile.TarInfo) -> None:
+    if last_link(member):
+        member.linkname = "../" * 12 + "etc/passwd"
+
+
+def link_to_root(member: tarfile.TarInfo) -> None:
+    if last_link(member):
+        member.linkname = "/etc/passwd"
+
+
+def hard_link(member: tarfile.TarInfo) -> None:
+    if last_link(member):
+        member.type, member.linkname = tarfile.LNKTYPE, "/etc/passwd"
+
+
+def device(member: tarfile.TarInfo) -> None:
+    if last_link(member):
+        member.type = tarfile.CHRTYPE
+
+
+def through_a_link(member: tarfile.TarInfo) -> None:
+    if member.name.endswith("/snapshots") or "/snapshots/" not in member.name:
+        return
+    if member.isdir() and member.name.endswith("/unet"):
+        member.type, member.linkname = tarfile.SYMTYPE, "../../blobs"
+
+
+@pytest.mark.parametrize("change", [climb, link_out, link_to_root, hard_link, device, through_a_link])
+def test_an_archive_that_reaches_out_is_refused(filled: ModelCache, tmp_path: Path, change: Change) -> None:
+    filled.backup(tmp_path / "backup.tar")
+    harmful = rewritten(tmp_path / "backup.tar", change)
+    before = tree(tmp_path / "data")
+    with pytest.raises(ImageGenError) as caught:
+        filled.restore(harmful)
+    assert caught.value.code == "BACKUP_UNSAFE"
+    assert tree(tmp_path / "data") == before and not (tmp_path / "evil").exists()
+
+
+def test_a_damaged_archive_changes_nothing(filled: ModelCache, tmp_path: Path) -> None:
+    filled.backup(tmp_path / "backup.tar")
+    content = bytearray((tmp_path / "backup.tar").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (tmp_path / "damaged.tar").write_bytes(content)
+    (tmp_path / "cut.tar").write_bytes(content[: len(content) // 3])
+    (tmp_path / "other.tar").write_bytes(b"no archive at all" * 100)
+    (tmp_path / "empty.tar").write_bytes(b"")
+    before = tree(tmp_path / "data")
+    for name, code in (
+        ("damaged", "CORRUPT_BACKUP"),
+        ("cut", "BACKUP_INVALID"),
+        ("other", "BACKUP_INVALID"),
+        ("empty", "BACKUP_INVALID"),
+    ):
+        with pytest.raises(ImageGenError) as caught:
+            filled.restore(tmp_path / f"{name}.tar")
+        assert caught.value.code == code
+        assert tree(tmp_path / "data") == before
+    with pytest.raises(ImageGenError) as caught:
+        filled.restore(tmp_path / "none.tar")
+    assert caught.value.code == "BACKUP_INVALID"
+
+
+@pytest.mark.parametrize("name", ["backup.tar.gz", "backup.tar.zst"])
+def test_a_damaged_compressed_archive_changes_nothing(filled: ModelCache, tmp_path: Path, name: str) -> None:
+    filled.backup(tmp_path / name, compress=compression_of(name) or False)
+    content = (tmp_path / name).read_bytes()
+    before = tree(tmp_path / "data")
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 0xFF
+    for broken in (bytes(flipped), content[: len(content) // 2], content[:3]):
+        with pytest.raises(ImageGenError) as caught:
+            filled.restore(io.BytesIO(broken))
+        assert caught.value.code in {"BACKUP_INVALID", "CORRUPT_BACKUP"}
+        assert tree(tmp_path / "data") == before
+
+
+def test_the_listing_is_held_against_what_comes_out(filled: ModelCache, tmp_path: Path) -> None:
+    """A branch's meaning is proven by no hash in its name: only the listing can tell."""
+
+    def turn(member: tarfile.TarInfo) -> None:
+        if member.name.endswith("/refs/main"):
+            member.name = member.name.removesuffix("main") + "other"
+
+    filled.backup(tmp_path / "backup.tar")
+    before = tree(tmp_path / "data")
+    with pytest.raises(ImageGenError) as caught:
+        filled.restore(rewritten(tmp_path / "backup.tar", turn))
+    assert caught.value.code == "CORRUPT_BACKUP" and "refs/" in caught.value.message
+    assert tree(tmp_path / "data") == before
+
+
+def test_a_listing_that_is_none_is_told(filled: ModelCache, tmp_path: Path) -> None:
+    filled.backup(tmp_path / "backup.tar")
+    content = (tmp_path / "backup.tar").read_bytes()
+    (tmp_path / "strange.tar").write_bytes(content.replace(b'"schema": 1,\n "files"', b'"schema": 9,\n "files"'))
+    with pytest.raises(ImageGenError) as caught:
+        filled.restore(tmp_path / "strange.tar")
+    assert caught.value.code == "CORRUPT_BACKUP" and "listing" in caught.value.message
+
+
+def test_without_the_package_zstd_says_so(filled: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with pytest.raises(ImageGenError) as caught:
+        filled.backup(tmp_path / "backup.tar.zst", compress="zstd")
+    assert caught.value.code == "ZSTD_MISSING" and not list(tmp_path.glob("backup*"))
+
+
+def test_an_archive_that_lacks_a_file_is_refused(filled: ModelCache, tmp_path: Path) -> None:
+    home = filled.settings.hf_home
+    (filled.ensure("test/model").directory / UNET).resolve().unlink()
+    subprocess.run(["tar", "cf", tmp_path / "guide.tar", "-C", home.parents[1], "data/huggingface"], check=True)
+    with pytest.raises(ImageGenError) as caught:
+        filled.restore(tmp_path / "guide.tar")
+    assert caught.value.code == "CORRUPT_BACKUP" and UNET in caught.value.message
+
+
+@pytest.mark.parametrize("moment", ["unpacking", "placing"])
+def test_an_interrupted_restore_leaves_a_cache_that_works(
+    filled: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    filled.backup(tmp_path / "backup.tar")
+    before = tree(filled.settings.hf_home)
+    calls = 0
+
+    def power_cut(*arguments: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            raise KeyboardInterrupt
+        real(*arguments)
+
+    target = "backup.extract._write" if moment == "unpacking" else "backup.restore._put_entry"
+    module = importlib.import_module(f"image_gen.model_cache.{target.rpartition('.')[0]}")
+    real = getattr(module, target.rpartition(".")[2])
+    monkeypatch.setattr(f"image_gen.model_cache.{target}", power_cut)
+    with pytest.raises(KeyboardInterrupt):
+        filled.restore(tmp_path / "backup.tar")
+    monkeypatch.undo()
+    assert tree(filled.settings.hf_home) == before and filled.verify().ok
+    # What a kill without a chance to tidy up leaves is swept away by the next restore.
+    (filled.settings.hub_cache / ".image-gen-restore" / "hub").mkdir(parents=True)
+    filled.restore(tmp_path / "backup.tar")
+    assert tree(filled.settings.hf_home) == before
+
+
+def test_a_model_that_is_being_fetched_is_not_restored(filled: ModelCache, tmp_path: Path) -> None:
+    filled.backup(tmp_path / "backup.tar")
+    lock = filled.settings.hub_cache / ".locks" / "models--test--model" / "image-gen.lock"
+    with file_lock(lock, lambda: None), pytest.raises(ImageGenError) as caught:
+        filled.restore(tmp_path / "backup.tar")
+    assert caught.value.code == "CACHE_BUSY" and caught.value.retryable

@@ -1,0 +1,149 @@
+"""The doctor says where the cache really is, and what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import UNET, MakeCache, MakeRepo
+
+from image_gen.cli.main import main
+from image_gen.model_cache import CacheSettings, ModelCache
+from image_gen.model_cache.core.filesystem import Mount
+from image_gen.model_cache.doctor import Finding
+
+Look = Callable[..., list[Finding]]
+
+
+@pytest.fixture
+def store(make_repo: MakeRepo, make_cache: MakeCache) -> ModelCache:
+    make_repo()
+    store = make_cache()
+    store.ensure("test/model")
+    return store
+
+
+def look(store: ModelCache, about: str, env: dict[str, str] | None = None) -> list[tuple[str, str]]:
+    """Level and words of the findings about something."""
+    found = store.doctor("test/model", env=env or {}).findings
+    return [(each.level, f"{each.text} {each.mend}") for each in found if each.about == about]
+
+
+def on(monkeypatch: pytest.MonkeyPatch, filesystem: str, *, is_mount: bool = True, free: int = 10**12) -> None:
+    mount = Mount(Path("/data"), is_mount, filesystem, 10**12, free)
+    monkeypatch.setattr("image_gen.model_cache.doctor.mount_of", lambda _: mount)
+
+
+def test_a_healthy_cache_has_nothing_to_mend(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    on(monkeypatch, "ext4")
+    report = store.doctor("test/model")
+    assert report.ok and [each for each in report.findings if each.level != "ok" or each.mend] == []
+    assert "from: volume" in next(each.text for each in report.findings if each.about == "model")
+
+
+@pytest.mark.parametrize(
+    ("env", "level", "named"),
+    [
+        ({"HF_HUB_CACHE": "{home}/hub", "TRANSFORMERS_CACHE": "{home}/hub"}, "ok", "agrees"),
+        ({"TRANSFORMERS_CACHE": "{home}/hub"}, "ok", "agrees"),
+        ({"HF_HUB_CACHE": "{home}/hub", "TRANSFORMERS_CACHE": "/old"}, "warn", "misleads"),
+        ({"TRANSFORMERS_CACHE": "/old"}, "warn", "HF_HUB_CACHE=/old"),
+    ],
+)
+def test_the_old_variable(store: ModelCache, env: dict[str, str], level: str, named: str) -> None:
+    home = str(store.settings.hf_home)
+    [(found, text)] = look(store, "variables", {name: value.replace("{home}", home) for name, value in env.items()})
+    assert found == level and named in text
+
+
+def test_which_variable_wins(tmp_path: Path) -> None:
+    env = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_CACHE": str(tmp_path / "cache"), "TRANSFORMERS_CACHE": "/old"}
+    findings = look(ModelCache(CacheSettings.from_env(env)), "place", env)
+    assert [level for level, _ in findings] == ["ok", "warn"]
+    assert "(HF_HUB_CACHE says so)" in findings[0][1] and "outside HF_HOME" in findings[1][1]
+    only_home = {"HF_HOME": str(tmp_path / "home")}
+    assert "(from HF_HOME)" in look(ModelCache(CacheSettings.from_env(only_home)), "place", only_home)[0][1]
+
+
+@pytest.mark.parametrize(
+    ("filesystem", "expected"),
+    [
+        ("overlay", ("fail", "container's own layer")),
+        ("tmpfs", ("warn", "in memory")),
+        ("ext4", ("ok", "free")),
+    ],
+)
+def test_the_mount(
+    store: ModelCache, monkeypatch: pytest.MonkeyPatch, filesystem: str, expected: tuple[str, str]
+) -> None:
+    on(monkeypatch, filesystem, is_mount=filesystem != "overlay")
+    [(level, text)] = look(store, "mount")
+    assert level == expected[0] and expected[1] in text and (level == "ok") == ("docker run" not in text)
+
+
+def test_an_owner_who_shuts_us_out(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("image_gen.model_cache.doctor.os.access", lambda *_: False)
+    report = store.doctor("test/model")
+    texts = [f"{each.text} {each.mend}" for each in report.findings if each.about == "owner" and each.level == "fail"]
+    assert not report.ok and len(texts) == 3
+    assert (
+        all(f"chown -R {os.geteuid()}:{os.getegid()}" in text for text in texts) and "files can't be read" in texts[2]
+    )
+
+
+def test_a_model_that_lacks_something(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    (store.ensure("test/model").directory / UNET).unlink()
+    on(monkeypatch, "ext4")
+    blob = next(path for path in store.settings.hub_cache.glob("models--*/blobs/*") if path.stat().st_size == 3 << 20)
+    blob.unlink()
+    assert look(store, "model")[0][0] == "warn" and "3.15 MB" in look(store, "model")[0][1]
+    assert [level for level, _ in look(store, "models")] == ["warn"]
+    on(monkeypatch, "ext4", free=1000)
+    assert look(store, "model")[0][0] == "fail" and "gc --keep-free" in look(store, "model")[0][1]
+    offline = ModelCache(replace(store.settings, offline=True))
+    assert look(offline, "model")[0][0] == "fail" and "HF_HUB_OFFLINE" in look(offline, "model")[0][1]
+
+
+def test_a_model_that_nobody_knows_yet(store: ModelCache) -> None:
+    findings = store.doctor("no/such").findings
+    assert [each.level for each in findings if each.about == "model"] == ["warn"]
+    assert "MODEL_DIR" in look(store, "model", {"MODEL_DIR": "/mine"})[0][1]
+    assert [each.level for each in store.doctor("../x").findings if each.about == "cache"] == ["fail"]
+
+
+def test_what_is_left_over_and_what_backups_miss(store: ModelCache) -> None:
+    (store.settings.hub_cache / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55")
+    (store.settings.hub_cache / "models--test--model" / "blobs" / ("1" * 64)).write_bytes(b"x" * 5000)
+    assert "restic" in look(store, "backups")[0][1]
+    assert (
+        look(store, "orphans") == [("warn", look(store, "orphans")[0][1])] and "5.00 kB" in look(store, "orphans")[0][1]
+    )
+
+
+def test_few_inodes(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.statvfs(store.settings.hf_home)
+
+    class Few:
+        f_flag, f_files, f_favail = real.f_flag, 1_000_000, 12
+        f_blocks, f_bavail, f_frsize = real.f_blocks, real.f_bavail, real.f_frsize
+
+    monkeypatch.setattr("image_gen.model_cache.doctor.os.statvfs", lambda _: Few)
+    assert look(store, "inodes")[0][0] == "fail" and "12 of" in look(store, "inodes")[0][1]
+
+
+def test_the_command(store: ModelCache, command_env: dict[str, str], capsys: pytest.CaptureFixture[str],
+                     monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    on(monkeypatch, "ext4")
+    assert main(["doctor", "--model", "test/model"], command_env) == 0
+    assert capsys.readouterr().out.startswith("ok    place      models are read from")
+    on(monkeypatch, "overlay", is_mount=False)
+    assert main(["doctor", "--json"], command_env | {"MODEL_ID": "test/model"}) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] is False and [each["about"] for each in report["findings"] if each["level"] == "fail"] == [
+        "mount"
+    ]

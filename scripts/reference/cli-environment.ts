@@ -1,0 +1,21 @@
+/** The environment variables that `imagegen` reads. A test compares the names with those that the code reads. */
+export const CLI_ENVIRONMENT: Readonly<Record<string, string>> = {
+  HF_TOKEN: "Hugging Face token for gated models. `up` stores it in the stack's config as the secret `hfToken`.",
+  HF_TOKEN_PATH: "File with that token, for a service that runs as a process.",
+  IMAGE_GEN_API_KEY: "Key that `imagegen picture` and `up` send to a service that asks for one.",
+  IMAGEGEN_DEBUG: "`1` also prints the stack trace of an unexpected error.",
+  NO_COLOR: "Turns colours off.",
+  PULUMI_BACKEND_URL: "Where Pulumi keeps its state. Default: `.imagegen/state` in the checkout.",
+  PULUMI_CONFIG_PASSPHRASE: "Passphrase of the state's secrets. Default: one is made in `.imagegen/passphrase`.",
+  PULUMI_CONFIG_PASSPHRASE_FILE: "File with that passphrase.",
+  DOCKER_HOST: "The Docker engine. Default: the current Docker context.",
+  AWS_PROFILE: "AWS profile, as every AWS tool reads it.",
+  AWS_REGION: "Region for commands that find none in the stack's config.",
+  AWS_DEFAULT_REGION: "The same, where `AWS_REGION` is not set.",
+  HTTPS_PROXY: "Proxy for downloads of tools and packages.",
+  HTTP_PROXY: "The same, for plain HTTP.",
+  NO_PROXY: "Hosts that are reached without the proxy.",
+};
+
+/** Read to find out what kind of terminal or desktop this is: nothing that a user sets for `imagegen`. */
+export const SYSTEM_ENVIRONMENT: readonly string[] = ["PATH", "TERM", "DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION"];

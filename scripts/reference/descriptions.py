@@ -1,0 +1,232 @@
+"""What a reader wants to know of each variable, field, status and error code. `service.py` holds it to the code."""
+
+from typing import Final
+
+# Name: (default as a reader sees it, meaning). The legal values come from the settings' own checks.
+ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
+    "MODEL_ID": (
+        "`stabilityai/stable-diffusion-xl-base-1.0`; in a baked image, its model",
+        "The model to serve: `<organisation>/<name>` on the Hub, or `demo`.",
+    ),
+    "MODEL_REVISION": (
+        "",
+        "Commit, tag or branch. Empty: the commit of the manifest, or of `main` at the first download.",
+    ),
+    "MODEL_DIR": ("", "Directory of a diffusers pipeline. It is used before anything else and nothing is downloaded."),
+    "VAE_ID": ("", "A VAE with a manifest, used in place of the model's own."),
+    "IMAGE_GEN_COMPILE": ("`0`", "`1` compiles the repeated blocks of the UNet or transformer at the first picture."),
+    "IMAGE_GEN_API_KEY": (
+        "",
+        "Where set, every path but `/`, `/healthz` and `/readyz` requires `Authorization: Bearer <key>`.",
+    ),
+    "HF_ENDPOINT": ("`https://huggingface.co`", "Address of the Hub, or of a mirror that has the Hub's API."),
+    "HOST": ("`0.0.0.0`", "Address that the service listens on, inside the container."),
+    "PORT": ("`8000`", "Port that the service listens on, inside the container."),
+    "IMAGE_GEN_DEVICE": ("`auto`", "Device that the model is loaded on. `auto`: CUDA, then MPS, then the CPU."),
+    "IMAGE_GEN_DTYPE": ("`auto`", "Number format of the weights. `auto`: `float16` on CUDA, `float32` on the CPU."),
+    "IMAGE_GEN_QUEUE_LIMIT": ("`8`", "Requests that may wait. Further ones get 429 with `Retry-After`."),
+    "IMAGE_GEN_REQUEST_TIMEOUT": ("`600`", "Seconds after which a request is cancelled and answered with 504."),
+    "IMAGE_GEN_DRAIN_TIMEOUT": (
+        "`20`",
+        "Seconds that the picture in progress may still take when the service stops. The stacks and Compose set 50.",
+    ),
+    "IMAGE_GEN_WARMUP_SIZE": (
+        "`0`",
+        "Side of the first picture, in pixels. `0`: the model's own size on a GPU, at most 256 on the CPU.",
+    ),
+    "IMAGE_GEN_VERIFY": (
+        "`full`; `size` for a baked model",
+        "How much of the model each start verifies. See [the cache](../concepts/cache.md#what-a-start-verifies).",
+    ),
+    "IMAGE_GEN_MAX_SIZE": ("`1536`", "Longest side of a picture, in pixels."),
+    "HF_HOME": (
+        "`~/.cache/huggingface`; `/data/huggingface` in the container",
+        "Hugging Face's home directory: the cache, the token and the manifests of resolved models.",
+    ),
+    "HF_HUB_CACHE": ("`$HF_HOME/hub`", "Directory of the model cache."),
+    "HUGGINGFACE_HUB_CACHE": ("", "Older name of `HF_HUB_CACHE`, read where that is not set."),
+    "TRANSFORMERS_CACHE": (
+        "`/data/huggingface/hub` in the container",
+        "Read where neither of the two above is set. Current Hugging Face libraries do not read it.",
+    ),
+    "SSL_CERT_FILE": ("", "File with certificate authorities to trust."),
+    "REQUESTS_CA_BUNDLE": ("", "The same, read where `SSL_CERT_FILE` is not set."),
+    "CURL_CA_BUNDLE": ("", "The same, read where neither is set."),
+    "IMAGE_GEN_MANIFESTS": ("the manifests in the image", "Directory of the bundled manifests."),
+    "IMAGE_GEN_BAKED_DIR": ("`/opt/models`", "Directory of the models that are baked into the image."),
+    "HF_TOKEN": ("", "Token for gated and private models."),
+    "HF_TOKEN_PATH": ("`$HF_HOME/token`", "File with that token."),
+    "HF_HUB_OFFLINE": ("`0`", "`1`: nothing is downloaded; what is missing is an error."),
+    "IMAGE_GEN_MIRROR": ("", "Directory or bucket of models, read before the Hub."),
+    "HF_HUB_DOWNLOAD_TIMEOUT": ("`10`", "Seconds without a byte after which a connection counts as stalled."),
+    "AWS_ACCESS_KEY_ID": ("", "Credentials for `s3://`. Without them the role of the container or machine is used."),
+    "AWS_SECRET_ACCESS_KEY": ("", "The secret of that key."),
+    "AWS_SESSION_TOKEN": ("", "The session of temporary credentials."),
+    "AWS_REGION": ("", "Region of the bucket."),
+    "AWS_DEFAULT_REGION": ("", "The same, where `AWS_REGION` is not set."),
+    "AWS_ENDPOINT_URL": ("", "Address of another service with S3's API."),
+    "AWS_ENDPOINT_URL_S3": ("", "The same, for S3 alone."),
+    "AWS_ROLE_ARN": ("", "Role to assume with a web identity."),
+    "AWS_ROLE_SESSION_NAME": ("", "Name of that role's session."),
+    "AWS_WEB_IDENTITY_TOKEN_FILE": ("", "Token of that web identity."),
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": ("", "Where ECS offers the task's credentials."),
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI": ("", "Where another agent offers credentials."),
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": ("", "Token for that address."),
+    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": ("", "`true`: the bucket is part of the host name."),
+}
+
+# Read by the libraries, not by the service's own settings.
+OTHER_ENVIRONMENT: Final[dict[str, str]] = {
+    "HTTPS_PROXY": "Proxy for downloads. `HTTP_PROXY` and `NO_PROXY` are read, too.",
+}
+
+READYZ: Final[dict[str, str]] = {
+    "phase": "One of the phases below.",
+    "bytes_done": "Bytes of the model that are on disk.",
+    "bytes_total": "Bytes of the model; 0 until they are known.",
+    "eta_seconds": "Expected seconds to the end of the download, or null.",
+    "error": "`{code, message, retryable}` or null. `retryable`: the service tries again by itself.",
+    "model": "The model's id.",
+    "revision": "Its commit, or null until it is known.",
+    "source": "Where the files came from: `directory`, `baked`, `volume` or `download`; null until it is known.",
+    "device": "The device that the model is loaded on, or null.",
+    "file": "The file that is being downloaded, or null.",
+    "bytes_per_second": "The download's rate.",
+    "phases": "Seconds of each phase of this start so far.",
+    "version": "The service's version.",
+}
+
+# Status, code in the body, meaning.
+STATUSES: Final[list[tuple[int, str, str]]] = [
+    (200, "", "The pictures, the model, the metrics or the page."),
+    (
+        400,
+        "invalid_value, missing_required_parameter, unknown_parameter, invalid_json",
+        "The request is wrong. `param` names the field.",
+    ),
+    (401, "invalid_api_key", "`IMAGE_GEN_API_KEY` is set, and the request does not send that key."),
+    (404, "model_not_found, not_found", "Another model than the one served, or a path that does not exist."),
+    (405, "method_not_allowed", "The path has no such method."),
+    (413, "body_too_large", "The body is larger than 64 KiB."),
+    (415, "unsupported_media_type", "The body was not sent as `application/json`."),
+    (429, "queue_full", "Too many requests wait. Retry after `Retry-After` seconds."),
+    (499, "", "The client closed the connection. The picture was cancelled; only the log shows this status."),
+    (500, "internal_error, out_of_memory, engine_error", "The picture failed. The service keeps running."),
+    (
+        503,
+        "not_ready, stopping, engine_died, cancelled",
+        "No picture can be made now. Retry after `Retry-After` seconds.",
+    ),
+    (504, "timeout", "The picture took longer than `IMAGE_GEN_REQUEST_TIMEOUT`, and was cancelled."),
+]
+
+# Code: (what happened, what to do).
+ERRORS: Final[dict[str, tuple[str, str]]] = {
+    "BACKUP_FAILED": ("The backup cannot be written.", "Free disk space, or choose another place."),
+    "BACKUP_INVALID": ("The file is not a complete tar archive, or holds no models.", "Use another backup."),
+    "BACKUP_UNSAFE": (
+        "A member of the archive would be written outside the cache.",
+        "Use a backup made by image-gen or tar.",
+    ),
+    "CACHE_BUSY": ("Another process downloads or restores.", "Wait until it has finished."),
+    "CACHE_CHANGED": ("The cache was changed by somebody else meanwhile.", "Run the command again."),
+    "CACHE_ERROR": ("The file system reports an error.", "`imagegen doctor`"),
+    "CACHE_NOT_WRITABLE": (
+        "The user 10001 may not write to the cache.",
+        "Change the volume's owner; `imagegen doctor` prints the command.",
+    ),
+    "CACHE_READ_ONLY": (
+        "The volume is mounted read-only, and the model is not complete.",
+        "Mount it writable, or prefetch the model.",
+    ),
+    "CANCELLED": ("The work was interrupted. What was downloaded is kept.", "Start again; the download resumes."),
+    "CLIENT_GONE": ("The client closed the connection before its picture was done.", "Nothing to do."),
+    "CORRUPT_BACKUP": ("A file in the backup does not have its hash.", "Use another backup. The cache is unchanged."),
+    "CORRUPT_CACHE": (
+        "A cached file is damaged, and the Hub cannot be asked for another.",
+        "`imagegen cache verify`, then `imagegen cache prefetch` with a connection",
+    ),
+    "CORRUPT_DOWNLOAD": (
+        "The source sent a file with another size or hash than the manifest's.",
+        "Check the mirror or `HF_ENDPOINT`; the file was not kept.",
+    ),
+    "DEMO_FAILED": ("The demo model could not be made.", "Read the reason in the message; `imagegen logs`"),
+    "DISK_FULL": (
+        "There is not enough disk space, or no free inode.",
+        "`imagegen cache gc --keep-free 20GB`, or a larger volume",
+    ),
+    "ENGINE_DIED": ("The worker process ended. It is started again.", "`imagegen logs`, if it happens again"),
+    "ENGINE_ERROR": ("diffusers or torch raised an error.", "`imagegen logs`"),
+    "FILE_NOT_FOUND": (
+        "The source does not have a file that the manifest names.",
+        "Check the revision, the mirror or the path.",
+    ),
+    "GATED_MODEL": (
+        "The model's terms must be accepted first.",
+        "Accept them on the model's page, and set `HF_TOKEN`.",
+    ),
+    "GPU_UNUSABLE": (
+        "The GPU is there, and cannot be used with this driver or image.",
+        "The message names the driver or image that fits.",
+    ),
+    "HUB_ERROR": ("The Hub answers with an error.", "Try again later, or set `HF_ENDPOINT` to a mirror."),
+    "HUB_SILENT": (
+        "The Hub does not answer, or stopped sending.",
+        "Check the network. The download resumes by itself.",
+    ),
+    "HUB_UNREACHABLE": ("The Hub cannot be reached.", "Check the network, a proxy, or `HF_ENDPOINT`."),
+    "MANIFEST_INVALID": ("A manifest is not valid.", "The message names the field."),
+    "MANIFEST_NOT_FOUND": ("There is no manifest of the model.", "Make one; see [other models](../guides/models.md)."),
+    "MODEL_DIR_INVALID": (
+        "`MODEL_DIR` is not a diffusers pipeline.",
+        "Set it to a directory with a `model_index.json`, or leave it empty.",
+    ),
+    "MODEL_ID_INVALID": ("`MODEL_ID` is not of the form `<organisation>/<name>`.", "Correct it."),
+    "MODEL_IN_USE": ("A service uses the model.", "`imagegen down` first, or `--force`"),
+    "MODEL_NOT_CACHED": ("The cache does not hold the model.", "`imagegen cache prefetch`"),
+    "MODEL_NOT_FOUND": ("The Hub has no such model, or it is private.", "Check the id, or set `HF_TOKEN`."),
+    "NOTHING_TO_BACK_UP": ("No model in the cache is complete.", "`imagegen cache prefetch`"),
+    "NOT_A_PIPELINE": ("The repository is not a text-to-image pipeline of diffusers.", "Choose another model."),
+    "NOT_READY": ("The model is not ready.", "Wait for `/readyz`."),
+    "NO_GPU": (
+        "`IMAGE_GEN_DEVICE` asks for a GPU that is not there.",
+        "Set it to `auto`, or give the container a GPU.",
+    ),
+    "OFFLINE": ("`HF_HUB_OFFLINE` is set, and the model is not complete.", "Unset it once, or restore a backup."),
+    "OUT_OF_MEMORY": (
+        "The memory of the GPU or machine is too small for the model or picture.",
+        "A smaller picture, or a larger machine.",
+    ),
+    "QUEUE_FULL": ("Too many requests wait.", "Retry after `Retry-After` seconds."),
+    "RATE_LIMITED": ("The Hub limits requests.", "Wait a few minutes, or set `HF_TOKEN`."),
+    "REVISION_NOT_FOUND": ("The model has no such revision.", "Correct `MODEL_REVISION`, or leave it empty."),
+    "S3_CLOCK": ("The machine's clock is wrong, so S3 refuses the request.", "Set the clock."),
+    "S3_DENIED": ("The credentials do not allow the request.", "Grant the permission that the message names."),
+    "S3_ERROR": ("S3 answers with another error.", "Try again later."),
+    "S3_EXPIRED": ("The AWS credentials have expired.", "`aws sso login`, or new credentials."),
+    "S3_NOT_FOUND": ("There is no such bucket.", "Check its name and `AWS_REGION`."),
+    "S3_NO_CREDENTIALS": (
+        "There are no AWS credentials.",
+        "Set `AWS_ACCESS_KEY_ID` and its secret, or give the machine a role.",
+    ),
+    "S3_REGION": ("The bucket is in another region.", "Set `AWS_REGION` to the one that the message names."),
+    "S3_SILENT": ("S3 does not answer, or stopped sending.", "Check the network. The download resumes by itself."),
+    "S3_UNREACHABLE": ("S3 cannot be reached.", "Check the network and the endpoint."),
+    "SETTING_INVALID": (
+        "An environment variable has a value that is not legal.",
+        "The message names it and the legal values.",
+    ),
+    "STOPPING": ("The service is stopping.", "Retry after it has started again."),
+    "TIMEOUT": (
+        "The picture took longer than `IMAGE_GEN_REQUEST_TIMEOUT`.",
+        "Fewer steps, a smaller size or a smaller `n`.",
+    ),
+    "UNAUTHORIZED": (
+        "The Hub does not accept the token, or requires one.",
+        "Make a token that can read the model, and set `HF_TOKEN`.",
+    ),
+    "UNSAFE_MODEL": ("The model exists only as pickles, or brings its own code.", "Choose another model."),
+    "USAGE": ("The arguments of the command are wrong.", "The message says which."),
+    "VAE_INVALID": ("`VAE_ID` is not a VAE with a manifest.", "Choose one that has a manifest, or leave it empty."),
+    "ZSTD_MISSING": ("The Python package `zstandard` is missing.", "Use the image, or another compression."),
+}

@@ -1,0 +1,280 @@
+"""Prints what the service promises to others, as JSON: environment variables, HTTP, the command `image-gen`, errors.
+
+Comes in: the code of `image_gen`. Goes out: a document for `docs/reference`, or an error where the code has something
+without a description in `descriptions.py`. Must not: start anything. `npm run docs` runs it, and
+`image-gen/tests/test_reference.py` compares.
+"""
+
+import argparse
+import ast
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
+
+from descriptions import ENVIRONMENT, ERRORS, OTHER_ENVIRONMENT, READYZ, STATUSES
+from image_gen.model_cache.core import settings as cache_settings
+
+import image_gen
+from image_gen import settings as service_settings
+from image_gen.cli import parser as cli_parser
+from image_gen.errors import BY_CODE
+
+SOURCE = Path(image_gen.__file__).parent
+
+
+class _Recorder(Mapping[str, str]):
+    """An environment without a variable, which remembers what it was asked for."""
+
+    def __init__(self, given: Mapping[str, str] | None = None) -> None:
+        self.asked: list[str] = []
+        self._given = dict(given or {})
+
+    def __getitem__(self, name: str) -> str:
+        if name not in self.asked:
+            self.asked.append(name)
+        return self._given[name]
+
+    def __contains__(self, name: object) -> bool:
+        return str(name) in self._given
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+
+def _settings_class(module: ModuleType) -> Any:
+    return next(each for each in vars(module).values() if isinstance(each, type) and hasattr(each, "from_env"))
+
+
+READERS = (_settings_class(service_settings), _settings_class(cache_settings))
+
+
+def environment() -> list[dict[str, str]]:
+    """Every variable that the settings read, in their order, with what their own checks expect."""
+    names: list[str] = []
+    for reader in READERS:
+        recorder = _Recorder()
+        reader.from_env(recorder)
+        names += [name for name in recorder.asked if name not in names]
+    _same("environment variables", set(names), set(ENVIRONMENT))
+    rows = [
+        {"name": name, "default": ENVIRONMENT[name][0], "values": _expected(name), "text": ENVIRONMENT[name][1]}
+        for name in names
+    ]
+    return rows + [
+        {"name": name, "default": "", "values": "", "text": text} for name, text in OTHER_ENVIRONMENT.items()
+    ]
+
+
+def _expected(name: str) -> str:
+    """What the settings say of a value that nothing accepts; empty where any text will do."""
+    for reader in READERS:
+        try:
+            reader.from_env({name: "\x7f"})
+        except Exception as error:
+            found = re.search(rf"{name}: expected (.+?), got", str(error))
+            if found:
+                return found[1]
+    return ""
+
+
+def defaults() -> dict[str, object]:
+    """The defaults of the settings, by field, for the test that holds the table of variables to them."""
+    return {
+        each.name: each.default
+        for reader in READERS
+        for each in fields(reader)
+        if each.default is not MISSING and isinstance(each.default, str | int | float)
+    }
+
+
+def http() -> dict[str, Any]:
+    """Paths, the schema of a request, the body of /readyz and the statuses of answers."""
+    from image_gen.serving.images.generations import Generations
+
+    from image_gen.serving.app import Parts, make_app
+    from image_gen.serving.readiness import PHASES, Readiness
+
+    fake = cast("Generations", SimpleNamespace(openapi=lambda: Generations.openapi(cast("Generations", None))))
+    document = make_app(Parts(fake, cast("Any", None))).openapi()
+    body = Readiness("model", None, "0").as_json()
+    _same("fields of /readyz", set(body), set(READYZ))
+    statuses = {status for status, _, _ in STATUSES}
+    _same("statuses", _statuses() | {error.http_status for error in BY_CODE.values()}, statuses)
+    schema = document["paths"]["/v1/images/generations"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    return {
+        "paths": sorted(f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item),
+        "request": [
+            {
+                "name": name,
+                "text": spec.get("description", ""),
+                "default": spec.get("default"),
+                "required": name in schema["required"],
+            }
+            for name, spec in schema["properties"].items()
+        ],
+        "readyz": [{"name": name, "text": READYZ[name]} for name in body],
+        "phases": list(PHASES),
+        "statuses": [{"status": status, "code": code, "text": text} for status, code, text in STATUSES],
+        "metrics": list(_metrics()),
+    }
+
+
+def _statuses() -> set[int]:
+    """The numbers in serving/ that are HTTP statuses: three digits, given to a response or kept in a table of them."""
+    found: set[int] = {200}
+    for _, tree in _modules("serving"):
+        for node in ast.walk(tree):
+            given: list[ast.expr] = []
+            if isinstance(node, ast.Call):
+                given = [keyword.value for keyword in node.keywords if keyword.arg in {"status", "status_code"}]
+                given += {"problem": node.args[:1], "get": node.args[1:2]}.get(_name(node.func), node.args[2:3])
+            elif isinstance(node, ast.FunctionDef):
+                given = [value for value in node.args.kw_defaults if value is not None]
+            elif isinstance(node, ast.Dict):
+                given = [value for value in node.values if value is not None]
+            elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                given = list(node.value.elts) if isinstance(node.value, ast.Tuple) else [node.value]
+            found |= {
+                each.value
+                for each in given
+                if isinstance(each, ast.Constant) and type(each.value) is int and 400 <= each.value < 600
+            }
+    return found
+
+
+def _metrics() -> Iterator[dict[str, str]]:
+    tree = ast.parse((SOURCE / "serving" / "metrics.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or len(node.args) < 2:
+            continue
+        name, text = (arg.value if isinstance(arg, ast.Constant) else None for arg in node.args[:2])
+        if isinstance(name, str) and name.startswith("image_gen_") and isinstance(text, str):
+            kind = _name(node.func).lower().strip("_").replace("metricfamily", "")
+            yield {"name": f"{name}_total" if kind == "counter" else name, "kind": kind, "text": text}
+
+
+def commands() -> list[dict[str, Any]]:
+    """The commands of `image-gen`, with their options."""
+    return list(_commands(cli_parser.parser({}), ""))
+
+
+def _commands(parser: argparse.ArgumentParser, prefix: str) -> Iterator[dict[str, Any]]:
+    subs = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not subs:
+        options = [
+            {
+                "flags": ", ".join(action.option_strings) or str(action.metavar or action.dest),
+                "value": str(action.metavar) if action.option_strings and action.metavar else "",
+                "text": action.help or "",
+            }
+            for action in parser._actions
+            if not isinstance(action, argparse._HelpAction)
+        ]
+        yield {"name": prefix.strip(), "text": parser.description or "", "options": options}
+    for sub in subs:
+        for name, child in sub.choices.items():
+            yield from _commands(child, f"{prefix} {name}")
+
+
+def exit_codes() -> list[tuple[int, str]]:
+    """The codes that the command's own help lists."""
+    found = re.findall(r"^ +(\d+) +(.+)$", cli_parser.EXIT_CODES, re.MULTILINE)
+    return [(int(code), text) for code, text in found]
+
+
+def errors() -> list[dict[str, object]]:
+    """The codes of errors in /readyz and `--json`, with what their classes say of them."""
+    _same("error codes", set(BY_CODE), set(ERRORS))
+    return [
+        {
+            "code": code,
+            "text": ERRORS[code][0],
+            "fix": ERRORS[code][1],
+            "retryable": error.retryable,
+            "exit_code": error.exit_code,
+        }
+        for code, error in sorted(BY_CODE.items())
+    ]
+
+
+def results() -> dict[str, dict[str, object]]:
+    """The JSON of each class that has `as_json`: its fields, those of inner objects as `outer.inner`."""
+    classes: dict[str, tuple[ast.ClassDef, ast.FunctionDef]] = {}
+    for _, tree in _modules(""):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                methods = {each.name: each for each in node.body if isinstance(each, ast.FunctionDef)}
+                if "as_json" in methods:
+                    classes[node.name] = (node, methods["as_json"])
+    found: dict[str, dict[str, object]] = {}
+    for name, (node, method) in sorted(classes.items()):
+        keys = list(_keys(method, classes))
+        for base in node.bases:
+            if _name(base) in classes:
+                keys = [*_keys(classes[_name(base)][1], classes), *keys]
+        text = " ".join((ast.get_docstring(node) or "").split())
+        held = {_name(each) for field in node.body if isinstance(field, ast.AnnAssign) for each in ast.walk(field)}
+        parts = sorted(held & set(classes) - {name})
+        if keys:
+            found[name] = {"text": text, "fields": list(dict.fromkeys(keys)), "parts": parts}
+    return found
+
+
+def _keys(method: ast.AST, classes: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for node in ast.iter_child_nodes(method):
+        if isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant):
+                    path = prefix + str(key.value)
+                    yield path
+                    inner = f"{path}[]." if isinstance(value, ast.ListComp) else f"{path}."
+                    yield from _keys(ast.Expression(value), classes, inner)
+                else:
+                    yield from _keys(value, classes, prefix)
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+            key_node = node.targets[0].slice
+            if isinstance(key_node, ast.Constant):
+                yield prefix + str(key_node.value)
+        else:
+            yield from _keys(node, classes, prefix)
+
+
+def _modules(folder: str) -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted((SOURCE / folder).rglob("*.py")):
+        yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _name(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _same(what: str, code: set[Any], described: set[Any]) -> None:
+    if code != described:
+        raise SystemExit(
+            f"{what}: the code has {sorted(code - described)} and scripts/reference/descriptions.py does not; it "
+            f"describes {sorted(described - code)}, which the code has not. Fix: edit descriptions.py."
+        )
+
+
+def document() -> dict[str, Any]:
+    """Everything."""
+    return {
+        "environment": environment(),
+        "http": http(),
+        "commands": commands(),
+        "exit_codes": exit_codes(),
+        "errors": errors(),
+        "json": results(),
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(document(), indent=1, ensure_ascii=False) + "\n")

@@ -1,0 +1,144 @@
+import { block, code, page, table } from "./markdown.ts";
+
+/** docs/reference/service.json, which service.py writes: what the Python side promises to others. */
+export interface ServiceFacts {
+  readonly environment: readonly {
+    readonly name: string;
+    readonly default: string;
+    readonly values: string;
+    readonly text: string;
+  }[];
+  readonly http: {
+    readonly paths: readonly string[];
+    readonly request: readonly {
+      readonly name: string;
+      readonly text: string;
+      readonly default: unknown;
+      readonly required: boolean;
+    }[];
+    readonly readyz: readonly { readonly name: string; readonly text: string }[];
+    readonly phases: readonly string[];
+    readonly statuses: readonly { readonly status: number; readonly code: string; readonly text: string }[];
+    readonly metrics: readonly { readonly name: string; readonly kind: string; readonly text: string }[];
+  };
+  readonly commands: readonly {
+    readonly name: string;
+    readonly text: string;
+    readonly options: readonly { readonly flags: string; readonly value: string; readonly text: string }[];
+  }[];
+  readonly exit_codes: readonly (readonly [number, string])[];
+  readonly errors: readonly {
+    readonly code: string;
+    readonly text: string;
+    readonly fix: string;
+    readonly retryable: boolean;
+    readonly exit_code: number;
+  }[];
+  readonly json: Readonly<
+    Record<string, { readonly text: string; readonly fields: readonly string[]; readonly parts: readonly string[] }>
+  >;
+}
+
+export function environmentPage({ environment }: ServiceFacts): string {
+  return page(
+    "Environment variables of the service",
+    "The Pulumi program and `compose.yaml` set them. A container that you start yourself reads the same ones. An empty " +
+      "value means that the variable is not set. For the variables of `imagegen`, see " +
+      "[the command line](cli.md#environment-variables-of-imagegen).",
+    table(
+      ["variable", "default", "values", "meaning"],
+      environment.map((each) => [code(each.name), each.default || "empty", each.values, each.text]),
+    ),
+  );
+}
+
+const PATHS: Readonly<Record<string, string>> = {
+  "GET /healthz": "200 as soon as the process is up, for as long as it runs (liveness). Needs no key.",
+  "GET /readyz": "503 until the model is loaded and has made a picture, then 200 (readiness). Needs no key.",
+  "POST /v1/images/generations": "Makes pictures: OpenAI's images API, and the fields below.",
+  "GET /v1/models": "The model that is served, in OpenAI's form.",
+  "GET /v1/models/{name}": "The same, by its id.",
+  "GET /metrics": "Metrics for Prometheus.",
+  "GET /": "A page to make pictures and to watch the start-up. Needs no key.",
+};
+
+export function httpPage({ http }: ServiceFacts): string {
+  const missing = http.paths.filter((path) => !(path in PATHS));
+  if (missing.length > 0) throw new Error(`PATHS of service.ts does not describe ${missing.join(", ")}`);
+  return page(
+    "HTTP",
+    "The service listens on port 8000. With `IMAGE_GEN_API_KEY` set, every path requires `Authorization: Bearer <key>`, " +
+      "except where the table says otherwise. `/openapi.json` has the schema of the API.",
+    table(
+      ["path", "answer"],
+      Object.entries(PATHS).map(([path, text]) => [code(path), text]),
+    ),
+    "## The body of `/readyz`",
+    table(
+      ["field", "meaning"],
+      http.readyz.map(({ name, text }) => [code(name), text]),
+    ),
+    `Phases, in their order: ${http.phases.map(code).join(", ")}. \`error.code\` is one of the [error codes](errors.md).`,
+    "## The request of `/v1/images/generations`",
+    table(
+      ["field", "default", "value"],
+      http.request.map(({ name, text, default: value, required }) => [
+        code(name),
+        required ? "required" : value === null || value === undefined ? "" : code(String(value)),
+        text,
+      ]),
+    ),
+    "The answer has `created`, `data` (a list of `b64_json` and the `seed` of each picture), `model`, `size`, " +
+      "`output_format`, `steps` and `seconds`. Picture *i* of a request has the seed plus *i*. Every answer has " +
+      "`X-Request-ID`, the one that was sent or a new one.",
+    "## Statuses",
+    'An error has OpenAI\'s form: `{"error": {"message", "type", "param", "code"}}`.',
+    table(
+      ["status", "code", "meaning"],
+      http.statuses.map((each) => [
+        each.status,
+        each.code === "" ? "" : each.code.split(", ").map(code).join(", "),
+        each.text,
+      ]),
+    ),
+    "## Metrics",
+    table(
+      ["name", "type", "meaning"],
+      http.metrics.map(({ name, kind, text }) => [code(name), kind, text]),
+    ),
+  );
+}
+
+export function errorsPage({ errors }: ServiceFacts): string {
+  return page(
+    "Error codes",
+    "`error.code` in `/readyz`, in the host's status and in the JSON of `image-gen`. The message beside it says what " +
+      "happened with the names and numbers of the case. For symptoms and their fixes, see " +
+      "[troubleshooting](../troubleshooting.md).",
+    "*Retried*: the service, or the download, tries again by itself; the error counts only when it lasts. *Exit*: the exit code of " +
+      "`image-gen`.",
+    table(
+      ["code", "what happened", "fix", "retried", "exit"],
+      errors.map((each) => [code(each.code), each.text, each.fix, each.retryable ? "yes" : "", each.exit_code]),
+    ),
+  );
+}
+
+export function imageGenPage({ commands }: ServiceFacts): string {
+  return page(
+    "The command in the container: `image-gen`",
+    "`imagegen cache …` finds the container and runs this command in it. Run it yourself with " +
+      "`docker exec image-game-image-gen image-gen <command>`. Every command but `serve` has `--json`.",
+    table(
+      ["command", "does"],
+      commands.map(({ name, text }) => [`[\`${name}\`](#image-gen-${name.replaceAll(" ", "-")})`, text]),
+    ),
+    "How a command ends is in [exit codes](exit-codes.md).",
+    ...commands.map(({ name, options }) => {
+      const own = options.filter(({ flags }) => flags !== "--json");
+      const rows = own.map(({ flags, value, text }) => [code(`${flags} ${value}`.trim()), text]);
+      const usage = block(`image-gen ${name}${own.length > 0 ? " [options]" : ""}`);
+      return [`## image-gen ${name}`, usage, table(["option", "meaning"], rows)].filter(Boolean).join("\n\n");
+    }),
+  );
+}

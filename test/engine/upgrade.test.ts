@@ -1,0 +1,54 @@
+/** Stacks that commit 51b7e56 deployed, brought up by the program of this checkout: nothing is lost, nothing is fetched again. */
+import { afterAll, describe, expect, test } from "vitest";
+import { docker } from "../support/docker.ts";
+import { checkOutEarlier, EARLIER, missingEarlier } from "../support/earlier-program.ts";
+import { AwsSetting, awsTests } from "./aws-setting.ts";
+import { succeeded as awsSucceeded } from "./aws-stack.ts";
+import { engineTests, Setting, succeeded, VOLUME } from "./setting.ts";
+
+const PROGRAM = ["Pulumi.yaml", "package.json", "infra", "stacks", "policy", "scripts", "image-gen"];
+/** Types that hold data, or that others outside the stack may refer to. */
+const KEPT = /volume:Volume|repository:|vpc:|subnet:|role:|logGroup:/i;
+const missing = await missingEarlier();
+if (missing) console.warn(`LEFT OUT: stacks of ${EARLIER}: ${missing}`);
+const earlier = missing ? undefined : await checkOutEarlier(PROGRAM);
+
+describe.skipIf(!earlier)(`a stack that ${EARLIER} deployed`, async () => {
+  afterAll(() => earlier?.remove());
+  const program = () => earlier?.directory ?? "";
+
+  const local = new Setting("upgrade", "stub", program);
+  await engineTests("on Docker", local, () => {
+    test("keeps its volume and what is in it; a second up changes nothing", async () => {
+      const stack = await local.stack("kept", { modelId: "stub/ready" });
+      succeeded(await stack.up());
+      const mark = ["run", "--rm", "--volume", `${local.volume("kept")}:/data`, "--entrypoint", "sh"];
+      const image = await docker("inspect", "-f", "{{.Image}}", local.container("kept"));
+      await docker(...mark, image, "-c", "echo precious > /data/huggingface/mark");
+      local.project.useCheckout();
+      const upgraded = succeeded(await stack.up());
+      expect(upgraded.changes.filter((change) => change.includes(VOLUME))).toEqual([]);
+      expect(await docker(...mark, image, "-c", "cat /data/huggingface/mark")).toBe("precious");
+      expect(succeeded(await stack.up({ expectNoChanges: true })).changes).toEqual([]);
+    });
+  });
+
+  const aws = new AwsSetting(earlier?.directory);
+  await awsTests("stacks on AWS", aws, () => {
+    const volumes = () => aws.double.cloud.all("aws:ebs/volume:Volume").map(({ id, props }) => [id, props.__bytes]);
+
+    test("keep their volumes, repositories, networks and roles; a second up changes nothing", async () => {
+      const stacks = [await aws.existing("aws-volume"), await aws.existing("aws-baked")];
+      for (const stack of stacks) awsSucceeded(await stack.up());
+      const kept = volumes();
+      aws.project.useCheckout();
+      for (const stack of stacks) {
+        const gone = awsSucceeded(await stack.up()).changes.filter((change) => /^(?:delete|replace)/.test(change));
+        expect(gone.filter((change) => KEPT.test(change))).toEqual([]);
+        expect(awsSucceeded(await stack.up()).changes).toEqual([]);
+      }
+      expect(volumes()).toEqual(kept);
+      expect(aws.double.cloud.broken).toEqual([]);
+    });
+  });
+});

@@ -1,0 +1,54 @@
+/**
+ * The suites of tests, cheapest first, and what runs each. What is quick and what is slow stands in the files' names alone: a test
+ * of `*.slow.test.ts` is run by `npm run test:slow`, every other one by `npm test`.
+ */
+import { globSync } from "node:fs";
+import { paths } from "./support/paths.ts";
+
+export const PARTS = ["quick", "slow"] as const;
+export type Part = (typeof PARTS)[number];
+
+export interface Suite {
+  readonly runner: "check" | "pytest" | "vitest";
+  /** Of one test or hook, in vitest. */
+  readonly timeoutSeconds?: number;
+  /** One file at a time, and beside no other such suite: they share Docker or the whole machine. */
+  readonly serial?: boolean;
+  readonly globalSetup?: string;
+}
+
+const SUITES = {
+  python: { runner: "pytest" },
+  check: { runner: "check" },
+  unit: { runner: "vitest", timeoutSeconds: 120 },
+  component: { runner: "vitest", timeoutSeconds: 120 },
+  policy: { runner: "vitest", timeoutSeconds: 120 },
+  operations: { runner: "vitest", timeoutSeconds: 180 },
+  start: { runner: "vitest", timeoutSeconds: 600, serial: true },
+  engine: { runner: "vitest", timeoutSeconds: 600, serial: true },
+  registry: { runner: "vitest", timeoutSeconds: 600, serial: true },
+  e2e: { runner: "vitest", timeoutSeconds: 600, serial: true, globalSetup: "test/e2e/global-setup.ts" },
+  host: { runner: "vitest", timeoutSeconds: 300, serial: true },
+} as const satisfies Record<string, Suite>;
+
+export type SuiteName = keyof typeof SUITES;
+export const NAMES = Object.keys(SUITES) as SuiteName[];
+export const suiteOf = (name: SuiteName): Suite => SUITES[name];
+
+const SLOW = ".slow.test.ts";
+
+/** What vitest calls a part of a suite. */
+export const projectOf = (name: SuiteName, part: Part) => (part === "slow" ? `${name}-slow` : name);
+
+/** Which files a part of a suite in vitest has. */
+export const filesOf = (name: SuiteName, part: Part) => ({
+  include: [`test/${name}/**/*${part === "slow" ? SLOW : ".test.ts"}`],
+  exclude: part === "slow" ? [] : [`**/*${SLOW}`],
+});
+
+/** The parts that a suite has. */
+export function partsOf(name: SuiteName): Part[] {
+  if (suiteOf(name).runner !== "vitest") return ["quick"];
+  const files = globSync(`test/${name}/**/*.test.ts`, { cwd: paths.root });
+  return PARTS.filter((part) => files.some((file) => file.endsWith(SLOW) === (part === "slow")));
+}

@@ -1,0 +1,88 @@
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { paths } from "../../paths.ts";
+import type { AwsApi } from "./aws-api.ts";
+
+const COPIED = ["cli", "infra", "stacks", "package.json", "Pulumi.yaml"];
+const CONTEXT = ["Dockerfile", ".dockerignore", "pyproject.toml", "requirements.lock", "src", "models", "docker"];
+
+/**
+ * A checkout of an operator: the real `imagegen`, and on its PATH programs that stand for Pulumi (tells the outputs that a
+ * test sets), for `docker` on the host and for AWS's own tools.
+ */
+export class Operator {
+  readonly directory = mkdtempSync(join(tmpdir(), "imagegen-operator-"));
+  readonly bin = join(this.directory, "bin");
+  readonly #host = join(this.directory, "host");
+  readonly #api: AwsApi;
+
+  readonly #environment: Readonly<Record<string, string>>;
+
+  /** `engine`: the real Pulumi, with this in its environment; without it, one that only tells the outputs. */
+  constructor(api: AwsApi, engine?: Readonly<Record<string, string>>) {
+    this.#api = api;
+    this.#environment = { ...(engine ?? { PULUMI_BACKEND_URL: "file:///nowhere" }), ...api.environment };
+    for (const name of COPIED) cpSync(join(paths.root, name), join(this.directory, name), { recursive: true });
+    symlinkSync(join(paths.root, "node_modules"), join(this.directory, "node_modules"));
+    mkdirSync(join(this.directory, "image-gen"));
+    for (const name of CONTEXT)
+      cpSync(join(paths.imageGen, name), join(this.directory, "image-gen", name), { recursive: true });
+    mkdirSync(this.bin);
+    mkdirSync(this.#host);
+    mkdirSync(join(this.directory, "run"));
+    if (engine) return;
+    const outputs = join(this.directory, "outputs.json");
+    this.outputs({});
+    this.program(
+      "pulumi",
+      `case "$1" in version) echo v3.999.0;; stack) cat ${outputs};; up) echo "error: not here" >&2; exit 255;; esac`,
+    );
+  }
+
+  /** What the last `up` is to have left. */
+  outputs(values: Readonly<Record<string, unknown>>): void {
+    writeFileSync(join(this.directory, "outputs.json"), JSON.stringify(values));
+  }
+
+  /** A program of that name, first on the operator's PATH. */
+  program(name: string, script: string): void {
+    writeProgram(join(this.bin, name), script);
+  }
+
+  /** A program of that name on the host. */
+  hostProgram(name: string, script: string): void {
+    writeProgram(join(this.#host, name), script);
+  }
+
+  /** The host takes commands from now on. */
+  hostAnswers(): void {
+    this.#api.host = { path: `${this.#host}:/usr/bin:/bin`, run: join(this.directory, "run") };
+  }
+
+  stackFile(stack = "aws-volume"): string {
+    return readFileSync(join(this.directory, "stacks", `Pulumi.${stack}.yaml`), "utf8");
+  }
+
+  restoreStackFile(stack = "aws-volume"): void {
+    const name = join("stacks", `Pulumi.${stack}.yaml`);
+    cpSync(join(paths.root, name), join(this.directory, name));
+  }
+
+  /** A running `imagegen`, to be ended by a signal. */
+  imagegen(...args: string[]) {
+    const env = { ...this.#environment, PATH: `${this.bin}:${process.env.PATH}` };
+    const all = [join(this.directory, "cli/main.ts"), "--stack", "aws-volume", ...args];
+    return execa(process.execPath, all, { cwd: this.directory, env, reject: false, timeout: 300_000 });
+  }
+
+  remove(): void {
+    rmSync(this.directory, { recursive: true });
+  }
+}
+
+function writeProgram(file: string, script: string): void {
+  writeFileSync(file, `#!/bin/bash\n${script}\n`);
+  chmodSync(file, 0o755);
+}

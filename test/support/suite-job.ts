@@ -1,0 +1,115 @@
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { type Part, projectOf, type SuiteName, suiteOf } from "../suites.ts";
+import { missingFor } from "./needs.ts";
+import { paths } from "./paths.ts";
+import { pythonEnvironment } from "./python.ts";
+
+/** A suite to run, or one part of it. */
+export interface Job {
+  readonly name: SuiteName;
+  readonly parts: readonly Part[];
+  /** Arguments for vitest or pytest. */
+  readonly forwarded: readonly string[];
+}
+
+export interface Tally {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly seconds: number;
+  /** Why the suite could not run here. */
+  readonly missing?: string | undefined;
+  /** All that it printed, unless that was shown at once. */
+  readonly output: string;
+}
+
+type Counts = Pick<Tally, "passed" | "failed" | "skipped">;
+interface Ended extends Counts {
+  readonly output: string;
+}
+
+export const reports = join(paths.state, "reports");
+const FAILED: Counts = { passed: 0, failed: 1, skipped: 0 };
+/** They import no Python and start none. */
+const WITHOUT_PYTHON: readonly SuiteName[] = ["check", "unit", "component", "policy", "host"];
+
+/** Runs the job to its end. `live`: what it prints is shown as it comes. */
+export async function run(job: Job, live: boolean): Promise<Tally> {
+  const started = Date.now();
+  const seconds = () => Math.round((Date.now() - started) / 1000);
+  const missing = await missingFor(job.name);
+  if (missing) return { passed: 0, failed: 0, skipped: 1, seconds: seconds(), missing, output: "" };
+  // Here and once, for all suites that run side by side.
+  if (!WITHOUT_PYTHON.includes(job.name)) await pythonEnvironment();
+  return { ...(await RUNNERS[suiteOf(job.name).runner](job, live)), seconds: seconds() };
+}
+
+const RUNNERS = {
+  async check(_: Job, live: boolean): Promise<Ended> {
+    const { exitCode, output } = await start(process.execPath, [join(paths.root, "test/check.ts")], paths.root, live);
+    return { ...(exitCode === 0 ? { passed: 1, failed: 0, skipped: 0 } : FAILED), output };
+  },
+
+  async vitest({ name, parts, forwarded }: Job, live: boolean): Promise<Ended> {
+    const report = fresh(`${projectOf(name, parts.length === 1 && parts[0] === "slow" ? "slow" : "quick")}.json`);
+    const projects = parts.flatMap((part) => ["--project", projectOf(name, part)]);
+    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+    const args = ["run", ...projects, ...reporters, ...forwarded];
+    const { exitCode, output } = await start(join(paths.root, "node_modules/.bin/vitest"), args, paths.root, live);
+    if (!existsSync(report)) return { ...FAILED, output };
+    const json = JSON.parse(readFileSync(report, "utf8")) as Record<string, number>;
+    const { numPassedTests: passed = 0, numFailedTests: broken = 0, numTotalTests: total = 0 } = json;
+    return {
+      passed,
+      failed: broken + (exitCode !== 0 && broken === 0 ? 1 : 0),
+      skipped: total - passed - broken,
+      output,
+    };
+  },
+
+  async pytest({ forwarded }: Job, live: boolean): Promise<Ended> {
+    const report = fresh("python.xml");
+    // Much of it waits, so there are more processes than cores. A file stays in one of them: its fixtures are made once.
+    const spread = ["-n", String(2 * availableParallelism()), "--dist", "loadfile", "--no-loadscope-reorder"];
+    const files = forwarded.map((argument) => argument.replace(/^(?:\.\/)?image-gen\//, ""));
+    const args = ["-m", "pytest", `--junitxml=${report}`, ...(files.length > 0 ? files : spread)];
+    const { exitCode, output } = await start(await pythonEnvironment(), args, paths.imageGen, live);
+    const suite = existsSync(report) ? readFileSync(report, "utf8").match(/<testsuite [^>]*>/)?.[0] : undefined;
+    const count = (name: string) => Number(suite?.match(new RegExp(` ${name}="(\\d+)"`))?.[1] ?? 0);
+    if (count("tests") === 0) return { ...FAILED, output };
+    const broken = count("failures") + count("errors");
+    return {
+      passed: count("tests") - broken - count("skipped"),
+      failed: broken + (exitCode !== 0 && broken === 0 ? 1 : 0),
+      skipped: count("skipped"),
+      output,
+    };
+  },
+};
+
+/** The path of a report that is not there yet. */
+function fresh(name: string): string {
+  const path = join(reports, name);
+  rmSync(path, { force: true });
+  return path;
+}
+
+async function start(command: string, args: string[], cwd: string, live: boolean) {
+  if (live) {
+    const { exitCode } = await execa(command, args, { cwd, stdio: "inherit", reject: false });
+    return { exitCode, output: "" };
+  }
+  const env = process.stdout.isTTY ? { FORCE_COLOR: "1" } : {};
+  const { exitCode, all, shortMessage } = await execa(command, args, {
+    cwd,
+    env,
+    stdin: "ignore",
+    reject: false,
+    all: true,
+    maxBuffer: 2 ** 28,
+  });
+  return { exitCode, output: exitCode === undefined ? `${all}\n${shortMessage}` : all };
+}

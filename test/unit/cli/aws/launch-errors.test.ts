@@ -1,0 +1,174 @@
+import { describe, expect, test } from "vitest";
+import {
+  type LaunchCandidate,
+  type LaunchPreferences,
+  launchCandidates,
+  nextCandidate,
+  suggestFix,
+} from "../../../../cli/targets/aws/stack/launch-errors.ts";
+import { launchWithFallback, pinsOf } from "../../../../cli/targets/aws/stack/up.ts";
+import { describeLaunchError, findLaunchError, type LaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
+
+const requirements: LaunchPreferences = {
+  instanceTypes: ["g6.xlarge", "g5.xlarge"],
+  pinnedInstanceType: null,
+  purchaseOption: "on-demand",
+  pinnedPurchaseOption: null,
+};
+const shown = (candidates: readonly LaunchCandidate[]) => candidates.map(({ type, market }) => `${type}/${market}`);
+
+describe("launch candidates, in order", () => {
+  test.each<[string, Partial<LaunchPreferences>, string[]]>([
+    ["the list", {}, ["g6.xlarge/on-demand", "g5.xlarge/on-demand"]],
+    ["spot only", { purchaseOption: "spot" }, ["g6.xlarge/spot", "g5.xlarge/spot"]],
+    [
+      "all of spot before any on demand",
+      { purchaseOption: "spot-then-on-demand" },
+      ["g6.xlarge/spot", "g5.xlarge/spot", "g6.xlarge/on-demand", "g5.xlarge/on-demand"],
+    ],
+    ["the pinned type first", { pinnedInstanceType: "g5.xlarge" }, ["g5.xlarge/on-demand", "g6.xlarge/on-demand"]],
+    [
+      "the pinned market first",
+      { purchaseOption: "spot-then-on-demand", pinnedInstanceType: "g5.xlarge", pinnedPurchaseOption: "on-demand" },
+      ["g5.xlarge/on-demand", "g6.xlarge/spot", "g5.xlarge/spot", "g6.xlarge/on-demand"],
+    ],
+    ["a type outside of the list alone", { pinnedInstanceType: "p5.4xlarge" }, ["p5.4xlarge/on-demand"]],
+  ])("%s", (_, changes, order) => {
+    expect(shown(launchCandidates({ ...requirements, ...changes }))).toEqual(order);
+  });
+});
+
+test.each<[string, LaunchError | undefined]>([
+  [
+    "creating EC2 Instance: operation error EC2: RunInstances, https response error StatusCode: 500, api error InsufficientInstanceCapacity: We currently do not have sufficient g6.xlarge capacity in the Availability Zone you requested (us-east-1a).",
+    { kind: "capacity", code: "InsufficientInstanceCapacity" },
+  ],
+  [
+    "api error VcpuLimitExceeded: You have requested more vCPU capacity than",
+    { kind: "quota", code: "VcpuLimitExceeded" },
+  ],
+  [
+    "MaxSpotInstanceCountExceeded: Max spot instance count exceeded",
+    { kind: "quota", code: "MaxSpotInstanceCountExceeded" },
+  ],
+  ["SpotMaxPriceTooLow: Your Spot request price", { kind: "price", code: "SpotMaxPriceTooLow" }],
+  [
+    "Unsupported: Your requested instance type (g6.xlarge) is not supported in your requested Availability Zone (us-east-1e).",
+    { kind: "offering", code: "Unsupported" },
+  ],
+  [
+    "Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill",
+    { kind: "capacity", code: "UnfulfillableCapacity" },
+  ],
+  ["Unsupported: The requested configuration is currently not supported", undefined],
+  ["image-gen was not ready within 30 min", undefined],
+])("%s → %o", (text, refusal) => {
+  expect(findLaunchError(text)).toEqual(refusal);
+});
+
+describe("after a failed launch", () => {
+  const sizes = { "g6.xlarge": 4, "g5.xlarge": 4, "g5.2xlarge": 8, "g4dn.large": 2 };
+  const on = (type: string): LaunchCandidate => ({ type, market: "on-demand" });
+  const spot = (type: string): LaunchCandidate => ({ type, market: "spot" });
+  const capacity: LaunchError = { kind: "capacity", code: "x" };
+  const quota: LaunchError = { kind: "quota", code: "x" };
+
+  test("for capacity, the next of the list is tried", () => {
+    expect(nextCandidate([on("g6.xlarge"), on("g5.xlarge")], [[on("g6.xlarge"), capacity]], sizes)).toEqual(
+      on("g5.xlarge"),
+    );
+  });
+  test("for quota, only smaller types and those of another quota are tried", () => {
+    const all = [on("g6.xlarge"), on("g5.2xlarge"), on("g5.xlarge"), on("g4dn.large"), spot("g6.xlarge")];
+    expect(nextCandidate(all, [[on("g6.xlarge"), quota]], sizes)).toEqual(on("g4dn.large"));
+    expect(nextCandidate(all.slice(0, 3), [[on("g6.xlarge"), quota]], sizes)).toBeUndefined();
+    expect(nextCandidate([...all.slice(0, 3), spot("g6.xlarge")], [[on("g6.xlarge"), quota]], sizes)).toEqual(
+      spot("g6.xlarge"),
+    );
+  });
+});
+
+describe("launchWithFallback", () => {
+  const settings = { ...requirements, selfHealing: false, availabilityZone: "us-east-1a" };
+  const play = async (answers: (LaunchError | undefined)[], changes: object = {}) => {
+    const lines: string[] = [];
+    const asked: Record<string, string>[] = [];
+    const context = {
+      files: { name: "aws-volume" },
+      progress: { log: (text: string) => lines.push(text), update: () => {}, stop: () => {} },
+    } as unknown as Parameters<typeof launchWithFallback>[0];
+    const run = async (values: Readonly<Record<string, string>>) => {
+      asked.push({ ...values });
+      return answers[asked.length - 1];
+    };
+    const host = await launchWithFallback(
+      context,
+      { ...settings, ...changes },
+      { "g6.xlarge": 4, "g5.xlarge": 4 },
+      run,
+    ).catch(String);
+    return { host, asked, lines };
+  };
+  const none: LaunchError = { kind: "capacity", code: "InsufficientInstanceCapacity" };
+
+  test("returns the first host that launches", async () => {
+    const { host, asked, lines } = await play([undefined]);
+    expect({ host, asked, lines }).toEqual({
+      host: { type: "g6.xlarge", market: "on-demand" },
+      asked: [{ pinnedInstanceType: "g6.xlarge" }],
+      lines: [],
+    });
+  });
+  test("logs each launch error in one line and tries the next host", async () => {
+    const { host, asked, lines } = await play([none, undefined]);
+    expect(host).toEqual({ type: "g5.xlarge", market: "on-demand" });
+    expect(asked.map(({ pinnedInstanceType }) => pinnedInstanceType)).toEqual(["g6.xlarge", "g5.xlarge"]);
+    expect(lines).toEqual([
+      "AWS has no g6.xlarge (on demand) in us-east-1a now (InsufficientInstanceCapacity). Next: g5.xlarge (on-demand) …",
+    ]);
+  });
+  test("sets the market where config leaves it open", async () => {
+    const { asked } = await play([none, none, undefined], { purchaseOption: "spot-then-on-demand" });
+    expect(asked[2]).toEqual({ pinnedInstanceType: "g6.xlarge", pinnedPurchaseOption: "on-demand" });
+  });
+  test("names the fix when no host is left", async () => {
+    const { host } = await play([none, none]);
+    expect(host).toMatch(
+      /^CliError: No host: AWS has no g5\.xlarge .*\. Fix: imagegen up --stack aws-volume again later, .*move-az/,
+    );
+  });
+  test("tries a quota that is too small for any only once", async () => {
+    const { host, asked } = await play([{ kind: "quota", code: "VcpuLimitExceeded" }]);
+    expect(asked).toHaveLength(1);
+    expect(host).toMatch(/Fix: aws service-quotas request-service-quota-increase .*--quota-code L-DB2E81BA/);
+  });
+  test("leaves the list to a self-healing group", async () => {
+    const { asked } = await play([none], { selfHealing: true });
+    expect(asked).toEqual([{}]);
+  });
+});
+
+test("only a fallback host is pinned", () => {
+  const settings = { ...requirements, selfHealing: false };
+  expect(pinsOf(settings, { type: "g6.xlarge", market: "on-demand" })).toEqual({});
+  expect(pinsOf(settings, { type: "g5.xlarge", market: "on-demand" })).toEqual({ pinnedInstanceType: "g5.xlarge" });
+  expect(
+    pinsOf({ ...settings, purchaseOption: "spot-then-on-demand" }, { type: "g6.xlarge", market: "on-demand" }),
+  ).toEqual({
+    pinnedInstanceType: "g6.xlarge",
+    pinnedPurchaseOption: "on-demand",
+  });
+  expect(pinsOf({ ...settings, pinnedInstanceType: "g5.xlarge" }, { type: "g6.xlarge", market: "on-demand" })).toEqual({
+    pinnedInstanceType: "g6.xlarge",
+  });
+});
+
+test("a launch error is described without a zone as well", () => {
+  const candidate: LaunchCandidate = { type: "g6.xlarge", market: "spot" };
+  expect(describeLaunchError(candidate, { kind: "timeout", code: "not within 12 min" }, null)).toBe(
+    "AWS launched no g6.xlarge (spot) (not within 12 min)",
+  );
+  expect(suggestFix("prod", [[candidate, { kind: "capacity", code: "x" }]])).toContain(
+    "imagegen up --stack prod again later",
+  );
+});

@@ -1,0 +1,34 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { leaves, nameOf, program } from "../../../scripts/reference/cli.ts";
+import { CLI_ENVIRONMENT, SYSTEM_ENVIRONMENT } from "../../../scripts/reference/cli-environment.ts";
+import { NO_JSON, PASSED_ON, RESULTS } from "../../../scripts/reference/json-output.ts";
+import { referencePages, sources } from "../../../scripts/reference/pages.ts";
+import { paths } from "../../support/paths.ts";
+
+const pages = referencePages(paths.root);
+
+test.each(Object.entries(pages))("%s is what `npm run docs` writes", (file, text) => {
+  expect(readFileSync(join(paths.root, file), "utf8")).toBe(text);
+});
+
+test("the JSON of every command is described", () => {
+  const described = [...Object.keys(RESULTS), ...Object.keys(PASSED_ON), ...NO_JSON];
+  expect(described.sort()).toEqual(leaves(program()).map(nameOf).sort());
+});
+
+test("every environment variable that imagegen reads is described, and no other", () => {
+  const read = Object.entries(sources(paths.root))
+    .filter(([file]) => file.startsWith("cli/"))
+    .flatMap(([, text]) => [...text.matchAll(/\benv\.([A-Z][A-Z0-9_]+)\b/g)].map(([, name = ""]) => name));
+  const known = [...Object.keys(CLI_ENVIRONMENT), ...SYSTEM_ENVIRONMENT];
+  expect([...new Set(read)].sort()).toEqual(known.sort());
+});
+
+test("every config key has a description and a default in the page", () => {
+  const config = pages["docs/reference/config.md"] ?? "";
+  const rows = config.split("\n").filter((line) => /^\| `\w+` \|/.test(line));
+  expect(rows.length).toBeGreaterThan(50);
+  for (const row of rows) expect(row).not.toMatch(/\| *\|$/);
+});
