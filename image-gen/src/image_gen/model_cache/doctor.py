@@ -101,7 +101,7 @@ def _old_variable(settings: CacheSettings, env: Mapping[str, str]) -> Iterator[F
     modern = env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE")
     theirs = Path(modern).expanduser().absolute() if modern else settings.hf_home / "hub"
     if Path(value).expanduser().absolute() == theirs:
-        yield Finding("ok", "variables", "TRANSFORMERS_CACHE is the directory that current libraries use")
+        yield Finding("ok", "variables", "TRANSFORMERS_CACHE agrees with the directory that current libraries use")
     else:
         text = f"TRANSFORMERS_CACHE={value} misleads: transformers 5, diffusers and hf use {theirs} and do not read it."
         yield Finding("warn", "variables", text, f"set HF_HUB_CACHE={value}, or unset TRANSFORMERS_CACHE")
