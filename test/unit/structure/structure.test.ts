@@ -25,11 +25,7 @@ describe("code lines", () => {
     const lines = codeLines([file("a.ts", text)])
       .get("a.ts")
       ?.map((line) => line.trimEnd());
-    expect(lines).toEqual([
-      'const a = "// not a comment";',
-      TEMPLATE,
-      "const c = /[/*]\\/\\//.test(a);",
-    ]);
+    expect(lines).toEqual(['const a = "// not a comment";', TEMPLATE, "const c = /[/*]\\/\\//.test(a);"]);
   });
 
   test("of Python are without comments and docstrings", () => {
