@@ -122,7 +122,7 @@ function typeSection(declarations: Declarations, type: Declaration): string {
 }
 
 /** The fields of a result of `image-gen`, and of the objects in it. */
-export function jsonTable(service: ServiceFacts, name: string): string {
+function jsonTable(service: ServiceFacts, name: string): string {
   const found = service.json[name];
   if (!found) throw new Error(`service.json has no class ${name} with as_json: correct json-output.ts`);
   const parts = found.parts.flatMap((part) => [

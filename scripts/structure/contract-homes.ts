@@ -27,7 +27,6 @@ import {
 import type { SourceFile } from "./source.ts";
 
 interface Home {
-  /** A file, or a folder of files of which at least one has it. */
   readonly path: string;
   /** Its first group is the fact, wherever in the file it matches. */
   readonly find: RegExp;
@@ -45,6 +44,14 @@ const PULUMI = "Pulumi.yaml";
 const SETTINGS = "image-gen/src/image_gen/settings.py";
 const home = (path: string, find: RegExp): Home => ({ path, find });
 const [user = "", group = ""] = HARDENING.user.split(":");
+
+/** How the service's settings read each of these. */
+const READ_AS: Readonly<Record<keyof typeof MODEL_VARIABLES, RegExp>> = {
+  modelId: /model_id=reader\.text\("(\w+)"/g,
+  modelRevision: /model_revision=reader\.text\("(\w+)"/g,
+  vaeId: /vae_id=reader\.text\("(\w+)"/g,
+  hubEndpoint: /hub_endpoint_\w+=bool\(reader\.text\("(\w+)"/g,
+};
 
 export const FACTS: readonly Fact[] = [
   {
@@ -173,13 +180,13 @@ export const FACTS: readonly Fact[] = [
     ],
   },
   { name: "API_KEY_VARIABLE", value: API_KEY_VARIABLE, homes: [home(SETTINGS, /api_key=reader\.text\("(\w+)"/g)] },
-  ...Object.values(MODEL_VARIABLES).map((variable) => ({
-    name: `MODEL_VARIABLES ${variable}`,
+  ...Object.entries(MODEL_VARIABLES).map(([key, variable]) => ({
+    name: `MODEL_VARIABLES.${key}`,
     value: variable,
     homes: [
       home(COMPOSE, new RegExp(`^ {6}(${variable}\\w*):`, "gm")),
       home(DOCKERFILE, new RegExp(`^ARG (${variable}\\w*)=`, "gm")),
-      home("image-gen/src/image_gen", new RegExp(`"(${variable})"`, "g")),
+      home(SETTINGS, READ_AS[key as keyof typeof MODEL_VARIABLES]),
     ],
   })),
 ];
@@ -204,7 +211,7 @@ export function contractProblems(files: readonly SourceFile[], facts: readonly F
 
 /** File and value of each statement of a fact at one of its homes. */
 function statedIn(files: readonly SourceFile[], { path: home, find }: Home): [string, string][] {
-  const inside = files.filter(({ path }) => path === home || path.startsWith(`${home}/`));
+  const inside = files.filter(({ path }) => path === home);
   return inside.flatMap(({ path, text }) =>
     [...text.matchAll(find)].map((match): [string, string] => [path, match[1] ?? ""]),
   );

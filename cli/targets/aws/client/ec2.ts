@@ -2,15 +2,15 @@ import type { _InstanceType, DescribeInstancesCommandOutput } from "@aws-sdk/cli
 import { type Market, type VcpuQuota, vcpuQuota } from "../../../../infra/contract.ts";
 import { type AwsClientConfig, sdkOptions } from "./client-config.ts";
 import {
-  type DataVolume,
+  type EbsVolume,
   type Host,
   type InstanceTypeSpecs,
   marketOf,
   type Snapshot,
-  toDataVolume,
   toHost,
   toInstanceTypeSpecs,
   toSnapshot,
+  toVolume,
 } from "./ec2-models.ts";
 import { hasAwsErrorName } from "./errors.ts";
 
@@ -27,7 +27,7 @@ export async function openEc2(config: AwsClientConfig) {
   return {
     /** Undefined when the instance does not exist (any more). */
     async host(id: string): Promise<Host | undefined> {
-      const answer = await orNothing(() => client.send(new sdk.DescribeInstancesCommand({ InstanceIds: [id] })));
+      const answer = await unlessUnknown(() => client.send(new sdk.DescribeInstancesCommand({ InstanceIds: [id] })));
       const found = answer?.Reservations?.flatMap(({ Instances }) => Instances ?? [])[0];
       return found && toHost(found);
     },
@@ -48,14 +48,14 @@ export async function openEc2(config: AwsClientConfig) {
       await client.send(new sdk.StartInstancesCommand({ InstanceIds: [id] }));
     },
 
-    async volume(id: string): Promise<DataVolume | undefined> {
-      const answer = await orNothing(() => client.send(new sdk.DescribeVolumesCommand({ VolumeIds: [id] })));
+    async volume(id: string): Promise<EbsVolume | undefined> {
+      const answer = await unlessUnknown(() => client.send(new sdk.DescribeVolumesCommand({ VolumeIds: [id] })));
       const found = answer?.Volumes?.[0];
-      return found && toDataVolume(found);
+      return found && toVolume(found);
     },
 
     async snapshot(id: string): Promise<Snapshot | undefined> {
-      const answer = await orNothing(() => client.send(new sdk.DescribeSnapshotsCommand({ SnapshotIds: [id] })));
+      const answer = await unlessUnknown(() => client.send(new sdk.DescribeSnapshotsCommand({ SnapshotIds: [id] })));
       const found = answer?.Snapshots?.[0];
       return found && toSnapshot(found);
     },
@@ -85,7 +85,9 @@ export async function openEc2(config: AwsClientConfig) {
     /** The properties of each type; unknown names are left out. */
     async types(names: readonly string[]): Promise<InstanceTypeSpecs[]> {
       const look = (some: readonly string[]) =>
-        orNothing(() => client.send(new sdk.DescribeInstanceTypesCommand({ InstanceTypes: some as _InstanceType[] })));
+        unlessUnknown(() =>
+          client.send(new sdk.DescribeInstanceTypesCommand({ InstanceTypes: some as _InstanceType[] })),
+        );
       // One unknown name makes the request for a whole list fail.
       const answers = await Promise.all(names.map((name) => look([name])));
       return answers.flatMap((answer) => answer?.InstanceTypes ?? []).map(toInstanceTypeSpecs);
@@ -135,7 +137,7 @@ export async function openEc2(config: AwsClientConfig) {
 export type Ec2 = Awaited<ReturnType<typeof openEc2>>;
 
 /** Undefined instead of an error for an unknown id or name. */
-async function orNothing<T>(look: () => Promise<T>): Promise<T | undefined> {
+async function unlessUnknown<T>(look: () => Promise<T>): Promise<T | undefined> {
   try {
     return await look();
   } catch (error) {

@@ -11,8 +11,8 @@ import type { Context } from "../../../core/context.ts";
 import { openIdentity, openQuotas } from "../client/account.ts";
 import type { AwsClientConfig } from "../client/client-config.ts";
 import type { Ec2 } from "../client/ec2.ts";
-import type { DataVolume, Host, InstanceTypeSpecs } from "../client/ec2-models.ts";
-import { describeFailure, type Lookup, tryLookup } from "../client/errors.ts";
+import type { EbsVolume, Host, InstanceTypeSpecs } from "../client/ec2-models.ts";
+import { describeAwsError, type Lookup, tryLookup } from "../client/errors.ts";
 import { TUNNEL_TOOLS } from "../host/tunnel.ts";
 import { type HostRequirements, hostRequirements } from "../stack/host-requirements.ts";
 import { type LaunchCandidate, launchCandidates } from "../stack/launch-errors.ts";
@@ -40,7 +40,7 @@ export interface AwsFacts {
   readonly offerings: Lookup<Readonly<Record<string, readonly string[]>>>;
   readonly quotas: readonly QuotaFacts[];
   readonly host: Lookup<Host | undefined>;
-  readonly volume: Lookup<DataVolume | undefined>;
+  readonly volume: Lookup<EbsVolume | undefined>;
   readonly hostStatus: Lookup<HostStatus | null>;
   /** CUDA of the image's packages, "13.2"; null: not found in the lock file. */
   readonly cuda: string | null;
@@ -100,7 +100,7 @@ async function findCaller(client: AwsClientConfig): Promise<AwsFacts["caller"]> 
   try {
     return { known: true, value: await (await openIdentity(client)).caller() };
   } catch (error) {
-    return { known: false, reason: describeFailure(error) };
+    return { known: false, reason: describeAwsError(error) };
   }
 }
 

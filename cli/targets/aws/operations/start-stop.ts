@@ -14,27 +14,27 @@ import type { Host } from "../client/ec2-models.ts";
 import { toCliError } from "../client/errors.ts";
 import { type PollOptions, waitFor } from "../client/wait-for.ts";
 import { describeLaunchError, findLaunchError } from "../stack/launch-errors.ts";
-import { type AwsStack, openStack, requireHost } from "../stack/stack.ts";
+import { type AwsStack, openStack, requireStackHost } from "../stack/stack.ts";
 
 type Wait = Pick<PollOptions, "everySeconds">;
 
 const STOP_S = 900;
 const START_S = 600;
 
-export async function stopService(context: Context): Promise<StopResult> {
+export async function stopInAws(context: Context): Promise<StopResult> {
   requireNoSelfHealing(context, "A self-healing group would replace a host that is stopped.");
   const stack = await openStack(context);
-  const host = await requireHost(stack);
+  const host = await requireStackHost(stack);
   await stopHost(context, stack, host);
   return { host: host.id, state: "stopped" };
 }
 
-export async function startService(
+export async function startInAws(
   context: Context,
   { wait, timeout }: { wait: boolean; timeout: number },
 ): Promise<StartResult> {
   const stack = await openStack(context);
-  const host = await requireHost(stack);
+  const host = await requireStackHost(stack);
   const started = performance.now();
   // A heartbeat of a running host still counts.
   const since = host.state === "running" ? 0 : Date.now();

@@ -46,7 +46,7 @@ export async function findHost({ name, outputs, ec2 }: AwsStack): Promise<Host |
   }
 }
 
-export async function requireHost(stack: AwsStack): Promise<Host> {
+export async function requireStackHost(stack: AwsStack): Promise<Host> {
   const host = await findHost(stack);
   if (host) return host;
   const fix = commandFor(stack.name, "up");
@@ -54,7 +54,7 @@ export async function requireHost(stack: AwsStack): Promise<Host> {
 }
 
 export async function requireRunning(stack: AwsStack): Promise<Host> {
-  const host = await requireHost(stack);
+  const host = await requireStackHost(stack);
   if (host.state === "running") return host;
   const fix = host.state === "stopped" ? commandFor(stack.name, "start") : undefined;
   throw new CliError({ message: `The host ${host.id} is ${host.state}.`, fix }, EXIT.notRunning);

@@ -14,7 +14,6 @@ const type = (changes: Partial<InstanceTypeSpecs> = {}): InstanceTypeSpecs => ({
   gpuMemoryMib: 22_888,
   ebsBaselineMbps: 125,
   ebsMaximumMbps: 625,
-  markets: ["on-demand", "spot"],
   ...changes,
 });
 const host: Host = {

@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { AWS_KEYS } from "../../../../infra/config/aws/keys.ts";
 import { parseSettings } from "../../../../infra/config/parse.ts";
 import { wordForPulumi } from "../../../../infra/config/problem.ts";
 import { ALL_KEYS } from "../../../../infra/config/schema.ts";
@@ -60,11 +59,4 @@ test("no two stacks of this machine share a name or a port", () => {
 test("the stacks on AWS differ by where the model is, and by the tunnel's port", () => {
   const [baked, volume] = stacks.filter((settings) => settings.target === "aws");
   expect(baked).toEqual({ ...volume, modelCache: "baked", port: 8001 });
-});
-
-test("docs/aws.md has every key of AWS with its default", () => {
-  const rows = readFileSync("docs/aws.md", "utf8").matchAll(/^\| `(\w+)` \| (?:`([^`]+)`|empty) \|/gm);
-  const written = new Map([...rows].map(([, key, value]) => [key, value ?? ""]));
-  const known = Object.entries(AWS_KEYS).map(([key, { default: value }]) => [key, value] as const);
-  expect(Object.fromEntries(known.map(([key]) => [key, written.get(key)]))).toEqual(Object.fromEntries(known));
 });
