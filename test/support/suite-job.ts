@@ -79,7 +79,8 @@ const RUNNERS = {
   async pytest({ forwarded }: Job, live: boolean): Promise<Ended> {
     const report = fresh("python.xml");
     // Much of it waits, so there are more processes than cores. A file stays in one of them: its fixtures are made once.
-    const spread = ["-n", String(2 * availableParallelism()), "--dist", "loadfile", "--no-loadscope-reorder"];
+    const processes = Math.min(8, 2 * availableParallelism());
+    const spread = ["-n", String(processes), "--dist", "loadfile", "--no-loadscope-reorder"];
     const files = forwarded.map((argument) => argument.replace(/^(?:\.\/)?image-gen\//, ""));
     const args = ["-m", "pytest", `--junitxml=${report}`, ...(files.length > 0 ? files : spread)];
     const { exitCode, output } = await start(await pythonEnvironment(), args, paths.imageGen, live);
