@@ -5,7 +5,7 @@ import { execa } from "execa";
 import { type Part, projectOf, type SuiteName, suiteOf } from "../suites.ts";
 import { missingFor } from "./needs.ts";
 import { paths } from "./paths.ts";
-import { pythonEnvironment } from "./python.ts";
+import { checksEnvironment, pythonEnvironment } from "./python.ts";
 
 /** A suite to run, or one part of it. */
 export interface Job {
@@ -49,6 +49,7 @@ async function attempt(job: Job, live: boolean): Promise<Ended> {
   if (missing) return { passed: 0, failed: 0, skipped: 1, missing, output: "" };
   // Here and once, for all suites that run side by side.
   const { name, parts } = job;
+  if (name === "check") await checksEnvironment();
   if (WITH_PYTHON.includes(name) || (name === "engine" && parts.includes("slow"))) await pythonEnvironment();
   return RUNNERS[suiteOf(name).runner](job, live);
 }
