@@ -4,13 +4,14 @@ import { execa } from "execa";
 import { qualifyKey } from "../../infra/config/problem.ts";
 import type { LocalSettings } from "../../infra/config/settings.ts";
 import { serviceUrl } from "../../infra/contract.ts";
-import { readMachine } from "../../infra/io/local-gpu.ts";
+import { detectGpu } from "../../infra/io/local-gpu.ts";
 import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import { describeState } from "../../infra/readiness/progress.ts";
-import { commandFor } from "../core/command-line.ts";
+import { commandFor, notRunning } from "../core/command-line.ts";
 import { confirm } from "../core/confirm.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
+import type { Check } from "../doctor/check.ts";
 import { machineChecks } from "../doctor/checks.ts";
 import { checkedConfig, inspectMachine, parseDoctor, type ServiceFacts } from "../doctor/inspect.ts";
 import { backupToFile, type Runner, restoreFromFile } from "../service/archive.ts";
@@ -47,12 +48,10 @@ export interface LocalRuntime {
 export function localTarget(context: Context, runtime: LocalRuntime): Target {
   const { paths, files, progress, signal } = context;
   const { mode } = runtime;
-  const up = commandFor(files.name, "up");
-  const nothingRuns = () =>
-    new CliError({ message: `Nothing runs for the stack ${files.name}.`, fix: up }, EXIT.notRunning);
+  const nothingRuns = () => notRunning(files.name, `Nothing runs for the stack ${files.name}.`);
   const plannedModel = (requested?: string) => {
     const configured = readText(files.config(), "modelId");
-    const model = chooseModel({ requested, configured, gpu: readMachine().hasGpu });
+    const model = chooseModel({ requested, configured, gpu: detectGpu().hasGpu });
     const settings = { ...files.settings("local"), modelId: model.id };
     if (model.note) progress.log(model.note);
     return { model, settings };
@@ -66,7 +65,10 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
       needsMount: runtime.needsMount,
       ready: await probeState(place.url, 5000, signal),
       cache: await execJson<CacheStatus>(target, ["status"]).catch(() => null),
-      doctor: await execJson(target, ["doctor"], [EXIT.ok, EXIT.failed]).then(parseDoctor, () => null),
+      doctor: await execJson<{ checks?: Check[] }>(target, ["doctor"], [EXIT.ok, EXIT.failed]).then(
+        parseDoctor,
+        () => null,
+      ),
     };
   };
 
@@ -135,7 +137,7 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
         running,
         url: place?.url ?? null,
         ready,
-        state: running ? state : `${place ? "stopped" : "not running"}: ${up}`,
+        state: running ? state : `${place ? "stopped" : "not running"}: ${commandFor(files.name, "up")}`,
         cacheBytes: cache?.bytes ?? null,
       };
     },
@@ -155,8 +157,7 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
       if (await runtime.logs?.(options)) return;
       const record = readRecord(paths.processFile);
       const file = record?.stack === files.name ? record.log : join(paths.logs, `service-${files.name}.log`);
-      if (!existsSync(file))
-        throw new CliError({ message: `The stack ${files.name} has no log.`, fix: up }, EXIT.notRunning);
+      if (!existsSync(file)) throw notRunning(files.name, `The stack ${files.name} has no log.`);
       const { text, end } = readTail(file, options.lines);
       process.stdout.write(text);
       if (options.follow) await followFile(file, end, process.stdout, signal);

@@ -2,13 +2,12 @@ import { existsSync } from "node:fs";
 import { KEYS } from "../../infra/config/schema.ts";
 import { commandFor } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
-import { CliError, EXIT } from "../core/exit.ts";
+import { CliError, type ErrorDetail, EXIT, formatDetail } from "../core/exit.ts";
 import { readText } from "../stack/config.ts";
 import { findContainer, hasVolume } from "../toolchain/docker.ts";
 import { venvProgram } from "../toolchain/uv.ts";
 import { dockerTarget } from "./docker/target.ts";
 import { findDockerTools } from "./docker/up.ts";
-import { chooseMode, type RequestedMode } from "./mode.ts";
 import { readRecord } from "./process/record.ts";
 import { processTarget } from "./process/target.ts";
 import type { Target } from "./target.ts";
@@ -52,4 +51,31 @@ function targetsAws({ files }: Context): boolean {
 async function openAwsTarget(context: Context): Promise<Target> {
   const { awsTarget } = await import("./aws/target.ts");
   return awsTarget(context);
+}
+
+/** How the service runs on this machine: a container made by Pulumi, or a plain process. */
+type LocalMode = "docker" | "process";
+export type RequestedMode = LocalMode | "auto";
+
+interface ModeChoice {
+  readonly mode: LocalMode;
+  /** Why it is not the mode that a user would expect. */
+  readonly note?: string;
+}
+
+/**
+ * The mode, from the requested one and the first thing that Docker mode lacks (undefined: nothing).
+ * Throws a CliError when Docker was requested and is not available.
+ */
+export function chooseMode(requested: RequestedMode, missing: ErrorDetail | undefined): ModeChoice {
+  if (requested === "process") return { mode: "process" };
+  if (missing === undefined) return { mode: "docker" };
+  if (requested === "docker") throw new CliError(missing, EXIT.missingPrerequisite);
+  const note = `Docker with Pulumi is not available: ${formatDetail(missing)}\nServing as a process of this machine instead; its cache is .imagegen/data.`;
+  return { mode: "process", note };
+}
+
+export function parseMode(text: string): RequestedMode {
+  if (text === "auto" || text === "docker" || text === "process") return text;
+  throw new CliError(`--mode: expected auto, docker or process, got "${text}".`, EXIT.usage);
 }

@@ -7,7 +7,7 @@ import type { Target } from "../target.ts";
 import { awsChecks } from "./doctor/doctor.ts";
 import { openConnection } from "./host/connection.ts";
 import { imageGenOnHost, restartOnHost } from "./host/image-gen.ts";
-import { printLogs } from "./host/tail.ts";
+import { printLogs } from "./host/logs.ts";
 import { backupToS3, restoreFromS3 } from "./operations/backup.ts";
 import { move } from "./operations/move-az.ts";
 import { pinAmi } from "./operations/pin.ts";

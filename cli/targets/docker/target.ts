@@ -2,9 +2,8 @@ import { execa } from "execa";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
 import { DATA_PATH, MODEL_VARIABLES, SERVICE_NAME, serviceUrl, TOKEN_VARIABLE } from "../../../infra/contract.ts";
 import { planImage } from "../../../infra/plan/image.ts";
-import { commandFor } from "../../core/command-line.ts";
+import { notRunning } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
-import { CliError, EXIT } from "../../core/exit.ts";
 import { dockerOrFail, findContainer, hasImage, hasVolume } from "../../toolchain/docker.ts";
 import { localTarget } from "../local.ts";
 import { readRecord, stopProcess } from "../process/record.ts";
@@ -37,13 +36,11 @@ export function dockerTarget(context: Context, pulumiRoot?: string) {
         const args = ["exec", "-i", ...awsOptions(process.env), settings.containerName, SERVICE_NAME];
         return { file: "docker", args, env: {} };
       }
-      const missing = (message: string) =>
-        new CliError({ message, fix: commandFor(files.name, "up") }, EXIT.notRunning);
       if (!(await hasVolume(settings.volumeName)))
-        throw missing(`The stack ${files.name} has no cache on this machine.`);
+        throw notRunning(files.name, `The stack ${files.name} has no cache on this machine.`);
       const image = container?.imageId ?? planImage(settings).name;
       if (await hasImage(image)) return { file: "docker", args: volumeArgs(settings, image), env: {} };
-      throw missing(`The image ${image} no longer exists.`);
+      throw notRunning(files.name, `The image ${image} no longer exists.`);
     },
     async logs({ lines, follow }) {
       const { containerName } = lastSettings();

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { commandFor } from "../../core/command-line.ts";
+import { commandFor, notRunning } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
 import { findContainer } from "../../toolchain/docker.ts";
@@ -39,8 +39,7 @@ export function processTarget(context: Context) {
       const python = venvProgram(paths.venv, "python");
       const env = processEnvironment(paths, files.lastSettings("local"));
       if (existsSync(python)) return { file: python, args: ["-m", "image_gen"], env };
-      const message = `The stack ${files.name} has no cache on this machine.`;
-      throw new CliError({ message, fix: commandFor(files.name, "up") }, EXIT.notRunning);
+      throw notRunning(files.name, `The stack ${files.name} has no cache on this machine.`);
     },
     async restart() {
       const record = findRecord();

@@ -1,5 +1,5 @@
-import type { _InstanceType, DescribeInstancesCommandOutput } from "@aws-sdk/client-ec2";
-import { type Market, type VcpuQuota, vcpuQuota } from "../../../../infra/contract.ts";
+import type { _InstanceType, DescribeInstancesCommandOutput, Instance } from "@aws-sdk/client-ec2";
+import { type PurchaseOption, type VcpuQuota, vcpuQuota } from "../../../../infra/contract.ts";
 import { type AwsClientConfig, sdkOptions } from "./client-config.ts";
 import {
   type EbsVolume,
@@ -28,7 +28,7 @@ export async function openEc2(config: AwsClientConfig) {
     /** Undefined when the instance does not exist (any more). */
     async host(id: string): Promise<Host | undefined> {
       const answer = await unlessUnknown(() => client.send(new sdk.DescribeInstancesCommand({ InstanceIds: [id] })));
-      const found = answer?.Reservations?.flatMap(({ Instances }) => Instances ?? [])[0];
+      const found = answer && instancesIn(answer)[0];
       return found && toHost(found);
     },
 
@@ -36,8 +36,9 @@ export async function openEc2(config: AwsClientConfig) {
     async hostsTagged(tags: Tags): Promise<Host[]> {
       const alive = { Name: "instance-state-name", Values: ["pending", "running", "stopping", "stopped"] };
       const answer = await client.send(new sdk.DescribeInstancesCommand({ Filters: [...filters(tags), alive] }));
-      const found = answer.Reservations?.flatMap(({ Instances }) => Instances ?? []) ?? [];
-      return found.map(toHost).sort((a, b) => b.launchedAt.localeCompare(a.launchedAt));
+      return instancesIn(answer)
+        .map(toHost)
+        .sort((a, b) => b.launchedAt.localeCompare(a.launchedAt));
     },
 
     async stop(id: string): Promise<void> {
@@ -70,16 +71,9 @@ export async function openEc2(config: AwsClientConfig) {
 
     async createSnapshot(volumeId: string, description: string, tags: Tags): Promise<Snapshot> {
       const list = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
-      const specification = { ResourceType: "snapshot" as const, Tags: list };
-      return toSnapshot(
-        await client.send(
-          new sdk.CreateSnapshotCommand({
-            VolumeId: volumeId,
-            Description: description,
-            TagSpecifications: [specification],
-          }),
-        ),
-      );
+      const TagSpecifications = [{ ResourceType: "snapshot" as const, Tags: list }];
+      const input = { VolumeId: volumeId, Description: description, TagSpecifications };
+      return toSnapshot(await client.send(new sdk.CreateSnapshotCommand(input)));
     },
 
     /** The properties of each type; unknown names are left out. */
@@ -111,23 +105,15 @@ export async function openEc2(config: AwsClientConfig) {
     },
 
     /** The running vCPUs of one market that the quota counts. */
-    async vcpusInUse({ code }: VcpuQuota, market: Market): Promise<number> {
+    async vcpusInUse({ code }: VcpuQuota, market: PurchaseOption): Promise<number> {
+      const running = [{ Name: "instance-state-name", Values: ["pending", "running"] }];
       let used = 0;
-      for (let next: string | undefined, more = true; more; ) {
-        const answer: DescribeInstancesCommandOutput = await client.send(
-          new sdk.DescribeInstancesCommand({
-            Filters: [{ Name: "instance-state-name", Values: ["pending", "running"] }],
-            MaxResults: 1000,
-            ...(next ? { NextToken: next } : {}),
-          }),
-        );
-        for (const instance of answer.Reservations?.flatMap(({ Instances }) => Instances ?? []) ?? []) {
+      for await (const page of sdk.paginateDescribeInstances({ client }, { Filters: running })) {
+        for (const instance of instancesIn(page)) {
           const quota = vcpuQuota(instance.InstanceType ?? "", market);
           if (quota?.code !== code || marketOf(instance) !== market) continue;
           used += (instance.CpuOptions?.CoreCount ?? 0) * (instance.CpuOptions?.ThreadsPerCore ?? 1);
         }
-        next = answer.NextToken;
-        more = next !== undefined && next !== "";
       }
       return used;
     },
@@ -135,6 +121,10 @@ export async function openEc2(config: AwsClientConfig) {
 }
 
 export type Ec2 = Awaited<ReturnType<typeof openEc2>>;
+
+function instancesIn({ Reservations = [] }: DescribeInstancesCommandOutput): Instance[] {
+  return Reservations.flatMap(({ Instances = [] }) => Instances);
+}
 
 /** Undefined instead of an error for an unknown id or name. */
 async function unlessUnknown<T>(look: () => Promise<T>): Promise<T | undefined> {

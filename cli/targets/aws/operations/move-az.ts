@@ -6,7 +6,7 @@ import { qualifyAll } from "../../../stack/config.ts";
 import type { MoveOptions, MoveResult } from "../../target.ts";
 import type { Host, Snapshot } from "../client/ec2-models.ts";
 import { toCliError } from "../client/errors.ts";
-import { launchCandidates } from "../stack/launch-errors.ts";
+import { launchCandidates } from "../stack/launch-candidates.ts";
 import { type AwsStack, findHost, openStack } from "../stack/stack.ts";
 import { upInAws } from "../stack/up.ts";
 import { describeStep, type MoveFacts, type MoveStep, moveTags, planMove } from "./move.ts";

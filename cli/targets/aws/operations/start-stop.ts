@@ -1,4 +1,5 @@
 import { statusParameter } from "../../../../infra/contract.ts";
+import { describeLaunchError, findLaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
 import type { AwsReadinessPlan } from "../../../../infra/plan/aws/readiness.ts";
 import { waitForHost } from "../../../../infra/readiness/host-status.ts";
 import type { ReadyState } from "../../../../infra/readiness/probe-result.ts";
@@ -12,14 +13,11 @@ import { awsPlanOf } from "../../../stack/model.ts";
 import type { StartResult, StopResult } from "../../target.ts";
 import type { Host } from "../client/ec2-models.ts";
 import { toCliError } from "../client/errors.ts";
-import { type PollOptions, waitFor } from "../client/wait-for.ts";
-import { describeLaunchError, findLaunchError } from "../stack/launch-errors.ts";
+import { waitFor } from "../client/wait-for.ts";
 import { type AwsStack, openStack, requireStackHost } from "../stack/stack.ts";
 
-type Wait = Pick<PollOptions, "everySeconds">;
-
-const STOP_S = 900;
-const START_S = 600;
+const STOP = { everySeconds: 5, timeoutSeconds: 900 };
+const START = { everySeconds: 5, timeoutSeconds: 600 };
 
 export async function stopInAws(context: Context): Promise<StopResult> {
   requireNoSelfHealing(context, "A self-healing group would replace a host that is stopped.");
@@ -47,17 +45,12 @@ export async function startInAws(
 }
 
 /** Stops the host and waits until it is stopped. */
-export async function stopHost(
-  { progress, signal }: Context,
-  { ec2 }: AwsStack,
-  host: Host,
-  { everySeconds = 5 }: Partial<Wait> = {},
-): Promise<void> {
+export async function stopHost({ progress, signal }: Context, { ec2 }: AwsStack, host: Host): Promise<void> {
   if (host.state === "stopped") return;
   try {
     if (host.state !== "stopping") await ec2.stop(host.id);
     const started = performance.now();
-    await waitFor(`${host.id} to stop`, { signal, everySeconds, timeoutSeconds: STOP_S }, async () => {
+    await waitFor(`${host.id} to stop`, { ...STOP, signal }, async () => {
       const state = (await ec2.host(host.id))?.state;
       progress.update(`${host.id} is ${state}, ${formatSeconds((performance.now() - started) / 1000)}`);
       return state === "stopped" || state === "terminated" ? state : undefined;
@@ -73,9 +66,8 @@ export async function startHost(
   { progress, signal }: Context,
   { name, ec2 }: Pick<AwsStack, "name" | "ec2">,
   host: Host,
-  { everySeconds = 5 }: Partial<Wait> = {},
 ): Promise<void> {
-  const poll = { signal, everySeconds, timeoutSeconds: START_S };
+  const poll = { ...START, signal };
   try {
     // AWS refuses to start a host that is still stopping.
     if (host.state === "stopping")
@@ -92,7 +84,9 @@ export async function startHost(
     signal.throwIfAborted();
     const launchError = findLaunchError(error instanceof Error ? `${error.name} ${error.message}` : "");
     if (!launchError) throw toCliError(error, `starting ${host.id}`);
-    const other = ["up --config instanceType=<another>", "move-az <zone>"].map((command) => commandFor(name, command));
+    const other = ["up --config pinnedInstanceType=<another>", "move-az <zone>"].map((command) =>
+      commandFor(name, command),
+    );
     const message = `${describeLaunchError(host, launchError, host.zone)}. The cache is safe.`;
     throw new CliError({ message, fix: `${commandFor(name, "start")} again later, ${other.join(", or ")}` });
   }

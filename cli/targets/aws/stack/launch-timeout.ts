@@ -1,6 +1,6 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { findLaunchError, type LaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
 import { formatSeconds } from "../../../../infra/units.ts";
-import { findLaunchError, type LaunchError } from "./launch-errors.ts";
 
 /** Resources that launch a host. */
 const HOSTS = ["aws:ec2/instance:Instance", "aws:autoscaling/group:Group"];
@@ -57,7 +57,7 @@ export class LaunchTimeout {
       this.#log(`No host after ${formatSeconds(warn)}: AWS may have no capacity. Timeout in ${rest}.`);
     }, warn * 1000);
     const end = setTimeout(() => {
-      this.#error ??= { kind: "timeout", code: `not within ${formatSeconds(timeout)}` };
+      this.#error ??= { kind: "capacity", code: `not within ${formatSeconds(timeout)}` };
       this.#cancel.abort(new Error("no host"));
     }, timeout * 1000);
     this.#waiting.set(urn, [warning, end]);

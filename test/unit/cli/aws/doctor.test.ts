@@ -41,9 +41,9 @@ const healthy: AwsFacts = {
   region: "us-east-1",
   requirements: {
     instanceTypes: ["g6.xlarge"],
-    instanceType: null,
-    capacity: "on-demand",
-    market: null,
+    pinnedInstanceType: null,
+    purchaseOption: "on-demand",
+    pinnedPurchaseOption: null,
     availabilityZone: "us-east-1a",
     replacement: "create-first",
     ami: "ecs-gpu-al2023",
@@ -58,7 +58,7 @@ const healthy: AwsFacts = {
   caller: known({ account: "1", arn: "arn:aws:iam::1:user/x" }),
   types: known([type()]),
   offerings: known({ "g6.xlarge": ["us-east-1a", "us-east-1b"] }),
-  quotas: [{ name: "G", code: "L-DB2E81BA", market: "on-demand", limit: known(8), used: known(4) }],
+  quotas: [{ name: "G", code: "L-DB2E81BA", market: "on-demand", limit: known(8), used: known(4), families: ["g"] }],
   host: known(host),
   volume: known(volume),
   hostStatus: known(status),
@@ -269,7 +269,14 @@ describe("each check", () => {
       { type: "g6.xlarge", market: "spot" as const },
       { type: "g6.xlarge", market: "on-demand" as const },
     ];
-    const spot = { name: "Spot", code: "L-3819A6DF", market: "spot" as const, limit: known(0), used: known(0) };
+    const spot = {
+      name: "Spot",
+      code: "L-3819A6DF",
+      families: ["g"],
+      market: "spot" as const,
+      limit: known(0),
+      used: known(0),
+    };
     const statuses = (limit: number) =>
       runAwsChecks({
         ...healthy,
