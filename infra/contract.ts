@@ -95,7 +95,8 @@ const VCPU_QUOTAS = [
   { families: ["p"], "on-demand": { code: "L-417A185B", name: "Running On-Demand P instances" }, spot: null },
 ] as const;
 
-export type Market = "on-demand" | "spot";
+/** How an instance is paid for. */
+export type PurchaseOption = "on-demand" | "spot";
 
 export interface VcpuQuota {
   readonly code: string;
@@ -104,10 +105,10 @@ export interface VcpuQuota {
 }
 
 /** The quota that counts a host of this type; undefined for families that none is known for. */
-export function vcpuQuota(instanceType: string, market: Market): VcpuQuota | undefined {
+export function vcpuQuota(instanceType: string, option: PurchaseOption): VcpuQuota | undefined {
   const family = /^[a-z]+(?=\d)/.exec(instanceType)?.[0] ?? "";
   const found = VCPU_QUOTAS.find(({ families }) => (families as readonly string[]).includes(family));
-  const quota = found?.[market];
+  const quota = found?.[option];
   return found && quota ? { ...quota, families: found.families } : undefined;
 }
 

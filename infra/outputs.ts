@@ -1,29 +1,28 @@
 /**
  * Stage 7 and last, outputs. In: the plan and what the other stages made. Out: what the stack exports; the names are
- * contract. Computes nothing: what an output says was decided by the plan or reported by the engine's providers.
+ * contract. Computes nothing.
  */
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 
 /** What every stack exports. The outputs resolve once the service is ready. */
 export interface ServiceOutputs<Target extends "local" | "aws"> {
-  /** Where the service is; on AWS behind the load balancer, or at the near end of `imagegen open`'s tunnel. */
+  /** Where the service is; on AWS its load balancer, or the near end of `imagegen open`'s tunnel. */
   readonly url: pulumi.Output<string>;
   readonly readyUrl: pulumi.Output<string>;
   readonly target: pulumi.Output<Target>;
   readonly modelId: pulumi.Output<string>;
+  /** Where the model is kept. Where this start got it from is in `/readyz`, and changes with a restart. */
   readonly modelCache: pulumi.Output<"volume" | "baked">;
-  readonly imageName: pulumi.Output<string>;
-  /** Docker's own id; on AWS repository and digest. */
-  readonly imageId: pulumi.Output<string>;
   readonly containerName: pulumi.Output<string>;
-  readonly volumeName: pulumi.Output<string>;
   /** The device that the container was given; the gate warns when the service uses another. */
   readonly device: pulumi.Output<"cuda" | "cpu">;
-  /** Where the model is kept. Where this start got it from is in `/readyz`, and changes with a restart. */
-  readonly modelSource: pulumi.Output<"volume" | "baked">;
 }
 
-/** Holds a value back until the service is ready. */
-export function onceReady(ready: pulumi.Output<void>): <T>(value: pulumi.Input<T>) => pulumi.Output<T> {
-  return <T>(value: pulumi.Input<T>) => pulumi.all([value, ready]).apply(([known]) => known) as pulumi.Output<T>;
+/** The outputs, held back until the service is ready. */
+export function onceReady<Values extends Readonly<Record<string, unknown>>>(
+  ready: pulumi.Output<void>,
+  values: Values,
+): { readonly [Name in keyof Values]: pulumi.Output<pulumi.Unwrap<Values[Name]>> } {
+  const held = Object.entries(values).map(([name, value]) => [name, ready.apply(() => value)]);
+  return Object.fromEntries(held) as { [Name in keyof Values]: pulumi.Output<pulumi.Unwrap<Values[Name]>> };
 }

@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import type { LocalSettings } from "../../infra/config/settings.ts";
-import { readMachine } from "../../infra/io/local-gpu.ts";
+import { detectGpu } from "../../infra/io/local-gpu.ts";
 import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, type ErrorDetail } from "../core/exit.ts";
@@ -77,7 +77,7 @@ export async function inspectMachine(
     node: { version: process.versions.node, range: packageFile.engines.node },
     engine,
     engineHost: await engineAddress(),
-    gpu: readMachine().hasGpu,
+    gpu: detectGpu().hasGpu,
     pulumi: await findPulumi(paths),
     disks: inspectDisks(engine, paths.root),
     config,

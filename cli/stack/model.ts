@@ -1,7 +1,7 @@
 import type { AwsSettings } from "../../infra/config/aws/settings.ts";
 import type { LocalSettings } from "../../infra/config/settings.ts";
 import { DEFAULT_MODEL_ID, DEMO_MODEL } from "../../infra/contract.ts";
-import { readMachine } from "../../infra/io/local-gpu.ts";
+import { detectGpu } from "../../infra/io/local-gpu.ts";
 import { type AwsPlan, makeAwsPlan } from "../../infra/plan/aws/plan.ts";
 import { makePlan, type Plan } from "../../infra/plan/plan.ts";
 import type { Paths } from "../core/paths.ts";
@@ -36,5 +36,5 @@ export async function awsPlanOf(paths: Paths, settings: AwsSettings, stack: stri
 export async function planOf(paths: Paths, settings: LocalSettings): Promise<Plan> {
   // Loaded here because it brings Pulumi's SDK, which takes half a second.
   const { readManifest } = await import("../../infra/io/manifests.ts");
-  return makePlan(settings, readManifest(settings.modelId, paths.manifests), readMachine());
+  return makePlan(settings, readManifest(settings.modelId, paths.manifests), detectGpu());
 }

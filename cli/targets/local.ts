@@ -5,7 +5,7 @@ import { execa } from "execa";
 import { qualifyKey } from "../../infra/config/problem.ts";
 import type { LocalSettings } from "../../infra/config/settings.ts";
 import { serviceUrl } from "../../infra/contract.ts";
-import { readMachine } from "../../infra/io/local-gpu.ts";
+import { detectGpu } from "../../infra/io/local-gpu.ts";
 import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import { describeState } from "../../infra/readiness/progress.ts";
 import { commandFor } from "../core/command-line.ts";
@@ -82,7 +82,7 @@ export abstract class LocalTarget implements Target {
     const started = performance.now();
     const { files, progress } = this.context;
     const config = files.config();
-    const model = chooseModel({ configured: readText(config, "modelId"), gpu: readMachine().hasGpu });
+    const model = chooseModel({ configured: readText(config, "modelId"), gpu: detectGpu().hasGpu });
     if (model.note) progress.log(model.note);
     const settings = { ...files.settings("local"), modelId: model.id };
     files.write(model.why === "no-gpu" ? { [qualifyKey("modelId")]: model.id } : {});
@@ -168,7 +168,7 @@ export abstract class LocalTarget implements Target {
     const model = chooseModel({
       requested: modelId,
       configured: readText(config, "modelId"),
-      gpu: readMachine().hasGpu,
+      gpu: detectGpu().hasGpu,
     });
     const plan = await planOf(paths, { ...files.settings("local"), modelId: model.id });
     if (model.note) progress.log(model.note);

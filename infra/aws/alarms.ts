@@ -1,13 +1,13 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import { METRICS_NAMESPACE } from "../contract.ts";
+import { awsPartition } from "../plan/aws/arn.ts";
 import type { AwsHostPlan } from "../plan/aws/host.ts";
-import { partitionOf } from "../plan/aws/network.ts";
 
 export interface AlarmsArgs {
   readonly plan: AwsHostPlan;
-  /** What EC2's own metrics are of: the instance, or the group that it is in. */
-  readonly subject: Readonly<Record<string, pulumi.Input<string>>>;
+  /** Of EC2's own metrics: the instance, or the group that it is in. */
+  readonly dimensions: Readonly<Record<string, pulumi.Input<string>>>;
   readonly parent: pulumi.Resource;
 }
 
@@ -19,7 +19,7 @@ interface Alarm {
   readonly from: "ec2" | "host";
   readonly threshold: number;
   readonly minutes: number;
-  /** What the host does not say counts as wrong only where silence is the fault. */
+  /** A missing value is a fault only where it is the fault that the alarm is for. */
   readonly missing: "breaching" | "notBreaching" | "ignore";
   readonly reboots?: boolean;
 }
@@ -101,10 +101,10 @@ const ALARMS: readonly Alarm[] = [
   },
 ];
 
-/** An alarm for each way in which a host fails; they tell `alarmTopicArn`, and are seen in the console without one. */
-export function makeAlarms(name: string, { plan, subject, parent }: AlarmsArgs): void {
+/** An alarm for each way in which a host fails; they notify `alarmTopicArn`, and are in the console without one. */
+export function createAlarms(name: string, { plan, dimensions, parent }: AlarmsArgs): void {
   const notify = plan.alarmTopicArn === null ? [] : [plan.alarmTopicArn];
-  const reboot = `arn:${partitionOf(plan.region)}:automate:${plan.region}:ec2:reboot`;
+  const reboot = `arn:${awsPartition(plan.region)}:automate:${plan.region}:ec2:reboot`;
   for (const alarm of ALARMS) {
     // An instance of a group is replaced when its checks fail, not rebooted.
     const reboots = alarm.reboots && !plan.selfHealing;
@@ -114,7 +114,7 @@ export function makeAlarms(name: string, { plan, subject, parent }: AlarmsArgs):
         alarmDescription: alarm.description,
         namespace: alarm.from === "ec2" ? "AWS/EC2" : METRICS_NAMESPACE,
         metricName: alarm.metric,
-        dimensions: alarm.from === "ec2" ? { ...subject } : { Stack: plan.stack },
+        dimensions: alarm.from === "ec2" ? { ...dimensions } : { Stack: plan.stack },
         statistic: "Maximum",
         comparisonOperator: "GreaterThanOrEqualToThreshold",
         threshold: alarm.threshold,

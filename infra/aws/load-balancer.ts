@@ -1,27 +1,30 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import type { AwsAccessPlan, OidcPlan } from "../plan/aws/load-balancer.ts";
+import type { LoadBalancerPlan, OidcPlan } from "../plan/aws/load-balancer.ts";
 
-export interface AwsAccessArgs {
-  readonly plan: AwsAccessPlan;
+export interface LoadBalancerArgs {
+  readonly plan: LoadBalancerPlan;
   readonly network: {
     readonly vpcId: pulumi.Output<string>;
     readonly albSubnetIds: readonly pulumi.Input<string>[];
   };
 }
 
-/** A load balancer that speaks TLS alone, to the ranges of config alone, and hands on only who may come in. */
-export class AwsAccess extends pulumi.ComponentResource {
+/**
+ * A load balancer that takes TLS alone, from the ranges of config alone, and forwards only authenticated requests.
+ * Its type keeps an earlier name, so that existing stacks keep the resource.
+ */
+export class LoadBalancer extends pulumi.ComponentResource {
   readonly url: pulumi.Output<string>;
   readonly targetGroupArn: pulumi.Output<string>;
-  /** The group that the host lets in. */
+  /** The group whose requests the host accepts. */
   readonly securityGroupId: pulumi.Output<string>;
 
-  constructor(name: string, { plan, network }: AwsAccessArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, { plan, network }: LoadBalancerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("imagegen:host:AwsAccess", name, {}, opts);
     const child = { parent: this };
 
-    const group = doors(name, plan, network.vpcId, this);
+    const group = createSecurityGroup(name, plan, network.vpcId, this);
     const balancer = new aws.lb.LoadBalancer(
       `${name}-alb`,
       {
@@ -55,7 +58,7 @@ export class AwsAccess extends pulumi.ComponentResource {
         protocol: "HTTPS",
         sslPolicy: "ELBSecurityPolicy-TLS13-1-2-2021-06",
         certificateArn: plan.certificateArn,
-        defaultActions: actions(plan.oidc, target.arn, this),
+        defaultActions: listenerActions(plan.oidc, target.arn, this),
       },
       child,
     );
@@ -78,9 +81,9 @@ export class AwsAccess extends pulumi.ComponentResource {
   }
 }
 
-function doors(
+function createSecurityGroup(
   name: string,
-  plan: AwsAccessPlan,
+  plan: LoadBalancerPlan,
   vpcId: pulumi.Output<string>,
   parent: pulumi.Resource,
 ): aws.ec2.SecurityGroup {
@@ -104,8 +107,8 @@ function doors(
   return group;
 }
 
-/** First who it is, when the balancer asks; then the service. */
-function actions(
+/** Sign-in first, where the load balancer asks for it; then the service. */
+function listenerActions(
   oidc: OidcPlan | null,
   targetGroupArn: pulumi.Output<string>,
   parent: pulumi.Resource,

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { READY_PATH } from "../contract.ts";
+import { CONTAINER_NAME, READY_PATH } from "../contract.ts";
 import { onceReady, type ServiceOutputs } from "../outputs.ts";
 import type { AwsPlan } from "../plan/aws/plan.ts";
 
@@ -10,16 +10,18 @@ export interface AwsOutputs extends ServiceOutputs<"aws"> {
   /** Null for a self-healing host. */
   readonly instanceId: pulumi.Output<string | null>;
   readonly volumeId: pulumi.Output<string>;
-  /** Where the host's parameters lie: `/deployment` and `/ready`. */
+  /** Where the host's parameters are: `/deployment` and `/ready`. */
   readonly parameterPrefix: pulumi.Output<string>;
   readonly deploymentId: pulumi.Output<string>;
-  readonly repository: pulumi.Output<string>;
+  readonly repositoryUrl: pulumi.Output<string>;
+  /** Repository and digest. */
   readonly imageReference: pulumi.Output<string>;
   readonly imageDigest: pulumi.Output<string>;
   readonly logGroup: pulumi.Output<string>;
 }
 
-export interface AwsMade {
+/** What a stack on AWS is made of. */
+export interface AwsResources {
   readonly image: { readonly imageReference: pulumi.Output<string>; readonly repositoryUrl: pulumi.Output<string> };
   readonly cache: { readonly volumeId: pulumi.Output<string>; readonly availabilityZone: pulumi.Output<string> };
   readonly host: {
@@ -27,34 +29,29 @@ export interface AwsMade {
     readonly deploymentId: pulumi.Output<string>;
     readonly logGroup: pulumi.Output<string>;
   };
-  readonly access: { readonly url: pulumi.Output<string> } | null;
+  readonly loadBalancer: { readonly url: pulumi.Output<string> } | null;
   readonly ready: pulumi.Output<void>;
 }
 
-export function awsOutputs(plan: AwsPlan, { image, cache, host, access, ready }: AwsMade): AwsOutputs {
-  const whenReady = onceReady(ready);
-  const url = access?.url ?? pulumi.output(plan.readiness.url);
-  return {
-    url: whenReady(url),
-    readyUrl: whenReady(pulumi.interpolate`${url}${READY_PATH}`),
-    target: whenReady(plan.target),
-    modelId: whenReady(plan.modelId),
-    modelCache: whenReady(plan.modelCache),
-    imageName: whenReady(image.repositoryUrl),
-    imageId: whenReady(image.imageReference),
-    containerName: whenReady(plan.deployment.container),
-    volumeName: whenReady(cache.volumeId),
-    device: whenReady(plan.readiness.device),
-    modelSource: whenReady(plan.modelCache),
-    region: whenReady(plan.region),
-    availabilityZone: whenReady(cache.availabilityZone),
-    instanceId: whenReady(host.instanceId),
-    volumeId: whenReady(cache.volumeId),
-    parameterPrefix: whenReady(plan.host.parameters),
-    deploymentId: whenReady(host.deploymentId),
-    repository: whenReady(image.repositoryUrl),
-    imageReference: whenReady(image.imageReference),
-    imageDigest: whenReady(image.imageReference.apply((reference) => reference.split("@")[1] ?? "")),
-    logGroup: whenReady(host.logGroup),
-  };
+export function awsOutputs(plan: AwsPlan, { image, cache, host, loadBalancer, ready }: AwsResources): AwsOutputs {
+  const url = loadBalancer?.url ?? pulumi.output(plan.readiness.url);
+  return onceReady(ready, {
+    url,
+    readyUrl: pulumi.interpolate`${url}${READY_PATH}`,
+    target: plan.target,
+    modelId: plan.modelId,
+    modelCache: plan.modelCache,
+    containerName: CONTAINER_NAME,
+    device: plan.readiness.device,
+    region: plan.region,
+    availabilityZone: cache.availabilityZone,
+    instanceId: host.instanceId,
+    volumeId: cache.volumeId,
+    parameterPrefix: plan.host.parameters,
+    deploymentId: host.deploymentId,
+    repositoryUrl: image.repositoryUrl,
+    imageReference: image.imageReference,
+    imageDigest: image.imageReference.apply((reference) => reference.split("@")[1] ?? ""),
+    logGroup: host.logGroup,
+  });
 }

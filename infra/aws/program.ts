@@ -11,8 +11,15 @@ import type { Context } from "../program-context.ts";
 import { hostGate } from "../readiness/host-gate.ts";
 import { AwsHost } from "./host/aws-host.ts";
 import { RegistryImage } from "./image/registry-image.ts";
-import { AwsAccess } from "./load-balancer.ts";
-import { capacityHook, findAmi, findZone, listZones, profileOf, providerOf } from "./lookups.ts";
+import { LoadBalancer } from "./load-balancer.ts";
+import {
+  awsProfile,
+  createProvider,
+  launchErrorHook,
+  lookupAmi,
+  lookupAvailabilityZone,
+  lookupAvailabilityZones,
+} from "./lookups.ts";
 import { AwsNetwork } from "./network/network.ts";
 import { type AwsOutputs, awsOutputs } from "./outputs.ts";
 import { DataVolume } from "./volume/data-volume.ts";
@@ -22,15 +29,15 @@ export function aws(settings: AwsSettings, { name, stack, preview, hfToken, repo
   const plan = makeAwsPlan(settings, readManifest(settings.modelId), stack);
   const problems = instanceTypeProblems(plan);
   if (problems.length > 0) throw new UserError(problems.map(wordForPulumi));
-  const opts = { provider: providerOf(name, plan) };
+  const opts = { provider: createProvider(name, plan) };
 
   const onError = showBuildHistory(plan.image);
   const image = new RegistryImage(name, { plan: plan.image, hfToken, onError }, opts);
-  const cache = new DataVolume(name, { plan: plan.volume, zone: findZone(plan, opts), stack }, opts);
+  const cache = new DataVolume(name, { plan: plan.volume, zone: lookupAvailabilityZone(plan, opts), stack }, opts);
   if (plan.snapshots) new SnapshotSchedule(name, { plan: plan.snapshots, volumeId: cache.volumeId }, opts);
-  const where = { region: plan.region, zone: cache.availabilityZone, zones: listZones(plan, opts) };
+  const where = { region: plan.region, zone: cache.availabilityZone, zones: lookupAvailabilityZones(plan, opts) };
   const network = new AwsNetwork(name, { plan: plan.network, ...where }, opts);
-  const access = plan.access && new AwsAccess(name, { plan: plan.access, network }, opts);
+  const loadBalancer = plan.loadBalancer && new LoadBalancer(name, { plan: plan.loadBalancer, network }, opts);
   const host = new AwsHost(
     name,
     {
@@ -39,14 +46,14 @@ export function aws(settings: AwsSettings, { name, stack, preview, hfToken, repo
       image,
       volume: cache,
       network,
-      amiId: findAmi(plan, opts),
-      behind: access,
-      onRefusal: capacityHook(plan.host),
+      amiId: lookupAmi(plan, opts),
+      loadBalancer,
+      onLaunchError: launchErrorHook(plan.host),
     },
     opts,
   );
-  const deps = ssmDeps({ region: plan.region, profile: profileOf() }, report);
+  const deps = ssmDeps({ region: plan.region, profile: awsProfile() }, report);
   const ready = hostGate({ plan: plan.readiness, host, preview, deps });
 
-  return awsOutputs(plan, { image, cache, host, access, ready });
+  return awsOutputs(plan, { image, cache, host, loadBalancer, ready });
 }

@@ -29,6 +29,6 @@ export const LOCAL_KEYS: KeysOf<Omit<LocalSettings, keyof CommonSettings | "targ
     parse: matching(imageName, "an image name"),
     example: SERVICE_NAME,
   },
-  cacheOnDestroy: { default: "retain", type: "string", parse: oneOf("retain", "delete"), example: "retain" },
+  onDestroy: { default: "retain", type: "string", parse: oneOf("retain", "delete"), example: "retain" },
   memoryMb: { default: "0", type: "integer", parse: optional("0", integer(512, 4_194_304)), example: "16384" },
 };

@@ -3,7 +3,7 @@ import { awsProblems } from "./aws/rules.ts";
 import type { Key } from "./key.ts";
 import { nearest } from "./nearest.ts";
 import { type Problem, qualifyKey } from "./problem.ts";
-import { ALL_KEYS, KEYS, TARGET_KEYS, TOKEN_KEY } from "./schema.ts";
+import { ALL_KEYS, KEYS, RENAMED_KEYS, TARGET_KEYS, TOKEN_KEY } from "./schema.ts";
 import type { Settings } from "./settings.ts";
 
 /** Checked settings, or all problems: never both. */
@@ -65,12 +65,22 @@ function wrongRegion(text: string): Problem {
 
 /** A key that this target does not read: unknown, or another target's. Pulumi itself hands over every key's default. */
 function foreignKey(key: string, text: string, target: Settings["target"]): Problem | null {
+  const path = qualifyKey(key);
+  const renamed = RENAMED_KEYS[key];
+  if (renamed !== undefined) {
+    return {
+      path,
+      expected: `its new name ${renamed}`,
+      got: "the old one",
+      fix: { set: renamed, value: text, unset: key },
+    };
+  }
   const spec = ALL_KEYS[key];
   if (spec && text === spec.default) return null;
   const near = nearest(key, Object.keys(ALL_KEYS));
   const known = near ?? `one of ${Object.keys(TARGET_KEYS[target]).join(", ")}`;
   return {
-    path: qualifyKey(key),
+    path,
     expected: spec ? `no such key with target ${target}` : known,
     got: spec ? JSON.stringify(text) : "an unknown key",
     fix: { unset: key },

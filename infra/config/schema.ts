@@ -25,3 +25,11 @@ export const TARGET_KEYS: Readonly<Record<Settings["target"], Readonly<Record<st
   local: { target: TARGET, ...COMMON_KEYS, ...LOCAL_KEYS, [TOKEN_KEY]: TOKEN },
   aws: { target: TARGET, ...COMMON_KEYS, ...AWS_KEYS, [TOKEN_KEY]: TOKEN },
 };
+
+/** Keys of earlier versions with their names now: refused by the program, translated by `imagegen` where it kept them. */
+export const RENAMED_KEYS: Readonly<Record<string, string>> = {
+  cacheOnDestroy: "onDestroy",
+  capacity: "purchaseOption",
+  market: "pinnedPurchaseOption",
+  instanceType: "pinnedInstanceType",
+};

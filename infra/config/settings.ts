@@ -43,7 +43,7 @@ export interface LocalSettings extends CommonSettings {
   readonly volumeName: string;
   readonly imageName: string;
   /** What `pulumi destroy` does with the volume. */
-  readonly cacheOnDestroy: "retain" | "delete";
+  readonly onDestroy: "retain" | "delete";
   /** Memory limit in MiB; null: none. */
   readonly memoryMb: number | null;
 }

@@ -4,19 +4,18 @@ import type { LocalSettings } from "../config/settings.ts";
 import { hashBuildContext } from "../io/build-context.ts";
 import { buildTokenFile, prepareBuildLog, showBuildLog } from "../io/build-files.ts";
 import { containerReport, systemDeps } from "../io/docker-probe.ts";
-import { readMachine } from "../io/local-gpu.ts";
+import { detectGpu } from "../io/local-gpu.ts";
 import { readManifest } from "../io/manifests.ts";
-import type { ServiceOutputs } from "../outputs.ts";
 import { makePlan } from "../plan/plan.ts";
 import type { Context } from "../program-context.ts";
 import { readyGate } from "../readiness/docker-gate.ts";
 import { DockerHost } from "./container.ts";
 import { ServingImage } from "./image.ts";
-import { localOutputs } from "./outputs.ts";
+import { type LocalOutputs, localOutputs } from "./outputs.ts";
 import { ModelVolume } from "./volume.ts";
 
-export function local(settings: LocalSettings, { name, preview, hfToken, report }: Context): ServiceOutputs<"local"> {
-  const plan = makePlan(settings, readManifest(settings.modelId), readMachine());
+export function local(settings: LocalSettings, { name, preview, hfToken, report }: Context): LocalOutputs {
+  const plan = makePlan(settings, readManifest(settings.modelId), detectGpu());
   prepareBuildLog(plan.image, preview);
 
   const image = new ServingImage(name, {

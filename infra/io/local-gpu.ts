@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
-import type { Machine } from "../plan/plan.ts";
+import type { LocalGpu } from "../plan/plan.ts";
 
 /** Files that a loaded NVIDIA driver makes: on Linux, and in WSL. */
 const GPU_MARKS = ["/proc/driver/nvidia/version", "/dev/dxg"];
 
-/** What this machine has. `exists` is there for tests. */
-export function readMachine(exists: (path: string) => boolean = existsSync): Machine {
+/** `exists` is there for tests. */
+export function detectGpu(exists: (path: string) => boolean = existsSync): LocalGpu {
   return { hasGpu: GPU_MARKS.some(exists) };
 }

@@ -14,6 +14,6 @@ export function planCache(settings: LocalSettings): CachePlan {
   return {
     volumeName: settings.volumeName,
     mountPath: DATA_PATH,
-    retain: settings.cacheOnDestroy === "retain",
+    retain: settings.onDestroy === "retain",
   };
 }

@@ -8,6 +8,8 @@ export interface Manifest {
   readonly aliases: readonly string[];
   readonly revision: string;
   readonly gated: boolean;
+  /** Class of the pipeline in diffusers; absent: a part of one, a VAE say. */
+  readonly pipeline?: string | null;
   readonly files: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[];
 }
 
@@ -36,4 +38,20 @@ export function modelSize(
   }
   if (modelId === DEMO_MODEL) return { bytes: DEMO_BYTES + vae, source: "demo" };
   return { bytes: ASSUMED_BYTES + vae, source: "assumed" };
+}
+
+const MIB = 2 ** 20;
+/** What making an image takes beside the weights, in half precision, at each pipeline's own size of images. */
+const ACTIVATION_MIB: Readonly<Record<string, number>> = {
+  StableDiffusionPipeline: 2 * 1024,
+  StableDiffusionXLPipeline: 5.5 * 1024,
+};
+/** A model without a manifest: as much as an SDXL. */
+const ASSUMED_GPU_MEMORY_MIB = 12 * 1024;
+
+/** MiB that a GPU must have to serve the model; 0: any GPU will do. */
+export function gpuMemoryNeededMib({ bytes, source }: ModelSize, manifest: Manifest | null): number {
+  if (source === "demo") return 0;
+  const activations = ACTIVATION_MIB[manifest?.pipeline ?? ""];
+  return activations === undefined ? ASSUMED_GPU_MEMORY_MIB : Math.ceil(bytes / MIB + activations);
 }

@@ -8,10 +8,10 @@ import { type HostPlan, planHost } from "./container.ts";
 import { type ImagePlan, planImage } from "./image.ts";
 import { type Manifest, modelSize } from "./manifest.ts";
 import { planReadiness, type ReadinessPlan } from "./readiness.ts";
-import { planStartUp, type StartUpPlan } from "./startup.ts";
+import { estimateStartup, type StartupEstimate } from "./startup.ts";
 
 /** What the plan must know of the machine that it is made for. */
-export interface Machine {
+export interface LocalGpu {
   /** Whether Docker on this machine can give a container an NVIDIA GPU. */
   readonly hasGpu: boolean;
 }
@@ -25,13 +25,13 @@ export interface Plan {
   readonly cache: CachePlan;
   readonly host: HostPlan;
   readonly readiness: ReadinessPlan;
-  readonly startUp: StartUpPlan;
+  readonly startupEstimate: StartupEstimate;
 }
 
-export function makePlan(settings: LocalSettings, manifest: Manifest | null, machine: Machine): Plan {
-  const gpus = settings.gpu === "all" || (settings.gpu === "auto" && machine.hasGpu) ? "all" : null;
+export function makePlan(settings: LocalSettings, manifest: Manifest | null, gpu: LocalGpu): Plan {
+  const gpus = settings.gpu === "all" || (settings.gpu === "auto" && gpu.hasGpu) ? "all" : null;
   const size = modelSize(settings, manifest);
-  const startUp = planStartUp(settings.modelCache, size, gpus !== null);
+  const startupEstimate = estimateStartup(settings.modelCache, size, gpus !== null);
   const cache = planCache(settings);
   return {
     target: settings.target,
@@ -41,6 +41,6 @@ export function makePlan(settings: LocalSettings, manifest: Manifest | null, mac
     cache,
     host: planHost(settings, cache, gpus),
     readiness: planReadiness(settings, manifest, size, gpus !== null),
-    startUp,
+    startupEstimate,
   };
 }

@@ -17,7 +17,7 @@ export const RATES = {
 } as const;
 
 /** How long each kind of start takes, in seconds, at `RATES`. */
-export interface StartUpPlan {
+export interface StartupEstimate {
   readonly modelBytes: number;
   readonly modelBytesSource: ModelSize["source"];
   /** What the service itself fetches at a first start; nothing when the model is in the image. */
@@ -30,7 +30,7 @@ export interface StartUpPlan {
   readonly bakedSeconds: number;
 }
 
-export function planStartUp(modelCache: ModelCache, size: ModelSize, gpu: boolean): StartUpPlan {
+export function estimateStartup(modelCache: ModelCache, size: ModelSize, gpu: boolean): StartupEstimate {
   const loadSeconds = loadingSeconds(size.bytes, gpu);
   return {
     modelBytes: size.bytes,

@@ -32,8 +32,8 @@ test("it speaks TLS with config's certificate; plain HTTP is only sent there", a
       defaultActions: [{ type: "redirect", redirect: { port: "443", protocol: "HTTPS", statusCode: "HTTP_301" } }],
     },
   });
-  if (!result.access) throw new Error("no load balancer");
-  expect(await known(result.access.url)).toBe("https://alb.example");
+  if (!result.loadBalancer) throw new Error("no load balancer");
+  expect(await known(result.loadBalancer.url)).toBe("https://alb.example");
 });
 
 test("it waits for a picture, and for a model that is ready", async () => {

@@ -30,7 +30,7 @@ test("what to run stands in a parameter, with the image by digest", async () => 
   // The provider's package takes every parameter's value for a secret.
   const { secret } = inputs.value as { secret: string };
   const deployment = JSON.parse(secret) as { id: string; image: string };
-  expect(deployment).toMatchObject({ schema: 1, image: IMAGE.imageReference, container: "image-game-image-gen" });
+  expect(deployment).toMatchObject({ schema: 1, image: IMAGE.imageReference });
   expect(await known(result.host.deploymentId)).toBe(deployment.id);
   expect(await known(result.host.instanceId)).toBe("image-gen-instance-id");
 });

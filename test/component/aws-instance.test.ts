@@ -69,7 +69,7 @@ describe("the instance", () => {
   });
 
   test("spot is a request that outlives a stop: a one-time instance can't be stopped", async () => {
-    const { inputs } = theOnly((await stackWith({ capacity: "spot" })).resources, INSTANCE);
+    const { inputs } = theOnly((await stackWith({ purchaseOption: "spot" })).resources, INSTANCE);
     expect(inputs.instanceMarketOptions).toEqual({
       marketType: "spot",
       spotOptions: { spotInstanceType: "persistent", instanceInterruptionBehavior: "stop" },

@@ -16,7 +16,7 @@ const made = {
     deploymentId: pulumi.output("d1"),
     logGroup: pulumi.output("/imagegen/prod"),
   },
-  access: null,
+  loadBalancer: null,
   ready: pulumi.output(undefined) as unknown as pulumi.Output<void>,
 };
 
@@ -35,19 +35,15 @@ test("outputs have the names of a local stack's, and AWS's own", async () => {
     target: "aws",
     modelId: "stabilityai/stable-diffusion-xl-base-1.0",
     modelCache: "volume",
-    imageName: IMAGE.repositoryUrl,
-    imageId: IMAGE.imageReference,
     containerName: "image-game-image-gen",
-    volumeName: "vol-1",
     device: "cuda",
-    modelSource: "volume",
     region: "us-east-1",
     availabilityZone: "us-east-1b",
     instanceId: "i-1",
     volumeId: "vol-1",
     parameterPrefix: "/imagegen/prod",
     deploymentId: "d1",
-    repository: IMAGE.repositoryUrl,
+    repositoryUrl: IMAGE.repositoryUrl,
     imageReference: IMAGE.imageReference,
     imageDigest: `sha256:${"1".repeat(64)}`,
     logGroup: "/imagegen/prod",
@@ -55,8 +51,8 @@ test("outputs have the names of a local stack's, and AWS's own", async () => {
 });
 
 test("behind a load balancer the address is its", async () => {
-  const access = { url: pulumi.output("https://alb.example") };
-  expect(await valuesOf(awsOutputs(awsPlanWith(), { ...made, access }))).toMatchObject({
+  const loadBalancer = { url: pulumi.output("https://alb.example") };
+  expect(await valuesOf(awsOutputs(awsPlanWith(), { ...made, loadBalancer }))).toMatchObject({
     url: "https://alb.example",
     readyUrl: "https://alb.example/readyz",
   });

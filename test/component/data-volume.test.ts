@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { DataVolume } from "../../infra/aws/volume/data-volume.ts";
-import { checkedZone } from "../../infra/aws/volume/require-same-zone.ts";
+import { DataVolume, requireSameZone } from "../../infra/aws/volume/data-volume.ts";
 import { UserError } from "../../infra/errors.ts";
 import { runAws } from "../support/aws-program.ts";
 import { awsPlanWith } from "../support/aws-settings.ts";
@@ -105,8 +104,8 @@ describe("the zone", () => {
   );
 
   test("that is another than the volume's is refused: a disk can't be moved by wishing", () => {
-    expect(() => checkedZone("us-east-1a", "us-east-1b", "vol-1")).toThrow(UserError);
-    expect(() => checkedZone("us-east-1a", "us-east-1b", "vol-1")).toThrow(
+    expect(() => requireSameZone("us-east-1a", "us-east-1b", "vol-1")).toThrow(UserError);
+    expect(() => requireSameZone("us-east-1a", "us-east-1b", "vol-1")).toThrow(
       "Picture-Perfect-Challenge:availabilityZone: expected us-east-1a, where the volume vol-1 is, " +
         "got us-east-1b. Fix: imagegen move-az us-east-1b, or use a subnet in us-east-1a again",
     );

@@ -112,7 +112,6 @@ test("outputs have the names of the contract", async () => {
     containerName: "image-game-image-gen",
     volumeName: "models",
     device: "cpu",
-    modelSource: "volume",
   });
 });
 

@@ -25,14 +25,11 @@ test.each([["volume"], ["baked"]] as const)(
 test.each([
   ["retain", true],
   ["delete", false],
-] as const)(
-  "cacheOnDestroy %s: retained is %s, and nothing of it can replace the volume",
-  async (cacheOnDestroy, retained) => {
-    const { cache } = planWith({ cacheOnDestroy });
-    const { resources } = await runProgram(() => new ModelVolume("image-gen", { plan: cache }));
-    const { options } = theOnly(resources, VOLUME);
-    expect(options.retainOnDelete).toBe(retained);
-    expect(options.ignoreChanges).toEqual(["labels", "driver", "driverOpts"]);
-    expect(options.protect).toBe(false);
-  },
-);
+] as const)("onDestroy %s: retained is %s, and nothing of it can replace the volume", async (onDestroy, retained) => {
+  const { cache } = planWith({ onDestroy });
+  const { resources } = await runProgram(() => new ModelVolume("image-gen", { plan: cache }));
+  const { options } = theOnly(resources, VOLUME);
+  expect(options.retainOnDelete).toBe(retained);
+  expect(options.ignoreChanges).toEqual(["labels", "driver", "driverOpts"]);
+  expect(options.protect).toBe(false);
+});

@@ -22,7 +22,7 @@ const REPLACED = { inOrder: CREATE_FIRST, besides: HOST_ALARMS };
 const MODIFIED = { inOrder: ["ModifyVolume Volume 1"] };
 
 export const CHANGES: readonly Change[] = [
-  { name: "instance type", config: { instanceType: "g5.xlarge" }, ...REPLACED },
+  { name: "instance type", config: { pinnedInstanceType: "g5.xlarge" }, ...REPLACED },
   { name: "AMI pinned to a newer one", config: { amiId: "ami-0ca77a28d8801702b" }, ...REPLACED },
   { name: "setting in the host's files", config: { idleStopMinutes: "60" }, ...REPLACED },
   { name: "script of the host", file: "infra/aws/host/files/bin/data-volume", ...REPLACED },
@@ -65,12 +65,12 @@ export const CHANGES: readonly Change[] = [
   },
   { name: "time that a start may take", config: { readyTimeoutSeconds: "1200" } },
   { name: "key", config: { kmsKeyArn: KEY }, ...REPLACED },
-  { name: "spot", config: { capacity: "spot" }, ...REPLACED },
-  { name: "back to on-demand", config: { capacity: undefined }, ...REPLACED },
+  { name: "spot", config: { purchaseOption: "spot" }, ...REPLACED },
+  { name: "back to on-demand", config: { purchaseOption: undefined }, ...REPLACED },
   { name: "replacement in the other order", config: { replacement: "delete-first" } },
   {
     name: "instance type, in that order",
-    config: { instanceType: "g6.2xlarge" },
+    config: { pinnedInstanceType: "g6.2xlarge" },
     inOrder: DELETE_FIRST,
     besides: HOST_ALARMS,
   },

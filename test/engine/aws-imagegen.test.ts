@@ -51,8 +51,11 @@ describe.skipIf(missing !== undefined)("imagegen up in AWS", () => {
     double.cloud.knobs = { ...double.cloud.knobs, noCapacity: ({ type }) => type === "g6.xlarge" };
     const { stdout, stderr, exitCode } = await operator.imagegen("up", "--no-picture", "--json");
     expect([exitCode, stderr]).toEqual([0, expect.stringContaining("Next: g5.xlarge")]);
-    expect(JSON.parse(stdout)).toMatchObject({ instanceType: "g5.xlarge", pinned: { instanceType: "g5.xlarge" } });
-    expect(operator.stackFile()).toContain("Picture-Perfect-Challenge:instanceType: g5.xlarge\n");
+    expect(JSON.parse(stdout)).toMatchObject({
+      instanceType: "g5.xlarge",
+      pinned: { pinnedInstanceType: "g5.xlarge" },
+    });
+    expect(operator.stackFile()).toContain("Picture-Perfect-Challenge:pinnedInstanceType: g5.xlarge\n");
     expect(launches()).toHaveLength(1);
   });
 

@@ -74,11 +74,13 @@ await awsTests("a stack on AWS", setting, () => {
     const stack = await setting.stack("refused", { target: "aws" });
     succeeded(await stack.up());
     const old = hosts().at(-1);
-    stack.change({ instanceType: "g5.xlarge" });
+    stack.change({ pinnedInstanceType: "g5.xlarge" });
 
     setting.double.cloud.knobs = { ...PATIENT, noCapacity: () => true };
     const capacity = failed(await stack.up());
-    expect(capacity).toMatch(/error: No host: EC2 has no g5\.xlarge \(on-demand\) in this zone now\. Fix: /);
+    expect(capacity).toMatch(
+      /error: No host: AWS has no g5\.xlarge \(on demand\) in this zone now \(InsufficientInstanceCapacity\)\. Fix: /,
+    );
     expect(setting.double.cloud.silentSeconds).toBeLessThan(60);
 
     setting.double.cloud.knobs = { ...PATIENT, vcpuQuota: 4 * hosts().length };

@@ -115,7 +115,7 @@ await engineTests("a deployment", setting, () => {
     const { outputs } = succeeded(await heir.up());
     const state = await (await fetch(String(outputs.readyUrl?.value))).json();
     expect(state).toMatchObject({ phase: "ready", source: "volume" });
-    await heir.set({ cacheOnDestroy: "delete" });
+    await heir.set({ onDestroy: "delete" });
     succeeded(await heir.up());
     succeeded(await heir.destroy());
     expect(await docker("volume", "ls", "-q", "--filter", `name=${setting.volume("model")}`)).toBe("");

@@ -23,7 +23,7 @@ function shown(inputs: Record<string, unknown>): Record<string, unknown> {
 
 test.each([
   ["the default", {}],
-  ["another order of replacement", { replacement: "delete-first", capacity: "spot" }],
+  ["another order of replacement", { replacement: "delete-first", purchaseOption: "spot" }],
   ["a last snapshot and nightly ones", { onDestroy: "snapshot", snapshots: "daily", alarmTopicArn: TOPIC }],
   ["a NAT gateway", { network: "nat" }],
   ["no way out", { ...CLOSED, modelMirror: "s3://bucket/models" }],

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { AwsHost } from "../../infra/aws/host/aws-host.ts";
-import { AwsAccess } from "../../infra/aws/load-balancer.ts";
+import { LoadBalancer } from "../../infra/aws/load-balancer.ts";
 import { AwsNetwork } from "../../infra/aws/network/network.ts";
 import { DataVolume } from "../../infra/aws/volume/data-volume.ts";
 import { SnapshotSchedule } from "../../infra/aws/volume/snapshot-schedule.ts";
@@ -49,7 +49,7 @@ export async function runStack(plan: AwsPlan, zone = "us-east-1b") {
     const zones = pulumi.output(["us-east-1a", "us-east-1b", "us-east-1c"]);
     const where = { region: plan.region, zone: cache.availabilityZone, zones };
     const network = new AwsNetwork("image-gen", { plan: plan.network, ...where });
-    const access = plan.access && new AwsAccess("image-gen", { plan: plan.access, network });
+    const loadBalancer = plan.loadBalancer && new LoadBalancer("image-gen", { plan: plan.loadBalancer, network });
     const host = new AwsHost("image-gen", {
       plan: plan.host,
       deployment: plan.deployment,
@@ -57,9 +57,9 @@ export async function runStack(plan: AwsPlan, zone = "us-east-1b") {
       volume: cache,
       network,
       amiId: "ami-0123456789abcdef0",
-      behind: access,
+      loadBalancer,
     });
-    return { cache, network, access, host };
+    return { cache, network, loadBalancer, host };
   });
 }
 

@@ -108,7 +108,7 @@ async function requireDiskSpace({ paths }: Context, settings: LocalSettings): Pr
   if (free === undefined) return;
   const plan = await planOf(paths, settings);
   const image = (await hasImage(plan.image.name)) ? 0 : IMAGE_BYTES;
-  const model = (await hasVolume(settings.volumeName)) ? 0 : plan.startUp.modelBytes;
+  const model = (await hasVolume(settings.volumeName)) ? 0 : plan.startupEstimate.modelBytes;
   const needed = image + model + SPARE_BYTES;
   if (free >= needed) return;
   const message = `Docker's disk has ${formatBytes(free)} free, and ${formatBytes(needed)} are needed.`;

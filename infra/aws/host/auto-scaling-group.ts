@@ -1,9 +1,9 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import { stackTags } from "../../contract.ts";
-import { type HostParts, METADATA } from "./instance.ts";
+import { type HostInputs, METADATA_OPTIONS } from "./instance.ts";
 
-export interface GroupParts extends HostParts {
+export interface AutoScalingGroupInputs extends HostInputs {
   readonly targetGroupArns: readonly pulumi.Input<string>[];
 }
 
@@ -11,8 +11,8 @@ export interface GroupParts extends HostParts {
  * A group of one: a host that is lost is made anew, from whichever type of the list can be had, and takes the volume
  * itself. A change replaces the host the old one first: two can't hold one volume.
  */
-export function makeGroup(name: string, parts: GroupParts): aws.autoscaling.Group {
-  const { plan, parent, onRefusal } = parts;
+export function createAutoScalingGroup(name: string, parts: AutoScalingGroupInputs): aws.autoscaling.Group {
+  const { plan, parent, onLaunchError } = parts;
   const template = launchTemplate(name, parts);
   return new aws.autoscaling.Group(
     `${name}-group`,
@@ -28,7 +28,7 @@ export function makeGroup(name: string, parts: GroupParts): aws.autoscaling.Grou
       mixedInstancesPolicy: {
         instancesDistribution: {
           onDemandBaseCapacity: 0,
-          onDemandPercentageAboveBaseCapacity: plan.market === "spot" ? 0 : 100,
+          onDemandPercentageAboveBaseCapacity: plan.purchaseOption === "spot" ? 0 : 100,
           onDemandAllocationStrategy: "prioritized",
           spotAllocationStrategy: "capacity-optimized-prioritized",
         },
@@ -49,14 +49,14 @@ export function makeGroup(name: string, parts: GroupParts): aws.autoscaling.Grou
       parent,
       dependsOn: [...parts.dependsOn],
       customTimeouts: { create: "15m" },
-      ...(onRefusal ? { hooks: { onError: [onRefusal] } } : {}),
+      ...(onLaunchError ? { hooks: { onError: [onLaunchError] } } : {}),
     },
   );
 }
 
 const hostTags = (stack: string) => ({ Name: `image-gen-${stack}`, ...stackTags(stack) });
 
-function launchTemplate(name: string, { plan, ...parts }: GroupParts): aws.ec2.LaunchTemplate {
+function launchTemplate(name: string, { plan, ...parts }: AutoScalingGroupInputs): aws.ec2.LaunchTemplate {
   return new aws.ec2.LaunchTemplate(
     `${name}-template`,
     {
@@ -65,7 +65,7 @@ function launchTemplate(name: string, { plan, ...parts }: GroupParts): aws.ec2.L
       vpcSecurityGroupIds: [parts.securityGroupId],
       iamInstanceProfile: { arn: parts.profile.arn },
       userData: parts.userData,
-      metadataOptions: METADATA,
+      metadataOptions: METADATA_OPTIONS,
       blockDeviceMappings: [
         {
           deviceName: plan.root.deviceName,

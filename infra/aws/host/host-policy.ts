@@ -2,7 +2,7 @@ import { METRICS_NAMESPACE } from "../../contract.ts";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
 
 /** What the policy is about, once AWS has named it. */
-export interface PolicySubjects {
+export interface PolicyArns {
   readonly repositoryArn: string;
   readonly logGroupArn: string;
   /** ARN of `<prefix>/deployment`. */
@@ -23,21 +23,21 @@ export interface Statement {
  * Everything that a host may do, and nothing else: no service-wide actions, `*` as a resource only where the service
  * knows no narrower one. No container gets at it: the metadata address is closed to them.
  */
-export function hostStatements(plan: AwsHostPlan, subjects: PolicySubjects): readonly Statement[] {
+export function hostStatements(plan: AwsHostPlan, arns: PolicyArns): readonly Statement[] {
   const allow = (sid: string, action: readonly string[], resource: Statement["Resource"]): Statement => ({
     Sid: sid,
     Effect: "Allow",
     Action: action,
     Resource: resource,
   });
-  const { deploymentArn } = subjects;
+  const { deploymentArn } = arns;
   const readyArn = deploymentArn.replace(/\/deployment$/, "/ready");
   return [
     allow("RegistryToken", ["ecr:GetAuthorizationToken"], "*"),
-    allow("Pull", [...PULL], subjects.repositoryArn),
+    allow("Pull", [...PULL], arns.repositoryArn),
     allow("ReadDeployment", ["ssm:GetParameter"], deploymentArn),
     allow("WriteReady", ["ssm:PutParameter"], readyArn),
-    allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [subjects.logGroupArn, `${subjects.logGroupArn}:*`]),
+    allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [arns.logGroupArn, `${arns.logGroupArn}:*`]),
     {
       ...allow("Metrics", ["cloudwatch:PutMetricData"], "*"),
       Condition: { StringEquals: { "cloudwatch:namespace": METRICS_NAMESPACE } },
@@ -46,8 +46,8 @@ export function hostStatements(plan: AwsHostPlan, subjects: PolicySubjects): rea
     ...(plan.secretArns.length === 0
       ? []
       : [allow("Secrets", ["secretsmanager:GetSecretValue"], [...plan.secretArns])]),
-    ...(plan.mirror === null ? [] : [allow("Mirror", ["sts:AssumeRole"], subjects.mirrorRoleArn)]),
-    ...(plan.selfHealing ? selfAttach(plan.stack, subjects.volumeArn) : []),
+    ...(plan.mirror === null ? [] : [allow("Mirror", ["sts:AssumeRole"], arns.mirrorRoleArn)]),
+    ...(plan.selfHealing ? selfAttach(plan.stack, arns.volumeArn) : []),
   ];
 }
 

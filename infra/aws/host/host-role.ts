@@ -1,12 +1,12 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { awsPartition } from "../../plan/aws/arn.ts";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
-import { partitionOf } from "../../plan/aws/network.ts";
-import { hostStatements, mirrorStatements, type PolicySubjects, type Statement } from "./host-policy.ts";
+import { hostStatements, mirrorStatements, type PolicyArns, type Statement } from "./host-policy.ts";
 
 export interface HostRoleArgs {
   readonly plan: AwsHostPlan;
-  readonly subjects: pulumi.Input<Omit<PolicySubjects, "mirrorRoleArn">>;
+  readonly arns: pulumi.Input<Omit<PolicyArns, "mirrorRoleArn">>;
   readonly parent: pulumi.Resource;
 }
 
@@ -19,7 +19,7 @@ export interface HostRole {
 }
 
 /** The host's role with its permissions written out, and the narrower one that its container reads a mirror with. */
-export function makeHostRole(name: string, { plan, subjects, parent }: HostRoleArgs): HostRole {
+export function createHostRole(name: string, { plan, arns, parent }: HostRoleArgs): HostRole {
   const role = new aws.iam.Role(
     `${name}-host`,
     { assumeRolePolicy: trusted({ Service: "ec2.amazonaws.com" }), description: `image-gen host of ${plan.stack}` },
@@ -31,7 +31,7 @@ export function makeHostRole(name: string, { plan, subjects, parent }: HostRoleA
     {
       role: role.id,
       policy: pulumi
-        .all([subjects, mirrorRoleArn])
+        .all([arns, mirrorRoleArn])
         .apply(([known, mirror]) => documentOf(hostStatements(plan, { ...known, mirrorRoleArn: mirror }))),
     },
     { parent },
@@ -52,7 +52,7 @@ function mirrorRole(
     { assumeRolePolicy: host.arn.apply((arn) => trusted({ AWS: arn })) },
     { parent },
   );
-  const policy = documentOf(mirrorStatements(partitionOf(plan.region), mirror));
+  const policy = documentOf(mirrorStatements(awsPartition(plan.region), mirror));
   new aws.iam.RolePolicy(`${name}-mirror`, { role: role.id, policy }, { parent });
   return role.arn;
 }

@@ -3,7 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
 
 /** What a host is started with, whoever starts it. */
-export interface HostParts {
+export interface HostInputs {
   readonly plan: AwsHostPlan;
   readonly imageId: pulumi.Input<string>;
   readonly subnetId: pulumi.Input<string>;
@@ -14,12 +14,12 @@ export interface HostParts {
   readonly volumeId: pulumi.Input<string>;
   readonly dependsOn: readonly pulumi.Resource[];
   /** Called when a host can't be had: the provider itself would ask for the best part of an hour. */
-  readonly onRefusal?: pulumi.ErrorHook | undefined;
+  readonly onLaunchError?: pulumi.ErrorHook | undefined;
   readonly parent: pulumi.Resource;
 }
 
 /** A token to the metadata service takes one hop: no container's reaches it. */
-export const METADATA = {
+export const METADATA_OPTIONS = {
   httpEndpoint: "enabled",
   httpTokens: "required",
   httpPutResponseHopLimit: 1,
@@ -33,8 +33,8 @@ const DEVICE_NAME = "/dev/sdf";
  * One instance and its hold on the data volume. Whatever changes of the host makes another one, so that capacity is
  * secured before anything stops (`create-first`), or after it is given back (`delete-first`).
  */
-export function makeInstance(name: string, parts: HostParts): aws.ec2.Instance {
-  const { plan, parent, onRefusal } = parts;
+export function createInstance(name: string, parts: HostInputs): aws.ec2.Instance {
+  const { plan, parent, onLaunchError } = parts;
   const instance = new aws.ec2.Instance(`${name}-instance`, instanceArgs(parts), {
     parent,
     dependsOn: [...parts.dependsOn],
@@ -44,7 +44,7 @@ export function makeInstance(name: string, parts: HostParts): aws.ec2.Instance {
     // The provider would stop the host and change it in place, without knowing whether it can start again.
     replaceOnChanges: ["instanceType", "rootBlockDevice.volumeSize"],
     customTimeouts: { create: "10m" },
-    ...(onRefusal ? { hooks: { onError: [onRefusal] } } : {}),
+    ...(onLaunchError ? { hooks: { onError: [onLaunchError] } } : {}),
   });
   new aws.ec2.VolumeAttachment(
     `${name}-attachment`,
@@ -61,7 +61,7 @@ export function makeInstance(name: string, parts: HostParts): aws.ec2.Instance {
   return instance;
 }
 
-function instanceArgs(parts: HostParts): aws.ec2.InstanceArgs {
+function instanceArgs(parts: HostInputs): aws.ec2.InstanceArgs {
   const { plan } = parts;
   return {
     ami: parts.imageId,
@@ -71,7 +71,7 @@ function instanceArgs(parts: HostParts): aws.ec2.InstanceArgs {
     iamInstanceProfile: parts.profile.name,
     userDataBase64: parts.userData,
     userDataReplaceOnChange: true,
-    metadataOptions: METADATA,
+    metadataOptions: METADATA_OPTIONS,
     rootBlockDevice: {
       volumeType: "gp3",
       volumeSize: plan.root.sizeGib,
@@ -84,7 +84,7 @@ function instanceArgs(parts: HostParts): aws.ec2.InstanceArgs {
     // An idle host switches itself off: that must not be its end.
     instanceInitiatedShutdownBehavior: "stop",
     // A one-time spot instance can't be stopped, and so could never be parted from the volume in order.
-    ...(plan.market === "spot"
+    ...(plan.purchaseOption === "spot"
       ? {
           instanceMarketOptions: {
             marketType: "spot",

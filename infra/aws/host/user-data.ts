@@ -56,7 +56,7 @@ function renderHostEnvironment(plan: HostFilesPlan): string {
     IMAGE_GEN_FILESYSTEM: plan.filesystem,
     IMAGE_GEN_LOG_GROUP: plan.logGroup,
     IMAGE_GEN_REGISTRY: plan.registry,
-    IMAGE_GEN_SELF_ATTACH: plan.selfAttach ? "1" : "0",
+    IMAGE_GEN_SELF_ATTACH: plan.selfHealing ? "1" : "0",
     IMAGE_GEN_IDLE_STOP_MINUTES: String(plan.idleStopMinutes),
     IMAGE_GEN_ENDPOINTS_ONLY: plan.endpointsOnly ? "1" : "0",
     IMAGE_GEN_PUBLISH: plan.publishAddress,

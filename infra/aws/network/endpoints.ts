@@ -12,7 +12,7 @@ export interface EndpointsArgs {
 }
 
 /** AWS's services inside the VPC: a gateway for S3, which is free, and an interface for each of the others. */
-export function makeEndpoints(name: string, args: EndpointsArgs): pulumi.Resource[] {
+export function createEndpoints(name: string, args: EndpointsArgs): pulumi.Resource[] {
   const { plan, region, vpcId, subnetId, routeTableId, parent } = args;
   const group = new aws.ec2.SecurityGroup(
     `${name}-endpoints`,

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { AwsNetworkPlan, ExistingNetworkPlan, OwnNetworkPlan } from "../../plan/aws/network.ts";
-import { makeEndpoints } from "./endpoints.ts";
+import { createEndpoints } from "./endpoints.ts";
 
 export interface AwsNetworkArgs {
   readonly plan: AwsNetworkPlan;
@@ -13,16 +13,16 @@ export interface AwsNetworkArgs {
 }
 
 /** What the host and the load balancer are put into. */
-interface Made {
+interface NetworkResources {
   readonly vpcId: pulumi.Output<string>;
   readonly subnetId: pulumi.Output<string>;
   readonly albSubnetIds: readonly pulumi.Input<string>[];
-  /** What the host waits for before it starts: its way out. */
+  /** The host starts after these: its routes to everything else. */
   readonly routes: readonly pulumi.Resource[];
 }
 
-/** The host's place: a subnet that is there, or a small VPC with one subnet in the volume's zone. Nothing comes in. */
-export class AwsNetwork extends pulumi.ComponentResource implements Made {
+/** An existing subnet, or a small VPC with one subnet in the volume's zone. No inbound access. */
+export class AwsNetwork extends pulumi.ComponentResource implements NetworkResources {
   readonly vpcId: pulumi.Output<string>;
   readonly subnetId: pulumi.Output<string>;
   readonly albSubnetIds: readonly pulumi.Input<string>[];
@@ -32,22 +32,27 @@ export class AwsNetwork extends pulumi.ComponentResource implements Made {
     super("imagegen:host:AwsNetwork", name, {}, opts);
 
     const { plan } = args;
-    const made = plan.kind === "existing" ? existing(plan, this) : own(name, plan, args, this);
+    const network = plan.kind === "existing" ? lookupSubnet(plan, this) : createVpc(name, plan, args, this);
 
-    this.vpcId = made.vpcId;
-    this.subnetId = made.subnetId;
-    this.albSubnetIds = made.albSubnetIds;
-    this.routes = made.routes;
+    this.vpcId = network.vpcId;
+    this.subnetId = network.subnetId;
+    this.albSubnetIds = network.albSubnetIds;
+    this.routes = network.routes;
     this.registerOutputs({ vpcId: this.vpcId, subnetId: this.subnetId });
   }
 }
 
-function existing({ subnetId, albSubnetIds }: ExistingNetworkPlan, parent: pulumi.Resource): Made {
+function lookupSubnet({ subnetId, albSubnetIds }: ExistingNetworkPlan, parent: pulumi.Resource): NetworkResources {
   const subnet = aws.ec2.getSubnetOutput({ id: subnetId }, { parent });
   return { vpcId: subnet.vpcId, subnetId: pulumi.output(subnetId), albSubnetIds, routes: [] };
 }
 
-function own(name: string, plan: OwnNetworkPlan, args: AwsNetworkArgs, parent: pulumi.Resource): Made {
+function createVpc(
+  name: string,
+  plan: OwnNetworkPlan,
+  args: AwsNetworkArgs,
+  parent: pulumi.Resource,
+): NetworkResources {
   const child = { parent };
   const vpc = new aws.ec2.Vpc(
     `${name}-vpc`,
@@ -55,11 +60,11 @@ function own(name: string, plan: OwnNetworkPlan, args: AwsNetworkArgs, parent: p
     { cidrBlock: plan.vpcCidr, enableDnsSupport: true, enableDnsHostnames: true, tags: { Name: name } },
     child,
   );
-  // A closed network's load balancer is an inner one.
+  // Without a gateway, a load balancer is internal.
   const closed = plan.egress === "endpoints-only";
   const gateway = closed ? null : new aws.ec2.InternetGateway(`${name}-internet`, { vpcId: vpc.id }, child);
   const subnet = new aws.ec2.Subnet(
-    `${name}-subnet${ordinal(plan)}`,
+    `${name}-subnet${generationSuffix(plan)}`,
     {
       vpcId: vpc.id,
       cidrBlock: plan.hostCidr,
@@ -70,17 +75,17 @@ function own(name: string, plan: OwnNetworkPlan, args: AwsNetworkArgs, parent: p
     child,
   );
   const table = new aws.ec2.RouteTable(`${name}-routes`, { vpcId: vpc.id }, child);
-  const joined = new aws.ec2.RouteTableAssociation(
-    `${name}-routes${ordinal(plan)}`,
+  const association = new aws.ec2.RouteTableAssociation(
+    `${name}-routes${generationSuffix(plan)}`,
     { subnetId: subnet.id, routeTableId: table.id },
     child,
   );
-  const way = wayOut(name, plan, args, { vpc, table, gateway, subnet, parent });
+  const routes = egressRoutes(name, plan, args, { vpc, table, gateway, subnet, parent });
   const albSubnetIds = albSubnets(name, plan, args, { vpc, gateway, parent });
-  return { vpcId: vpc.id, subnetId: subnet.id, albSubnetIds, routes: [joined, ...way] };
+  return { vpcId: vpc.id, subnetId: subnet.id, albSubnetIds, routes: [association, ...routes] };
 }
 
-interface Parts {
+interface VpcResources {
   readonly vpc: aws.ec2.Vpc;
   readonly table: aws.ec2.RouteTable;
   readonly gateway: aws.ec2.InternetGateway | null;
@@ -88,11 +93,16 @@ interface Parts {
   readonly parent: pulumi.Resource;
 }
 
-/** The route to everything else: none, the internet's gateway, or a NAT gateway before it. */
-function wayOut(name: string, plan: OwnNetworkPlan, args: AwsNetworkArgs, parts: Parts): pulumi.Resource[] {
-  const { vpc, table, gateway, subnet, parent } = parts;
+/** The routes to everything else: endpoints alone, the internet gateway, or a NAT gateway before it. */
+function egressRoutes(
+  name: string,
+  plan: OwnNetworkPlan,
+  args: AwsNetworkArgs,
+  vpcResources: VpcResources,
+): pulumi.Resource[] {
+  const { vpc, table, gateway, subnet, parent } = vpcResources;
   if (gateway === null) {
-    return makeEndpoints(name, {
+    return createEndpoints(name, {
       plan,
       region: args.region,
       vpcId: vpc.id,
@@ -134,14 +144,14 @@ function albSubnets(
   const other = pulumi.all([args.zone, args.zones]).apply(([zone, zones]) => zones.find((one) => one !== zone) ?? "");
   return plan.albCidrs.map((cidr, index) => {
     const zone = index === 0 ? args.zone : other;
-    return publicSubnet(`${name}-alb-${index + 1}${ordinal(plan)}`, cidr, zone, parts).id;
+    return publicSubnet(`${name}-alb-${index + 1}${generationSuffix(plan)}`, cidr, zone, parts).id;
   });
 }
 
-/** Another generation may be in another zone: what is bound to one is made anew, beside the old. */
-const ordinal = ({ generation }: OwnNetworkPlan) => (generation === 1 ? "" : `-${generation}`);
+/** Another generation may be in another zone: what is bound to a zone is made beside the old. */
+const generationSuffix = ({ generation }: OwnNetworkPlan) => (generation === 1 ? "" : `-${generation}`);
 
-/** A subnet with a table of its own, which leads to the internet when there is a gateway. */
+/** A subnet with its own route table, which has a default route when there is a gateway. */
 function publicSubnet(
   name: string,
   cidrBlock: string,

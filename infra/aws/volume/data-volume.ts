@@ -1,26 +1,27 @@
 /**
  * Stage 4 on AWS, cache. In: the volume's plan and the zone for a new one. Out: the volume that models are kept on, and
- * the zone that it is in, which everything else follows. Nothing that config can say deletes or replaces it by accident.
+ * the zone that it is in, which everything else follows. No change of config deletes or replaces it by accident.
  */
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { qualifyKey, wordForPulumi } from "../../config/problem.ts";
 import { volumeTag } from "../../contract.ts";
+import { UserError } from "../../errors.ts";
 import type { DataVolumePlan } from "../../plan/aws/volume.ts";
-import { checkedZone } from "./require-same-zone.ts";
 
 export interface DataVolumeArgs {
   readonly plan: DataVolumePlan;
-  /** Where a volume is made that is not there yet. One that is there stays where it is. */
+  /** The zone of a new volume. An existing one stays where it is. */
   readonly zone: pulumi.Input<string>;
   readonly stack: string;
 }
 
-/** Inputs whose change would replace the volume: they count when it is made, and never again. */
+/** Inputs whose change would replace the volume: they count only when it is made. */
 const FIXED = ["availabilityZone", "encrypted", "kmsKeyId", "snapshotId", "volumeInitializationRate", "outpostArn"];
 
 /**
  * An encrypted gp3 volume; size, IOPS and throughput change in place. `retain` protects it and leaves it to AWS when
- * the stack goes, `snapshot` keeps a last snapshot instead. An adopted volume is read, tagged, and never managed.
+ * the stack goes, `snapshot` keeps a last snapshot instead. An existing volume is read, tagged, and never managed.
  */
 export class DataVolume extends pulumi.ComponentResource {
   readonly volumeId: pulumi.Output<string>;
@@ -31,18 +32,21 @@ export class DataVolume extends pulumi.ComponentResource {
   constructor(name: string, args: DataVolumeArgs, opts?: pulumi.ComponentResourceOptions) {
     super("imagegen:cache:DataVolume", name, {}, opts);
 
-    const volume = args.plan.adoptId === null ? made(name, args, this) : adopted(name, args, args.plan.adoptId, this);
+    const volume =
+      args.plan.existingVolumeId === null
+        ? createVolume(name, args, this)
+        : importVolume(name, args, args.plan.existingVolumeId, this);
 
     this.volumeId = volume.id;
     this.volumeArn = volume.arn;
     this.availabilityZone = pulumi
       .all([volume.availabilityZone, volume.id, args.zone])
-      .apply(([zone, id, wanted]) => (args.plan.zoneMatters ? checkedZone(zone, wanted, id) : zone));
+      .apply(([zone, id, wanted]) => (args.plan.zoneMatters ? requireSameZone(zone, wanted, id) : zone));
     this.registerOutputs({ volumeId: this.volumeId, availabilityZone: this.availabilityZone });
   }
 }
 
-function made(name: string, { plan, zone, stack }: DataVolumeArgs, parent: pulumi.Resource): aws.ebs.Volume {
+function createVolume(name: string, { plan, zone, stack }: DataVolumeArgs, parent: pulumi.Resource): aws.ebs.Volume {
   const retain = plan.onDestroy === "retain";
   const generation = plan.generation === 1 ? "" : `-${plan.generation}`;
   return new aws.ebs.Volume(
@@ -65,10 +69,23 @@ function made(name: string, { plan, zone, stack }: DataVolumeArgs, parent: pulum
   );
 }
 
-function adopted(name: string, { stack }: DataVolumeArgs, id: string, parent: pulumi.Resource): aws.ebs.Volume {
+function importVolume(name: string, { stack }: DataVolumeArgs, id: string, parent: pulumi.Resource): aws.ebs.Volume {
   const volume = aws.ebs.Volume.get(`${name}-data-adopted`, id, undefined, { parent });
   for (const [key, value] of Object.entries(volumeTag(stack))) {
     new aws.ec2.Tag(`${name}-data-adopted-tag`, { resourceId: id, key, value }, { parent });
   }
   return volume;
+}
+
+/** A volume can't move to another zone: the zone of config must be the volume's. Returns it; throws `UserError`. */
+export function requireSameZone(zone: string, wanted: string, volumeId: string): string {
+  if (zone === wanted) return zone;
+  throw new UserError(
+    wordForPulumi({
+      path: qualifyKey("availabilityZone"),
+      expected: `${zone}, where the volume ${volumeId} is`,
+      got: wanted,
+      fix: { text: `imagegen move-az ${wanted}, or use a subnet in ${zone} again` },
+    }),
+  );
 }

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { volumeTag } from "../../contract.ts";
-import { partitionOf } from "../../plan/aws/network.ts";
+import { awsPartition } from "../../plan/aws/arn.ts";
 import type { SnapshotPlan } from "../../plan/aws/volume.ts";
 
 export interface SnapshotScheduleArgs {
@@ -48,7 +48,7 @@ export class SnapshotSchedule extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: [permissions] },
     );
-    if (plan.alarmTopicArn !== null) tellOfFailures(name, plan.alarmTopicArn, policy.arn, volumeId, this);
+    if (plan.alarmTopicArn !== null) notifyOfFailures(name, plan.alarmTopicArn, policy.arn, volumeId, this);
 
     this.policyArn = policy.arn;
     this.registerOutputs({ policyArn: this.policyArn });
@@ -56,7 +56,7 @@ export class SnapshotSchedule extends pulumi.ComponentResource {
 }
 
 /** A snapshot that fails is an event, and no metric: an alarm of CloudWatch would never see it. */
-function tellOfFailures(
+function notifyOfFailures(
   name: string,
   topicArn: string,
   policyArn: pulumi.Input<string>,
@@ -81,7 +81,7 @@ function tellOfFailures(
 
 /** Snapshots of this stack's volume alone, and only those are deleted again. */
 function statements(stack: string, region: string) {
-  const ec2 = `arn:${partitionOf(region)}:ec2:${region}`;
+  const ec2 = `arn:${awsPartition(region)}:ec2:${region}`;
   return [
     {
       Effect: "Allow",

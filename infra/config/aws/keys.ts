@@ -26,9 +26,9 @@ const endpoint = unset(httpUrl, "https://id.example/oauth2");
 /** Keys of a stack on AWS. `aws:region` is Pulumi's own. */
 export const AWS_KEYS: KeysOf<Omit<AwsSettings, keyof CommonSettings | "target" | "region">> = {
   instanceTypes: text("g6.xlarge,g5.xlarge,g4dn.xlarge", listOf(instanceType, 1), "g6.xlarge,g5.xlarge"),
-  instanceType: unset(instanceType, "g6.xlarge"),
-  capacity: text("on-demand", oneOf("on-demand", "spot", "spot-then-on-demand"), "on-demand"),
-  market: unset(oneOf("spot", "on-demand"), "on-demand"),
+  purchaseOption: text("on-demand", oneOf("on-demand", "spot", "spot-then-on-demand"), "on-demand"),
+  pinnedInstanceType: unset(instanceType, "g6.xlarge"),
+  pinnedPurchaseOption: unset(oneOf("spot", "on-demand"), "on-demand"),
   replacement: text("create-first", oneOf("create-first", "delete-first"), "create-first"),
   selfHealing: flag,
   availabilityZone: unset(availabilityZone, "us-east-1a"),

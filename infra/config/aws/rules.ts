@@ -68,11 +68,11 @@ const RULES: readonly ((settings: AwsSettings) => Problem | false)[] = [
     availabilityZone !== null &&
     availabilityZone.slice(0, -1) !== region &&
     problem("availabilityZone", `a zone of ${region}`, availabilityZone, `${region}a`),
-  ({ capacity, market }) =>
-    market !== null &&
-    capacity !== "spot-then-on-demand" &&
-    market !== capacity &&
-    problem("market", `${capacity}, as capacity says`, market, ""),
+  ({ purchaseOption, pinnedPurchaseOption: pinned }) =>
+    pinned !== null &&
+    purchaseOption !== "spot-then-on-demand" &&
+    pinned !== purchaseOption &&
+    problem("pinnedPurchaseOption", `${purchaseOption}, like purchaseOption`, pinned, ""),
   ({ selfHealing, idleStopMinutes }) =>
     selfHealing &&
     idleStopMinutes !== null &&

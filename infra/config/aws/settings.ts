@@ -1,3 +1,4 @@
+import type { PurchaseOption } from "../../contract.ts";
 import type { CommonSettings } from "../settings.ts";
 
 /** What AWS is asked. Null stands for "not set": the plan, or AWS at the first deploy, then decides. */
@@ -6,13 +7,12 @@ export interface AwsSettings extends CommonSettings {
   /** Pulumi's own `aws:region`. */
   readonly region: string;
 
-  /** GPU types that are good enough, the wanted one first. */
+  /** GPU types that are good enough, the preferred one first. */
   readonly instanceTypes: readonly string[];
-  /** The one type to use, when it is known which of the list has capacity. */
-  readonly instanceType: string | null;
-  readonly capacity: "on-demand" | "spot" | "spot-then-on-demand";
-  /** Which of the two a fallback ended with. */
-  readonly market: "spot" | "on-demand" | null;
+  readonly purchaseOption: PurchaseOption | "spot-then-on-demand";
+  /** The type, and the purchase option, that `imagegen up` got after a fallback; null: the first choice. */
+  readonly pinnedInstanceType: string | null;
+  readonly pinnedPurchaseOption: PurchaseOption | null;
   /** `create-first` has the new host before the old one goes, and needs the quota for both. */
   readonly replacement: "create-first" | "delete-first";
   /** An Auto Scaling group of one that makes a lost host anew. */

@@ -1,6 +1,6 @@
 import type { AwsHostPlan } from "./host.ts";
 import { INSTANCE_TYPES } from "./instance-types.ts";
-import type { AwsAccessPlan } from "./load-balancer.ts";
+import type { LoadBalancerPlan } from "./load-balancer.ts";
 import type { AwsNetworkPlan } from "./network.ts";
 import type { DataVolumePlan, SnapshotPlan } from "./volume.ts";
 
@@ -46,7 +46,7 @@ export interface CostInputs {
   readonly host: AwsHostPlan;
   readonly volume: DataVolumePlan;
   readonly network: AwsNetworkPlan;
-  readonly access: AwsAccessPlan | null;
+  readonly loadBalancer: LoadBalancerPlan | null;
   readonly imageBytes: number;
   readonly snapshots: SnapshotPlan | null;
 }
@@ -66,11 +66,11 @@ export function planCost(inputs: CostInputs): CostPlan {
   };
 }
 
-function computing({ instanceType, market }: AwsHostPlan): CostItem[] {
+function computing({ instanceType, purchaseOption }: AwsHostPlan): CostItem[] {
   const hour = INSTANCE_TYPES[instanceType]?.usdPerHour ?? null;
   // Spot prices change by the hour: the on-demand price is their upper end, and not theirs.
-  const known = hour === null || market === "spot" ? null : round(hour * PRICES.hoursPerMonth);
-  return [{ what: `${instanceType}, ${market}`, usdPerMonth: known, whileStopped: false }];
+  const known = hour === null || purchaseOption === "spot" ? null : round(hour * PRICES.hoursPerMonth);
+  return [{ what: `${instanceType}, ${purchaseOption}`, usdPerMonth: known, whileStopped: false }];
 }
 
 function storage({ host, volume, imageBytes, snapshots }: CostInputs): CostItem[] {
@@ -83,7 +83,7 @@ function storage({ host, volume, imageBytes, snapshots }: CostInputs): CostItem[
     always(`root disk, ${host.root.sizeGib} GiB`, gp3(host.root.sizeGib, host.root.iops, host.root.throughputMib)),
     always(`image in ECR, ${round(imageBytes / 1e9)} GB at most`, (imageBytes / 1e9) * PRICES.ecrGbMonth),
   ];
-  if (volume.adoptId === null) {
+  if (volume.existingVolumeId === null) {
     const { sizeGib, iops, throughputMib } = volume;
     items.unshift(always(`data volume, ${sizeGib} GiB`, gp3(sizeGib, iops, throughputMib)));
     if (snapshots) {
@@ -93,7 +93,7 @@ function storage({ host, volume, imageBytes, snapshots }: CostInputs): CostItem[
   return items;
 }
 
-function networking({ network, access }: CostInputs): CostItem[] {
+function networking({ network, loadBalancer }: CostInputs): CostItem[] {
   const hourly = (what: string, usd: number): CostItem => ({
     what,
     usdPerMonth: round(usd * PRICES.hoursPerMonth),
@@ -110,7 +110,7 @@ function networking({ network, access }: CostInputs): CostItem[] {
       items.push(hourly(`${count} interface endpoints`, count * PRICES.interfaceEndpointHour));
     }
   }
-  if (access) items.push(hourly("load balancer", PRICES.loadBalancerHour));
+  if (loadBalancer) items.push(hourly("load balancer", PRICES.loadBalancerHour));
   return items;
 }
 

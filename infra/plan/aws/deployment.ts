@@ -1,10 +1,9 @@
 import type { AwsSettings } from "../../config/aws/settings.ts";
-import { API_KEY_VARIABLE, CONTAINER_NAME, STOP_SECONDS, TOKEN_VARIABLE } from "../../contract.ts";
+import { API_KEY_VARIABLE, STOP_SECONDS, TOKEN_VARIABLE } from "../../contract.ts";
 import { serviceEnvironment } from "../container.ts";
 
 /** What the host is to run, but for the image: the host reads it from a parameter and restarts only the container. */
 export interface AwsDeploymentPlan {
-  readonly container: string;
   readonly environment: Readonly<Record<string, string>>;
   /** Names of the environment whose values are secrets, with the secret's ARN. */
   readonly secrets: Readonly<Record<string, string>>;
@@ -15,7 +14,6 @@ export interface AwsDeploymentPlan {
 export function planDeployment(settings: AwsSettings): AwsDeploymentPlan {
   const { hfTokenSecretArn, apiKeySecretArn, modelMirror, network } = settings;
   return {
-    container: CONTAINER_NAME,
     environment: {
       ...serviceEnvironment(settings),
       ...(modelMirror === null ? {} : { IMAGE_GEN_MIRROR: modelMirror }),

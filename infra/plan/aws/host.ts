@@ -1,23 +1,23 @@
 import type { AwsSettings } from "../../config/aws/settings.ts";
-import { parameterPrefix } from "../../contract.ts";
-import { mirrorOf } from "./network.ts";
+import { type PurchaseOption, parameterPrefix } from "../../contract.ts";
+import { parseS3Uri, type S3Location } from "./arn.ts";
 
-/** The machine with the GPU, and what stands around it. */
+/** The machine with the GPU, and what belongs to it. */
 export interface AwsHostPlan {
   readonly region: string;
   readonly stack: string;
-  /** Where this stack's parameters lie: `<prefix>/deployment` and `<prefix>/ready`. */
+  /** The prefix of this stack's parameters. */
   readonly parameters: string;
   readonly logGroup: string;
   readonly logRetentionDays: number;
   readonly instanceType: string;
-  /** The type to use, and then the others that would do: a self-healing host is one of them. */
+  /** The type to use, and then the others that are acceptable: a self-healing host is one of them. */
   readonly instanceTypes: readonly string[];
-  readonly market: "on-demand" | "spot";
-  readonly spotFallback: boolean;
+  readonly purchaseOption: PurchaseOption;
   readonly createFirst: boolean;
+  /** A host of an Auto Scaling group, which attaches the volume itself. */
   readonly selfHealing: boolean;
-  /** A pinned image; null: `amiParameter` says it at the first deploy. */
+  /** A pinned image; null: the one of `amiParameter` at the first deploy. */
   readonly amiId: string | null;
   readonly amiParameter: string;
   readonly root: {
@@ -27,17 +27,20 @@ export interface AwsHostPlan {
     readonly throughputMib: number;
   };
   readonly kmsKeyArn: string | null;
-  /** Only a disk that this stack makes blank may be formatted. */
+  /** True only when this stack made the volume blank: else a blank disk is a mistake, and refused. */
   readonly formatIfBlank: boolean;
+  /** Minutes without a request after which the instance stops; 0 for never. */
   readonly idleStopMinutes: number;
+  /** A network without internet access: the host then names each endpoint that it lacks. */
   readonly endpointsOnly: boolean;
+  /** Who may connect: the host itself alone (through SSM), or a load balancer. */
   readonly publishAddress: "127.0.0.1" | "0.0.0.0";
-  readonly mirror: { readonly bucket: string; readonly prefix: string } | null;
+  readonly mirror: S3Location | null;
   readonly secretArns: readonly string[];
   readonly alarmTopicArn: string | null;
 }
 
-/** What Amazon, or NVIDIA through it, publishes as each image's newest id, and how such an image names its root disk. */
+/** Where each image's newest id is published, and the name of its root disk. */
 const AMIS = {
   "ecs-gpu-al2023": {
     parameter: "/aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id",
@@ -53,24 +56,24 @@ const AMIS = {
 
 const GIB = 2 ** 30;
 const LEAST_ROOT_GIB = 60;
-/** An image lies there twice while the next one is pulled, and packed besides. */
+/** The image that runs, the next one while it is pulled, and that one's packed layers. */
 const IMAGES_ON_ROOT = 3;
 
 export function planAwsHost(settings: AwsSettings, stack: string, imageBytes: number): AwsHostPlan {
   const ami = AMIS[settings.ami];
   const parameters = parameterPrefix(stack);
   const needed = ami.usedGib + Math.ceil((IMAGES_ON_ROOT * imageBytes) / GIB);
-  const chosen = settings.instanceType ?? settings.instanceTypes[0] ?? "";
+  const { purchaseOption, pinnedPurchaseOption, instanceTypes } = settings;
+  const instanceType = settings.pinnedInstanceType ?? instanceTypes[0] ?? "";
   return {
     region: settings.region,
     stack,
     parameters,
     logGroup: parameters,
     logRetentionDays: settings.logRetentionDays,
-    instanceType: chosen,
-    instanceTypes: [...new Set([chosen, ...settings.instanceTypes])],
-    market: settings.market ?? (settings.capacity === "on-demand" ? "on-demand" : "spot"),
-    spotFallback: settings.capacity === "spot-then-on-demand" && settings.market === null,
+    instanceType,
+    instanceTypes: [...new Set([instanceType, ...instanceTypes])],
+    purchaseOption: pinnedPurchaseOption ?? (purchaseOption === "on-demand" ? "on-demand" : "spot"),
     createFirst: settings.replacement === "create-first",
     selfHealing: settings.selfHealing,
     amiId: settings.amiId,
@@ -86,7 +89,7 @@ export function planAwsHost(settings: AwsSettings, stack: string, imageBytes: nu
     idleStopMinutes: settings.idleStopMinutes ?? 0,
     endpointsOnly: settings.network === "endpoints-only",
     publishAddress: settings.access === "alb" ? "0.0.0.0" : "127.0.0.1",
-    mirror: settings.modelMirror === null ? null : mirrorOf(settings.modelMirror),
+    mirror: settings.modelMirror === null ? null : parseS3Uri(settings.modelMirror),
     secretArns: [settings.hfTokenSecretArn, settings.apiKeySecretArn].filter((secret) => secret !== null),
     alarmTopicArn: settings.alarmTopicArn,
   };

@@ -20,8 +20,8 @@ const type = (
 ): InstanceType => ({ vcpus, gpu, gpuMemoryMib, ebsBaselineMbps, ebsMaximumMbps, usdPerHour });
 
 /**
- * Types with one NVIDIA GPU, as EC2's DescribeInstanceTypes told them in October 2026 (GpuInfo, EbsInfo.EbsOptimizedInfo).
- * Prices are list prices as of 2025-26; see `aws-cost-plan.ts`. A type that is not here may be used: it is not judged.
+ * Types with one NVIDIA GPU, as of October 2026 in EC2's DescribeInstanceTypes (GpuInfo, EbsInfo.EbsOptimizedInfo).
+ * Prices are list prices as of 2025-26; see `cost.ts`. A type that is not here may be used: it is not checked.
  */
 export const INSTANCE_TYPES: Readonly<Record<string, InstanceType>> = {
   "g4dn.xlarge": type(4, "T4", 16_384, [118.75, 437.5], 0.526),
@@ -49,6 +49,3 @@ export const INSTANCE_TYPES: Readonly<Record<string, InstanceType>> = {
   "g6f.4xlarge": type(16, "L4", 11_444, [750, 750]),
   "gr6f.4xlarge": type(16, "L4", 11_444, [1000, 1000]),
 };
-
-/** SDXL in half precision with its activations at 1024 × 1024. */
-export const LEAST_GPU_MEMORY_MIB = 12 * 1024;

@@ -2,7 +2,7 @@ import type { AwsSettings } from "../../config/aws/settings.ts";
 import { READY_PATH, SERVICE_PORT } from "../../contract.ts";
 
 /** A load balancer with TLS in front of the host. */
-export interface AwsAccessPlan {
+export interface LoadBalancerPlan {
   readonly certificateArn: string;
   readonly allowedCidrs: readonly string[];
   readonly servicePort: number;
@@ -24,7 +24,7 @@ export interface OidcPlan {
 }
 
 /** Null: nothing listens; the service is reached by a tunnel through Session Manager. */
-export function planAccess(settings: AwsSettings): AwsAccessPlan | null {
+export function planLoadBalancer(settings: AwsSettings): LoadBalancerPlan | null {
   if (settings.access !== "alb" || settings.certificateArn === null) return null;
   return {
     certificateArn: settings.certificateArn,

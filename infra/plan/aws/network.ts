@@ -1,4 +1,5 @@
 import type { AwsSettings } from "../../config/aws/settings.ts";
+import { awsPartition, parseS3Uri } from "./arn.ts";
 
 /** The network that the host is in: one that is there, or a small one of the stack's own. */
 export type AwsNetworkPlan = ExistingNetworkPlan | OwnNetworkPlan;
@@ -43,13 +44,13 @@ export function planNetwork(settings: AwsSettings): AwsNetworkPlan {
     generation: volumeGeneration,
     natCidr: network === "nat" ? `${VPC}.200.0/24` : null,
     albCidrs: access === "alb" ? [`${VPC}.${volumeGeneration}.128/26`, `${VPC}.${volumeGeneration}.192/26`] : [],
-    interfaceEndpoints: closed ? endpointsOf(settings) : [],
-    s3Resources: closed ? bucketsOf(settings) : [],
+    interfaceEndpoints: closed ? requiredEndpoints(settings) : [],
+    s3Resources: closed ? readableBuckets(settings) : [],
   };
 }
 
 /** Everything that the host's scripts and Amazon's agent on it talk to. EBS itself needs none. */
-function endpointsOf(settings: AwsSettings): string[] {
+function requiredEndpoints(settings: AwsSettings): string[] {
   const secrets = settings.hfTokenSecretArn !== null || settings.apiKeySecretArn !== null;
   return [
     "ecr.api",
@@ -65,24 +66,10 @@ function endpointsOf(settings: AwsSettings): string[] {
 }
 
 /** ECR keeps image layers in a bucket of its own in each region. */
-function bucketsOf({ region, modelMirror }: AwsSettings): string[] {
-  const partition = partitionOf(region);
-  const mirror = modelMirror === null ? null : mirrorOf(modelMirror);
-  return [
-    `arn:${partition}:s3:::prod-${region}-starport-layer-bucket/*`,
-    ...(mirror === null
-      ? []
-      : [`arn:${partition}:s3:::${mirror.bucket}`, `arn:${partition}:s3:::${mirror.bucket}/${mirror.prefix}*`]),
-  ];
-}
-
-export function partitionOf(region: string): string {
-  if (region.startsWith("cn-")) return "aws-cn";
-  return region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
-}
-
-/** `s3://bucket/a/b` → bucket and `a/b/`; the prefix of a whole bucket is empty. */
-export function mirrorOf(address: string): { readonly bucket: string; readonly prefix: string } {
-  const [bucket = "", ...path] = address.slice("s3://".length).split("/");
-  return { bucket, prefix: path.length === 0 ? "" : `${path.join("/")}/` };
+function readableBuckets({ region, modelMirror }: AwsSettings): string[] {
+  const s3 = `arn:${awsPartition(region)}:s3:::`;
+  const layers = `${s3}prod-${region}-starport-layer-bucket/*`;
+  if (modelMirror === null) return [layers];
+  const { bucket, prefix } = parseS3Uri(modelMirror);
+  return [layers, `${s3}${bucket}`, `${s3}${bucket}/${prefix}*`];
 }

@@ -2,16 +2,16 @@ import type { AwsSettings } from "../../config/aws/settings.ts";
 import { type Problem, qualifyKey } from "../../config/problem.ts";
 import { SERVICE_NAME } from "../../contract.ts";
 import { planImage } from "../image.ts";
-import { type Manifest, modelSize } from "../manifest.ts";
+import { gpuMemoryNeededMib, type Manifest, modelSize } from "../manifest.ts";
 import { type CostPlan, planCost } from "./cost.ts";
 import { type AwsDeploymentPlan, planDeployment } from "./deployment.ts";
 import { type AwsHostPlan, planAwsHost } from "./host.ts";
 import { planRegistryImage, type RegistryImagePlan } from "./image.ts";
-import { INSTANCE_TYPES, LEAST_GPU_MEMORY_MIB } from "./instance-types.ts";
-import { type AwsAccessPlan, planAccess } from "./load-balancer.ts";
+import { INSTANCE_TYPES } from "./instance-types.ts";
+import { type LoadBalancerPlan, planLoadBalancer } from "./load-balancer.ts";
 import { type AwsNetworkPlan, planNetwork } from "./network.ts";
 import { type AwsReadinessPlan, planAwsReadiness } from "./readiness.ts";
-import { type AwsStartUpPlan, imageBytes, planAwsStartUp } from "./startup.ts";
+import { type AwsStartupEstimate, estimateAwsStartup, imageBytes } from "./startup.ts";
 import { type DataVolumePlan, planDataVolume, planSnapshots, type SnapshotPlan } from "./volume.ts";
 
 /** All decisions of one stack on AWS. */
@@ -27,13 +27,15 @@ export interface AwsPlan {
   readonly snapshots: SnapshotPlan | null;
   readonly network: AwsNetworkPlan;
   readonly host: AwsHostPlan;
+  /** What the model needs of a GPU; 0: any will do. */
+  readonly gpuMemoryMib: number;
   readonly deployment: AwsDeploymentPlan;
-  readonly access: AwsAccessPlan | null;
+  readonly loadBalancer: LoadBalancerPlan | null;
   readonly readiness: AwsReadinessPlan;
-  readonly startUp: AwsStartUpPlan;
+  readonly startupEstimate: AwsStartupEstimate;
   readonly cost: CostPlan;
-  /** What works, but not as its numbers promise. */
-  readonly notes: readonly string[];
+  /** What limits the host that was chosen. */
+  readonly warnings: readonly string[];
 }
 
 export function makeAwsPlan(settings: AwsSettings, manifest: Manifest | null, stack: string): AwsPlan {
@@ -42,10 +44,10 @@ export function makeAwsPlan(settings: AwsSettings, manifest: Manifest | null, st
   const volume = planDataVolume(settings, model);
   const network = planNetwork(settings);
   const host = planAwsHost(settings, stack, bytes);
-  const access = planAccess(settings);
+  const loadBalancer = planLoadBalancer(settings);
   const snapshots = planSnapshots(settings, stack);
   const type = INSTANCE_TYPES[host.instanceType] ?? null;
-  const startUp = planAwsStartUp(settings.modelCache, model, volume, type);
+  const startupEstimate = estimateAwsStartup(settings.modelCache, model, volume, type);
   return {
     target: "aws",
     region: settings.region,
@@ -62,24 +64,28 @@ export function makeAwsPlan(settings: AwsSettings, manifest: Manifest | null, st
     snapshots,
     network,
     host,
+    gpuMemoryMib: gpuMemoryNeededMib(model, manifest),
     deployment: planDeployment(settings),
-    access,
+    loadBalancer,
     readiness: planAwsReadiness(settings, stack, manifest, model, bytes),
-    startUp,
-    cost: planCost({ host, volume, network, access, imageBytes: bytes, snapshots }),
-    notes: notesOf(host, startUp),
+    startupEstimate,
+    cost: planCost({ host, volume, network, loadBalancer, imageBytes: bytes, snapshots }),
+    warnings: warningsFor(host, startupEstimate),
   };
 }
 
 /** Instance types of the list that can't serve the model; for an unknown type AWS decides. */
-export function instanceTypeProblems({ host }: Pick<AwsPlan, "host">): readonly Problem[] {
+export function instanceTypeProblems({
+  host,
+  gpuMemoryMib,
+}: Pick<AwsPlan, "host" | "gpuMemoryMib">): readonly Problem[] {
   return host.instanceTypes.flatMap((name) => {
     const memory = INSTANCE_TYPES[name]?.gpuMemoryMib ?? Number.POSITIVE_INFINITY;
-    if (memory >= LEAST_GPU_MEMORY_MIB) return [];
+    if (memory >= gpuMemoryMib) return [];
     return [
       {
         path: qualifyKey("instanceTypes"),
-        expected: `GPUs with ${LEAST_GPU_MEMORY_MIB} MiB or more`,
+        expected: `GPUs with ${gpuMemoryMib} MiB or more, for this model`,
         got: `${name} with ${memory} MiB`,
         fix: { set: "instanceTypes", value: "g6.xlarge,g5.xlarge" },
       },
@@ -87,13 +93,13 @@ export function instanceTypeProblems({ host }: Pick<AwsPlan, "host">): readonly 
   });
 }
 
-function notesOf(host: AwsHostPlan, startUp: AwsStartUpPlan): string[] {
+function warningsFor(host: AwsHostPlan, startupEstimate: AwsStartupEstimate): string[] {
   const type = INSTANCE_TYPES[host.instanceType];
   if (!type)
-    return [`${host.instanceType} is not in the table: its GPU, its disk's speed and its price are not judged.`];
-  if (!startUp.burst) return [];
+    return [`${host.instanceType} is not in the table: its GPU, its disk's speed and its price are not known.`];
+  if (!startupEstimate.burst) return [];
   return [
-    `${host.instanceType} reads its disk at ${startUp.readMbps} MB/s for half an hour a day only, then at ` +
+    `${host.instanceType} reads its disk at ${startupEstimate.readMbps} MB/s for half an hour a day only, then at ` +
       `${type.ebsBaselineMbps} MB/s; a bigger type sustains more.`,
   ];
 }

@@ -1,6 +1,6 @@
 import type { ModelCache } from "../../config/settings.ts";
 import type { ModelSize } from "../manifest.ts";
-import { RATES, type StartUpPlan } from "../startup.ts";
+import { RATES, type StartupEstimate } from "../startup.ts";
 import type { InstanceType } from "./instance-types.ts";
 import type { DataVolumePlan } from "./volume.ts";
 
@@ -19,7 +19,7 @@ export const AWS_RATES = {
 /** The image without a model, unpacked. */
 const RUNTIME_IMAGE_BYTES = 4.9e9;
 
-export interface AwsStartUpPlan extends StartUpPlan {
+export interface AwsStartupEstimate extends StartupEstimate {
   readonly imageBytes: number;
   readonly pullSeconds: number;
   /** MB/s at which the model is read: the slower of volume and instance. */
@@ -32,12 +32,12 @@ export function imageBytes(modelCache: ModelCache, model: ModelSize): number {
   return RUNTIME_IMAGE_BYTES + (modelCache === "baked" ? model.bytes : 0);
 }
 
-export function planAwsStartUp(
+export function estimateAwsStartup(
   modelCache: ModelCache,
   model: ModelSize,
   volume: DataVolumePlan,
   type: InstanceType | null,
-): AwsStartUpPlan {
+): AwsStartupEstimate {
   const volumeMbps = (volume.throughputMib * 2 ** 20) / 1e6;
   const readMbps = Math.min(volumeMbps, type?.ebsMaximumMbps ?? volumeMbps);
   const pull = (bytes: number) => Math.round(bytes / AWS_RATES.pullBytesPerSecond);

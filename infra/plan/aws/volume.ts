@@ -4,7 +4,7 @@ import type { ModelSize } from "../manifest.ts";
 /** The disk that models are kept on. */
 export interface DataVolumePlan {
   /** An existing volume to use as it is; the sizes below then say nothing. */
-  readonly adoptId: string | null;
+  readonly existingVolumeId: string | null;
   readonly generation: number;
   readonly sizeGib: number;
   readonly iops: number;
@@ -54,7 +54,7 @@ export function planDataVolume(settings: AwsSettings, model: ModelSize): DataVol
   // More IOPS than the base ask for a bigger disk.
   const forIops = settings.volumeIops > 3000 ? Math.ceil(settings.volumeIops / IOPS_PER_GIB) : 0;
   return {
-    adoptId: settings.volumeId,
+    existingVolumeId: settings.volumeId,
     generation: settings.volumeGeneration,
     sizeGib: settings.volumeSizeGb ?? Math.max(LEAST_GIB, needed, forIops),
     iops: settings.volumeIops,

@@ -16,7 +16,7 @@ export const hostPlan: HostFilesPlan = {
   filesystem: "xfs",
   logGroup: "",
   registry: "localhost:5000",
-  selfAttach: false,
+  selfHealing: false,
   idleStopMinutes: 0,
   endpointsOnly: false,
   publishAddress: "127.0.0.1",

@@ -8,7 +8,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { UserError } from "../../../infra/errors.ts";
 import { lastLines } from "../../../infra/io/build-files.ts";
 import { systemDeps } from "../../../infra/io/docker-probe.ts";
-import { readMachine } from "../../../infra/io/local-gpu.ts";
+import { detectGpu } from "../../../infra/io/local-gpu.ts";
 import { readManifest } from "../../../infra/io/manifests.ts";
 
 const work = mkdtempSync(join(tmpdir(), "imagegen-edges-"));
@@ -25,7 +25,7 @@ test.each([
   ["/dev/dxg", true],
   ["/dev/null", false],
 ])("with %s alone, the machine has a GPU: %s", (path, hasGpu) => {
-  expect(readMachine((asked) => asked === path)).toEqual({ hasGpu });
+  expect(detectGpu((asked) => asked === path)).toEqual({ hasGpu });
 });
 
 describe("manifests", () => {

@@ -14,7 +14,7 @@ const plan: HostFilesPlan = {
   filesystem: "xfs",
   logGroup: "/imagegen/aws-volume",
   registry: "123456789012.dkr.ecr.eu-central-1.amazonaws.com",
-  selfAttach: false,
+  selfHealing: false,
   idleStopMinutes: 30,
   endpointsOnly: true,
   publishAddress: "127.0.0.1",

@@ -1,5 +1,5 @@
 import type { _InstanceType, DescribeInstancesCommandOutput } from "@aws-sdk/client-ec2";
-import { type Market, type VcpuQuota, vcpuQuota } from "../../../../infra/contract.ts";
+import { type PurchaseOption, type VcpuQuota, vcpuQuota } from "../../../../infra/contract.ts";
 import { type AwsClientConfig, sdkOptions } from "./client-config.ts";
 import {
   type DataVolume,
@@ -109,7 +109,7 @@ export async function openEc2(config: AwsClientConfig) {
     },
 
     /** The running vCPUs of one market that the quota counts. */
-    async vcpusInUse({ code }: VcpuQuota, market: Market): Promise<number> {
+    async vcpusInUse({ code }: VcpuQuota, market: PurchaseOption): Promise<number> {
       let used = 0;
       for (let next: string | undefined, more = true; more; ) {
         const answer: DescribeInstancesCommandOutput = await client.send(

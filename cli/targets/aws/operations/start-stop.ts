@@ -1,4 +1,5 @@
 import { statusParameter } from "../../../../infra/contract.ts";
+import { describeLaunchError, findLaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
 import type { AwsReadinessPlan } from "../../../../infra/plan/aws/readiness.ts";
 import { waitForHost } from "../../../../infra/readiness/host-status.ts";
 import type { ReadyState } from "../../../../infra/readiness/probe-result.ts";
@@ -13,7 +14,6 @@ import type { StartResult, StopResult } from "../../target.ts";
 import type { Host } from "../client/ec2-models.ts";
 import { toCliError } from "../client/errors.ts";
 import { type PollOptions, waitFor } from "../client/wait-for.ts";
-import { describeLaunchError, findLaunchError } from "../stack/launch-errors.ts";
 import { type AwsStack, openStack, requireHost } from "../stack/stack.ts";
 
 type Wait = Pick<PollOptions, "everySeconds">;
@@ -92,7 +92,9 @@ export async function startHost(
     signal.throwIfAborted();
     const launchError = findLaunchError(error instanceof Error ? `${error.name} ${error.message}` : "");
     if (!launchError) throw toCliError(error, `starting ${host.id}`);
-    const other = ["up --config instanceType=<another>", "move-az <zone>"].map((command) => commandFor(name, command));
+    const other = ["up --config pinnedInstanceType=<another>", "move-az <zone>"].map((command) =>
+      commandFor(name, command),
+    );
     const message = `${describeLaunchError(host, launchError, host.zone)}. The cache is safe.`;
     throw new CliError({ message, fix: `${commandFor(name, "start")} again later, ${other.join(", or ")}` });
   }

@@ -1,8 +1,7 @@
 import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
 import { planAwsHost } from "../../../../infra/plan/aws/host.ts";
-import { LEAST_GPU_MEMORY_MIB } from "../../../../infra/plan/aws/instance-types.ts";
 import { imageBytes } from "../../../../infra/plan/aws/startup.ts";
-import { type Manifest, modelSize } from "../../../../infra/plan/manifest.ts";
+import { gpuMemoryNeededMib, type Manifest, modelSize } from "../../../../infra/plan/manifest.ts";
 import type { LaunchPreferences } from "./launch-errors.ts";
 
 /** Of a stack's settings and its plan, what decides on a host. */
@@ -27,12 +26,13 @@ export function hostRequirements(
   settings: AwsSettings,
   { stack, manifest, zone }: { stack: string; manifest: Manifest | null; zone: string | null },
 ): HostRequirements {
-  const bytes = imageBytes(settings.modelCache, modelSize(settings, manifest));
+  const size = modelSize(settings, manifest);
+  const bytes = imageBytes(settings.modelCache, size);
   const rootOf = (rootSizeGb: number | null) => planAwsHost({ ...settings, rootSizeGb }, stack, bytes).root.sizeGib;
   return {
     ...settings,
     availabilityZone: zone ?? settings.availabilityZone,
-    gpuMemoryMib: settings.modelId === "demo" ? 0 : LEAST_GPU_MEMORY_MIB,
+    gpuMemoryMib: gpuMemoryNeededMib(size, manifest),
     rootSizeGb: rootOf(settings.rootSizeGb),
     rootNeededGb: rootOf(null),
   };

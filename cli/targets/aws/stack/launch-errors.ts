@@ -1,27 +1,19 @@
-import { type Market, vcpuQuota } from "../../../../infra/contract.ts";
+import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
+import { type PurchaseOption, vcpuQuota } from "../../../../infra/contract.ts";
+import type { LaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
 import { commandFor } from "../../../core/command-line.ts";
 
 /** A host that EC2 may be asked to launch. */
 export interface LaunchCandidate {
   readonly type: string;
-  readonly market: Market;
+  readonly market: PurchaseOption;
 }
 
 /** The part of a stack's config that lists the hosts it may use. */
-export interface LaunchPreferences {
-  readonly instanceTypes: readonly string[];
-  /** "" or null: the first of the list. */
-  readonly instanceType: string | null;
-  readonly capacity: "on-demand" | "spot" | "spot-then-on-demand";
-  readonly market: Market | "" | null;
-}
-
-/** Why EC2 did not launch a host. */
-export interface LaunchError {
-  readonly kind: "capacity" | "quota" | "offering" | "price" | "timeout";
-  /** AWS's error code. */
-  readonly code: string;
-}
+export type LaunchPreferences = Pick<
+  AwsSettings,
+  "instanceTypes" | "purchaseOption" | "pinnedInstanceType" | "pinnedPurchaseOption"
+>;
 
 export type FailedLaunch = readonly [LaunchCandidate, LaunchError];
 
@@ -30,34 +22,13 @@ export type FailedLaunch = readonly [LaunchCandidate, LaunchError];
  * config says `spot-then-on-demand`). A pinned type that is not in the list is the only one.
  */
 export function launchCandidates(requirements: LaunchPreferences): LaunchCandidate[] {
-  const { instanceTypes, instanceType, capacity, market } = requirements;
-  const markets: Market[] = capacity === "spot-then-on-demand" ? ["spot", "on-demand"] : [capacity];
-  const types = instanceType && !instanceTypes.includes(instanceType) ? [instanceType] : instanceTypes;
-  const all = markets.flatMap((each) => types.map((type): LaunchCandidate => ({ type, market: each })));
-  const pinned = { type: instanceType || (types[0] ?? ""), market: market || (markets[0] ?? "on-demand") };
+  const { instanceTypes, purchaseOption, pinnedInstanceType: type, pinnedPurchaseOption } = requirements;
+  const options: PurchaseOption[] = purchaseOption === "spot-then-on-demand" ? ["spot", "on-demand"] : [purchaseOption];
+  const types = type !== null && !instanceTypes.includes(type) ? [type] : instanceTypes;
+  const all = options.flatMap((market) => types.map((each): LaunchCandidate => ({ type: each, market })));
+  const pinned = { type: type ?? types[0] ?? "", market: pinnedPurchaseOption ?? options[0] ?? "on-demand" };
   const isPinned = (candidate: LaunchCandidate) => candidate.type === pinned.type && candidate.market === pinned.market;
   return all.some(isPinned) ? [pinned, ...all.filter((candidate) => !isPinned(candidate))] : all;
-}
-
-const LAUNCH_ERRORS: readonly (readonly [LaunchError["kind"], RegExp])[] = [
-  [
-    "capacity",
-    /\b(InsufficientInstanceCapacity|UnfulfillableCapacity|InsufficientHostCapacity|InsufficientCapacity|capacity-not-available)\b/,
-  ],
-  ["capacity", /(do not have sufficient \S+ capacity)/],
-  ["quota", /\b(VcpuLimitExceeded|MaxSpotInstanceCountExceeded|InstanceLimitExceeded)\b/],
-  ["price", /\b(SpotMaxPriceTooLow)\b/],
-  // Not a bare `Unsupported`, which AWS uses for other errors as well.
-  ["offering", /(requested instance type \(?\S+?\)? is not supported in your requested Availability Zone)/],
-];
-
-/** The launch error in a failed run's output; undefined when it failed for another reason. */
-export function findLaunchError(text: string): LaunchError | undefined {
-  for (const [kind, pattern] of LAUNCH_ERRORS) {
-    const code = pattern.exec(text)?.[1];
-    if (code) return { kind, code };
-  }
-  return undefined;
 }
 
 /** The next host to try after these failed; undefined when none is left. `vcpus`: of the types, as far as known. */
@@ -77,24 +48,6 @@ export function nextCandidate(
         (vcpus[candidate.type] ?? 0) >= (vcpus[type] ?? 0),
     );
   });
-}
-
-/** "AWS has no g6.xlarge (on demand) in us-east-1a now (InsufficientInstanceCapacity)". */
-export function describeLaunchError(
-  { type, market }: LaunchCandidate,
-  { kind, code }: LaunchError,
-  zone: string | null,
-): string {
-  const what = `${type} (${market === "spot" ? "spot" : "on demand"})`;
-  const where = zone ? ` in ${zone}` : "";
-  const reasons: Record<LaunchError["kind"], string> = {
-    capacity: `AWS has no ${what}${where} now`,
-    quota: `the account's quota is too small for ${what}`,
-    offering: `AWS does not offer ${what}${where}`,
-    price: `${what}${where} costs more than the maximum price`,
-    timeout: `AWS launched no ${what}${where}`,
-  };
-  return `${reasons[kind]} (${code})`;
 }
 
 /** What to do when no host of the list was launched. */

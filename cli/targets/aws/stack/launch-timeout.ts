@@ -1,6 +1,6 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { findLaunchError, type LaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
 import { formatSeconds } from "../../../../infra/units.ts";
-import { findLaunchError, type LaunchError } from "./launch-errors.ts";
 
 /** Resources that launch a host. */
 const HOSTS = ["aws:ec2/instance:Instance", "aws:autoscaling/group:Group"];

@@ -6,28 +6,28 @@ import { formatBytes, formatSeconds } from "../../../../infra/units.ts";
 
 /** The plan of a stack in AWS, for people; the costs are last, one row each. */
 export function planRows(plan: AwsPlan): [string, string][] {
-  const { host, volume, startUp, readiness, cost } = plan;
-  const size = `${formatBytes(startUp.modelBytes)}${startUp.modelBytesSource === "manifest" ? "" : ", estimated"}`;
+  const { host, volume, startupEstimate, readiness, cost } = plan;
+  const size = `${formatBytes(startupEstimate.modelBytes)}${startupEstimate.modelBytesSource === "manifest" ? "" : ", estimated"}`;
   return [
     ["model", `${plan.modelId} (${size}), ${plan.modelCache === "baked" ? "in the image" : "on the volume"}`],
     ["host", describeHost(plan)],
     ["volume", describeVolume(plan)],
-    ["root disk", `${host.root.sizeGib} GiB, for an image of ${formatBytes(startUp.imageBytes)} at most`],
+    ["root disk", `${host.root.sizeGib} GiB, for an image of ${formatBytes(startupEstimate.imageBytes)} at most`],
     ["network", describeNetwork(plan.network)],
-    ["access", plan.access ? `load balancer with TLS, for ${plan.access.allowedCidrs.join(", ")}` : TUNNEL],
-    ["first start", `${formatSeconds(startUp.firstSeconds)}, estimated, after the image is built and pushed`],
+    ["access", plan.loadBalancer ? `load balancer with TLS, for ${plan.loadBalancer.allowedCidrs.join(", ")}` : TUNNEL],
+    ["first start", `${formatSeconds(startupEstimate.firstSeconds)}, estimated, after the image is built and pushed`],
     [
       "cached",
-      `${formatSeconds(startUp.cachedSeconds)} on a new host: boot, pull at ${PULL}, read at ${startUp.readMbps} MB/s`,
+      `${formatSeconds(startupEstimate.cachedSeconds)} on a new host: boot, pull at ${PULL}, read at ${startupEstimate.readMbps} MB/s`,
     ],
-    ["baked", formatSeconds(startUp.bakedSeconds)],
+    ["baked", formatSeconds(startupEstimate.bakedSeconds)],
     ["timeout", formatSeconds(readiness.readyTimeoutSeconds)],
     ["on destroy", DESTROY[volume.onDestroy]],
     ["cost", `${usd(cost.runningUsdPerMonth)} a month${cost.incomplete ? " plus the rows without a price" : ""}`],
     ["stopped", `${usd(cost.stoppedUsdPerMonth)} a month`],
     ...cost.items.map(({ what, usdPerMonth }): [string, string] => ["", `${amount(usdPerMonth)}  ${what}`]),
     ["", `list prices of ${cost.region} as of ${cost.asOf}, without traffic`],
-    ...plan.notes.map((note): [string, string] => ["note", note]),
+    ...plan.warnings.map((note): [string, string] => ["note", note]),
   ];
 }
 
@@ -44,12 +44,12 @@ function describeHost({ host, region }: AwsPlan): string {
   const others = host.instanceTypes.filter((type) => type !== host.instanceType);
   const healing = host.selfHealing ? ", in a self-healing group" : "";
   const orElse = others.length > 0 ? `; fallback: ${others.join(", ")}` : "";
-  return `${host.instanceType}${gpu ? ` (${gpu})` : ""}, ${host.market}, in ${region}${healing}${orElse}`;
+  return `${host.instanceType}${gpu ? ` (${gpu})` : ""}, ${host.purchaseOption}, in ${region}${healing}${orElse}`;
 }
 
-function describeVolume({ volume, startUp }: AwsPlan): string {
-  if (volume.adoptId !== null) return `${volume.adoptId}, an existing one`;
-  const fetch = startUp.bytesToFetch > 0 ? `, to download ${formatBytes(startUp.bytesToFetch)}` : "";
+function describeVolume({ volume, startupEstimate }: AwsPlan): string {
+  if (volume.existingVolumeId !== null) return `${volume.existingVolumeId}, an existing one`;
+  const fetch = startupEstimate.bytesToFetch > 0 ? `, to download ${formatBytes(startupEstimate.bytesToFetch)}` : "";
   const from = volume.snapshotId === null ? "" : `, from ${volume.snapshotId}`;
   return `${volume.sizeGib} GiB gp3, ${volume.iops} IOPS, ${volume.throughputMib} MiB/s${from}${fetch}`;
 }

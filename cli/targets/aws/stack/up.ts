@@ -1,4 +1,5 @@
 import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
+import { describeLaunchError, type LaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
 import { AutomationStack } from "../../../stack/automation-stack.ts";
@@ -10,10 +11,8 @@ import { preflight } from "../doctor/preflight.ts";
 import { startHost } from "../operations/start-stop.ts";
 import { saveBuildToken } from "./hf-token.ts";
 import {
-  describeLaunchError,
   type FailedLaunch,
   type LaunchCandidate,
-  type LaunchError,
   type LaunchPreferences,
   launchCandidates,
   nextCandidate,
@@ -111,8 +110,9 @@ export async function launchWithFallback(
 }
 
 /** The config of exactly this host. The market is set only where config leaves it open. */
-function valuesOf({ capacity }: LaunchPreferences, { type, market }: LaunchCandidate): Record<string, string> {
-  return { instanceType: type, ...(capacity === "spot-then-on-demand" ? { market } : {}) };
+function valuesOf({ purchaseOption }: LaunchPreferences, { type, market }: LaunchCandidate): Record<string, string> {
+  const fallback = purchaseOption === "spot-then-on-demand";
+  return { pinnedInstanceType: type, ...(fallback ? { pinnedPurchaseOption: market } : {}) };
 }
 
 /** What must be pinned, so that the next run does not replace this host by the first choice. */

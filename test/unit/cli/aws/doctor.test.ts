@@ -42,9 +42,9 @@ const healthy: AwsFacts = {
   region: "us-east-1",
   requirements: {
     instanceTypes: ["g6.xlarge"],
-    instanceType: null,
-    capacity: "on-demand",
-    market: null,
+    pinnedInstanceType: null,
+    purchaseOption: "on-demand",
+    pinnedPurchaseOption: null,
     availabilityZone: "us-east-1a",
     replacement: "create-first",
     ami: "ecs-gpu-al2023",

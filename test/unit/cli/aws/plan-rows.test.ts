@@ -31,8 +31,8 @@ test("a plan names the host, its disks, its access, times and what a month costs
 });
 
 test.each([
-  [{ capacity: "spot" }, "cost         34.94 USD a month plus the rows without a price"],
-  [{ capacity: "spot" }, "                    ?  g6.xlarge, spot"],
+  [{ purchaseOption: "spot" }, "cost         34.94 USD a month plus the rows without a price"],
+  [{ purchaseOption: "spot" }, "                    ?  g6.xlarge, spot"],
   [{ volumeId: "vol-0a1b2c3d" }, "volume       vol-0a1b2c3d, an existing one"],
   [
     { volumeSnapshotId: "snap-0a1b2c3d" },
@@ -47,7 +47,7 @@ test.each([
     "network      a new VPC without egress: endpoints for ecr.api, ecr.dkr, ssm, ssmmessages, logs, monitoring and s3",
   ],
   [
-    { selfHealing: "true", instanceType: "g5.xlarge" },
+    { selfHealing: "true", pinnedInstanceType: "g5.xlarge" },
     "host         g5.xlarge (A10G), on-demand, in us-east-1, in a self-healing group; fallback: g6.xlarge, g4dn.xlarge",
   ],
 ])("the plan with %j has the row: %s", (raw, row) => expect(rowsOf(raw as Record<string, string>)).toContain(row));

@@ -12,8 +12,8 @@ test("a stack that only names AWS and a region has everything else decided", () 
     target: "aws",
     region: "us-east-1",
     instanceTypes: ["g6.xlarge", "g5.xlarge", "g4dn.xlarge"],
-    instanceType: null,
-    capacity: "on-demand",
+    pinnedInstanceType: null,
+    purchaseOption: "on-demand",
     replacement: "create-first",
     selfHealing: false,
     amiId: null,
@@ -52,7 +52,7 @@ describe("one value that is wrong is one line", () => {
     ["instanceTypes", "g6", "a list, each an instance type such as g6.xlarge"],
     ["instanceTypes", '["g6.xlarge", 1]', "a list with commas, or a JSON array of words"],
     ["instanceTypes", "[g6.xlarge", "a list with commas, or a JSON array of words"],
-    ["capacity", "reserved", "on-demand, spot or spot-then-on-demand"],
+    ["purchaseOption", "reserved", "on-demand, spot or spot-then-on-demand"],
     ["selfHealing", "yes", "true or false"],
     ["availabilityZone", "us-east-1", "an availability zone such as us-east-1a, or nothing"],
     ["amiId", "ami-latest", "an id such as ami-0123456789abcdef0, or nothing"],
@@ -97,7 +97,7 @@ describe("values that do not go together", () => {
     ["volumeSnapshotId", { volumeId: VOLUME, volumeSnapshotId: SNAPSHOT }],
     ["volumeInitializationRate", { volumeInitializationRate: "200" }],
     ["availabilityZone", { availabilityZone: "eu-west-1a" }],
-    ["market", { market: "spot" }],
+    ["pinnedPurchaseOption", { pinnedPurchaseOption: "spot" }],
     ["idleStopMinutes", { selfHealing: "true", idleStopMinutes: "30" }],
   ])("%s: %j", (key, raw: Record<string, string>) => {
     const problems = awsProblemsOf(raw);
@@ -113,7 +113,7 @@ describe("values that do not go together", () => {
     ["an open one, on purpose", { ...ALB, allowedCidrs: "0.0.0.0/0", allowPublic: "true" }],
     ["gp3 at its limits", { volumeSizeGb: "160", volumeIops: "80000", volumeThroughputMb: "2000" }],
     ["gp3's base for the smallest disk", { volumeSizeGb: "1" }],
-    ["a fallback that ended on demand", { capacity: "spot-then-on-demand", market: "on-demand" }],
+    ["a fallback that ended on demand", { purchaseOption: "spot-then-on-demand", pinnedPurchaseOption: "on-demand" }],
     ["a filled copy", { volumeSnapshotId: SNAPSHOT, volumeInitializationRate: "300" }],
   ])("%s is accepted", (_, raw: Record<string, string>) => {
     expect(awsProblemsOf(raw)).toEqual([]);
@@ -149,6 +149,6 @@ describe("keys of the other target", () => {
 
   test("that have their default are none: Pulumi hands those over by itself", () => {
     expect(awsProblemsOf({ gpu: "auto", bindAddress: "127.0.0.1" })).toEqual([]);
-    expect(parseSettings({ capacity: "on-demand", allowPublic: "false" })).toHaveProperty("settings");
+    expect(parseSettings({ purchaseOption: "on-demand", allowPublic: "false" })).toHaveProperty("settings");
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parseSettings } from "../../../../infra/config/parse.ts";
 import { wordForPulumi } from "../../../../infra/config/problem.ts";
+import { ALL_KEYS, RENAMED_KEYS } from "../../../../infra/config/schema.ts";
 
 const PINNED = `registry.example:5000/python:3.12@sha256:${"0".repeat(64)}`;
 
@@ -33,7 +34,7 @@ test("a stack without config has the guide's names", () => {
       containerName: "image-game-image-gen",
       volumeName: "Picture-Perfect-Challenge_image_data",
       imageName: "image-gen",
-      cacheOnDestroy: "retain",
+      onDestroy: "retain",
       readyTimeoutSeconds: null,
       memoryMb: null,
     },
@@ -90,7 +91,7 @@ describe("refuses", () => {
     ["containerName", "-x", undefined],
     ["volumeName", "/srv/models", undefined],
     ["imageName", "Image", undefined],
-    ["cacheOnDestroy", "keep", `expected retain or delete, got "keep". ${mend} cacheOnDestroy retain`],
+    ["onDestroy", "keep", `expected retain or delete, got "keep". ${mend} onDestroy retain`],
     ["readyTimeoutSeconds", "-1", undefined],
     ["memoryMb", "100", `expected a whole number from 512 to 4194304, or 0, got "100". ${mend} memoryMb 16384`],
   ])("%s = %j", (key, value, expected) => {
@@ -108,6 +109,37 @@ test("an unknown key is a problem, with the key that was probably meant", () => 
     "Picture-Perfect-Challenge:modelID: expected modelId, got an unknown key. Fix: pulumi config rm modelID",
   ]);
   expect(problemsOf({ colour: "red" })[0]).toContain("expected one of target, modelId,");
+});
+
+test.each([
+  [{ cacheOnDestroy: "delete" }, "onDestroy", "pulumi config rm cacheOnDestroy && pulumi config set onDestroy delete"],
+  [
+    { target: "aws", capacity: "on-demand" },
+    "purchaseOption",
+    "pulumi config rm capacity && pulumi config set purchaseOption on-demand",
+  ],
+  [
+    { target: "aws", market: "" },
+    "pinnedPurchaseOption",
+    'pulumi config rm market && pulumi config set pinnedPurchaseOption ""',
+  ],
+  [
+    { target: "aws", instanceType: "g5.xlarge" },
+    "pinnedInstanceType",
+    "pulumi config rm instanceType && pulumi config set pinnedInstanceType g5.xlarge",
+  ],
+])("%j has a new name, %s, in its place", (raw: Record<string, string>, name, fix) => {
+  const parsed = parseSettings(raw, { region: "us-east-1" });
+  const old = Object.keys(raw).at(-1);
+  expect("problems" in parsed && parsed.problems.map(wordForPulumi)).toEqual([
+    `Picture-Perfect-Challenge:${old}: expected its new name ${name}, got the old one. Fix: ${fix}`,
+  ]);
+});
+
+test("no key has the old name of another", () => {
+  const names = Object.keys(ALL_KEYS);
+  expect(Object.keys(RENAMED_KEYS).filter((key) => names.includes(key))).toEqual([]);
+  expect(Object.values(RENAMED_KEYS).filter((key) => !names.includes(key))).toEqual([]);
 });
 
 test("all problems come together", () => {

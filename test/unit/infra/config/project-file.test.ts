@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { AWS_KEYS } from "../../../../infra/config/aws/keys.ts";
 import { parseSettings } from "../../../../infra/config/parse.ts";
 import { wordForPulumi } from "../../../../infra/config/problem.ts";
 import { ALL_KEYS } from "../../../../infra/config/schema.ts";

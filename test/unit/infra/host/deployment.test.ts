@@ -1,17 +1,16 @@
 import { expect, test } from "vitest";
-import { deploymentOf } from "../../../../infra/aws/host/deployment-parameter.ts";
+import { renderDeployment } from "../../../../infra/aws/host/deployment.ts";
 import { awsPlanWith } from "../../../support/aws-settings.ts";
 
 const image = `r@sha256:${"1".repeat(64)}`;
 const plan = awsPlanWith().deployment;
 
 test("a deployment says all that the host must know, in the contract's words", () => {
-  const { id, ...rest } = deploymentOf(plan, image);
+  const { id, ...rest } = renderDeployment(plan, image);
   expect(id).toMatch(/^[0-9a-f]{16}$/);
   expect(rest).toEqual({
     schema: 1,
     image,
-    container: "image-game-image-gen",
     environment: plan.environment,
     secrets: {},
     gpus: "all",
@@ -21,7 +20,7 @@ test("a deployment says all that the host must know, in the contract's words", (
 
 test("its id is the same when the order of things is another", () => {
   const turned = Object.fromEntries(Object.entries(plan.environment).reverse());
-  expect(deploymentOf({ ...plan, environment: turned }, image)).toEqual(deploymentOf(plan, image));
+  expect(renderDeployment({ ...plan, environment: turned }, image)).toEqual(renderDeployment(plan, image));
 });
 
 test.each([
@@ -31,7 +30,7 @@ test.each([
   ["GPU", { ...plan, gpus: null }, image],
   ["stop time", { ...plan, stopSeconds: 61 }, image],
 ])("another %s is another id", (_, changed, other) => {
-  expect(deploymentOf(changed, other).id).not.toBe(deploymentOf(plan, image).id);
+  expect(renderDeployment(changed, other).id).not.toBe(renderDeployment(plan, image).id);
 });
 
 test("it fits into a parameter of the standard tier, secrets and mirror included", () => {
@@ -41,5 +40,5 @@ test("it fits into a parameter of the standard tier, secrets and mirror included
     apiKeySecretArn: arn("image-gen-key"),
     modelMirror: "s3://a-bucket-with-a-long-name-in-it/models/of/everybody",
   });
-  expect(JSON.stringify(deploymentOf(full.deployment, image)).length).toBeLessThan(4096);
+  expect(JSON.stringify(renderDeployment(full.deployment, image)).length).toBeLessThan(4096);
 });

@@ -2,14 +2,14 @@ import { describe, expect, test } from "vitest";
 import { hostStatements, mirrorStatements } from "../../../../infra/aws/host/host-policy.ts";
 import { ALB, awsPlanWith } from "../../../support/aws-settings.ts";
 
-const subjects = {
+const arns = {
   repositoryArn: "arn:aws:ecr:us-east-1:1:repository/r",
   logGroupArn: "arn:aws:logs:us-east-1:1:log-group:/imagegen/prod",
   deploymentArn: "arn:aws:ssm:us-east-1:1:parameter/imagegen/prod/deployment",
   mirrorRoleArn: "arn:aws:iam::1:role/mirror",
   volumeArn: "arn:aws:ec2:us-east-1:1:volume/vol-1",
 };
-const statementsWith = (raw: Record<string, string> = {}) => hostStatements(awsPlanWith(raw).host, subjects);
+const statementsWith = (raw: Record<string, string> = {}) => hostStatements(awsPlanWith(raw).host, arns);
 const sidsWith = (raw: Record<string, string> = {}) => statementsWith(raw).map(({ Sid }) => Sid);
 
 test("a plain host may pull, read its deployment, write its record, log and be reached: that is all", () => {
@@ -57,7 +57,7 @@ describe("what is more comes by config alone", () => {
   test("a host of a group attaches this volume to hosts of this stack, and takes it from nobody", () => {
     const more = statementsWith({ selfHealing: "true" }).filter(({ Sid }) => !sidsWith().includes(Sid));
     expect(more).toEqual([
-      { Sid: "OwnVolume", Effect: "Allow", Action: ["ec2:AttachVolume"], Resource: subjects.volumeArn },
+      { Sid: "OwnVolume", Effect: "Allow", Action: ["ec2:AttachVolume"], Resource: arns.volumeArn },
       {
         Sid: "OwnHosts",
         Effect: "Allow",

@@ -5,18 +5,18 @@ const CLOSED = { network: "endpoints-only", modelCache: "baked" } as const;
 
 describe("start-up", () => {
   test("is read at the slower of volume and instance", () => {
-    expect(awsPlanWith().startUp).toMatchObject({ readMbps: 315, burst: true, bytesToFetch: 10e9 });
-    expect(awsPlanWith({ volumeThroughputMb: "125", instanceTypes: "g6.2xlarge" }).startUp).toMatchObject({
+    expect(awsPlanWith().startupEstimate).toMatchObject({ readMbps: 315, burst: true, bytesToFetch: 10e9 });
+    expect(awsPlanWith({ volumeThroughputMb: "125", instanceTypes: "g6.2xlarge" }).startupEstimate).toMatchObject({
       readMbps: 131,
       burst: false,
     });
-    expect(awsPlanWith({ volumeIops: "4000", volumeThroughputMb: "1000" }).startUp.readMbps).toBe(625);
+    expect(awsPlanWith({ volumeIops: "4000", volumeThroughputMb: "1000" }).startupEstimate.readMbps).toBe(625);
   });
 
   test("a cached start leaves out the download, a baked one pulls it", () => {
-    const { startUp } = awsPlanWith();
-    expect(startUp.firstSeconds - startUp.cachedSeconds).toBe(100);
-    expect(startUp.bakedSeconds - startUp.cachedSeconds).toBe(125);
+    const { startupEstimate } = awsPlanWith();
+    expect(startupEstimate.firstSeconds - startupEstimate.cachedSeconds).toBe(100);
+    expect(startupEstimate.bakedSeconds - startupEstimate.cachedSeconds).toBe(125);
   });
 });
 
@@ -40,7 +40,7 @@ describe("cost", () => {
   });
 
   test.each([
-    [{ capacity: "spot" }, "g6.xlarge, spot", null],
+    [{ purchaseOption: "spot" }, "g6.xlarge, spot", null],
     [{ network: "nat" }, "NAT gateway with its address", 36.5],
     [{ ...CLOSED }, "6 interface endpoints", 43.8],
     [{ ...ALB }, "load balancer", 16.43],

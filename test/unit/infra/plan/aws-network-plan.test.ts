@@ -54,10 +54,10 @@ describe("network", () => {
 });
 
 describe("access", () => {
-  test("nothing listens by default", () => expect(awsPlanWith().access).toBeNull());
+  test("nothing listens by default", () => expect(awsPlanWith().loadBalancer).toBeNull());
 
   test("a load balancer waits as long as a picture takes, and asks who it is when it must", () => {
-    expect(awsPlanWith(ALB).access).toEqual({
+    expect(awsPlanWith(ALB).loadBalancer).toEqual({
       certificateArn: ALB.certificateArn,
       allowedCidrs: ["203.0.113.0/24"],
       servicePort: 8000,
@@ -66,7 +66,7 @@ describe("access", () => {
       internal: false,
       oidc: null,
     });
-    expect(awsPlanWith(OIDC).access?.oidc).toEqual({
+    expect(awsPlanWith(OIDC).loadBalancer?.oidc).toEqual({
       issuer: "https://id.example",
       authorizationEndpoint: "https://id.example/authorize",
       tokenEndpoint: "https://id.example/token",
@@ -74,6 +74,6 @@ describe("access", () => {
       clientId: "image-gen",
       clientSecretArn: OIDC.oidcClientSecretArn,
     });
-    expect(awsPlanWith({ ...ALB, ...CLOSED }).access?.internal).toBe(true);
+    expect(awsPlanWith({ ...ALB, ...CLOSED }).loadBalancer?.internal).toBe(true);
   });
 });

@@ -1,7 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { INSTANCE_TYPES } from "../../../../infra/plan/aws/instance-types.ts";
 import { instanceTypeProblems, makeAwsPlan } from "../../../../infra/plan/aws/plan.ts";
+import type { Manifest } from "../../../../infra/plan/manifest.ts";
 import { ALB, awsPlanWith, awsSettings } from "../../../support/aws-settings.ts";
-import { planWith } from "../../../support/settings.ts";
+import { manifest, planWith } from "../../../support/settings.ts";
+
+const weights = (bytes: number) => ({ path: "weights.safetensors", bytes, sha256: "c".repeat(64) });
 
 const SNAPSHOT = "snap-0123456789abcdef0";
 const HF = "arn:aws:secretsmanager:us-east-1:123456789012:secret:hf-AbCdEf";
@@ -22,7 +26,7 @@ describe("data volume", () => {
 
   test("is what config says, and blank unless it comes from somewhere", () => {
     expect(awsPlanWith().volume).toEqual({
-      adoptId: null,
+      existingVolumeId: null,
       generation: 1,
       sizeGib: 50,
       iops: 3000,
@@ -49,13 +53,13 @@ describe("data volume", () => {
 
 describe("host", () => {
   test.each([
-    [{}, "g6.xlarge", "on-demand", false],
-    [{ instanceType: "g5.2xlarge" }, "g5.2xlarge", "on-demand", false],
-    [{ capacity: "spot" }, "g6.xlarge", "spot", false],
-    [{ capacity: "spot-then-on-demand" }, "g6.xlarge", "spot", true],
-    [{ capacity: "spot-then-on-demand", market: "on-demand" }, "g6.xlarge", "on-demand", false],
-  ])("with %j it is a %s, %s", (raw, instanceType, market, spotFallback) => {
-    expect(awsPlanWith(raw as Record<string, string>).host).toMatchObject({ instanceType, market, spotFallback });
+    [{}, "g6.xlarge", "on-demand"],
+    [{ pinnedInstanceType: "g5.2xlarge" }, "g5.2xlarge", "on-demand"],
+    [{ purchaseOption: "spot" }, "g6.xlarge", "spot"],
+    [{ purchaseOption: "spot-then-on-demand" }, "g6.xlarge", "spot"],
+    [{ purchaseOption: "spot-then-on-demand", pinnedPurchaseOption: "on-demand" }, "g6.xlarge", "on-demand"],
+  ])("with %j it is a %s, %s", (raw, instanceType, purchaseOption) => {
+    expect(awsPlanWith(raw as Record<string, string>).host).toMatchObject({ instanceType, purchaseOption });
   });
 
   // Thrice 4.9 GB of image are 14 GiB, thrice 14.9 GB are 42; the machine image itself has 30 or 75.
@@ -73,24 +77,38 @@ describe("host", () => {
     expect(awsPlanWith(ALB).host.publishAddress).toBe("0.0.0.0");
   });
 
-  test.each([
-    ["g6f.xlarge", 2861],
-    ["g6f.4xlarge", 11_444],
-  ])("a %s is too small, by its memory", (type, memory) => {
-    expect(instanceTypeProblems(awsPlanWith({ instanceTypes: `g6.xlarge,${type}` }))).toEqual([
-      {
+  describe("GPU memory is that of the model", () => {
+    const sd15: Manifest = {
+      ...manifest,
+      id: "a/sd",
+      pipeline: "StableDiffusionPipeline",
+      files: [weights(2_134_194_125)],
+    };
+    const sdxl: Manifest = { ...manifest, pipeline: "StableDiffusionXLPipeline", files: [weights(6_941_187_536)] };
+    test.each([
+      ["demo", null, "g6f.large", null],
+      ["a/sd", sd15, "g6f.large", "4084"],
+      ["a/sd", sd15, "g6f.2xlarge", null],
+      ["a/sdxl", sdxl, "g6f.4xlarge", "12252"],
+      ["a/sdxl", sdxl, "g4dn.xlarge", null],
+      ["a/unknown", null, "g6f.4xlarge", "12288"],
+    ])("%s on %#", (modelId, known, type, needed) => {
+      const plan = makeAwsPlan(awsSettings({ modelId, instanceTypes: `g6.xlarge,${type}` }), known, "prod");
+      const memory = INSTANCE_TYPES[type]?.gpuMemoryMib;
+      const problem = {
         path: "Picture-Perfect-Challenge:instanceTypes",
-        expected: "GPUs with 12288 MiB or more",
+        expected: `GPUs with ${needed} MiB or more, for this model`,
         got: `${type} with ${memory} MiB`,
         fix: { set: "instanceTypes", value: "g6.xlarge,g5.xlarge" },
-      },
-    ]);
+      };
+      expect(instanceTypeProblems(plan)).toEqual(needed === null ? [] : [problem]);
+    });
   });
 
-  test("a type that nobody knows here is AWS's to judge, and said to be", () => {
+  test("a type that is not in the table is accepted, with a warning", () => {
     const plan = awsPlanWith({ instanceTypes: "g9.xlarge" });
     expect(instanceTypeProblems(plan)).toEqual([]);
-    expect(plan.notes[0]).toContain("g9.xlarge is not in the table");
+    expect(plan.warnings[0]).toContain("g9.xlarge is not in the table");
     expect(plan.cost.incomplete).toBe(true);
   });
 });

@@ -57,8 +57,8 @@ describe("cache", () => {
     expect(planWith({ modelCache: "baked" }).cache).toEqual(planWith().cache);
   });
 
-  test("only cacheOnDestroy=delete gives it up", () => {
-    expect(planWith({ cacheOnDestroy: "delete" }).cache.retain).toBe(false);
+  test("only onDestroy=delete gives it up", () => {
+    expect(planWith({ onDestroy: "delete" }).cache.retain).toBe(false);
   });
 });
 
@@ -135,7 +135,7 @@ describe("health", () => {
 
 describe("start-up", () => {
   test("first, cached and baked starts at the stated rates", () => {
-    expect(planWith({}, true).startUp).toEqual({
+    expect(planWith({}, true).startupEstimate).toEqual({
       modelBytes: 10e9,
       modelBytesSource: "manifest",
       bytesToFetch: 10e9,
@@ -146,12 +146,12 @@ describe("start-up", () => {
   });
 
   test("a baked model is fetched by the build, not by the service", () => {
-    expect(planWith({ modelCache: "baked" }).startUp.bytesToFetch).toBe(0);
-    expect(planWith({ vaeId: "madebyollin/sdxl-vae-fp16-fix" }).startUp.bytesToFetch).toBe(10e9 + 335e6);
+    expect(planWith({ modelCache: "baked" }).startupEstimate.bytesToFetch).toBe(0);
+    expect(planWith({ vaeId: "madebyollin/sdxl-vae-fp16-fix" }).startupEstimate.bytesToFetch).toBe(10e9 + 335e6);
   });
 
   test("a model without a manifest is assumed to be big, the demo is small", () => {
-    const of = (modelId: string) => makePlan(settingsWith({ modelId }), null, { hasGpu: false }).startUp;
+    const of = (modelId: string) => makePlan(settingsWith({ modelId }), null, { hasGpu: false }).startupEstimate;
     expect(of("org/other")).toMatchObject({ modelBytes: 14e9, modelBytesSource: "assumed" });
     expect(of("demo")).toMatchObject({ modelBytes: 16e6, modelBytesSource: "demo" });
   });

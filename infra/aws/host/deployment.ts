@@ -1,14 +1,13 @@
 import { createHash } from "node:crypto";
 import type { AwsDeploymentPlan } from "../../plan/aws/deployment.ts";
 
-/** What the parameter `<prefix>/deployment` says to the host. */
+/** The value of the parameter `<prefix>/deployment`: what the host is to run. */
 export interface Deployment {
   readonly schema: 1;
   /** A hash of the rest: it is the same when, and only when, everything else is. */
   readonly id: string;
   /** By digest: a tag could be moved under it. */
   readonly image: string;
-  readonly container: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly secrets: Readonly<Record<string, string>>;
   readonly gpus: "all" | null;
@@ -16,10 +15,9 @@ export interface Deployment {
 }
 
 /** The plan with its image, in one order of keys whatever order they came in. */
-export function deploymentOf(plan: AwsDeploymentPlan, image: string): Deployment {
+export function renderDeployment(plan: AwsDeploymentPlan, image: string): Deployment {
   const rest = {
     image,
-    container: plan.container,
     environment: sorted(plan.environment),
     secrets: sorted(plan.secrets),
     gpus: plan.gpus,

@@ -1,0 +1,68 @@
+import { type PurchaseOption, vcpuQuota } from "../../contract.ts";
+import type { AwsHostPlan } from "./host.ts";
+
+/** Why EC2 launched no instance; a retry at once is in vain. */
+export interface LaunchError {
+  readonly kind: "capacity" | "quota" | "offering" | "price" | "timeout";
+  /** AWS's error code. */
+  readonly code: string;
+}
+
+const LAUNCH_ERRORS: readonly (readonly [LaunchError["kind"], RegExp, code?: string])[] = [
+  [
+    "capacity",
+    /\b(InsufficientInstanceCapacity|UnfulfillableCapacity|InsufficientHostCapacity|InsufficientCapacity|capacity-not-available)\b/,
+  ],
+  ["capacity", /(do not have sufficient \S+ capacity)/],
+  ["quota", /\b(VcpuLimitExceeded|MaxSpotInstanceCountExceeded|InstanceLimitExceeded)\b/],
+  ["price", /\b(SpotMaxPriceTooLow)\b/],
+  // Not a bare `Unsupported`, which AWS uses for other errors as well.
+  ["offering", /(requested instance type .*not supported in your requested Availability Zone)/, "Unsupported"],
+  ["offering", /\b(InvalidInstanceType)\b/],
+];
+
+/** The launch error in a failed run's output; undefined when it failed for another reason. */
+export function findLaunchError(text: string): LaunchError | undefined {
+  for (const [kind, pattern, code] of LAUNCH_ERRORS) {
+    const found = pattern.exec(text)?.[1];
+    if (found) return { kind, code: code ?? found };
+  }
+  return undefined;
+}
+
+/** "AWS has no g6.xlarge (on demand) in us-east-1a now (InsufficientInstanceCapacity)". `zone`: as far as known. */
+export function describeLaunchError(
+  { type, market }: { readonly type: string; readonly market: PurchaseOption },
+  { kind, code }: LaunchError,
+  zone: string | null,
+): string {
+  const what = `${type} (${market === "spot" ? "spot" : "on demand"})`;
+  const where = zone ? ` in ${zone}` : "";
+  const quota = vcpuQuota(type, market);
+  const reasons: Record<LaunchError["kind"], string> = {
+    capacity: `AWS has no ${what}${where} now`,
+    quota: `the account's quota${quota ? ` ${quota.code} (${quota.name})` : ""} has no room for ${what}`,
+    offering: `AWS does not offer ${what}${where}`,
+    price: `${what}${where} costs more than the maximum price`,
+    timeout: `AWS launched no ${what}${where}`,
+  };
+  return `${reasons[kind]} (${code})`;
+}
+
+/** One line on a launch that failed, with its fix; null when the errors are others. */
+export function explainLaunchError(errors: readonly string[], plan: AwsHostPlan): string | null {
+  const error = findLaunchError(errors.join("\n"));
+  if (!error) return null;
+  const { instanceType, instanceTypes, purchaseOption, createFirst } = plan;
+  const other = instanceTypes.find((type) => type !== instanceType);
+  const anotherType = other ? `pulumi config set pinnedInstanceType ${other}` : "add another type to instanceTypes";
+  const fixes: Record<LaunchError["kind"], string> = {
+    capacity: `${anotherType}, or imagegen move-az`,
+    quota: `imagegen doctor shows how to raise it${createFirst ? ", or pulumi config set replacement delete-first" : ""}`,
+    offering: `${anotherType}, or imagegen move-az`,
+    price: "pulumi config set purchaseOption on-demand",
+    timeout: `${anotherType}, or imagegen move-az`,
+  };
+  const what = describeLaunchError({ type: instanceType, market: purchaseOption }, error, "this zone");
+  return `No host: ${what}. Fix: ${fixes[error.kind]}`;
+}

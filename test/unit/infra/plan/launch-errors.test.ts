@@ -1,0 +1,66 @@
+import { expect, test } from "vitest";
+import { vcpuQuota } from "../../../../infra/contract.ts";
+import { explainLaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
+import { awsPlanWith } from "../../../support/aws-settings.ts";
+
+const said = (code: string, message = "We do not have it.") =>
+  `creating EC2 Instance: operation error EC2: RunInstances, api error ${code}: ${message}`;
+const NOT_HERE = "Your requested instance type (g6e.xlarge) is not supported in your requested Availability Zone.";
+
+test.each([
+  [
+    said("InsufficientInstanceCapacity"),
+    {},
+    "AWS has no g6.xlarge (on demand) in this zone now (InsufficientInstanceCapacity). " +
+      "Fix: pulumi config set pinnedInstanceType g5.xlarge, or imagegen move-az",
+  ],
+  [
+    said("InsufficientInstanceCapacity"),
+    { instanceTypes: "g6.xlarge", purchaseOption: "spot" },
+    "AWS has no g6.xlarge (spot) in this zone now (InsufficientInstanceCapacity). " +
+      "Fix: add another type to instanceTypes, or imagegen move-az",
+  ],
+  [
+    said("VcpuLimitExceeded"),
+    {},
+    "the account's quota L-DB2E81BA (Running On-Demand G and VT instances) has no room for g6.xlarge (on demand) " +
+      "(VcpuLimitExceeded). Fix: imagegen doctor shows how to raise it, or pulumi config set replacement delete-first",
+  ],
+  [
+    said("VcpuLimitExceeded"),
+    { replacement: "delete-first", instanceTypes: "p5.4xlarge" },
+    "the account's quota L-417A185B (Running On-Demand P instances) has no room for p5.4xlarge (on demand) " +
+      "(VcpuLimitExceeded). Fix: imagegen doctor shows how to raise it",
+  ],
+  [
+    said("SpotMaxPriceTooLow"),
+    { purchaseOption: "spot" },
+    "g6.xlarge (spot) in this zone costs more than the maximum price (SpotMaxPriceTooLow). " +
+      "Fix: pulumi config set purchaseOption on-demand",
+  ],
+  [
+    said("Unsupported", NOT_HERE),
+    { instanceTypes: "g6e.xlarge,g6.xlarge" },
+    "AWS does not offer g6e.xlarge (on demand) in this zone (Unsupported). " +
+      "Fix: pulumi config set pinnedInstanceType g6.xlarge, or imagegen move-az",
+  ],
+])("%s with %j is one line", (text, raw, line) => {
+  expect(explainLaunchError([text], awsPlanWith(raw as Record<string, string>).host)).toBe(`No host: ${line}`);
+});
+
+test("another error is not explained", () => {
+  expect(explainLaunchError([said("UnauthorizedOperation")], awsPlanWith().host)).toBeNull();
+  expect(explainLaunchError([said("Unsupported")], awsPlanWith().host)).toBeNull();
+  expect(explainLaunchError([], awsPlanWith().host)).toBeNull();
+});
+
+test.each([
+  ["g6.xlarge", "on-demand", "L-DB2E81BA"],
+  ["gr6f.4xlarge", "spot", "L-3819A6DF"],
+  ["vt1.3xlarge", "on-demand", "L-DB2E81BA"],
+  ["p5.4xlarge", "on-demand", "L-417A185B"],
+  ["p5.4xlarge", "spot", undefined],
+  ["m7i.large", "on-demand", undefined],
+] as const)("the vCPU quota of %s, %s, is %s", (type, option, code) => {
+  expect(vcpuQuota(type, option)?.code).toBe(code);
+});
