@@ -2,16 +2,13 @@ import type { Declaration, Declarations, Field } from "./interfaces.ts";
 import { code, page, table } from "./markdown.ts";
 import type { ServiceFacts } from "./service.ts";
 
-/** Where a command's result is declared: `file#Interface`. */
-type Source = string;
-
-/** The result of each command, a list where there are several. */
-export const RESULTS: Readonly<Record<string, readonly (readonly [when: string, source: Source])[]>> = {
+/** The result of each command, as `file#Interface`; a list where it has more than one form, each with when. */
+export const RESULTS: Readonly<Record<string, readonly (readonly [when: string, source: string])[]>> = {
   up: [["", "cli/targets/target.ts#UpResult"]],
   down: [["", "cli/targets/target.ts#DownResult"]],
   plan: [
-    ["on this machine", "infra/plan/plan.ts#Plan"],
-    ["on AWS", "infra/plan/aws/plan.ts#AwsPlan"],
+    ["target `local`", "infra/plan/plan.ts#Plan"],
+    ["target `aws`", "infra/plan/aws/plan.ts#AwsPlan"],
   ],
   status: [["", "cli/targets/target.ts#StatusResult"]],
   open: [["", "cli/commands/open.ts#OpenResult"]],
@@ -24,7 +21,7 @@ export const RESULTS: Readonly<Record<string, readonly (readonly [when: string, 
   "volume restore": [["", "cli/targets/target.ts#MoveResult"]],
   "cache clear": [["", "cli/commands/cache/clear.ts#ClearResult"]],
   "cache backup": [
-    ["to a file", "cli/targets/target.ts#BackupResult"],
+    ["", "cli/targets/target.ts#BackupResult"],
     ["`--snapshot`", "cli/targets/target.ts#SnapshotResult"],
   ],
 };
@@ -76,7 +73,7 @@ export function fieldsOf(declarations: Declarations, source: string): readonly F
 function usedTypes(declarations: Declarations): { type: string; file: string }[] {
   return Object.values(RESULTS).flatMap((sources) =>
     sources.flatMap(([, source]) => {
-      const file = source.split("#")[0] ?? "";
+      const [file = ""] = source.split("#");
       return fieldsOf(declarations, source).map(({ type }) => ({ type, file }));
     }),
   );

@@ -146,6 +146,6 @@ def test_doctor_command_reports_json_and_exit_code(
     on(monkeypatch, "overlay", is_mount=False)
     assert main(["doctor", "--json"], command_env | {"MODEL_ID": "test/model"}) == 1
     report = json.loads(capsys.readouterr().out)
-    assert report["ok"] is False and [each["about"] for each in report["findings"] if each["level"] == "fail"] == [
+    assert report["ok"] is False and [each["id"] for each in report["checks"] if each["status"] == "fail"] == [
         "mount"
     ]

@@ -20,13 +20,13 @@ if sys.argv[2] == "plain":
 else:
     from image_gen.worker.lean_imports import diffusers_class
     found = diffusers_class("StableDiffusionXLPipeline")
-from image_gen.worker.generate import paint
+from image_gen.worker.generate import generate_image
 from image_gen.worker.pipeline import load
 from image_gen.worker.protocol import LoadRequest, ImageJob
 import torch
 torch.set_num_threads(1)
 loaded = load(LoadRequest(sys.argv[1], "StableDiffusionXLPipeline", "fp16"), "cpu", "float32")
-picture = paint(loaded, ImageJob("one", "x", 1, 2, 64, 64), lambda: False)
+picture = generate_image(loaded, ImageJob("one", "x", 1, 2, 64, 64), lambda: False)
 compiler = "torch._dynamo" in sys.modules
 compiled = torch.compile(lambda x: x + 1, backend="eager")(torch.ones(1)).item()
 print(json.dumps({

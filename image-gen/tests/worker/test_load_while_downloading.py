@@ -65,7 +65,7 @@ def test_load_components_opens_no_component_before_its_files_are_verified(
     news = threading.Semaphore(0)
     load_one = components.load_one
 
-    def watch(part: components.Part, *rest: Any) -> Any:
+    def watch(part: components.Component, *rest: Any) -> Any:
         assert {f"{part.name}/config.json"} < set(part.files)
         model = load_one(part, *rest)
         opened.append(part.name)

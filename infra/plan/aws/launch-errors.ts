@@ -1,10 +1,10 @@
 import { type PurchaseOption, vcpuQuota } from "../../contract.ts";
 import type { AwsHostPlan } from "./host.ts";
 
-/** Why EC2 launched no instance; trying the same again at once is in vain. */
+/** Why EC2 launched no instance; a retry at once is in vain. */
 export interface LaunchError {
-  readonly kind: "capacity" | "quota" | "offering" | "price";
-  /** AWS's own name for it. */
+  readonly kind: "capacity" | "quota" | "offering" | "price" | "timeout";
+  /** AWS's error code. */
   readonly code: string;
 }
 
@@ -43,7 +43,8 @@ export function describeLaunchError(
     capacity: `AWS has no ${what}${where} now`,
     quota: `the account's quota${quota ? ` ${quota.code} (${quota.name})` : ""} has no room for ${what}`,
     offering: `AWS does not offer ${what}${where}`,
-    price: `${what}${where} costs more than the highest price for it`,
+    price: `${what}${where} costs more than the maximum price`,
+    timeout: `AWS launched no ${what}${where}`,
   };
   return `${reasons[kind]} (${code})`;
 }
@@ -60,6 +61,7 @@ export function explainLaunchError(errors: readonly string[], plan: AwsHostPlan)
     quota: `imagegen doctor shows how to raise it${createFirst ? ", or pulumi config set replacement delete-first" : ""}`,
     offering: `${anotherType}, or imagegen move-az`,
     price: "pulumi config set purchaseOption on-demand",
+    timeout: `${anotherType}, or imagegen move-az`,
   };
   const what = describeLaunchError({ type: instanceType, market: purchaseOption }, error, "this zone");
   return `No host: ${what}. Fix: ${fixes[error.kind]}`;

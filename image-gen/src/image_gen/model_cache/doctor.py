@@ -38,8 +38,8 @@ class Finding:
     fix: str = ""
 
     def as_json(self) -> dict[str, object]:
-        document: dict[str, object] = {"level": self.level, "about": self.about, "text": self.text}
-        return document | ({"mend": self.fix} if self.fix else {})
+        document: dict[str, object] = {"id": self.about, "status": self.level, "message": self.text}
+        return document | ({"fix": self.fix} if self.fix else {})
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class DoctorReport:
         return all(finding.level != "fail" for finding in self.findings)
 
     def as_json(self) -> dict[str, object]:
-        return {"ok": self.ok, "findings": [finding.as_json() for finding in self.findings]}
+        return {"ok": self.ok, "checks": [finding.as_json() for finding in self.findings]}
 
 
 def run_checks(settings: CacheSettings, env: Mapping[str, str], model_id: str, revision: str | None) -> DoctorReport:
@@ -101,7 +101,7 @@ def _old_variable(settings: CacheSettings, env: Mapping[str, str]) -> Iterator[F
     modern = env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE")
     theirs = Path(modern).expanduser().absolute() if modern else settings.hf_home / "hub"
     if Path(value).expanduser().absolute() == theirs:
-        yield Finding("ok", "variables", "TRANSFORMERS_CACHE is the directory that current libraries use")
+        yield Finding("ok", "variables", "TRANSFORMERS_CACHE agrees with the directory that current libraries use")
     else:
         text = f"TRANSFORMERS_CACHE={value} misleads: transformers 5, diffusers and hf use {theirs} and do not read it."
         yield Finding("warn", "variables", text, f"set HF_HUB_CACHE={value}, or unset TRANSFORMERS_CACHE")

@@ -114,7 +114,7 @@ test("an unknown key is a problem, with the key that was probably meant", () => 
 test.each([
   [{ cacheOnDestroy: "delete" }, "onDestroy", "pulumi config rm cacheOnDestroy && pulumi config set onDestroy delete"],
   [
-    { target: "aws", purchaseOption: "on-demand" },
+    { target: "aws", capacity: "on-demand" },
     "purchaseOption",
     "pulumi config rm capacity && pulumi config set purchaseOption on-demand",
   ],

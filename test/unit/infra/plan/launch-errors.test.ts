@@ -35,7 +35,7 @@ test.each([
   [
     said("SpotMaxPriceTooLow"),
     { purchaseOption: "spot" },
-    "g6.xlarge (spot) in this zone costs more than the highest price for it (SpotMaxPriceTooLow). " +
+    "g6.xlarge (spot) in this zone costs more than the maximum price (SpotMaxPriceTooLow). " +
       "Fix: pulumi config set purchaseOption on-demand",
   ],
   [

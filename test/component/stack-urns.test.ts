@@ -1,0 +1,71 @@
+/**
+ * A state that the program of 51b7e56 made goes on: every resource has the URN that it had, so that no alias is needed
+ * and nothing is replaced for its name. The fixture was recorded by running that program against the same mocks.
+ */
+import { readFileSync } from "node:fs";
+import * as pulumi from "@pulumi/pulumi";
+import { describe, expect, test } from "vitest";
+import { aws } from "../../infra/aws/program.ts";
+import { parseSettings } from "../../infra/config/parse.ts";
+import { wordForPulumi } from "../../infra/config/problem.ts";
+import { RENAMED_KEYS } from "../../infra/config/schema.ts";
+import { local } from "../../infra/docker/program.ts";
+import { type Registered, runProgram } from "../support/program.ts";
+
+interface Recorded {
+  /** With the keys of that version. */
+  readonly config: Readonly<Record<string, string>>;
+  /** Without stack and project: the types of the parents and of the resource, and its name. */
+  readonly urns: readonly string[];
+}
+
+const recorded = JSON.parse(readFileSync("test/component/fixtures/urns-51b7e56.json", "utf8")) as Record<
+  string,
+  Recorded
+>;
+
+/** What AWS's lookups find in a preview. */
+const answers = {
+  "aws:index/getAvailabilityZones:getAvailabilityZones": { names: ["us-east-1a", "us-east-1b"] },
+  "aws:ssm/getParameter:getParameter": { value: "ami-0123456789abcdef0" },
+  "aws:ecr/getAuthorizationToken:getAuthorizationToken": { userName: "AWS", password: "x" },
+};
+
+/** The URN's end, from the URN of the parent as the mocks record it. */
+function urnOf({ type, name, options }: Registered): string {
+  const parents = options.parent.split("::")[0] ?? "";
+  return `${parents === "" ? "" : `${parents}$`}${type}::${name}`;
+}
+
+async function resourcesOf(stack: string, config: Readonly<Record<string, string>>): Promise<readonly Registered[]> {
+  const renamed = Object.entries(config).map(([key, value]) => [RENAMED_KEYS[key] ?? key, value]);
+  const parsed = parseSettings(Object.fromEntries(renamed) as Record<string, string>, { region: "us-east-1" });
+  if ("problems" in parsed) throw new Error(parsed.problems.map(wordForPulumi).join("\n"));
+  const { settings } = parsed;
+  const context = { name: "image-gen", stack, preview: true, hfToken: undefined, report: () => {} };
+  const { resources } = await runProgram(
+    () => {
+      // The mocks have no error hooks; the engine has.
+      const monitor = pulumi.runtime.getMonitor() as unknown as Record<string, unknown>;
+      monitor.registerErrorHook = (_: unknown, done: (error: null, response: object) => void) => done(null, {});
+      return settings.target === "aws" ? void aws(settings, context) : void local(settings, context);
+    },
+    { preview: true, answers },
+  );
+  return resources;
+}
+
+describe.each(Object.entries(recorded))("the stack %s of 51b7e56", (stack, { config, urns }) => {
+  test("has the same URNs: none is lost, and none is new", async () => {
+    const resources = await resourcesOf(stack, config);
+    expect(resources.map(urnOf).sort()).toEqual(urns);
+  });
+});
+
+test("the fixture has a stack of each kind, and every kind of data in it", () => {
+  expect(Object.keys(recorded)).toEqual(["aws-baked", "aws-closed", "aws-group", "aws-volume", "local", "local-baked"]);
+  const urns = Object.values(recorded).flatMap((stack) => stack.urns);
+  for (const kept of ["docker:index/volume:Volume", "aws:ebs/volume:Volume", "aws:ecr/repository:Repository"]) {
+    expect(urns.some((urn) => urn.includes(kept))).toBe(true);
+  }
+});
