@@ -95,7 +95,10 @@ describe("files", () => {
   test("overrides of version 51b7e56 are read with the keys' present names, and renamed by the first write", () => {
     const old = join(root, ".imagegen/stacks/local.kept.json");
     mkdirSync(join(root, ".imagegen/stacks"), { recursive: true });
-    const saved51b = { config: { [PORT]: "8005", "Picture-Perfect-Challenge:cacheOnDestroy": "delete" }, salt: "v1:salt" };
+    const saved51b = {
+      config: { [PORT]: "8005", "Picture-Perfect-Challenge:cacheOnDestroy": "delete" },
+      salt: "v1:salt",
+    };
     writeFileSync(old, `${JSON.stringify(saved51b, null, 2)}\n`);
     const files = new StackFiles(pathsOf(root), "local");
     const onDestroy = { "Picture-Perfect-Challenge:onDestroy": "delete" };
