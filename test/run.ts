@@ -37,6 +37,8 @@ if (jobs.length === 0) {
 }
 
 mkdirSync(reports, { recursive: true });
+if (jobs.length > 1)
+  console.log("A suite's output is shown when it ends; as it comes, it is in .imagegen/reports/<suite>.log");
 const started = Date.now();
 const tallies = await sideBySide(jobs);
 const lines = jobs.map((job) => `${labelOf(job).padEnd(16)} ${lineOf(tallies.get(job))}`);

@@ -56,16 +56,24 @@ async function attempt(job: Job, live: boolean): Promise<Ended> {
 
 const RUNNERS = {
   async check(_: Job, live: boolean): Promise<Ended> {
-    const { exitCode, output } = await start(process.execPath, [join(paths.root, "test/check.ts")], paths.root, live);
+    const { exitCode, output } = await start(
+      process.execPath,
+      [join(paths.root, "test/check.ts")],
+      paths.root,
+      live,
+      "check.log",
+    );
     return { ...(exitCode === 0 ? { passed: 1, failed: 0, skipped: 0 } : FAILED), output };
   },
 
   async vitest({ name, parts, forwarded }: Job, live: boolean): Promise<Ended> {
-    const report = fresh(`${projectOf(name, parts.length === 1 && parts[0] === "slow" ? "slow" : "quick")}.json`);
+    const project = projectOf(name, parts[0] ?? "quick");
+    const report = fresh(`${project}.json`);
     const projects = parts.flatMap((part) => ["--project", projectOf(name, part)]);
     const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
     const args = ["run", ...projects, ...reporters, ...forwarded];
-    const { exitCode, output } = await start(join(paths.root, "node_modules/.bin/vitest"), args, paths.root, live);
+    const vitest = join(paths.root, "node_modules/.bin/vitest");
+    const { exitCode, output } = await start(vitest, args, paths.root, live, `${project}.log`);
     if (!existsSync(report)) return { ...FAILED, output };
     const json = JSON.parse(readFileSync(report, "utf8")) as Record<string, number>;
     const { numPassedTests: passed = 0, numFailedTests: broken = 0, numTotalTests: total = 0 } = json;
@@ -84,7 +92,7 @@ const RUNNERS = {
     const spread = ["-n", String(processes), "--dist", "loadfile", "--no-loadscope-reorder"];
     const files = forwarded.map((argument) => argument.replace(/^(?:\.\/)?image-gen\//, ""));
     const args = ["-m", "pytest", `--junitxml=${report}`, ...(files.length > 0 ? files : spread)];
-    const { exitCode, output } = await start(await pythonEnvironment(), args, paths.imageGen, live);
+    const { exitCode, output } = await start(await pythonEnvironment(), args, paths.imageGen, live, "python.log");
     const suite = existsSync(report) ? readFileSync(report, "utf8").match(/<testsuite [^>]*>/)?.[0] : undefined;
     const count = (name: string) => Number(suite?.match(new RegExp(` ${name}="(\\d+)"`))?.[1] ?? 0);
     if (count("tests") === 0) return { ...FAILED, output };
@@ -105,16 +113,20 @@ function fresh(name: string): string {
   return path;
 }
 
-async function start(command: string, args: string[], cwd: string, live: boolean) {
+/** Runs it; what it prints is shown at once, or kept, and then also in `log` as it comes. */
+async function start(command: string, args: string[], cwd: string, live: boolean, log: string) {
   if (live) {
     const { exitCode } = await execa(command, args, { cwd, stdio: "inherit", reject: false });
     return { exitCode, output: "" };
   }
+  const file = fresh(log);
   const env = process.stdout.isTTY ? { FORCE_COLOR: "1" } : {};
   const { exitCode, all, shortMessage } = await execa(command, args, {
     cwd,
     env,
     stdin: "ignore",
+    stdout: ["pipe", { file, append: true }],
+    stderr: ["pipe", { file, append: true }],
     reject: false,
     all: true,
     maxBuffer: 2 ** 28,
