@@ -8,11 +8,15 @@ import type * as pulumi from "@pulumi/pulumi";
 export interface ServiceOutputs<Target extends "local" | "aws"> {
   /** Where the service is; on AWS its load balancer, or the near end of `imagegen open`'s tunnel. */
   readonly url: pulumi.Output<string>;
+  /** Answers 200 once the service is ready. */
   readonly readyUrl: pulumi.Output<string>;
+  /** `local` or `aws`. */
   readonly target: pulumi.Output<Target>;
+  /** The model, as it is configured. */
   readonly modelId: pulumi.Output<string>;
   /** Where the model is kept. Where this start got it from is in `/readyz`, and changes with a restart. */
   readonly modelCache: pulumi.Output<"volume" | "baked">;
+  /** On this machine, or on the host. */
   readonly containerName: pulumi.Output<string>;
   /** The device that the container was given; the gate warns when the service uses another. */
   readonly device: pulumi.Output<"cuda" | "cpu">;

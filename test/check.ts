@@ -14,7 +14,7 @@ const SCRIPT_FOLDERS = [
   "test/support/host/fakes",
   "test/support/vm/guest",
 ];
-const pythonCode = [".", "../bench"];
+const pythonCode = [".", "../bench", "../scripts/reference"];
 
 const checks: { name: string; command: string; args: string[]; options?: { cwd: string } }[] = [
   { name: "biome", command: bin("biome"), args: ["ci", "--error-on-warnings", "."] },

@@ -5,7 +5,7 @@ import { paths } from "./support/paths.ts";
 import { checksEnvironment } from "./support/python.ts";
 
 const python = await checksEnvironment();
-const code = ["image-gen", "bench"];
+const code = ["image-gen", "bench", "scripts/reference"];
 const fixes: readonly (readonly [string, readonly string[]])[] = [
   [join(paths.root, "node_modules/.bin/biome"), ["check", "--write", "."]],
   [python, ["-m", "ruff", "check", "--fix", "--config", "image-gen/pyproject.toml", ...code]],

@@ -31,6 +31,11 @@ const jobs = names.flatMap((name): Job[] => {
   return own.length > 0 ? [{ name, parts: own, forwarded }] : [];
 });
 
+if (jobs.length === 0) {
+  console.error(`test: ${asked.join(", ")} has no test for ${options.join(" ")}. Fix: npm run test:${asked[0]}`);
+  process.exit(2);
+}
+
 mkdirSync(reports, { recursive: true });
 const started = Date.now();
 const tallies = await sideBySide(jobs);
@@ -43,31 +48,31 @@ console.log(`\n${lines.join("\n")}\n${"all".padEnd(16)} ${secondsSince(started)}
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed > 0 ? 1 : 0;
 
-/** Runs every job: the next one that may run starts as soon as there is a core for it. Of serial suites, one runs at a time. */
+/** Runs every job: the next one starts as soon as there is a core for it. */
 async function sideBySide(all: readonly Job[]): Promise<Map<Job, Tally>> {
   const waiting = [...all];
   const running = new Map<Job, Promise<void>>();
   const done = new Map<Job, Tally>();
-  const alone = all.length === 1;
+  const live = all.length === 1;
   while (waiting.length + running.size > 0) {
-    const busy = [...running.keys()].some(isSerial);
-    const next = waiting.find((job) => !(busy && isSerial(job)));
-    if (next && running.size < availableParallelism()) {
-      waiting.splice(waiting.indexOf(next), 1);
-      if (!alone) console.log(`--- ${labelOf(next)} begins`);
-      const ends = run(next, alone).then((tally) => {
+    const [next] = waiting;
+    if (next && running.size < mostBeside(next, [...running.keys()])) {
+      waiting.shift();
+      if (!live) console.log(`--- ${labelOf(next)} begins`);
+      const end = run(next, live).then((tally) => {
         running.delete(next);
         done.set(next, tally);
         console.log(`\n=== ${labelOf(next)}: ${lineOf(tally)}\n${tally.output}`);
       });
-      running.set(next, ends);
+      running.set(next, end);
     } else await Promise.race(running.values());
   }
   return done;
 }
 
-function isSerial({ name }: Job): boolean {
-  return suiteOf(name).serial === true;
+/** How many suites may run at once while these do. */
+function mostBeside(next: Job, running: readonly Job[]): number {
+  return [next, ...running].some(({ name }) => suiteOf(name).alone) ? 1 : availableParallelism();
 }
 
 function labelOf({ name, parts }: Job): string {

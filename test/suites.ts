@@ -1,5 +1,5 @@
 /**
- * The suites of tests, cheapest first, and what runs each. What is quick and what is slow stands in the files' names alone: a test
+ * The suites of tests, and what runs each; those that take longest begin first. What is quick and what is slow stands in the files' names alone: a test
  * of `*.slow.test.ts` is run by `npm run test:slow`, every other one by `npm test`.
  */
 import { globSync } from "node:fs";
@@ -12,12 +12,15 @@ export interface Suite {
   readonly runner: "check" | "pytest" | "vitest";
   /** Of one test or hook, in vitest. */
   readonly timeoutSeconds?: number;
-  /** One file at a time, and beside no other such suite: they share Docker or the whole machine. */
+  /** One file at a time: they share Docker. */
   readonly serial?: boolean;
+  /** Beside no other suite: hot-plugged disks come too late in an emulator that has to share the cores. */
+  readonly alone?: boolean;
   readonly globalSetup?: string;
 }
 
 const SUITES = {
+  engine: { runner: "vitest", timeoutSeconds: 600, serial: true },
   python: { runner: "pytest" },
   check: { runner: "check" },
   unit: { runner: "vitest", timeoutSeconds: 120 },
@@ -25,10 +28,9 @@ const SUITES = {
   policy: { runner: "vitest", timeoutSeconds: 120 },
   operations: { runner: "vitest", timeoutSeconds: 180 },
   start: { runner: "vitest", timeoutSeconds: 600, serial: true },
-  engine: { runner: "vitest", timeoutSeconds: 600, serial: true },
   registry: { runner: "vitest", timeoutSeconds: 600, serial: true },
   e2e: { runner: "vitest", timeoutSeconds: 600, serial: true, globalSetup: "test/e2e/global-setup.ts" },
-  host: { runner: "vitest", timeoutSeconds: 300, serial: true },
+  host: { runner: "vitest", timeoutSeconds: 300, serial: true, alone: true },
 } as const satisfies Record<string, Suite>;
 
 export type SuiteName = keyof typeof SUITES;

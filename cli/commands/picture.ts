@@ -1,7 +1,6 @@
 import type { Command } from "commander";
 import { action, print } from "../core/context.ts";
 import { anyNumber } from "../core/options.ts";
-import type { ImageRequest } from "../service/images.ts";
 import { selectTarget } from "../targets/select.ts";
 
 interface Options {
@@ -32,20 +31,10 @@ export function addPicture(program: Command, signal: AbortSignal): void {
     .addHelpText("after", HELP)
     .action(
       action<Options, [string]>(signal, async (context, options, prompt) => {
-        const target = await selectTarget(context);
-        const image = await target.images(requestOf(prompt, options), options.output);
+        const { negative, size, seed, steps, guidance, output } = options;
+        const request = { prompt, negative_prompt: negative, size, seed, steps, guidance_scale: guidance };
+        const image = await (await selectTarget(context)).images(request, output);
         print(context, image, ({ path, seconds, seed }) => `${path} (${seconds.toFixed(1)} s, seed ${seed})`);
       }),
     );
-}
-
-function requestOf(prompt: string, { negative, size, seed, steps, guidance }: Options): ImageRequest {
-  return {
-    prompt,
-    ...(negative === undefined ? {} : { negative_prompt: negative }),
-    ...(size === undefined ? {} : { size }),
-    ...(seed === undefined ? {} : { seed }),
-    ...(steps === undefined ? {} : { steps }),
-    ...(guidance === undefined ? {} : { guidance_scale: guidance }),
-  };
 }

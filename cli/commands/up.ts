@@ -1,11 +1,9 @@
 import type { Command } from "commander";
-import { qualifyKey } from "../../infra/config/problem.ts";
 import { formatSeconds } from "../../infra/units.ts";
 import { commandFor } from "../core/command-line.ts";
 import { action, print } from "../core/context.ts";
 import { parseConfigFlags } from "../stack/config.ts";
-import { parseMode, type RequestedMode } from "../targets/mode.ts";
-import { selectUpTarget } from "../targets/select.ts";
+import { parseMode, type RequestedMode, selectUpTarget } from "../targets/select.ts";
 import type { UpResult } from "../targets/target.ts";
 
 interface Options {
@@ -55,11 +53,8 @@ export function addUp(program: Command, signal: AbortSignal): void {
 }
 
 function overridesOf({ config, model, port }: Options): Record<string, string> {
-  return {
-    ...parseConfigFlags(config ?? []),
-    ...(model === undefined ? {} : { [qualifyKey("modelId")]: model }),
-    ...(port === undefined ? {} : { [qualifyKey("port")]: port }),
-  };
+  const named = [...(model === undefined ? [] : [`modelId=${model}`]), ...(port === undefined ? [] : [`port=${port}`])];
+  return parseConfigFlags([...(config ?? []), ...named]);
 }
 
 function describeUp({ stack, model, device, url, instanceType, market, picture, seconds }: UpResult): string {

@@ -1,27 +1,10 @@
 import { join, resolve } from "node:path";
 
-/** Where the pieces of one checkout lie. All that the tools make is below `.imagegen`, which Git ignores. */
-export interface Paths {
-  readonly root: string;
-  readonly home: string;
-  readonly tools: string;
-  readonly venv: string;
-  readonly pulumi: string;
-  readonly state: string;
-  readonly passphrase: string;
-  readonly stacks: string;
-  readonly trackedStacks: string;
-  readonly data: string;
-  readonly baked: string;
-  readonly pictures: string;
-  readonly logs: string;
-  readonly processFile: string;
-  readonly imageGen: string;
-  readonly manifests: string;
-}
+/** Where the pieces of one checkout are. All that the tools make is below `.imagegen`, which Git ignores. */
+export type Paths = Readonly<ReturnType<typeof pathsOf>>;
 
 /** The paths of the checkout at `root`; by default the one that this file is in. */
-export function pathsOf(root: string = resolve(import.meta.dirname, "../..")): Paths {
+export function pathsOf(root: string = resolve(import.meta.dirname, "../..")) {
   const home = join(root, ".imagegen");
   return {
     root,

@@ -16,26 +16,10 @@ import type { CacheStatus } from "../service/image-gen.ts";
 import { settingsFor } from "../stack/config.ts";
 import type { StackFiles } from "../stack/files.ts";
 import { type Engine, engineAddress, findEngine, freeBytes, hasImage } from "../toolchain/docker.ts";
-import { findPulumi, type Tools } from "../toolchain/pulumi.ts";
+import { findPulumi } from "../toolchain/pulumi.ts";
 import type { Check } from "./check.ts";
 
-export interface MachineFacts {
-  readonly node: { readonly version: string; readonly range: string };
-  readonly engine: Engine;
-  readonly engineHost: string | undefined;
-  readonly gpu: boolean;
-  readonly pulumi: Tools;
-  readonly disks: readonly { readonly name: string; readonly free: number }[];
-  readonly config: ConfigFacts;
-  readonly port: { readonly free: boolean; readonly owner: string | undefined; readonly ours: boolean };
-  readonly hasBaseImage: boolean;
-  readonly env: NodeJS.ProcessEnv;
-  /** Files that a variable names as certificate authority, and whether they exist. */
-  readonly certificates: readonly { readonly variable: string; readonly file: string; readonly exists: boolean }[];
-  readonly uv: string | undefined;
-  readonly python: string | undefined;
-  readonly service: ServiceFacts | null;
-}
+export type MachineFacts = Readonly<Awaited<ReturnType<typeof inspectMachine>>>;
 
 export interface ConfigFacts {
   /** The defaults where there are problems. */
@@ -63,11 +47,7 @@ const CERTIFICATE_VARIABLES = [
   "CURL_CA_BUNDLE",
 ];
 
-export async function inspectMachine(
-  { paths }: Context,
-  config: ConfigFacts,
-  service: ServiceFacts | null,
-): Promise<MachineFacts> {
+export async function inspectMachine({ paths }: Context, config: ConfigFacts, service: ServiceFacts | null) {
   const engine = await findEngine();
   const packageFile = JSON.parse(readFileSync(join(paths.root, "package.json"), "utf8")) as {
     engines: { node: string };
@@ -88,6 +68,7 @@ export async function inspectMachine(
     },
     hasBaseImage: engine.ok && (await hasImage(baseImage)),
     env: process.env,
+    // Files that a variable names as certificate authority.
     certificates: CERTIFICATE_VARIABLES.flatMap((variable) => {
       const file = process.env[variable];
       return file ? [{ variable, file, exists: existsSync(file) }] : [];
@@ -109,23 +90,11 @@ export function checkedConfig(files: StackFiles): ConfigFacts {
 }
 
 /** The output of `image-gen doctor --json`; null when it is something else. */
-export function parseDoctor(output: unknown): Check[] | null {
-  const { checks, findings } = (output ?? {}) as { checks?: Check[]; findings?: OldFinding[] };
-  if (checks) return checks;
-  return (
-    findings?.map(({ level, about, text, mend }) => ({ id: about, status: level, message: text, fix: mend })) ?? null
-  );
+export function parseDoctor(output: { readonly checks?: Check[] }): readonly Check[] | null {
+  return output.checks ?? null;
 }
 
-/** As images before 0.2 print it. */
-interface OldFinding {
-  readonly level: Check["status"];
-  readonly about: string;
-  readonly text: string;
-  readonly mend?: string;
-}
-
-function inspectDisks(engine: Engine, root: string): MachineFacts["disks"] {
+function inspectDisks(engine: Engine, root: string) {
   const folders: [string, string][] = [["this checkout", root]];
   if (engine.ok) folders.push(["Docker", engine.rootDir]);
   return folders.flatMap(([name, folder]) => {

@@ -1,3 +1,22 @@
+import { createReadStream, createWriteStream, existsSync, renameSync, rmSync, statSync } from "node:fs";
+import { pipeline } from "node:stream/promises";
+import { execa } from "execa";
+import type { Context } from "../core/context.ts";
+import { CliError, EXIT } from "../core/exit.ts";
+import { type CommandResult, type Exec, execJson, toExitCode } from "./image-gen.ts";
+
+/** A program that runs `image-gen` beside the cache: the arguments before the command's own, and the environment. */
+export interface Runner {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env: Record<string, string>;
+}
+
+type CommandContext = Pick<Context, "json" | "signal">;
+type Cache = { readonly exec: Exec };
+
+const DEFAULT_ARCHIVE = "model-cache-backup.tar";
+
 /** The options that compress a backup as the ending of its name says: the archive itself comes through a pipe. */
 export function compressionOptions(file: string): string[] {
   if (/\.(zst|tzst)$/.test(file)) return ["--zstd"];
@@ -7,4 +26,58 @@ export function compressionOptions(file: string): string[] {
 /** Whether a backup's place is one that `image-gen` itself reads and writes. */
 export function isBucket(place: string): boolean {
   return place.startsWith("s3://");
+}
+
+/** Streams the archive to a file under a temporary name, which it gets only when all of it is there; "-" is stdout. */
+export async function backupToFile(
+  context: CommandContext,
+  cache: Cache,
+  findRunner: () => Promise<Runner>,
+  file = DEFAULT_ARCHIVE,
+): Promise<{ file: string; bytes: number }> {
+  if (isBucket(file)) {
+    const report = await execJson<{ bytes_stored: number }>(cache, ["backup", "--output", file]);
+    return { file, bytes: report.bytes_stored };
+  }
+  const toStdout = file === "-";
+  const partial = `${file}.part`;
+  const child = spawn(context, await findRunner(), ["backup", "--output", "-", ...compressionOptions(file)]);
+  child.stdin.end();
+  try {
+    const output = toStdout ? process.stdout : createWriteStream(partial);
+    const [{ exitCode }] = await Promise.all([child, pipeline(child.stdout, output, { end: !toStdout })]);
+    context.signal.throwIfAborted();
+    if (exitCode !== 0) throw new CliError("The backup failed; nothing was written.", toExitCode(exitCode));
+    if (!toStdout) renameSync(partial, file);
+    return { file, bytes: toStdout ? 0 : statSync(file).size };
+  } catch (error) {
+    child.kill();
+    if (!toStdout) rmSync(partial, { force: true });
+    throw error;
+  }
+}
+
+/** Streams an archive into `image-gen restore`; "-" is stdin. */
+export async function restoreFromFile(
+  context: CommandContext,
+  cache: Cache,
+  findRunner: () => Promise<Runner>,
+  file: string,
+): Promise<CommandResult> {
+  const json = context.json ? ["--json"] : [];
+  if (isBucket(file)) return cache.exec(["restore", "--input", file, ...json], { ownContainer: true });
+  if (file !== "-" && !existsSync(file)) throw new CliError(`${file} does not exist.`, EXIT.usage);
+  const child = spawn(context, await findRunner(), ["restore", "--input", "-", ...json]);
+  const output = child.stdout.setEncoding("utf8").toArray();
+  const source = file === "-" ? process.stdin : createReadStream(file);
+  // A child that ends early (a bad archive) closes the pipe; its exit code says more than that error.
+  const [{ exitCode }] = await Promise.all([child, pipeline(source, child.stdin).catch(() => {})]);
+  context.signal.throwIfAborted();
+  return { exitCode: toExitCode(exitCode), stdout: (await output).join("").trimEnd() };
+}
+
+/** `image-gen` with both ends as streams. */
+function spawn({ signal }: CommandContext, { file, args: front, env }: Runner, args: readonly string[]) {
+  const options = { env, reject: false, buffer: false, stderr: "inherit", cancelSignal: signal } as const;
+  return execa(file, [...front, ...args], { ...options, stdin: "pipe", stdout: "pipe" });
 }

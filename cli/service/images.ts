@@ -7,11 +7,11 @@ import { CliError, EXIT } from "../core/exit.ts";
 /** What POST /v1/images/generations takes; the service has a default for what is left out. */
 export interface ImageRequest {
   readonly prompt: string;
-  readonly negative_prompt?: string;
-  readonly size?: string;
-  readonly seed?: number;
-  readonly steps?: number;
-  readonly guidance_scale?: number;
+  readonly negative_prompt?: string | undefined;
+  readonly size?: string | undefined;
+  readonly seed?: number | undefined;
+  readonly steps?: number | undefined;
+  readonly guidance_scale?: number | undefined;
 }
 
 /** An image that was made and saved. */

@@ -2,7 +2,14 @@ import { randomBytes } from "node:crypto";
 import { appendFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { EngineEvent, OutputMap, Stack } from "@pulumi/pulumi/automation/index.js";
+import type {
+  Deployment,
+  DestroyOptions,
+  EngineEvent,
+  OutputMap,
+  Stack,
+  UpOptions,
+} from "@pulumi/pulumi/automation/index.js";
 import { execa } from "execa";
 import type { Context } from "../core/context.ts";
 import { CliError, type ErrorDetail, firstLine } from "../core/exit.ts";
@@ -81,8 +88,7 @@ export class AutomationStack {
 
   /** False when nothing is left of the stack, or nothing was ever made. */
   async hasResources(): Promise<boolean> {
-    const { deployment } = await this.#stack.exportStack();
-    return ((deployment as { resources?: unknown[] } | undefined)?.resources ?? []).length > 0;
+    return resourcesIn(await this.#stack.exportStack()).length > 0;
   }
 
   /**
@@ -91,18 +97,19 @@ export class AutomationStack {
    */
   async retainVolumes(volumeIds: readonly string[]): Promise<void> {
     const state = await this.#stack.exportStack();
-    const { resources = [] } = (state.deployment ?? {}) as { resources?: StateResource[] };
-    const found = resources.filter(({ type, id }) => type === "aws:ebs/volume:Volume" && volumeIds.includes(id ?? ""));
+    const found = resourcesIn(state).filter(
+      ({ type, id }) => type === "aws:ebs/volume:Volume" && volumeIds.includes(id ?? ""),
+    );
     const held = found.filter(({ protect, retainOnDelete }) => protect || !retainOnDelete);
     if (held.length === 0) return;
     for (const volume of held) Object.assign(volume, { protect: false, retainOnDelete: true });
     await this.#stack.importStack(state);
   }
 
-  async #run<T>(callbacks: RunCallbacks, action: (options: RunOptions) => Promise<T>): Promise<T> {
+  async #run<T>(callbacks: RunCallbacks, action: (options: UpOptions & DestroyOptions) => Promise<T>): Promise<T> {
     const events: EngineEvent[] = [];
     const write = (text: string) => appendFileSync(this.log, text);
-    const options: RunOptions = {
+    const options: UpOptions & DestroyOptions = {
       color: "never",
       configFile: this.#files.workingCopy,
       // With secrets, the look at the stack's history after a run would write a salt into the tracked file.
@@ -117,11 +124,8 @@ export class AutomationStack {
       },
     };
     // A terminal's Ctrl-C reaches Pulumi by itself, and a second one would make it drop everything.
-    const signals = [
-      ...(process.stdin.isTTY ? [] : [callbacks.signal]),
-      ...(callbacks.cancel ? [callbacks.cancel] : []),
-    ];
-    if (signals.length > 0) options.signal = AbortSignal.any(signals);
+    const signals = [process.stdin.isTTY ? undefined : callbacks.signal, callbacks.cancel];
+    options.signal = AbortSignal.any(signals.filter((signal) => signal !== undefined));
     try {
       return await action(options);
     } catch (error) {
@@ -141,14 +145,8 @@ interface StateResource {
   retainOnDelete?: boolean;
 }
 
-interface RunOptions {
-  color: "never";
-  configFile: string;
-  showSecrets: false;
-  onOutput: (text: string) => void;
-  onError: (text: string) => void;
-  onEvent: (event: EngineEvent) => void;
-  signal?: AbortSignal;
+function resourcesIn({ deployment }: Deployment): StateResource[] {
+  return (deployment as { resources?: StateResource[] } | undefined)?.resources ?? [];
 }
 
 /** Destroys the resources of the stack; false when Pulumi knows of none. */

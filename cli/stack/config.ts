@@ -43,12 +43,14 @@ export function composeStack(parts: {
     ([, value]) => !isSecret(value) || overrides.salt === encryption.encryptionsalt,
   );
   return {
-    ...(encryption.secretsprovider ? { secretsprovider: encryption.secretsprovider } : {}),
-    ...(encryption.encryptedkey ? { encryptedkey: encryption.encryptedkey } : {}),
-    ...(encryption.encryptionsalt ? { encryptionsalt: encryption.encryptionsalt } : {}),
-    ...(tracked.environment === undefined ? {} : { environment: tracked.environment }),
+    ...pick(encryption, "secretsprovider", "encryptedkey", "encryptionsalt"),
+    ...pick(tracked, "environment"),
     config: { ...chosen, ...tracked.config, ...Object.fromEntries(readable) },
   };
+}
+
+function pick(file: StackFile, ...keys: (keyof StackFile)[]): StackFile {
+  return Object.fromEntries(keys.flatMap((key) => (file[key] === undefined ? [] : [[key, file[key]]])));
 }
 
 /** `key=value` pairs of `--config`, each with the project's namespace unless it names another. */

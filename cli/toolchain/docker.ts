@@ -8,13 +8,6 @@ export type Engine =
   | { readonly ok: true; readonly version: string; readonly rootDir: string; readonly runtimes: readonly string[] }
   | { readonly ok: false; readonly reason: ErrorDetail };
 
-export interface Container {
-  readonly running: boolean;
-  readonly imageId: string;
-  readonly ports: readonly number[];
-  readonly mounts: readonly { readonly destination: string; readonly name: string; readonly type: string }[];
-}
-
 /** Milliseconds for the engine to answer. */
 const ANSWER_MS = 15_000;
 /** Milliseconds for the slowest command, the restart of a busy service. */
@@ -85,7 +78,7 @@ export async function pullImage(
     : firstLine(result.stderr).replace(/^Error.*?daemon: /, "");
 }
 
-export async function findContainer(name: string): Promise<Container | undefined> {
+export async function findContainer(name: string) {
   const result = await docker(["container", "inspect", name]);
   if (result.exitCode !== 0) return undefined;
   const found = (JSON.parse(result.stdout) as RawContainer[])[0];
@@ -95,7 +88,6 @@ export async function findContainer(name: string): Promise<Container | undefined
     running: found.State.Running,
     imageId: found.Image,
     ports: bindings.map((binding) => Number(binding.HostPort)),
-    mounts: found.Mounts.map((mount) => ({ destination: mount.Destination, name: mount.Name ?? "", type: mount.Type })),
   };
 }
 
@@ -141,7 +133,6 @@ interface RawContainer {
   Image: string;
   State: { Running: boolean };
   HostConfig: { PortBindings?: Record<string, { HostPort: string }[] | null> | null };
-  Mounts: { Type: string; Name?: string; Destination: string }[];
 }
 
 function readInfo(text: string): RawInfo | undefined {

@@ -17,17 +17,14 @@ export type Tools =
 const REACH_S = 10;
 const INSTALL_S = 600;
 const SITE = "https://get.pulumi.com";
+const OPTIONS = { reject: false, timeout: 30_000, env: { PULUMI_SKIP_UPDATE_CHECK: "true" } } as const;
 
 /** Finds the CLI on PATH or in .imagegen/pulumi. */
 export async function findPulumi(paths: Paths): Promise<Tools> {
   const oldest = oldestCli(paths);
   let old: string | undefined;
   for (const root of [undefined, paths.pulumi]) {
-    const result = await execa(pulumiCommand(root), ["version"], {
-      reject: false,
-      timeout: 30_000,
-      env: { PULUMI_SKIP_UPDATE_CHECK: "true" },
-    });
+    const result = await execa(pulumiCommand(root), ["version"], OPTIONS);
     if (result.exitCode !== 0) continue;
     const version = result.stdout.trim().replace(/^v/, "");
     if (isAtLeast(version, oldest)) return root ? { ok: true, version, root } : { ok: true, version };
@@ -44,12 +41,7 @@ export function pulumiCommand(root: string | undefined): string {
 
 /** True when version `a` (a.b.c) is `b` or newer. */
 export function isAtLeast(a: string, b: string): boolean {
-  const [have, want] = [a, b].map((version) => version.split(".").map((part) => Number.parseInt(part, 10)));
-  for (let i = 0; i < 3; i += 1) {
-    const difference = (have?.[i] ?? 0) - (want?.[i] ?? 0);
-    if (difference !== 0) return difference > 0;
-  }
-  return true;
+  return a.localeCompare(b, "en", { numeric: true }) >= 0;
 }
 
 /** The version in Pulumi.yaml's `requiredPulumiVersion`. */
@@ -120,24 +112,13 @@ async function ensurePlugin(
 ): Promise<ErrorDetail | undefined> {
   const version = dockerPluginVersion(paths);
   const command = pulumiCommand(root);
-  const env = { PULUMI_SKIP_UPDATE_CHECK: "true" };
-  const list = await execa(command, ["plugin", "ls", "--json"], {
-    reject: false,
-    timeout: 30_000,
-    env,
-    cwd: paths.home,
-  });
+  const options = { ...OPTIONS, cwd: paths.home };
+  const list = await execa(command, ["plugin", "ls", "--json"], options);
   if (list.exitCode === 0 && hasPlugin(list.stdout, version)) return undefined;
   if (onPath("pulumi-resource-docker")) return undefined;
   progress.log(`Installing Pulumi's Docker plugin ${version} …`);
   const args = ["plugin", "install", "resource", "docker", `v${version}`, "--non-interactive"];
-  const result = await execa(command, args, {
-    reject: false,
-    timeout: INSTALL_S * 1000,
-    env,
-    cwd: paths.home,
-    cancelSignal: signal,
-  });
+  const result = await execa(command, args, { ...options, timeout: INSTALL_S * 1000, cancelSignal: signal });
   signal.throwIfAborted();
   if (result.exitCode === 0) return undefined;
   const fix = `pulumi ${args.slice(0, 5).join(" ")}`;

@@ -5,18 +5,25 @@ import type { AwsPlan } from "../plan/aws/plan.ts";
 
 /** What a stack on AWS exports besides. */
 export interface AwsOutputs extends ServiceOutputs<"aws"> {
+  /** The stack's `aws:region`. */
   readonly region: pulumi.Output<string>;
+  /** Of the volume, and so of the host. */
   readonly availabilityZone: pulumi.Output<string>;
   /** Null for a self-healing host. */
   readonly instanceId: pulumi.Output<string | null>;
+  /** The EBS volume with the cache. */
   readonly volumeId: pulumi.Output<string>;
   /** Where the host's parameters are: `/deployment` and `/ready`. */
   readonly parameterPrefix: pulumi.Output<string>;
+  /** Changes with the image, the model or their environment; the host status names the one that runs. */
   readonly deploymentId: pulumi.Output<string>;
+  /** The ECR repository. */
   readonly repositoryUrl: pulumi.Output<string>;
   /** Repository and digest. */
   readonly imageReference: pulumi.Output<string>;
+  /** The digest alone. */
   readonly imageDigest: pulumi.Output<string>;
+  /** In CloudWatch Logs. */
   readonly logGroup: pulumi.Output<string>;
 }
 

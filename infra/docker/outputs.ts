@@ -12,8 +12,11 @@ export interface LocalResources {
 
 /** What a stack on this machine's Docker exports besides. */
 export interface LocalOutputs extends ServiceOutputs<"local"> {
+  /** With its tag. */
   readonly imageName: pulumi.Output<string>;
+  /** What the container runs: Docker's id of the image. */
   readonly imageId: pulumi.Output<string>;
+  /** The Docker volume with the cache. */
   readonly volumeName: pulumi.Output<string>;
 }
 

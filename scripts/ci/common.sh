@@ -13,7 +13,7 @@ fail() {
 # need NAME HINT: the variable must be there. Its value is not shown.
 need() { [ -n "${!1:-}" ] || fail "$1: expected a value, got nothing. Fix: $2"; }
 
-# The stack must have been made: a workflow that makes one would build a second house for a misspelt name.
+# The stack must exist: a workflow that created one would deploy a second stack for a misspelt name.
 need_stack() {
   need IMAGEGEN_STACK "set the variable IMAGEGEN_STACK of the repository, say to aws-volume"
   need PULUMI_BACKEND_URL "set the variable PULUMI_BACKEND_URL of the repository, say to s3://<bucket>"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Updates the stack, with the policy pack in force. It is done when the service has made a picture, and fails with the reason
-# when it does not. Nothing is tried again: the next run goes on where this one ended.
+# Updates the stack, with the policy pack in force. It succeeds when the service has made a picture, and fails with the reason
+# otherwise. Nothing is retried: the next run continues where this one ended.
 set -euo pipefail
 # shellcheck source=scripts/ci/common.sh
 source "$(dirname "$0")/common.sh"

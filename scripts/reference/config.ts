@@ -1,5 +1,5 @@
 import type { Key } from "../../infra/config/key.ts";
-import { ALL_KEYS, TARGET_KEYS } from "../../infra/config/schema.ts";
+import { ALL_KEYS, RENAMED_KEYS, TARGET_KEYS } from "../../infra/config/schema.ts";
 import { code, page, table } from "./markdown.ts";
 
 /** What Pulumi.yaml says of a key: the one place that describes it. */
@@ -32,6 +32,12 @@ export function configPage(project: string, descriptions: Descriptions): string 
           "The region of a stack with `target: aws`. Required there.",
         ],
       ],
+    ),
+    "## Renamed keys",
+    "The old name is refused, with the command that sets the new one. `imagegen` translates what it remembered of earlier flags.",
+    table(
+      ["old", "now"],
+      Object.entries(RENAMED_KEYS).map(([old, now]) => [code(old), code(now)]),
     ),
   );
 }

@@ -2,56 +2,27 @@ import type { Declaration, Declarations, Field } from "./interfaces.ts";
 import { code, page, table } from "./markdown.ts";
 import type { ServiceFacts } from "./service.ts";
 
-/** Where a command's result is declared: `file#Interface`, or the fields themselves, where the command makes them on the spot. */
-type Source = string | readonly Field[];
-
-const field = (name: string, type: string, text: string): Field => ({ name, type, text, optional: false });
-
-/** The result of each command, a list where Docker or process and AWS give different ones. */
-export const RESULTS: Readonly<Record<string, readonly (readonly [when: string, source: Source])[]>> = {
-  up: [
-    ["on this machine", "cli/commands/up.ts#UpResult"],
-    ["on AWS", "cli/targets/aws/stack/up-command.ts#AwsUpResult"],
-  ],
-  down: [
-    ["on this machine", "cli/commands/down.ts#DownResult"],
-    ["on AWS", [field("stack", "string", "The stack that was removed.")]],
-  ],
+/** The result of each command, as `file#Interface`; a list where it has more than one form, each with when. */
+export const RESULTS: Readonly<Record<string, readonly (readonly [when: string, source: string])[]>> = {
+  up: [["", "cli/targets/target.ts#UpResult"]],
+  down: [["", "cli/targets/target.ts#DownResult"]],
   plan: [
-    ["on this machine", "infra/plan/plan.ts#Plan"],
-    ["on AWS", "infra/plan/aws/plan.ts#AwsPlan"],
+    ["target `local`", "infra/plan/plan.ts#Plan"],
+    ["target `aws`", "infra/plan/aws/plan.ts#AwsPlan"],
   ],
-  status: [
-    ["on this machine", "cli/commands/status.ts#StatusResult"],
-    ["on AWS", "cli/targets/aws/operations/status.ts#AwsStatus"],
-  ],
-  open: [
-    [
-      "",
-      [field("url", "string", "The service's address."), field("opened", "boolean", "Whether a browser was opened.")],
-    ],
-  ],
-  picture: [["", "cli/service/images.ts#Picture"]],
-  doctor: [
-    [
-      "",
-      [
-        field("ok", "boolean", "False when a check failed."),
-        field("findings", "Finding[]", "The checks, in the order in which a start needs them."),
-      ],
-    ],
-  ],
-  stop: [["", [field("host", "string", "The instance's id."), field("state", '"stopped"', "")]]],
-  start: [["", "cli/commands/start.ts#Started"]],
-  pin: [["", "cli/targets/aws/operations/pin.ts#Pinned"]],
-  "move-az": [["", "cli/targets/aws/operations/move-az.ts#Moved"]],
+  status: [["", "cli/targets/target.ts#StatusResult"]],
+  open: [["", "cli/commands/open.ts#OpenResult"]],
+  picture: [["", "cli/service/images.ts#SavedImage"]],
+  doctor: [["", "cli/commands/doctor.ts#DoctorResult"]],
+  stop: [["", "cli/targets/target.ts#StopResult"]],
+  start: [["", "cli/targets/target.ts#StartResult"]],
+  pin: [["", "cli/targets/target.ts#PinResult"]],
+  "move-az": [["", "cli/targets/target.ts#MoveResult"]],
+  "volume restore": [["", "cli/targets/target.ts#MoveResult"]],
   "cache clear": [["", "cli/commands/cache/clear.ts#ClearResult"]],
   "cache backup": [
-    ["to a file", [field("file", "string", "The file."), field("bytes", "number", "Its size.")]],
-    [
-      "`--snapshot`",
-      [field("snapshot", "string", "The snapshot's id."), field("volume", "string", "The volume's id.")],
-    ],
+    ["", "cli/targets/target.ts#BackupResult"],
+    ["`--snapshot`", "cli/targets/target.ts#SnapshotResult"],
   ],
 };
 
@@ -71,7 +42,7 @@ export function jsonPage(declarations: Declarations, service: ServiceFacts): str
   const results = Object.entries(RESULTS).flatMap(([command, sources]) =>
     sources.map(([when, source]) => {
       const heading = `## imagegen ${command}${when ? `, ${when}` : ""}`;
-      return `${heading}\n\n${fieldTable(typeof source === "string" ? fieldsOf(declarations, source) : source)}`;
+      return `${heading}\n\n${fieldTable(fieldsOf(declarations, source))}`;
     }),
   );
   const passed = Object.entries(PASSED_ON).map(
@@ -82,7 +53,7 @@ export function jsonPage(declarations: Declarations, service: ServiceFacts): str
     "JSON output",
     "With `--json` a command prints one JSON document on stdout. Fields may be added; a renamed or removed field is in the " +
       "[changelog](../../CHANGELOG.md). Times are in seconds and sizes in bytes, unless the name says otherwise.",
-    'A failure prints `{"error": {"message": …, "exitCode": …}}`, but for `status`, `doctor`, `cache verify` and `cache gc`, ' +
+    'A failure prints `{"error": {"message": …, "exitCode": …, "details": [{"message": …, "fix": …}]}}`, but for `status`, `doctor`, `cache verify` and `cache gc`, ' +
       "which print their result and fail by their [exit code](exit-codes.md).",
     "`plan` prints the plan as the program makes it, so its fields follow the code.",
     ...results,
@@ -102,9 +73,8 @@ export function fieldsOf(declarations: Declarations, source: string): readonly F
 function usedTypes(declarations: Declarations): { type: string; file: string }[] {
   return Object.values(RESULTS).flatMap((sources) =>
     sources.flatMap(([, source]) => {
-      const file = typeof source === "string" ? (source.split("#")[0] ?? "") : "";
-      const fields = typeof source === "string" ? fieldsOf(declarations, source) : source;
-      return fields.map(({ type }) => ({ type, file }));
+      const [file = ""] = source.split("#");
+      return fieldsOf(declarations, source).map(({ type }) => ({ type, file }));
     }),
   );
 }
@@ -122,7 +92,7 @@ function typeSection(declarations: Declarations, type: Declaration): string {
 }
 
 /** The fields of a result of `image-gen`, and of the objects in it. */
-export function jsonTable(service: ServiceFacts, name: string): string {
+function jsonTable(service: ServiceFacts, name: string): string {
   const found = service.json[name];
   if (!found) throw new Error(`service.json has no class ${name} with as_json: correct json-output.ts`);
   const parts = found.parts.flatMap((part) => [

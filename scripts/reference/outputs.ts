@@ -3,20 +3,30 @@ import { fieldsOf } from "./json-output.ts";
 import { code, page, table } from "./markdown.ts";
 
 const COMMON = "infra/outputs.ts#ServiceOutputs";
+const LOCAL = "infra/docker/outputs.ts#LocalOutputs";
 const AWS = "infra/aws/outputs.ts#AwsOutputs";
 
 export function outputsPage(declarations: Declarations): string {
   const common = fieldsOf(declarations, COMMON);
   const names = new Set(common.map(({ name }) => name));
-  const aws = fieldsOf(declarations, AWS).filter(({ name }) => !names.has(name));
+  const own = (source: string) => fieldsOf(declarations, source).filter(({ name }) => !names.has(name));
   const rows = (fields: typeof common) =>
-    fields.map(({ name, type, text }) => [code(name), code(type.replace(/^pulumi\.Output<(.*)>$/, "$1")), text]);
+    table(
+      ["output", "type", "meaning"],
+      fields.map(({ name, type, text }) => [
+        code(name),
+        code(type.replace(/^pulumi\.Output<(.*)>$/, "$1").replace(/^Target$/, '"local" | "aws"')),
+        text,
+      ]),
+    );
   return page(
     "Stack outputs",
     "Read them with `pulumi stack output <name> --stack <stack>`. Every output resolves once the service is ready.",
     "## Every target",
-    table(["output", "type", "meaning"], rows(common)),
-    "## The target `aws`, besides",
-    table(["output", "type", "meaning"], rows(aws)),
+    rows(common),
+    "## Only the target `local`",
+    rows(own(LOCAL)),
+    "## Only the target `aws`",
+    rows(own(AWS)),
   );
 }

@@ -13,7 +13,7 @@ import { outputsPage } from "./outputs.ts";
 import { policiesPage } from "./policies.ts";
 import { environmentPage, errorsPage, httpPage, imageGenPage, type ServiceFacts } from "./service.ts";
 
-export const REFERENCE = "docs/reference";
+const REFERENCE = "docs/reference";
 export const SERVICE_FACTS = `${REFERENCE}/service.json`;
 
 /** The generated pages of the checkout at `root`, by their paths in it. */

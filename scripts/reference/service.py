@@ -7,7 +7,9 @@ without a description in `descriptions.py`. Must not: start anything. `npm run d
 
 import argparse
 import ast
+import importlib
 import json
+import pkgutil
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,12 +19,14 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
 from descriptions import ENVIRONMENT, ERRORS, OTHER_ENVIRONMENT, READYZ, STATUSES
-from image_gen.model_cache.core import settings as cache_settings
 
 import image_gen
+from image_gen import model_cache
 from image_gen import settings as service_settings
 from image_gen.cli import parser as cli_parser
 from image_gen.errors import BY_CODE
+from image_gen.model_cache.core import settings as cache_settings
+from image_gen.model_cache.core.report import Report
 
 SOURCE = Path(image_gen.__file__).parent
 
@@ -97,9 +101,8 @@ def defaults() -> dict[str, object]:
 
 def http() -> dict[str, Any]:
     """Paths, the schema of a request, the body of /readyz and the statuses of answers."""
-    from image_gen.serving.images.generations import Generations
-
     from image_gen.serving.app import Parts, make_app
+    from image_gen.serving.images.generations import Generations
     from image_gen.serving.readiness import PHASES, Readiness
 
     fake = cast("Generations", SimpleNamespace(openapi=lambda: Generations.openapi(cast("Generations", None))))
@@ -157,7 +160,7 @@ def _metrics() -> Iterator[dict[str, str]]:
             continue
         name, text = (arg.value if isinstance(arg, ast.Constant) else None for arg in node.args[:2])
         if isinstance(name, str) and name.startswith("image_gen_") and isinstance(text, str):
-            kind = _name(node.func).lower().strip("_").replace("metricfamily", "")
+            kind = _name(node.func).lower().strip("_").replace("metricfamily", "").replace("by_label", "gauge")
             yield {"name": f"{name}_total" if kind == "counter" else name, "kind": kind, "text": text}
 
 
@@ -206,29 +209,47 @@ def errors() -> list[dict[str, object]]:
 
 
 def results() -> dict[str, dict[str, object]]:
-    """The JSON of each class that has `as_json`: its fields, those of inner objects as `outer.inner`."""
-    classes: dict[str, tuple[ast.ClassDef, ast.FunctionDef]] = {}
+    """The JSON of results: the fields of each `Report`, and what other classes write in their own `as_json`. Fields of
+    inner objects are `outer.inner`.
+    """
+    reports = _reports()
+    classes: dict[str, ast.ClassDef] = {}
     for _, tree in _modules(""):
         for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef):
-                methods = {each.name: each for each in node.body if isinstance(each, ast.FunctionDef)}
-                if "as_json" in methods:
-                    classes[node.name] = (node, methods["as_json"])
+            if isinstance(node, ast.ClassDef) and node.name != Report.__name__ and (node.name in reports or _own(node)):
+                classes[node.name] = node
     found: dict[str, dict[str, object]] = {}
-    for name, (node, method) in sorted(classes.items()):
-        keys = list(_keys(method, classes))
-        for base in node.bases:
-            if _name(base) in classes:
-                keys = [*_keys(classes[_name(base)][1], classes), *keys]
+    for name, node in sorted(classes.items()):
+        keys = list(reports.get(name, ()))
+        if not keys:
+            written = [_own(classes[base]) for base in map(_name, node.bases) if base in classes] + [_own(node)]
+            keys = [key for method in written if method for key in _keys(method)]
         text = " ".join((ast.get_docstring(node) or "").split())
-        held = {_name(each) for field in node.body if isinstance(field, ast.AnnAssign) for each in ast.walk(field)}
+        bodies = [*node.body, *(each for base in node.bases if (b := classes.get(_name(base))) for each in b.body)]
+        held = {_name(each) for field in bodies if isinstance(field, ast.AnnAssign) for each in ast.walk(field)}
         parts = sorted(held & set(classes) - {name})
         if keys:
             found[name] = {"text": text, "fields": list(dict.fromkeys(keys)), "parts": parts}
     return found
 
 
-def _keys(method: ast.AST, classes: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def _reports() -> dict[str, list[str]]:
+    """The fields that `Report.as_json` gives each class."""
+    for module in pkgutil.walk_packages(model_cache.__path__, f"{model_cache.__name__}."):
+        importlib.import_module(module.name)
+    found: dict[str, list[str]] = {}
+    for cls in Report.__subclasses__():
+        attributes = [each.name for each in fields(cls) if each.metadata.get("json", True)]
+        names = {"model_id": "id", cls.json_bytes: "bytes"}
+        found[cls.__name__] = [names.get(name, name) for name in (*cls.json_extra, *attributes)]
+    return found
+
+
+def _own(node: ast.ClassDef) -> ast.FunctionDef | None:
+    return next((each for each in node.body if isinstance(each, ast.FunctionDef) and each.name == "as_json"), None)
+
+
+def _keys(method: ast.AST, prefix: str = "") -> Iterator[str]:
     for node in ast.iter_child_nodes(method):
         if isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
@@ -236,15 +257,15 @@ def _keys(method: ast.AST, classes: Mapping[str, Any], prefix: str = "") -> Iter
                     path = prefix + str(key.value)
                     yield path
                     inner = f"{path}[]." if isinstance(value, ast.ListComp) else f"{path}."
-                    yield from _keys(ast.Expression(value), classes, inner)
+                    yield from _keys(ast.Expression(value), inner)
                 else:
-                    yield from _keys(value, classes, prefix)
+                    yield from _keys(value, prefix)
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
             key_node = node.targets[0].slice
             if isinstance(key_node, ast.Constant):
                 yield prefix + str(key_node.value)
         else:
-            yield from _keys(node, classes, prefix)
+            yield from _keys(node, prefix)
 
 
 def _modules(folder: str) -> Iterator[tuple[Path, ast.Module]]:

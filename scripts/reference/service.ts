@@ -13,7 +13,7 @@ export interface ServiceFacts {
     readonly request: readonly {
       readonly name: string;
       readonly text: string;
-      readonly default: unknown;
+      readonly default: string | number | null;
       readonly required: boolean;
     }[];
     readonly readyz: readonly { readonly name: string; readonly text: string }[];
@@ -84,7 +84,7 @@ export function httpPage({ http }: ServiceFacts): string {
       ["field", "default", "value"],
       http.request.map(({ name, text, default: value, required }) => [
         code(name),
-        required ? "required" : value === null || value === undefined ? "" : code(String(value)),
+        required ? "required" : value === null ? "" : code(String(value)),
         text,
       ]),
     ),

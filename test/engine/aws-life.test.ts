@@ -3,12 +3,14 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Cloud } from "../support/fakes/aws-provider/cloud.ts";
 import { text } from "../support/fakes/aws-provider/kind.ts";
 import { AwsSetting, awsTests } from "./aws-setting.ts";
-import { failed, succeeded } from "./aws-stack.ts";
+import { type AwsRun, type AwsStack, type Config, failed, succeeded } from "./aws-stack.ts";
 import { Observer } from "./aws-story.ts";
 
 const setting = new AwsSetting();
 const VOLUME = "aws:ebs/volume:Volume";
 const INSTANCE = "aws:ec2/instance:Instance";
+/** Deployed once, for the tests that change it one after another; its host is the newest one. */
+const SHARED = "shared";
 const PATIENT = new Cloud().knobs;
 
 await awsTests("a stack on AWS", setting, () => {
@@ -45,24 +47,75 @@ await awsTests("a stack on AWS", setting, () => {
     });
   });
 
+  /** Stacks that one test deployed, for the later ones that change or destroy them. */
+  const deployed = new Map<string, { readonly stack: AwsStack; readonly volumeId: string }>();
+
+  /** The stack, deployed with this config unless an earlier test did that. */
+  async function deployedStack(name: string, config: Config = {}) {
+    const found = deployed.get(name);
+    if (found) return found;
+    const stack = await setting.stack(name, { target: "aws", ...config });
+    return keep(name, stack, succeeded(await stack.up()));
+  }
+
+  function keep(name: string, stack: AwsStack, { outputs }: AwsRun) {
+    const made = { stack, volumeId: String(outputs.volumeId) };
+    deployed.set(name, made);
+    return made;
+  }
+
   test("goes on where it was cut short", async () => {
-    const stack = await setting.stack("resumed", { target: "aws" });
+    const stack = await setting.stack("snapshot", { target: "aws", onDestroy: "snapshot" });
     const before = hosts().length;
     setting.double.cloud.knobs = { ...PATIENT, failNext: ["aws:ec2/volumeAttachment:VolumeAttachment"] };
     expect(failed(await stack.up())).toContain("RequestTimeout");
-    succeeded(await stack.up());
+    keep("snapshot", stack, succeeded(await stack.up()));
     expect(hosts().length).toBe(before + 1);
   });
 
   test("comes up where AWS takes its time to know what it was told", async () => {
-    const stack = await setting.stack("slow", { target: "aws" });
+    const stack = await setting.stack("delete", { target: "aws", onDestroy: "delete" });
     setting.double.cloud.knobs = { ...PATIENT, lag: 2, staleReads: 2 };
-    succeeded(await stack.up());
+    keep("delete", stack, succeeded(await stack.up()));
+  });
+
+  test.each([
+    ["snapshot", ["CreateSnapshot", "DeleteVolume"]],
+    ["delete", ["DeleteVolume"]],
+  ])("that is destroyed with onDestroy %s does so", async (onDestroy, ends) => {
+    const { stack, volumeId } = await deployedStack(onDestroy, { onDestroy });
+    expect(volumes().map(({ id }) => id)).toContain(volumeId);
+    observer.next();
+    succeeded(await stack.destroy());
+    const { inOrder } = observer.next();
+    expect(inOrder.map((line) => line.split(" ")[0])).toEqual([
+      "StopInstances",
+      "DetachVolume",
+      "TerminateInstances",
+      ...ends,
+    ]);
+    expect(volumes().map(({ id }) => id)).not.toContain(volumeId);
+  });
+
+  test("whose service fails says why, and says it again, until it is mended", async () => {
+    const stack = await setting.stack("failing", { target: "aws" });
+    setting.double.hosts.behave({ kind: "failing", error: "the weights are damaged" });
+    expect(failed(await stack.up())).toMatch(/is not ready: .*the weights are damaged/);
+    expect(failed(await stack.up())).toMatch(/is not ready: .*the weights are damaged/);
+    setting.double.hosts.behave({});
+    expect(succeeded(await stack.up()).changes).toEqual([]);
+  });
+
+  test("whose host never says a word is given up in time", async () => {
+    const stack = await setting.stack("silent", { target: "aws", readyTimeoutSeconds: "10" });
+    setting.double.hosts.behave({ kind: "silent" });
+    const run = await stack.up();
+    expect(failed(run)).toContain("is not ready");
+    expect(run.seconds).toBeLessThan(60);
   });
 
   test("has nothing to change when Amazon releases a newer image, nor after a look at what is there", async () => {
-    const stack = await setting.stack("released", { target: "aws" });
-    succeeded(await stack.up());
+    const { stack } = await deployedStack(SHARED);
     const newest = [...PATIENT.released.keys()].map((name) => [name, "ami-0ca77a28d8801702b"] as const);
     setting.double.cloud.knobs = { ...PATIENT, released: new Map(newest) };
     expect(succeeded(await stack.up()).changes).toEqual([]);
@@ -71,8 +124,7 @@ await awsTests("a stack on AWS", setting, () => {
   });
 
   test("without capacity or quota says so in one line, soon, and keeps the old host at work", async () => {
-    const stack = await setting.stack("refused", { target: "aws" });
-    succeeded(await stack.up());
+    const { stack } = await deployedStack(SHARED);
     const old = hosts().at(-1);
     stack.change({ pinnedInstanceType: "g5.xlarge" });
 
@@ -96,38 +148,19 @@ await awsTests("a stack on AWS", setting, () => {
     succeeded(await stack.up());
   });
 
-  test("whose service fails says why, and says it again, until it is mended", async () => {
-    const stack = await setting.stack("failing", { target: "aws" });
-    setting.double.hosts.behave({ kind: "failing", error: "the weights are damaged" });
-    expect(failed(await stack.up())).toMatch(/is not ready: .*the weights are damaged/);
-    expect(failed(await stack.up())).toMatch(/is not ready: .*the weights are damaged/);
-    setting.double.hosts.behave({});
-    expect(succeeded(await stack.up()).changes).toEqual([]);
-  });
-
-  test("whose host never says a word is given up in time", async () => {
-    const stack = await setting.stack("silent", { target: "aws", readyTimeoutSeconds: "10" });
-    setting.double.hosts.behave({ kind: "silent" });
-    const run = await stack.up();
-    expect(failed(run)).toContain("is not ready");
-    expect(run.seconds).toBeLessThan(60);
-  });
-
   test("refuses another zone than its volume's, and touches nothing", async () => {
-    const stack = await setting.stack("zone", { target: "aws" });
-    succeeded(await stack.up());
+    const { stack } = await deployedStack(SHARED);
     observer.next();
     stack.change({ availabilityZone: "us-east-1b" });
     expect(failed(await stack.up())).toMatch(
       /availabilityZone: expected us-east-1a, .* got us-east-1b\. Fix: imagegen move-az/,
     );
     expect(observer.next().inOrder).toEqual([]);
+    stack.change({ availabilityZone: undefined });
   });
 
   test("that is destroyed leaves its volume, which another one takes over with all that is on it", async () => {
-    const stack = await setting.stack("retained", { target: "aws" });
-    const { outputs } = succeeded(await stack.up());
-    const id = String(outputs.volumeId);
+    const { stack, volumeId: id } = await deployedStack(SHARED);
     const bytes = observer.bytesOf(id);
     observer.next();
     expect(failed(await stack.destroy())).toContain("because it is protected");
@@ -149,23 +182,5 @@ await awsTests("a stack on AWS", setting, () => {
     expect(succeeded(await next.up()).changes).toEqual([]);
     succeeded(await next.destroy());
     expect(observer.bytesOf(id)).toBe(bytes);
-  });
-
-  test.each([
-    ["snapshot", ["CreateSnapshot", "DeleteVolume"]],
-    ["delete", ["DeleteVolume"]],
-  ])("that is destroyed with onDestroy %s does so", async (onDestroy, ends) => {
-    const stack = await setting.stack(onDestroy, { target: "aws", onDestroy });
-    const { outputs } = succeeded(await stack.up());
-    observer.next();
-    succeeded(await stack.destroy());
-    const { inOrder } = observer.next();
-    expect(inOrder.map((line) => line.split(" ")[0])).toEqual([
-      "StopInstances",
-      "DetachVolume",
-      "TerminateInstances",
-      ...ends,
-    ]);
-    expect(volumes().map(({ id }) => id)).not.toContain(outputs.volumeId);
   });
 });

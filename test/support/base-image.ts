@@ -9,9 +9,16 @@ const TEST_BASE = "imagegen-test-base:bookworm";
  * The base image for builds in tests: `IMAGEGEN_TEST_BASE_IMAGE`, else the Dockerfile's own default if it is here or
  * can be pulled, else a Debian one made on the spot by `make-base-image.sh` (a machine without a registry).
  */
-export async function baseImage(): Promise<
-  { reference: string; reason?: undefined } | { reference?: undefined; reason: string }
-> {
+export function baseImage(): Promise<BaseImage> {
+  found ??= findOrMake();
+  return found;
+}
+
+type BaseImage = { reference: string; reason?: undefined } | { reference?: undefined; reason: string };
+/** Once, for all suites that run side by side. */
+let found: Promise<BaseImage> | undefined;
+
+async function findOrMake(): Promise<BaseImage> {
   const asked = process.env.IMAGEGEN_TEST_BASE_IMAGE;
   if (asked)
     return (await here(asked))

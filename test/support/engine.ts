@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import {
   cpSync,
   existsSync,
@@ -195,14 +196,16 @@ interface Hooks {
   readonly onEvent: (event: EngineEvent) => void;
 }
 
-/** A port that nothing on this machine listens on. */
+/**
+ * A port that nothing on this machine listens on; below those that the system gives to outgoing connections, so that nobody else is
+ * given it before it is used.
+ */
 export async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+  const port = randomInt(20_000, 32_000);
+  const free = await new Promise<boolean>((resolve) => {
     const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
+  return free ? port : freePort();
 }

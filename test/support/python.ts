@@ -12,6 +12,8 @@ const NOT_FOR_CHECKS = [
   /^(?:aws-|boto|cfn-lint|docker|graphql|moto|mpmath|networkx|openapi|safetensors|sympy|tokenizers)/,
 ];
 
+/** Made once, for all suites that run side by side. */
+let uv: Promise<string> | undefined;
 let made: Promise<string> | undefined;
 
 /**
@@ -37,9 +39,11 @@ async function environment(name: string, lock: string): Promise<string> {
   const stamp = join(venv, "requirements-dev.sha256");
   const wanted = createHash("sha256").update(lock).digest("hex");
   if (existsSync(python) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return python;
-  const uv = await ensureUv();
-  if (!existsSync(python)) await execa(uv, ["venv", "--quiet", "--python", ">=3.11,<3.14", venv], { stdio: "inherit" });
-  await execa(uv, ["pip", "install", "--quiet", "--python", python, "--require-hashes", "--no-deps", "-r", "-"], {
+  uv ??= ensureUv();
+  const tool = await uv;
+  if (!existsSync(python))
+    await execa(tool, ["venv", "--quiet", "--python", ">=3.11,<3.14", venv], { stdio: "inherit" });
+  await execa(tool, ["pip", "install", "--quiet", "--python", python, "--require-hashes", "--no-deps", "-r", "-"], {
     input: lock,
     stdout: "inherit",
     stderr: "inherit",

@@ -5,7 +5,7 @@ import { execa } from "execa";
 import { type Part, projectOf, type SuiteName, suiteOf } from "../suites.ts";
 import { missingFor } from "./needs.ts";
 import { paths } from "./paths.ts";
-import { pythonEnvironment } from "./python.ts";
+import { checksEnvironment, pythonEnvironment } from "./python.ts";
 
 /** A suite to run, or one part of it. */
 export interface Job {
@@ -15,36 +15,43 @@ export interface Job {
   readonly forwarded: readonly string[];
 }
 
-export interface Tally {
+interface Counts {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
-  readonly seconds: number;
+}
+
+interface Ended extends Counts {
   /** Why the suite could not run here. */
-  readonly missing?: string | undefined;
+  readonly missing?: string;
   /** All that it printed, unless that was shown at once. */
   readonly output: string;
 }
 
-type Counts = Pick<Tally, "passed" | "failed" | "skipped">;
-interface Ended extends Counts {
-  readonly output: string;
+export interface Tally extends Ended {
+  readonly seconds: number;
 }
 
 export const reports = join(paths.state, "reports");
 const FAILED: Counts = { passed: 0, failed: 1, skipped: 0 };
-/** They import no Python and start none. */
-const WITHOUT_PYTHON: readonly SuiteName[] = ["check", "unit", "component", "policy", "host"];
+/** Whose tests start Python programs of this checkout. */
+const WITH_PYTHON: readonly SuiteName[] = ["python", "operations", "registry", "e2e"];
 
 /** Runs the job to its end. `live`: what it prints is shown as it comes. */
 export async function run(job: Job, live: boolean): Promise<Tally> {
   const started = Date.now();
-  const seconds = () => Math.round((Date.now() - started) / 1000);
+  const ended = await attempt(job, live).catch((error: unknown) => ({ ...FAILED, output: String(error) }));
+  return { ...ended, seconds: Math.round((Date.now() - started) / 1000) };
+}
+
+async function attempt(job: Job, live: boolean): Promise<Ended> {
   const missing = await missingFor(job.name);
-  if (missing) return { passed: 0, failed: 0, skipped: 1, seconds: seconds(), missing, output: "" };
+  if (missing) return { passed: 0, failed: 0, skipped: 1, missing, output: "" };
   // Here and once, for all suites that run side by side.
-  if (!WITHOUT_PYTHON.includes(job.name)) await pythonEnvironment();
-  return { ...(await RUNNERS[suiteOf(job.name).runner](job, live)), seconds: seconds() };
+  const { name, parts } = job;
+  if (name === "check") await checksEnvironment();
+  if (WITH_PYTHON.includes(name) || (name === "engine" && parts.includes("slow"))) await pythonEnvironment();
+  return RUNNERS[suiteOf(name).runner](job, live);
 }
 
 const RUNNERS = {
@@ -73,7 +80,8 @@ const RUNNERS = {
   async pytest({ forwarded }: Job, live: boolean): Promise<Ended> {
     const report = fresh("python.xml");
     // Much of it waits, so there are more processes than cores. A file stays in one of them: its fixtures are made once.
-    const spread = ["-n", String(2 * availableParallelism()), "--dist", "loadfile", "--no-loadscope-reorder"];
+    const processes = Math.min(8, 2 * availableParallelism());
+    const spread = ["-n", String(processes), "--dist", "loadfile", "--no-loadscope-reorder"];
     const files = forwarded.map((argument) => argument.replace(/^(?:\.\/)?image-gen\//, ""));
     const args = ["-m", "pytest", `--junitxml=${report}`, ...(files.length > 0 ? files : spread)];
     const { exitCode, output } = await start(await pythonEnvironment(), args, paths.imageGen, live);

@@ -4,8 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** Milliseconds between two looks at a file that is followed. */
 const INTERVAL_MS = 250;
 
-/** The last `count` lines of a file, and the byte at which to go on reading. */
-export function lastLines(file: string, count: number): { text: string; end: number } {
+/** The last `count` lines of a file, and the byte from which to read on. */
+export function readTail(file: string, count: number): { text: string; end: number } {
   const data = readFileSync(file);
   const lines = data.toString("utf8").split("\n");
   const finished = lines.at(-1) === "" ? lines.slice(0, -1) : lines;
@@ -13,7 +13,7 @@ export function lastLines(file: string, count: number): { text: string; end: num
   return { text: kept.length > 0 ? `${kept.join("\n")}\n` : "", end: data.length };
 }
 
-/** Writes what is added to `file` after byte `from`, until `signal`; a file that was begun anew is read from its start. */
+/** Writes what is added to `file` after byte `from`, until `signal`; a file that was truncated is read from its start. */
 export async function followFile(
   file: string,
   from: number,

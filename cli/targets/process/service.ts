@@ -16,7 +16,7 @@ import { ensurePython, sourceHash } from "../../toolchain/python.ts";
 import { processEnvironment } from "./environment.ts";
 import { identityOf, isAlive, type ProcessRecord, readRecord, stopProcess, writeRecord } from "./record.ts";
 
-export interface StartedService {
+export interface StartedProcess {
   readonly record: ProcessRecord;
   readonly ready: ReadyState;
   /** False when a healthy process with the same settings was already there. */
@@ -27,7 +27,7 @@ export interface StartedService {
  * Makes sure that the service runs as a process with these settings and is ready. A healthy process that was started
  * with the same settings and code is left alone, any other of this checkout is replaced.
  */
-export async function startService(context: Context, settings: LocalSettings): Promise<StartedService> {
+export async function startProcess(context: Context, settings: LocalSettings): Promise<StartedProcess> {
   const { paths, files, progress, signal } = context;
   const { readiness } = await planOf(paths, settings);
   const python = await ensurePython(paths, progress, signal);

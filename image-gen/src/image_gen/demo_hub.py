@@ -1,7 +1,6 @@
-"""The hub on loopback from which the demo model is fetched, so that its first start is a real first start.
+"""A hub on loopback for the demo model, so that its first start is a real first start.
 
-Comes in: nothing. Goes out: a hub's address, for as long as the context lasts; then its process and its files are
-gone. The model is made in a process of its own too, because making it needs torch.
+The model is made in a separate process, because that needs torch. Both are removed when the context ends.
 """
 
 import asyncio
@@ -12,8 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from image_gen.errors import ImageGenError
-from image_gen.settings import DEMO_MODEL
+from image_gen.errors import DemoFailedError
+from image_gen.model_cache.core.settings import DEMO_MODEL
 
 _START_SECONDS: Final = 60.0
 
@@ -57,9 +56,7 @@ class DemoHub:
         output, _ = await process.communicate()
         if process.returncode != 0:
             last = output.decode(errors="replace").strip().splitlines()[-1:]
-            raise ImageGenError(
-                "DEMO_FAILED", f"The demo model could not be made: {' '.join(last) or 'no reason given'}"
-            )
+            raise DemoFailedError(f"The demo model could not be made: {' '.join(last) or 'no reason given'}")
 
     async def _serve(self, root: Path, port_file: Path) -> str:
         await self._run(
@@ -73,7 +70,7 @@ class DemoHub:
             if port_file.exists() and (port := port_file.read_text(encoding="ascii").strip()):
                 return f"http://127.0.0.1:{port}"
             await asyncio.sleep(0.05)
-        raise ImageGenError("DEMO_FAILED", "The demo model's hub on loopback did not start.", retryable=True)
+        raise DemoFailedError("The demo model's hub on loopback did not start.", retryable=True)
 
     async def _run(self, module: str, *arguments: str, quiet: bool = False) -> asyncio.subprocess.Process:
         output = asyncio.subprocess.DEVNULL if quiet else asyncio.subprocess.PIPE

@@ -1,7 +1,6 @@
 """Log lines on stdout, each one prefixed `[image-gen] `.
 
-Comes in: ordinary `logging` records of any `image_gen.*` logger. Goes out: one line each, without the hub's token.
-Must not: log prompts, or anything before `configure` was called.
+Secrets such as the hub's token are masked.
 """
 
 import logging

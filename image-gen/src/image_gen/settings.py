@@ -1,27 +1,23 @@
 """The service's settings, read once from the container's environment.
 
-Comes in: a mapping of environment variables. Goes out: `Settings`, checked, or one error that names every wrong
-variable with its legal values. Must not: read `os.environ` by itself, touch files, import anything heavy.
+One error names every wrong variable with its valid values. Nothing here reads `os.environ`, files or the network.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Final, cast, get_args
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import SettingInvalidError
+from image_gen.model_cache.core.settings import DEFAULT_MODEL, DEMO_ALIAS, DEMO_MODEL, Verify
 
-Verify = Literal["full", "changed", "size"]
 VERSION: Final = "0.1.0"
-DEFAULT_MODEL: Final = "stabilityai/stable-diffusion-xl-base-1.0"
-DEMO_MODEL: Final = "image-gen/demo"
-DEMO_NAMES: Final = ("demo", DEMO_MODEL)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the operator decided. Times are in seconds, sizes in pixels; an empty `verify` leaves it to the source, an
-    empty `vae_id` leaves the model its own VAE, an empty `api_key` lets everybody in.
+    """What the operator decided. Times are in seconds, sizes in pixels; without `verify` it depends on the source, an
+    empty `vae_id` is the model's own VAE, an empty `api_key` allows every client.
     """
 
     model_id: str = DEFAULT_MODEL
@@ -37,21 +33,19 @@ class Settings:
     drain_timeout: float = 20.0
     warmup_size: int = 0
     max_size: int = 1536
-    verify: str = ""
+    verify: Verify | None = None
     vae_id: str = ""
     compile_enabled: bool = False
     api_key: str = field(default="", repr=False)
 
     def verify_mode(self, source: str) -> Verify:
-        """How much of a model is hashed at a start. What is in the image was proven when it was built."""
-        if self.verify in {"full", "changed", "size"}:
-            return cast("Verify", self.verify)
-        return "size" if source == "baked" else "full"
+        """How much of a model is hashed at a start. A model in the image was verified when the image was built."""
+        return self.verify or ("size" if source == "baked" else "full")
 
     @property
     def is_demo(self) -> bool:
-        """Whether the model is the one made on the spot."""
-        return self.model_id in DEMO_NAMES
+        """Whether the model is the demo model."""
+        return self.model_id in {DEMO_ALIAS, DEMO_MODEL}
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
@@ -75,18 +69,16 @@ class Settings:
             request_timeout=float(reader.whole("IMAGE_GEN_REQUEST_TIMEOUT", int(cls.request_timeout), 1, 86_400)),
             drain_timeout=float(reader.whole("IMAGE_GEN_DRAIN_TIMEOUT", int(cls.drain_timeout), 0, 3_600)),
             warmup_size=reader.whole("IMAGE_GEN_WARMUP_SIZE", cls.warmup_size, 0, 4096),
-            verify=reader.choice("IMAGE_GEN_VERIFY", ("full", "changed", "size"), unset=""),
+            verify=cast("Verify | None", reader.choice("IMAGE_GEN_VERIFY", get_args(Verify), unset="") or None),
             max_size=reader.whole("IMAGE_GEN_MAX_SIZE", cls.max_size, 64, 8192),
         )
         if reader.problems:
-            raise ImageGenError(
-                "SETTING_INVALID", "; ".join(reader.problems) + ". Correct the environment and restart."
-            )
+            raise SettingInvalidError("; ".join(reader.problems) + ". Fix: correct the environment and restart.")
         return settings
 
 
 class _Reader:
-    """Reads single variables and collects what is wrong, so that all problems are told at once."""
+    """Reads single variables and collects all problems, so that they are reported together."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env

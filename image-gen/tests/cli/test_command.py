@@ -52,7 +52,7 @@ def damage(home: str) -> None:
         stream.write(b"damage")
 
 
-def test_the_life_of_a_cache(run: Run, command_env: dict[str, str], tmp_path: Path) -> None:
+def test_commands_over_the_life_of_a_cache(run: Run, command_env: dict[str, str], tmp_path: Path) -> None:
     home = command_env["HF_HOME"]
     assert run("status") == 0 and "No model is cached." in run.out
     assert run("prefetch", "--model", "test/model") == 0 and "is complete" in run.out
@@ -74,7 +74,7 @@ def test_the_life_of_a_cache(run: Run, command_env: dict[str, str], tmp_path: Pa
     assert run("verify") == 0
 
 
-def test_clear_asks_first(run: Run) -> None:
+def test_clear_command_requires_yes(run: Run) -> None:
     run("prefetch", "--model", "test/model")
     assert run("clear", "--all") == 4 and "would remove test/model" in run.out and "--yes" in run.err
     assert run("clear", "--model", "test/model", "--dry-run") == 0
@@ -88,7 +88,7 @@ def test_clear_asks_first(run: Run) -> None:
     assert caught.value.code == 2
 
 
-def test_a_trouble_is_one_line_and_json_when_wanted(run: Run, hub: DemoHub) -> None:
+def test_command_error_is_one_line_or_json(run: Run, hub: DemoHub) -> None:
     assert run("prefetch", "--model", "no/model") == 1
     assert run.out == "" and run.err.startswith("image-gen: ") and run.err.count("\n") == 1
     error = run.json("prefetch", "--model", "no/model")["error"]
@@ -99,7 +99,7 @@ def test_a_trouble_is_one_line_and_json_when_wanted(run: Run, hub: DemoHub) -> N
     }
 
 
-def test_the_environment_names_the_model(run: Run, command_env: dict[str, str]) -> None:
+def test_commands_use_model_id_of_the_environment(run: Run, command_env: dict[str, str]) -> None:
     command_env |= {"MODEL_ID": "test/model", "MODEL_REVISION": ""}
     assert run.json("prefetch")["id"] == "test/model"
     assert run("resolve") == 0 and json.loads(run.out)["pipeline"] == "StableDiffusionXLPipeline"
@@ -107,7 +107,7 @@ def test_the_environment_names_the_model(run: Run, command_env: dict[str, str]) 
     assert json.loads(run.out)["id"] == "stable-diffusion-v1-5/stable-diffusion-v1-5"
 
 
-def test_bake_writes_where_it_is_told(run: Run, command_env: dict[str, str], tmp_path: Path) -> None:
+def test_bake_command_writes_to_output(run: Run, command_env: dict[str, str], tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     arguments = ("bake", "--model", "test/model", "--revision", "", "--output", str(tmp_path / "out"))
     assert run(*arguments, "--cache", str(cache)) == 0
@@ -115,7 +115,7 @@ def test_bake_writes_where_it_is_told(run: Run, command_env: dict[str, str], tmp
     assert not Path(command_env["HF_HOME"]).exists()
 
 
-def test_help_and_mistakes(run: Run) -> None:
+def test_command_help_and_usage_errors(run: Run) -> None:
     for arguments, code in ((["--help"], 0), (["clear", "--help"], 0), ([], 2), (["explode"], 2), (["bake"], 2)):
         with pytest.raises(SystemExit) as caught:
             run(*arguments)
@@ -124,7 +124,9 @@ def test_help_and_mistakes(run: Run) -> None:
     assert main(["status"], command) == 1
 
 
-def test_archives_go_through_pipes(run: Run, command: list[str], command_env: dict[str, str], hub: DemoHub) -> None:
+def test_backup_and_restore_commands_use_pipes(
+    run: Run, command: list[str], command_env: dict[str, str], hub: DemoHub
+) -> None:
     run("prefetch", "--model", "test/model")
     made = subprocess.run([*command, "backup", "--json"], env=command_env, capture_output=True, check=True)
     assert json.loads(made.stderr)["models"] == ["test/model"]
@@ -134,7 +136,7 @@ def test_archives_go_through_pipes(run: Run, command: list[str], command_env: di
     assert run("prefetch", "--model", "test/model") == 0 and hub.requests == []
 
 
-def test_a_reader_that_goes_away_is_no_traceback(run: Run, command: list[str], command_env: dict[str, str]) -> None:
+def test_closed_stdout_causes_no_traceback(run: Run, command: list[str], command_env: dict[str, str]) -> None:
     run("prefetch", "--model", "test/model")
     shell = subprocess.run(
         ["bash", "-c", 'set -o pipefail; "$@" backup | head -c 100 >/dev/null', "-", *command],

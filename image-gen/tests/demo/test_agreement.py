@@ -112,7 +112,7 @@ def homes(fetched: Downloaded, tmp_path_factory: pytest.TempPathFactory) -> Home
 
 
 @pytest.mark.parametrize("deed", [each.__name__ for each in [*GOOD, *BAD]])
-def test_hf_cache_verify_judges_as_the_store_does(fetched: Downloaded, homes: Homes, deed: str) -> None:
+def test_hf_cache_verify_agrees_with_the_model_cache(fetched: Downloaded, homes: Homes, deed: str) -> None:
     store = homes[deed]
     hf = str(Path(sys.executable).with_name("hf"))
     run = fetched.run(hf, "cache", "verify", ID, HF_HOME=str(store.settings.hf_home), HF_ENDPOINT=fetched.hub.url)
@@ -137,7 +137,7 @@ for home in sys.argv[1:]:
 """
 
 
-def test_diffusers_loads_what_the_store_calls_complete(fetched: Downloaded, homes: Homes) -> None:
+def test_diffusers_loads_complete_models_of_the_cache(fetched: Downloaded, homes: Homes) -> None:
     """One process for all, as importing torch takes most of the time."""
     fetched.hub.forget()
     caches = {str(store.settings.hub_cache): store for store in homes.values()}

@@ -53,7 +53,7 @@ def get(url: str, method: str = "GET", body: object = None, headers: dict[str, s
         return error.code, error.read()
 
 
-def test_hugging_faces_own_client_is_content(hub: DemoHub, make_repo: MakeRepo, tmp_path: Path) -> None:
+def test_demo_hub_serves_the_hugging_face_client(hub: DemoHub, make_repo: MakeRepo, tmp_path: Path) -> None:
     repo = make_repo()
     env = {"PATH": os.environ["PATH"], "HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": hub.url}
     run = subprocess.run(
@@ -63,7 +63,7 @@ def test_hugging_faces_own_client_is_content(hub: DemoHub, make_repo: MakeRepo, 
     assert (Path(run.stdout.strip().splitlines()[-1]) / UNET).read_bytes() == (repo / UNET).read_bytes()
 
 
-def test_the_commit_follows_the_content(hub: DemoHub, make_repo: MakeRepo) -> None:
+def test_demo_hub_commit_depends_on_the_content(hub: DemoHub, make_repo: MakeRepo) -> None:
     repo = make_repo()
     first = hub.repositories.find("test/model", "main")
     assert first and hub.repositories.find("test/model", first.commit) == first
@@ -73,7 +73,7 @@ def test_the_commit_follows_the_content(hub: DemoHub, make_repo: MakeRepo) -> No
     assert hub.repositories.find("test/model", first.commit) is None
 
 
-def test_knobs_and_log_over_http(hub: DemoHub, make_repo: MakeRepo) -> None:
+def test_demo_hub_knobs_and_log_over_http(hub: DemoHub, make_repo: MakeRepo) -> None:
     make_repo()
     file = f"{hub.url}/test/model/resolve/main/{UNET}"
     assert get(file, headers={"Range": "bytes=10-19"})[0] == 206
@@ -94,12 +94,12 @@ def test_knobs_and_log_over_http(hub: DemoHub, make_repo: MakeRepo) -> None:
 
 
 @pytest.mark.parametrize("path", ["/test/model/resolve/main/..%2F..%2Fetc%2Fpasswd", "/", "/api/models/a/b/c/d", "/x"])
-def test_nothing_else_is_served(hub: DemoHub, make_repo: MakeRepo, path: str) -> None:
+def test_demo_hub_serves_nothing_else(hub: DemoHub, make_repo: MakeRepo, path: str) -> None:
     make_repo()
     assert get(f"{hub.url}{path}")[0] == 404
 
 
-def test_a_rate_is_kept(hub: DemoHub, make_repo: MakeRepo) -> None:
+def test_demo_hub_keeps_a_rate(hub: DemoHub, make_repo: MakeRepo) -> None:
     make_repo()
     hub.panel.turn({"rate_bytes_per_second": 6 << 20})
     began = time.monotonic()

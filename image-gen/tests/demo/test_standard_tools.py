@@ -9,24 +9,24 @@ from demo.conftest import ID, Downloaded
 from image_gen_demo.repository import Repositories
 
 
-def test_the_model_has_real_names_and_a_small_size(fetched: Downloaded) -> None:
+def test_demo_model_has_real_names_and_a_small_size(fetched: Downloaded) -> None:
     assert fetched.model.pipeline == "StableDiffusionXLPipeline" and fetched.model.variant == "fp16"
     assert fetched.model.bytes_total < 30_000_000
     names = {path.relative_to(fetched.model.directory).as_posix() for path in fetched.model.directory.rglob("*.*")}
     assert {"unet/diffusion_pytorch_model.fp16.safetensors", "text_encoder_2/model.fp16.safetensors"} <= names
 
 
-def test_the_same_seed_makes_the_same_bytes(fetched: Downloaded) -> None:
+def test_demo_model_is_determined_by_its_seed(fetched: Downloaded) -> None:
     again = Repositories(fetched.home.parent / "again").find(ID, "main")
     assert again and again.commit == fetched.model.revision
 
 
-def test_hf_cache_ls_lists_it(fetched: Downloaded) -> None:
+def test_hf_cache_ls_lists_the_demo_model(fetched: Downloaded) -> None:
     run = fetched.run(str(Path(sys.executable).with_name("hf")), "cache", "ls")
     assert run.returncode == 0 and f"model/{ID}" in run.stdout and "main" in run.stdout, run.stderr
 
 
-def test_hf_cache_verify_agrees(fetched: Downloaded) -> None:
+def test_hf_cache_verify_accepts_the_demo_model(fetched: Downloaded) -> None:
     hf = str(Path(sys.executable).with_name("hf"))
     run = fetched.run(hf, "cache", "verify", ID, HF_ENDPOINT=fetched.hub.url)
     assert run.returncode == 0, run.stdout + run.stderr

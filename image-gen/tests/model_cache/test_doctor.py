@@ -30,7 +30,7 @@ def store(make_repo: MakeRepo, make_cache: MakeCache) -> ModelCache:
 def look(store: ModelCache, about: str, env: dict[str, str] | None = None) -> list[tuple[str, str]]:
     """Level and words of the findings about something."""
     found = store.doctor("test/model", env=env or {}).findings
-    return [(each.level, f"{each.text} {each.mend}") for each in found if each.about == about]
+    return [(each.level, f"{each.text} {each.fix}") for each in found if each.about == about]
 
 
 def on(monkeypatch: pytest.MonkeyPatch, filesystem: str, *, is_mount: bool = True, free: int = 10**12) -> None:
@@ -38,10 +38,10 @@ def on(monkeypatch: pytest.MonkeyPatch, filesystem: str, *, is_mount: bool = Tru
     monkeypatch.setattr("image_gen.model_cache.doctor.mount_of", lambda _: mount)
 
 
-def test_a_healthy_cache_has_nothing_to_mend(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_finds_nothing_to_fix_in_a_healthy_cache(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     on(monkeypatch, "ext4")
     report = store.doctor("test/model")
-    assert report.ok and [each for each in report.findings if each.level != "ok" or each.mend] == []
+    assert report.ok and [each for each in report.findings if each.level != "ok" or each.fix] == []
     assert "from: volume" in next(each.text for each in report.findings if each.about == "model")
 
 
@@ -54,13 +54,13 @@ def test_a_healthy_cache_has_nothing_to_mend(store: ModelCache, monkeypatch: pyt
         ({"TRANSFORMERS_CACHE": "/old"}, "warn", "HF_HUB_CACHE=/old"),
     ],
 )
-def test_the_old_variable(store: ModelCache, env: dict[str, str], level: str, named: str) -> None:
+def test_doctor_checks_transformers_cache(store: ModelCache, env: dict[str, str], level: str, named: str) -> None:
     home = str(store.settings.hf_home)
     [(found, text)] = look(store, "variables", {name: value.replace("{home}", home) for name, value in env.items()})
     assert found == level and named in text
 
 
-def test_which_variable_wins(tmp_path: Path) -> None:
+def test_doctor_names_the_variable_that_sets_the_cache(tmp_path: Path) -> None:
     env = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_CACHE": str(tmp_path / "cache"), "TRANSFORMERS_CACHE": "/old"}
     findings = look(ModelCache(CacheSettings.from_env(env)), "place", env)
     assert [level for level, _ in findings] == ["ok", "warn"]
@@ -77,7 +77,7 @@ def test_which_variable_wins(tmp_path: Path) -> None:
         ("ext4", ("ok", "free")),
     ],
 )
-def test_the_mount(
+def test_doctor_checks_the_mount(
     store: ModelCache, monkeypatch: pytest.MonkeyPatch, filesystem: str, expected: tuple[str, str]
 ) -> None:
     on(monkeypatch, filesystem, is_mount=filesystem != "overlay")
@@ -85,17 +85,17 @@ def test_the_mount(
     assert level == expected[0] and expected[1] in text and (level == "ok") == ("docker run" not in text)
 
 
-def test_an_owner_who_shuts_us_out(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_checks_the_owner_of_the_cache(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("image_gen.model_cache.doctor.os.access", lambda *_: False)
     report = store.doctor("test/model")
-    texts = [f"{each.text} {each.mend}" for each in report.findings if each.about == "owner" and each.level == "fail"]
+    texts = [f"{each.text} {each.fix}" for each in report.findings if each.about == "owner" and each.level == "fail"]
     assert not report.ok and len(texts) == 3
     assert (
         all(f"chown -R {os.geteuid()}:{os.getegid()}" in text for text in texts) and "files can't be read" in texts[2]
     )
 
 
-def test_a_model_that_lacks_something(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_reports_an_incomplete_model(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     (store.ensure("test/model").directory / UNET).unlink()
     on(monkeypatch, "ext4")
     blob = next(path for path in store.settings.hub_cache.glob("models--*/blobs/*") if path.stat().st_size == 3 << 20)
@@ -108,23 +108,21 @@ def test_a_model_that_lacks_something(store: ModelCache, monkeypatch: pytest.Mon
     assert look(offline, "model")[0][0] == "fail" and "HF_HUB_OFFLINE" in look(offline, "model")[0][1]
 
 
-def test_a_model_that_nobody_knows_yet(store: ModelCache) -> None:
+def test_doctor_reports_a_model_without_a_manifest(store: ModelCache) -> None:
     findings = store.doctor("no/such").findings
     assert [each.level for each in findings if each.about == "model"] == ["warn"]
     assert "MODEL_DIR" in look(store, "model", {"MODEL_DIR": "/mine"})[0][1]
     assert [each.level for each in store.doctor("../x").findings if each.about == "cache"] == ["fail"]
 
 
-def test_what_is_left_over_and_what_backups_miss(store: ModelCache) -> None:
+def test_doctor_reports_orphans_and_excluded_backups(store: ModelCache) -> None:
     (store.settings.hub_cache / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55")
     (store.settings.hub_cache / "models--test--model" / "blobs" / ("1" * 64)).write_bytes(b"x" * 5000)
     assert "restic" in look(store, "backups")[0][1]
-    assert (
-        look(store, "orphans") == [("warn", look(store, "orphans")[0][1])] and "5.00 kB" in look(store, "orphans")[0][1]
-    )
+    assert look(store, "orphans") == [("warn", look(store, "orphans")[0][1])] and "5 kB" in look(store, "orphans")[0][1]
 
 
-def test_few_inodes(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_warns_of_few_free_inodes(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.statvfs(store.settings.hf_home)
 
     class Few:
@@ -135,8 +133,12 @@ def test_few_inodes(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     assert look(store, "inodes")[0][0] == "fail" and "12 of" in look(store, "inodes")[0][1]
 
 
-def test_the_command(store: ModelCache, command_env: dict[str, str], capsys: pytest.CaptureFixture[str],
-                     monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_doctor_command_reports_json_and_exit_code(
+    store: ModelCache,
+    command_env: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("signal.signal", lambda *_: None)
     on(monkeypatch, "ext4")
     assert main(["doctor", "--model", "test/model"], command_env) == 0

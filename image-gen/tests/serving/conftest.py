@@ -65,15 +65,15 @@ class Server:
     def state(self) -> Any:
         return self.get("/readyz").json
 
-    def wait_alive(self, seconds: float = 20) -> float:
+    def wait_alive(self, seconds: float = 60) -> float:
         """Seconds from the process's start until /healthz answered."""
         return self._wait(lambda: self.get("/healthz").status == 200, seconds)
 
-    def wait_phase(self, *phases: str, seconds: float = 20) -> Any:
+    def wait_phase(self, *phases: str, seconds: float = 60) -> Any:
         self._wait(lambda: self.state()["phase"] in phases, seconds)
         return self.state()
 
-    def wait_log(self, text: str, seconds: float = 20) -> None:
+    def wait_log(self, text: str, seconds: float = 60) -> None:
         self._wait(lambda: text in self.log, seconds)
 
     def _wait(self, done: Callable[[], bool], seconds: float) -> float:

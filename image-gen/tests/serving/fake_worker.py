@@ -19,7 +19,22 @@ import time
 import zlib
 from typing import Any
 
-from image_gen.worker.protocol import encode, receive_frame
+from image_gen.worker.protocol import (
+    CancelJob,
+    Compiling,
+    Failed,
+    FileVerified,
+    ImageDone,
+    ImageJob,
+    Imported,
+    LoadRequest,
+    Message,
+    ModelLoaded,
+    PipelineReady,
+    PrepareRequest,
+    encode,
+    receive_frame,
+)
 
 
 def png(seed: int, width: int, height: int) -> bytes:
@@ -45,80 +60,71 @@ class FakeWorker:
     def __init__(self, connection: socket.socket, options: dict[str, Any]) -> None:
         self.connection = connection
         self.options = options
-        self.requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self.requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self.cancelled: set[str] = set()
-        self.deaf = False
 
-    def send(self, message: dict[str, Any], payload: bytes = b"") -> None:
+    def send(self, message: Message, payload: bytes = b"") -> None:
         self.connection.sendall(encode(message, payload))
 
     def receive(self) -> None:
         while (message := receive_frame(self.connection)) is not None:
-            if message["type"] == "cancel":
-                self.cancelled.add(message["id"])
-            elif message["type"] == "prepare":
-                say(f"prepare {message['directory']}")
-            elif message["type"] == "proven":
-                say(f"may load {message['path']}")
-            else:
-                self.requests.put(message)
+            match message:
+                case CancelJob():
+                    self.cancelled.add(message.id)
+                case PrepareRequest():
+                    say(f"prepare {message.directory}")
+                case FileVerified():
+                    say(f"may load {message.path}")
+                case _:
+                    self.requests.put(message)
         os._exit(0)
 
     def run(self) -> None:
         threading.Thread(target=self.receive, daemon=True).start()
         time.sleep(self.options.get("import_seconds", 0))
-        self.send({"type": "imported", "device": "cpu", "device_name": "CPU", "torch": "none", "seconds": 0.1})
+        self.send(Imported("cpu", "CPU", "none", 0.1))
         while True:
-            order = self.requests.get()
-            if order["type"] == "load":
-                self.load(order)
-            else:
-                self.generate_image(order)
+            message = self.requests.get()
+            if isinstance(message, LoadRequest):
+                self.load(message)
+            elif isinstance(message, ImageJob):
+                self.generate_image(message)
 
-    def load(self, order: dict[str, Any]) -> None:
-        if order["vae"]:
-            say(f"VAE from {order['vae']}")
-        if order["compile_cache"]:
-            why_not = self.options.get("not_compiled")
-            self.send({"type": "compiling", "cache": order["compile_cache"], "why_not": why_not})
+    def load(self, request: LoadRequest) -> None:
+        if request.vae:
+            say(f"VAE from {request.vae}")
+        if request.compile_cache:
+            self.send(Compiling(request.compile_cache, self.options.get("not_compiled")))
         if error := self.options.get("load_error"):
-            self.send({"type": "error", "id": None, **error})
+            self.send(Failed(None, **error))
             return
-        self.send({"type": "loaded", "dtype": "float32", "seconds": 0.2})
+        self.send(ModelLoaded("float32", 0.2))
         accepts = ["prompt", "negative_prompt", "guidance_scale", "num_inference_steps"]
-        self.send({
-            "type": "ready", "pipeline": "FakePipeline", "width": 64, "height": 64,
-            "accepts": self.options.get("accepts", accepts), "seconds": 0.3, "gpu_bytes": 0,
-        })  # fmt: skip
+        self.send(PipelineReady("FakePipeline", 64, 64, self.options.get("accepts", accepts), 0.3, 0))
 
-    def generate_image(self, order: dict[str, Any]) -> None:
-        prompt = order["prompt"]
-        say(f"painting {order['id']}")
-        if prompt == "die":
+    def generate_image(self, job: ImageJob) -> None:
+        say(f"painting {job.id}")
+        if job.prompt == "die":
             os._exit(3)
-        if prompt == "be killed":
+        if job.prompt == "be killed":
             os.kill(os.getpid(), signal.SIGKILL)
-        if prompt == "babble":
+        if job.prompt == "babble":
             sys.stdout.write("babble" * 100_000 + "\nend of babble\n")
             sys.stdout.flush()
-        if prompt == "out of memory":
-            self.send(
-                {"type": "error", "id": order["id"], "code": "OUT_OF_MEMORY", "message": "too big", "retryable": False}
-            )
+        if job.prompt == "out of memory":
+            self.send(Failed(job.id, "OUT_OF_MEMORY", "too big", False))
             return
         started = time.monotonic()
-        for step in range(1, order["steps"] + 1):
+        for step in range(1, job.steps + 1):
             time.sleep(self.options.get("step_seconds", 0))
-            while prompt == "hang":
+            while job.prompt == "hang":
                 time.sleep(1)
-            if order["id"] in self.cancelled:
-                say(f"cancelled {order['id']} at step {step}")
-                message = {"code": "CANCELLED", "message": "The picture was cancelled.", "retryable": False}
-                self.send({"type": "error", "id": order["id"], **message})
+            if job.id in self.cancelled:
+                say(f"cancelled {job.id} at step {step}")
+                self.send(Failed(job.id, "CANCELLED", "The picture was cancelled.", False))
                 return
-            self.send({"type": "step", "id": order["id"], "step": step})
-        done = {"seconds": time.monotonic() - started, "steps_per_second": 10.0, "gpu_bytes": 0}
-        self.send({"type": "picture", "id": order["id"], **done}, png(order["seed"], order["width"], order["height"]))
+        done = ImageDone(job.id, time.monotonic() - started, 10.0, 0)
+        self.send(done, png(job.seed, job.width, job.height))
 
 
 if __name__ == "__main__":

@@ -20,12 +20,12 @@ def locked(tmp_path_factory: pytest.TempPathFactory, model_dir: Path) -> Iterato
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz"])
-def test_open_to_all(locked: Server, path: str) -> None:
+def test_page_and_probes_need_no_api_key(locked: Server, path: str) -> None:
     assert locked.get(path).status == 200
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/x", "/metrics", "/openapi.json", "/nothing", "//", "/./"])
-def test_closed_without_the_key(locked: Server, path: str) -> None:
+def test_api_requires_the_key(locked: Server, path: str) -> None:
     answer = locked.get(path)
     assert answer.status == 401
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -33,14 +33,14 @@ def test_closed_without_the_key(locked: Server, path: str) -> None:
 
 
 @pytest.mark.parametrize("given", ["secret-0123", "Bearer secret-012", "Bearer secret-01234", "bearer", "Bearer ", "é"])
-def test_another_key_makes_no_picture(locked: Server, given: str) -> None:
+def test_wrong_api_key_is_rejected(locked: Server, given: str) -> None:
     assert locked.post({"prompt": "x"}, {"Authorization": given}).status == 401
 
 
-def test_the_key_makes_pictures(locked: Server) -> None:
+def test_correct_api_key_is_accepted(locked: Server) -> None:
     assert locked.post({"prompt": "x"}, {"Authorization": "Bearer secret-0123"}).status == 200
 
 
-def test_the_key_is_in_no_log(locked: Server) -> None:
+def test_api_key_is_not_logged(locked: Server) -> None:
     assert "secret-0123" not in locked.log
     assert "secret-0123" not in repr(Settings.from_env({"IMAGE_GEN_API_KEY": "secret-0123"}))

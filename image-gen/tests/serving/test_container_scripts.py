@@ -29,19 +29,19 @@ def run(script: Path, *arguments: str) -> int:
     return subprocess.run(["sh", str(script), *arguments], check=False, cwd=script.parent).returncode
 
 
-def test_a_star_below_data_clears_what_it_names(rm: Path) -> None:
+def test_rm_script_deletes_a_pattern_below_data(rm: Path) -> None:
     data = rm.parent / "data"
     assert run(rm, "-rf", f"{data}/*") == 0
     assert [path.name for path in data.iterdir()] == [".hidden"]
 
 
-def test_names_with_spaces_and_stars_in_the_middle(rm: Path) -> None:
+def test_rm_script_handles_spaces_and_inner_stars(rm: Path) -> None:
     data = rm.parent / "data"
     assert run(rm, "-r", f"{data}/hub/w*", f"{data}/oth*") == 0
     assert sorted(path.name for path in data.rglob("*")) == [".hidden", "blob", "hub", "model"]
 
 
-def test_a_star_elsewhere_or_on_a_way_back_is_left_alone(rm: Path) -> None:
+def test_rm_script_does_not_expand_patterns_elsewhere(rm: Path) -> None:
     data, outside = rm.parent / "data", rm.parent / "outside"
     outside.mkdir()
     (outside / "file").write_text("x", encoding="utf-8")
@@ -49,7 +49,7 @@ def test_a_star_elsewhere_or_on_a_way_back_is_left_alone(rm: Path) -> None:
     assert (outside / "file").exists()
 
 
-def test_without_a_star_it_is_rm(rm: Path) -> None:
+def test_rm_script_without_a_pattern_is_rm(rm: Path) -> None:
     data = rm.parent / "data"
     assert run(rm, str(data / "nothing")) != 0
     assert run(rm, "-rf", str(data / "hub" / "model"), str(data / "hub" / "with space")) == 0
@@ -57,7 +57,7 @@ def test_without_a_star_it_is_rm(rm: Path) -> None:
 
 
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
-def test_the_health_check_passes_on_what_readyz_says(status: int, code: int) -> None:
+def test_health_check_reflects_readyz(status: int, code: int) -> None:
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -76,7 +76,7 @@ def test_the_health_check_passes_on_what_readyz_says(status: int, code: int) -> 
     assert (done.returncode, done.stdout, asked) == (code, '{"phase":"p"}', ["/readyz"])
 
 
-def test_the_health_check_says_when_nobody_answers() -> None:
+def test_health_check_fails_without_a_server() -> None:
     done = check({"PORT": "1"})
     assert done.returncode == 1
     assert done.stderr.startswith("no answer: ")

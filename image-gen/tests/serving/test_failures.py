@@ -11,7 +11,7 @@ from .conftest import StartServer
 
 
 @pytest.mark.parametrize(("prompt", "how"), [("die", "ended with exit code 3"), ("be killed", "was ended by SIGKILL")])
-def test_a_dead_engine_is_told_and_started_again(start_server: StartServer, prompt: str, how: str) -> None:
+def test_dead_worker_is_reported_and_restarted(start_server: StartServer, prompt: str, how: str) -> None:
     server = start_server()
     server.wait_phase("ready")
     answer = server.post({"prompt": prompt})
@@ -32,7 +32,7 @@ def test_a_dead_engine_is_told_and_started_again(start_server: StartServer, prom
     assert server.metric("image_gen_engine_restarts_total") == 1
 
 
-def test_an_engine_that_dies_between_pictures_is_started_again(start_server: StartServer) -> None:
+def test_worker_that_dies_while_idle_is_restarted(start_server: StartServer) -> None:
     server = start_server()
     server.wait_phase("ready")
     os.kill(server.engine_pid(), signal.SIGKILL)
@@ -40,7 +40,7 @@ def test_an_engine_that_dies_between_pictures_is_started_again(start_server: Sta
     server.wait_phase("ready")
 
 
-def test_an_error_that_a_restart_cannot_mend_stays(start_server: StartServer) -> None:
+def test_final_startup_error_stays_in_readyz(start_server: StartServer) -> None:
     error = {"code": "GPU_UNUSABLE", "message": "The driver is too old: update it.", "retryable": False}
     server = start_server(FAKE_WORKER={"load_error": error})
     state = server.wait_phase("failed")
@@ -53,7 +53,7 @@ def test_an_error_that_a_restart_cannot_mend_stays(start_server: StartServer) ->
     assert server.log.count("ERROR") == 1
 
 
-def test_an_error_that_a_restart_may_mend_is_tried_again(start_server: StartServer) -> None:
+def test_retryable_startup_error_restarts_the_worker(start_server: StartServer) -> None:
     error = {"code": "OUT_OF_MEMORY", "message": "Not enough memory.", "retryable": True}
     server = start_server(FAKE_WORKER={"load_error": error})
     assert server.wait_phase("failed")["error"] == error
@@ -61,16 +61,16 @@ def test_an_error_that_a_restart_may_mend_is_tried_again(start_server: StartServ
     assert server.log.index("Next attempt in 1 s.") < server.log.index("Next attempt in 2 s.")
 
 
-def test_wrong_settings_are_all_told_and_end_it(start_server: StartServer) -> None:
+def test_wrong_settings_are_reported_together(start_server: StartServer) -> None:
     server = start_server(IMAGE_GEN_DEVICE="tpu", IMAGE_GEN_QUEUE_LIMIT="many")
     assert server.process.wait(10) == 2
     assert server.log == (
         "[image-gen] ERROR: IMAGE_GEN_DEVICE: expected auto, cpu, cuda or mps, got 'tpu'; IMAGE_GEN_QUEUE_LIMIT: "
-        "expected a whole number from 0 to 10000, got 'many'. Correct the environment and restart.\n"
+        "expected a whole number from 0 to 10000, got 'many'. Fix: correct the environment and restart.\n"
     )
 
 
-def test_a_taken_port_is_told(start_server: StartServer) -> None:
+def test_port_in_use_is_reported(start_server: StartServer) -> None:
     first = start_server()
     first.wait_alive()
     second = start_server(PORT=first.port)
@@ -80,7 +80,7 @@ def test_a_taken_port_is_told(start_server: StartServer) -> None:
     )
 
 
-def test_a_line_without_end_does_not_stop_the_engine(start_server: StartServer) -> None:
+def test_endless_output_line_does_not_block_the_worker(start_server: StartServer) -> None:
     server = start_server()
     server.wait_phase("ready")
     assert server.post({"prompt": "babble"}).status == 200
@@ -103,7 +103,7 @@ def test_a_full_size_model_on_a_cpu_is_called_slow_once(start_server: StartServe
     assert server.log.count("on a GPU it takes seconds") == 1
 
 
-def test_a_directory_that_is_no_model_is_told(start_server: StartServer) -> None:
+def test_invalid_model_dir_is_reported(start_server: StartServer) -> None:
     server = start_server(MODEL_DIR="/nonexistent")
     state = server.wait_phase("failed")
     assert state["error"]["code"] == "MODEL_DIR_INVALID"

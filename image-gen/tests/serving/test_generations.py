@@ -31,7 +31,7 @@ def test_a_picture_of_the_models_own_size_comes_with_its_seed(server: Server) ->
     assert 0 <= picture["seed"] < 2**32
 
 
-def test_the_seed_that_is_told_makes_the_same_picture_again(server: Server) -> None:
+def test_returned_seed_reproduces_the_image(server: Server) -> None:
     first = server.post({"prompt": "x"}).json["data"][0]
     again = server.post({"prompt": "x", "seed": first["seed"]}).json["data"][0]
     other = server.post({"prompt": "x", "seed": (first["seed"] + 1) % 2**32}).json["data"][0]
@@ -39,7 +39,7 @@ def test_the_seed_that_is_told_makes_the_same_picture_again(server: Server) -> N
     assert other["b64_json"] != first["b64_json"]
 
 
-def test_each_of_several_pictures_can_be_made_alone(server: Server) -> None:
+def test_each_of_several_images_is_reproducible_alone(server: Server) -> None:
     several = server.post({"prompt": "x", "n": 3, "seed": 2**32 - 2}).json["data"]
     assert [picture["seed"] for picture in several] == [2**32 - 2, 2**32 - 1, 0]
     assert server.post({"prompt": "x", "seed": 0}).json["data"][0] == several[2]
@@ -85,7 +85,9 @@ def test_openais_own_fields_are_accepted(server: Server) -> None:
         ({"stream": True}, "stream", '"stream" is not a parameter; these are: prompt, model, n, size,'),
     ],
 )
-def test_wrong_values_are_told_by_name_and_range(server: Server, change: dict[str, Any], param: str, text: str) -> None:
+def test_invalid_values_are_reported_with_name_and_range(
+    server: Server, change: dict[str, Any], param: str, text: str
+) -> None:
     answer = server.post({"prompt": "x", **change})
     assert answer.status == 400
     error = answer.json["error"]
@@ -95,13 +97,13 @@ def test_wrong_values_are_told_by_name_and_range(server: Server, change: dict[st
     assert error["message"].startswith((f"{param}: ", f'"{param}" '))
 
 
-def test_a_missing_prompt_is_told(server: Server) -> None:
+def test_missing_prompt_is_reported(server: Server) -> None:
     error = server.post({"seed": 1}).json["error"]
     assert (error["param"], error["code"]) == ("prompt", "missing_required_parameter")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"3", b"\xff\xfe", b'{"prompt": "\xff"}'])
-def test_what_is_no_json_object_is_told(server: Server, body: bytes) -> None:
+def test_invalid_json_is_reported(server: Server, body: bytes) -> None:
     answer = server.post(body)
     assert answer.status == 400
     assert answer.json["error"]["code"] == "invalid_json"
@@ -115,7 +117,7 @@ def test_another_model_is_not_found(server: Server) -> None:
     assert '"dall-e-3" is not served here' in answer.json["error"]["message"]
 
 
-def test_only_json_is_taken_and_not_too_much_of_it(server: Server) -> None:
+def test_content_type_and_body_size_are_checked(server: Server) -> None:
     assert server.post({"prompt": "x"}, {"Content-Type": "text/plain"}).status == 415
     answer = server.post({"prompt": "x" * 70_000})
     assert answer.status == 413
@@ -128,7 +130,7 @@ def test_a_request_id_is_kept_or_made(server: Server) -> None:
     assert len(made) == 12
 
 
-def test_what_the_engine_cannot_do_is_told_and_does_no_harm(server: Server) -> None:
+def test_worker_error_is_reported_and_harmless(server: Server) -> None:
     answer = server.post({"prompt": "out of memory"})
     assert answer.status == 500
     assert answer.json["error"]["code"] == "out_of_memory"

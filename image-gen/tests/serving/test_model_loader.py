@@ -21,7 +21,7 @@ def watch(server: Server, until: str) -> list[dict[str, Any]]:
     return states
 
 
-def test_a_first_start_shows_its_progress_and_the_next_asks_nobody(
+def test_first_start_shows_progress_and_the_next_makes_no_request(
     start_server: StartServer, hub: DemoHub, make_repo: Any
 ) -> None:
     make_repo(unet_bytes=4 << 20)
@@ -62,7 +62,7 @@ def test_a_first_start_shows_its_progress_and_the_next_asks_nobody(
     assert "NOTE" not in again.log
 
 
-def test_a_hub_that_refuses_at_first_is_asked_again(start_server: StartServer, hub: DemoHub, make_repo: Any) -> None:
+def test_model_loader_retries_a_failing_hub(start_server: StartServer, hub: DemoHub, make_repo: Any) -> None:
     make_repo()
     hub.panel.turn({"status": 401})
     server = start_server(MODEL_ID="test/model", HF_ENDPOINT=hub.url)
@@ -79,7 +79,7 @@ def test_a_hub_that_refuses_at_first_is_asked_again(start_server: StartServer, h
     assert server.wait_phase("ready")["error"] is None
 
 
-def test_a_stop_during_the_fetch_keeps_what_has_arrived(
+def test_stop_during_the_download_keeps_partial_files(
     start_server: StartServer, hub: DemoHub, make_repo: Any, tmp_path: Path
 ) -> None:
     make_repo(unet_bytes=8 << 20)
@@ -112,13 +112,13 @@ def test_healthz_answers_while_everything_else_is_still_starting(start_server: S
 
     thread = threading.Thread(target=probe)
     thread.start()
-    thread.join(20)
+    thread.join(60)
     print(f"/healthz after {seconds:.2f} s, slowest answer while starting {max(slow):.2f} s")  # noqa: T201 - a figure
     assert seconds < 5
     assert max(slow) < 2
 
 
-def test_the_engine_may_load_what_has_come_while_the_rest_is_on_its_way(
+def test_worker_gets_verified_files_during_the_download(
     start_server: StartServer, hub: DemoHub, make_repo: Any
 ) -> None:
     make_repo(unet_bytes=4 << 20)

@@ -8,26 +8,28 @@ from pathlib import Path
 
 import pytest
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import EngineDiedError, GatedModelError, HubUnreachableError, ImageGenError
 from image_gen.log import configure
 from image_gen.model_cache import Progress
-from image_gen.serving.format import duration, first_run_note, progress_line, size
+from image_gen.model_cache.core.filesystem import format_bytes
+from image_gen.model_cache.core.settings import DEFAULT_MODEL
+from image_gen.serving.format import duration, first_run_note, progress_line
 from image_gen.serving.model_loader import retry_delay
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.reaper import reap_once
 from image_gen.serving.worker_supervisor import restart_delay
-from image_gen.settings import DEFAULT_MODEL, VERSION, Settings
+from image_gen.settings import VERSION, Settings
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_an_empty_environment_gives_the_defaults() -> None:
+def test_settings_of_an_empty_environment_are_the_defaults() -> None:
     assert Settings.from_env({}) == Settings()
     assert Settings.from_env({"MODEL_ID": " ", "PORT": "", "HF_ENDPOINT": ""}) == Settings()
     assert Settings().model_id == DEFAULT_MODEL
 
 
-def test_every_variable_is_read() -> None:
+def test_settings_read_every_variable() -> None:
     read = Settings.from_env(
         {
             "MODEL_ID": "demo", "MODEL_REVISION": "abc", "MODEL_DIR": "/m", "HF_ENDPOINT": "http://h", "HOST": "::1",
@@ -44,7 +46,7 @@ def test_every_variable_is_read() -> None:
 
 
 @pytest.mark.parametrize("value", ["x", "-1", "65536", "8_000", "٣", "1e3"])
-def test_a_port_that_is_none_is_told(value: str) -> None:
+def test_invalid_port_is_reported(value: str) -> None:
     with pytest.raises(ImageGenError, match="PORT: expected a whole number from 0 to 65535") as told:
         Settings.from_env({"PORT": value})
     assert told.value.code == "SETTING_INVALID"
@@ -57,11 +59,11 @@ def test_the_version_is_the_packages() -> None:
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (9_996, "10.0 kB"), (524_619, "525 kB"), (999_600, "1.00 MB"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (9_996, "10 kB"), (524_619, "525 kB"), (999_600, "1 MB"),
      (6_941_187_536, "6.94 GB"), (71.63 * 2**30, "76.9 GB"), (5e15, "5000 TB")],
 )  # fmt: skip
-def test_sizes_in_words(count: float, text: str) -> None:
-    assert size(count) == text
+def test_format_bytes_uses_decimal_units(count: float, text: str) -> None:
+    assert format_bytes(count) == text
 
 
 def test_the_guides_note_holds_the_real_size_and_its_time() -> None:
@@ -74,16 +76,16 @@ def test_the_guides_note_holds_the_real_size_and_its_time() -> None:
     assert first_run_note(3_000_000).endswith("this takes less than a minute.")
 
 
-def test_progress_in_words() -> None:
+def test_progress_line_and_duration() -> None:
     half = Progress("fetching", 500, 1000, "f", 100.0, 5.0)
-    assert progress_line(half) == "Downloading: 50% (500 B of 1.00 kB), 100 B/s, 5 s left"
+    assert progress_line(half) == "Downloading: 50% (500 B of 1 kB), 100 B/s, 5 s left"
     assert progress_line(Progress("verifying", 0, 0, None, 0.0, None)) == "Verifying: 100% (0 B of 0 B), 0 B/s"
     assert [duration(seconds) for seconds in (59.4, 60, 3599, 3600, 90_000)] == [
         "59 s", "1 min 0 s", "59 min 59 s", "1 h 0 min", "25 h 0 min",
     ]  # fmt: skip
 
 
-def test_pauses_grow_to_a_limit() -> None:
+def test_retry_and_restart_delays_grow_to_a_limit() -> None:
     assert [retry_delay(n) for n in (1, 2, 3, 7, 30)] == [5, 10, 20, 300, 300]
     assert [restart_delay(n) for n in (1, 2, 3, 7, 30)] == [1, 2, 4, 60, 60]
 
@@ -94,7 +96,7 @@ def test_the_seconds_of_each_phase_add_up() -> None:
     now[0] = 1.0
     readiness.enter("fetching")
     now[0] = 3.0
-    readiness.fail(ImageGenError("HUB_UNREACHABLE", "down", retryable=True))
+    readiness.fail(HubUnreachableError("down"))
     now[0] = 10.0
     readiness.enter("fetching")
     assert readiness.error is None
@@ -104,13 +106,13 @@ def test_the_seconds_of_each_phase_add_up() -> None:
 
 def test_a_lasting_error_is_not_forgotten_and_stopping_is_the_end() -> None:
     readiness = Readiness("m", None, "1")
-    readiness.fail(ImageGenError("GATED_MODEL", "no"))
+    readiness.fail(GatedModelError("no"))
     readiness.enter("fetching")
     assert readiness.as_json()["phase"] == "failed"
     assert readiness.as_json()["error"] == {"code": "GATED_MODEL", "message": "no", "retryable": False}
     readiness.enter("stopping")
     readiness.enter("ready")
-    readiness.fail(ImageGenError("ENGINE_DIED", "it was ended"))
+    readiness.fail(EngineDiedError("it was ended"))
     assert readiness.phase == "stopping"
 
 

@@ -31,7 +31,7 @@ def ask_and_leave(server: Server, request_id: str) -> socket.socket:
     return connection
 
 
-def test_a_full_queue_refuses_and_the_others_are_served_in_order(start_server: StartServer) -> None:
+def test_full_queue_rejects_and_serves_the_others_in_order(start_server: StartServer) -> None:
     server = start_server(IMAGE_GEN_QUEUE_LIMIT=1, FAKE_WORKER={"step_seconds": 0.05})
     server.wait_phase("ready")
     first, first_answers = in_background(lambda: server.post({"prompt": "x", "steps": 20}, {"X-Request-ID": "one"}))
@@ -50,7 +50,7 @@ def test_a_full_queue_refuses_and_the_others_are_served_in_order(start_server: S
     assert server.metric('image_gen_images_total{outcome="refused"}') == 1
 
 
-def test_whoever_hangs_up_stops_the_engine_at_its_next_step(start_server: StartServer) -> None:
+def test_disconnected_client_cancels_its_job(start_server: StartServer) -> None:
     server = start_server(FAKE_WORKER={"step_seconds": 0.05})
     server.wait_phase("ready")
     connection = ask_and_leave(server, "gone")
@@ -61,7 +61,7 @@ def test_whoever_hangs_up_stops_the_engine_at_its_next_step(start_server: StartS
     assert server.metric('image_gen_images_total{outcome="cancelled"}') == 1
 
 
-def test_whoever_hangs_up_while_waiting_costs_nothing(start_server: StartServer) -> None:
+def test_disconnected_waiting_client_starts_no_job(start_server: StartServer) -> None:
     server = start_server(FAKE_WORKER={"step_seconds": 0.05})
     server.wait_phase("ready")
     first, answers = in_background(lambda: server.post({"prompt": "x", "steps": 20}))
@@ -77,7 +77,7 @@ def test_whoever_hangs_up_while_waiting_costs_nothing(start_server: StartServer)
     assert "painting impatient-0" not in server.log
 
 
-def test_a_deadline_ends_the_request_and_the_engines_work(start_server: StartServer) -> None:
+def test_request_timeout_cancels_the_job(start_server: StartServer) -> None:
     server = start_server(IMAGE_GEN_REQUEST_TIMEOUT=1, FAKE_WORKER={"step_seconds": 0.05})
     server.wait_phase("ready")
     late = server.post({"prompt": "x", "steps": 150}, {"X-Request-ID": "late"})
@@ -89,7 +89,7 @@ def test_a_deadline_ends_the_request_and_the_engines_work(start_server: StartSer
     assert server.metric('image_gen_images_total{outcome="timeout"}') == 1
 
 
-def test_a_model_without_negative_prompts_says_so(start_server: StartServer) -> None:
+def test_unsupported_negative_prompt_is_reported(start_server: StartServer) -> None:
     server = start_server(FAKE_WORKER={"accepts": ["prompt"]})
     server.wait_phase("ready")
     answer = server.post({"prompt": "x", "negative_prompt": "y"})

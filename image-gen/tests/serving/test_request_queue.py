@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import CancelledError, EngineDiedError, ImageGenError
 from image_gen.serving.request_queue import RequestQueue
 from image_gen.serving.worker_supervisor import GeneratedImage
 from image_gen.worker.protocol import ImageJob
@@ -32,7 +32,7 @@ class SlowEngine:
     def kill(self) -> None:
         self.kills += 1
         assert self.current is not None
-        self.current.set_exception(ImageGenError("ENGINE_DIED", "killed", retryable=True))
+        self.current.set_exception(EngineDiedError("killed"))
 
     def done(self) -> None:
         assert self.current is not None
@@ -52,7 +52,7 @@ def studio_of(worker: SlowEngine, limit: int = 2, unresponsive_after: float = 60
     return RequestQueue(worker, limit, unresponsive_after)  # type: ignore[arg-type]
 
 
-def test_a_turn_that_comes_as_its_waiter_leaves_goes_to_the_next() -> None:
+def test_queue_passes_on_the_turn_of_a_leaving_request() -> None:
     async def scenario() -> None:
         worker = SlowEngine()
         queue = studio_of(worker)
@@ -72,7 +72,7 @@ def test_a_turn_that_comes_as_its_waiter_leaves_goes_to_the_next() -> None:
     asyncio.run(asyncio.wait_for(scenario(), 5))
 
 
-def test_an_engine_that_ignores_a_cancellation_is_ended() -> None:
+def test_queue_kills_an_unresponsive_worker() -> None:
     async def scenario() -> None:
         worker = SlowEngine()
         queue = studio_of(worker, unresponsive_after=0.05)
@@ -86,7 +86,7 @@ def test_an_engine_that_ignores_a_cancellation_is_ended() -> None:
     asyncio.run(scenario())
 
 
-def test_an_engine_that_obeys_is_left_alone() -> None:
+def test_queue_keeps_a_responsive_worker() -> None:
     async def scenario() -> None:
         worker = SlowEngine()
         queue = studio_of(worker, unresponsive_after=0.05)
@@ -95,7 +95,7 @@ def test_an_engine_that_obeys_is_left_alone() -> None:
         job.cancel()
         await settle()
         assert worker.current is not None
-        worker.current.set_exception(ImageGenError("CANCELLED", "cancelled"))
+        worker.current.set_exception(CancelledError("cancelled"))
         await asyncio.sleep(0.1)
         assert worker.kills == 0
         assert not queue.is_busy
@@ -103,7 +103,7 @@ def test_an_engine_that_obeys_is_left_alone() -> None:
     asyncio.run(scenario())
 
 
-def test_closing_tells_those_who_wait_and_lets_the_current_one_finish() -> None:
+def test_closing_the_queue_rejects_waiting_requests_only() -> None:
     async def scenario() -> None:
         worker = SlowEngine()
         queue = studio_of(worker)

@@ -5,7 +5,7 @@ import re
 from .conftest import Server
 
 
-def test_alive_and_ready(server: Server) -> None:
+def test_healthz_and_readyz_of_a_ready_service(server: Server) -> None:
     assert server.get("/healthz").json == {"status": "alive"}
     ready = server.get("/readyz")
     assert ready.status == 200
@@ -22,7 +22,7 @@ def test_alive_and_ready(server: Server) -> None:
     assert server.get("/readyz", "POST").status == 405
 
 
-def test_the_model_in_openais_shape(server: Server) -> None:
+def test_models_route_describes_the_model(server: Server) -> None:
     listing = server.get("/v1/models").json
     assert listing["object"] == "list"
     [model] = listing["data"]
@@ -65,7 +65,7 @@ def test_the_page_needs_nothing_from_elsewhere(server: Server) -> None:
         assert f'id="{field}"' in page
 
 
-def test_what_is_not_there_is_told_in_openais_shape(server: Server) -> None:
+def test_unknown_route_is_an_openai_error(server: Server) -> None:
     answer = server.get("/nothing")
     assert answer.status == 404
     assert answer.json["error"]["code"] == "not_found"
@@ -73,7 +73,7 @@ def test_what_is_not_there_is_told_in_openais_shape(server: Server) -> None:
     assert server.get("/docs").status == 404
 
 
-def test_the_schema_tells_the_body(server: Server) -> None:
+def test_openapi_schema_describes_the_body(server: Server) -> None:
     operation = server.get("/openapi.json").json["paths"]["/v1/images/generations"]["post"]
     properties = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]
     assert properties["steps"]["maximum"] == 150

@@ -36,7 +36,7 @@ def test_an_idle_server_ends_at_once(start_server: StartServer, number: signal.S
     assert is_gone(worker)
 
 
-def test_the_current_picture_is_finished_and_the_others_are_told(start_server: StartServer) -> None:
+def test_shutdown_finishes_the_current_image_and_rejects_the_others(start_server: StartServer) -> None:
     server = busy_server(start_server)
     current, current_answers = in_background(lambda: server.post({"prompt": "x", "steps": 40}))
     wait_metric(server, "image_gen_busy", 1)
@@ -57,7 +57,7 @@ def test_the_current_picture_is_finished_and_the_others_are_told(start_server: S
     assert server.process.wait(10) == 0
 
 
-def test_a_picture_that_takes_too_long_is_cancelled(start_server: StartServer) -> None:
+def test_shutdown_cancels_a_slow_image(start_server: StartServer) -> None:
     server = busy_server(start_server, IMAGE_GEN_DRAIN_TIMEOUT=1)
     current, answers = in_background(lambda: server.post({"prompt": "x", "steps": 150}))
     wait_metric(server, "image_gen_busy", 1)
@@ -69,7 +69,7 @@ def test_a_picture_that_takes_too_long_is_cancelled(start_server: StartServer) -
     assert "The picture was not done in time, and is cancelled." in server.log
 
 
-def test_a_second_signal_does_not_wait(start_server: StartServer) -> None:
+def test_second_signal_stops_at_once(start_server: StartServer) -> None:
     server = busy_server(start_server)
     in_background(lambda: server.post({"prompt": "hang"}))
     wait_metric(server, "image_gen_busy", 1)
@@ -83,7 +83,7 @@ def test_a_second_signal_does_not_wait(start_server: StartServer) -> None:
     assert is_gone(worker)
 
 
-def test_a_stop_while_the_demo_model_is_being_made(start_server: StartServer) -> None:
+def test_shutdown_while_the_demo_model_is_being_made(start_server: StartServer) -> None:
     server = start_server(MODEL_ID="demo")
     server.wait_log("making it, and serving it")
     server._wait(lambda: bool(children_of(server.process.pid, "image_gen_demo")), 10)
@@ -95,7 +95,7 @@ def test_a_stop_while_the_demo_model_is_being_made(start_server: StartServer) ->
     assert all(is_gone(pid) for pid in makers)
 
 
-def test_an_engine_does_not_outlive_a_killed_server(start_server: StartServer) -> None:
+def test_worker_does_not_outlive_a_killed_server(start_server: StartServer) -> None:
     server = busy_server(start_server)
     worker = server.engine_pid()
     server.process.kill()

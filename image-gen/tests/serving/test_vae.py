@@ -37,7 +37,7 @@ def vae_env(make_repo: MakeRepo, make_cache: MakeCache, hub: DemoHub, tmp_path: 
     }
 
 
-def test_a_start_brings_it_and_gives_it_to_the_engine(
+def test_start_downloads_the_vae_for_the_worker(
     start_server: StartServer, hub: DemoHub, vae_env: dict[str, str]
 ) -> None:
     server = start_server(**vae_env)
@@ -51,7 +51,7 @@ def test_a_start_brings_it_and_gives_it_to_the_engine(
     assert hub.requests == []
 
 
-def test_a_damaged_one_is_mended(start_server: StartServer, hub: DemoHub, vae_env: dict[str, str]) -> None:
+def test_damaged_vae_is_repaired(start_server: StartServer, hub: DemoHub, vae_env: dict[str, str]) -> None:
     server = start_server(**vae_env)
     server.wait_phase("ready")
     directory = Path(server.log.partition("VAE from ")[2].split("\n")[0])
@@ -66,13 +66,13 @@ def test_a_damaged_one_is_mended(start_server: StartServer, hub: DemoHub, vae_en
     assert (directory / WEIGHTS).read_bytes() == b"w" * 300_000
 
 
-def test_what_has_no_manifest_or_is_no_vae_is_told(start_server: StartServer, vae_env: dict[str, str]) -> None:
+def test_invalid_vae_id_is_reported(start_server: StartServer, vae_env: dict[str, str]) -> None:
     server = start_server(**vae_env | {"VAE_ID": "test/model"})
     state: Any = server.wait_phase("failed")
     assert state["error"]["code"] == "VAE_INVALID" and "models lock test/model" in state["error"]["message"]
 
 
-def test_prefetch_brings_it_bake_lays_it_down_and_gc_keeps_it(
+def test_prefetch_bake_and_gc_include_the_vae(
     vae_env: dict[str, str],
     command_env: dict[str, str],
     make_cache: MakeCache,

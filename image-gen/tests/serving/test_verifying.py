@@ -14,7 +14,7 @@ def unet_in(folder: Path) -> Path:
     return next((folder / "hf" / "hub" / "models--test--model" / "snapshots").glob(f"*/{UNET}")).resolve()
 
 
-def test_a_damaged_file_is_mended_before_it_is_loaded(
+def test_start_repairs_a_damaged_file_before_loading(
     start_server: StartServer, hub: DemoHub, make_repo: Any, tmp_path: Path
 ) -> None:
     source = make_repo()
@@ -37,7 +37,7 @@ def test_a_damaged_file_is_mended_before_it_is_loaded(
     assert len([entry for entry in hub.requests if entry["bytes"]]) == 1
 
 
-def test_damage_without_a_hub_is_one_line_and_nothing_is_loaded(
+def test_start_with_damage_and_no_hub_fails_with_one_line(
     start_server: StartServer, hub: DemoHub, make_repo: Any, tmp_path: Path
 ) -> None:
     make_repo()
@@ -58,7 +58,7 @@ def test_damage_without_a_hub_is_one_line_and_nothing_is_loaded(
     assert "loading" not in state["phases"]
 
 
-def test_a_word_that_is_no_mode_is_refused(start_server: StartServer) -> None:
+def test_invalid_verify_mode_is_rejected(start_server: StartServer) -> None:
     server = start_server(IMAGE_GEN_VERIFY="often")
     assert server.process.wait(20) == 2
     assert "IMAGE_GEN_VERIFY: expected full, changed or size, got 'often'" in server.log

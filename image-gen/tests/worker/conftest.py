@@ -16,7 +16,7 @@ def demo_model(demo_models: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def load_order(demo_model: Path) -> LoadRequest:
+def load_request(demo_model: Path) -> LoadRequest:
     """How the server would have it loaded."""
     # For torch in this process: more threads than one only get in each other's way with so small a model.
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -26,8 +26,8 @@ def load_order(demo_model: Path) -> LoadRequest:
 
 
 @pytest.fixture(scope="session")
-def loaded(load_order: LoadRequest) -> Any:
+def loaded(load_request: LoadRequest) -> Any:
     """The pipeline on the CPU."""
     from image_gen.worker.pipeline import load
 
-    return load(load_order, "cpu", "float32")
+    return load(load_request, "cpu", "float32")

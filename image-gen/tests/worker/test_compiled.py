@@ -57,7 +57,7 @@ def run(cache: Path) -> dict[str, Any]:
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="compiling for the CPU needs g++")
-def test_a_second_process_uses_what_the_first_one_made(tmp_path: Path) -> None:
+def test_compile_blocks_reuses_the_artefacts_of_an_earlier_process(tmp_path: Path) -> None:
     first = run(tmp_path)
     assert first["why_not"] is None and first["same"] and (first["hit"], first["miss"] > 0) == (0, True)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("cpu-")] == [cache_name("cpu")]
@@ -72,7 +72,7 @@ class Part:
         raise AssertionError("it must not come to this")
 
 
-def test_without_a_compiler_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compile_blocks_names_a_missing_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled.shutil, "which", lambda _: None)
     why = compile_blocks(SimpleNamespace(unet=Part()), "cpu", tmp_path)
     assert why == "compiling for the CPU needs g++, which no image has"
@@ -80,7 +80,9 @@ def test_without_a_compiler_it_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     assert "Triton" in str(compile_blocks(SimpleNamespace(unet=Part()), "cuda", tmp_path))
 
 
-def test_without_a_place_or_a_part_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compile_blocks_names_an_unwritable_directory_or_an_unsupported_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(compiled.shutil, "which", lambda _: "/usr/bin/g++")
     (tmp_path / "file").write_text("x")
     assert "can't be written" in str(compile_blocks(SimpleNamespace(unet=Part()), "cpu", tmp_path / "file"))

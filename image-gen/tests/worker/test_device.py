@@ -35,7 +35,7 @@ MAC = replace(NOTHING, cuda_build=None, mps_usable=True)
         ("auto", replace(H200, capability=(12, 1)), Device("cuda", "NVIDIA H200")),
     ],
 )
-def test_a_device_is_chosen(asked: str, facts: DeviceInfo, device: Device) -> None:
+def test_choose_device_by_machine_and_setting(asked: str, facts: DeviceInfo, device: Device) -> None:
     assert choose_device(asked, facts) == device
 
 
@@ -56,7 +56,7 @@ def test_a_device_is_chosen(asked: str, facts: DeviceInfo, device: Device) -> No
         ("auto", CPU_BUILD, "GPU_UNUSABLE", "built for the CPU only"),
     ],
 )
-def test_a_gpu_that_cannot_be_used_is_an_error(asked: str, facts: DeviceInfo, code: str, text: str) -> None:
+def test_choose_device_rejects_an_unusable_gpu(asked: str, facts: DeviceInfo, code: str, text: str) -> None:
     with pytest.raises(ImageGenError) as told:
         choose_device(asked, facts)
     assert told.value.code == code
@@ -64,6 +64,6 @@ def test_a_gpu_that_cannot_be_used_is_an_error(asked: str, facts: DeviceInfo, co
     assert told.value.retryable is False
 
 
-def test_number_types() -> None:
+def test_choose_dtype_by_device_and_setting() -> None:
     assert [choose_dtype("auto", device) for device in ("cuda", "mps", "cpu")] == ["float16", "float16", "float32"]
     assert choose_dtype("bfloat16", "cpu") == "bfloat16"

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from image_gen.errors import ImageGenError
-from image_gen.worker.failures import CancelledError
+from image_gen.errors import CancelledError, ImageGenError
 from image_gen.worker.generate import EncodedImage, generate_image
 from image_gen.worker.pipeline import _from_pretrained, class_name, pipeline_class
 from image_gen.worker.protocol import ImageJob
@@ -27,7 +26,7 @@ def opened(made: EncodedImage) -> Image.Image:
     return image
 
 
-def test_the_model_says_what_it_can_do(loaded: Any) -> None:
+def test_load_reports_size_and_arguments_of_a_pipeline(loaded: Any) -> None:
     assert (loaded.name, loaded.width, loaded.height) == ("StableDiffusionXLPipeline", 128, 128)
     assert {"prompt", "negative_prompt", "guidance_scale", "callback_on_step_end"} <= loaded.accepts
     assert loaded.pipeline.watermark is None
@@ -35,7 +34,7 @@ def test_the_model_says_what_it_can_do(loaded: Any) -> None:
     assert loaded.pipeline.hf_device_map == "cpu"
 
 
-def test_a_pipeline_that_is_not_put_onto_a_device_while_it_loads_is_moved_there() -> None:
+def test_load_moves_a_pipeline_without_device_map_to_the_device() -> None:
     class Refuses:
         def __init__(self) -> None:
             self.device = "nowhere"
@@ -53,7 +52,7 @@ def test_a_pipeline_that_is_not_put_onto_a_device_while_it_loads_is_moved_there(
     assert _from_pretrained(Refuses, "x", {}, "cuda").device == "cuda"
 
 
-def test_the_same_order_gives_the_same_picture_and_another_seed_another(loaded: Any) -> None:
+def test_generate_image_is_determined_by_the_job_and_its_seed(loaded: Any) -> None:
     first, other = picture(loaded), picture(loaded, seed=6)
     assert picture(loaded).data == first.data
     assert other.data != first.data
@@ -61,45 +60,54 @@ def test_the_same_order_gives_the_same_picture_and_another_seed_another(loaded: 
     assert first.seconds >= first.denoising_seconds > 0
 
 
-def test_what_was_made_before_does_not_matter(loaded: Any) -> None:
+def test_generate_image_keeps_no_state_between_jobs(loaded: Any) -> None:
     first = picture(loaded)
     picture(loaded, steps=7, width=64, height=192, seed=9)
     with pytest.raises(CancelledError):
-        generate_image(loaded, ORDER, cancelled=stop_after(2))
+        generate_image(loaded, ORDER, CancelAfter(2))
     assert picture(loaded).data == first.data
 
 
-def test_every_part_of_the_order_counts(loaded: Any) -> None:
+def test_generate_image_uses_every_field_of_a_job(loaded: Any) -> None:
     plain = picture(loaded).data
     for change in ({"prompt": "x"}, {"negative_prompt": "x"}, {"guidance_scale": 1.5}, {"steps": 4}):
         assert picture(loaded, **change).data != plain, change
 
 
-def stop_after(steps: int) -> Any:
-    asked = iter([False] * steps)
-    return lambda: next(asked, True)
+class CancelAfter:
+    """Is asked whether a job is cancelled; says yes after `times` questions."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+        self.asked = 0
+
+    def __call__(self) -> bool:
+        self.asked += 1
+        return self.asked > self.times
 
 
-def test_a_cancellation_ends_it_at_the_end_of_the_step(loaded: Any) -> None:
-    steps: list[int] = []
+def test_generate_image_ends_a_cancelled_job_at_the_end_of_the_step(loaded: Any) -> None:
+    cancelled = CancelAfter(3)
     with pytest.raises(CancelledError):
-        # One question before the first step, then one after each.
-        generate_image(loaded, replace(ORDER, steps=20), stop_after(3), steps.append)
-    assert steps == [1, 2]
+        generate_image(loaded, replace(ORDER, steps=20), cancelled)
+    # One question before the first step, then one after each.
+    assert cancelled.asked == 4
 
 
-def test_a_cancellation_before_the_first_step_costs_nothing(loaded: Any) -> None:
+def test_generate_image_runs_no_step_of_a_job_that_is_cancelled_already(loaded: Any) -> None:
+    cancelled = CancelAfter(0)
     with pytest.raises(CancelledError):
-        generate_image(loaded, ORDER, lambda: True, lambda _: pytest.fail("a step was made"))
+        generate_image(loaded, ORDER, cancelled)
+    assert cancelled.asked == 1
 
 
 @pytest.mark.parametrize(("asked", "kind"), [("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP")])
-def test_the_asked_format_and_size(loaded: Any, asked: str, kind: str) -> None:
+def test_generate_image_encodes_the_requested_format_and_size(loaded: Any, asked: str, kind: str) -> None:
     image = opened(picture(loaded, output_format=asked, width=192, height=64, steps=1))
     assert (image.format, image.size) == (kind, (192, 64))
 
 
-def test_too_little_memory_is_told_with_what_to_do(loaded: Any) -> None:
+def test_generate_image_reports_too_little_memory_with_a_fix(loaded: Any) -> None:
     class Greedy:
         def __call__(self, **_: Any) -> Any:
             raise RuntimeError(
@@ -123,13 +131,13 @@ def test_too_little_memory_is_told_with_what_to_do(loaded: Any) -> None:
         ("WanPipeline", None),
     ],
 )
-def test_what_does_not_make_pictures_from_text_is_refused(name: str, why: str | None) -> None:
+def test_pipeline_class_rejects_pipelines_that_are_not_text_to_image(name: str, why: str | None) -> None:
     with pytest.raises(ImageGenError, match=why or "text alone") as told:
         pipeline_class(name)
     assert told.value.code == "NOT_A_PIPELINE"
 
 
-def test_a_directory_tells_its_class(demo_model: Path, tmp_path: Path) -> None:
+def test_class_name_is_read_from_the_models_index(demo_model: Path, tmp_path: Path) -> None:
     assert class_name(demo_model) == "StableDiffusionXLPipeline"
     with pytest.raises(ImageGenError, match=r"no readable model_index\.json"):
         class_name(tmp_path)

@@ -20,13 +20,13 @@ if sys.argv[2] == "plain":
 else:
     from image_gen.worker.lean_imports import diffusers_class
     found = diffusers_class("StableDiffusionXLPipeline")
-from image_gen.worker.generate import paint
+from image_gen.worker.generate import generate_image
 from image_gen.worker.pipeline import load
 from image_gen.worker.protocol import LoadRequest, ImageJob
 import torch
 torch.set_num_threads(1)
 loaded = load(LoadRequest(sys.argv[1], "StableDiffusionXLPipeline", "fp16"), "cpu", "float32")
-picture = paint(loaded, ImageJob("one", "x", 1, 2, 64, 64), lambda: False)
+picture = generate_image(loaded, ImageJob("one", "x", 1, 2, 64, 64), lambda: False)
 compiler = "torch._dynamo" in sys.modules
 compiled = torch.compile(lambda x: x + 1, backend="eager")(torch.ones(1)).item()
 print(json.dumps({
@@ -57,7 +57,7 @@ def run(model: Path, way: str, home: Path) -> Any:
     return json.loads(output.splitlines()[-1])
 
 
-def test_the_same_pipeline_and_picture_without_the_compiler(demo_model: Path, tmp_path: Path) -> None:
+def test_lean_imports_give_the_same_pipeline_and_image(demo_model: Path, tmp_path: Path) -> None:
     lean, plain = run(demo_model, "lean", tmp_path), run(demo_model, "plain", tmp_path)
     assert plain.pop("compiler")
     assert not lean.pop("compiler")
@@ -66,7 +66,7 @@ def test_the_same_pipeline_and_picture_without_the_compiler(demo_model: Path, tm
     assert lean["same"]
 
 
-def test_a_library_that_wants_more_of_the_compiler_gets_it() -> None:
+def test_lean_imports_fall_back_to_the_real_compiler() -> None:
     program = """
 import sys
 from image_gen.worker.lean_imports import without_dynamo
@@ -84,7 +84,7 @@ print(without_dynamo(work), *asked)
     assert output.split() == [b"explain", b"_DynamoStub", b"module"]
 
 
-def test_what_goes_wrong_otherwise_is_not_tried_again() -> None:
+def test_lean_imports_do_not_retry_other_errors() -> None:
     tries: list[int] = []
 
     def work() -> None:
@@ -96,7 +96,7 @@ def test_what_goes_wrong_otherwise_is_not_tried_again() -> None:
     assert tries == [1]
 
 
-def test_flexible_attention_is_the_real_one_as_soon_as_it_is_used() -> None:
+def test_lazy_flex_attention_is_the_real_module_once_used() -> None:
     program = """
 import sys
 from image_gen.worker.lean_imports import diffusers_class

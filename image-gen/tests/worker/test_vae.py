@@ -32,15 +32,15 @@ def picture(loaded: Any) -> bytes:
     return generate_image(loaded, ORDER, lambda: False).data
 
 
-def test_pictures_are_decoded_by_it(loaded: Any, load_order: LoadRequest, other_vae: Path) -> None:
-    with_it = load(replace(load_order, vae=str(other_vae)), "cpu", "float32")
+def test_a_replacement_vae_decodes_images(loaded: Any, load_request: LoadRequest, other_vae: Path) -> None:
+    with_it = load(replace(load_request, vae=str(other_vae)), "cpu", "float32")
     assert picture(with_it) != picture(loaded)
     ours, own = (each.pipeline.vae.decoder.conv_out.weight for each in (with_it, loaded))
     assert ours.dtype == own.dtype and ours.allclose(own * 1.5, rtol=1e-3)
 
 
-def test_something_else_is_refused(load_order: LoadRequest, tmp_path: Path) -> None:
+def test_load_vae_rejects_a_model_that_is_no_vae(load_request: LoadRequest, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"_class_name": "UNet2DConditionModel"}), encoding="utf-8")
     with pytest.raises(ImageGenError) as caught:
-        load(replace(load_order, vae=str(tmp_path)), "cpu", "float32")
+        load(replace(load_request, vae=str(tmp_path)), "cpu", "float32")
     assert caught.value.code == "VAE_INVALID"

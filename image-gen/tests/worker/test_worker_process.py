@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from image_gen.worker.protocol import ImageJob, LoadRequest, encode, load_message, picture_message
+from image_gen.worker.protocol import CancelJob, ImageJob, LoadRequest, encode
 
 SOURCES = Path(__file__).parents[2] / "src"
 ORDER = ImageJob("one", "x", seed=1, steps=2, width=64, height=64)
 
 
 def read(connection: socket.socket) -> tuple[dict[str, Any], bytes]:
-    """One frame, by other code than the engine's."""
+    """One frame, by other code than the worker's."""
     import json
 
     file = connection.makefile("rb")
@@ -51,37 +51,34 @@ def worker_process(folder: Path) -> Iterator[tuple[socket.socket, Path]]:
     assert worker.wait(10) == 0
 
 
-def test_its_life_from_import_to_the_end_of_the_socket(load_order: LoadRequest, tmp_path: Path) -> None:
+def test_worker_process_from_imports_to_the_end_of_its_socket(load_request: LoadRequest, tmp_path: Path) -> None:
     with worker_process(tmp_path) as (ours, log):
         imported, _ = read(ours)
-        assert (imported["type"], imported["device"]) == ("imported", "cpu")
+        assert (imported["type"], imported["device"]) == ("Imported", "cpu")
 
-        ours.sendall(encode(picture_message(ORDER)))
+        ours.sendall(encode(ORDER))
         refused, _ = read(ours)
-        assert (refused["type"], refused["id"], refused["code"]) == ("error", "one", "NOT_READY")
+        assert (refused["type"], refused["id"], refused["code"]) == ("Failed", "one", "NOT_READY")
 
-        ours.sendall(encode(load_message(replace(load_order, pipeline="NoSuchPipeline"))))
+        ours.sendall(encode(replace(load_request, pipeline="NoSuchPipeline")))
         refused, _ = read(ours)
         assert (refused["id"], refused["code"], refused["retryable"]) == (None, "NOT_A_PIPELINE", False)
 
-        ours.sendall(encode(load_message(load_order)))
-        assert read(ours)[0]["type"] == "loaded"
+        ours.sendall(encode(load_request))
+        assert read(ours)[0]["type"] == "ModelLoaded"
         ready, _ = read(ours)
-        assert (ready["type"], ready["width"], ready["height"]) == ("ready", 128, 128)
+        assert (ready["type"], ready["width"], ready["height"]) == ("PipelineReady", 128, 128)
 
-        ours.sendall(encode(picture_message(ORDER)))
-        steps = [read(ours)[0], read(ours)[0]]
-        assert [(step["type"], step["step"]) for step in steps] == [("step", 1), ("step", 2)]
+        ours.sendall(encode(ORDER))
         made, picture = read(ours)
-        assert made["type"] == "picture"
+        assert made["type"] == "ImageDone"
         assert picture.startswith(b"\x89PNG")
 
-        ours.sendall(encode(picture_message(replace(ORDER, id="long", steps=150))))
-        read_until(ours, "step")
-        ours.sendall(encode({"type": "cancel", "id": "long"}))
-        ended, _ = read_until(ours, "error", "picture")
+        ours.sendall(encode(replace(ORDER, id="long", steps=150)))
+        ours.sendall(encode(CancelJob("long")))
+        ended, _ = read_until(ours, "Failed", "ImageDone")
         assert (ended["id"], ended.get("code")) == ("long", "CANCELLED")
 
-        ours.sendall(encode(picture_message(ORDER)))
-        assert read_until(ours, "picture")[1] == picture
+        ours.sendall(encode(ORDER))
+        assert read_until(ours, "ImageDone")[1] == picture
     assert log.read_text(encoding="utf-8") == ""

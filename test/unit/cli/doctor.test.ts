@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Check } from "../../../cli/doctor/check.ts";
 import { machineChecks } from "../../../cli/doctor/checks.ts";
-import { type MachineFacts, parseDoctor } from "../../../cli/doctor/inspect.ts";
+import type { MachineFacts } from "../../../cli/doctor/inspect.ts";
 import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
 
 const healthy: MachineFacts = {
@@ -163,9 +163,4 @@ describe("each check", () => {
     expect(failures(false)).toEqual([]);
     expect(failures(true).map(({ id }) => id)).toEqual(["cache.mount"]);
   });
-});
-
-test("output that image-gen doctor does not print is no list of checks", () => {
-  expect(parseDoctor(undefined)).toBeNull();
-  expect(parseDoctor({ error: {} })).toBeNull();
 });

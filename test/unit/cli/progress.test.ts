@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { progressTo } from "../../../cli/core/progress.ts";
-import { followFile, lastLines } from "../../../cli/targets/process/follow-log.ts";
+import { followFile, readTail } from "../../../cli/targets/process/follow-log.ts";
 
 function stream(isTTY: boolean) {
   const written: string[] = [];
@@ -44,14 +44,14 @@ describe("progress", () => {
   });
 });
 
-describe("following a log", () => {
-  test("the last lines, then what is added, also after the file was begun anew", async () => {
+describe("a followed log", () => {
+  test("shows the last lines, then what is added, also after the file was truncated", async () => {
     const folder = mkdtempSync(join(tmpdir(), "imagegen-follow-"));
     const file = join(folder, "log");
     writeFileSync(file, "a\nb\nc\n");
-    const { text, end } = lastLines(file, 2);
+    const { text, end } = readTail(file, 2);
     expect(text).toBe("b\nc\n");
-    expect(lastLines(file, 0).text).toBe("");
+    expect(readTail(file, 0).text).toBe("");
 
     const controller = new AbortController();
     let seen = "";

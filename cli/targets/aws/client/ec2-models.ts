@@ -10,31 +10,16 @@ export interface Host extends HostInfo {
   readonly reason: string;
 }
 
-export interface DataVolume extends VolumeInfo {
+export interface EbsVolume extends VolumeInfo {
   readonly attachedTo: string | null;
   /** The snapshot that it was made from. */
   readonly madeFrom: string | null;
 }
 
-export interface Snapshot {
-  readonly id: string;
-  readonly volumeId: string;
-  readonly state: string;
-  /** 0 to 1. */
-  readonly progress: number;
-  readonly startedAt: string;
-  readonly tags: Readonly<Record<string, string>>;
-}
+export type Snapshot = Readonly<ReturnType<typeof toSnapshot>>;
 
 /** The properties of an instance type that a host is chosen by. */
-export interface InstanceTypeSpecs {
-  readonly type: string;
-  readonly vcpus: number;
-  readonly gpuMemoryMib: number;
-  readonly ebsBaselineMbps: number;
-  readonly ebsMaximumMbps: number;
-  readonly markets: readonly string[];
-}
+export type InstanceTypeSpecs = Readonly<ReturnType<typeof toInstanceTypeSpecs>>;
 
 export function marketOf({ InstanceLifecycle }: Instance): Host["market"] {
   return InstanceLifecycle === "spot" ? "spot" : "on-demand";
@@ -53,7 +38,7 @@ export function toHost(instance: Instance): Host {
   };
 }
 
-export function toDataVolume(volume: RawVolume): DataVolume {
+export function toVolume(volume: RawVolume): EbsVolume {
   return {
     id: volume.VolumeId ?? "",
     state: volume.State ?? "unknown",
@@ -64,19 +49,18 @@ export function toDataVolume(volume: RawVolume): DataVolume {
   };
 }
 
-export function toSnapshot(snapshot: RawSnapshot): Snapshot {
-  const percent = Number.parseInt(snapshot.Progress ?? "0", 10);
+export function toSnapshot(snapshot: RawSnapshot) {
   return {
     id: snapshot.SnapshotId ?? "",
     volumeId: snapshot.VolumeId ?? "",
     state: snapshot.State ?? "pending",
-    progress: (Number.isNaN(percent) ? 0 : percent) / 100,
+    /** 0 to 1. */
+    progress: (Number.parseInt(snapshot.Progress ?? "", 10) || 0) / 100,
     startedAt: snapshot.StartTime?.toISOString() ?? "",
-    tags: Object.fromEntries((snapshot.Tags ?? []).map(({ Key, Value }) => [Key ?? "", Value ?? ""])),
   };
 }
 
-export function toInstanceTypeSpecs(info: InstanceTypeInfo): InstanceTypeSpecs {
+export function toInstanceTypeSpecs(info: InstanceTypeInfo) {
   const ebs = info.EbsInfo?.EbsOptimizedInfo;
   return {
     type: info.InstanceType ?? "",
@@ -84,6 +68,5 @@ export function toInstanceTypeSpecs(info: InstanceTypeInfo): InstanceTypeSpecs {
     gpuMemoryMib: info.GpuInfo?.TotalGpuMemoryInMiB ?? 0,
     ebsBaselineMbps: ebs?.BaselineThroughputInMBps ?? 0,
     ebsMaximumMbps: ebs?.MaximumThroughputInMBps ?? 0,
-    markets: info.SupportedUsageClasses ?? [],
   };
 }

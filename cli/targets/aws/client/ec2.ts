@@ -1,16 +1,16 @@
-import type { _InstanceType, DescribeInstancesCommandOutput } from "@aws-sdk/client-ec2";
+import type { _InstanceType, DescribeInstancesCommandOutput, Instance } from "@aws-sdk/client-ec2";
 import { type PurchaseOption, type VcpuQuota, vcpuQuota } from "../../../../infra/contract.ts";
 import { type AwsClientConfig, sdkOptions } from "./client-config.ts";
 import {
-  type DataVolume,
+  type EbsVolume,
   type Host,
   type InstanceTypeSpecs,
   marketOf,
   type Snapshot,
-  toDataVolume,
   toHost,
   toInstanceTypeSpecs,
   toSnapshot,
+  toVolume,
 } from "./ec2-models.ts";
 import { hasAwsErrorName } from "./errors.ts";
 
@@ -27,8 +27,8 @@ export async function openEc2(config: AwsClientConfig) {
   return {
     /** Undefined when the instance does not exist (any more). */
     async host(id: string): Promise<Host | undefined> {
-      const answer = await orNothing(() => client.send(new sdk.DescribeInstancesCommand({ InstanceIds: [id] })));
-      const found = answer?.Reservations?.flatMap(({ Instances }) => Instances ?? [])[0];
+      const answer = await unlessUnknown(() => client.send(new sdk.DescribeInstancesCommand({ InstanceIds: [id] })));
+      const found = answer && instancesIn(answer)[0];
       return found && toHost(found);
     },
 
@@ -36,8 +36,9 @@ export async function openEc2(config: AwsClientConfig) {
     async hostsTagged(tags: Tags): Promise<Host[]> {
       const alive = { Name: "instance-state-name", Values: ["pending", "running", "stopping", "stopped"] };
       const answer = await client.send(new sdk.DescribeInstancesCommand({ Filters: [...filters(tags), alive] }));
-      const found = answer.Reservations?.flatMap(({ Instances }) => Instances ?? []) ?? [];
-      return found.map(toHost).sort((a, b) => b.launchedAt.localeCompare(a.launchedAt));
+      return instancesIn(answer)
+        .map(toHost)
+        .sort((a, b) => b.launchedAt.localeCompare(a.launchedAt));
     },
 
     async stop(id: string): Promise<void> {
@@ -48,14 +49,14 @@ export async function openEc2(config: AwsClientConfig) {
       await client.send(new sdk.StartInstancesCommand({ InstanceIds: [id] }));
     },
 
-    async volume(id: string): Promise<DataVolume | undefined> {
-      const answer = await orNothing(() => client.send(new sdk.DescribeVolumesCommand({ VolumeIds: [id] })));
+    async volume(id: string): Promise<EbsVolume | undefined> {
+      const answer = await unlessUnknown(() => client.send(new sdk.DescribeVolumesCommand({ VolumeIds: [id] })));
       const found = answer?.Volumes?.[0];
-      return found && toDataVolume(found);
+      return found && toVolume(found);
     },
 
     async snapshot(id: string): Promise<Snapshot | undefined> {
-      const answer = await orNothing(() => client.send(new sdk.DescribeSnapshotsCommand({ SnapshotIds: [id] })));
+      const answer = await unlessUnknown(() => client.send(new sdk.DescribeSnapshotsCommand({ SnapshotIds: [id] })));
       const found = answer?.Snapshots?.[0];
       return found && toSnapshot(found);
     },
@@ -70,22 +71,17 @@ export async function openEc2(config: AwsClientConfig) {
 
     async createSnapshot(volumeId: string, description: string, tags: Tags): Promise<Snapshot> {
       const list = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
-      const specification = { ResourceType: "snapshot" as const, Tags: list };
-      return toSnapshot(
-        await client.send(
-          new sdk.CreateSnapshotCommand({
-            VolumeId: volumeId,
-            Description: description,
-            TagSpecifications: [specification],
-          }),
-        ),
-      );
+      const TagSpecifications = [{ ResourceType: "snapshot" as const, Tags: list }];
+      const input = { VolumeId: volumeId, Description: description, TagSpecifications };
+      return toSnapshot(await client.send(new sdk.CreateSnapshotCommand(input)));
     },
 
     /** The properties of each type; unknown names are left out. */
     async types(names: readonly string[]): Promise<InstanceTypeSpecs[]> {
       const look = (some: readonly string[]) =>
-        orNothing(() => client.send(new sdk.DescribeInstanceTypesCommand({ InstanceTypes: some as _InstanceType[] })));
+        unlessUnknown(() =>
+          client.send(new sdk.DescribeInstanceTypesCommand({ InstanceTypes: some as _InstanceType[] })),
+        );
       // One unknown name makes the request for a whole list fail.
       const answers = await Promise.all(names.map((name) => look([name])));
       return answers.flatMap((answer) => answer?.InstanceTypes ?? []).map(toInstanceTypeSpecs);
@@ -110,22 +106,14 @@ export async function openEc2(config: AwsClientConfig) {
 
     /** The running vCPUs of one market that the quota counts. */
     async vcpusInUse({ code }: VcpuQuota, market: PurchaseOption): Promise<number> {
+      const running = [{ Name: "instance-state-name", Values: ["pending", "running"] }];
       let used = 0;
-      for (let next: string | undefined, more = true; more; ) {
-        const answer: DescribeInstancesCommandOutput = await client.send(
-          new sdk.DescribeInstancesCommand({
-            Filters: [{ Name: "instance-state-name", Values: ["pending", "running"] }],
-            MaxResults: 1000,
-            ...(next ? { NextToken: next } : {}),
-          }),
-        );
-        for (const instance of answer.Reservations?.flatMap(({ Instances }) => Instances ?? []) ?? []) {
+      for await (const page of sdk.paginateDescribeInstances({ client }, { Filters: running })) {
+        for (const instance of instancesIn(page)) {
           const quota = vcpuQuota(instance.InstanceType ?? "", market);
           if (quota?.code !== code || marketOf(instance) !== market) continue;
           used += (instance.CpuOptions?.CoreCount ?? 0) * (instance.CpuOptions?.ThreadsPerCore ?? 1);
         }
-        next = answer.NextToken;
-        more = next !== undefined && next !== "";
       }
       return used;
     },
@@ -134,8 +122,12 @@ export async function openEc2(config: AwsClientConfig) {
 
 export type Ec2 = Awaited<ReturnType<typeof openEc2>>;
 
+function instancesIn({ Reservations = [] }: DescribeInstancesCommandOutput): Instance[] {
+  return Reservations.flatMap(({ Instances = [] }) => Instances);
+}
+
 /** Undefined instead of an error for an unknown id or name. */
-async function orNothing<T>(look: () => Promise<T>): Promise<T | undefined> {
+async function unlessUnknown<T>(look: () => Promise<T>): Promise<T | undefined> {
   try {
     return await look();
   } catch (error) {

@@ -31,7 +31,7 @@ export async function tryLookup<T>(look: () => Promise<T>): Promise<Lookup<T>> {
     return { known: true, value: await look() };
   } catch (error) {
     if (!isInconclusive(error)) throw error;
-    return { known: false, reason: describeFailure(error) };
+    return { known: false, reason: describeAwsError(error) };
   }
 }
 
@@ -45,11 +45,11 @@ export function toCliError(error: unknown, doing: string): CliError {
   if (error instanceof CliError) return error;
   const { name, message } = failureOf(error);
   const code = NO_CREDENTIALS.test(`${name} ${message}`) ? EXIT.missingPrerequisite : EXIT.failed;
-  const detail = describeFailure(error);
+  const detail = describeAwsError(error);
   return new CliError({ ...detail, message: `${doing}: ${detail.message}` }, code);
 }
 
-export function describeFailure(error: unknown): ErrorDetail {
+export function describeAwsError(error: unknown): ErrorDetail {
   const { name, message } = failureOf(error);
   const text = `${name} ${message}`;
   if (NO_CREDENTIALS.test(text))

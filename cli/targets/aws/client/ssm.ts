@@ -1,16 +1,6 @@
 import { type AwsClientConfig, sdkOptions } from "./client-config.ts";
 import { hasAwsErrorName } from "./errors.ts";
 
-/** The state of a command on the host. AWS truncates its output: 24,000 characters of stdout, 8,000 of stderr. */
-export interface Invocation {
-  /** Pending, InProgress, Delayed; Success, Failed, TimedOut, Cancelled, Undeliverable, … */
-  readonly status: string;
-  readonly exitCode: number;
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly detail: string;
-}
-
 /** Systems Manager: parameters, and commands on the host. Errors are the SDK's own. */
 export async function openSsm(config: AwsClientConfig) {
   const sdk = await import("@aws-sdk/client-ssm");
@@ -42,15 +32,15 @@ export async function openSsm(config: AwsClientConfig) {
       return answer.Command?.CommandId ?? "";
     },
 
-    /** Null while AWS has not passed the command on yet. */
-    async invocation(instanceId: string, commandId: string): Promise<Invocation | null> {
+    /** The state of a command; null while AWS has not passed it on yet. AWS truncates its output. */
+    async invocation(instanceId: string, commandId: string) {
       try {
         const answer = await client.send(
           new sdk.GetCommandInvocationCommand({ CommandId: commandId, InstanceId: instanceId }),
         );
         return {
-          status: answer.Status ?? "Pending",
-          exitCode: answer.ResponseCode ?? -1,
+          /** Pending, InProgress, Delayed; Success, Failed, TimedOut, Cancelled, Undeliverable, … */
+          status: String(answer.Status ?? "Pending"),
           stdout: answer.StandardOutputContent ?? "",
           stderr: answer.StandardErrorContent ?? "",
           detail: answer.StatusDetails ?? "",
@@ -68,3 +58,4 @@ export async function openSsm(config: AwsClientConfig) {
 }
 
 export type Ssm = Awaited<ReturnType<typeof openSsm>>;
+export type Invocation = NonNullable<Awaited<ReturnType<Ssm["invocation"]>>>;

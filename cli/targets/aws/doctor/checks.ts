@@ -1,7 +1,7 @@
 import { commandFor } from "../../../core/command-line.ts";
 import { type Check, fail, ok, unknown, warn } from "../../../doctor/check.ts";
 import type { InstanceTypeSpecs } from "../client/ec2-models.ts";
-import { TUNNEL_TOOLS } from "../host/tunnel.ts";
+import { TUNNEL_TOOLS } from "../host/connection.ts";
 import { amisFor } from "./drivers.ts";
 import { host, service, volume } from "./host-checks.ts";
 import type { AwsFacts } from "./inspect.ts";

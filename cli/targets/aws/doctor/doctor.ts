@@ -1,9 +1,11 @@
+import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
 import type { Context } from "../../../core/context.ts";
-import { CliError } from "../../../core/exit.ts";
+import { CliError, EXIT, formatDetail } from "../../../core/exit.ts";
 import { type Check, fail, ok, warn } from "../../../doctor/check.ts";
 import { settingsFor } from "../../../stack/config.ts";
 import { findPulumi } from "../../../toolchain/pulumi.ts";
-import { awsClientConfig } from "../client/client-config.ts";
+import { type AwsClientConfig, awsClientConfig } from "../client/client-config.ts";
+import type { Host } from "../client/ec2-models.ts";
 import { runAwsChecks } from "./checks.ts";
 import { inspectAws } from "./inspect.ts";
 
@@ -23,4 +25,32 @@ export async function awsChecks(context: Context): Promise<Check[]> {
     if (!(error instanceof CliError)) throw error;
     return error.details.map(({ message, fix }) => fail("config", message, fix));
   }
+}
+
+/** Checks of what runs already, which `up` may well fix. */
+const LEFT_TO_DOCTOR = ["service", "volume", "tunnel"];
+
+/**
+ * Checks before `up` what would fail after minutes. Logs warnings; throws a CliError with every failure.
+ * Returns what the run can use: the vCPUs of the types, and the present host.
+ */
+export async function preflight(
+  context: Context,
+  settings: AwsSettings,
+  client: AwsClientConfig,
+): Promise<{ vcpus: Readonly<Record<string, number>>; host: Host | undefined }> {
+  context.progress.update(`checking the account and ${client.region}`);
+  const { types, host, ...facts } = await inspectAws(context, settings, client);
+  context.progress.stop();
+  const checks = runAwsChecks({ types, host, ...facts })
+    .filter(({ id }) => !LEFT_TO_DOCTOR.includes(id))
+    .map(({ status, id, message, fix }) => ({ status, message: `${id}: ${message}`, fix }));
+  for (const result of ["warn", "unknown"])
+    for (const check of checks.filter(({ status }) => status === result)) context.progress.log(formatDetail(check));
+  const failures = checks.filter(({ status }) => status === "fail");
+  if (failures.length > 0) throw new CliError(failures, EXIT.missingPrerequisite);
+  return {
+    vcpus: types.known ? Object.fromEntries(types.value.map(({ type, vcpus }) => [type, vcpus])) : {},
+    host: host.known ? host.value : undefined,
+  };
 }

@@ -5,53 +5,23 @@
 import { join } from "node:path";
 import { execa } from "execa";
 import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
-import { vcpuQuota } from "../../../../infra/contract.ts";
-import type { HostStatus } from "../../../../infra/readiness/host-status.ts";
+import { type VcpuQuota, vcpuQuota } from "../../../../infra/contract.ts";
 import type { Context } from "../../../core/context.ts";
 import { openIdentity, openQuotas } from "../client/account.ts";
 import type { AwsClientConfig } from "../client/client-config.ts";
 import type { Ec2 } from "../client/ec2.ts";
-import type { DataVolume, Host, InstanceTypeSpecs } from "../client/ec2-models.ts";
-import { describeFailure, type Lookup, tryLookup } from "../client/errors.ts";
-import { TUNNEL_TOOLS } from "../host/tunnel.ts";
-import { type HostRequirements, hostRequirements } from "../stack/host-requirements.ts";
-import { type LaunchCandidate, launchCandidates } from "../stack/launch-errors.ts";
+import { describeAwsError, type Lookup, tryLookup } from "../client/errors.ts";
+import { TUNNEL_TOOLS } from "../host/connection.ts";
+import { hostRequirements } from "../stack/host-requirements.ts";
+import { type LaunchCandidate, launchCandidates } from "../stack/launch-candidates.ts";
 import { parseOutputs, readOutputs } from "../stack/outputs.ts";
 import { connect, findHost, readHostStatus } from "../stack/stack.ts";
-import { cudaOf, type DriverFit, driverFor } from "./drivers.ts";
+import { cudaOf, driverFor } from "./drivers.ts";
 
-export interface QuotaFacts {
-  readonly name: string;
-  readonly code: string;
-  readonly market: LaunchCandidate["market"];
-  /** vCPUs that the account may run; null: AWS reports no value. */
-  readonly limit: Lookup<number | null>;
-  readonly used: Lookup<number>;
-}
+export type AwsFacts = Readonly<Awaited<ReturnType<typeof inspectAws>>>;
+export type QuotaFacts = Awaited<ReturnType<typeof inspectQuotas>>[number];
 
-export interface AwsFacts {
-  readonly stack: string;
-  readonly region: string;
-  readonly requirements: HostRequirements;
-  readonly candidates: readonly LaunchCandidate[];
-  /** When unknown, nothing else could be looked up. */
-  readonly caller: Lookup<{ readonly account: string; readonly arn: string }>;
-  readonly types: Lookup<readonly InstanceTypeSpecs[]>;
-  readonly offerings: Lookup<Readonly<Record<string, readonly string[]>>>;
-  readonly quotas: readonly QuotaFacts[];
-  readonly host: Lookup<Host | undefined>;
-  readonly volume: Lookup<DataVolume | undefined>;
-  readonly hostStatus: Lookup<HostStatus | null>;
-  /** CUDA of the image's packages, "13.2"; null: not found in the lock file. */
-  readonly cuda: string | null;
-  /** Null: the AMI or the CUDA is not in the table. */
-  readonly driver: DriverFit | null;
-  readonly hasBuildx: boolean;
-  readonly missingTunnelTools: readonly string[];
-  readonly now: number;
-}
-
-export async function inspectAws(context: Context, settings: AwsSettings, client: AwsClientConfig): Promise<AwsFacts> {
+export async function inspectAws(context: Context, settings: AwsSettings, client: AwsClientConfig) {
   const { paths, files } = context;
   const outputs = parseOutputs(files.name, (await readOutputs(context).catch(() => null)) ?? {});
   const { readManifest } = await import("../../../../infra/io/manifests.ts");
@@ -81,6 +51,7 @@ export async function inspectAws(context: Context, settings: AwsSettings, client
     region: client.region,
     requirements,
     candidates,
+    // When unknown, nothing else could be looked up.
     caller,
     types: typeSpecs,
     offerings,
@@ -88,6 +59,7 @@ export async function inspectAws(context: Context, settings: AwsSettings, client
     host,
     volume,
     hostStatus,
+    // "13.2"; null: not found in the lock file.
     cuda,
     driver: driverFor(requirements.ami, cuda),
     hasBuildx: works[0] === true,
@@ -96,32 +68,31 @@ export async function inspectAws(context: Context, settings: AwsSettings, client
   };
 }
 
-async function findCaller(client: AwsClientConfig): Promise<AwsFacts["caller"]> {
+async function findCaller(
+  client: AwsClientConfig,
+): Promise<Lookup<{ readonly account: string; readonly arn: string }>> {
   try {
     return { known: true, value: await (await openIdentity(client)).caller() };
   } catch (error) {
-    return { known: false, reason: describeFailure(error) };
+    return { known: false, reason: describeAwsError(error) };
   }
 }
 
-async function inspectQuotas(
-  client: AwsClientConfig,
-  candidates: readonly LaunchCandidate[],
-  ec2: Ec2,
-): Promise<QuotaFacts[]> {
+async function inspectQuotas(client: AwsClientConfig, candidates: readonly LaunchCandidate[], ec2: Ec2) {
   const quotas = await openQuotas(client);
-  const found = new Map<string, QuotaFacts>();
+  const found = new Map<string, VcpuQuota & Pick<LaunchCandidate, "market">>();
   for (const { type, market } of candidates) {
     const quota = vcpuQuota(type, market);
-    if (!quota || found.has(quota.code)) continue;
-    const { code, name } = quota;
-    const [limit, used] = await Promise.all([
-      tryLookup(() => quotas.ec2(code)),
-      tryLookup(() => ec2.vcpusInUse(quota, market)),
-    ]);
-    found.set(code, { name, code, market, limit, used });
+    if (quota) found.set(quota.code, { ...quota, market });
   }
-  return [...found.values()];
+  return Promise.all(
+    [...found.values()].map(async (quota) => ({
+      ...quota,
+      // vCPUs that the account may run; null: AWS reports no value.
+      limit: await tryLookup(() => quotas.ec2(quota.code)),
+      used: await tryLookup(() => ec2.vcpusInUse(quota, quota.market)),
+    })),
+  );
 }
 
 async function runs([command = "", ...args]: readonly string[]): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { vcpuQuota } from "../../../../infra/contract.ts";
 import { commandFor } from "../../../core/command-line.ts";
 import { type Check, fail, ok, unknown, warn } from "../../../doctor/check.ts";
-import type { LaunchCandidate } from "../stack/launch-errors.ts";
+import type { LaunchCandidate } from "../stack/launch-candidates.ts";
 import type { AwsFacts, QuotaFacts } from "./inspect.ts";
 
 /** One check a quota; a quota that is too small is no failure when the other market has room. */

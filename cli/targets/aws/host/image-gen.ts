@@ -1,6 +1,6 @@
-import { commandFor } from "../../../core/command-line.ts";
+import { notRunning } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
-import { CliError, EXIT, lastLine } from "../../../core/exit.ts";
+import { CliError, lastLine } from "../../../core/exit.ts";
 import type { CommandResult } from "../../../service/image-gen.ts";
 import { type AwsStack, openStack, requireRunning } from "../stack/stack.ts";
 import { type HostCommandResult, type HostRun, runOnHost } from "./run-command.ts";
@@ -40,8 +40,7 @@ export async function inContainer(
   const answer = await runOnHost(hostRun(context, stack, host.id, doing), script);
   context.progress.stop();
   if (answer.exitCode !== NO_CONTAINER) return answer;
-  const message = `The container ${name} does not run on ${host.id}.`;
-  throw new CliError({ message, fix: commandFor(stack.name, "doctor") }, EXIT.notRunning);
+  throw notRunning(stack.name, `The container ${name} does not run on ${host.id}.`, "doctor");
 }
 
 export function hostRun({ progress, signal }: Context, { ssm }: AwsStack, instanceId: string, doing: string): HostRun {

@@ -8,13 +8,8 @@ import { toCliError } from "../client/errors.ts";
 import type { Invocation, Ssm } from "../client/ssm.ts";
 import { quote } from "./shell-quote.ts";
 
-/** The result of a script on the host. */
-export interface HostCommandResult {
-  readonly exitCode: number;
-  readonly stdout: string;
-  /** The end of it. */
-  readonly stderr: string;
-}
+/** The result of a script on the host; of its errors only the end. */
+export type HostCommandResult = Awaited<ReturnType<typeof runOnHost>>;
 
 export interface HostRun {
   readonly ssm: Ssm;
@@ -41,7 +36,7 @@ const ACCEPT_S = 75;
 const PENDING = ["Pending", "InProgress", "Delayed"];
 
 /** Runs `script` (bash) as root on the host. Its output may be of any length and kind. */
-export async function runOnHost(run: HostRun, script: string): Promise<HostCommandResult> {
+export async function runOnHost(run: HostRun, script: string) {
   const folder = `/run/imagegen-${randomUUID()}`;
   const first = await invoke(run, firstScript(folder, script), run.seconds ?? DAY_S);
   const head = /^imagegen (\d+) (\d+)\n([\s\S]*)$/.exec(first.stdout);

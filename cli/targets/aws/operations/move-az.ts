@@ -6,37 +6,24 @@ import { qualifyAll } from "../../../stack/config.ts";
 import type { MoveOptions, MoveResult } from "../../target.ts";
 import type { Host, Snapshot } from "../client/ec2-models.ts";
 import { toCliError } from "../client/errors.ts";
-import { launchCandidates } from "../stack/launch-errors.ts";
+import { launchCandidates } from "../stack/launch-candidates.ts";
 import { type AwsStack, findHost, openStack } from "../stack/stack.ts";
+import { upInAws } from "../stack/up.ts";
 import { describeStep, type MoveFacts, type MoveStep, moveTags, planMove } from "./move.ts";
 import { snapshotVolume, waitForSnapshot } from "./snapshot.ts";
 import { requireNoSelfHealing, stopHost } from "./start-stop.ts";
 
-type Up = (retainVolumes: readonly string[]) => Promise<unknown>;
-
-/** Moves the host and its volume to `zone`. An interrupted move resumes when it is started again. */
-export function moveAz(context: Context, zone: string, options: MoveOptions, up: Up): Promise<MoveResult> {
-  if (!/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/.test(zone))
-    throw new CliError(`Expected a zone such as us-east-1c, got "${zone}".`, EXIT.usage);
-  return move(context, { zone, snapshot: null }, options, up);
-}
-
-/** Replaces the volume by one made from `snapshot`, in the present zone unless `zone` names another. */
-export function restoreVolume(
-  context: Context,
-  snapshot: string,
-  { zone, ...options }: MoveOptions & { readonly zone?: string },
-  up: Up,
-): Promise<MoveResult> {
-  return move(context, { zone: zone ?? null, snapshot }, options, up);
-}
-
-async function move(
+/**
+ * Moves the host to another zone with a copy of its volume, or replaces the volume by one made from a snapshot, in the
+ * present zone unless another is named. An interrupted move resumes when it is started again.
+ */
+export async function move(
   context: Context,
   goal: { readonly zone: string | null; readonly snapshot: string | null },
   options: MoveOptions,
-  up: Up,
 ): Promise<MoveResult> {
+  if (goal.zone !== null && !/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/.test(goal.zone))
+    throw new CliError(`Expected a zone such as us-east-1c, got "${goal.zone}".`, EXIT.usage);
   const { files, progress } = context;
   const settings = files.settings("aws");
   const stack = await openStack(context);
@@ -44,14 +31,10 @@ async function move(
   const steps = planMove(facts);
   if (steps.length > 0) await checkMove(context, stack, settings, facts.zone, options);
   const lines = steps.map((step) => describeStep(step, facts));
-  const result: MoveResult = {
-    zone: facts.zone,
-    steps: lines,
-    dryRun: options.dryRun === true,
-    kept: facts.volumeId,
-  };
-  if (options.dryRun) return result;
-  const run: Move = { context, stack, facts, up, subnet: options.subnet, adopted: settings.volumeId !== null };
+  const { dryRun = false, subnet } = options;
+  const result: MoveResult = { zone: facts.zone, steps: lines, dryRun, kept: facts.volumeId };
+  if (dryRun) return result;
+  const run: Move = { context, stack, facts, subnet, adopted: settings.volumeId !== null };
   let snapshot: string | undefined;
   for (const [index, step] of steps.entries()) {
     progress.log(`${index + 1}/${steps.length} ${lines[index]} …`);
@@ -65,7 +48,6 @@ interface Move {
   readonly context: Context;
   readonly stack: AwsStack;
   readonly facts: MoveFacts & { readonly host: Host | null };
-  readonly up: Up;
   readonly subnet: string | undefined;
   /** The volume is one that config names by its id. */
   readonly adopted: boolean;
@@ -73,7 +55,7 @@ interface Move {
 
 /** Does one step; returns the snapshot that it made or waited for. */
 async function doStep(move: Move, step: MoveStep, snapshot: string | undefined): Promise<string | undefined> {
-  const { context, stack, facts, up } = move;
+  const { context, stack, facts } = move;
   switch (step.do) {
     case "stop":
       if (facts.host) await stopHost(context, stack, facts.host);
@@ -88,13 +70,14 @@ async function doStep(move: Move, step: MoveStep, snapshot: string | undefined):
       return undefined;
     }
     case "up":
-      await up(facts.volumeId ? [facts.volumeId] : []);
-      if (facts.volumeId) context.progress.log(keptLine(facts.volumeId));
+      await upInAws(context, { startStopped: false, retainVolumes: facts.volumeId ? [facts.volumeId] : [] });
+      if (facts.volumeId)
+        context.progress.log(
+          `${facts.volumeId} is kept. To delete it: aws ec2 delete-volume --volume-id ${facts.volumeId}`,
+        );
       return undefined;
   }
 }
-
-const keptLine = (id: string) => `${id} is kept. To delete it: aws ec2 delete-volume --volume-id ${id}`;
 
 /** The config of the new volume, which is of another generation than the old one and exists beside it. */
 function configOf(

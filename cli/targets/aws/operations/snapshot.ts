@@ -1,8 +1,8 @@
 import { stackTags } from "../../../../infra/contract.ts";
 import { formatSeconds } from "../../../../infra/units.ts";
-import { commandFor } from "../../../core/command-line.ts";
+import { notRunning } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
-import { CliError, EXIT, firstLine } from "../../../core/exit.ts";
+import { CliError, firstLine } from "../../../core/exit.ts";
 import type { Snapshot } from "../client/ec2-models.ts";
 import { toCliError } from "../client/errors.ts";
 import { waitFor } from "../client/wait-for.ts";
@@ -11,7 +11,7 @@ import { runOnHost } from "../host/run-command.ts";
 import { type AwsStack, findHost } from "../stack/stack.ts";
 
 /** Seconds for a snapshot; a volume's first one copies all that was ever written. */
-const TIMEOUT_S = 6 * 3600;
+const POLL = { everySeconds: 10, timeoutSeconds: 6 * 3600 };
 const SYNC_S = 60;
 
 /**
@@ -22,7 +22,6 @@ export async function snapshotVolume(
   context: Context,
   stack: AwsStack,
   tags: Readonly<Record<string, string>> = {},
-  { everySeconds = 10 }: { everySeconds?: number } = {},
 ): Promise<Snapshot> {
   const { progress } = context;
   const volumeId = requireVolume(stack);
@@ -38,21 +37,16 @@ export async function snapshotVolume(
     const all = { ...stackTags(stack.name), ...tags };
     const made = await stack.ec2.createSnapshot(volumeId, `image-gen cache of the stack ${stack.name}`, all);
     progress.log(`Started the snapshot ${made.id} of ${volumeId}.`);
-    return await waitForSnapshot(context, stack, made.id, { everySeconds });
+    return await waitForSnapshot(context, stack, made.id);
   } catch (error) {
     context.signal.throwIfAborted();
     throw toCliError(error, `making a snapshot of ${volumeId}`);
   }
 }
 
-export async function waitForSnapshot(
-  { progress, signal }: Context,
-  { ec2 }: AwsStack,
-  id: string,
-  { everySeconds = 10 }: { everySeconds?: number } = {},
-): Promise<Snapshot> {
+export async function waitForSnapshot({ progress, signal }: Context, { ec2 }: AwsStack, id: string): Promise<Snapshot> {
   const started = performance.now();
-  const done = await waitFor(`The snapshot ${id}`, { signal, everySeconds, timeoutSeconds: TIMEOUT_S }, async () => {
+  const done = await waitFor(`The snapshot ${id}`, { ...POLL, signal }, async () => {
     const now = await ec2.snapshot(id);
     if (!now || now.state === "error") throw new CliError(`The snapshot ${id} failed; nothing was changed.`);
     if (now.state === "completed") return now;
@@ -66,5 +60,5 @@ export async function waitForSnapshot(
 
 function requireVolume({ outputs, name }: AwsStack): string {
   if (outputs.volumeId !== null) return outputs.volumeId;
-  throw new CliError({ message: `The stack ${name} has no volume yet.`, fix: commandFor(name, "up") }, EXIT.notRunning);
+  throw notRunning(name, `The stack ${name} has no volume yet.`);
 }

@@ -13,28 +13,26 @@ import { awsPlanOf } from "../../../stack/model.ts";
 import type { StartResult, StopResult } from "../../target.ts";
 import type { Host } from "../client/ec2-models.ts";
 import { toCliError } from "../client/errors.ts";
-import { type PollOptions, waitFor } from "../client/wait-for.ts";
-import { type AwsStack, openStack, requireHost } from "../stack/stack.ts";
+import { waitFor } from "../client/wait-for.ts";
+import { type AwsStack, openStack, requireStackHost } from "../stack/stack.ts";
 
-type Wait = Pick<PollOptions, "everySeconds">;
+const STOP = { everySeconds: 5, timeoutSeconds: 900 };
+const START = { everySeconds: 5, timeoutSeconds: 600 };
 
-const STOP_S = 900;
-const START_S = 600;
-
-export async function stopService(context: Context): Promise<StopResult> {
+export async function stopInAws(context: Context): Promise<StopResult> {
   requireNoSelfHealing(context, "A self-healing group would replace a host that is stopped.");
   const stack = await openStack(context);
-  const host = await requireHost(stack);
+  const host = await requireStackHost(stack);
   await stopHost(context, stack, host);
   return { host: host.id, state: "stopped" };
 }
 
-export async function startService(
+export async function startInAws(
   context: Context,
   { wait, timeout }: { wait: boolean; timeout: number },
 ): Promise<StartResult> {
   const stack = await openStack(context);
-  const host = await requireHost(stack);
+  const host = await requireStackHost(stack);
   const started = performance.now();
   // A heartbeat of a running host still counts.
   const since = host.state === "running" ? 0 : Date.now();
@@ -47,17 +45,12 @@ export async function startService(
 }
 
 /** Stops the host and waits until it is stopped. */
-export async function stopHost(
-  { progress, signal }: Context,
-  { ec2 }: AwsStack,
-  host: Host,
-  { everySeconds = 5 }: Partial<Wait> = {},
-): Promise<void> {
+export async function stopHost({ progress, signal }: Context, { ec2 }: AwsStack, host: Host): Promise<void> {
   if (host.state === "stopped") return;
   try {
     if (host.state !== "stopping") await ec2.stop(host.id);
     const started = performance.now();
-    await waitFor(`${host.id} to stop`, { signal, everySeconds, timeoutSeconds: STOP_S }, async () => {
+    await waitFor(`${host.id} to stop`, { ...STOP, signal }, async () => {
       const state = (await ec2.host(host.id))?.state;
       progress.update(`${host.id} is ${state}, ${formatSeconds((performance.now() - started) / 1000)}`);
       return state === "stopped" || state === "terminated" ? state : undefined;
@@ -73,9 +66,8 @@ export async function startHost(
   { progress, signal }: Context,
   { name, ec2 }: Pick<AwsStack, "name" | "ec2">,
   host: Host,
-  { everySeconds = 5 }: Partial<Wait> = {},
 ): Promise<void> {
-  const poll = { signal, everySeconds, timeoutSeconds: START_S };
+  const poll = { ...START, signal };
   try {
     // AWS refuses to start a host that is still stopping.
     if (host.state === "stopping")

@@ -1,4 +1,4 @@
-import { commandFor } from "../../../core/command-line.ts";
+import { commandFor, notRunning } from "../../../core/command-line.ts";
 import { confirm } from "../../../core/confirm.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
@@ -22,7 +22,7 @@ export async function downInAws(context: Context, { deleteCache, yes }: DownOpti
   const { volumeId } = parseOutputs(files.name, (await readOutputs(context)) ?? {});
   files.write({});
   if (!(await destroyStack(context, tools.root)))
-    throw new CliError(`Nothing runs for the stack ${files.name}.`, EXIT.notRunning);
+    throw notRunning(files.name, `Nothing runs for the stack ${files.name}.`);
   const place = `the volume ${volumeId}${onDestroy === "snapshot" ? " (a last snapshot is kept)" : ""}`;
   const cache = volumeId === null ? [] : [{ place, kept: onDestroy === "retain" }];
   return { stack: files.name, stopped: ["aws"], cache };

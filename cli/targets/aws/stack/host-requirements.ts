@@ -2,7 +2,7 @@ import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
 import { planAwsHost } from "../../../../infra/plan/aws/host.ts";
 import { imageBytes } from "../../../../infra/plan/aws/startup.ts";
 import { gpuMemoryNeededMib, type Manifest, modelSize } from "../../../../infra/plan/manifest.ts";
-import type { LaunchPreferences } from "./launch-errors.ts";
+import type { LaunchPreferences } from "./launch-candidates.ts";
 
 /** Of a stack's settings and its plan, what decides on a host. */
 export interface HostRequirements extends LaunchPreferences {

@@ -57,7 +57,7 @@ export class LaunchTimeout {
       this.#log(`No host after ${formatSeconds(warn)}: AWS may have no capacity. Timeout in ${rest}.`);
     }, warn * 1000);
     const end = setTimeout(() => {
-      this.#error ??= { kind: "timeout", code: `not within ${formatSeconds(timeout)}` };
+      this.#error ??= { kind: "capacity", code: `not within ${formatSeconds(timeout)}` };
       this.#cancel.abort(new Error("no host"));
     }, timeout * 1000);
     this.#waiting.set(urn, [warning, end]);

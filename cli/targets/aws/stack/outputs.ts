@@ -5,18 +5,8 @@ import { CliError, EXIT, firstLine } from "../../../core/exit.ts";
 import { environment } from "../../../stack/automation-stack.ts";
 import { findPulumi, pulumiCommand } from "../../../toolchain/pulumi.ts";
 
-/** The outputs of a stack of target aws that the commands use; a stack whose first `up` failed lacks some. */
-export interface StackOutputs {
-  readonly url: string | null;
-  readonly instanceId: string | null;
-  readonly volumeId: string | null;
-  readonly availabilityZone: string | null;
-  readonly parameterPrefix: string;
-  readonly logGroup: string;
-  readonly containerName: string;
-  readonly imageReference: string | null;
-  readonly modelId: string | null;
-}
+/** The outputs that the commands use. */
+export type StackOutputs = Readonly<ReturnType<typeof parseOutputs>>;
 
 const TIMEOUT_MS = 60_000;
 
@@ -39,7 +29,7 @@ export async function readOutputs({ paths, files }: Context): Promise<Record<str
 }
 
 /** The outputs, with the program's default names where an `up` did not finish. */
-export function parseOutputs(stack: string, raw: Readonly<Record<string, unknown>>): StackOutputs {
+export function parseOutputs(stack: string, raw: Readonly<Record<string, unknown>>) {
   const text = (name: string) => {
     const value = raw[name];
     return typeof value === "string" && value !== "" ? value : null;
@@ -52,7 +42,5 @@ export function parseOutputs(stack: string, raw: Readonly<Record<string, unknown
     parameterPrefix: text("parameterPrefix") ?? parameterPrefix(stack),
     logGroup: text("logGroup") ?? parameterPrefix(stack),
     containerName: text("containerName") ?? CONTAINER_NAME,
-    imageReference: text("imageReference"),
-    modelId: text("modelId"),
   };
 }

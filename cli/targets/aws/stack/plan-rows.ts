@@ -5,7 +5,7 @@ import { AWS_RATES } from "../../../../infra/plan/aws/startup.ts";
 import { formatBytes, formatSeconds } from "../../../../infra/units.ts";
 
 /** The plan of a stack in AWS, for people; the costs are last, one row each. */
-export function planRows(plan: AwsPlan): [string, string][] {
+export function awsPlanRows(plan: AwsPlan): [string, string][] {
   const { host, volume, startupEstimate, readiness, cost } = plan;
   const size = `${formatBytes(startupEstimate.modelBytes)}${startupEstimate.modelBytesSource === "manifest" ? "" : ", estimated"}`;
   return [

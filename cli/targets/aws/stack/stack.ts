@@ -1,23 +1,16 @@
 import { stackTags, statusParameter } from "../../../../infra/contract.ts";
 import { type HostStatus, parseHostStatus } from "../../../../infra/readiness/host-status.ts";
-import { commandFor } from "../../../core/command-line.ts";
+import { notRunning } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
-import { CliError, EXIT } from "../../../core/exit.ts";
 import { type AwsClientConfig, awsClientConfig } from "../client/client-config.ts";
-import { type Ec2, openEc2 } from "../client/ec2.ts";
+import { openEc2 } from "../client/ec2.ts";
 import type { Host } from "../client/ec2-models.ts";
 import { toCliError } from "../client/errors.ts";
-import { openSsm, type Ssm } from "../client/ssm.ts";
+import { openSsm } from "../client/ssm.ts";
 import { parseOutputs, readOutputs, type StackOutputs } from "./outputs.ts";
 
 /** A stack in AWS, with the outputs of its last `up`. */
-export interface AwsStack {
-  readonly name: string;
-  readonly client: AwsClientConfig;
-  readonly outputs: StackOutputs;
-  readonly ec2: Ec2;
-  readonly ssm: Ssm;
-}
+export type AwsStack = Readonly<Awaited<ReturnType<typeof connect>>>;
 
 /** Opens the stack, without a call to AWS yet. */
 export async function openStack(context: Context): Promise<AwsStack> {
@@ -27,7 +20,7 @@ export async function openStack(context: Context): Promise<AwsStack> {
   return connect(files.name, awsClientConfig(files.name, config), parseOutputs(files.name, raw));
 }
 
-export async function connect(name: string, client: AwsClientConfig, outputs: StackOutputs): Promise<AwsStack> {
+export async function connect(name: string, client: AwsClientConfig, outputs: StackOutputs) {
   const [ec2, ssm] = await Promise.all([openEc2(client), openSsm(client)]);
   return { name, client, outputs, ec2, ssm };
 }
@@ -46,18 +39,16 @@ export async function findHost({ name, outputs, ec2 }: AwsStack): Promise<Host |
   }
 }
 
-export async function requireHost(stack: AwsStack): Promise<Host> {
+export async function requireStackHost(stack: AwsStack): Promise<Host> {
   const host = await findHost(stack);
   if (host) return host;
-  const fix = commandFor(stack.name, "up");
-  throw new CliError({ message: `The stack ${stack.name} has no host.`, fix }, EXIT.notRunning);
+  throw notRunning(stack.name, `The stack ${stack.name} has no host.`);
 }
 
 export async function requireRunning(stack: AwsStack): Promise<Host> {
-  const host = await requireHost(stack);
+  const host = await requireStackHost(stack);
   if (host.state === "running") return host;
-  const fix = host.state === "stopped" ? commandFor(stack.name, "start") : undefined;
-  throw new CliError({ message: `The host ${host.id} is ${host.state}.`, fix }, EXIT.notRunning);
+  throw notRunning(stack.name, `The host ${host.id} is ${host.state}.`, host.state === "stopped" ? "start" : "status");
 }
 
 export async function readHostStatus({ ssm, outputs, name }: AwsStack): Promise<HostStatus | null> {

@@ -1,15 +1,16 @@
 import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
 import { describeLaunchError, type LaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
+import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
-import { CliError, EXIT } from "../../../core/exit.ts";
+import { CliError, EXIT, formatDetail } from "../../../core/exit.ts";
 import { AutomationStack } from "../../../stack/automation-stack.ts";
-import { qualifyAll, settingsFor } from "../../../stack/config.ts";
+import { qualifyAll } from "../../../stack/config.ts";
+import { saveToken, tokenFromEnvironment } from "../../../stack/hf-token.ts";
 import { ensureCli } from "../../../toolchain/pulumi.ts";
 import { awsClientConfig } from "../client/client-config.ts";
 import { openEc2 } from "../client/ec2.ts";
-import { preflight } from "../doctor/preflight.ts";
+import { preflight } from "../doctor/doctor.ts";
 import { startHost } from "../operations/start-stop.ts";
-import { saveBuildToken } from "./hf-token.ts";
 import {
   type FailedLaunch,
   type LaunchCandidate,
@@ -17,32 +18,24 @@ import {
   launchCandidates,
   nextCandidate,
   suggestFix,
-} from "./launch-errors.ts";
+} from "./launch-candidates.ts";
 import { LaunchTimeout } from "./launch-timeout.ts";
-
-/** What `up` made of a stack in AWS. */
-export interface AwsUp {
-  readonly outputs: Readonly<Record<string, unknown>>;
-  readonly host: LaunchCandidate;
-  /** What was written to the stack's config, so that the next run launches the same host. */
-  readonly pinned: Readonly<Record<string, string>>;
-}
-
-export interface UpInAws {
-  /** False: a stopped host stays stopped until it is replaced. */
-  readonly startStopped?: boolean;
-  /** Volumes that leave the stack without being deleted. */
-  readonly retainVolumes?: readonly string[];
-}
 
 /** One run of Pulumi with some values over the stack's config. Returns why the host was not launched, if so. */
 type Run = (values: Readonly<Record<string, string>>) => Promise<LaunchError | undefined>;
 
-/** Checks the account, brings the stack up, and falls back to the next host of the list when one is unavailable. */
-export async function upInAws(context: Context, options: UpInAws = {}): Promise<AwsUp> {
+/**
+ * Checks the account, brings the stack up, and falls back to the next host of the list when one is unavailable.
+ * `startStopped`: false leaves a stopped host stopped until it is replaced. `retainVolumes`: volumes that leave the stack
+ * without being deleted. Returns `pinned`: what was written to the config, so that the next run launches the same host.
+ */
+export async function upInAws(
+  context: Context,
+  { startStopped = true, retainVolumes = [] }: { startStopped?: boolean; retainVolumes?: readonly string[] } = {},
+) {
   const { paths, files, progress, signal } = context;
   const config = files.config();
-  const settings = settingsFor("aws", config);
+  const settings = files.settings("aws");
   const client = awsClientConfig(files.name, config);
   const { vcpus, host: present } = await preflight(context, settings, client);
 
@@ -51,9 +44,9 @@ export async function upInAws(context: Context, options: UpInAws = {}): Promise<
   files.write({});
   const stack = await AutomationStack.open(context, "up", tools.root);
   await saveBuildToken(context, stack, settings);
-  await stack.retainVolumes(options.retainVolumes ?? []);
+  await stack.retainVolumes(retainVolumes);
 
-  if (options.startStopped !== false && present?.state === "stopped") {
+  if (startStopped && present?.state === "stopped") {
     progress.log(`Starting the host ${present.id}, which was stopped …`);
     await startHost(context, { name: files.name, ec2: await openEc2(client) }, present);
   }
@@ -111,8 +104,8 @@ export async function launchWithFallback(
 
 /** The config of exactly this host. The market is set only where config leaves it open. */
 function valuesOf({ purchaseOption }: LaunchPreferences, { type, market }: LaunchCandidate): Record<string, string> {
-  const fallback = purchaseOption === "spot-then-on-demand";
-  return { pinnedInstanceType: type, ...(fallback ? { pinnedPurchaseOption: market } : {}) };
+  const isOpen = purchaseOption === "spot-then-on-demand";
+  return { pinnedInstanceType: type, ...(isOpen ? { pinnedPurchaseOption: market } : {}) };
 }
 
 /** What must be pinned, so that the next run does not replace this host by the first choice. */
@@ -124,4 +117,14 @@ export function pinsOf(
   const [first] = launchCandidates(settings);
   const same = first?.type === host.type && first.market === host.market;
   return same ? {} : valuesOf(settings, host);
+}
+
+/** The environment's token builds an image with a gated model in it. A host gets its token only by the secret's ARN. */
+async function saveBuildToken(context: Context, stack: AutomationStack, settings: AwsSettings): Promise<void> {
+  if (!tokenFromEnvironment()) return;
+  if (settings.modelCache === "baked") return saveToken(context, stack);
+  if (settings.hfTokenSecretArn !== null) return;
+  const message = "HF_TOKEN is not passed to a host in AWS. A gated model needs it in Secrets Manager.";
+  const fix = commandFor(context.files.name, "up --config hfTokenSecretArn=<its ARN>");
+  context.progress.log(formatDetail({ message, fix }));
 }

@@ -1,4 +1,4 @@
-"""The store's results and its progress, as text for people."""
+"""Results and progress as text."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ProgressPrinter:
         self._stream.flush()
 
     def end(self) -> None:
-        """Leaves the cursor at the beginning of a line."""
+        """Moves the cursor to the beginning of a line."""
         if self._open:
             self._stream.write("\n")
             self._open = False
@@ -72,7 +72,7 @@ def status_text(status: CacheStatus) -> str:
         for model in status.models
     ]
     mount = status.mount
-    kind = f"{mount.filesystem}, {'a mount' if mount.is_mount else 'no mount: it goes with the container'}"
+    kind = f"{mount.filesystem}, {'a mount' if mount.is_mount else 'not a mount: deleted with the container'}"
     lines += [
         f"{format_bytes(status.bytes_used)} in {status.hf_home}",
         f"{format_bytes(mount.bytes_free)} of {format_bytes(mount.bytes_total)} free on {mount.path} ({kind})",
@@ -81,11 +81,11 @@ def status_text(status: CacheStatus) -> str:
 
 
 def _care(model: CachedModel, now: float) -> str:
-    """When a model on the volume was proven and used."""
+    """When a model on the volume was verified and used."""
     if model.source == "baked":
         return ""
-    used = "in use" if model.in_use else f"used {_ago(model.used, now)}"
-    return f"; verified {_ago(model.verified, now)}, {used}"
+    used = "in use" if model.in_use else f"used {_ago(model.last_used, now)}"
+    return f"; verified {_ago(model.verified_at, now)}, {used}"
 
 
 def _ago(moment: float | None, now: float) -> str:
@@ -149,7 +149,7 @@ def gc_text(report: GcReport) -> str:
 
 def doctor_text(report: DoctorReport) -> str:
     return "\n".join(
-        f"{each.level:4}  {each.about:9}  {each.text}" + (f" Fix: {each.mend}" if each.mend else "")
+        f"{each.level:4}  {each.about:9}  {each.text}" + (f" Fix: {each.fix}" if each.fix else "")
         for each in report.findings
     )
 
@@ -172,7 +172,7 @@ def lock_text(locked: LockedManifest, target: str | None) -> str:
     manifest = locked.manifest
     kind = manifest.pipeline or f"{manifest.component}, a part of a pipeline"
     variant = f", variant {manifest.variant}" if manifest.variant else ""
-    terms = f"licence {manifest.licence or 'not told'}, {'gated' if manifest.gated else 'not gated'}"
+    terms = f"licence {manifest.licence or 'unknown'}, {'gated' if manifest.gated else 'not gated'}"
     lines = [
         f"{manifest.model_id} at {manifest.revision}: {kind}{variant}; {terms}",
         f"taken: {len(manifest.files)} files, {format_bytes(manifest.bytes_total)}"
@@ -192,5 +192,5 @@ def check_text(report: CheckReport) -> str:
     for model in report.models:
         state = f"{model.files} files agree" if model.ok else "DISAGREES"
         lines.append(f"{model.model_id} at {model.revision[:12]}: {state} with {report.endpoint}")
-        lines += [f"  {error_response}" for error_response in model.problems]
-    return "\n".join(lines or ["No manifest was shipped."])
+        lines += [f"  {problem}" for problem in model.problems]
+    return "\n".join(lines or ["No manifest is bundled."])

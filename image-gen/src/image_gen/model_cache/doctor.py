@@ -1,6 +1,6 @@
-"""Looks where the cache really is, who may write it and what is left over; each finding with its mend. Changes nothing.
+"""Checks of the cache: its location, permissions, free space and orphans, each with a fix.
 
-Comes in: settings and the environment they were read from. Goes out: findings. Must not: ask a network.
+Nothing is changed, and no network is used.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _CACHE_VARIABLES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, how it is, and what mends it (empty where nothing has to be repaired)."""
+    """The result of one check, and its fix (empty where none is needed)."""
 
     level: Level
     about: str
     text: str
-    mend: str = ""
+    fix: str = ""
 
     def as_json(self) -> dict[str, object]:
         document: dict[str, object] = {"level": self.level, "about": self.about, "text": self.text}
-        return document | ({"mend": self.mend} if self.mend else {})
+        return document | ({"mend": self.fix} if self.fix else {})
 
 
 @dataclass(frozen=True)
 class DoctorReport:
-    """All findings, in the order in which a start needs them."""
+    """All findings, in the order of a start."""
 
     findings: tuple[Finding, ...]
 
@@ -73,13 +73,13 @@ def run_checks(settings: CacheSettings, env: Mapping[str, str], model_id: str, r
 
 
 def _safely(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
-    """A doctor who falls ill with the patient helps nobody: what can't be looked at is a finding."""
+    """A check that cannot run is itself a finding."""
     try:
         return list(look())
     except ImageGenError as error:
         return [Finding("fail", "cache", error.message)]
     except OSError as error:
-        text = f"{error.filename} can't be looked at by user {os.geteuid()}: {error.strerror}."
+        text = f"{error.filename} can't be read by user {os.geteuid()}: {error.strerror}."
         return [Finding("fail", "cache", text, f"as root: chown -R {os.geteuid()}:{os.getegid()} {error.filename}")]
 
 
@@ -89,7 +89,7 @@ def _place(settings: CacheSettings, env: Mapping[str, str]) -> Iterator[Finding]
     why = f"{winner} says so" if winner else f"from {home}"
     yield Finding("ok", "place", f"models are read from and written to {settings.hub_cache} ({why})")
     if not settings.hub_cache.is_relative_to(settings.hf_home):
-        text = f"{winner} puts the models outside HF_HOME ({settings.hf_home}): a backup of one lacks the other."
+        text = f"{winner} places the models outside HF_HOME ({settings.hf_home}): a backup of one lacks the other."
         yield Finding("warn", "place", text, f"set {winner}={settings.hf_home / 'hub'}, or unset it")
 
 
@@ -101,7 +101,7 @@ def _old_variable(settings: CacheSettings, env: Mapping[str, str]) -> Iterator[F
     modern = env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE")
     theirs = Path(modern).expanduser().absolute() if modern else settings.hf_home / "hub"
     if Path(value).expanduser().absolute() == theirs:
-        yield Finding("ok", "variables", "TRANSFORMERS_CACHE agrees with where today's libraries look")
+        yield Finding("ok", "variables", "TRANSFORMERS_CACHE agrees with the directory that current libraries use")
     else:
         text = f"TRANSFORMERS_CACHE={value} misleads: transformers 5, diffusers and hf use {theirs} and do not read it."
         yield Finding("warn", "variables", text, f"set HF_HUB_CACHE={value}, or unset TRANSFORMERS_CACHE")
@@ -114,7 +114,7 @@ def _mount(settings: CacheSettings) -> Iterator[Finding]:
     if mount.filesystem in _IN_MEMORY:
         yield Finding("warn", "mount", f"{about}: in memory, it is empty after every restart.", volume)
     elif not mount.is_mount and mount.filesystem in _LAYERS:
-        text = f"{about}, the container's own layer: each new container fetches its model again."
+        text = f"{about}, the container's own layer: each new container downloads its model again."
         yield Finding("fail", "mount", text, volume)
     elif os.statvfs(existing_parent(settings.volume_root)).f_flag & os.ST_RDONLY:
         text = f"{about}, read-only: models are served from it and none can be added."
@@ -158,11 +158,11 @@ def _model(settings: CacheSettings, env: Mapping[str, str], wanted: str, revisio
         return
     manifest = registry.find(model_id, revision)
     if settings.offline:
-        text = f"{model_id} is not complete, and HF_HUB_OFFLINE forbids to fetch it."
+        text = f"{model_id} is not complete, and HF_HUB_OFFLINE forbids the download."
         yield Finding("fail", "model", text, "unset HF_HUB_OFFLINE, or image-gen restore --input FILE")
         return
     if manifest is None:
-        text = f"{model_id} is not here; its size is known once {settings.endpoint} was asked."
+        text = f"{model_id} is not cached; {settings.endpoint} knows its size."
         yield Finding("warn", "model", text, "image-gen prefetch")
         return
     lacks = manifest.bytes_total - cached_bytes(RepoLayout(settings.hub_cache, model_id), manifest)
@@ -171,13 +171,13 @@ def _model(settings: CacheSettings, env: Mapping[str, str], wanted: str, revisio
         text = f"{model_id} lacks {format_bytes(lacks)}, and only {format_bytes(free)} are free."
         yield Finding("fail", "model", text, f"enlarge the volume, or image-gen gc --keep-free {lacks}")
     else:
-        text = f"{model_id} lacks {format_bytes(lacks)}, which the next start fetches from {settings.endpoint}."
+        text = f"{model_id} lacks {format_bytes(lacks)}, which the next start downloads from {settings.endpoint}."
         yield Finding("warn", "model", text, "image-gen prefetch")
 
 
 def _inodes(settings: CacheSettings) -> Iterator[Finding]:
     room = os.statvfs(existing_parent(settings.volume_root))
-    # Some file systems have no fixed number of them, and say 0.
+    # 0 on file systems without a fixed number of inodes.
     if room.f_files and room.f_favail < _FEW_INODES:
         text = f"only {room.f_favail} of {room.f_files} inodes are free: files can't be made though there is room."
         yield Finding("warn" if room.f_favail > 100 else "fail", "inodes", text, "remove small files from that volume")
@@ -189,12 +189,12 @@ def _models(settings: CacheSettings) -> Iterator[Finding]:
     for cached in scan_cache(settings):
         if not cached.complete and cached.source == "volume":
             lacks = f"{len(cached.missing)} files" if cached.missing else "everything"
-            mend = f"image-gen prefetch --model {cached.model_id}, or image-gen clear --model {cached.model_id} --yes"
-            yield Finding("warn", "models", f"{cached.model_id} lacks {lacks}", mend)
+            fix = f"image-gen prefetch --model {cached.model_id}, or image-gen clear --model {cached.model_id} --yes"
+            yield Finding("warn", "models", f"{cached.model_id} lacks {lacks}", fix)
 
 
 def _tag(settings: CacheSettings) -> Iterator[Finding]:
-    """hf's own tools leave this mark, which tells backup programs to pass the whole cache over."""
+    """The tools of Hugging Face write this file, which makes backup programs skip the whole cache."""
     tag = settings.hub_cache / "CACHEDIR.TAG"
     if tag.is_file():
         text = f"{tag} makes restic, borg and tar --exclude-caches leave out all models; image-gen backup does not."

@@ -1,5 +1,4 @@
-"""The server: one HTTP process that never imports torch, and the keeper of the engine's process.
+"""The server: one HTTP process that supervises the worker process.
 
-Comes in: settings, HTTP requests. Goes out: readiness, pictures, metrics, log lines. Must not: import torch, look
-after a model's files by itself (the store does), or end because something foreseen failed.
+It never imports torch, and leaves all work on model files to `model_cache`.
 """

@@ -1,14 +1,12 @@
-"""Lets only those through who know the API key: `Authorization: Bearer <key>`, as OpenAI's clients send it.
+"""Requires the API key, as OpenAI's clients send it: `Authorization: Bearer <key>`.
 
-Comes in: any request that the door does not answer itself. Goes out: the app's answer, or 401. Must not: ask for the
-key on the page, which tells nothing and lets people type it.
+The page needs no key: it contains no secrets, and has a field for the key.
 """
 
 import hmac
-import json
 from typing import Final
 
-from image_gen.serving.startup_app import App, Receive, Scope, Send
+from image_gen.serving.startup_app import App, Receive, Scope, Send, send_json
 
 _OPEN: Final = "/"
 _REFUSAL: Final = {
@@ -33,16 +31,9 @@ class ApiKeyMiddleware:
         if scope["type"] != "http" or scope["path"] == _OPEN or self._knows(scope):
             await self._app(scope, receive, send)
             return
-        data = json.dumps(_REFUSAL).encode()
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(data)),
-            (b"www-authenticate", b"Bearer"),
-        ]
-        await send({"type": "http.response.start", "status": 401, "headers": headers})
-        await send({"type": "http.response.body", "body": data})
+        await send_json(scope, send, 401, _REFUSAL, (b"www-authenticate", b"Bearer"))
 
     def _knows(self, scope: Scope) -> bool:
         given = [value for name, value in scope["headers"] if name == b"authorization"]
-        # The time that it takes must not tell how much of the key was right.
+        # In constant time, so that the response time reveals nothing about the key.
         return len(given) == 1 and hmac.compare_digest(given[0], self._expected)

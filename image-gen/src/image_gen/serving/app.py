@@ -1,7 +1,6 @@
-"""The HTTP routes but `/healthz` and `/readyz`, which the door answers itself.
+"""The HTTP routes but `/healthz` and `/readyz`, which `startup_app` answers.
 
-Comes in: the service's parts. Goes out: a FastAPI application. Must not: be imported before the server listens;
-FastAPI is most of the server's start.
+Imported after the server listens: FastAPI takes most of the server's start.
 """
 
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from image_gen.serving.metrics import Metrics
 from image_gen.settings import VERSION
 
 PAGE: Final = Path(__file__).with_name("page.html")
-# The page needs nothing but itself; whatever else somebody might smuggle in is not loaded.
+# The page needs nothing but itself; injected content is not loaded.
 _PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -27,7 +26,7 @@ _PAGE_POLICY: Final = (
 
 @dataclass(frozen=True)
 class Parts:
-    """What the routes speak to."""
+    """What the routes need."""
 
     generations: Generations
     metrics: Metrics
@@ -69,6 +68,6 @@ def make_app(parts: Parts) -> FastAPI:
 
     @app.exception_handler(Exception)
     async def on_crash(_request: Request, _error: Exception) -> JSONResponse:
-        return error_response(500, "The service made a mistake, which its log shows.", code="internal_error")
+        return error_response(500, "Internal error; see the service's log.", code="internal_error")
 
     return app

@@ -1,24 +1,13 @@
-"""Sizes, times and the guide's lines, in words. Pure functions."""
+"""Times and the guide's log lines as text."""
 
 import math
 
 from image_gen.model_cache import Progress
+from image_gen.model_cache.core.filesystem import format_bytes
 
 # What the guide's "5-15 minutes" for 6.94 GB means as a speed, in bytes per second.
 _FAST_LINE = 25e6
 _SLOW_LINE = 8e6
-
-
-def size(count: float) -> str:
-    """Bytes in decimal units, with three figures: 6.94 GB, 524 kB."""
-    if count < 1000:
-        return f"{count:.0f} B"
-    unit = "kB"
-    for unit in ("kB", "MB", "GB", "TB"):  # noqa: B007 - the last one tried is the one that fits
-        count /= 1000
-        if count < 999.5:
-            break
-    return f"{count:.{2 if count < 9.995 else 1 if count < 99.95 else 0}f} {unit}"
 
 
 def duration(seconds: float) -> str:
@@ -35,8 +24,8 @@ def first_run_note(missing: int) -> str:
     """The guide's note, with the bytes that are really missing and the time that they take on an ordinary line."""
     low, high = math.ceil(missing / _FAST_LINE / 60), math.ceil(missing / _SLOW_LINE / 60)
     if high <= 1:
-        return f"NOTE: First run will download ~{size(missing)} model files - this takes less than a minute."
-    return f"NOTE: First run will download ~{size(missing)} model files - this can take {low}-{high} minutes!"
+        return f"NOTE: First run will download ~{format_bytes(missing)} model files - this takes less than a minute."
+    return f"NOTE: First run will download ~{format_bytes(missing)} model files - this can take {low}-{high} minutes!"
 
 
 def progress_line(progress: Progress) -> str:
@@ -44,5 +33,5 @@ def progress_line(progress: Progress) -> str:
     share = progress.bytes_done / progress.bytes_total if progress.bytes_total else 1.0
     doing = "Downloading" if progress.phase == "fetching" else "Verifying"
     left = "" if progress.eta_seconds is None else f", {duration(progress.eta_seconds)} left"
-    done, total = size(progress.bytes_done), size(progress.bytes_total)
-    return f"{doing}: {share:.0%} ({done} of {total}), {size(progress.bytes_per_second)}/s{left}"
+    done, total = format_bytes(progress.bytes_done), format_bytes(progress.bytes_total)
+    return f"{doing}: {share:.0%} ({done} of {total}), {format_bytes(progress.bytes_per_second)}/s{left}"

@@ -1,7 +1,6 @@
-"""`image-gen serve`: listens first, then does everything else.
+"""`image-gen serve`: listens first, then does everything else, so nothing slow is imported before.
 
-Comes in: the environment, signals. Goes out: the exit code (0 after an orderly stop, 1 if the port cannot be had, 2
-for wrong settings). Must not: import anything slow before it listens.
+Exit codes: 0 after an orderly stop, 1 if the port is not available, 2 for wrong settings.
 """
 
 import asyncio

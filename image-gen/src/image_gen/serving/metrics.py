@@ -1,9 +1,6 @@
-"""What Prometheus is told, in a registry of its own.
+"""Metrics for Prometheus: counts of requests, and the service's state when it is scraped."""
 
-Comes in: outcomes of requests; the rest is read from the service's state when it is asked for. Goes out: text.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -78,45 +75,30 @@ class _State(Collector):
     def collect(self) -> Iterator[Metric]:
         source = self._sources
         readiness, worker, loader = source.readiness, source.worker, source.loader
-        yield _gauge("image_gen_ready", "1 when pictures can be made.", float(readiness.is_ready))
-        phase = GaugeMetricFamily("image_gen_phase", "1 for the phase that the service is in.", labels=["phase"])
-        for one in PHASES:
-            phase.add_metric([one], float(one == readiness.phase))
-        yield phase
-        seconds = GaugeMetricFamily(
-            "image_gen_startup_phase_seconds", "Seconds of each phase of the start.", labels=["phase"]
+        phases: dict[str, float] = {phase: float(phase == readiness.phase) for phase in PHASES}
+        about = {"version": readiness.version, "model": readiness.model_id, "revision": readiness.revision}
+        about |= {"source": readiness.source, "device": readiness.device}
+        yield GaugeMetricFamily("image_gen_ready", "1 when images can be generated.", float(readiness.is_ready))
+        yield _by_label("image_gen_phase", "1 for the current phase of the service.", "phase", phases)
+        yield _by_label(
+            "image_gen_startup_phase_seconds", "Seconds of each start-up phase.", "phase", readiness.phase_seconds()
         )
-        for name, value in readiness.phase_seconds().items():
-            seconds.add_metric([name], value)
-        yield seconds
-        work = GaugeMetricFamily(
-            "image_gen_engine_seconds", "Seconds of the engine's own start, by part.", labels=["part"]
+        yield _by_label("image_gen_engine_seconds", "Seconds of the worker's start, by part.", "part", worker.seconds)
+        yield GaugeMetricFamily("image_gen_queue_depth", "Waiting requests.", source.queue.depth)
+        yield GaugeMetricFamily("image_gen_busy", "1 while an image is being generated.", float(source.queue.is_busy))
+        yield GaugeMetricFamily("image_gen_gpu_memory_peak_bytes", "Peak GPU memory of the worker.", worker.gpu_bytes)
+        yield CounterMetricFamily("image_gen_engine_restarts", "Restarts of the worker.", worker.restarts)
+        yield CounterMetricFamily(
+            "image_gen_cache_fetched_bytes", "Bytes of the model downloaded by this process.", loader.bytes_fetched
         )
-        for name, value in worker.seconds.items():
-            work.add_metric([name], value)
-        yield work
-        yield _gauge("image_gen_queue_depth", "Requests that wait.", source.queue.depth)
-        yield _gauge("image_gen_busy", "1 while a picture is being made.", float(source.queue.is_busy))
-        yield _gauge(
-            "image_gen_gpu_memory_peak_bytes", "The most GPU memory that the engine has held.", worker.gpu_bytes
-        )
-        yield _counter("image_gen_engine_restarts", "Times that the engine was started again.", worker.restarts)
-        yield _counter(
-            "image_gen_cache_fetched_bytes", "Bytes of the model fetched by this process.", loader.bytes_fetched
-        )
-        yield _counter("image_gen_cache_hit_bytes", "Bytes of the model that were there already.", loader.bytes_hit)
-        info = GaugeMetricFamily(
-            "image_gen_info", "What is served.", labels=["version", "model", "revision", "source", "device"]
-        )
-        info.add_metric([str(part or "") for part in (
-            readiness.version, readiness.model_id, readiness.revision, readiness.source, readiness.device,
-        )], 1)  # fmt: skip
+        yield CounterMetricFamily("image_gen_cache_hit_bytes", "Bytes of the model found locally.", loader.bytes_hit)
+        info = GaugeMetricFamily("image_gen_info", "The served model.", labels=list(about))
+        info.add_metric([value or "" for value in about.values()], 1)
         yield info
 
 
-def _gauge(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, text, value=value)
-
-
-def _counter(name: str, text: str, value: float) -> Metric:
-    return CounterMetricFamily(name, text, value=value)
+def _by_label(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value, number in values.items():
+        family.add_metric([value], number)
+    return family

@@ -1,8 +1,6 @@
-"""Brings the model's files here and proves them: the store's work, in a thread, told to people as log lines and to
-`/readyz` as progress.
+"""Downloads and verifies the model's files in a thread, with progress in the log and in `/readyz`.
 
-Comes in: settings, a store. Goes out: `ReadyModel`, after as many attempts as it takes, or an error that waiting does
-not mend. Must not: import torch, or touch the cache by itself.
+Retries retryable errors for as long as it takes. The model cache does all work on files.
 """
 
 import asyncio
@@ -16,15 +14,17 @@ from typing import Final
 
 from image_gen.demo_hub import DemoHub
 from image_gen.errors import ImageGenError
-from image_gen.model_cache import CacheSettings, Lease, ModelCache, OnProgress, Progress, ReadyModel
-from image_gen.serving.format import first_run_note, progress_line, size
+from image_gen.model_cache import CacheSettings, Lease, ModelCache, Progress, ProgressCallbacks, ReadyModel
+from image_gen.model_cache.core.filesystem import format_bytes
+from image_gen.model_cache.core.settings import DEMO_MODEL
+from image_gen.serving.format import first_run_note, progress_line
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.threads import in_daemon_thread, post
-from image_gen.settings import DEMO_MODEL, Settings
+from image_gen.settings import Settings
 
 log = logging.getLogger(__name__)
 _LINE_EVERY_SECONDS: Final = 5.0
-# Nobody listens there: a model that must come from the hub on loopback is never asked for on the internet.
+# Nothing listens there: the demo model is never requested from the internet.
 _NOWHERE: Final = "http://127.0.0.1:1"
 
 
@@ -34,7 +34,7 @@ def retry_delay(failures: int) -> float:
 
 
 class ModelLoader:
-    """The first of the two tracks of a start."""
+    """The first of the two tracks of a start; the worker's imports are the second."""
 
     def __init__(
         self,
@@ -50,24 +50,24 @@ class ModelLoader:
         `on_found` again when all are there.
         """
         self._settings = settings
-        self._store_settings = cache_settings
+        self._cache_settings = cache_settings
         self._readiness = readiness
         self._pause = pause
         self._on_found = on_found
-        self._on_proven = on_verified
+        self._on_verified = on_verified
         self._cancel = threading.Event()
         self._last_line = 0.0
         self._noted = False
         self._hub: DemoHub | None = None
         self.bytes_fetched = 0
         self.bytes_hit = 0
-        # Until the process ends: what it serves is not taken away from under it.
+        # Until the process ends, so that `clear` and `gc` keep the served model.
         self.lease = Lease(None)
         self.vae: ReadyModel | None = None
         self._vae_lease = Lease(None)
 
     async def run(self) -> ReadyModel | None:
-        """The model's files, complete; None if that failed for good, which `/readyz` then says."""
+        """The complete model; None after a final error, which `/readyz` then shows."""
         failures = 0
         while True:
             try:
@@ -86,7 +86,7 @@ class ModelLoader:
                 return model
 
     def cancel(self) -> None:
-        """Ends a fetch in progress; what has arrived is kept, and the next start goes on from there."""
+        """Ends a download in progress; what has arrived is kept, and the next start resumes from there."""
         self._cancel.set()
 
     @property
@@ -95,7 +95,7 @@ class ModelLoader:
         return None if self._hub is None else self._hub.pid
 
     async def _attempt(self) -> ReadyModel:
-        store = self._store_settings
+        store = self._cache_settings
         if not self._settings.is_demo or self._settings.hub_endpoint_overridden or self._settings.model_dir:
             return await self._ensure(store)
         if await in_daemon_thread("store", lambda: ModelCache(store).locate(DEMO_MODEL, self._settings.model_revision)):
@@ -111,62 +111,42 @@ class ModelLoader:
         settings = self._settings
 
         def work() -> ReadyModel:
-            def report(progress: Progress) -> None:
-                post(loop, lambda: self._progress(progress))
-
-            def found(model: ReadyModel) -> None:
-                post(loop, lambda: self._on_found(model))
-
-            def proven(path: str) -> None:
-                post(loop, lambda: self._on_proven(path))
-
-            # First, as it belongs to the order that the engine gets.
-            self.vae = self._bring_vae(report)
-            store = ModelCache(cache_settings)
-            model = store.ensure(
+            callbacks = ProgressCallbacks(
+                on_progress=lambda progress: post(loop, lambda: self._progress(progress)),
+                on_found=lambda model: post(loop, lambda: self._on_found(model)),
+                on_file=lambda path: post(loop, lambda: self._on_verified(path)),
+                cancel=self._cancel,
+            )
+            # First, as the load request names its directory.
+            self.vae = self._load_vae(ProgressCallbacks(callbacks.on_progress, self._cancel))
+            cache = ModelCache(cache_settings)
+            model = cache.ensure(
                 DEMO_MODEL if settings.is_demo else settings.model_id,
                 revision=settings.model_revision,
                 model_dir=settings.model_dir,
-                on_progress=report,
-                on_found=found,
-                on_file=proven,
-                cancel=self._cancel,
+                callbacks=callbacks,
             )
-            found(model)
-            return store.verify_and_repair(
-                model,
-                verify=settings.verify_mode(model.source),
-                on_progress=report,
-                on_file=proven,
-                cancel=self._cancel,
-            )
+            callbacks.on_found(model)
+            return cache.verify_and_repair(model, verify=settings.verify_mode(model.source), callbacks=callbacks)
 
         return await in_daemon_thread("store", work)
 
-    def _bring_vae(self, report: OnProgress) -> ReadyModel | None:
-        """The VAE that takes the place of the model's own, complete and proven: it is small."""
+    def _load_vae(self, callbacks: ProgressCallbacks) -> ReadyModel | None:
+        """The VAE that replaces the model's own, complete and verified: it is small."""
         if not self._settings.vae_id:
             return None
-        # Not of the demo model's hub, which has no other.
-        store = ModelCache(self._store_settings)
-        vae = store.ensure_vae(self._settings.vae_id, on_progress=report, cancel=self._cancel)
-        proven = store.verify_and_repair(
-            vae, verify=self._settings.verify_mode(vae.source), on_progress=report, cancel=self._cancel
-        )
+        # Not from the demo model's hub, which has only the demo model.
+        cache = ModelCache(self._cache_settings)
+        vae = cache.ensure_vae(self._settings.vae_id, callbacks)
+        vae = cache.verify_and_repair(vae, verify=self._settings.verify_mode(vae.source), callbacks=callbacks)
         self._vae_lease.release()
-        self._vae_lease = store.hold(proven)
-        log.info("VAE of %s at %s in place of the model's own", proven.model_id, proven.revision[:12])
-        return proven
+        self._vae_lease = cache.hold(vae)
+        log.info("VAE of %s at %s in place of the model's own", vae.model_id, vae.revision[:12])
+        return vae
 
     def _progress(self, progress: Progress) -> None:
         self._readiness.enter(progress.phase)
-        self._readiness.progress(
-            done=progress.bytes_done,
-            total=progress.bytes_total,
-            file=progress.file,
-            speed=progress.bytes_per_second,
-            eta=progress.eta_seconds,
-        )
+        self._readiness.progress = progress
         if progress.phase == "fetching" and not self._noted:
             self._noted = True
             log.info(first_run_note(progress.bytes_total - progress.bytes_done))
@@ -183,7 +163,7 @@ class ModelLoader:
         self._readiness.model_id, self._readiness.revision = model.model_id, model.revision
         self._readiness.source = model.source
         self.lease.release()
-        self.lease = ModelCache(self._store_settings).hold(model)
-        self._readiness.fetched(total=model.bytes_total)
-        got = f"{size(model.bytes_fetched)} downloaded" if model.bytes_fetched else "nothing to download"
-        log.info("Model files complete: %s, %s (from: %s)", size(model.bytes_total), got, model.source)
+        self.lease = ModelCache(self._cache_settings).hold(model)
+        self._readiness.progress = Progress.complete(model.bytes_total)
+        got = f"{format_bytes(model.bytes_fetched)} downloaded" if model.bytes_fetched else "nothing to download"
+        log.info("Model files complete: %s, %s (from: %s)", format_bytes(model.bytes_total), got, model.source)

@@ -1,19 +1,17 @@
-"""What `/readyz` tells: the phase, its progress, the last error and how long each phase took.
+"""The state behind `/readyz`: the phase, its progress, the last error and the seconds of each phase.
 
-Comes in: phase changes, progress, errors. Goes out: one JSON-able picture of the start-up. Must not: do any of the
-work. Everything here is called from the event loop's thread only.
+Everything here is called from the event loop's thread only.
 """
 
 import time
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from image_gen.errors import ImageGenError
+from image_gen.model_cache import Progress
 
 Phase = Literal["starting", "fetching", "verifying", "loading", "warming", "ready", "failed", "stopping"]
-PHASES: Final[tuple[Phase, ...]] = (
-    "starting", "fetching", "verifying", "loading", "warming", "ready", "failed", "stopping",
-)  # fmt: skip
+PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
 
 
 class Readiness:
@@ -31,11 +29,7 @@ class Readiness:
         self.source: str | None = None
         self.device: str | None = None
         self.version = version
-        self.bytes_done = 0
-        self.bytes_total = 0
-        self.bytes_per_second = 0.0
-        self.eta_seconds: float | None = None
-        self.file: str | None = None
+        self.progress = Progress()
         self.seconds: dict[str, float] = {}
 
     @property
@@ -45,7 +39,7 @@ class Readiness:
 
     def enter(self, phase: Phase) -> None:
         """Changes the phase; the error of the phase before is over. Nothing follows `stopping`, and an error that
-        waiting does not mend stays until the end.
+        is not retryable is final.
         """
         fatal = self.error is not None and not self.error.retryable and phase != "stopping"
         if self.phase in {phase, "stopping"} or fatal:
@@ -59,19 +53,10 @@ class Readiness:
             self.error = None
 
     def fail(self, error: ImageGenError) -> None:
-        """Remembers why pictures cannot be made; the process lives on and says so."""
+        """Records why no images can be generated; the process keeps running and reports it."""
         self.enter("failed")
         if self.phase == "failed":
             self.error = error
-
-    def progress(self, *, done: int, total: int, file: str | None, speed: float, eta: float | None) -> None:
-        """The fetch's progress, in bytes, bytes per second and seconds."""
-        self.bytes_done, self.bytes_total, self.file = done, total, file
-        self.bytes_per_second, self.eta_seconds = speed, eta
-
-    def fetched(self, *, total: int) -> None:
-        """All files are there."""
-        self.progress(done=total, total=total, file=None, speed=0.0, eta=None)
 
     def phase_seconds(self) -> dict[str, float]:
         """Seconds of each phase so far; the time spent ready or failed is not start-up and not counted."""
@@ -82,18 +67,19 @@ class Readiness:
 
     def as_json(self) -> dict[str, object]:
         """The body of `/readyz`."""
+        progress = self.progress
         return {
             "phase": self.phase,
-            "bytes_done": self.bytes_done,
-            "bytes_total": self.bytes_total,
-            "eta_seconds": None if self.eta_seconds is None else round(self.eta_seconds, 1),
+            "bytes_done": progress.bytes_done,
+            "bytes_total": progress.bytes_total,
+            "eta_seconds": None if progress.eta_seconds is None else round(progress.eta_seconds, 1),
             "error": None if self.error is None else self.error.as_json(),
             "model": self.model_id,
             "revision": self.revision,
             "source": self.source,
             "device": self.device,
-            "file": self.file,
-            "bytes_per_second": round(self.bytes_per_second),
+            "file": progress.file,
+            "bytes_per_second": round(progress.bytes_per_second),
             "phases": self.phase_seconds(),
             "version": self.version,
         }

@@ -1,8 +1,6 @@
-"""The queue before the engine: one request's pictures at a time, a bounded number waiting, in the order they came.
+"""The queue before the worker: one request at a time, a bounded number waiting, first come, first served.
 
-Comes in: the orders of one request. Goes out: its pictures, or QUEUE_FULL, STOPPING, or what the engine says. Must
-not: know HTTP. Cancelling the task that waits in `run` takes the request out of the queue, or stops the engine at
-its next step.
+Cancelling the task that waits in `run` removes the request from the queue, or cancels its job at the next step.
 """
 
 import asyncio
@@ -12,11 +10,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import CancelledError, ImageGenError, QueueFullError, StoppingError
 from image_gen.serving.worker_supervisor import GeneratedImage, WorkerSupervisor
 from image_gen.worker.protocol import ImageJob
 
-# An engine that has not answered a cancellation for so long hangs (a step of the largest picture on a slow CPU is
+# A worker that has not reacted to a cancellation for so long hangs (a step of the largest image on a slow CPU is
 # shorter).
 UNRESPONSIVE_AFTER_SECONDS: Final = 300.0
 
@@ -66,7 +64,7 @@ class RequestQueue:
             raise
 
     def close(self) -> None:
-        """No further requests; those waiting are told so, the picture being made goes on."""
+        """Rejects new and waiting requests; the current image is finished."""
         self._closed = True
         while self._waiting:
             waiter = self._waiting.popleft()
@@ -98,9 +96,7 @@ class RequestQueue:
             self._idle.clear()
             return
         if len(self._waiting) >= self._limit:
-            raise ImageGenError(
-                "QUEUE_FULL", "Too many pictures are being waited for: try again later.", retryable=True
-            )
+            raise QueueFullError("Too many pictures are being waited for: try again later.")
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         try:
@@ -109,7 +105,7 @@ class RequestQueue:
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
             elif not waiter.cancelled() and waiter.exception() is None:
-                self._release()  # the turn came in the same moment: somebody else shall have it
+                self._release()  # the turn came at the same moment, and is passed on
             raise
 
     def _release(self) -> None:
@@ -128,7 +124,7 @@ class RequestQueue:
                 if self._closed:
                     raise _stopping()
                 if not wanted.is_set():
-                    raise ImageGenError("CANCELLED", "The request was cancelled.")
+                    raise CancelledError("The request was cancelled.")
                 self._current = job.id
                 images.append(await self._worker.generate_image(job))
             self.seconds_per_request += 0.3 * (time.monotonic() - started - self.seconds_per_request)
@@ -139,4 +135,4 @@ class RequestQueue:
 
 
 def _stopping() -> ImageGenError:
-    return ImageGenError("STOPPING", "The service is being stopped.", retryable=True)
+    return StoppingError("The service is being stopped.")

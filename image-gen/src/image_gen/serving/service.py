@@ -1,6 +1,6 @@
 """The parts of the service, put together, and its life from the first moment to the last.
 
-Comes in: settings. Goes out: a door that answers. Must not: know uvicorn or signals (`main` does).
+It does not know uvicorn or signals (`main` does).
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import CacheSettings, ModelCache, ReadyModel
+from image_gen.model_cache.core.settings import DEMO_MODEL
 from image_gen.serving.model_loader import ModelLoader
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.reaper import reap_orphans
@@ -18,8 +19,8 @@ from image_gen.serving.startup_app import App, StartupApp
 from image_gen.serving.threads import in_daemon_thread
 from image_gen.serving.worker_process import WORKER_COMMAND
 from image_gen.serving.worker_supervisor import WorkerSupervisor
-from image_gen.settings import DEMO_MODEL, VERSION, Settings
-from image_gen.worker.protocol import LoadRequest
+from image_gen.settings import VERSION, Settings
+from image_gen.worker.protocol import LoadRequest, PrepareRequest
 
 log = logging.getLogger(__name__)
 _LARGE_BYTES = 1_000_000_000
@@ -28,7 +29,7 @@ _USUAL_PIPELINE = "StableDiffusionXLPipeline"
 
 
 class Service:
-    """One model, one engine, one queue."""
+    """One model, one worker, one queue."""
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class Service:
         worker_command: Sequence[str] = WORKER_COMMAND,
     ) -> None:
         self._settings = settings
-        self._store_settings = cache_settings
+        self._cache_settings = cache_settings
         model_id = DEMO_MODEL if settings.is_demo else settings.model_id
         self.readiness = Readiness(model_id, settings.model_revision, VERSION)
         self.startup_app = StartupApp(self.readiness)
@@ -47,8 +48,8 @@ class Service:
             settings,
             cache_settings,
             self.readiness,
-            on_found=lambda model: self.worker.prepare(self._load_order(model)),
-            on_verified=self.worker.proven,
+            on_found=lambda model: self.worker.prepare(PrepareRequest(**vars(self._load_request(model)))),
+            on_verified=self.worker.file_verified,
         )
         self.queue = RequestQueue(self.worker, settings.queue_limit)
         self._tasks: list[asyncio.Task[None]] = []
@@ -62,7 +63,7 @@ class Service:
             self._tasks.append(task)
 
     async def stop(self) -> None:
-        """In order: no new pictures, the current one done or cancelled, the fetch and the engine ended."""
+        """In order: accept no new jobs, finish or cancel the current image, end the download and the worker."""
         log.info("Stopping; a picture being made has %.0f s.", self._settings.drain_timeout)
         self.readiness.enter("stopping")
         self.queue.close()
@@ -94,13 +95,11 @@ class Service:
         await self.worker.supervise(self._pipeline_hint())
 
     def _pipeline_hint(self) -> str | None:
-        """The pipeline that is imported while the model is still being fetched: by the manifest at hand, or the usual
-        one.
-        """
+        """The pipeline to import during the download: the one of a local manifest, or the usual one."""
         if self._settings.model_dir is not None:
             return None
         with contextlib.suppress(ImageGenError):
-            registry = ModelCache(self._store_settings).registry
+            registry = ModelCache(self._cache_settings).registry
             manifest = registry.find(registry.canonical_id(self.readiness.model_id), self._settings.model_revision)
             return manifest.pipeline if manifest is not None and manifest.pipeline else _USUAL_PIPELINE
         return None
@@ -109,9 +108,9 @@ class Service:
         log.info("Loading model from Hugging Face...")
         model = await self.loader.run()
         if model is not None:
-            self.worker.load(self._load_order(model), is_large=model.bytes_total > _LARGE_BYTES)
+            self.worker.load(self._load_request(model), is_large=model.bytes_total > _LARGE_BYTES)
 
-    def _load_order(self, model: ReadyModel) -> LoadRequest:
+    def _load_request(self, model: ReadyModel) -> LoadRequest:
         return LoadRequest(
             directory=str(model.directory),
             pipeline=model.pipeline,
@@ -120,7 +119,7 @@ class Service:
             files={file.path: file.size for file in model.files},
             dtype=self._settings.dtype,
             warmup_size=self._settings.warmup_size,
-            compile_cache=str(self._store_settings.hf_home.parent / "compile")
+            compile_cache=str(self._cache_settings.hf_home.parent / "compile")
             if self._settings.compile_enabled
             else "",
             vae=str(self.loader.vae.directory) if self.loader.vae else "",
@@ -131,6 +130,6 @@ class Service:
 
 
 def _log_crash(task: asyncio.Task[None]) -> None:
-    """A mistake of ours must not leave a service that waits for ever without a word."""
+    """An unexpected exception must not leave a service that waits forever without a log line."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("A part of the service has failed: %s: %s", type(error).__name__, error, exc_info=error)

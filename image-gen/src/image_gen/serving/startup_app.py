@@ -1,8 +1,6 @@
-"""The first thing that answers. `/healthz` and `/readyz` need nothing but this, so they are there before FastAPI is
-imported.
+"""Answers `/healthz` and `/readyz`, before FastAPI is imported.
 
-Comes in: any request. Goes out: those two at once and always; everything else from the app, after its import if need
-be.
+Other requests wait for the app's import.
 """
 
 import asyncio
@@ -32,10 +30,14 @@ class StartupApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's entry."""
         path = scope["path"] if scope["type"] == "http" else None
-        if path == "/healthz":
-            await _answer(scope, send, 200, {"status": "alive"})
-        elif path == "/readyz":
-            await _answer(scope, send, 200 if self._readiness.is_ready else 503, self._readiness.as_json())
+        if path in {"/healthz", "/readyz"}:
+            status: int = 200
+            body: dict[str, object] = {"status": "alive"}
+            if path == "/readyz":
+                status, body = 200 if self._readiness.is_ready else 503, self._readiness.as_json()
+            if scope["method"] not in {"GET", "HEAD"}:
+                status, body = 405, {"error": {"message": "Use GET.", "code": "method_not_allowed"}}
+            await send_json(scope, send, status, body, (b"cache-control", b"no-store"))
         else:
             app = await asyncio.shield(self._waiting())
             await app(scope, receive, send)
@@ -46,14 +48,9 @@ class StartupApp:
         return self._app
 
 
-async def _answer(scope: Scope, send: Send, status: int, body: dict[str, object]) -> None:
-    if scope["method"] not in {"GET", "HEAD"}:
-        status, body = 405, {"error": {"message": "Use GET.", "code": "method_not_allowed"}}
+async def send_json(scope: Scope, send: Send, status: int, body: object, *headers: tuple[bytes, bytes]) -> None:
+    """A whole response."""
     data = json.dumps(body).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(data)),
-        (b"cache-control", b"no-store"),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    about = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(data)), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": about})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else data})

@@ -36,6 +36,6 @@ async def in_daemon_thread(name: str, work: Callable[[], Result]) -> Result:
 
 
 def post(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    """Calls on the loop's thread; a loop that is already closed has no use for it any more."""
+    """Calls on the loop's thread; ignored when the loop is already closed."""
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(call)

@@ -1,4 +1,4 @@
-"""One life of the engine's process, seen from the server.
+"""One run of the worker process, for the server.
 
 A plain `subprocess` with one end of a socket pair, and not `multiprocessing`: nothing of the server is pickled,
 re-imported or shared with the child, there is no resource tracker beside it, its output can be read line by line, a
@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import EngineDiedError, ImageGenError, OutOfMemoryError
 from image_gen.worker.protocol import Message, encode, read_frame
 
 WORKER_COMMAND: Final = (sys.executable, "-m", "image_gen.worker")
@@ -56,12 +56,12 @@ class WorkerProcess:
         self._output = asyncio.create_task(self._pass_on_output())
 
     def send(self, message: Message) -> None:
-        """Sends an order; to a process that has just ended it goes nowhere, which `run` reports."""
+        """Sends a message; one to a process that has just ended is lost, which `run` reports."""
         if self._writer is not None and not self._writer.is_closing():
             self._writer.write(encode(message))
 
     async def run(self) -> ImageGenError:
-        """Passes messages on until the process has ended, and says why it did."""
+        """Passes messages on until the process has ended, and returns the reason."""
         assert self._process is not None
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ValueError):
             while True:
@@ -71,7 +71,7 @@ class WorkerProcess:
         return self._why(self._process.returncode or 0)
 
     async def stop(self, grace: float = 2.0) -> None:
-        """Closes the socket, on which the engine ends by itself, and ends it by force after `grace` seconds."""
+        """Closes the socket, which ends the worker, and kills it after `grace` seconds."""
         if self._process is None:
             return
         if self._writer is not None:
@@ -110,19 +110,14 @@ class WorkerProcess:
 
     def _why(self, code: int) -> ImageGenError:
         if code == -signal.SIGKILL and _oom_kills() > self._oom_kills_before:
-            return ImageGenError(
-                "OUT_OF_MEMORY",
+            return OutOfMemoryError(
                 "The kernel ended the engine because memory ran out: give the container more (its memory limit, or "
                 "the memory of Docker Desktop), or choose a smaller MODEL_ID.",
                 retryable=True,
             )
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         hint = " (most often too little memory)" if code == -signal.SIGKILL else ""
-        return ImageGenError(
-            "ENGINE_DIED",
-            f"The engine {how}{hint}; it is being started again. See its last lines in the log.",
-            retryable=True,
-        )
+        return EngineDiedError(f"The engine {how}{hint}; it is being started again. See its last lines in the log.")
 
 
 def _oom_kills() -> int:

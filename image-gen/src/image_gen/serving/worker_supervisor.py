@@ -1,7 +1,6 @@
-"""Keeps an engine alive: starts it, gives it the model, restarts it with growing pauses, and passes pictures through.
+"""Supervises the worker process: starts it, sends it the model, restarts it with growing delays, and runs image jobs.
 
-Comes in: a `LoadRequest` once the files are there, `ImageJob`s when ready. Goes out: pictures, and the phases
-loading, warming, ready and failed. Must not: queue (the studio does), or have more than one process at a time.
+It sets the phases loading, warming, ready and failed, has at most one process at a time, and does not queue.
 """
 
 import asyncio
@@ -9,20 +8,11 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import BY_CODE, EngineError, ImageGenError, NotReadyError
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.worker_process import WORKER_COMMAND, WorkerProcess
-from image_gen.worker.protocol import (
-    ImageJob,
-    LoadRequest,
-    Message,
-    load_message,
-    picture_message,
-    prepare_message,
-    proven_message,
-)
+from image_gen.worker import protocol
 
 log = logging.getLogger(__name__)
 _STEADY_SECONDS = 60.0
@@ -35,7 +25,7 @@ def restart_delay(deaths: int) -> float:
 
 @dataclass(frozen=True)
 class GeneratedImage:
-    """An encoded picture as it came from the engine."""
+    """An encoded image from the worker."""
 
     data: bytes
     seconds: float
@@ -44,7 +34,7 @@ class GeneratedImage:
 
 @dataclass(frozen=True)
 class PipelineInfo:
-    """What the loaded model can do: its own size in pixels and the arguments that its pipeline takes."""
+    """The loaded pipeline: its own size in pixels and the arguments that it accepts."""
 
     pipeline: str
     width: int
@@ -53,7 +43,7 @@ class PipelineInfo:
 
 
 class WorkerSupervisor:
-    """The engine as the rest of the server sees it. All of it runs on the event loop."""
+    """The worker for the rest of the server. Everything here runs on the event loop."""
 
     def __init__(
         self,
@@ -70,21 +60,20 @@ class WorkerSupervisor:
         self._command = command
         self._pause = pause
         self._process: WorkerProcess | None = None
-        self._order: LoadRequest | None = None
-        self._early: LoadRequest | None = None
-        self._proven: list[str] = []
+        self._request: protocol.LoadRequest | None = None
+        self._early: protocol.PrepareRequest | None = None
+        self._verified: list[str] = []
         self._is_large = False
         self._imported = False
         self._gave_up: ImageGenError | None = None
-        self._pictures: dict[str, asyncio.Future[GeneratedImage]] = {}
-        self._on_step: dict[str, Callable[[int], None]] = {}
+        self._images: dict[str, asyncio.Future[GeneratedImage]] = {}
         self.pipeline_info: PipelineInfo | None = None
         self.restarts = 0
         self.gpu_bytes = 0
         self.seconds: dict[str, float] = {}
 
     async def supervise(self, pipeline_hint: str | None) -> None:
-        """Runs until cancelled. `pipeline_hint` is imported in advance, while the model is still being fetched."""
+        """Runs until cancelled. `pipeline_hint` is imported in advance, during the download."""
         deaths = 0
         while True:
             self._process = WorkerProcess(self._command, self._env, self._on_message)
@@ -92,7 +81,8 @@ class WorkerSupervisor:
             await self._process.start(self._arguments(pipeline_hint))
             why = self._startup_error(await self._process.run())
             self.pipeline_info = None
-            self._end_pictures(why)
+            for image_id in list(self._images):
+                self._settle(image_id, why)
             if not why.retryable:
                 return
             deaths = 1 if time.monotonic() - born > _STEADY_SECONDS else deaths + 1
@@ -102,129 +92,123 @@ class WorkerSupervisor:
             await asyncio.sleep(pause)
             self.restarts += 1
 
-    def prepare(self, order: LoadRequest) -> None:
-        """The model's files are there or on their way, but not proven: what `proven` names may be loaded from now on.
-        The same order once more changes nothing.
+    def prepare(self, request: protocol.PrepareRequest) -> None:
+        """The model's files are there or being downloaded; the worker may load those named by `file_verified`.
+        Ignored when the request is the same as before.
         """
-        if order == self._early:
-            return
-        self._early, self._proven = order, []
-        self._send_prepare()
+        if request != self._early:
+            self._early, self._verified = request, []
+            self._send_prepare()
 
-    def proven(self, path: str) -> None:
-        """A file of the model may be loaded."""
-        self._proven.append(path)
-        if self._imported and self._process is not None:
-            self._process.send(proven_message(path))
+    def file_verified(self, path: str) -> None:
+        """The worker may load this file of the model."""
+        self._verified.append(path)
+        self._send(protocol.FileVerified(path))
 
-    def load(self, order: LoadRequest, *, is_large: bool = False) -> None:
-        """The model's files are there: load them now, and again after every restart."""
-        self._order, self._is_large = order, is_large
+    def load(self, request: protocol.LoadRequest, *, is_large: bool = False) -> None:
+        """The model is complete: load it now, and again after every restart."""
+        self._request, self._is_large = request, is_large
         self._readiness.enter("loading")
         self._send_load()
 
-    async def generate_image(self, order: ImageJob, on_step: Callable[[int], None] = lambda _: None) -> GeneratedImage:
-        """One picture. Raises `ImageGenError`: what the engine says, ENGINE_DIED, CANCELLED after `cancel`, or
-        NOT_READY.
-        """
+    async def generate_image(self, job: protocol.ImageJob) -> GeneratedImage:
+        """Raises `ImageGenError`: the worker's own, ENGINE_DIED, CANCELLED after `cancel`, or NOT_READY."""
         if self._process is None or self.pipeline_info is None:
-            raise ImageGenError("NOT_READY", "The model is not ready.", retryable=True)
-        future = self._pictures[order.id] = asyncio.get_running_loop().create_future()
-        self._on_step[order.id] = on_step
+            raise NotReadyError("The model is not ready.")
+        future = self._images[job.id] = asyncio.get_running_loop().create_future()
         try:
-            self._process.send(picture_message(order))
-            painted: GeneratedImage = await future
-            return painted
+            self._process.send(job)
+            image: GeneratedImage = await future
+            return image
         finally:
-            del self._pictures[order.id], self._on_step[order.id]
+            del self._images[job.id]
 
-    def cancel(self, picture_id: str) -> None:
-        """Ends a picture at its next step; `generate_image` then raises CANCELLED."""
+    def cancel(self, image_id: str) -> None:
+        """Ends a job at its next step; `generate_image` then raises CANCELLED."""
         if self._process is not None:
-            self._process.send({"type": "cancel", "id": picture_id})
+            self._process.send(protocol.CancelJob(image_id))
 
     def kill(self) -> None:
-        """For an engine that does not react any more; `supervise` starts another."""
+        """Ends an unresponsive worker; `supervise` starts another."""
         if self._process is not None:
             self._process.kill()
 
     async def stop(self) -> None:
-        """Ends the process, after whoever cancelled `supervise`."""
+        """Ends the process. Cancel `supervise` first."""
         if self._process is not None:
             await self._process.stop()
 
     @property
     def pid(self) -> int | None:
-        """The process's id."""
         return None if self._process is None else self._process.pid
 
     def _arguments(self, hint: str | None) -> list[str]:
-        name = self._order.pipeline if self._order is not None else hint
+        name = self._request.pipeline if self._request is not None else hint
         return ["--device", self._device, *(["--pipeline", name] if name else [])]
 
+    def _send(self, message: protocol.Message) -> None:
+        """Only a worker that has imported its libraries gets requests; `_on_imported` sends the earlier ones."""
+        if self._imported and self._process is not None:
+            self._process.send(message)
+
     def _send_prepare(self) -> None:
-        if self._early is not None and self._order is None and self._imported and self._process is not None:
-            self._process.send(prepare_message(self._early))
-            for path in self._proven:
-                self._process.send(proven_message(path))
+        if self._early is not None and self._request is None:
+            self._send(self._early)
+            for path in self._verified:
+                self._send(protocol.FileVerified(path))
 
     def _send_load(self) -> None:
-        if self._order is not None and self._imported and self._process is not None:
-            self._readiness.enter("loading")  # after a restart only now: until then the last error stays to be seen
-            self._process.send(load_message(self._order))
+        if self._request is not None and self._imported:
+            self._readiness.enter("loading")  # after a restart only now, so that the last error is visible until then
+            self._send(self._request)
             if self._is_large and self._readiness.device == "cpu":
-                self._is_large = False  # once is enough
+                self._is_large = False  # logged once
                 log.info("NOTE: On this CPU a picture of this model takes minutes; on a GPU it takes seconds.")
 
-    def _on_message(self, message: Message, payload: bytes) -> None:
-        kind = message["type"]
-        if kind == "picture":
-            self._settle(message["id"], GeneratedImage(payload, message["seconds"], message["steps_per_second"]))
-            self.gpu_bytes = message["gpu_bytes"]
-        elif kind == "step":
-            if on_step := self._on_step.get(message["id"]):
-                on_step(message["step"])
-        elif kind == "error":
-            error = ImageGenError(message["code"], message["message"], retryable=message["retryable"])
-            if message["id"] is None:
-                self._give_up(error)
-            else:
-                self._settle(message["id"], error)
-        else:
-            self._on_start_up(kind, message)
+    def _on_message(self, message: protocol.Message, payload: bytes) -> None:
+        match message:
+            case protocol.ImageDone():
+                self.gpu_bytes = message.gpu_bytes
+                self._settle(message.id, GeneratedImage(payload, message.seconds, message.steps_per_second))
+            case protocol.Failed():
+                error = BY_CODE.get(message.code, EngineError)(message.message, retryable=message.retryable)
+                if message.id is None:
+                    self._on_startup_failed(error)
+                else:
+                    self._settle(message.id, error)
+            case protocol.Imported():
+                self._on_imported(message)
+            case protocol.ModelLoaded():
+                self.seconds["loading"] = message.seconds
+                self._readiness.enter("warming")
+                log.info("Model loaded, moving to device %s...", self._readiness.device)
+            case protocol.Compiling(why_not=None):
+                log.info("Compiling at the first picture; kept below %s for later starts", message.cache)
+            case protocol.Compiling():
+                log.warning("IMAGE_GEN_COMPILE is set, but %s. Serving uncompiled.", message.why_not)
+            case protocol.PipelineReady():
+                self._on_ready(message)
 
-    def _on_start_up(self, kind: str, message: Message) -> None:
-        if kind == "imported":
-            self._imported = True
-            self._readiness.device = message["device"]
-            self.seconds["importing"] = message["seconds"]
-            log.info(
-                "Engine up in %.1f s: torch %s on %s", message["seconds"], message["torch"], message["device_name"]
-            )
-            self._send_prepare()
-            self._send_load()
-        elif kind == "loaded":
-            self.seconds["loading"] = message["seconds"]
-            self._readiness.enter("warming")
-            log.info("Model loaded, moving to device %s...", self._readiness.device)
-        elif kind == "compiling":
-            if message["why_not"]:
-                log.warning("IMAGE_GEN_COMPILE is set, but %s. Serving uncompiled.", message["why_not"])
-            else:
-                log.info("Compiling at the first picture; kept below %s for later starts", message["cache"])
-        elif kind == "ready":
-            self.seconds["warming"] = message["seconds"]
-            self.gpu_bytes = message["gpu_bytes"]
-            accepts = frozenset(message["accepts"])
-            self.pipeline_info = PipelineInfo(message["pipeline"], message["width"], message["height"], accepts)
-            self._readiness.enter("ready")
-            log.info("Model ready on %s", self._readiness.device)
-            phases = self._readiness.phase_seconds()
-            parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in phases.items())
-            log.info("Start-up took %.1f s: %s", sum(phases.values()), parts)
+    def _on_imported(self, message: protocol.Imported) -> None:
+        self._imported = True
+        self._readiness.device = message.device
+        self.seconds["importing"] = message.seconds
+        log.info("Engine up in %.1f s: torch %s on %s", message.seconds, message.torch, message.device_name)
+        self._send_prepare()
+        self._send_load()
 
-    def _give_up(self, error: ImageGenError) -> None:
-        """The engine could not get ready. One that may do better next time is started afresh, others are left alone."""
+    def _on_ready(self, message: protocol.PipelineReady) -> None:
+        self.seconds["warming"] = message.seconds
+        self.gpu_bytes = message.gpu_bytes
+        self.pipeline_info = PipelineInfo(message.pipeline, message.width, message.height, frozenset(message.accepts))
+        self._readiness.enter("ready")
+        log.info("Model ready on %s", self._readiness.device)
+        phases = self._readiness.phase_seconds()
+        parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in phases.items())
+        log.info("Start-up took %.1f s: %s", sum(phases.values()), parts)
+
+    def _on_startup_failed(self, error: ImageGenError) -> None:
+        """Restarts the worker if a retry can help; otherwise it stays, and the error is final."""
         self._gave_up = error
         if error.retryable:
             self.kill()
@@ -236,15 +220,11 @@ class WorkerSupervisor:
         gave_up, self._gave_up = self._gave_up, None
         return gave_up or why
 
-    def _settle(self, picture_id: str, outcome: GeneratedImage | ImageGenError) -> None:
-        future: asyncio.Future[Any] | None = self._pictures.get(picture_id)
+    def _settle(self, image_id: str, outcome: GeneratedImage | ImageGenError) -> None:
+        future = self._images.get(image_id)
         if future is None or future.done():
             return
         if isinstance(outcome, ImageGenError):
             future.set_exception(outcome)
         else:
             future.set_result(outcome)
-
-    def _end_pictures(self, why: ImageGenError) -> None:
-        for picture_id in list(self._pictures):
-            self._settle(picture_id, why)

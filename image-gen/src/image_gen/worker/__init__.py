@@ -1,5 +1,5 @@
-"""The engine: the one process that imports torch, owns the pipeline and makes pictures.
+"""The worker: the one process that imports torch, owns the pipeline and generates images.
 
-Comes in: orders over a socket (`protocol`). Goes out: progress, pictures and plain-spoken errors over the same socket.
-Must not: use the network, look for models by itself, answer HTTP, or be imported by the server beyond `protocol`.
+It gets requests over a socket (`protocol`), and sends progress, images and errors over the same socket. It uses no
+network, finds no models by itself and answers no HTTP. The server imports only `protocol`.
 """

@@ -1,7 +1,7 @@
-"""The engine's process: `python -m image_gen.worker --fd N [--device D] [--pipeline CLASS]`, started by the server.
+"""The worker's process: `python -m image_gen.worker --fd N [--device D] [--pipeline CLASS]`, started by the server.
 
 It imports torch and diffusers at once, while the server is still fetching the model, and then does what the socket N
-says. The end of the socket is the end of the process, so no engine outlives its server.
+says. The process ends when the socket is closed, so no worker outlives its server.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _raise_oom_score() -> None:
-    """When memory runs out, the kernel shall end this process and not the server, which then says what happened."""
+    """When memory runs out, the kernel should kill this process and not the server, which then reports it."""
     try:
         Path("/proc/self/oom_score_adj").write_text("800", encoding="ascii")
     except OSError:

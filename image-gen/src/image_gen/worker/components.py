@@ -1,8 +1,7 @@
-"""Loads a pipeline's models one by one, each as soon as its files are proven, while others are still being fetched or
-read.
+"""Loads a pipeline's models one by one, each as soon as its files are verified, while others are still being
+downloaded or read.
 
-Comes in: an order, what is proven. Goes out: models on their device, by their names in the pipeline. Must not: open a
-file before it is proven. Whatever is left out here, `pipeline.load` brings in.
+No file is opened before it is verified. `pipeline.load` loads whatever is left out here.
 """
 
 import importlib
@@ -14,7 +13,7 @@ from typing import Any, Final
 
 import torch
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import VaeInvalidError
 from image_gen.worker.lean_imports import without_dynamo
 from image_gen.worker.protocol import LoadRequest
 from image_gen.worker.verified_files import VerifiedFiles
@@ -37,7 +36,7 @@ class Component:
 def load_components(
     request: LoadRequest, device: str, dtype: str, verified: VerifiedFiles
 ) -> Iterator[tuple[str, Any]]:
-    """The models: of those whose files are proven, always the largest next. Raises `SupersededError`."""
+    """The models on their device, by name: always the largest that is verified. Raises `SupersededError`."""
     if _INDEX not in request.files:
         return
     verified.wait_for_any([{_INDEX}])
@@ -75,7 +74,7 @@ def load_vae(request: LoadRequest, device: str, dtype: str) -> dict[str, Any]:
         return {}
     name = json.loads((Path(request.vae) / "config.json").read_text(encoding="utf-8")).get("_class_name")
     if not str(name).startswith("Autoencoder"):
-        raise ImageGenError("VAE_INVALID", f"VAE_ID: {request.vae} holds {name}, which is no VAE. Fix: leave it empty.")
+        raise VaeInvalidError(f"VAE_ID: {request.vae} holds {name}, which is no VAE. Fix: leave it empty.")
 
     def work() -> Any:
         cls = getattr(importlib.import_module("diffusers"), str(name))

@@ -1,13 +1,13 @@
-"""Chooses the device and the number type from facts about this machine; the facts are gathered in `facts`.
+"""Chooses the device and the number type from facts about this machine; `device_probe` reads those facts.
 
 Comes in: what was asked for and what is there. Goes out: a `Device`, or an error that says what to do. Must not: guess.
-A GPU that is there but cannot be used is an error, never a silent fall to the CPU, where a picture takes minutes.
+A GPU that is there but cannot be used is an error, never a silent fallback to the CPU, where an image takes minutes.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import GpuUnusableError, NoGpuError
 
 # The lowest Linux driver of each CUDA generation: torch of that generation does not run on an older one.
 MINIMUM_DRIVER: Final = {11: 450, 12: 525, 13: 580}
@@ -42,15 +42,14 @@ def choose_device(asked: str, facts: DeviceInfo) -> Device:
         return Device("cpu", "the CPU")
     if asked == "mps" or (asked == "auto" and facts.mps_usable and not facts.gpu_present):
         if not facts.mps_usable:
-            raise ImageGenError("NO_GPU", "IMAGE_GEN_DEVICE is mps, but this machine has no Apple GPU: set it to auto.")
+            raise NoGpuError("IMAGE_GEN_DEVICE is mps, but this machine has no Apple GPU: set it to auto.")
         return Device("mps", "Apple GPU")
     if not facts.cuda_usable and not facts.gpu_present:
         if asked == "auto":
             return Device("cpu", "the CPU, as there is no GPU")
-        raise ImageGenError(
-            "NO_GPU",
+        raise NoGpuError(
             "IMAGE_GEN_DEVICE is cuda, but no NVIDIA GPU is visible here: start the container with --gpus all (the "
-            "host needs the NVIDIA Container Toolkit), or set IMAGE_GEN_DEVICE=auto.",
+            "host needs the NVIDIA Container Toolkit), or set IMAGE_GEN_DEVICE=auto."
         )
     _check_gpu(facts)
     return Device("cuda", facts.gpu_name or "NVIDIA GPU")
@@ -59,29 +58,25 @@ def choose_device(asked: str, facts: DeviceInfo) -> Device:
 def _check_gpu(facts: DeviceInfo) -> None:
     way_out = "or set IMAGE_GEN_DEVICE=cpu to go without."
     if facts.cuda_build is None:
-        raise ImageGenError(
-            "GPU_UNUSABLE",
-            f"There is an NVIDIA GPU, but this torch is built for the CPU only: use another build, {way_out}",
+        raise GpuUnusableError(
+            f"There is an NVIDIA GPU, but this torch is built for the CPU only: use another build, {way_out}"
         )
     needed = MINIMUM_DRIVER.get(_major(facts.cuda_build))
     if facts.driver and needed and _major(facts.driver) < needed:
-        raise ImageGenError(
-            "GPU_UNUSABLE",
+        raise GpuUnusableError(
             f"The host's NVIDIA driver {facts.driver} is too old for CUDA {facts.cuda_build} of this image, which "
-            f"needs {needed} or newer: update the host's driver, {way_out}",
+            f"needs {needed} or newer: update the host's driver, {way_out}"
         )
     if not facts.cuda_usable:
-        raise ImageGenError(
-            "GPU_UNUSABLE",
+        raise GpuUnusableError(
             f"There is an NVIDIA GPU, but CUDA {facts.cuda_build} cannot use it "
-            f"({facts.cuda_problem or 'no reason given'}): check that nvidia-smi works on the host, {way_out}",
+            f"({facts.cuda_problem or 'no reason given'}): check that nvidia-smi works on the host, {way_out}"
         )
     if facts.capability and facts.architectures and not _is_supported(facts.capability, facts.architectures):
         major, minor = facts.capability
-        raise ImageGenError(
-            "GPU_UNUSABLE",
+        raise GpuUnusableError(
             f"{facts.gpu_name} (compute capability {major}.{minor}) is not supported by CUDA {facts.cuda_build} of "
-            f"this image ({', '.join(facts.architectures)}): use a newer GPU, {way_out}",
+            f"this image ({', '.join(facts.architectures)}): use a newer GPU, {way_out}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Gathers what `device` decides on. Comes in: torch, /dev, /proc. Goes out: `DeviceInfo`. Must not: decide anything."""
+"""Reads what `device` decides by, from torch, /dev and /proc."""
 
 import re
 from pathlib import Path
@@ -12,11 +12,11 @@ _DRIVER_FILE = Path("/proc/driver/nvidia/version")
 
 def probe_device() -> DeviceInfo:
     """Makes the device context on a CUDA machine, so that the first tensor does not have to."""
-    usable, error_response = _try_cuda()
+    usable, problem = _try_cuda()
     return DeviceInfo(
         cuda_build=torch.version.cuda,
         cuda_usable=usable,
-        cuda_problem=error_response,
+        cuda_problem=problem,
         gpu_present=usable or _gpu_node(),
         driver=_driver(),
         gpu_name=torch.cuda.get_device_name(0) if usable else None,

@@ -1,12 +1,8 @@
-"""What can go wrong while a picture is made, told apart without importing torch."""
-
-
-class CancelledError(Exception):
-    """The picture is not wanted any more."""
+"""Recognises errors of a pipeline without importing torch."""
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether the GPU's or the machine's memory was too small. torch says the latter only in words."""
+    """Whether the memory of the GPU or the machine was too small. For the latter, torch has only a message."""
     text = str(error)
     return (
         isinstance(error, MemoryError)

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import torch
 
-from image_gen.errors import ImageGenError
-from image_gen.worker.failures import CancelledError, out_of_memory
+from image_gen.errors import CancelledError, OutOfMemoryError
+from image_gen.worker.failures import out_of_memory
 from image_gen.worker.pipeline import LoadedPipeline
 from image_gen.worker.protocol import ImageJob
 
+_CANCELLED: Final = "The image was cancelled."
 _ENCODINGS: Final[dict[str, dict[str, Any]]] = {
     "png": {"format": "PNG", "compress_level": 4},
     "jpeg": {"format": "JPEG", "quality": 95},
@@ -29,24 +30,16 @@ class EncodedImage:
     denoising_seconds: float
 
 
-def generate_image(
-    loaded: LoadedPipeline,
-    job: ImageJob,
-    cancelled: Callable[[], bool],
-    on_step: Callable[[int], None] = lambda _: None,
-) -> EncodedImage:
-    """Raises `CancelledError` at the end of the step during which `cancelled` became true, and `ImageGenError`
-    OUT_OF_MEMORY.
-    """
+def generate_image(loaded: LoadedPipeline, job: ImageJob, cancelled: Callable[[], bool]) -> EncodedImage:
+    """Raises CANCELLED at the end of the step during which `cancelled` became true, and OUT_OF_MEMORY."""
     started = time.monotonic()
     last_step = started
 
-    def after_step(_pipeline: Any, step: int, _timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+    def after_step(_pipeline: Any, _step: int, _timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
         nonlocal last_step
         last_step = time.monotonic()
         if cancelled():
-            raise CancelledError
-        on_step(step + 1)
+            raise CancelledError(_CANCELLED)
         return values
 
     arguments: dict[str, Any] = {
@@ -64,23 +57,18 @@ def generate_image(
     if "callback_on_step_end" in loaded.accepts:
         arguments["callback_on_step_end"] = after_step
     if cancelled():
-        raise CancelledError
+        raise CancelledError(_CANCELLED)
     try:
         with torch.inference_mode():
             image = loaded.pipeline(**arguments).images[0]
     except (MemoryError, RuntimeError) as error:
-        raise _plain(error, job) from error
+        if not out_of_memory(error):
+            raise
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        raise OutOfMemoryError(
+            f"There is not enough memory for a picture of {job.width}x{job.height}: ask for a smaller size."
+        ) from error
     buffer = io.BytesIO()
     image.save(buffer, **_ENCODINGS[job.output_format])
     return EncodedImage(buffer.getvalue(), time.monotonic() - started, last_step - started)
-
-
-def _plain(error: BaseException, job: ImageJob) -> BaseException:
-    if not out_of_memory(error):
-        return error
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    return ImageGenError(
-        "OUT_OF_MEMORY",
-        f"There is not enough memory for a picture of {job.width}x{job.height}: ask for a smaller size.",
-    )

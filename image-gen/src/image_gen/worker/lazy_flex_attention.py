@@ -1,7 +1,7 @@
 """torch's flexible attention, imported only when something of it is used: with sympy, it is a tenth of the import.
 
 Comes in: nothing. Goes out: a module that stands in for it while diffusers is imported. Must not: differ from the real
-one for whoever uses it. diffusers imports it for the few models that choose it, whatever model is asked for.
+one for its users. diffusers imports it for the few models that choose it, whatever model is asked for.
 """
 
 import importlib

@@ -9,9 +9,8 @@ the question whether a module is a compiled one. Meanwhile a module of that name
 functions as they are, and nothing is compiled. Where a library asks it for anything else, all that was half imported
 is forgotten, and the work is done again with the compiler.
 
-For the other two, transformers asks whether this torch has them, and does without where it has not: it is told so, as
-an engine is one process and chooses neither. diffusers gets flexible attention when it uses it
-(see `lazy_flex_attention`).
+transformers asks whether torch has the other two, and works without: the answer is no, as a worker is one process and
+uses neither. diffusers gets flexible attention when it uses it (see `lazy_flex_attention`).
 """
 
 import gc

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import NotAPipelineError
 from image_gen.worker.components import load_vae
 from image_gen.worker.lean_imports import diffusers_class, without_dynamo
 from image_gen.worker.protocol import LoadRequest
@@ -34,9 +34,7 @@ def pipeline_class(name: str) -> Any:
     """The class itself, not a chooser of classes, which imports dozens. Raises NOT_A_PIPELINE."""
     found = diffusers_class(name) if name.isidentifier() else None
     if not inspect.isclass(found) or not hasattr(found, "from_pretrained") or not callable(found):
-        raise ImageGenError(
-            "NOT_A_PIPELINE", f"{name!r} is not a pipeline of this image's diffusers: choose another MODEL_ID."
-        )
+        raise NotAPipelineError(f"{name!r} is not a pipeline of this image's diffusers: choose another MODEL_ID.")
     parameters = inspect.signature(found.__call__).parameters
     required = [
         key
@@ -45,9 +43,7 @@ def pipeline_class(name: str) -> Any:
     ]
     other_kinds = {"image", "video", "num_frames", "audio_length_in_s"} & parameters.keys()
     if "prompt" not in parameters or set(required) - {"self", "prompt"} or other_kinds:
-        raise ImageGenError(
-            "NOT_A_PIPELINE", f"{name} does not make pictures from text alone: choose another MODEL_ID."
-        )
+        raise NotAPipelineError(f"{name} does not make pictures from text alone: choose another MODEL_ID.")
     return found
 
 
@@ -56,9 +52,8 @@ def class_name(directory: Path) -> str:
     try:
         name = json.loads((directory / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ImageGenError(
-            "NOT_A_PIPELINE",
-            f"{directory} has no readable model_index.json: it is not the directory of a diffusers pipeline.",
+        raise NotAPipelineError(
+            f"{directory} has no readable model_index.json: it is not the directory of a diffusers pipeline."
         ) from error
     return str(name)
 

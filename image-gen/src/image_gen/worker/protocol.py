@@ -1,7 +1,7 @@
-"""What the server and the engine say to each other: frames of one JSON object and, for pictures, raw bytes.
+"""The messages between the server and its worker: frames of one JSON object and, for images, raw bytes.
 
-A frame is two big-endian 32-bit lengths, the JSON and the bytes. Both ends belong to one version of this package, so
-there is no negotiation; anything malformed means that the other end is broken, and the connection is given up.
+A frame is two big-endian 32-bit lengths, the JSON and the bytes. Both ends are of one version of this package, so
+there is no negotiation; a malformed frame means that the other end is broken, and closes the connection.
 """
 
 import asyncio
@@ -10,20 +10,19 @@ import socket
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Final, get_args
 
 _LENGTHS: Final = struct.Struct("!II")
 MAX_HEADER: Final = 1 << 20
 MAX_PAYLOAD: Final = 1 << 30
 
-Message = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """Which pipeline to load from where, and onto what. `files` are the model's, relative to `directory`, with their
-    bytes; `warmup_size` is in pixels, 0 leaves it to the engine; `vae` is the directory of a VAE that takes the place
-    of the pipeline's own, empty for none. With `compile_cache`, a directory, the pipeline is compiled.
+    """To the worker: load this pipeline. `files` are the model's, relative to `directory`, with their sizes in bytes.
+
+    `warmup_size` is in pixels, 0 lets the worker choose. `vae` is the directory of a VAE that replaces the pipeline's
+    own, empty for none. With `compile_cache`, a directory, the pipeline is compiled.
     """
 
     directory: str
@@ -38,8 +37,20 @@ class LoadRequest:
 
 
 @dataclass(frozen=True)
+class PrepareRequest(LoadRequest):
+    """To the worker: the same before the model is complete; `FileVerified` says which files may be loaded."""
+
+
+@dataclass(frozen=True)
+class FileVerified:
+    """To the worker: this file, relative to the model's directory, may be opened."""
+
+    path: str
+
+
+@dataclass(frozen=True)
 class ImageJob:
-    """One picture. The same order gives the same picture on the same device."""
+    """To the worker: one image. The same job gives the same image on the same device."""
 
     id: str
     prompt: str
@@ -52,41 +63,93 @@ class ImageJob:
     guidance_scale: float | None = None
 
 
-def load_message(order: LoadRequest) -> Message:
-    """The frame's JSON for a `LoadRequest`."""
-    return {"type": "load", **asdict(order)}
+@dataclass(frozen=True)
+class CancelJob:
+    """To the worker: end the job at its next step."""
+
+    id: str
 
 
-def prepare_message(order: LoadRequest) -> Message:
-    """The same for models that may be loaded as soon as their files are proven, before the whole model is here."""
-    return {"type": "prepare", **asdict(order)}
+@dataclass(frozen=True)
+class Imported:
+    """From the worker: torch and diffusers are imported, and the device is chosen."""
+
+    device: str
+    device_name: str
+    torch: str
+    seconds: float
 
 
-def proven_message(path: str) -> Message:
-    """A file, relative to the model's directory, that may be opened."""
-    return {"type": "proven", "path": path}
+@dataclass(frozen=True)
+class ModelLoaded:
+    """From the worker: the weights are loaded."""
+
+    dtype: str
+    seconds: float
 
 
-def picture_message(order: ImageJob) -> Message:
-    """The frame's JSON for a `ImageJob`."""
-    return {"type": "picture", **asdict(order)}
+@dataclass(frozen=True)
+class Compiling:
+    """From the worker: the pipeline is compiled into the directory `cache`, or the reason why it is not."""
+
+    cache: str
+    why_not: str | None
+
+
+@dataclass(frozen=True)
+class PipelineReady:
+    """From the worker: the warm-up image is done. The size is the model's own, in pixels."""
+
+    pipeline: str
+    width: int
+    height: int
+    accepts: list[str]
+    seconds: float
+    gpu_bytes: int
+
+
+@dataclass(frozen=True)
+class ImageDone:
+    """From the worker: the job's image, whose bytes are the frame's payload."""
+
+    id: str
+    seconds: float
+    steps_per_second: float
+    gpu_bytes: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """From the worker: a job failed, or with no id the start."""
+
+    id: str | None
+    code: str
+    message: str
+    retryable: bool
+
+
+Message = (
+    LoadRequest | FileVerified | ImageJob | CancelJob
+    | Imported | ModelLoaded | Compiling | PipelineReady | ImageDone | Failed
+)  # fmt: skip
+_TYPES: Final = {kind.__name__: kind for kind in (*get_args(Message), PrepareRequest)}
 
 
 def encode(message: Message, payload: bytes = b"") -> bytes:
     """One frame."""
-    header = json.dumps(message, separators=(",", ":")).encode()
+    header = json.dumps({"type": type(message).__name__, **asdict(message)}, separators=(",", ":")).encode()
     return _LENGTHS.pack(len(header), len(payload)) + header + payload
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[Message, bytes]:
-    """The server's side. Raises `asyncio.IncompleteReadError` at the end, `ValueError` on nonsense."""
+    """For the server. Raises `asyncio.IncompleteReadError` at the end, `ValueError` for a malformed frame."""
     header_length, payload_length = _checked(await reader.readexactly(_LENGTHS.size))
     header = await reader.readexactly(header_length)
     return _message(header), await reader.readexactly(payload_length)
 
 
 def receive_frame(connection: socket.socket) -> Message | None:
-    """The engine's side, blocking; orders carry no bytes. None at the end of the connection."""
+    """For the worker, blocking; its messages have no payload. None at the end of the connection."""
     lengths = _receive_exactly(connection, _LENGTHS.size)
     if lengths is None:
         return None
@@ -98,14 +161,16 @@ def receive_frame(connection: socket.socket) -> Message | None:
 def _checked(lengths: bytes) -> tuple[int, int]:
     header, payload = _LENGTHS.unpack(lengths)
     if header > MAX_HEADER or payload > MAX_PAYLOAD:
-        raise ValueError(f"a frame of {header} + {payload} bytes is not one of ours")
+        raise ValueError(f"a frame of {header} + {payload} bytes is too large")
     return header, payload
 
 
 def _message(header: bytes) -> Message:
-    message = json.loads(header)
-    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        raise ValueError("a frame without a type is not one of ours")
+    try:
+        content = json.loads(header)
+        message: Message = _TYPES[content.pop("type")](**content)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"unknown message: {error}") from error
     return message
 
 

@@ -1,11 +1,11 @@
-"""Which files of a model may be opened: told by the server, waited for by whoever loads them."""
+"""The files of a model that may be opened. The server names them; the code that loads them waits for them."""
 
 import threading
 from collections.abc import Collection, Sequence
 
 
 class SupersededError(Exception):
-    """The server has another model in mind meanwhile."""
+    """The server has asked for another model meanwhile."""
 
 
 class VerifiedFiles:
@@ -17,25 +17,25 @@ class VerifiedFiles:
         self._news = threading.Condition()
 
     def add(self, path: str) -> None:
-        """One file is proven."""
+        """One file is verified."""
         with self._news:
             self._paths.add(path)
             self._news.notify_all()
 
     def add_all(self) -> None:
-        """The whole model is."""
+        """All files are verified."""
         with self._news:
             self._all = True
             self._news.notify_all()
 
     def end(self) -> None:
-        """Nothing more will be told of this model."""
+        """The server has replaced this model by another."""
         with self._news:
             self._ended = True
             self._news.notify_all()
 
     def wait_for_any(self, groups: Sequence[Collection[str]]) -> int:
-        """Waits until all files of one group are proven, and returns the first such group's index. Raises
+        """Waits until all files of one group are verified, and returns the first such group's index. Raises
         `SupersededError`. The end of the socket ends the process, so nothing waits for ever.
         """
         with self._news:

@@ -1,7 +1,7 @@
-"""Takes orders from the socket one at a time, and answers them.
+"""Runs the messages from the socket one at a time, and replies.
 
-A thread of its own reads the socket, so that a cancellation is seen while a picture is being made. torch and all that
-needs it are imported in `run`, after the thread is there.
+A separate thread reads the socket, so that a cancellation is seen while an image is being generated. `run` imports
+torch and all that needs it, after that thread has started.
 """
 
 import contextlib
@@ -10,88 +10,74 @@ import queue
 import socket
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from image_gen.errors import ImageGenError
-from image_gen.worker.failures import CancelledError, out_of_memory
-from image_gen.worker.protocol import ImageJob, LoadRequest, Message, encode, receive_frame
+from image_gen.errors import EngineError, ImageGenError, NotReadyError, OutOfMemoryError
+from image_gen.worker import protocol
+from image_gen.worker.failures import out_of_memory
 from image_gen.worker.verified_files import VerifiedFiles
 
 
 class Worker:
-    """One engine: a socket, and once loaded a pipeline."""
+    """One socket and, once loaded, one pipeline."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._sending = threading.Lock()
-        self._orders: queue.SimpleQueue[tuple[Message, VerifiedFiles]] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[tuple[protocol.Message, VerifiedFiles]] = queue.SimpleQueue()
         self._cancelled: set[str] = set()
         self._device = ""
         self._loaded: Any = None
-        self._proven = VerifiedFiles()
-        self._early: tuple[LoadRequest, dict[str, Any]] | None = None
+        self._verified = VerifiedFiles()
+        self._early: tuple[protocol.LoadRequest, dict[str, Any]] | None = None
 
     def run(self, device: str, pipeline: str | None) -> None:
-        """Works until the socket ends; then the process ends at once, whatever it is doing."""
-        threading.Thread(target=self._receive, name="orders", daemon=True).start()
+        """Runs until the socket is closed, which ends the process at once."""
+        threading.Thread(target=self._receive, name="messages", daemon=True).start()
         self._guarded(None, lambda: self._prepare(device, pipeline))
         while True:
-            message, proven = self._orders.get()
-            if message["type"] == "prepare":
-                self._load_early(_load_order(message), proven)
-            elif message["type"] == "load":
-                self._guarded(None, partial(self._load, _load_order(message)))
-            elif message["type"] == "picture":
-                order = _picture_order(message)
-                self._guarded(order.id, partial(self._generate, order))
+            message, verified = self._messages.get()
+            if isinstance(message, protocol.PrepareRequest):
+                self._load_early(message, verified)
+            elif isinstance(message, protocol.LoadRequest):
+                self._guarded(None, partial(self._load, message))
+            elif isinstance(message, protocol.ImageJob):
+                self._guarded(message.id, partial(self._generate, message))
 
     def _receive(self) -> None:
         try:
-            while (message := receive_frame(self._connection)) is not None:
-                kind = message["type"]
-                if kind == "cancel":
-                    self._cancelled.add(message["id"])
-                elif kind == "proven":
-                    self._proven.add(message["path"])
+            while (message := protocol.receive_frame(self._connection)) is not None:
+                if isinstance(message, protocol.CancelJob):
+                    self._cancelled.add(message.id)
+                elif isinstance(message, protocol.FileVerified):
+                    self._verified.add(message.path)
                 else:
-                    if kind == "prepare":
-                        self._proven.end()
-                        self._proven = VerifiedFiles()
-                    elif kind == "load":
-                        self._proven.add_all()
-                    self._orders.put((message, self._proven))
+                    if isinstance(message, protocol.PrepareRequest):
+                        self._verified.end()
+                        self._verified = VerifiedFiles()
+                    elif isinstance(message, protocol.LoadRequest):
+                        self._verified.add_all()
+                    self._messages.put((message, self._verified))
         except (OSError, ValueError):
             os._exit(1)
         os._exit(0)
 
-    def _send(self, message: Message, payload: bytes = b"") -> None:
+    def _send(self, message: protocol.Message, payload: bytes = b"") -> None:
         with self._sending:
-            self._connection.sendall(encode(message, payload))
+            self._connection.sendall(protocol.encode(message, payload))
 
-    def _guarded(self, order_id: str | None, work: Any) -> None:
-        """Answers a failure in words; the process lives on, for the next order may be a better one."""
+    def _guarded(self, job_id: str | None, work: Callable[[], None]) -> None:
+        """Reports a failure; the process continues, as the next message may succeed."""
         try:
             work()
-        except CancelledError:
-            self._fail(order_id, ImageGenError("CANCELLED", "The picture was cancelled."))
-        except ImageGenError as error:
-            self._fail(order_id, error)
         except Exception as error:
-            if out_of_memory(error):
-                advice = "give the container or the GPU more, or choose a smaller MODEL_ID."
-                self._fail(
-                    order_id, ImageGenError("OUT_OF_MEMORY", f"There is not enough memory for the model: {advice}")
-                )
-            else:
-                self._fail(order_id, ImageGenError("ENGINE_ERROR", f"{type(error).__name__}: {error}"[:600]))
+            failure = _to_user_error(error)
+            self._send(protocol.Failed(job_id, failure.code, failure.message, failure.retryable))
         finally:
-            if order_id is not None:
-                self._cancelled.discard(order_id)
-
-    def _fail(self, order_id: str | None, error: ImageGenError) -> None:
-        self._send({"type": "error", "id": order_id, **error.as_json()})
+            self._cancelled.discard(job_id or "")
 
     def _prepare(self, asked: str, pipeline: str | None) -> None:
         started = time.monotonic()
@@ -107,31 +93,23 @@ class Worker:
         if pipeline is not None:
             pipeline_class(pipeline)
         self._device = device.kind
-        self._send(
-            {
-                "type": "imported",
-                "device": device.kind,
-                "device_name": device.name,
-                "torch": str(torch.__version__),
-                "seconds": time.monotonic() - started,
-            }
-        )
+        self._send(protocol.Imported(device.kind, device.name, str(torch.__version__), time.monotonic() - started))
 
-    def _load_early(self, order: LoadRequest, proven: VerifiedFiles) -> None:
-        """Models whose files are proven already. A failure is no news yet: `_load` tries again, and tells."""
+    def _load_early(self, request: protocol.PrepareRequest, verified: VerifiedFiles) -> None:
+        """Loads components whose files are verified. Failures are ignored here: `_load` tries again and reports."""
         from image_gen.worker.components import load_components
         from image_gen.worker.device import choose_dtype
 
         if not self._device:
             return
         models: dict[str, Any] = {}
-        self._early = (order, models)
+        self._early = (protocol.LoadRequest(**vars(request)), models)
         with contextlib.suppress(Exception):
-            dtype = choose_dtype(order.dtype, self._device)
-            for name, model in load_components(order, self._device, dtype, proven):
+            dtype = choose_dtype(request.dtype, self._device)
+            for name, model in load_components(request, self._device, dtype, verified):
                 models[name] = model
 
-    def _load(self, order: LoadRequest) -> None:
+    def _load(self, request: protocol.LoadRequest) -> None:
         from image_gen.worker.device import choose_dtype
         from image_gen.worker.generate import generate_image
         from image_gen.worker.pipeline import load
@@ -139,60 +117,36 @@ class Worker:
         if not self._device:
             return
         started = time.monotonic()
-        dtype = choose_dtype(order.dtype, self._device)
+        dtype = choose_dtype(request.dtype, self._device)
         early, self._early = self._early, None
-        self._loaded = load(order, self._device, dtype, early[1] if early and early[0] == order else None)
-        self._send({"type": "loaded", "dtype": dtype, "seconds": time.monotonic() - started})
-        if order.compile_cache:
-            self._compile(Path(order.compile_cache))
+        self._loaded = load(request, self._device, dtype, early[1] if early and early[0] == request else None)
+        self._send(protocol.ModelLoaded(dtype, time.monotonic() - started))
+        if request.compile_cache:
+            self._compile(Path(request.compile_cache))
         started = time.monotonic()
         own = (self._loaded.width, self._loaded.height)
-        if order.warmup_size:
-            width = height = max(64, order.warmup_size // 8 * 8)
+        if request.warmup_size:
+            width = height = max(64, request.warmup_size // 8 * 8)
         else:
             width, height = own if self._device != "cpu" else (min(own[0], 256), min(own[1], 256))
-        # Two steps: some schedulers cannot do with one.
-        generate_image(self._loaded, ImageJob("warm-up", "warm-up", 0, 2, width, height), lambda: False)
-        self._send(
-            {
-                "type": "ready",
-                "pipeline": self._loaded.name,
-                "width": own[0],
-                "height": own[1],
-                "accepts": sorted(self._loaded.accepts),
-                "seconds": time.monotonic() - started,
-                "gpu_bytes": self._gpu_bytes(),
-            }
-        )
+        # Two steps: some schedulers fail with one.
+        generate_image(self._loaded, protocol.ImageJob("warm-up", "warm-up", 0, 2, width, height), lambda: False)
+        accepts, seconds = sorted(self._loaded.accepts), time.monotonic() - started
+        self._send(protocol.PipelineReady(self._loaded.name, *own, accepts, seconds, self._gpu_bytes()))
 
     def _compile(self, cache: Path) -> None:
         from image_gen.worker.compiled import compile_blocks
 
-        why_not = compile_blocks(self._loaded.pipeline, self._device, cache)
-        self._send({"type": "compiling", "cache": str(cache), "why_not": why_not})
+        self._send(protocol.Compiling(str(cache), compile_blocks(self._loaded.pipeline, self._device, cache)))
 
-    def _generate(self, order: ImageJob) -> None:
+    def _generate(self, job: protocol.ImageJob) -> None:
         from image_gen.worker.generate import generate_image
 
         if self._loaded is None:
-            raise ImageGenError("NOT_READY", "The model is not loaded yet.", retryable=True)
-        picture = generate_image(
-            self._loaded,
-            order,
-            lambda: order.id in self._cancelled,
-            lambda step: self._send({"type": "step", "id": order.id, "step": step}),
-        )
-        speed = order.steps / picture.denoising_seconds if picture.denoising_seconds > 0 else 0.0
-        self._send(
-            {
-                "type": "picture",
-                "id": order.id,
-                "seconds": picture.seconds,
-                "steps_per_second": speed,
-                "gpu_bytes": self._gpu_bytes(),
-            },
-            picture.data,
-        )
+            raise NotReadyError("The model is not loaded yet.")
+        image = generate_image(self._loaded, job, lambda: job.id in self._cancelled)
+        speed = job.steps / image.denoising_seconds if image.denoising_seconds > 0 else 0.0
+        self._send(protocol.ImageDone(job.id, image.seconds, speed, self._gpu_bytes()), image.data)
 
     def _gpu_bytes(self) -> int:
         import torch
@@ -200,9 +154,12 @@ class Worker:
         return int(torch.cuda.max_memory_allocated()) if self._device == "cuda" else 0
 
 
-def _load_order(message: Message) -> LoadRequest:
-    return LoadRequest(**{key: value for key, value in message.items() if key != "type"})
-
-
-def _picture_order(message: Message) -> ImageJob:
-    return ImageJob(**{key: value for key, value in message.items() if key != "type"})
+def _to_user_error(error: Exception) -> ImageGenError:
+    if isinstance(error, ImageGenError):
+        return error
+    if out_of_memory(error):
+        return OutOfMemoryError(
+            "There is not enough memory for the model. Fix: give the container or the GPU more, or choose a smaller "
+            "MODEL_ID."
+        )
+    return EngineError(f"{type(error).__name__}: {error}"[:600])

@@ -21,7 +21,7 @@ from image_gen_demo.hub import DemoHub
 
 
 @pytest.mark.parametrize("name", ["backup.tar", "backup.tar.gz", "backup.tar.zst"])
-def test_a_backup_brings_everything_back(filled: ModelCache, hub: DemoHub, tmp_path: Path, name: str) -> None:
+def test_backup_and_restore_give_the_same_cache(filled: ModelCache, hub: DemoHub, tmp_path: Path, name: str) -> None:
     home = filled.settings.hf_home
     before = tree(home)
     report = filled.backup(tmp_path / name, compress=compression_of(name) or False)
@@ -45,7 +45,7 @@ def test_plain_tar_restores_a_backup_too(filled: ModelCache, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("spelling", ["data/huggingface", "./data/huggingface", "/data/huggingface"])
-def test_the_guides_own_archive_is_restored(filled: ModelCache, tmp_path: Path, spelling: str) -> None:
+def test_restore_accepts_the_archive_of_the_guides_command(filled: ModelCache, tmp_path: Path, spelling: str) -> None:
     """The guide runs `tar czf … /data/huggingface`, which takes all there is, a token and locks included."""
     home = filled.settings.hf_home
     (home / "token").write_text("hf_theirs")
@@ -64,7 +64,7 @@ def test_the_guides_own_archive_is_restored(filled: ModelCache, tmp_path: Path, 
     assert not (home / "token").exists()
 
 
-def test_a_restore_mends_a_damaged_cache_and_keeps_what_else_is_there(
+def test_restore_repairs_a_damaged_cache_and_keeps_other_files(
     filled: ModelCache, make_repo: MakeRepo, tmp_path: Path
 ) -> None:
     filled.backup(tmp_path / "backup.tar")
@@ -77,7 +77,7 @@ def test_a_restore_mends_a_damaged_cache_and_keeps_what_else_is_there(
     assert filled.verify().ok and filled.ensure("test/other").directory == other.directory
 
 
-def test_secrets_and_half_fetched_files_stay_out(filled: ModelCache, tmp_path: Path) -> None:
+def test_backup_excludes_secrets_and_partial_downloads(filled: ModelCache, tmp_path: Path) -> None:
     home = filled.settings.hf_home
     (home / "token").write_text("hf_mine")
     (home / "hub" / "models--test--model" / "blobs" / ("1" * 64 + ".incomplete")).write_bytes(b"x")
@@ -90,7 +90,7 @@ def test_secrets_and_half_fetched_files_stay_out(filled: ModelCache, tmp_path: P
     assert not [name for name in names if Path(name).name == "token" or "incomplete" in name or ".locks" in name]
 
 
-def test_an_incomplete_model_is_left_out_and_told(filled: ModelCache, make_repo: MakeRepo, tmp_path: Path) -> None:
+def test_backup_skips_and_reports_an_incomplete_model(filled: ModelCache, make_repo: MakeRepo, tmp_path: Path) -> None:
     make_repo("test/other", seed=5)
     (filled.ensure("test/other").directory / UNET).unlink()
     report = filled.backup(tmp_path / "backup.tar")
@@ -100,7 +100,7 @@ def test_an_incomplete_model_is_left_out_and_told(filled: ModelCache, make_repo:
     assert caught.value.code == "NOTHING_TO_BACK_UP" and not (tmp_path / "other.tar").exists()
 
 
-def test_a_damaged_cache_is_not_backed_up(filled: ModelCache, tmp_path: Path) -> None:
+def test_backup_of_a_damaged_cache_fails(filled: ModelCache, tmp_path: Path) -> None:
     (tmp_path / "backup.tar").write_text("the last good one")
     with (filled.ensure("test/model").directory / UNET).open("r+b") as stream:
         stream.write(b"damage")
@@ -111,7 +111,7 @@ def test_a_damaged_cache_is_not_backed_up(filled: ModelCache, tmp_path: Path) ->
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_the_listing_holds_every_file_and_manifest(filled: ModelCache, tmp_path: Path) -> None:
+def test_backup_index_lists_every_file_and_manifest(filled: ModelCache, tmp_path: Path) -> None:
     filled.backup(tmp_path / "backup.tar")
     with tarfile.open(tmp_path / "backup.tar") as archive:
         assert archive.getnames()[-1] == "data/huggingface/image-gen/backup.json"
@@ -124,9 +124,7 @@ def test_the_listing_holds_every_file_and_manifest(filled: ModelCache, tmp_path:
     assert [manifest["id"] for manifest in listing["manifests"]] == ["test/model"]
 
 
-def test_a_manifest_that_only_the_other_service_had_comes_along(
-    filled: ModelCache, make_cache: MakeCache, tmp_path: Path
-) -> None:
+def test_restore_keeps_manifests_of_the_backup(filled: ModelCache, make_cache: MakeCache, tmp_path: Path) -> None:
     manifests = tmp_path / "shipped"
     manifests.mkdir()
     manifest = filled.resolve("test/model")
@@ -139,7 +137,7 @@ def test_a_manifest_that_only_the_other_service_had_comes_along(
     assert fresh.registry.find("test/model", None) == manifest and fresh.ensure("test/model").source == "volume"
 
 
-def test_contents_kept_outside_the_model_are_taken_along(filled: ModelCache, tmp_path: Path) -> None:
+def test_backup_includes_shared_blobs(filled: ModelCache, tmp_path: Path) -> None:
     """Newer hub clients keep contents beside the models; the guide's tar has both, ours the content itself."""
     blob = (filled.ensure("test/model").directory / UNET).resolve()
     shared = filled.settings.hub_cache / "blobs" / "ab" / ("ab" * 32)
@@ -155,7 +153,7 @@ def test_contents_kept_outside_the_model_are_taken_along(filled: ModelCache, tmp
         assert not blob.is_symlink() and blob.read_bytes() == content
 
 
-def test_a_home_elsewhere_uses_the_same_names(filled: ModelCache, tmp_path: Path) -> None:
+def test_backup_paths_do_not_depend_on_hf_home(filled: ModelCache, tmp_path: Path) -> None:
     filled.backup(tmp_path / "backup.tar")
     home = tmp_path / "elsewhere"
     other = ModelCache(CacheSettings(hf_home=home, hub_cache=tmp_path / "cache", offline=True))

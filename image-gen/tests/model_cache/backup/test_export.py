@@ -27,7 +27,7 @@ def look(place: Path) -> dict[str, tuple[int, int, bytes]]:
     }
 
 
-def test_a_baked_model_is_plain_and_served_first(
+def test_baked_model_is_a_plain_directory_and_preferred(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
 ) -> None:
     repo = make_repo()
@@ -45,7 +45,7 @@ def test_a_baked_model_is_plain_and_served_first(
     assert make_cache().verify().ok and make_cache().status().models[0].source == "baked"
 
 
-def test_baking_again_fetches_nothing_and_makes_the_same(
+def test_bake_is_reproducible_and_downloads_nothing_again(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
 ) -> None:
     make_repo()
@@ -61,7 +61,7 @@ def test_baking_again_fetches_nothing_and_makes_the_same(
     assert look(tmp_path / "baked") == first and hub.requests == []
 
 
-def test_another_revision_is_not_served_from_the_image(
+def test_baked_model_of_another_revision_is_not_used(
     make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
 ) -> None:
     make_repo("test/model", seed=1)
@@ -70,7 +70,7 @@ def test_another_revision_is_not_served_from_the_image(
     assert make_cache().ensure("test/model", revision="v2").source == "download"
 
 
-def test_damage_is_not_baked(make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path) -> None:
+def test_bake_rejects_a_damaged_file(make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path) -> None:
     make_repo()
     store = make_cache(home=tmp_path / "build-cache")
     with (store.ensure("test/model").directory / UNET).open("r+b") as stream:
@@ -80,7 +80,9 @@ def test_damage_is_not_baked(make_repo: MakeRepo, make_cache: MakeCache, tmp_pat
     assert caught.value.code == "CORRUPT_CACHE" and not list((tmp_path / "baked").iterdir())
 
 
-def test_a_harmed_image_falls_back_to_the_volume(make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path) -> None:
+def test_incomplete_baked_model_falls_back_to_the_volume(
+    make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
+) -> None:
     make_repo()
     make_cache(home=tmp_path / "build-cache").bake("test/model", tmp_path / "baked")
     (tmp_path / "baked" / "test--model" / "snapshot" / UNET).unlink()

@@ -56,7 +56,7 @@ def through_a_link(member: tarfile.TarInfo) -> None:
 
 
 @pytest.mark.parametrize("change", [climb, link_out, link_to_root, hard_link, device, through_a_link])
-def test_an_archive_that_reaches_out_is_refused(filled: ModelCache, tmp_path: Path, change: Change) -> None:
+def test_restore_rejects_members_outside_the_cache(filled: ModelCache, tmp_path: Path, change: Change) -> None:
     filled.backup(tmp_path / "backup.tar")
     harmful = rewritten(tmp_path / "backup.tar", change)
     before = tree(tmp_path / "data")
@@ -66,7 +66,7 @@ def test_an_archive_that_reaches_out_is_refused(filled: ModelCache, tmp_path: Pa
     assert tree(tmp_path / "data") == before and not (tmp_path / "evil").exists()
 
 
-def test_a_damaged_archive_changes_nothing(filled: ModelCache, tmp_path: Path) -> None:
+def test_restore_of_a_damaged_archive_changes_nothing(filled: ModelCache, tmp_path: Path) -> None:
     filled.backup(tmp_path / "backup.tar")
     content = bytearray((tmp_path / "backup.tar").read_bytes())
     content[len(content) // 2] ^= 0xFF
@@ -91,7 +91,7 @@ def test_a_damaged_archive_changes_nothing(filled: ModelCache, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["backup.tar.gz", "backup.tar.zst"])
-def test_a_damaged_compressed_archive_changes_nothing(filled: ModelCache, tmp_path: Path, name: str) -> None:
+def test_restore_of_a_damaged_compressed_archive_changes_nothing(filled: ModelCache, tmp_path: Path, name: str) -> None:
     filled.backup(tmp_path / name, compress=compression_of(name) or False)
     content = (tmp_path / name).read_bytes()
     before = tree(tmp_path / "data")
@@ -104,7 +104,7 @@ def test_a_damaged_compressed_archive_changes_nothing(filled: ModelCache, tmp_pa
         assert tree(tmp_path / "data") == before
 
 
-def test_the_listing_is_held_against_what_comes_out(filled: ModelCache, tmp_path: Path) -> None:
+def test_restore_compares_members_with_the_index(filled: ModelCache, tmp_path: Path) -> None:
     """A branch's meaning is proven by no hash in its name: only the listing can tell."""
 
     def turn(member: tarfile.TarInfo) -> None:
@@ -119,7 +119,7 @@ def test_the_listing_is_held_against_what_comes_out(filled: ModelCache, tmp_path
     assert tree(tmp_path / "data") == before
 
 
-def test_a_listing_that_is_none_is_told(filled: ModelCache, tmp_path: Path) -> None:
+def test_restore_rejects_an_invalid_index(filled: ModelCache, tmp_path: Path) -> None:
     filled.backup(tmp_path / "backup.tar")
     content = (tmp_path / "backup.tar").read_bytes()
     (tmp_path / "strange.tar").write_bytes(content.replace(b'"schema": 1,\n "files"', b'"schema": 9,\n "files"'))
@@ -128,14 +128,16 @@ def test_a_listing_that_is_none_is_told(filled: ModelCache, tmp_path: Path) -> N
     assert caught.value.code == "CORRUPT_BACKUP" and "listing" in caught.value.message
 
 
-def test_without_the_package_zstd_says_so(filled: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_restore_names_the_missing_zstandard_package(
+    filled: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "zstandard", None)
     with pytest.raises(ImageGenError) as caught:
         filled.backup(tmp_path / "backup.tar.zst", compress="zstd")
     assert caught.value.code == "ZSTD_MISSING" and not list(tmp_path.glob("backup*"))
 
 
-def test_an_archive_that_lacks_a_file_is_refused(filled: ModelCache, tmp_path: Path) -> None:
+def test_restore_rejects_an_incomplete_model(filled: ModelCache, tmp_path: Path) -> None:
     home = filled.settings.hf_home
     (filled.ensure("test/model").directory / UNET).resolve().unlink()
     subprocess.run(["tar", "cf", tmp_path / "guide.tar", "-C", home.parents[1], "data/huggingface"], check=True)
@@ -145,7 +147,7 @@ def test_an_archive_that_lacks_a_file_is_refused(filled: ModelCache, tmp_path: P
 
 
 @pytest.mark.parametrize("moment", ["unpacking", "placing"])
-def test_an_interrupted_restore_leaves_a_cache_that_works(
+def test_interrupted_restore_leaves_a_working_cache(
     filled: ModelCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     filled.backup(tmp_path / "backup.tar")
@@ -173,7 +175,7 @@ def test_an_interrupted_restore_leaves_a_cache_that_works(
     assert tree(filled.settings.hf_home) == before
 
 
-def test_a_model_that_is_being_fetched_is_not_restored(filled: ModelCache, tmp_path: Path) -> None:
+def test_restore_rejects_a_model_that_is_being_downloaded(filled: ModelCache, tmp_path: Path) -> None:
     filled.backup(tmp_path / "backup.tar")
     lock = filled.settings.hub_cache / ".locks" / "models--test--model" / "image-gen.lock"
     with file_lock(lock, lambda: None), pytest.raises(ImageGenError) as caught:

@@ -64,7 +64,7 @@ def test_a_model_in_use_is_not_cleared(filled: ModelCache) -> None:
     assert not in_use(filled.settings, A) and filled.clear(A).bytes_freed > 0
 
 
-def test_force_clears_what_is_in_use(filled: ModelCache) -> None:
+def test_clear_with_force_deletes_a_model_in_use(filled: ModelCache) -> None:
     with_lease = filled.hold(filled.ensure(A))
     assert filled.clear(A, force=True).removed[0].in_use
     assert models(filled) == {B}
@@ -91,7 +91,7 @@ def test_a_lease_ends_with_its_process(filled: ModelCache, command_env: dict[str
     assert not in_use(filled.settings, A) and filled.clear(A).removed
 
 
-def test_the_service_holds_what_it_serves(filled: ModelCache) -> None:
+def test_service_holds_a_lease_on_its_model(filled: ModelCache) -> None:
     loader = ModelLoader(Settings(model_id=A), filled.settings, Readiness(A, None, "0"))
     assert asyncio.run(loader.run()) is not None
     assert loader.lease.held and in_use(filled.settings, A)
@@ -99,7 +99,7 @@ def test_the_service_holds_what_it_serves(filled: ModelCache) -> None:
     loader.lease.release()
 
 
-def test_a_read_only_volume_is_served_without_a_lease(filled: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hold_returns_no_lease_on_a_read_only_volume(filled: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> int:
         raise PermissionError
 
@@ -108,15 +108,15 @@ def test_a_read_only_volume_is_served_without_a_lease(filled: ModelCache, monkey
     assert not filled.hold(model).held and not in_use(filled.settings, A)
 
 
-def test_status_tells_when_a_model_was_proven_and_used(filled: ModelCache) -> None:
+def test_status_shows_when_a_model_was_verified_and_used(filled: ModelCache) -> None:
     line = {model.model_id: model for model in filled.status().models}[A]
-    assert line.verified is None and line.used is not None and line.mount == filled.status().mount.path
+    assert line.verified_at is None and line.last_used is not None and line.mount == filled.status().mount.path
     now = time.time()
     filled.verify(A)
     age(filled, A, 3)
     lines = {model.model_id: model for model in filled.status().models}
-    verified, used = lines[A].verified, lines[A].used
-    assert verified is not None and abs(verified - now) < 60 and lines[B].verified is None
+    verified, used = lines[A].verified_at, lines[A].last_used
+    assert verified is not None and abs(verified - now) < 60 and lines[B].verified_at is None
     assert used is not None and abs(now - 3 * DAY - used) < 60
     (filled.ensure(B).directory / UNET).resolve().write_bytes(b"x" * (3 << 20))
     filled.verify(B)
@@ -124,7 +124,7 @@ def test_status_tells_when_a_model_was_proven_and_used(filled: ModelCache) -> No
     assert lines[A].as_json()["verified_at"] and lines[B].as_json()["verified_at"] is None
 
 
-def test_a_start_that_hashed_everything_counts_as_verified(filled: ModelCache) -> None:
+def test_full_verification_at_a_start_is_recorded(filled: ModelCache) -> None:
     model = filled.ensure(A)
     filled.verify_and_repair(model, verify="size")
     filled.verify_and_repair(model, verify="changed")
@@ -159,7 +159,7 @@ def litter(store: ModelCache) -> dict[str, Path]:
     return files
 
 
-def test_orphans_go_and_what_can_be_used_stays(filled: ModelCache) -> None:
+def test_clear_orphans_keeps_files_that_can_be_used(filled: ModelCache) -> None:
     files = litter(filled)
     planned = filled.clear_orphans(dry_run=True)
     assert all(path.exists() for path in files.values())
@@ -170,7 +170,7 @@ def test_orphans_go_and_what_can_be_used_stays(filled: ModelCache) -> None:
     assert filled.ensure(A).source == "download" and filled.verify().ok
 
 
-def test_what_is_being_fetched_is_no_orphan(filled: ModelCache) -> None:
+def test_clear_orphans_keeps_a_download_in_progress(filled: ModelCache) -> None:
     files = litter(filled)
     layout = RepoLayout(filled.settings.hub_cache, A)
     with file_lock(layout.lock, lambda: None):
@@ -182,7 +182,7 @@ def test_what_is_being_fetched_is_no_orphan(filled: ModelCache) -> None:
         assert {name for name, path in files.items() if path.exists()} == {"resumable", "its journal", "strange"}
 
 
-def test_gc_by_age(filled: ModelCache) -> None:
+def test_gc_by_age_deletes_unused_models(filled: ModelCache) -> None:
     age(filled, A, 40)
     age(filled, B, 10)
     assert filled.collect_garbage(older_than=30 * DAY, dry_run=True).removed[0].model_id == A and models(filled) == {
@@ -194,7 +194,7 @@ def test_gc_by_age(filled: ModelCache) -> None:
     assert [(kept.model_id, kept.reason) for kept in report.kept] == [(B, "used lately")] and report.target_met
 
 
-def test_gc_spares_what_is_used_or_will_be(filled: ModelCache) -> None:
+def test_gc_keeps_models_in_use_or_served_next(filled: ModelCache) -> None:
     age(filled, A, 40)
     age(filled, B, 40)
     lease = filled.hold(filled.ensure(A))
@@ -206,7 +206,9 @@ def test_gc_spares_what_is_used_or_will_be(filled: ModelCache) -> None:
     lease.release()
 
 
-def test_gc_by_room_takes_the_longest_unused_first(filled: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gc_by_free_space_deletes_least_recently_used_first(
+    filled: ModelCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     litter(filled)
     age(filled, A, 1)
     age(filled, B, 2)
@@ -221,14 +223,15 @@ def test_gc_by_room_takes_the_longest_unused_first(filled: ModelCache, monkeypat
     assert not filled.collect_garbage(keep_free=room + 1, keep=[A]).target_met
 
 
-def test_a_model_that_no_service_used_counts_from_its_fetch(filled: ModelCache) -> None:
+def test_gc_counts_an_unused_model_from_its_download(filled: ModelCache) -> None:
     used = last_used(filled.settings, A)
     assert used is not None and time.time() - used < 600
     assert last_used(filled.settings, "no/such") is None
 
 
-def test_the_commands(filled: ModelCache, command_env: dict[str, str], capsys: pytest.CaptureFixture[str],
-                      monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_gc_and_clear_commands_report_json_and_exit_codes(
+    filled: ModelCache, command_env: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("signal.signal", lambda *_: None)
     lease = filled.hold(filled.ensure(A))
     assert main(["clear", "--model", A, "--yes"], command_env) == 4 and "--force" in capsys.readouterr().err

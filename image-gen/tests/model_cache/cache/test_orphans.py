@@ -31,20 +31,20 @@ def leave(path: Path, hours: float) -> Path:
     return path
 
 
-def test_old_leftovers_go(make_cache: MakeCache, blobs: Path) -> None:
+def test_old_partial_downloads_are_deleted(make_cache: MakeCache, blobs: Path) -> None:
     names = (f"{OTHER}.incomplete", f"{OTHER}.ranges.incomplete", f"{OTHER}.0123abcd.incomplete")
     left = [leave(blobs / name, 2) for name in names]
     make_cache().ensure("test/model")
     assert [path.name for path in left if path.exists()] == []
 
 
-def test_young_and_strange_ones_stay(make_cache: MakeCache, blobs: Path) -> None:
+def test_recent_and_unknown_partial_downloads_are_kept(make_cache: MakeCache, blobs: Path) -> None:
     kept = [leave(blobs / f"{OTHER}.0123abcd.incomplete", 0.5), leave(blobs / "notes.incomplete", 50)]
     make_cache().ensure("test/model")
     assert all(path.exists() for path in kept)
 
 
-def test_what_another_tool_holds_a_lock_for_stays(make_cache: MakeCache, blobs: Path) -> None:
+def test_partial_downloads_locked_by_another_tool_are_kept(make_cache: MakeCache, blobs: Path) -> None:
     held = leave(blobs / f"{OTHER}.0123abcd.incomplete", 2)
     lock = make_cache().settings.hub_cache / ".locks" / "models--test--model" / f"{OTHER}.lock"
     lock.parent.mkdir(parents=True)

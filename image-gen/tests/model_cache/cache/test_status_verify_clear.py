@@ -11,6 +11,7 @@ import pytest
 from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.errors import ImageGenError
+from image_gen.model_cache import ProgressCallbacks
 from image_gen.model_cache.cache.scan import disk_usage
 from image_gen.model_cache.core.manifest import ManifestFile
 from image_gen.model_cache.core.progress import Meter
@@ -24,7 +25,7 @@ def damage(path: Path) -> None:
         stream.write(b"\xde\xad\xbe\xef")
 
 
-def test_status_tells_what_is_complete(make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_status_shows_complete_models(make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo("test/model")
     make_repo("test/other", seed=2)
     store = make_cache()
@@ -38,7 +39,7 @@ def test_status_tells_what_is_complete(make_repo: MakeRepo, make_cache: MakeCach
     assert store.status().bytes_used == disk_usage(store.settings.hf_home)
 
 
-def test_status_shows_a_half_fetched_model_and_one_that_another_tool_left(
+def test_status_shows_partial_downloads_and_models_of_other_tools(
     make_repo: MakeRepo, make_cache: MakeCache, hub: DemoHub
 ) -> None:
     store = make_cache()
@@ -54,7 +55,7 @@ def test_status_shows_a_half_fetched_model_and_one_that_another_tool_left(
     assert store.verify().models[0].damaged == (UNET,)
 
 
-def test_verify_names_the_damaged_file_and_repair_brings_it_back(
+def test_verify_lists_damaged_files_and_repair_deletes_them(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
 ) -> None:
     make_repo()
@@ -73,19 +74,19 @@ def test_verify_names_the_damaged_file_and_repair_brings_it_back(
     assert [entry["path"].endswith(UNET) for entry in hub.requests] == [True]
 
 
-def test_verify_tells_progress_and_missing_files(make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_verify_reports_progress_and_missing_files(make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo()
     store = make_cache()
     (store.ensure("test/model").directory / UNET).unlink()
     seen: list[str] = []
-    report = store.verify(on_progress=lambda progress: seen.append(progress.phase))
+    report = store.verify(callbacks=ProgressCallbacks(lambda progress: seen.append(progress.phase)))
     assert report.models[0].missing == (UNET,) and set(seen) == {"verifying"}
     with pytest.raises(ImageGenError) as caught:
         store.verify("no/such")
     assert caught.value.code == "MODEL_NOT_CACHED"
 
 
-def test_clear_takes_one_model_and_all_that_is_its_own(make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_clear_deletes_one_model_with_all_of_its_files(make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo("test/model")
     make_repo("test/other", seed=2)
     store = make_cache()
@@ -118,7 +119,7 @@ def test_clear_all_leaves_no_model(hub: DemoHub, make_repo: MakeRepo, make_cache
     assert store.ensure("test/model").source == "download"
 
 
-def test_contents_that_models_share_go_with_the_last_one(make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_clear_deletes_shared_blobs_with_the_last_model(make_repo: MakeRepo, make_cache: MakeCache) -> None:
     """Newer hub clients keep contents beside the models, and link to them from each."""
     make_repo("test/model")
     make_repo("test/other")
@@ -136,7 +137,7 @@ def test_contents_that_models_share_go_with_the_last_one(make_repo: MakeRepo, ma
     assert not shared.exists()
 
 
-def test_a_file_that_this_user_may_not_read_is_not_called_damaged(
+def test_verify_does_not_report_unreadable_files_as_damaged(
     make_repo: MakeRepo, make_cache: MakeCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_repo()
@@ -151,7 +152,7 @@ def test_a_file_that_this_user_may_not_read_is_not_called_damaged(
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 3, 9])
-def test_files_are_read_by_turns_and_every_block_once(concurrency: int, tmp_path: Path) -> None:
+def test_page_cache_reader_reads_every_block_once(concurrency: int, tmp_path: Path) -> None:
     noise = random.Random(concurrency)
     files = []
     for number, size in enumerate((20 << 20, 9 << 20, 1, 0, 8 << 20)):
@@ -173,7 +174,7 @@ def test_files_are_read_by_turns_and_every_block_once(concurrency: int, tmp_path
     }
 
 
-def test_files_that_are_read_side_by_side_end_together(tmp_path: Path) -> None:
+def test_page_cache_reader_finishes_concurrent_files_together(tmp_path: Path) -> None:
     files = [ManifestFile("long", 8 * BLOCK_BYTES), ManifestFile("short", 2 * BLOCK_BYTES)]
     meter = Meter("verifying", 10 * BLOCK_BYTES, 0, None)
     reader = PageCacheReader(

@@ -75,14 +75,14 @@ def close(place: Path) -> None:
 
 
 @needs_root
-def test_a_full_disk_is_told_before_the_first_byte(
+def test_full_disk_is_reported_before_the_download(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, small_disk: Path
 ) -> None:
     make_repo(unet_bytes=6 << 20)
     with pytest.raises(ImageGenError) as caught:
         make_cache().ensure("test/model")
     assert caught.value.code == "DISK_FULL"
-    assert "needs 10.79 MB more" in caught.value.message
+    assert "needs 10.8 MB more" in caught.value.message
     assert f"on {small_disk} (tmpfs)" in caught.value.message and "image-gen clear" in caught.value.message
     assert not [entry for entry in hub.requests if entry["path"].endswith(UNET)]
 
@@ -128,7 +128,7 @@ def test_a_read_only_volume_serves_what_is_complete(
 
 
 @needs_root
-def test_a_volume_of_another_owner_names_the_command(
+def test_volume_of_another_owner_is_reported_with_a_command(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
 ) -> None:
     make_repo()
@@ -163,13 +163,13 @@ def test_the_mount_is_found_for_a_path_that_does_not_exist_yet(tmp_path: Path) -
 
 
 @needs_root
-def test_a_mount_is_told_from_a_directory(small_disk: Path) -> None:
+def test_mount_of_distinguishes_mounts_from_directories(small_disk: Path) -> None:
     mount = mount_of(small_disk / "huggingface")
     assert (mount.path, mount.is_mount, mount.filesystem) == (small_disk, True, "tmpfs")
     assert mount.bytes_total == 4 << 20
 
 
-def test_inodes_are_counted_before_the_first_byte(
+def test_missing_inodes_are_reported_before_the_download(
     few_files: Path, hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
 ) -> None:
     make_repo()
@@ -180,7 +180,7 @@ def test_inodes_are_counted_before_the_first_byte(
     assert [each for each in hub.requests if each["path"].endswith("safetensors")] == []
 
 
-def test_inodes_that_run_out_on_the_way_are_named(
+def test_inodes_that_run_out_during_a_download_are_reported(
     few_files: Path, make_repo: MakeRepo, make_cache: MakeCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_repo()

@@ -30,7 +30,7 @@ def wait_for(process: subprocess.Popen[str], home: Path, count: int) -> None:
         time.sleep(0.01)
 
 
-def test_kill_9_loses_nothing_that_was_written(
+def test_kill_9_loses_no_written_bytes(
     hub: DemoHub,
     make_repo: MakeRepo,
     make_cache: MakeCache,
@@ -56,7 +56,7 @@ def test_kill_9_loses_nothing_that_was_written(
     assert not list(home.glob("hub/*/blobs/*.incomplete"))
 
 
-def test_sigterm_ends_with_one_line(
+def test_sigterm_ends_prefetch_with_one_line(
     hub: DemoHub, make_repo: MakeRepo, command: list[str], command_env: dict[str, str]
 ) -> None:
     make_repo(unet_bytes=8 << 20)
@@ -73,7 +73,7 @@ def test_sigterm_ends_with_one_line(
     assert "Traceback" not in told
 
 
-def test_two_processes_fetch_once(
+def test_two_processes_download_a_model_once(
     hub: DemoHub, make_repo: MakeRepo, command: list[str], command_env: dict[str, str]
 ) -> None:
     make_repo()
@@ -88,11 +88,11 @@ def test_two_processes_fetch_once(
     assert sorted(files) == sorted([*set(files), *(path for path in set(files) if path.endswith("model_index.json"))])
 
 
-def test_a_cache_that_is_cleared_under_a_fetch_is_told(
+def test_deleting_the_cache_during_a_download_is_reported(
     hub: DemoHub, make_repo: MakeRepo, command: list[str], command_env: dict[str, str]
 ) -> None:
     make_repo()
-    hub.panel.turn({"rate_bytes_per_second": 2_000_000})
+    hub.panel.turn({"rate_bytes_per_second": 1_000_000})
     home = Path(command_env["HF_HOME"])
     with subprocess.Popen(
         [*command, "prefetch", "--model", "test/model", "--json"],

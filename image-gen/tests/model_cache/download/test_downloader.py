@@ -10,7 +10,7 @@ import pytest
 from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.errors import ImageGenError
-from image_gen.model_cache import Progress
+from image_gen.model_cache import Progress, ProgressCallbacks
 from image_gen_demo.hub import DemoHub
 
 ALL_FILES = 8
@@ -55,7 +55,7 @@ def test_a_complete_model_asks_nothing(hub: DemoHub, make_repo: MakeRepo, make_c
     assert (again.source, again.bytes_fetched, again.directory) == ("volume", 0, first.directory)
 
 
-def test_contents_with_two_names_are_fetched_once(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_identical_files_are_downloaded_once(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo()
     model = make_cache().ensure("test/model")
     assert sum(path.endswith("vocab.json") for path in files_asked(hub)) == 1
@@ -63,7 +63,7 @@ def test_contents_with_two_names_are_fetched_once(hub: DemoHub, make_repo: MakeR
 
 
 @pytest.mark.parametrize("harm", ["missing", "truncated", "dangling"])
-def test_a_harmed_file_alone_is_fetched_again(
+def test_only_incomplete_files_are_downloaded_again(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, harm: str
 ) -> None:
     repo = make_repo()
@@ -96,9 +96,7 @@ def test_a_lost_link_is_made_again_without_the_network(
     assert files_asked(hub) == [] and link.is_file()
 
 
-def test_a_line_that_breaks_is_taken_up_where_it_broke(
-    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
-) -> None:
+def test_interrupted_download_resumes(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     repo = make_repo()
     hub.panel.turn({"drop_after_bytes": 1_000_000})
     model = make_cache().ensure("test/model")
@@ -107,7 +105,7 @@ def test_a_line_that_breaks_is_taken_up_where_it_broke(
     assert ranges == [None, "bytes=1000000-", "bytes=2000000-", "bytes=3000000-"]
 
 
-def test_a_line_that_goes_silent_is_taken_up_again(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_stalled_download_resumes(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     repo = make_repo()
     hub.panel.turn({"stall_after_bytes": 2_000_000, "times": 1})
     model = make_cache(parallel_files=1).ensure("test/model")
@@ -115,14 +113,14 @@ def test_a_line_that_goes_silent_is_taken_up_again(hub: DemoHub, make_repo: Make
     assert [entry["range"] for entry in hub.requests if entry["path"].endswith(UNET)][1] == "bytes=2000000-"
 
 
-def test_a_hub_without_ranges_starts_the_file_anew(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_download_restarts_on_a_hub_without_ranges(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     repo = make_repo()
     hub.panel.turn({"drop_after_bytes": 1_000_000, "times": 1, "ignore_range": True})
     model = make_cache(parallel_files=1).ensure("test/model")
     assert (model.directory / UNET).read_bytes() == (repo / UNET).read_bytes()
 
 
-def test_a_hub_that_always_breaks_and_knows_no_ranges_is_given_up(
+def test_download_fails_on_a_hub_without_ranges_that_always_disconnects(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("image_gen.model_cache.core.retry._back_off", lambda failed: 0.01)
@@ -133,7 +131,7 @@ def test_a_hub_that_always_breaks_and_knows_no_ranges_is_given_up(
     assert caught.value.code == "HUB_UNREACHABLE" and caught.value.retryable
 
 
-def test_a_download_that_is_damaged_once_is_mended(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_download_that_is_damaged_once_is_repeated(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     repo = make_repo()
     hub.panel.turn({"corrupt": "unet/*.safetensors", "times": 1})
     model = make_cache().ensure("test/model")
@@ -141,7 +139,7 @@ def test_a_download_that_is_damaged_once_is_mended(hub: DemoHub, make_repo: Make
     assert files_asked(hub).count(UNET) == 2
 
 
-def test_a_download_that_stays_damaged_is_never_put_in_place(
+def test_download_that_stays_damaged_is_never_put_in_place(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
 ) -> None:
     make_repo()
@@ -154,7 +152,7 @@ def test_a_download_that_stays_damaged_is_never_put_in_place(
     assert not [path for path in tmp_path.glob("data/**/blobs/*") if path.stat().st_size > 1 << 20]
 
 
-def test_a_damaged_partial_file_is_noticed(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_damaged_partial_file_is_detected(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     repo = make_repo()
     store = make_cache()
     manifest = store.resolve("test/model")
@@ -166,9 +164,7 @@ def test_a_damaged_partial_file_is_noticed(hub: DemoHub, make_repo: MakeRepo, ma
     assert (model.directory / UNET).read_bytes() == (repo / UNET).read_bytes()
 
 
-def test_a_commit_that_the_hub_lost_is_left_for_the_newest(
-    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
-) -> None:
+def test_deleted_commit_is_replaced_by_the_newest(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     """The commit changes with the content, and this hub keeps no old ones."""
     repo = make_repo()
     store = make_cache()
@@ -180,7 +176,7 @@ def test_a_commit_that_the_hub_lost_is_left_for_the_newest(
     assert store.ensure("test/model").source == "volume" and hub.requests == []
 
 
-def test_a_manifest_that_came_with_the_service_is_not_left(
+def test_bundled_manifest_is_never_replaced_by_a_newer_commit(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
 ) -> None:
     repo = make_repo()
@@ -199,9 +195,7 @@ def test_a_manifest_that_came_with_the_service_is_not_left(
     assert caught.value.code == "REVISION_NOT_FOUND"
 
 
-def test_a_cache_that_another_tool_filled_is_used_as_it_is(
-    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
-) -> None:
+def test_cache_of_another_tool_is_used_as_it_is(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo()
     store = make_cache()
     first = store.ensure("test/model")
@@ -226,7 +220,7 @@ def test_progress_counts_the_whole_model(hub: DemoHub, make_repo: MakeRepo, make
     make_repo()
     hub.panel.turn({"rate_bytes_per_second": 6_000_000})
     seen: list[Progress] = []
-    model = make_cache().ensure("test/model", on_progress=seen.append)
+    model = make_cache().ensure("test/model", callbacks=ProgressCallbacks(seen.append))
     done = [report.bytes_done for report in seen]
     assert done == sorted(done) and done[-1] == model.bytes_total == seen[-1].bytes_total
     assert {report.file for report in seen if report.finished} >= {UNET, "tokenizer_2/vocab.json"}
@@ -244,7 +238,7 @@ def test_cancel_ends_soon_and_the_next_call_goes_on(hub: DemoHub, make_repo: Mak
             cancel.set()
 
     with pytest.raises(ImageGenError) as caught:
-        make_cache().ensure("test/model", on_progress=stop, cancel=cancel)
+        make_cache().ensure("test/model", callbacks=ProgressCallbacks(stop, cancel))
     assert caught.value.code == "CANCELLED"
     hub.panel.turn({"rate_bytes_per_second": None})
     hub.forget()
@@ -278,14 +272,14 @@ def test_a_revision_can_be_pinned_by_tag_and_by_commit(
     assert hub.requests == []
 
 
-def test_a_moved_branch_does_not_move_the_model(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_moved_branch_does_not_change_a_cached_model(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     repo = make_repo()
     first = make_cache().ensure("test/model")
     (repo / UNET).write_bytes(b"a new commit")
     assert make_cache().ensure("test/model").revision == first.revision
 
 
-def test_an_alias_leads_to_the_model(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_alias_resolves_to_the_model(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo("image-gen/demo")
     assert make_cache().ensure("demo").model_id == "image-gen/demo"
     store = make_cache(home=None)
@@ -294,14 +288,14 @@ def test_an_alias_leads_to_the_model(hub: DemoHub, make_repo: MakeRepo, make_cac
     )
 
 
-def test_long_listings_come_page_by_page(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_file_list_is_read_page_by_page(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo()
     hub.panel.turn({"page_size": 3})
     assert len(make_cache().resolve("test/model").files) == ALL_FILES
     assert sum("/tree/" in entry["path"] for entry in hub.requests) > 1
 
 
-def test_offline_is_obeyed(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_hf_hub_offline_prevents_requests(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo()
     with pytest.raises(ImageGenError) as caught:
         make_cache(offline=True).ensure("test/model")
@@ -310,7 +304,7 @@ def test_offline_is_obeyed(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCa
     assert make_cache(offline=True).ensure("test/model").source == "volume"
 
 
-def test_a_directory_comes_before_everything(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_model_dir_is_preferred(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     repo = make_repo()
     model = make_cache().ensure("whatever", model_dir=repo)
     assert (model.source, model.directory, model.variant, model.bytes_fetched) == ("directory", repo, "fp16", 0)

@@ -10,7 +10,7 @@ from tests.model_cache.download.faults import FAULTS, play
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_ends_in_a_proven_model_or_in_one_clear_line(name: str, tmp_path: Path) -> None:
+def test_fault_ends_in_a_verified_model_or_in_one_clear_error(name: str, tmp_path: Path) -> None:
     try:
         _, outcome = play(name, 7, tmp_path)
     except LookupError as error:

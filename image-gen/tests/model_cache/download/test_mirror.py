@@ -12,7 +12,7 @@ from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.cli.main import main
 from image_gen.errors import ImageGenError
-from image_gen.model_cache import CacheSettings, ModelCache
+from image_gen.model_cache import CacheSettings, ModelCache, ProgressCallbacks
 from image_gen_demo.hub import DemoHub
 
 ID = "test/model"
@@ -35,7 +35,7 @@ def test_a_mirror_serves_without_a_hub(mirror: Path, make_cache: MakeCache, hub:
     hub.forget()
     store = make_cache(mirror=mirror, offline=True)
     seen: list[int] = []
-    model = store.ensure(ID, on_progress=lambda progress: seen.append(progress.bytes_done))
+    model = store.ensure(ID, callbacks=ProgressCallbacks(lambda progress: seen.append(progress.bytes_done)))
     assert model.revision == place(mirror).name and model.bytes_fetched > 3 << 20 and seen[-1] == model.bytes_total
     assert model.verified == {file.path for file in model.files}  # hashed on its way, and not once more
     assert store.verify().ok and hub.requests == []
@@ -44,14 +44,14 @@ def test_a_mirror_serves_without_a_hub(mirror: Path, make_cache: MakeCache, hub:
 
 
 @pytest.mark.parametrize("revision", ["commit", "tag"])
-def test_a_revision_is_found_by_its_name(mirror: Path, make_cache: MakeCache, revision: str) -> None:
+def test_mirror_revision_is_found_by_branch_name(mirror: Path, make_cache: MakeCache, revision: str) -> None:
     commit = place(mirror).name
     shutil.copytree(place(mirror), mirror / ID / "tag")
     store = make_cache(mirror=mirror, offline=True)
     assert store.ensure(ID, revision=commit if revision == "commit" else "tag").revision == commit
 
 
-def test_what_the_mirror_lacks_or_has_damaged_comes_from_the_hub(
+def test_missing_or_damaged_mirror_files_come_from_the_hub(
     mirror: Path, make_cache: MakeCache, hub: DemoHub, caplog: pytest.LogCaptureFixture
 ) -> None:
     (place(mirror) / "unet" / "config.json").unlink()
@@ -62,7 +62,7 @@ def test_what_the_mirror_lacks_or_has_damaged_comes_from_the_hub(
     assert store.ensure(ID).source == "download" and store.verify().ok
     files = sorted(entry["path"].partition("/resolve/")[2].partition("/")[2] for entry in hub.requests)
     assert files == ["unet/config.json", UNET]
-    assert "lacks unet/config.json" in caplog.text and "arrived damaged" in caplog.text
+    assert "does not contain unet/config.json" in caplog.text and "arrived damaged" in caplog.text
 
 
 def test_without_a_hub_a_damaged_mirror_is_an_error_and_leaves_nothing_wrong(
@@ -77,7 +77,7 @@ def test_without_a_hub_a_damaged_mirror_is_an_error_and_leaves_nothing_wrong(
     assert store.verify().models[0].damaged == () and store.verify().models[0].missing == (UNET,)
 
 
-def test_a_model_that_the_mirror_has_not_comes_from_the_hub(
+def test_model_that_is_not_in_the_mirror_comes_from_the_hub(
     mirror: Path, make_repo: MakeRepo, make_cache: MakeCache, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_repo("test/other", seed=3)
@@ -96,7 +96,7 @@ def test_a_mirror_of_another_commit_is_not_used(
     assert make_cache(mirror=mirror).ensure(ID).revision == wanted != place(mirror).name
 
 
-def test_two_revisions_and_no_main_are_left_to_the_hub(mirror: Path, make_cache: MakeCache) -> None:
+def test_mirror_with_two_revisions_and_no_main_is_ignored(mirror: Path, make_cache: MakeCache) -> None:
     shutil.copytree(place(mirror), mirror / ID / "tag")
     with pytest.raises(ImageGenError) as caught:
         make_cache(mirror=mirror, offline=True).ensure(ID)
@@ -105,7 +105,7 @@ def test_two_revisions_and_no_main_are_left_to_the_hub(mirror: Path, make_cache:
     assert make_cache(mirror=mirror, offline=True).ensure(ID).revision
 
 
-def test_a_strange_manifest_is_refused(mirror: Path, make_cache: MakeCache) -> None:
+def test_mirror_manifest_of_another_model_is_rejected(mirror: Path, make_cache: MakeCache) -> None:
     path = place(mirror) / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"id": "test/other"}))
     with pytest.raises(ImageGenError) as caught:
@@ -113,16 +113,16 @@ def test_a_strange_manifest_is_refused(mirror: Path, make_cache: MakeCache) -> N
     assert caught.value.code == "MANIFEST_INVALID" and "test/other" in caught.value.message
 
 
-def test_a_copy_can_be_cancelled(mirror: Path, make_cache: MakeCache) -> None:
+def test_mirror_download_can_be_cancelled(mirror: Path, make_cache: MakeCache) -> None:
     cancel = threading.Event()
     cancel.set()
     store = make_cache(mirror=mirror, offline=True)
     with pytest.raises(ImageGenError) as caught:
-        store.ensure(ID, cancel=cancel)
+        store.ensure(ID, callbacks=ProgressCallbacks(cancel=cancel))
     assert caught.value.code == "CANCELLED" and not list(store.settings.hub_cache.rglob("*.incomplete"))
 
 
-def test_the_setting(tmp_path: Path) -> None:
+def test_mirror_setting_accepts_file_and_s3_urls(tmp_path: Path) -> None:
     assert CacheSettings.from_env({"IMAGE_GEN_MIRROR": "file:///a%20b/c"}).mirror == Path("/a b/c")
     assert CacheSettings.from_env({"IMAGE_GEN_MIRROR": ""}).mirror is None
     for wrong in ("/plain", "s3://", "file://host/path", "file:"):
@@ -131,7 +131,7 @@ def test_the_setting(tmp_path: Path) -> None:
         assert caught.value.code == "SETTING_INVALID" and "IMAGE_GEN_MIRROR" in caught.value.message
 
 
-def test_the_command(
+def test_mirror_command_exports_and_serves_a_model(
     make_repo: MakeRepo, command_env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("signal.signal", lambda *_: None)

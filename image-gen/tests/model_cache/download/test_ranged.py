@@ -15,6 +15,7 @@ import pytest
 from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.errors import ImageGenError
+from image_gen.model_cache import ProgressCallbacks
 from image_gen.model_cache.core.progress import Progress
 from image_gen.model_cache.download.range_journal import RangeJournal, journal_path
 from image_gen_demo.hub import DemoHub
@@ -48,7 +49,9 @@ def blobs_of(store_home: Path) -> Path:
     return store_home / "hub" / "models--test--model" / "blobs"
 
 
-def test_pieces_come_over_several_connections(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_ranges_are_downloaded_over_several_connections(
+    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
+) -> None:
     repo = make_repo(unet_bytes=SIZE)
     model = make_cache(piece_bytes=PIECE).ensure("test/model")
     assert (model.directory / UNET).read_bytes() == (repo / UNET).read_bytes()
@@ -70,7 +73,7 @@ def test_a_hub_without_ranges_is_asked_over_one_connection(
     assert [entry["range"] for entry in of_unet(hub)] == [f"bytes=0-{PIECE - 1}", None]
 
 
-def test_lines_that_break_lose_nothing(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_broken_connections_lose_no_bytes(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     repo = make_repo(unet_bytes=SIZE)
     hub.panel.turn({"drop_after_bytes": 200_000})
     model = make_cache(piece_bytes=PIECE).ensure("test/model")
@@ -78,7 +81,7 @@ def test_lines_that_break_lose_nothing(hub: DemoHub, make_repo: MakeRepo, make_c
     assert bytes_sent(hub) == SIZE
 
 
-def test_one_damaged_piece_is_noticed_and_mended(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_damaged_range_is_detected_and_repaired(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     repo = make_repo(unet_bytes=SIZE)
     hub.panel.turn({"corrupt": UNET, "times": 1})
     model = make_cache(piece_bytes=PIECE).ensure("test/model")
@@ -91,7 +94,7 @@ def test_one_damaged_piece_is_noticed_and_mended(hub: DemoHub, make_repo: MakeRe
     assert not list(blobs_of(make_cache().settings.hf_home).glob("*.incomplete*"))
 
 
-def test_cancel_keeps_every_piece(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_cancel_keeps_every_range(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     repo = make_repo(unet_bytes=SIZE)
     hub.panel.turn({"line_bytes_per_second": 2_000_000})
     cancel = threading.Event()
@@ -101,7 +104,7 @@ def test_cancel_keeps_every_piece(hub: DemoHub, make_repo: MakeRepo, make_cache:
             cancel.set()
 
     with pytest.raises(ImageGenError) as caught:
-        make_cache(piece_bytes=PIECE).ensure("test/model", on_progress=halfway, cancel=cancel)
+        make_cache(piece_bytes=PIECE).ensure("test/model", callbacks=ProgressCallbacks(halfway, cancel))
     assert caught.value.code == "CANCELLED"
     digest = hashlib.sha256((repo / UNET).read_bytes()).hexdigest()
     unfinished = blobs_of(make_cache().settings.hf_home) / f"{digest}.incomplete"
@@ -114,7 +117,7 @@ def test_cancel_keeps_every_piece(hub: DemoHub, make_repo: MakeRepo, make_cache:
     assert bytes_sent(hub) == SIZE - kept
 
 
-def test_kill_9_loses_only_what_was_on_its_way(
+def test_kill_9_loses_only_bytes_in_transit(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, command_env: dict[str, str]
 ) -> None:
     repo = make_repo(unet_bytes=SIZE)
@@ -141,7 +144,7 @@ def kept_of_unet(repo: Path, home: Path) -> int:
     return RangeJournal.kept_bytes(blobs_of(home) / f"{key}.incomplete", SIZE)
 
 
-def test_after_a_reboot_only_what_was_synced_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_journal_after_a_reboot_counts_only_synced_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     partial = tmp_path / f"{'a' * 64}.incomplete"
     with RangeJournal.opened(partial, 1000, 400) as journal, partial.open("w+b") as stream:
         stream.truncate(1000)
@@ -157,7 +160,7 @@ def test_after_a_reboot_only_what_was_synced_counts(tmp_path: Path, monkeypatch:
         assert journal.written_from_start() == 400
 
 
-def test_a_journal_that_makes_no_sense_is_not_believed(tmp_path: Path) -> None:
+def test_invalid_journal_is_ignored(tmp_path: Path) -> None:
     partial = tmp_path / f"{'a' * 64}.incomplete"
     partial.write_bytes(b"x" * 700)
     for nonsense in (b"", b"ranges-1", os.urandom(200)):
@@ -171,7 +174,7 @@ def test_a_journal_that_makes_no_sense_is_not_believed(tmp_path: Path) -> None:
     assert RangeJournal.kept_bytes(partial, 2000) == 450
 
 
-def test_a_hub_that_drips_counts_as_silent(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_minimum_throughput_is_enforced(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo(unet_bytes=SIZE)
     hub.panel.turn({"rate_bytes_per_second": 100})
     began = time.monotonic()

@@ -12,7 +12,7 @@ import pytest
 from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.errors import ImageGenError
-from image_gen.model_cache import ModelCache, Progress, ReadyModel
+from image_gen.model_cache import ModelCache, Progress, ProgressCallbacks, ReadyModel
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.verification_record import VerificationRecord
 from image_gen.model_cache.download.page_cache import loading_order
@@ -37,7 +37,7 @@ def again(store: ModelCache) -> ReadyModel:
     return found
 
 
-def test_a_whole_model_is_read_hashed_and_stamped_without_a_network(
+def test_verify_and_repair_hashes_and_records_a_model_offline(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
 ) -> None:
     make_repo(unet_bytes=20 << 20)
@@ -47,12 +47,12 @@ def test_a_whole_model_is_read_hashed_and_stamped_without_a_network(
     hub.forget()
     seen: list[Progress] = []
     good: list[str] = []
-    assert store.verify_and_repair(fresh, on_progress=seen.append, on_file=good.append) == fresh
+    assert store.verify_and_repair(fresh, callbacks=ProgressCallbacks(seen.append, on_file=good.append)) == fresh
     assert seen == []  # it was hashed on its way here
     assert sorted(good) == sorted(fresh.verified)
 
     model, good = again(store), []
-    assert store.verify_and_repair(model, on_progress=seen.append, on_file=good.append) == model
+    assert store.verify_and_repair(model, callbacks=ProgressCallbacks(seen.append, on_file=good.append)) == model
     assert hub.requests == []
     assert {report.phase for report in seen} == {"verifying"}
     assert seen[-1].bytes_done == seen[-1].bytes_total == model.bytes_total
@@ -66,14 +66,16 @@ def test_a_whole_model_is_read_hashed_and_stamped_without_a_network(
     assert stamp["files"].keys() == {file.path for file in model.files}
 
 
-def test_only_the_damaged_file_is_fetched_again(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_verify_and_repair_downloads_only_the_damaged_file(
+    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
+) -> None:
     source = make_repo(unet_bytes=9 << 20)
     store = make_cache()
     model = store.ensure("test/model")
     damage(model.directory / UNET)
     hub.forget()
     good: list[str] = []
-    repaired = store.verify_and_repair(again(store), on_file=good.append)
+    repaired = store.verify_and_repair(again(store), callbacks=ProgressCallbacks(on_file=good.append))
     assert (repaired.directory / UNET).read_bytes() == (source / UNET).read_bytes()
     assert [entry["path"].split("/resolve/")[1].split("/", 1)[1] for entry in hub.requests if entry["bytes"]] == [UNET]
     assert sorted(good) == sorted(file.path for file in model.files)
@@ -82,7 +84,7 @@ def test_only_the_damaged_file_is_fetched_again(hub: DemoHub, make_repo: MakeRep
     assert store.verify().ok
 
 
-def test_offline_damage_is_set_aside_and_told_with_its_mend(
+def test_verify_and_repair_quarantines_offline_and_names_the_fix(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
 ) -> None:
     make_repo()
@@ -103,9 +105,7 @@ def test_offline_damage_is_set_aside_and_told_with_its_mend(
     assert not aside[0].exists()
 
 
-def test_a_stamp_spares_the_hash_of_a_file_that_nobody_touched(
-    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
-) -> None:
+def test_verify_changed_does_not_hash_unchanged_files(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo()
     store = make_cache()
     model = store.verify_and_repair(store.ensure("test/model"))
@@ -137,7 +137,7 @@ def test_a_stamp_spares_the_hash_of_a_file_that_nobody_touched(
     assert len([entry for entry in hub.requests if entry["bytes"]]) == 1
 
 
-def test_damage_in_an_image_names_the_image(make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path) -> None:
+def test_verify_and_repair_names_a_damaged_image(make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path) -> None:
     make_repo()
     store = make_cache()
     store.bake("test/model", tmp_path / "baked")
@@ -150,7 +150,7 @@ def test_damage_in_an_image_names_the_image(make_repo: MakeRepo, make_cache: Mak
     assert caught.value.code == "CORRUPT_CACHE"
 
 
-def test_a_file_that_shrinks_or_vanishes_meanwhile_is_damage_too(make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_verify_and_repair_treats_missing_files_as_damaged(make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo(unet_bytes=17 << 20)
     store = make_cache()
     store.ensure("test/model")
@@ -162,18 +162,18 @@ def test_a_file_that_shrinks_or_vanishes_meanwhile_is_damage_too(make_repo: Make
     assert store.verify().ok
 
 
-def test_cancel_ends_the_pass(make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_cancel_ends_verify_and_repair(make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo()
     store = make_cache()
     store.ensure("test/model")
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(ImageGenError) as caught:
-        store.verify_and_repair(again(store), cancel=cancel)
+        store.verify_and_repair(again(store), callbacks=ProgressCallbacks(cancel=cancel))
     assert caught.value.code == "CANCELLED"
 
 
-def test_clear_takes_stamps_along(make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_clear_deletes_verification_records(make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo()
     store = make_cache()
     model = store.verify_and_repair(store.ensure("test/model"))

@@ -62,7 +62,7 @@ def test_a_locked_manifest_fetches_the_model(make_repo: MakeRepo, make_cache: Ma
     assert store.ensure("test/model").source == "download" and store.verify().ok
 
 
-def test_a_pickle_is_refused_unless_allowed(make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_lock_rejects_pickles_unless_allowed(make_repo: MakeRepo, make_cache: MakeCache) -> None:
     pickled(make_repo())
     store = make_cache()
     with pytest.raises(ImageGenError) as caught:
@@ -101,7 +101,9 @@ def test_a_component_is_locked_and_kept_but_not_served(
         ({"config.json": b"["}, "not JSON"),
     ],
 )
-def test_what_is_neither_is_refused(make_cache: MakeCache, tmp_path: Path, files: dict[str, bytes], named: str) -> None:
+def test_lock_rejects_a_repository_that_is_no_pipeline_or_component(
+    make_cache: MakeCache, tmp_path: Path, files: dict[str, bytes], named: str
+) -> None:
     put(tmp_path / "hub-root/test/thing", files)
     with pytest.raises(ImageGenError) as caught:
         make_cache().lock("test/thing")
@@ -120,7 +122,7 @@ CHANGES: list[tuple[Callable[[Shipped], object], str]] = [
 
 
 @pytest.mark.parametrize(("change", "named"), CHANGES, ids=[named for _, named in CHANGES])
-def test_a_manifest_that_disagrees_with_the_hub_is_told(
+def test_check_reports_differences_from_the_hub(
     make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path, change: Callable[[Shipped], object], named: str
 ) -> None:
     make_repo()
@@ -137,7 +139,7 @@ def test_a_manifest_that_disagrees_with_the_hub_is_told(
     assert not report.ok and named in "; ".join(report.models[0].problems)
 
 
-def test_terms_that_came_later_are_told(
+def test_check_reports_a_model_that_became_gated(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
 ) -> None:
     make_repo()
@@ -148,14 +150,14 @@ def test_terms_that_came_later_are_told(
     assert store.lock("test/model").manifest.gated
 
 
-def test_a_hub_that_can_not_be_asked_is_no_disagreement(make_cache: MakeCache, hub: DemoHub) -> None:
+def test_check_raises_when_the_hub_is_unreachable(make_cache: MakeCache, hub: DemoHub) -> None:
     hub.panel.turn({"status": 500, "retry_after": 0})
     with pytest.raises(ImageGenError) as caught:
         make_cache().check()
     assert caught.value.code == "HUB_ERROR" and caught.value.retryable
 
 
-def test_the_commands(
+def test_models_lock_and_check_commands(
     make_repo: MakeRepo, command_env: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -185,7 +187,7 @@ def test_the_commands(
     assert "CAUTION" in capsys.readouterr().err
 
 
-def test_reasons_are_told_by_weight() -> None:
+def test_excluded_files_are_listed_by_size() -> None:
     paths = {"unet/a.safetensors": 1, "unet/model.onnx": 50, "vae_1_0/config.json": 5, "README.md": 2, "x.ckpt": 9}
     files = [ManifestFile(path, size, sha256="0" * 64) for path, size in paths.items()]
     found = excluded_files(files, {"unet/a.safetensors"})

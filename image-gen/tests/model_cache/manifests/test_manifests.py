@@ -21,7 +21,7 @@ VAE = "madebyollin/sdxl-vae-fp16-fix"
 SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 
 
-def test_the_shipped_models_are_whole() -> None:
+def test_bundled_manifests_are_complete() -> None:
     assert set(SHIPPED) == {SDXL, SD15, VAE}
     assert (len(SHIPPED[VAE].files), SHIPPED[VAE].bytes_total) == (2, 334_643_869)
     assert (SHIPPED[VAE].pipeline, SHIPPED[VAE].component, SHIPPED[VAE].variant) == (None, "AutoencoderKL", None)
@@ -35,7 +35,7 @@ def test_the_shipped_models_are_whole() -> None:
 
 
 @pytest.mark.parametrize("manifest", SHIPPED.values(), ids=SHIPPED)
-def test_what_is_written_is_read_back(manifest: Manifest) -> None:
+def test_manifest_json_round_trip(manifest: Manifest) -> None:
     assert parse_manifest(manifest.to_json(), "here") == manifest
     place = SOURCES.parent / "models" / f"{manifest.model_id.replace('/', '--')}.json"
     assert json.loads(manifest.to_json()) == json.loads(place.read_text())
@@ -60,7 +60,7 @@ def test_what_is_written_is_read_back(manifest: Manifest) -> None:
         ({"files": [{"path": "a", "bytes": 1, "sha256": "0" * 64}] * 2}, "files"),
     ],
 )
-def test_a_wrong_field_is_named(change: dict[str, object], named: str) -> None:
+def test_manifest_error_names_the_field(change: dict[str, object], named: str) -> None:
     document = json.loads(SHIPPED[SDXL].to_json()) | change
     with pytest.raises(ImageGenError) as caught:
         parse_manifest(json.dumps(document), "model.json")
@@ -69,13 +69,13 @@ def test_a_wrong_field_is_named(change: dict[str, object], named: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 1}'])
-def test_what_is_no_manifest_is_told(text: str) -> None:
+def test_manifest_error_for_other_json(text: str) -> None:
     with pytest.raises(ImageGenError) as caught:
         parse_manifest(text, "model.json")
     assert caught.value.code == "MANIFEST_INVALID"
 
 
-def test_the_environment_is_read() -> None:
+def test_cache_settings_are_read_from_the_environment() -> None:
     settings = CacheSettings.from_env(
         {
             "HF_HOME": "/data/huggingface",
@@ -102,14 +102,14 @@ def test_the_environment_is_read() -> None:
         assert caught.value.code == "SETTING_INVALID" and next(iter(wrong)) in caught.value.message
 
 
-def test_a_token_may_lie_in_a_file(tmp_path: Path) -> None:
+def test_token_is_read_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("hf_file\n")
     assert CacheSettings.from_env({"HF_HOME": str(tmp_path)}).token == "hf_file"
     assert CacheSettings.from_env({"HF_TOKEN_PATH": str(tmp_path / "token")}).token == "hf_file"
     assert CacheSettings.from_env({"HF_HOME": str(tmp_path), "HF_TOKEN": "hf_env"}).token == "hf_env"
 
 
-def test_looking_needs_no_heavy_library() -> None:
+def test_locate_imports_no_heavy_library() -> None:
     heavy = "{'torch', 'diffusers', 'transformers', 'huggingface_hub', 'httpx', 'httpx2', 'fastapi'}"
     code = (
         "import sys, pathlib; from image_gen.model_cache import ModelCache, CacheSettings; import image_gen.cli.main;"

@@ -58,18 +58,18 @@ def without(paths: list[str], *gone: str) -> list[str]:
     return [path for path in paths if path not in gone]
 
 
-def test_only_what_is_loaded_is_taken() -> None:
+def test_select_takes_only_files_that_are_loaded() -> None:
     assert select(NEEDED + NOT_LOADED) == ("fp16", NEEDED)
 
 
-def test_plain_weights_where_half_precision_is_incomplete() -> None:
+def test_select_takes_plain_weights_where_fp16_is_incomplete() -> None:
     variant, chosen = select(without(NEEDED + NOT_LOADED, "text_encoder/model.fp16.safetensors"))
     assert variant is None
     assert "unet/diffusion_pytorch_model.safetensors" in chosen and "text_encoder/model.safetensors" in chosen
     assert not any("fp16" in path for path in chosen)
 
 
-def test_each_its_own_where_neither_is_complete() -> None:
+def test_select_mixes_variants_where_none_is_complete() -> None:
     gone = ("text_encoder/model.fp16.safetensors", "unet/diffusion_pytorch_model.safetensors")
     variant, chosen = select(without(NEEDED + NOT_LOADED, *gone))
     assert variant == "fp16"
@@ -77,7 +77,7 @@ def test_each_its_own_where_neither_is_complete() -> None:
 
 
 @pytest.mark.parametrize("spelling", ["model.fp16-0000{n}-of-00002", "model-0000{n}-of-00002.fp16"])
-def test_weights_in_pieces_come_with_their_index(spelling: str) -> None:
+def test_select_takes_sharded_weights_with_their_index(spelling: str) -> None:
     pieces = [f"text_encoder/{spelling.format(n=n)}.safetensors" for n in (1, 2)]
     index = "text_encoder/model.safetensors.index.fp16.json"
     rest = without(NEEDED, "text_encoder/model.fp16.safetensors")
@@ -109,7 +109,7 @@ def test_weights_in_pieces_come_with_their_index(spelling: str) -> None:
         ),
     ],
 )
-def test_what_can_not_be_loaded_is_refused(
+def test_select_rejects_models_that_can_not_be_loaded(
     paths: list[str], index: dict[str, object] | None, code: str, named: str
 ) -> None:
     with pytest.raises(ImageGenError) as caught:

@@ -52,7 +52,7 @@ def keys(store: ModelCache) -> list[str]:
         return [each["path"] for each in obstore.list(bucket.s3_client).collect()]
 
 
-def test_there_and_back(full: ModelCache, other: ModelCache, proxy: S3Proxy) -> None:
+def test_s3_backup_and_restore_give_the_same_cache(full: ModelCache, other: ModelCache, proxy: S3Proxy) -> None:
     report = full.backup(ADDRESS, compress="zstd")
     assert report.models == (ID,) and report.bytes_stored > 40 * MB and keys(full) == [KEY]
     assert len([each for each in proxy.requests if each.method == "PUT"]) >= 3
@@ -60,7 +60,7 @@ def test_there_and_back(full: ModelCache, other: ModelCache, proxy: S3Proxy) -> 
     assert other.verify().ok and other.ensure(ID).source == "volume"
 
 
-def test_a_reader_whose_connection_breaks_goes_on(full: ModelCache, other: ModelCache, proxy: S3Proxy) -> None:
+def test_s3_restore_resumes_after_an_interruption(full: ModelCache, other: ModelCache, proxy: S3Proxy) -> None:
     full.backup(ADDRESS)
     proxy.requests.clear()
     proxy.drop_after, proxy.times = 9 * MB, 3
@@ -70,7 +70,7 @@ def test_a_reader_whose_connection_breaks_goes_on(full: ModelCache, other: Model
     assert sum(each.bytes for each in proxy.reads(KEY)) < 1.05 * 42 * MB
 
 
-def test_a_damaged_cache_makes_no_object_and_keeps_the_earlier_one(full: ModelCache, other: ModelCache) -> None:
+def test_s3_backup_of_a_damaged_cache_keeps_the_earlier_object(full: ModelCache, other: ModelCache) -> None:
     full.backup(ADDRESS)
     blob = (full.ensure(ID).directory / UNET).resolve()
     with blob.open("r+b") as stream:
@@ -85,7 +85,7 @@ def test_a_damaged_cache_makes_no_object_and_keeps_the_earlier_one(full: ModelCa
     assert other.restore(ADDRESS).models == (ID,)
 
 
-def test_a_killed_backup_leaves_no_object(
+def test_killed_s3_backup_leaves_no_object(
     full: ModelCache, proxy: S3Proxy, aws: dict[str, str], command: list[str], command_env: dict[str, str]
 ) -> None:
     running = subprocess.Popen([*command, "backup", "--output", str(ADDRESS)], env=command_env | aws)
@@ -98,7 +98,7 @@ def test_a_killed_backup_leaves_no_object(
     assert full.backup(ADDRESS).models == (ID,) and keys(full) == [KEY]
 
 
-def test_a_damaged_object_changes_nothing(full: ModelCache, other: ModelCache) -> None:
+def test_s3_restore_of_a_damaged_object_changes_nothing(full: ModelCache, other: ModelCache) -> None:
     import obstore
 
     full.backup(ADDRESS)
@@ -115,7 +115,7 @@ def test_a_damaged_object_changes_nothing(full: ModelCache, other: ModelCache) -
     assert not (other.settings.hub_cache / ".image-gen-restore").exists()
 
 
-def test_refusals(full: ModelCache, other: ModelCache, proxy: S3Proxy) -> None:
+def test_s3_backup_reports_refusals(full: ModelCache, other: ModelCache, proxy: S3Proxy) -> None:
     with pytest.raises(ImageGenError) as caught:
         other.restore(S3Uri(BUCKET, "nothing.tar"))
     assert caught.value.code == "FILE_NOT_FOUND" and "s3://models/nothing.tar" in caught.value.message
@@ -129,7 +129,7 @@ def test_refusals(full: ModelCache, other: ModelCache, proxy: S3Proxy) -> None:
 
 
 @pytest.mark.usefixtures("full", "as_library")
-def test_the_command(
+def test_s3_backup_and_restore_commands(
     other: ModelCache, aws: dict[str, str], command_env: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["backup", "--output", str(ADDRESS), "--json"], command_env | aws) == 0
@@ -141,7 +141,9 @@ def test_the_command(
     assert "--output: expected s3://bucket/key" in capsys.readouterr().err
 
 
-def test_memory_stays_small(make_repo: MakeRepo, make_cache: MakeCache, aws: dict[str, str]) -> None:
+def test_s3_backup_and_restore_use_little_memory(
+    make_repo: MakeRepo, make_cache: MakeCache, aws: dict[str, str]
+) -> None:
     """A process of its own with the whole round: far less than what passes through it."""
     make_repo(unet_bytes=250 * MB)
     store = make_cache(aws=aws, read_timeout=10.0)

@@ -54,7 +54,7 @@ def test_a_bucket_serves_without_a_hub(filled: str, island: ModelCache, hub: Dem
     assert island.ensure(ID).source == "volume" and proxy.requests == []
 
 
-def test_broken_connections_cost_nothing_twice(filled: str, island: ModelCache, proxy: S3Proxy) -> None:
+def test_broken_s3_connections_download_nothing_twice(filled: str, island: ModelCache, proxy: S3Proxy) -> None:
     proxy.drop_after, proxy.times = 700_000, 4
     model = island.ensure(ID)
     assert island.verify().ok
@@ -64,7 +64,7 @@ def test_broken_connections_cost_nothing_twice(filled: str, island: ModelCache, 
 
 
 @pytest.mark.usefixtures("filled")
-def test_a_killed_fetch_goes_on_where_it_was(
+def test_killed_s3_download_resumes(
     island: ModelCache,
     proxy: S3Proxy,
     aws: dict[str, str],
@@ -112,7 +112,7 @@ def test_a_missing_or_damaged_object_comes_from_the_hub(
     assert "unet/config.json does not exist" in caplog.text and "arrived damaged" in caplog.text
 
 
-def test_damage_on_the_volume_is_mended_from_the_bucket(filled: str, island: ModelCache, proxy: S3Proxy) -> None:
+def test_damaged_file_is_repaired_from_the_bucket(filled: str, island: ModelCache, proxy: S3Proxy) -> None:
     island.ensure(ID)
     model = island.ensure(ID)  # what has just come was hashed on its way
     blob = (model.directory / UNET).resolve()
@@ -143,7 +143,7 @@ def test_a_known_manifest_needs_none_in_the_bucket(
     assert island.ensure(ID).revision == filled and hub.requests == []
 
 
-def test_what_the_bucket_lacks_is_said(filled: str, island: ModelCache) -> None:
+def test_objects_missing_in_the_bucket_are_logged(filled: str, island: ModelCache) -> None:
     with pytest.raises(ImageGenError) as caught:
         island.ensure("test/other")
     assert caught.value.code == "OFFLINE" and str(ADDRESS) in caught.value.message
@@ -161,7 +161,7 @@ def test_what_the_bucket_lacks_is_said(filled: str, island: ModelCache) -> None:
         ((503, "SlowDown"), "S3_ERROR", "later"),
     ],
 )
-def test_refusals_are_one_clear_line(
+def test_s3_refusal_is_one_clear_line(
     island: ModelCache, proxy: S3Proxy, refusal: tuple[int, str], code: str, mend: str
 ) -> None:
     proxy.refusal = refusal
@@ -170,25 +170,27 @@ def test_refusals_are_one_clear_line(
     assert caught.value.code == code and mend in caught.value.message and "\n" not in caught.value.message
 
 
-def test_a_busy_bucket_is_asked_again(filled: str, island: ModelCache, proxy: S3Proxy) -> None:
+def test_busy_bucket_is_retried(filled: str, island: ModelCache, proxy: S3Proxy) -> None:
     proxy.refusal, proxy.times = (503, "SlowDown"), 2
     assert island.ensure(ID).source == "download" and island.verify().ok
 
 
-def test_no_such_bucket(make_cache: MakeCache, aws: dict[str, str]) -> None:
+def test_missing_bucket_is_reported(make_cache: MakeCache, aws: dict[str, str]) -> None:
     with pytest.raises(ImageGenError) as caught:
         make_cache(mirror=S3Uri("nowhere", "x"), aws=aws).ensure(ID)
     assert caught.value.code == "S3_NOT_FOUND" and "nowhere" in caught.value.message
 
 
-def test_an_unreachable_bucket(make_cache: MakeCache, aws: dict[str, str]) -> None:
+def test_unreachable_bucket_is_reported(make_cache: MakeCache, aws: dict[str, str]) -> None:
     aws["AWS_ENDPOINT_URL_S3"] = "http://127.0.0.1:9"
     with pytest.raises(ImageGenError) as caught:
         make_cache(mirror=ADDRESS, aws=aws).ensure(ID)
     assert caught.value.code == "S3_UNREACHABLE" and str(ADDRESS) in caught.value.message
 
 
-def test_no_credentials(make_cache: MakeCache, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_aws_credentials_are_reported(
+    make_cache: MakeCache, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody answers where a machine's role would be asked for."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         del aws[name]
@@ -217,7 +219,7 @@ def test_the_hubs_token_stays_with_the_hub(filled: str, make_cache: MakeCache, a
 
 
 @pytest.mark.usefixtures("as_library")
-def test_the_command(
+def test_s3_mirror_command_exports_and_serves_a_model(
     make_repo: MakeRepo,
     command_env: dict[str, str],
     aws: dict[str, str],
@@ -233,7 +235,7 @@ def test_the_command(
     assert ModelCache(CacheSettings.from_env(offline)).verify().ok
 
 
-def test_the_setting() -> None:
+def test_s3_mirror_setting_is_validated() -> None:
     assert CacheSettings.from_env({"IMAGE_GEN_MIRROR": "s3://models/our/models/"}).mirror == ADDRESS
     assert CacheSettings.from_env({"IMAGE_GEN_MIRROR": "s3://models"}).mirror == S3Uri("models")
     for wrong in ("s3://", "s3:///x", "s3://UPPER/x", "s3://models/../x", "s3://models/a//b"):

@@ -41,7 +41,7 @@ def refused(store_call: Callable[[], object]) -> ImageGenError:
         (503, ("HUB_ERROR", True, 4)),
     ],
 )
-def test_a_status_has_a_meaning_and_a_number_of_tries(
+def test_hub_status_maps_to_an_error_and_a_number_of_tries(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, status: int, outcome: tuple[str, bool, int]
 ) -> None:
     make_repo()
@@ -51,13 +51,15 @@ def test_a_status_has_a_meaning_and_a_number_of_tries(
 
 
 @pytest.mark.parametrize("status", [429, 500])
-def test_a_passing_trouble_passes(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, status: int) -> None:
+def test_hub_client_retries_temporary_errors(
+    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, status: int
+) -> None:
     make_repo()
     hub.panel.turn({"status": status, "times": 2})
     assert make_cache().ensure("test/model").source == "download"
 
 
-def test_retry_after_is_obeyed(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_hub_client_waits_for_retry_after(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo()
     hub.panel.turn({"status": 429, "retry_after": 1, "times": 1})
     began = time.monotonic()
@@ -65,7 +67,9 @@ def test_retry_after_is_obeyed(hub: DemoHub, make_repo: MakeRepo, make_cache: Ma
     assert time.monotonic() - began >= 1
 
 
-def test_a_wait_that_is_too_long_is_told_at_once(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_hub_client_does_not_wait_for_a_long_retry_after(
+    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
+) -> None:
     make_repo()
     hub.panel.turn({"status": 429, "retry_after": 3600})
     assert refused(lambda: make_cache().ensure("test/model")).code == "RATE_LIMITED"
@@ -81,7 +85,7 @@ def test_a_gated_model_names_its_page(hub: DemoHub, make_repo: MakeRepo, make_ca
     assert make_cache().resolve("test/model").gated and model.source == "download"
 
 
-def test_a_wrong_token_is_told_and_never_shown(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_invalid_token_is_reported_and_never_shown(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo()
     hub.panel.turn({"token": "hf_right"})
     store = make_cache(token="hf_wrong")
@@ -90,7 +94,7 @@ def test_a_wrong_token_is_told_and_never_shown(hub: DemoHub, make_repo: MakeRepo
     assert "hf_wrong" not in error.message and "hf_wrong" not in repr(store.settings)
 
 
-def test_a_wrong_id_and_a_wrong_revision_are_told_apart(
+def test_unknown_model_and_unknown_revision_have_their_own_errors(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
 ) -> None:
     make_repo()
@@ -102,7 +106,7 @@ def test_a_wrong_id_and_a_wrong_revision_are_told_apart(
     assert len(hub.requests) == asked
 
 
-def test_a_hub_that_is_down_is_told(make_cache: MakeCache) -> None:
+def test_unreachable_hub_is_reported(make_cache: MakeCache) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -110,7 +114,7 @@ def test_a_hub_that_is_down_is_told(make_cache: MakeCache) -> None:
     assert error.code == "HUB_UNREACHABLE" and error.retryable and endpoint in error.message
 
 
-def test_a_silent_hub_is_told_after_two_timeouts(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_silent_hub_is_reported_after_two_timeouts(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo()
     hub.panel.turn({"silent": True})
     began = time.monotonic()
@@ -120,7 +124,7 @@ def test_a_silent_hub_is_told_after_two_timeouts(hub: DemoHub, make_repo: MakeRe
 
 
 @pytest.mark.parametrize("trouble", [{"silent": True}, {"status": 500}, {"status": 401}])
-def test_no_trouble_matters_once_the_model_is_complete(
+def test_complete_model_needs_no_hub(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, trouble: dict[str, object]
 ) -> None:
     make_repo()
@@ -131,7 +135,7 @@ def test_no_trouble_matters_once_the_model_is_complete(
     assert hub.requests == []
 
 
-def test_a_hub_that_falls_silent_in_a_file_is_given_up_and_what_came_is_kept(
+def test_hub_that_falls_silent_in_a_file_fails_and_keeps_the_partial_download(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
 ) -> None:
     make_repo()
@@ -161,7 +165,7 @@ def test_a_redirect_does_not_carry_the_token_to_another_host(
         elsewhere.server_close()
 
 
-def test_a_proxy_is_used(
+def test_https_proxy_is_used(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_repo()
@@ -172,12 +176,12 @@ def test_a_proxy_is_used(
     assert all(entry["path"].startswith("http://hub.invalid/") for entry in hub.requests)
 
 
-def test_a_proxy_that_is_no_address_is_told(make_cache: MakeCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_proxy_is_reported(make_cache: MakeCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("all_proxy", "nonsense://proxy")
     assert refused(lambda: make_cache().ensure("test/model")).code == "SETTING_INVALID"
 
 
-def test_a_private_authority_is_trusted_when_it_is_named(
+def test_private_certificate_authority_is_trusted_when_configured(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
 ) -> None:
     make_repo()
@@ -200,15 +204,13 @@ def test_a_private_authority_is_trusted_when_it_is_named(
     assert refused(lambda: missing.ensure("test/other")).code == "SETTING_INVALID"
 
 
-def test_something_that_is_no_hub_is_told(make_repo: MakeRepo, make_cache: MakeCache, hub: DemoHub) -> None:
+def test_server_that_is_no_hub_is_reported(make_repo: MakeRepo, make_cache: MakeCache, hub: DemoHub) -> None:
     root = make_repo()
     (root / "model_index.json").write_text("not json")
     assert refused(lambda: make_cache().ensure("test/model")).code == "NOT_A_PIPELINE"
 
 
-def test_a_pickle_is_refused_before_anything_is_fetched(
-    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
-) -> None:
+def test_pickle_is_rejected_before_any_download(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     root = make_repo()
     (root / UNET).rename(root / "unet/diffusion_pytorch_model.bin")
     error = refused(lambda: make_cache().ensure("test/model"))

@@ -25,7 +25,7 @@ def bridge(tmp_path: Path, hub: DemoHub) -> Iterator[DemoHub]:
     server.server_close()
 
 
-def test_ranges_are_followed_to_the_other_host_and_the_token_is_not(
+def test_xet_redirect_is_followed_without_the_token(
     hub: DemoHub, bridge: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
 ) -> None:
     make_repo(unet_bytes=4 * MB)
@@ -44,7 +44,9 @@ def test_ranges_are_followed_to_the_other_host_and_the_token_is_not(
     assert not [each for each in hub.requests if "xet-read-token" in each["path"]]
 
 
-def test_a_broken_transfer_goes_on_there(bridge: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_xet_transfer_resumes_after_an_interruption(
+    bridge: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
+) -> None:
     make_repo(unet_bytes=4 * MB)
     bridge.panel.turn({"drop_after_bytes": 600_000, "times": 3})
     store = make_cache(piece_bytes=MB)

@@ -14,7 +14,6 @@ const type = (changes: Partial<InstanceTypeSpecs> = {}): InstanceTypeSpecs => ({
   gpuMemoryMib: 22_888,
   ebsBaselineMbps: 125,
   ebsMaximumMbps: 625,
-  markets: ["on-demand", "spot"],
   ...changes,
 });
 const host: Host = {
@@ -59,7 +58,7 @@ const healthy: AwsFacts = {
   caller: known({ account: "1", arn: "arn:aws:iam::1:user/x" }),
   types: known([type()]),
   offerings: known({ "g6.xlarge": ["us-east-1a", "us-east-1b"] }),
-  quotas: [{ name: "G", code: "L-DB2E81BA", market: "on-demand", limit: known(8), used: known(4) }],
+  quotas: [{ name: "G", code: "L-DB2E81BA", market: "on-demand", limit: known(8), used: known(4), families: ["g"] }],
   host: known(host),
   volume: known(volume),
   hostStatus: known(status),
@@ -270,7 +269,14 @@ describe("each check", () => {
       { type: "g6.xlarge", market: "spot" as const },
       { type: "g6.xlarge", market: "on-demand" as const },
     ];
-    const spot = { name: "Spot", code: "L-3819A6DF", market: "spot" as const, limit: known(0), used: known(0) };
+    const spot = {
+      name: "Spot",
+      code: "L-3819A6DF",
+      families: ["g"],
+      market: "spot" as const,
+      limit: known(0),
+      used: known(0),
+    };
     const statuses = (limit: number) =>
       runAwsChecks({
         ...healthy,

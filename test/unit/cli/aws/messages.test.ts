@@ -128,7 +128,7 @@ describe("LaunchTimeout", () => {
     watch.onEvent(step("create", INSTANCE));
     await later(0.2);
     expect(lines).toHaveLength(1);
-    expect([watch.signal.aborted, watch.error?.kind]).toEqual([true, "timeout"]);
+    expect([watch.signal.aborted, watch.error?.kind]).toEqual([true, "capacity"]);
   });
   test("ends when the host exists, and ignores other resources", async () => {
     const watch = new LaunchTimeout(() => {}, { warn: 0.02, timeout: 0.06 });

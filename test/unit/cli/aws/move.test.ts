@@ -10,7 +10,6 @@ const snapshot = (changes: Partial<Snapshot> = {}): Snapshot => ({
   state: "completed",
   progress: 1,
   startedAt: "2026-11-22T12:05:00.000Z",
-  tags: {},
   ...changes,
 });
 const facts: MoveFacts = {

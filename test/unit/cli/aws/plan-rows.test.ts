@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { alignRows } from "../../../../cli/core/context.ts";
-import { planRows } from "../../../../cli/targets/aws/stack/plan-rows.ts";
+import { awsPlanRows } from "../../../../cli/targets/aws/stack/plan-rows.ts";
 import { ALB, awsPlanWith } from "../../../support/aws-settings.ts";
 
-const rowsOf = (raw: Record<string, string> = {}) => alignRows(planRows(awsPlanWith(raw)), 12).split("\n");
+const rowsOf = (raw: Record<string, string> = {}) => alignRows(awsPlanRows(awsPlanWith(raw)), 12).split("\n");
 
 test("a plan names the host, its disks, its access, times and what a month costs", () => {
   expect(rowsOf()).toEqual([

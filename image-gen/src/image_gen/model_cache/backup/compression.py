@@ -1,4 +1,4 @@
-"""How a backup is compressed, and told apart again: gzip for every tar there is, zstd where time matters."""
+"""Compression of backups, and its detection: gzip for every tar program, zstd for speed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import BinaryIO, Literal
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import ZstdMissingError
 
 Compression = Literal["gzip", "zstd"]
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-# Weights hardly shrink: the fastest level is the right one.
+# Weights hardly compress: the fastest level is best.
 _LEVEL = 1
 
 
@@ -33,7 +33,7 @@ def compressed(stream: BinaryIO, how: Compression | None) -> Iterator[BinaryIO]:
         with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=_LEVEL, mtime=0) as squeezed:
             yield squeezed  # type: ignore[misc] # it has all of BinaryIO that is used
     else:
-        # Its own checksum, so that damage is told even where a hash is not reached.
+        # With a checksum, so that damage is found even where no hash covers it.
         writer = _zstandard().ZstdCompressor(level=_LEVEL, write_checksum=True)
         with writer.stream_writer(stream, closefd=False) as squeezed:
             yield squeezed
@@ -82,8 +82,7 @@ def _zstandard() -> ModuleType:
     try:
         return importlib.import_module("zstandard")
     except ModuleNotFoundError as error:
-        raise ImageGenError(
-            "ZSTD_MISSING",
+        raise ZstdMissingError(
             "zstd needs the Python package zstandard, which is not installed. Fix: install requirements.lock, or use "
-            ".tar.gz.",
+            ".tar.gz."
         ) from error

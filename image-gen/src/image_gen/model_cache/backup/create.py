@@ -1,4 +1,4 @@
-"""Writes the complete models of a volume into a tar, a stream from start to end."""
+"""Writes the complete models of a volume into a tar archive, as one stream."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import BackupFailedError, CorruptCacheError, NothingToBackUpError
 from image_gen.model_cache.backup.compression import Compression, compressed
 from image_gen.model_cache.backup.format import TOP, BackupIndex, is_wanted
 from image_gen.model_cache.cache.scan import scan_cache
+from image_gen.model_cache.core.atomic_files import sync_directory
 from image_gen.model_cache.core.digest import ContentDigest
 from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.layout import BACKUP_INDEX, RepoLayout
 from image_gen.model_cache.core.manifest import Manifest
+from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.manifests.registry import ManifestRegistry
@@ -28,21 +30,19 @@ _BUFFER = 1 << 20
 
 
 @dataclass(frozen=True)
-class BackupReport:
+class BackupReport(Report):
     """The models in the backup, those left out because they are incomplete, and the bytes of the files in it."""
 
+    json_bytes = "bytes_stored"
     models: tuple[str, ...]
     skipped: tuple[str, ...]
     bytes_stored: int
-
-    def as_json(self) -> dict[str, object]:
-        return {"models": list(self.models), "skipped": list(self.skipped), "bytes": self.bytes_stored}
 
 
 def back_up(
     settings: CacheSettings, output: Path | S3Uri | BinaryIO, *, model_id: str | None, compress: Compression | None
 ) -> BackupReport:
-    """Backs up every complete model on the volume, or one. Each content is proven by its hash as it is read.
+    """Backs up every complete model on the volume, or one. Each blob is verified by its hash as it is read.
 
     A file appears under its name only when it is whole. Raises NOTHING_TO_BACK_UP, CORRUPT_CACHE,
     DISK_FULL, S3_….
@@ -52,23 +52,39 @@ def back_up(
     skipped = sorted({each.model_id for each in here} - complete)
     if not complete:
         what = f"a complete {model_id}" if model_id else "a complete model"
-        raise ImageGenError("NOTHING_TO_BACK_UP", f"{settings.hub_cache} does not hold {what}.")
-    if isinstance(output, Path):
-        with translate_os_errors(output.absolute().parent, "the backup"), _whole_file(output) as stream:
-            stored = _write(settings, sorted(complete), stream, compress)
-    elif isinstance(output, S3Uri):
-        expected = sum(file.size for each in here if each.complete for file in each.files)
-        with _object(settings, output, expected) as stream:
-            stored = _write(settings, sorted(complete), stream, compress)
-    else:
-        with _translate_output_errors():
-            stored = _write(settings, sorted(complete), output, compress)
+        raise NothingToBackUpError(f"{settings.hub_cache} does not hold {what}.")
+    with _opened(settings, output, sum(file.size for each in here if each.complete for file in each.files)) as stream:
+        stored = _write(settings, sorted(complete), stream, compress)
     return BackupReport(tuple(sorted(complete)), tuple(skipped), stored)
 
 
 @contextmanager
-def _whole_file(output: Path) -> Iterator[BinaryIO]:
-    """A file that gets its name once it is complete and on the disk."""
+def _opened(settings: CacheSettings, output: Path | S3Uri | BinaryIO, expected_bytes: int) -> Iterator[BinaryIO]:
+    """A file or an S3 object appears under its name once it is complete; a stream is written as it is."""
+    if isinstance(output, Path):
+        with translate_os_errors(output.absolute().parent, "the backup"), _complete_file(output) as stream:
+            yield stream
+    elif isinstance(output, S3Uri):
+        from image_gen.model_cache.sources.s3 import S3Bucket
+        from image_gen.model_cache.sources.s3_objects import open_object_writer
+
+        with (
+            S3Bucket(settings, S3Uri(output.bucket)) as bucket,
+            open_object_writer(bucket, output.key, expected_bytes) as stream,
+        ):
+            yield stream
+    else:
+        try:
+            yield output
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise BackupFailedError(f"The backup can't be written: {error.strerror or error}.") from error
+
+
+@contextmanager
+def _complete_file(output: Path) -> Iterator[BinaryIO]:
+    """A file that gets its name once it is complete and synced."""
     partial = output.with_name(f"{output.name}.partial")
     try:
         with partial.open("wb") as stream:
@@ -76,32 +92,10 @@ def _whole_file(output: Path) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(output)
+        sync_directory(output.absolute().parent)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-
-
-@contextmanager
-def _object(settings: CacheSettings, output: S3Uri, expected_bytes: int) -> Iterator[BinaryIO]:
-    """An object that S3 puts together once its last part is there."""
-    from image_gen.model_cache.sources.s3 import S3Bucket
-    from image_gen.model_cache.sources.s3_objects import open_object_writer
-
-    with (
-        S3Bucket(settings, S3Uri(output.bucket)) as bucket,
-        open_object_writer(bucket, output.key, expected_bytes) as stream,
-    ):
-        yield stream
-
-
-@contextmanager
-def _translate_output_errors() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise ImageGenError("BACKUP_FAILED", f"The backup can't be written: {error.strerror or error}.") from error
 
 
 class _Writer:
@@ -117,7 +111,7 @@ class _Writer:
         self._archive.addfile(_info(path, name, tarfile.DIRTYPE))
 
     def entry(self, path: Path, name: PurePosixPath) -> None:
-        """One file, with the content in place of a link that leads out of its model; what is not wanted is passed."""
+        """One file. A link that leads out of its model is replaced by its content; unrelated files are skipped."""
         if path.is_dir() and not path.is_symlink():
             if not any(part.startswith(".") for part in name.parts):
                 self.directory(path, name)
@@ -131,7 +125,7 @@ class _Writer:
             self._file(path, name)
 
     def index(self, manifests: list[Manifest]) -> None:
-        """Last, as it tells what went before."""
+        """Last, as it lists the other members."""
         content = BackupIndex(self._files, self._links, manifests).to_json().encode()
         info = tarfile.TarInfo((TOP / BACKUP_INDEX).as_posix())
         info.size, info.mtime = len(content), int(time.time())
@@ -143,21 +137,20 @@ class _Writer:
         with opened as stream:
             info = _info(path, name, tarfile.REGTYPE)
             info.size = os.fstat(stream.fileno()).st_size
-            proof = _HashingReader(stream, info.size)
-            self._archive.addfile(info, cast("IO[bytes]", proof))
-        if "blobs" in name.parts and path.name not in {proof.digest.sha256, proof.digest.git_sha1}:
-            raise ImageGenError(
-                "CORRUPT_CACHE",
+            reader = _HashingReader(stream, info.size)
+            self._archive.addfile(info, cast("IO[bytes]", reader))
+        if "blobs" in name.parts and path.name not in {reader.digest.sha256, reader.digest.git_sha1}:
+            raise CorruptCacheError(
                 f"{path} is damaged, so no backup was made. Fix: `image-gen verify --repair`, then "
-                "`image-gen prefetch`.",
+                "`image-gen prefetch`."
             )
-        self._files[name.as_posix()] = proof.digest.sha256
+        self._files[name.as_posix()] = reader.digest.sha256
         self.bytes_stored += info.size
 
 
 def _write(settings: CacheSettings, models: list[str], stream: BinaryIO, how: Compression | None) -> int:
     kept, registry = settings.cached_manifests_dir, ManifestRegistry(settings)
-    # GNU's spelling of long names, as the tar of Alpine passes over the newer one.
+    # GNU's format of long names, as the tar of Alpine ignores the newer one.
     with (
         compressed(stream, how) as squeezed,
         tarfile.open(

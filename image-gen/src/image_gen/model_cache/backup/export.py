@@ -1,4 +1,4 @@
-"""Lays a model down as a plain directory for a container image: no links, no caches, the same bytes every time."""
+"""Exports a model as a plain directory for a container image: no links, no caches, the same bytes every time."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import CorruptCacheError
 from image_gen.model_cache.cache.locate import ReadyModel
 from image_gen.model_cache.core.digest import CHUNK_BYTES, ContentDigest
 from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
 from image_gen.model_cache.core.layout import folder_name
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
+from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.s3_uri import S3Uri
 
 # Layers of an image are compared with their times, so nothing may carry the time of the build.
@@ -21,25 +22,18 @@ _TIME = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class ExportReport:
-    """Where the model lies, and the bytes of its files."""
+class ExportReport(Report):
+    """The exported model's location, and the bytes of its files."""
 
+    json_bytes = "bytes_total"
     directory: Path | S3Uri
     model_id: str
     revision: str
     bytes_total: int
 
-    def as_json(self) -> dict[str, object]:
-        return {
-            "directory": str(self.directory),
-            "id": self.model_id,
-            "revision": self.revision,
-            "bytes": self.bytes_total,
-        }
-
 
 def export_baked(model: ReadyModel, manifest: Manifest, output: Path) -> ExportReport:
-    """Copies a complete model to `output/<org>--<name>/{manifest.json,snapshot/}`, proving each file on the way.
+    """Copies a complete model to `output/<org>--<name>/{manifest.json,snapshot/}`, verifying each file on the way.
 
     The directory appears whole or not at all. Raises CORRUPT_CACHE, DISK_FULL, CACHE_NOT_WRITABLE.
     """
@@ -85,9 +79,9 @@ def copy_verified(source: Path, writer: BinaryIO, file: ManifestFile) -> None:
             digest.update(chunk)
             writer.write(chunk)
     if not digest.matches(file):
-        raise ImageGenError(
-            "CORRUPT_CACHE",
-            f"{source} is damaged, so nothing was laid down. Fix: `image-gen verify --repair`, then do this again.",
+        raise CorruptCacheError(
+            f"{source} is damaged, so nothing was exported. Fix: `image-gen verify --repair`, then run this command "
+            "again."
         )
 
 

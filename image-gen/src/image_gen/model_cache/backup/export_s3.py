@@ -1,4 +1,4 @@
-"""Lays a model down in a bucket, as a mirror holds it: `<org>/<name>/<revision>/`, the files and `manifest.json`."""
+"""Exports a model to a bucket in the layout of a mirror: `<org>/<name>/<revision>/`, the files and `manifest.json`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from image_gen.model_cache.sources.s3_objects import open_object_writer
 def export_to_s3(
     settings: CacheSettings, model: ReadyModel, manifest: Manifest, output: S3Uri, cancel: threading.Event
 ) -> ExportReport:
-    """Each object appears whole and proven, or not at all. Raises CORRUPT_CACHE, CANCELLED and S3_…"""
+    """Each object appears complete and verified, or not at all. Raises CORRUPT_CACHE, CANCELLED and S3_…"""
     below = f"{model.model_id}/{manifest.revision}"
     with S3Bucket(settings, output, cancel) as bucket:
         for file in manifest.files:
             with open_object_writer(bucket, f"{below}/{file.path}", file.size) as writer:
                 copy_verified(model.directory / file.path, writer, file)
-        # Last: who copies a mirror by hand, or looks at it, takes it for the sign that everything is there.
+        # Last: it is the sign that the export is complete.
         text = manifest.to_json().encode()
         with open_object_writer(bucket, f"{below}/manifest.json", len(text)) as writer:
             writer.write(text)

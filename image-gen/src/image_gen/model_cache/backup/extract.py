@@ -1,6 +1,6 @@
-"""Takes the members of a tar that somebody hands in. Trusts none of them: not their names, types or links.
+"""Extracts a backup from an untrusted tar archive: names, types and links of members are checked.
 
-What a listing at its end tells of them has to be true, too.
+The archive's own index, if there is one, has to agree with its members.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import BackupUnsafeError, ImageGenError
 from image_gen.model_cache.backup.format import BackupIndex, inside, is_wanted
 from image_gen.model_cache.core.digest import CHUNK_BYTES
 from image_gen.model_cache.core.layout import BACKUP_INDEX
@@ -115,6 +115,4 @@ def _hard_link(place: Path, target: Path, member: tarfile.TarInfo) -> None:
 
 
 def _unsafe(member: tarfile.TarInfo, why: str) -> ImageGenError:
-    return ImageGenError(
-        "BACKUP_UNSAFE", f"The backup was not made by image-gen or tar: {member.name!r} is refused, as {why}."
-    )
+    return BackupUnsafeError(f"The backup was not made by image-gen or tar: {member.name!r} is refused, as {why}.")

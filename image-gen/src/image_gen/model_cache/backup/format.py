@@ -1,6 +1,6 @@
-"""The shape of a backup: a tar as the guide's own command makes it, with paths below `data/huggingface`.
+"""The format of a backup: a tar archive like that of the guide's own command, with paths below `data/huggingface`.
 
-Ours ends with a listing: every file in it with its sha256, and the manifests of its models. Other tars have none.
+It ends with an index: every file with its sha256, and the manifests of its models. Archives of plain tar have none.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import CorruptBackupError, ImageGenError
 from image_gen.model_cache.core.layout import BACKUP_INDEX
 from image_gen.model_cache.core.manifest import Manifest, parse_manifest
 
@@ -28,7 +28,7 @@ _WANTED = (
 
 
 def inside(name: str) -> PurePosixPath | None:
-    """A member's path below `huggingface/`, or None when it lies elsewhere. Takes `/data/…` and `./data/…` too."""
+    """A member's path below `huggingface/`, or None when it is elsewhere. Accepts `/data/…` and `./data/…` too."""
     path = PurePosixPath(name.lstrip("/"))
     return path.relative_to(TOP) if path.is_relative_to(TOP) else None
 
@@ -68,7 +68,5 @@ class BackupIndex:
                 raise TypeError
             manifests = [parse_manifest(json.dumps(each), str(BACKUP_INDEX)) for each in document["manifests"]]
         except (ValueError, KeyError, TypeError, ImageGenError) as error:
-            raise ImageGenError(
-                "CORRUPT_BACKUP", "The backup's own listing can't be understood; the cache is as it was."
-            ) from error
+            raise CorruptBackupError("The backup's own listing can't be understood; the cache is as it was.") from error
         return cls(document["files"], document["links"], manifests)

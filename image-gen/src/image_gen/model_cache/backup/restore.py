@@ -1,4 +1,4 @@
-"""Brings models back from a backup: unpacked aside, verified whole, and only then moved into the cache."""
+"""Restores models from a backup: extracted to a staging directory, verified, and only then moved into the cache."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import BackupInvalidError, CorruptBackupError
 from image_gen.model_cache.backup.compression import decompressed
 from image_gen.model_cache.backup.extract import ExtractedFiles, extract_archive
 from image_gen.model_cache.backup.format import BackupIndex
+from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.delete import raise_cache_busy
 from image_gen.model_cache.cache.lease import note_verified
 from image_gen.model_cache.cache.scan import CachedRevision, scan_cache
-from image_gen.model_cache.core.atomic_files import sync_directory, write_ref
+from image_gen.model_cache.core.atomic_files import replacing, write_ref
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
 from image_gen.model_cache.core.layout import STAGING, RepoLayout
-from image_gen.model_cache.core.progress import OnProgress
+from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.download.verify import verify_revisions
@@ -30,23 +31,21 @@ from image_gen.model_cache.manifests.registry import ManifestRegistry
 
 
 @dataclass(frozen=True)
-class RestoreReport:
-    """The models that are back, and the bytes of their files."""
+class RestoreReport(Report):
+    """The restored models, and the bytes of their files."""
 
+    json_bytes = "bytes_restored"
     models: tuple[str, ...]
     bytes_restored: int
 
-    def as_json(self) -> dict[str, object]:
-        return {"models": list(self.models), "bytes": self.bytes_restored}
-
 
 def restore(
-    settings: CacheSettings, source: Path | S3Uri | BinaryIO, *, on_progress: OnProgress | None
+    settings: CacheSettings, source: Path | S3Uri | BinaryIO, callbacks: ProgressCallbacks | None
 ) -> RestoreReport:
     """Restores what `back_up` or the guide's tar command stored, compressed or not.
 
-    Nothing of the cache changes before everything is proven; then single files are put in place, each whole, so an
-    interruption at any moment leaves a cache that works. Raises BACKUP_INVALID, BACKUP_UNSAFE, CORRUPT_BACKUP,
+    Nothing in the cache changes before everything is verified; then single files are put in place atomically, so an
+    interruption at any moment leaves a working cache. Raises BACKUP_INVALID, BACKUP_UNSAFE, CORRUPT_BACKUP,
     DISK_FULL, CACHE_BUSY, S3_….
     """
     with (
@@ -60,7 +59,7 @@ def restore(
         _raise_if_damaged(extracted.differences())
         _cache_manifests(aside, extracted.index)
         found = [cached for cached in scan_cache(aside) if cached.revision]
-        _verify_extracted(aside, found, on_progress)
+        _verify_extracted(aside, found, callbacks)
         stored = sum(_put_back(settings, aside, cached) for cached in found)
         for cached in found:
             note_verified(settings, cached.model_id, str(cached.revision))
@@ -69,7 +68,7 @@ def restore(
 
 @contextmanager
 def _staging(settings: CacheSettings) -> Iterator[CacheSettings]:
-    """A cache aside, on the same file system; what an interrupted restore left there goes first."""
+    """A staging cache on the same file system. Files of an interrupted restore are deleted first."""
     place = settings.hub_cache / STAGING
     shutil.rmtree(place, ignore_errors=True)
     (place / "hub").mkdir(parents=True)
@@ -81,7 +80,7 @@ def _staging(settings: CacheSettings) -> Iterator[CacheSettings]:
 
 @contextmanager
 def _opened(settings: CacheSettings, source: Path | S3Uri | BinaryIO) -> Iterator[tuple[BinaryIO, int]]:
-    """The archive and its bytes as far as they are known."""
+    """The archive and its size, 0 when unknown."""
     if isinstance(source, S3Uri):
         from image_gen.model_cache.sources.s3 import S3Bucket
         from image_gen.model_cache.sources.s3_objects import S3ObjectReader
@@ -95,7 +94,7 @@ def _opened(settings: CacheSettings, source: Path | S3Uri | BinaryIO) -> Iterato
     try:
         stream = source.open("rb")
     except OSError as error:
-        raise ImageGenError("BACKUP_INVALID", f"{source} can't be read: {error.strerror}.") from error
+        raise BackupInvalidError(f"{source} can't be read: {error.strerror}.") from error
     with stream:
         yield stream, os.fstat(stream.fileno()).st_size
 
@@ -104,16 +103,16 @@ def _unpack(stream: BinaryIO, place: Path) -> ExtractedFiles:
     try:
         with tarfile.open(fileobj=cast("IO[bytes]", decompressed(stream)), mode="r|*") as archive:
             extracted = extract_archive(archive, place)
-    # A TypeError is how tarfile takes a gzip header that is cut short.
+    # tarfile raises TypeError for a truncated gzip header.
     except (tarfile.TarError, EOFError, ValueError, TypeError) as error:
-        raise ImageGenError("BACKUP_INVALID", f"The backup is not a whole tar archive: {error}.") from error
+        raise BackupInvalidError(f"The backup is not a whole tar archive: {error}.") from error
     if not extracted.files:
-        raise ImageGenError("BACKUP_INVALID", "The backup holds no models below data/huggingface/hub.")
+        raise BackupInvalidError("The backup holds no models below data/huggingface/hub.")
     return extracted
 
 
 def _cache_manifests(aside: CacheSettings, index: BackupIndex | None) -> None:
-    """The service that made the backup may have been shipped with manifests that this one lacks."""
+    """The image that made the backup may bundle manifests that this one lacks."""
     registry = ManifestRegistry(aside)
     for manifest in index.manifests if index else ():
         known = registry.all_manifests(manifest.model_id)
@@ -121,8 +120,8 @@ def _cache_manifests(aside: CacheSettings, index: BackupIndex | None) -> None:
             registry.keep(manifest, default=not known)
 
 
-def _verify_extracted(aside: CacheSettings, found: list[CachedRevision], on_progress: OnProgress | None) -> None:
-    report = verify_revisions(found, parallel=aside.parallel_files, on_progress=on_progress)
+def _verify_extracted(aside: CacheSettings, found: list[CachedRevision], callbacks: ProgressCallbacks | None) -> None:
+    report = verify_revisions(found, parallel=aside.parallel_files, callbacks=callbacks)
     _raise_if_damaged(
         [f"{model.model_id}: {path}" for model in report.models for path in (*model.damaged, *model.missing)]
     )
@@ -131,19 +130,18 @@ def _verify_extracted(aside: CacheSettings, found: list[CachedRevision], on_prog
 def _raise_if_damaged(wrong: list[str]) -> None:
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise ImageGenError(
-            "CORRUPT_BACKUP",
-            f"The backup is damaged or incomplete ({', '.join(wrong[:3])}{more}); the cache is as it was.",
+        raise CorruptBackupError(
+            f"The backup is damaged or incomplete ({', '.join(wrong[:3])}{more}); the cache is as it was."
         )
 
 
 def _put_back(settings: CacheSettings, aside: CacheSettings, cached: CachedRevision) -> int:
-    """Contents first, then what leads to them. Returns the bytes of the contents."""
+    """Blobs first, then links and refs. Returns the bytes of the blobs."""
     source, target = (RepoLayout(each.hub_cache, cached.model_id) for each in (aside, settings))
     stored = 0
     with file_lock(target.lock, lambda: raise_cache_busy(cached.model_id)):
         entries = [cached.directory / file.path for file in cached.files]
-        # Only what was proven is put back: the snapshot may hold more.
+        # Only verified files are restored: the snapshot may contain more.
         for blob in sorted({source.blobs / entry.readlink().name for entry in entries if entry.is_symlink()}):
             stored += blob.stat().st_size
             _put_entry(blob.resolve(), target.blobs / blob.name)
@@ -158,13 +156,9 @@ def _put_back(settings: CacheSettings, aside: CacheSettings, cached: CachedRevis
 
 
 def _put_entry(entry: Path, target: Path) -> None:
-    """Gives an entry its place in one step. A link is made anew, a file gets a second name until the first one goes."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    if entry.is_symlink():
-        fresh.symlink_to(entry.readlink())
-    else:
-        os.link(entry, fresh)
-    fresh.replace(target)
-    sync_directory(target.parent)
+    """Puts an entry in place in one step: a link is created again, a file is hard-linked."""
+    with replacing(target) as fresh:
+        if entry.is_symlink():
+            fresh.symlink_to(entry.readlink())
+        else:
+            os.link(entry, fresh)

@@ -1,4 +1,4 @@
-"""Removes models from the volume, with all that belongs to them, and tells what that freed."""
+"""Deletes models from the volume, with all that belongs to them, and reports the space that this freed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import CacheBusyError, ModelNotCachedError
 from image_gen.model_cache.cache.lease import in_use, model_in_use, unused
 from image_gen.model_cache.cache.orphans import delete_orphaned_files, find_orphans
 from image_gen.model_cache.cache.scan import disk_usage, repo_roots
@@ -21,7 +21,7 @@ from image_gen.model_cache.manifests.registry import ManifestRegistry
 
 @dataclass(frozen=True)
 class Removal:
-    """One model that goes, or went; or, with `orphans`, so many files that it left behind. `in_use`: it is served."""
+    """One deleted model, or with `orphans` that many files that it left behind. `in_use`: a service uses it."""
 
     model_id: str
     bytes_freed: int
@@ -37,7 +37,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class ClearReport:
-    """What went; with `dry_run`, what would go. Orphans of `skipped` stay, as those models are being fetched."""
+    """What was deleted, or with `dry_run` would be. `skipped` models are being downloaded: their orphans are kept."""
 
     removed: tuple[Removal, ...]
     dry_run: bool
@@ -57,7 +57,7 @@ class ClearReport:
 
 
 def clear_models(settings: CacheSettings, model_id: str | None, *, dry_run: bool, force: bool = False) -> ClearReport:
-    """Removes one model, or every model when `model_id` is None. Tokens and other people's files stay.
+    """Deletes one model, or every model when `model_id` is None. Tokens and unrelated files are kept.
 
     Raises MODEL_NOT_CACHED, MODEL_IN_USE while one is served (unless `force`; nothing was removed then), CACHE_BUSY
     while one is being fetched, and what the file system says.
@@ -65,7 +65,7 @@ def clear_models(settings: CacheSettings, model_id: str | None, *, dry_run: bool
     everything = cached_ids(settings)
     if model_id is not None and model_id not in everything:
         held = f" It holds {', '.join(sorted(everything))}." if everything else ""
-        raise ImageGenError("MODEL_NOT_CACHED", f"{settings.hub_cache} does not hold {model_id}.{held}")
+        raise ModelNotCachedError(f"{settings.hub_cache} does not hold {model_id}.{held}")
     chosen = [model_id] if model_id is not None else sorted(everything)
     served = [each for each in chosen if in_use(settings, each)]
     if served and not dry_run and not force:
@@ -78,7 +78,7 @@ def clear_models(settings: CacheSettings, model_id: str | None, *, dry_run: bool
 
 
 def clear_orphans(settings: CacheSettings, *, dry_run: bool) -> ClearReport:
-    """Removes files that nothing can use any more, never what is being fetched; no model loses anything."""
+    """Deletes orphans, never a download in progress."""
     with translate_os_errors(settings.volume_root, "looking for orphans"):
         found = find_orphans(settings) if dry_run else delete_orphaned_files(settings)
     removed = tuple(Removal(each.model_id, each.size, orphans=len(each.paths)) for each in found if each.paths)
@@ -86,11 +86,9 @@ def clear_orphans(settings: CacheSettings, *, dry_run: bool) -> ClearReport:
 
 
 def raise_cache_busy(model_id: str) -> None:
-    """What to do when another process holds a model's lock: nothing is taken from under it."""
-    raise ImageGenError(
-        "CACHE_BUSY",
-        f"{model_id} is being fetched by another process. Wait until it is done, or stop that service, and try again.",
-        retryable=True,
+    """For a model whose lock another process holds."""
+    raise CacheBusyError(
+        f"{model_id} is being fetched by another process. Wait until it is done, or stop that service, and try again."
     )
 
 
@@ -113,10 +111,10 @@ def _clear(settings: CacheSettings, model_id: str, dry_run: bool, force: bool) -
     ):
         before = _usage(settings, layout)
         shared = _own_shared_blobs(settings, layout)
-        stamps = record_files(settings, model_id)
-        _remove([layout.root, *shared, *ManifestRegistry(settings).cached_files(model_id), *stamps])
+        records = record_files(settings, model_id)
+        _remove([layout.root, *shared, *ManifestRegistry(settings).cached_files(model_id), *records])
         after = _usage(settings, layout) + sum(path.lstat().st_size for path in shared if path.exists())
-        # Last, as it holds the lock; who waited for it notices that it is gone and makes a new one.
+        # Last, as it contains the lock; a process that waits for it notices and creates a new one.
         _remove([layout.locks])
     return Removal(model_id, before - after)
 
@@ -127,7 +125,7 @@ def _usage(settings: CacheSettings, layout: RepoLayout) -> int:
 
 
 def _own_shared_blobs(settings: CacheSettings, layout: RepoLayout) -> list[Path]:
-    """Contents that newer hub clients keep beside the models, where no other model uses them."""
+    """Blobs that newer hub clients keep beside the models, and no other model uses."""
     others = {root for root in settings.hub_cache.glob("*--*") if root != layout.root}
     used = {target for root in others for target in _shared_targets(settings, root)}
     return sorted(set(_shared_targets(settings, layout.root)) - used)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import CacheBusyError, ModelInUseError
 from image_gen.model_cache.cache.delete import ClearReport, cached_ids, clear_models, clear_orphans
 from image_gen.model_cache.cache.lease import in_use, last_used
 from image_gen.model_cache.core.filesystem import mount_of
@@ -69,10 +69,8 @@ def collect_garbage(
         if reason is None:
             try:
                 gone = clear_models(settings, model_id, dry_run=dry_run).removed
-            except ImageGenError as error:
-                if error.code not in {"CACHE_BUSY", "MODEL_IN_USE"}:
-                    raise
-                reason = "in use" if error.code == "MODEL_IN_USE" else "being fetched"
+            except (CacheBusyError, ModelInUseError) as error:
+                reason = "in use" if isinstance(error, ModelInUseError) else "being fetched"
             else:
                 removed += gone
                 freed += sum(removal.bytes_freed for removal in gone) if dry_run else 0

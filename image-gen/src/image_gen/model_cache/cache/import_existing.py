@@ -1,4 +1,4 @@
-"""Takes over a model that another tool left in the cache, for when no hub can tell what belongs to it."""
+"""Uses a model that another tool downloaded into the cache, when no hub can be asked for its files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WITHOUT_WEIGHTS = ("Tokenizer", "Scheduler", "Processor", "FeatureExtractor")
 
 
 def import_existing(settings: CacheSettings, model_id: str, revision: str | None) -> ReadyModel | None:
-    """The model if its snapshot looks complete. It is a judgement, so it is not written down: a hub knows better."""
+    """The model if its snapshot looks complete. No manifest is kept, as this is a guess."""
     layout = RepoLayout(settings.hub_cache, model_id)
     commit = (
         revision

@@ -1,33 +1,31 @@
-"""Who uses a model, when it was last used and when it was last proven; kept beside its locks, for every container.
+"""Records who uses a model, when it was last used and when it was last verified, for every container of a volume.
 
-A service holds a shared flock for as long as its process lives, so nothing has to be tidied up after a crash.
+A service holds a shared flock for as long as its process lives, so nothing is left over after a crash.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import ImageGenError, ModelInUseError
+from image_gen.model_cache.core.file_lock import is_current, try_lock
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.settings import CacheSettings
 
-_UNSUPPORTED = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
-
 
 class Lease:
-    """Tells everybody on the volume that a model is in use, until it is released or the process ends."""
+    """Marks a model as in use, until it is released or the process ends."""
 
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
 
     @property
     def held(self) -> bool:
-        """False where the volume takes no lock: it is read-only, or of a kind that has none."""
+        """False on a volume without locks, or one that is read-only."""
         return self._descriptor is not None
 
     def release(self) -> None:
@@ -37,7 +35,7 @@ class Lease:
 
 
 def hold(settings: CacheSettings, model_id: str) -> Lease:
-    """Marks a model as used now and as in use. Never fails: a model on a read-only volume is served all the same."""
+    """Marks a model as used now and as in use. Never fails: a model on a read-only volume can be served."""
     path = _used(RepoLayout(settings.hub_cache, model_id))
     while True:
         try:
@@ -48,50 +46,40 @@ def hold(settings: CacheSettings, model_id: str) -> Lease:
             os.utime(descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH)
-            if os.path.samestat(path.stat(), os.fstat(descriptor)):
-                return Lease(descriptor)
-        except FileNotFoundError:
-            # `clear` took it away while we waited for it.
-            pass
         except OSError:
             os.close(descriptor)
             return Lease(None)
+        if is_current(path, descriptor):
+            return Lease(descriptor)
         os.close(descriptor)
 
 
 def in_use(settings: CacheSettings, model_id: str) -> bool:
-    """Whether a living process, in whatever container, holds a lease on a model."""
-    try:
-        with _alone(_used(RepoLayout(settings.hub_cache, model_id))):
-            return False
-    except BlockingIOError:
-        return True
+    """Whether a living process, in any container, holds a lease on a model."""
+    with _alone(_used(RepoLayout(settings.hub_cache, model_id))) as alone:
+        return not alone
 
 
 @contextmanager
 def unused(settings: CacheSettings, model_id: str, *, force: bool = False) -> Iterator[None]:
     """Keeps new users of a model waiting. Raises MODEL_IN_USE when there is one already, unless `force`."""
-    with ExitStack() as held:
-        try:
-            held.enter_context(_alone(_used(RepoLayout(settings.hub_cache, model_id))))
-        except BlockingIOError as error:
-            if not force:
-                raise model_in_use([model_id]) from error
+    with _alone(_used(RepoLayout(settings.hub_cache, model_id))) as alone:
+        if not alone and not force:
+            raise model_in_use([model_id])
         yield
 
 
 def model_in_use(model_ids: list[str]) -> ImageGenError:
-    """The error for taking away what a service needs."""
+    """For the deletion of a model that a service uses."""
     verb = "is" if len(model_ids) == 1 else "are"
-    return ImageGenError(
-        "MODEL_IN_USE",
+    return ModelInUseError(
         f"{', '.join(model_ids)} {verb} being served, so nothing was removed. Fix: stop that service first, or add "
-        "--force: it then goes on with what it has in memory, and fetches the model again at its next start.",
+        "--force: it then continues with the model in memory, and downloads it again at its next start."
     )
 
 
 def last_used(settings: CacheSettings, model_id: str) -> float | None:
-    """When a service last began to use a model; for one that none has used, when its newest file came. Unix time."""
+    """Unix time when a service last began to use a model, or when its newest file was downloaded."""
     layout = RepoLayout(settings.hub_cache, model_id)
     with suppress(OSError):
         return _used(layout).stat().st_mtime
@@ -100,7 +88,7 @@ def last_used(settings: CacheSettings, model_id: str) -> float | None:
 
 
 def note_verified(settings: CacheSettings, model_id: str, revision: str) -> None:
-    """Remembers that every byte of a model was just proven. Best effort, as a volume may be read-only."""
+    """Records that every byte of a model was just verified. Best effort, as a volume may be read-only."""
     path = _verified(RepoLayout(settings.hub_cache, model_id), revision)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +96,7 @@ def note_verified(settings: CacheSettings, model_id: str, revision: str) -> None
 
 
 def verified_at(settings: CacheSettings, model_id: str, revision: str) -> float | None:
-    """When a model was last proven, as Unix time."""
+    """Unix time when a model was last verified."""
     status = _status(_verified(RepoLayout(settings.hub_cache, model_id), revision))
     return status.st_mtime if status else None
 
@@ -138,21 +126,14 @@ def _open(path: Path) -> int:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Holds the lock exclusively, when there is one. Raises BlockingIOError at once when it is held."""
+def _alone(path: Path) -> Iterator[bool]:
+    """Whether no other process holds the lock; while this lasts, none can."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        yield
+        yield True
         return
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise
-        except OSError as error:
-            if error.errno not in _UNSUPPORTED:
-                raise
-        yield
+        yield try_lock(descriptor)
     finally:
         os.close(descriptor)

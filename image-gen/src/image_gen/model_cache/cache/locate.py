@@ -1,4 +1,4 @@
-"""Finds a model that is already here: in a directory, in the image or on the volume. No network, no writes."""
+"""Finds a model that is complete locally: in a directory, in the image or on the volume. No network, no writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import ModelDirInvalidError, NotAPipelineError
 from image_gen.model_cache.core.layout import RepoLayout, folder_name
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, read_manifest
 from image_gen.model_cache.core.settings import CacheSettings
@@ -32,7 +32,7 @@ class ReadyModel:
     bytes_fetched: int = 0
     load: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     files: tuple[ManifestFile, ...] = ()
-    # Paths whose contents were hashed on their way here, a moment ago.
+    # Paths whose contents were hashed during the download, a moment ago.
     verified: frozenset[str] = frozenset()
 
     def as_json(self) -> dict[str, object]:
@@ -47,7 +47,7 @@ class ReadyModel:
 
 
 def missing_files(directory: Path, manifest: Manifest) -> list[ManifestFile]:
-    """The files that are not there at their full size; a link is judged by what it leads to."""
+    """The files that are missing or incomplete; links are followed."""
     return [file for file in manifest.files if not has_size(directory / file.path, file.size)]
 
 
@@ -62,7 +62,7 @@ def has_size(path: Path, size: int) -> bool:
 def ready(
     directory: Path, manifest: Manifest, source: ModelSource, fetched: int = 0, verified: frozenset[str] = frozenset()
 ) -> ReadyModel:
-    """The answer for a model whose files were just found complete."""
+    """A model whose files were just found complete."""
     return ReadyModel(
         directory=directory,
         model_id=manifest.model_id,
@@ -96,7 +96,7 @@ def locate_cached(settings: CacheSettings, manifest: Manifest) -> ReadyModel | N
 
 
 def open_directory(directory: Path, model_id: str) -> ReadyModel:
-    """A pipeline that somebody laid down as a directory. Raises MODEL_DIR_INVALID or UNSAFE_MODEL."""
+    """A pipeline in a directory of the user's. Raises MODEL_DIR_INVALID or UNSAFE_MODEL."""
     index = directory / INDEX
     if not index.is_file():
         raise _invalid(directory, f"it has no {INDEX}")
@@ -113,9 +113,7 @@ def open_directory(directory: Path, model_id: str) -> ReadyModel:
     ]
     try:
         selection = select_files(str(directory), document, files)
-    except ImageGenError as error:
-        if error.code == "UNSAFE_MODEL":
-            raise
+    except NotAPipelineError as error:
         raise _invalid(directory, error.message) from error
     return ReadyModel(
         directory=directory,
@@ -129,9 +127,8 @@ def open_directory(directory: Path, model_id: str) -> ReadyModel:
     )
 
 
-def _invalid(directory: Path, why: str) -> ImageGenError:
-    return ImageGenError(
-        "MODEL_DIR_INVALID",
+def _invalid(directory: Path, why: str) -> ModelDirInvalidError:
+    return ModelDirInvalidError(
         f"MODEL_DIR: {directory} is not a diffusers pipeline: {why}. Fix: set it to a directory with a {INDEX}, or "
-        "leave it empty.",
+        "leave it empty."
     )

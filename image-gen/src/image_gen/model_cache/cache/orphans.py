@@ -1,11 +1,10 @@
-"""Files in the cache that nothing can use any more: contents without a link, and downloads that nobody goes on with.
+"""Orphans: blobs that no snapshot references, and abandoned partial downloads.
 
-What a living process works on is never touched: this store's lock and the hub's own are heeded.
+A file that a living process works on is never deleted: the locks of this package and of the hub's client are checked.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import time
@@ -14,9 +13,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import CacheNotWritableError, ImageGenError
 from image_gen.model_cache.cache.scan import repo_roots
-from image_gen.model_cache.core.file_lock import file_lock
+from image_gen.model_cache.core.file_lock import file_lock, try_lock
 from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout, model_id_of
 from image_gen.model_cache.core.settings import CacheSettings
@@ -34,7 +33,7 @@ _PARTIAL = re.compile(
 
 @dataclass(frozen=True)
 class Orphans:
-    """What one model left behind. With `busy` it is being fetched right now, and was left alone."""
+    """The orphans of one model. With `busy` it is being downloaded, and nothing was deleted."""
 
     model_id: str
     paths: tuple[Path, ...]
@@ -50,7 +49,7 @@ def find_orphans(settings: CacheSettings) -> list[Orphans]:
 
 
 def delete_orphaned_files(settings: CacheSettings) -> list[Orphans]:
-    """Removes the orphans of every model, and the contents beside them that none leads to."""
+    """Deletes the orphans of every model, and shared blobs that no model references."""
     swept = []
     for root in repo_roots(settings):
         model_id = model_id_of(root.name)
@@ -64,15 +63,15 @@ def delete_orphaned_files(settings: CacheSettings) -> list[Orphans]:
         unlocked = [
             path for path in _shared(settings) if held.enter_context(_hub_lock(path.with_name(f"{path.name}.lock")))
         ]
-        # Again, now that nobody can link to them any more.
+        # Again, now that no process can link to them any more.
         shared = _orphans(SHARED, [path for path in _shared(settings) if path in unlocked])
         _remove(settings, shared)
     return [each for each in [*swept, shared] if each.paths or each.busy]
 
 
 def delete_stale_downloads(layout: RepoLayout, wanted: Collection[str]) -> None:
-    """Makes room before a fetch: removes old downloads of contents that are not `wanted`, and the hub's own, which
-    nothing can go on with. The caller holds the model's lock, so that no other process of ours is at work.
+    """Deletes old partial downloads of contents that are not `wanted`, and those of the hub's client, which can't be
+    resumed. The caller holds the model's lock, so that no other process of this package is at work.
     """
     for path in list(layout.blobs.glob("*.incomplete*")):
         partial = _PARTIAL.fullmatch(path.name)
@@ -81,7 +80,7 @@ def delete_stale_downloads(layout: RepoLayout, wanted: Collection[str]) -> None:
         ours = not partial["stranger"] and not path.name.endswith(".new")
         if ours and partial["key"] in wanted:
             continue
-        # A lock that can't be asked may well be held.
+        # A lock that can't be tested may be held.
         with suppress(ImageGenError), _hub_lock(layout.locks / f"{partial['key']}.lock") as free:
             if free:
                 path.unlink(missing_ok=True)
@@ -94,7 +93,7 @@ def _sweep_model(settings: CacheSettings, model_id: str) -> Orphans:
         def is_free(key: str) -> bool:
             return held.enter_context(_hub_lock(layout.locks / f"{key}.lock"))
 
-        # Looked at again under the lock: what was an orphan a moment ago may have found its place.
+        # Again under the lock: an orphan may have been linked meanwhile.
         orphans = _of_model(settings, model_id, is_free)
         _remove(settings, orphans)
         return orphans
@@ -112,18 +111,18 @@ def _of_model(settings: CacheSettings, model_id: str, is_free: Callable[[str], b
 
 def _is_orphan(path: Path, linked: set[str], wanted: set[str], is_free: Callable[[str], bool]) -> bool:
     if _CONTENT.fullmatch(path.name):
-        # One that a manifest names only lacks its link, which the next start makes anew.
+        # A blob that a manifest names only lacks its link, which the next start creates.
         return path.name not in linked | wanted and is_free(path.name)
     partial = _PARTIAL.fullmatch(path.name)
     if partial is None:
         return False
-    # Ours go on where they are, while they are wanted; the hub's own client never goes on with one.
+    # This package resumes its downloads while they are wanted; the hub's own client never resumes one.
     resumable = not partial["stranger"] and partial["key"] in wanted and partial["key"] not in linked
     return not resumable and is_free(partial["key"])
 
 
 def _shared(settings: CacheSettings) -> list[Path]:
-    """Contents beside the models, where newer hub clients keep them, that no model leads to."""
+    """Blobs beside the models, where newer hub clients keep them, that no model references."""
     store = settings.hub_cache / "blobs"
     if not store.is_dir():
         return []
@@ -156,7 +155,7 @@ def _remove(settings: CacheSettings, orphans: Orphans) -> None:
 
 def _is_young(path: Path) -> bool:
     try:
-        # A clock that was set back makes files of the future; they may well be new.
+        # After a clock was set back, files have times in the future.
         return time.time() - path.stat().st_mtime < _AGE_SECONDS
     except FileNotFoundError:
         return True
@@ -168,20 +167,15 @@ def _give_up() -> None:
 
 @contextmanager
 def _hub_lock(path: Path) -> Iterator[bool]:
-    """Whether the hub's own client does not work on a content; while this lasts, it can't begin to."""
+    """Whether the hub's own client is not working on a blob; while this lasts, it can't begin to."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         yield True
         return
     except OSError as error:
-        raise ImageGenError("CACHE_NOT_WRITABLE", f"{error.filename}: {error.strerror}.") from error
+        raise CacheNotWritableError(f"{error.filename}: {error.strerror}.") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
-        yield True
+        yield try_lock(descriptor, unsupported=False)
     finally:
         os.close(descriptor)

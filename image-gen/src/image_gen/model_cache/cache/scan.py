@@ -1,4 +1,4 @@
-"""What lies in the caches: every model on the volume and in the image, whether or not a manifest is known for it."""
+"""Lists the cached models on the volume and in the image, with or without a manifest."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from image_gen.model_cache.cache.locate import has_size
 from image_gen.model_cache.core.filesystem import Mount, mount_of
 from image_gen.model_cache.core.layout import PREFIX, RepoLayout, model_id_of
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, read_manifest
+from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 
@@ -23,7 +24,7 @@ _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class CachedRevision:
-    """A model at one revision as it lies here. Without a manifest, `files` are what the snapshot shows."""
+    """A cached model at one revision. Without a manifest, `files` are those of the snapshot."""
 
     model_id: str
     revision: str | None
@@ -43,12 +44,13 @@ class CachedRevision:
 
 
 @dataclass(frozen=True)
-class CachedModel:
+class CachedModel(Report):
     """One line of `status`; `bytes_used` is what its files take, each content once, on `mount`.
 
-    `verified` and `used` are Unix times: when all of it was last proven, and when a service last began to use it.
+    `verified_at` and `last_used` are Unix times; a service sets `last_used` when it starts to use the model.
     """
 
+    json_bytes = "bytes_used"
     model_id: str
     revision: str | None
     source: Literal["volume", "baked"]
@@ -57,54 +59,28 @@ class CachedModel:
     complete: bool
     missing: tuple[str, ...]
     mount: Path
-    verified: float | None = None
-    used: float | None = None
+    verified_at: float | None = None
+    last_used: float | None = None
     in_use: bool = False
 
     def as_json(self) -> dict[str, object]:
-        return {
-            "id": self.model_id,
-            "revision": self.revision,
-            "bytes": self.bytes_used,
-            "files": self.files,
-            "complete": self.complete,
-            "source": self.source,
-            "missing": list(self.missing),
-            "mount": str(self.mount),
-            "verified_at": _moment(self.verified),
-            "last_used": _moment(self.used),
-            "in_use": self.in_use,
-        }
+        return super().as_json() | {"verified_at": _moment(self.verified_at), "last_used": _moment(self.last_used)}
 
 
 @dataclass(frozen=True)
-class CacheStatus:
+class CacheStatus(Report):
     """The state of the cache; `bytes_used` is everything below `hf_home` and the hub's cache."""
 
+    json_bytes = "bytes_used"
     hf_home: Path
     hub_cache: Path
     mount: Mount
     models: tuple[CachedModel, ...]
     bytes_used: int
 
-    def as_json(self) -> dict[str, object]:
-        return {
-            "hf_home": str(self.hf_home),
-            "hub_cache": str(self.hub_cache),
-            "mount": {
-                "path": str(self.mount.path),
-                "is_mount": self.mount.is_mount,
-                "filesystem": self.mount.filesystem,
-                "bytes_total": self.mount.bytes_total,
-                "bytes_free": self.mount.bytes_free,
-            },
-            "models": [model.as_json() for model in self.models],
-            "bytes": self.bytes_used,
-        }
-
 
 def cache_status(settings: CacheSettings) -> CacheStatus:
-    """Looks, and changes nothing."""
+    """Changes nothing."""
     return CacheStatus(
         hf_home=settings.hf_home,
         hub_cache=settings.hub_cache,
@@ -115,7 +91,7 @@ def cache_status(settings: CacheSettings) -> CacheStatus:
 
 
 def scan_cache(settings: CacheSettings) -> Iterator[CachedRevision]:
-    """Every model at every revision that is here, in the image first."""
+    """Every model at every cached revision, those in the image first."""
     for path in sorted(settings.baked_dir.glob("*/manifest.json")):
         manifest = read_manifest(path)
         yield CachedRevision(
@@ -162,7 +138,7 @@ def _of_repo(settings: CacheSettings, model_id: str) -> Iterator[CachedRevision]
 
 
 def snapshot_files(snapshot: Path) -> Iterator[ManifestFile]:
-    """The files of a snapshot; the names of their blobs tell what they should contain."""
+    """The files of a snapshot, with the hashes that are their blobs' names."""
     for path in sorted(snapshot.rglob("*")):
         if path.is_dir():
             continue
@@ -170,7 +146,7 @@ def snapshot_files(snapshot: Path) -> Iterator[ManifestFile]:
         known = name if _HASH.fullmatch(name) else ""
         yield ManifestFile(
             path=path.relative_to(snapshot).as_posix(),
-            # A link that leads nowhere can't be whole, whatever its size should be.
+            # A broken link counts as incomplete.
             size=path.stat().st_size if path.exists() else 0,
             sha256=known if len(known) == 64 else None,
             git_sha1=known if len(known) == 40 else None,
@@ -194,7 +170,7 @@ def _line(settings: CacheSettings, cached: CachedRevision) -> CachedModel:
         complete=cached.complete,
         missing=tuple(missing),
         mount=mount_of(cached.directory).path,
-        verified=verified_at(settings, cached.model_id, cached.revision) if on_volume and cached.revision else None,
-        used=last_used(settings, cached.model_id) if on_volume else None,
+        verified_at=verified_at(settings, cached.model_id, cached.revision) if on_volume and cached.revision else None,
+        last_used=last_used(settings, cached.model_id) if on_volume else None,
         in_use=on_volume and in_use(settings, cached.model_id),
     )

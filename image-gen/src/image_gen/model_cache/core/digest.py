@@ -14,11 +14,11 @@ _GIT_LIMIT_BYTES = 64 << 20
 
 
 class ContentDigest:
-    """Feeds on a file's bytes and answers for both of its names."""
+    """Computes both hashes of a file."""
 
     def __init__(self, size: int) -> None:
         self._sha256 = hashlib.sha256()
-        # Not for security: git's object name, to agree with what a hub tells about small files.
+        # Not for security: git's object name, which hubs list for small files.
         self._git = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False) if size <= _GIT_LIMIT_BYTES else None
 
     def update(self, chunk: bytes | memoryview) -> None:
@@ -36,7 +36,7 @@ class ContentDigest:
         return self._git.hexdigest() if self._git else None
 
     def matches(self, file: ManifestFile) -> bool:
-        """Whether the bytes seen are those of the manifest's file."""
+        """Whether the content is that of the manifest's file."""
         return self.sha256 == file.sha256 if file.sha256 else self.git_sha1 == file.git_sha1
 
 

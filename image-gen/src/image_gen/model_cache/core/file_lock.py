@@ -1,4 +1,4 @@
-"""One process at a time works on a model's files, also across containers that share a volume."""
+"""Locks between processes, also in other containers that share a volume. The kernel frees them when a holder dies."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _UNSUPPORTED = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
 
 @contextmanager
 def file_lock(path: Path, wait: Callable[[], None]) -> Iterator[None]:
-    """Holds an exclusive flock on `path`. While another process holds it `wait` is called, again and again:
-    it sleeps, and raises to give up.
+    """Holds an exclusive flock on `path`. While another process holds it, `wait` is called again and again: it sleeps,
+    and raises to give up.
 
-    The kernel frees the lock when its holder dies, so no stale lock can remain. On a file system without locks the
-    work goes on unguarded: contents are proven by hash before they are put in place, so that costs bandwidth at most.
+    On a file system without locks the work is not guarded: contents are verified before they are put in place, so that
+    costs bandwidth at most.
     """
     descriptor = _acquire(path, wait)
     try:
@@ -27,29 +27,38 @@ def file_lock(path: Path, wait: Callable[[], None]) -> Iterator[None]:
         os.close(descriptor)
 
 
+def try_lock(descriptor: int, *, unsupported: bool = True) -> bool:
+    """Locks an open file exclusively, unless it is locked. Returns `unsupported` on a file system without locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        return unsupported
+    return True
+
+
+def is_current(path: Path, descriptor: int) -> bool:
+    """Whether the locked file is the one that others will lock: `clear` may have deleted it meanwhile."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
 def _acquire(path: Path, wait: Callable[[], None]) -> int:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            wait()
-            continue
-        except OSError as error:
-            if error.errno in _UNSUPPORTED:
-                return descriptor
+            locked = try_lock(descriptor)
+        except BaseException:
             os.close(descriptor)
             raise
-        if _still_there(path, descriptor):
+        if locked and is_current(path, descriptor):
             return descriptor
         os.close(descriptor)
-
-
-def _still_there(path: Path, descriptor: int) -> bool:
-    """Whether the file that was locked is the one that others will lock: `clear` may have removed it meanwhile."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
+        if not locked:
+            wait()

@@ -1,4 +1,4 @@
-"""The file system below the cache: how much room it has, and what its refusals mean."""
+"""The cache's file system: free space, and the meaning of its errors."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from image_gen.errors import ImageGenError
+from image_gen import errors
+from image_gen.model_cache.core.report import Report
 
-# Elsewhere the C library would write into every block instead.
+# On others the C library would write into every block instead.
 _SETS_ASIDE = {"btrfs", "ext4", "f2fs", "overlay", "tmpfs", "xfs"}
 
 
 @dataclass(frozen=True)
-class Mount:
+class Mount(Report):
     """The file system that holds a path; `is_mount` is False when that is the root file system itself. `files_free` is
     how many more files it can hold; None where there is no such limit, as on btrfs.
     """
@@ -26,11 +27,11 @@ class Mount:
     filesystem: str
     bytes_total: int
     bytes_free: int
-    files_free: int | None = None
+    files_free: int | None = field(default=None, metadata={"json": False})
 
 
 def mount_of(path: Path) -> Mount:
-    """The mount that a path lies on, or would lie on when it does not exist yet."""
+    """The mount of a path, which need not exist yet."""
     here = existing_parent(path).resolve()
     room = os.statvfs(here)
     top, filesystem = _mount_point(here)
@@ -52,7 +53,7 @@ def existing_parent(path: Path) -> Path:
 
 
 def allocate(descriptor: int, size: int, path: Path) -> None:
-    """Gives an open file its size, and its room where the file system can set that aside at once."""
+    """Gives an open file its size, and reserves the space where the file system can do that at once."""
     before = os.fstat(descriptor).st_size
     if mount_of(path).filesystem not in _SETS_ASIDE:
         os.ftruncate(descriptor, size)
@@ -73,86 +74,76 @@ def require_room(path: Path, needed: int, what: str, files: int = 0) -> None:
         raise _out_of_inodes(mount, what, files)
 
 
-def disk_full(path: Path, what: str, needed: int | None = None) -> ImageGenError:
+def disk_full(path: Path, what: str, needed: int | None = None) -> errors.ImageGenError:
     """The error for a full disk, with the numbers that are known."""
     mount = mount_of(path)
     if needed is None and mount.files_free == 0:
         return _out_of_inodes(mount, what, None)
     need = f"needs {format_bytes(needed)} more" if needed is not None else "needs more room"
-    return ImageGenError(
-        "DISK_FULL",
+    return errors.DiskFullError(
         f"Not enough room: {what} {need}, {format_bytes(mount.bytes_free)} of {format_bytes(mount.bytes_total)} "
         f"are free on {mount.path} ({mount.filesystem}). Enlarge the volume, or free some: `image-gen status` shows "
-        "the cached models, `image-gen clear --model ID` removes one, `docker system df -v` shows what else there is.",
+        "the cached models, `image-gen clear --model ID` removes one, `docker system df -v` shows what else there is."
     )
 
 
-def _out_of_inodes(mount: Mount, what: str, needed: int | None) -> ImageGenError:
+def _out_of_inodes(mount: Mount, what: str, needed: int | None) -> errors.ImageGenError:
     need = f"makes up to {needed} files" if needed is not None else "makes one more file"
-    return ImageGenError(
-        "DISK_FULL",
+    return errors.DiskFullError(
         f"Not enough inodes: {what} {need}, {mount.files_free} can be made on {mount.path} "
         f"({mount.filesystem}), though {format_bytes(mount.bytes_free)} are free. Remove small files from it (`df -i` "
-        "counts them), or use a volume that was made with more inodes.",
+        "counts them), or use a volume that was made with more inodes."
     )
 
 
 @contextmanager
 def translate_os_errors(place: Path, what: str) -> Iterator[None]:
-    """Turns the errors of a file system below `place` into ones that say what to do."""
+    """Translates OSError below `place` into errors that say how to fix them."""
     try:
         yield
     except BrokenPipeError:
-        # The reader of our output went away: nothing that a disk has to do with.
+        # The reader of the output is gone; that is no error of the disk.
         raise
     except OSError as error:
         raise to_cache_error(error, place, what) from error
 
 
-def to_cache_error(error: OSError, place: Path, what: str) -> ImageGenError:
-    """What an error of the operating system means for the cache at `place`."""
+def to_cache_error(error: OSError, place: Path, what: str) -> errors.ImageGenError:
+    """The error for an OSError in the cache at `place`."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return disk_full(place, what)
     if error.errno == errno.EROFS:
         if mount_of(place).is_mount:
-            error_response, mend = "is mounted read-only", "mount it writable (leave out `:ro`)"
+            problem, fix = "is mounted read-only", "mount it writable (leave out `:ro`)"
         else:
-            error_response, mend = "is in the container's own, read-only file system", "mount a volume at /data"
-        return ImageGenError(
-            "CACHE_READ_ONLY",
-            f"{place} {error_response}, and {what} has to write there. Fix: {mend}.",
-        )
+            problem, fix = "is in the container's own, read-only file system", "mount a volume at /data"
+        return errors.CacheReadOnlyError(f"{place} {problem}, and {what} has to write there. Fix: {fix}.")
     if error.errno in {errno.EACCES, errno.EPERM}:
         owner = f"{os.geteuid()}:{os.getegid()}"
         make = "" if place.exists() else f"mkdir -p {place} && "
-        return ImageGenError(
-            "CACHE_NOT_WRITABLE",
-            f"{error.filename or place} is not open to user {owner}. Fix, as root: {make}chown -R {owner} {place}",
+        return errors.CacheNotWritableError(
+            f"{error.filename or place} is not open to user {owner}. Fix, as root: {make}chown -R {owner} {place}"
         )
     if error.errno in {errno.ENOENT, errno.ESTALE, errno.ENOTDIR}:
-        return ImageGenError(
-            "CACHE_CHANGED",
-            f"{error.filename or place} went away while {what} was under way; was the cache cleared? Start again.",
-            retryable=True,
+        return errors.CacheChangedError(
+            f"{error.filename or place} was deleted during {what}; was the cache cleared? Fix: start again."
         )
-    return ImageGenError(
-        "CACHE_ERROR",
+    return errors.CacheError(
         f"{error.filename or place}: {error.strerror or error}. Check the disk behind {mount_of(place).path}.",
         retryable=error.errno == errno.EIO,
     )
 
 
 def format_bytes(count: float) -> str:
-    """Bytes as people read them, in powers of ten as disks and downloads are sold."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(count) < 1000:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.2f} {unit}"
-        count /= 1000
-    return f"{count:.2f} TB"
+    """Decimal units and three significant figures: 6.94 GB, 525 kB."""
+    for size, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= 0.9995 * size:
+            return f"{float(f'{count / size:.3g}'):g} {unit}"
+    return f"{count:.0f} B"
 
 
 def _mount_point(here: Path) -> tuple[Path, str]:
-    """The nearest mount point above a path and the type of its file system, as the kernel tells them."""
+    """The nearest mount point above a path and the type of its file system, from the kernel."""
     try:
         lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -160,7 +151,7 @@ def _mount_point(here: Path) -> tuple[Path, str]:
     best, filesystem = Path(here.anchor), "unknown"
     for line in lines:
         fields = line.split()
-        # Blanks in names are written as octal escapes.
+        # Spaces in names are written as octal escapes.
         where = Path(fields[4].encode("ascii", "backslashreplace").decode("unicode_escape"))
         if here.is_relative_to(where) and where.is_relative_to(best):
             best, filesystem = where, fields[fields.index("-") + 1]

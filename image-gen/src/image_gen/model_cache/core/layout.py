@@ -1,4 +1,4 @@
-"""Where things lie in a Hugging Face cache. Only paths: nothing here touches a disk."""
+"""Paths in a Hugging Face cache. Nothing here reads or writes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 PREFIX = "models--"
-# Where a restore unpacks: on the same file system, beside the models.
+# Where a restore extracts: on the same file system, beside the models.
 STAGING = ".image-gen-restore"
 # The content list of a backup, below `HF_HOME`. A plain `tar -x` leaves it there.
 BACKUP_INDEX = PurePosixPath("image-gen/backup.json")
@@ -52,5 +52,5 @@ class RepoLayout:
         return self.root / "snapshots" / revision
 
     def partial(self, content_key: str) -> Path:
-        """A file under way. The name is fixed, so the next process goes on with it, and ends as the hub's own do."""
+        """A partial download. The name is fixed, so that the next process can resume it, with the hub's own suffix."""
         return self.blobs / f"{content_key}.incomplete"

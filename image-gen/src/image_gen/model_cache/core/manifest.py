@@ -1,4 +1,4 @@
-"""A manifest: everything that is to be known of a model before its first byte is fetched."""
+"""A manifest: all facts about a model that are needed before the download."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import ManifestInvalidError, ModelIdInvalidError
 
 SCHEMA = 1
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}|[A-Za-z0-9._-]{0,95})")
@@ -20,9 +20,9 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class ManifestFile:
-    """One file of a model: its path in the repository, its size in bytes and one or two ways to prove its content.
+    """One file of a model: its path in the repository, its size in bytes and one or two hashes.
 
-    `git_sha1` is what a hub tells of small files; large ones always have a `sha256`.
+    Hubs list `git_sha1` for small files; large ones always have a `sha256`.
     """
 
     path: str
@@ -83,12 +83,11 @@ class Manifest:
 
 
 def check_model_id(model_id: str) -> str:
-    """Returns `model_id` when it can be one; it becomes part of paths and addresses, so nothing else passes."""
+    """Returns a valid `model_id`. It becomes part of paths and URLs, so anything else is rejected."""
     if not _ID.fullmatch(model_id) or ".." in model_id or "--" in model_id:
-        raise ImageGenError(
-            "MODEL_ID_INVALID",
+        raise ModelIdInvalidError(
             f"MODEL_ID: expected <organisation>/<name>, got {model_id!r}. "
-            "Fix: copy the id from the model's page, for example stabilityai/stable-diffusion-xl-base-1.0",
+            "Fix: copy the id from the model's page, for example stabilityai/stable-diffusion-xl-base-1.0"
         )
     return model_id
 
@@ -103,7 +102,7 @@ def read_manifest(path: Path) -> Manifest:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ImageGenError("MANIFEST_INVALID", f"{path} can't be read: {error}") from error
+        raise ManifestInvalidError(f"{path} can't be read: {error}") from error
     return parse_manifest(text, str(path))
 
 
@@ -112,7 +111,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise ImageGenError("MANIFEST_INVALID", f"{where}: not JSON: {error}") from error
+        raise ManifestInvalidError(f"{where}: not JSON: {error}") from error
     return _Parser(where).manifest(document)
 
 
@@ -125,23 +124,18 @@ class _Parser:
     def manifest(self, document: Any) -> Manifest:
         keys = {"schema", "id", "aliases", "revision", "pipeline", "variant", "licence", "gated", "load", "files"}
         self._object(document, "", keys, keys | {"component"})
-        if document.get("component") and document["pipeline"]:
-            self._fail("component", "nothing, as there is a pipeline", document["component"])
-        if document["schema"] != SCHEMA:
-            self._fail("schema", str(SCHEMA), document["schema"])
-        aliases = document["aliases"]
-        if not isinstance(aliases, list):
-            self._fail("aliases", "a list of model ids", aliases)
-        if not isinstance(document["gated"], bool):
-            self._fail("gated", "true or false", document["gated"])
-        if not isinstance(document["load"], dict):
-            self._fail("load", "an object", document["load"])
-        files = document["files"]
-        if not isinstance(files, list) or not files:
-            self._fail("files", "a list of at least one file", files)
+        both = bool(document.get("component") and document["pipeline"])
+        self._expect(not both, "component", "nothing, as there is a pipeline", document.get("component"))
+        self._expect(document["schema"] == SCHEMA, "schema", str(SCHEMA), document["schema"])
+        aliases, files = document["aliases"], document["files"]
+        self._expect(isinstance(aliases, list), "aliases", "a list of model ids", aliases)
+        self._expect(isinstance(document["gated"], bool), "gated", "true or false", document["gated"])
+        self._expect(isinstance(document["load"], dict), "load", "an object", document["load"])
+        self._expect(isinstance(files, list) and bool(files), "files", "a list of at least one file", files)
         parsed = tuple(self._file(item, f"files[{index}]") for index, item in enumerate(files))
-        if len({file.path for file in parsed}) != len(parsed):
-            self._fail("files", "every path once", "a path that stands twice")
+        self._expect(
+            len({file.path for file in parsed}) == len(parsed), "files", "every path once", "a path that stands twice"
+        )
         return Manifest(
             model_id=self._text(document["id"], "id", _ID),
             aliases=tuple(self._text(alias, "aliases", _ID) for alias in aliases),
@@ -158,37 +152,35 @@ class _Parser:
     def _file(self, item: Any, name: str) -> ManifestFile:
         self._object(item, name, {"path", "bytes"}, {"path", "bytes", "sha256", "git_sha1"})
         size = item["bytes"]
-        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-            self._fail(f"{name}.bytes", "a size in bytes", size)
+        is_size = isinstance(size, int) and not isinstance(size, bool) and size >= 0
+        self._expect(is_size, f"{name}.bytes", "a size in bytes", size)
         path = item["path"]
-        if not isinstance(path, str) or not is_safe_path(path):
-            self._fail(f"{name}.path", "a relative path inside the repository", path)
+        is_inside = isinstance(path, str) and is_safe_path(path)
+        self._expect(is_inside, f"{name}.path", "a relative path inside the repository", path)
         sha256 = self._text(item["sha256"], f"{name}.sha256", _SHA256) if "sha256" in item else None
         git_sha1 = self._text(item["git_sha1"], f"{name}.git_sha1", _COMMIT) if "git_sha1" in item else None
-        if sha256 is None and git_sha1 is None:
-            self._fail(name, "sha256 or git_sha1", "neither")
+        self._expect(bool(sha256 or git_sha1), name, "sha256 or git_sha1", "neither")
         return ManifestFile(path=path, size=size, sha256=sha256, git_sha1=git_sha1)
 
     def _object(self, value: Any, name: str, required: set[str], allowed: set[str]) -> None:
-        if not isinstance(value, dict):
-            self._fail(name or "the document", "an object", value)
+        self._expect(isinstance(value, dict), name or "the document", "an object", value)
         for key in sorted(required - value.keys()):
-            self._fail(f"{name}.{key}".lstrip("."), "a value", "nothing")
+            self._expect(False, f"{name}.{key}".lstrip("."), "a value", "nothing")
         for key in sorted(value.keys() - allowed):
-            self._fail(f"{name}.{key}".lstrip("."), "no such field", "one")
+            self._expect(False, f"{name}.{key}".lstrip("."), "no such field", "one")
 
     def _text(self, value: Any, name: str, pattern: re.Pattern[str]) -> str:
-        if not isinstance(value, str) or not pattern.fullmatch(value):
-            self._fail(name, f"text like {pattern.pattern}", value)
+        fine = isinstance(value, str) and pattern.fullmatch(value) is not None
+        self._expect(fine, name, f"text like {pattern.pattern}", value)
         return str(value)
 
     def _optional_text(self, value: Any, name: str) -> str | None:
-        if value is not None and not isinstance(value, str):
-            self._fail(name, "text or null", value)
+        self._expect(value is None or isinstance(value, str), name, "text or null", value)
         return None if value is None else str(value)
 
-    def _fail(self, name: str, expected: str, got: object) -> None:
-        raise ImageGenError("MANIFEST_INVALID", f"{self.where}: {name}: expected {expected}, got {got!r}")
+    def _expect(self, fine: bool, name: str, expected: str, got: object) -> None:
+        if not fine:
+            raise ManifestInvalidError(f"{self.where}: {name}: expected {expected}, got {got!r}")
 
 
 def is_safe_path(path: str) -> bool:

@@ -22,13 +22,17 @@ class Progress:
     report is about; with `finished` it is complete and in its place.
     """
 
-    phase: Phase
-    bytes_done: int
-    bytes_total: int
-    file: str | None
-    bytes_per_second: float
-    eta_seconds: float | None
+    phase: Phase = "fetching"
+    bytes_done: int = 0
+    bytes_total: int = 0
+    file: str | None = None
+    bytes_per_second: float = 0.0
+    eta_seconds: float | None = None
     finished: bool = False
+
+    @classmethod
+    def complete(cls, total: int) -> Progress:
+        return cls(bytes_done=total, bytes_total=total)
 
 
 OnProgress = Callable[[Progress], None]
@@ -50,20 +54,20 @@ class Meter:
         """`count` more bytes of `file`; a negative count takes back what proved to be wrong."""
         with self._lock:
             self._done += count
-            self._tell(file, finished=False)
+            self._report_progress(file, finished=False)
 
     def set_done(self, done: int) -> None:
         """Another process does the work: this is how far it is."""
         with self._lock:
             self._done = done
-            self._tell(None, finished=False)
+            self._report_progress(None, finished=False)
 
     def finish(self, file: str) -> None:
         """`file` is complete."""
         with self._lock:
-            self._tell(file, finished=True)
+            self._report_progress(file, finished=True)
 
-    def _tell(self, file: str | None, *, finished: bool) -> None:
+    def _report_progress(self, file: str | None, *, finished: bool) -> None:
         now = time.monotonic()
         if self._report is None or (not finished and now - self._reported < _EVERY_SECONDS):
             return
@@ -74,14 +78,6 @@ class Meter:
         since, before = self._samples[0]
         rate = max(0.0, (self._done - before) / (now - since)) if now > since else 0.0
         left = max(0, self._total - self._done)
-        self._report(
-            Progress(
-                phase=self._phase,
-                bytes_done=min(self._done, self._total),
-                bytes_total=self._total,
-                file=file,
-                bytes_per_second=rate,
-                eta_seconds=left / rate if rate > 0 else None,
-                finished=finished,
-            )
-        )
+        eta = left / rate if rate > 0 else None
+        done = min(self._done, self._total)
+        self._report(Progress(self._phase, done, self._total, file, rate, eta, finished))

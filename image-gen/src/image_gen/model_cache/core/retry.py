@@ -1,4 +1,4 @@
-"""How often one thing is tried, how long to wait in between, and when to give up."""
+"""Retries: how often, how long to wait in between, and when to give up."""
 
 from __future__ import annotations
 
@@ -7,47 +7,47 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import CancelledError, ImageGenError
 
 TRIES = 4
-SILENT_TRIES = 2
+TIMEOUT_TRIES = 2
 LONGEST_WAIT = 60.0
 
 
 class SourceError(Exception):
-    """One try failed. `error` is what to say when trying again is in vain.
+    """One try failed. `error` is raised when no try is left.
 
-    `retryable`: it may pass by itself. `silent`: nothing came for a whole timeout. `wait`: seconds that were asked for.
+    `timed_out`: nothing arrived for a whole timeout. `wait`: seconds to wait, as the server asked.
     """
 
     def __init__(
-        self, error: ImageGenError, *, retryable: bool = True, silent: bool = False, wait: float | None = None
+        self, error: ImageGenError, *, retryable: bool = True, timed_out: bool = False, wait: float | None = None
     ) -> None:
         super().__init__(str(error))
         self.error = error
         self.retryable = retryable
-        self.silent = silent
+        self.timed_out = timed_out
         self.wait = wait
 
 
 class Retrier:
-    """Counts the tries at one thing, waits between them and says when to give up.
+    """Counts tries, waits between them and gives up after the last.
 
-    Usage: `while True: with attempts.guard(): ...; return`. `progressed()` starts the count anew, so that a file of
+    Usage: `while True: with retrier.attempt(): ...; return`. `progressed()` starts the count anew, so that a file of
     gigabytes may be interrupted often as long as bytes arrive.
     """
 
     def __init__(self, cancel: threading.Event) -> None:
         self._cancel = cancel
         self._failed = 0
-        self._silent = 0
+        self._timeouts = 0
 
     def progressed(self) -> None:
-        self._failed = self._silent = 0
+        self._failed = self._timeouts = 0
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Swallows a failure that is worth another try, after waiting; raises what is to be told otherwise."""
+        """Suppresses a failure that may be retried, after waiting; otherwise raises its error."""
         check_cancelled(self._cancel)
         try:
             yield
@@ -55,9 +55,9 @@ class Retrier:
             self._after(failure)
 
     def _after(self, failure: SourceError) -> None:
-        if failure.silent:
-            self._silent += 1
-            over, wait = self._silent >= SILENT_TRIES, 0.2
+        if failure.timed_out:
+            self._timeouts += 1
+            over, wait = self._timeouts >= TIMEOUT_TRIES, 0.2
         else:
             self._failed += 1
             wait = failure.wait if failure.wait is not None else _back_off(self._failed)
@@ -71,9 +71,9 @@ class Retrier:
 def check_cancelled(cancel: threading.Event) -> None:
     """Raises CANCELLED once the event is set."""
     if cancel.is_set():
-        raise ImageGenError("CANCELLED", "Stopped; what has arrived is kept, and the next start goes on from there.")
+        raise CancelledError("Cancelled. What has arrived is kept, and the next start resumes from there.")
 
 
 def _back_off(failed: int) -> float:
-    # Jitter, so that many hosts that lost the hub together do not come back together.
+    # Jitter, so that many hosts that lost the hub together do not reconnect together.
     return float(min(0.5 * 2 ** (failed - 1), 8.0) * (0.75 + random.random() / 2))  # noqa: S311 -- no secret

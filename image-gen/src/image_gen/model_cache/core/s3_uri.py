@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import SettingInvalidError
 
 SCHEME = "s3://"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -29,5 +29,5 @@ class S3Uri:
         fine = text.startswith(SCHEME) and _BUCKET.fullmatch(bucket) and key.isprintable() and "//" not in key
         if not fine or (key_required and not key) or any(part in {".", ".."} for part in key.split("/")):
             expected = "s3://bucket/key" if key_required else "s3://bucket or s3://bucket/prefix"
-            raise ImageGenError("SETTING_INVALID", f"{what}: expected {expected}, got {text!r}")
+            raise SettingInvalidError(f"{what}: expected {expected}, got {text!r}")
         return cls(bucket, key)

@@ -1,21 +1,27 @@
-"""What the store must be told, and where the environment says it."""
+"""Settings of the model cache, read from the environment."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import SettingInvalidError
 from image_gen.model_cache.core.s3_uri import SCHEME, S3Uri
 
+DEFAULT_MODEL = "stabilityai/stable-diffusion-xl-base-1.0"
+DEMO_MODEL = "image-gen/demo"
+DEMO_ALIAS = "demo"
+# How much of a model a start hashes: all, only changed files, or none.
+Verify = Literal["full", "changed", "size"]
 DEFAULT_ENDPOINT = "https://huggingface.co"
 DEFAULT_BAKED_DIR = "/opt/models"
 DEFAULT_READ_TIMEOUT = 10.0
 _SOURCE_TREE_MANIFESTS = Path(__file__).resolve().parents[4] / "models"
 
-# What obstore understands of the environment that AWS's own tools share.
+# The variables of AWS's own tools that obstore supports.
 _AWS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -36,7 +42,7 @@ _AWS = (
 
 @dataclass(frozen=True)
 class CacheSettings:
-    """Places, the hub's address and limits. Times are in seconds.
+    """Directories, the hub's address and limits. Times are in seconds.
 
     `ca_file` is an extra authority to trust, `mirror` a directory or bucket of models that is asked before the hub,
     `parallel_files` how many files are read at once. A fetch uses `connections` to the hub, and gets files larger than
@@ -61,7 +67,7 @@ class CacheSettings:
 
     @property
     def volume_root(self) -> Path:
-        """The directory that must be writable: `hf_home`, or the cache itself when it lies elsewhere."""
+        """The directory that must be writable: `hf_home`, or the cache itself when it is elsewhere."""
         return self.hf_home if self.hub_cache.is_relative_to(self.hf_home) else self.hub_cache
 
     @property
@@ -101,7 +107,7 @@ def _endpoint(value: str) -> str:
     except ValueError:
         fine = False
     if not fine or " " in value:
-        raise ImageGenError("SETTING_INVALID", f"HF_ENDPOINT: expected an http:// or https:// address, got {value!r}")
+        raise SettingInvalidError(f"HF_ENDPOINT: expected an http:// or https:// address, got {value!r}")
     return value.rstrip("/")
 
 
@@ -112,10 +118,9 @@ def _mirror(value: str | None) -> Path | S3Uri | None:
         return S3Uri.parse(value, "IMAGE_GEN_MIRROR")
     address = urlsplit(value)
     if address.scheme != "file" or address.netloc not in {"", "localhost"} or not address.path.startswith("/"):
-        raise ImageGenError(
-            "SETTING_INVALID",
+        raise SettingInvalidError(
             f"IMAGE_GEN_MIRROR: expected s3://bucket/prefix or file:///directory, got {value!r}. A mirror over "
-            "HTTP that speaks as a hub goes into HF_ENDPOINT.",
+            "HTTP with a hub's API belongs in HF_ENDPOINT."
         )
     return Path(unquote(address.path))
 
@@ -126,7 +131,7 @@ def _seconds(name: str, value: str | None) -> float:
     except ValueError:
         seconds = -1.0
     if not seconds > 0:
-        raise ImageGenError("SETTING_INVALID", f"{name}: expected a number of seconds above 0, got {value!r}")
+        raise SettingInvalidError(f"{name}: expected a number of seconds above 0, got {value!r}")
     return seconds
 
 
@@ -136,5 +141,5 @@ def _token(value: str | None, file: Path) -> str | None:
     except (OSError, UnicodeDecodeError):
         return None
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise ImageGenError("SETTING_INVALID", "HF_TOKEN: expected a token like hf_…, got text with other characters")
+        raise SettingInvalidError("HF_TOKEN: expected a token like hf_…, got text with other characters")
     return token or None

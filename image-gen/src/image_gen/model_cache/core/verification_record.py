@@ -1,7 +1,6 @@
-"""Remembers which files were proven, so that one that nobody touched since need not be hashed again.
+"""Records which files were verified, so that unchanged files need not be hashed again.
 
-A stamp is evidence, not proof: a disk that alters bytes by itself changes no time. It is trusted only where the
-operator says so (IMAGE_GEN_VERIFY=changed).
+A disk that alters bytes by itself changes no time, so records are used only with IMAGE_GEN_VERIFY=changed.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from image_gen.model_cache.core.atomic_files import write_atomic
 from image_gen.model_cache.core.layout import folder_name
 from image_gen.model_cache.core.manifest import ManifestFile
 from image_gen.model_cache.core.settings import CacheSettings
@@ -24,7 +24,7 @@ _SCHEMA = 1
 
 @dataclass(frozen=True)
 class FileFingerprint:
-    """What a file looked like when its content was proven. Whatever rewrites or replaces it changes one of these."""
+    """A file's state when its content was verified. Rewriting or replacing the file changes one of these."""
 
     content: str
     size: int
@@ -38,13 +38,13 @@ class FileFingerprint:
 
 
 class VerificationRecord:
-    """The marks of one model at one revision, kept in `$HF_HOME/image-gen/stamps`."""
+    """The fingerprints of one model at one revision, in `$HF_HOME/image-gen/stamps`."""
 
     def __init__(self, settings: CacheSettings, model_id: str, revision: str) -> None:
         self.path = records_dir(settings) / f"{folder_name(model_id)}@{revision}.json"
 
     def read(self) -> dict[str, FileFingerprint]:
-        """The marks by path; none when there is no stamp, or it can't be understood."""
+        """The fingerprints by path; none when there is no valid record."""
         try:
             document: Any = json.loads(self.path.read_text(encoding="utf-8"))
             if document["schema"] != _SCHEMA:
@@ -54,24 +54,21 @@ class VerificationRecord:
             return {}
 
     def write(self, fingerprints: Mapping[str, FileFingerprint]) -> None:
-        """Best effort: a cache that can't be written to can't be stamped, and is hashed again."""
+        """Best effort: without a record, files are hashed again."""
         document = {
             "schema": _SCHEMA,
             "verified_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "files": {path: asdict(fingerprint) for path, fingerprint in sorted(fingerprints.items())},
         }
         with suppress(OSError):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-            fresh.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-            fresh.replace(self.path)
+            write_atomic(self.path, json.dumps(document, indent=2) + "\n")
 
 
 def records_dir(settings: CacheSettings) -> Path:
-    """Where the stamps lie."""
+    """The directory of the records."""
     return settings.hf_home / "image-gen" / "stamps"
 
 
 def record_files(settings: CacheSettings, model_id: str) -> list[Path]:
-    """The stamps of a model at all of its revisions."""
+    """The records of a model at all of its revisions."""
     return sorted(records_dir(settings).glob(f"{folder_name(model_id)}@*.json"))

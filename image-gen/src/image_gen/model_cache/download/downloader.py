@@ -1,4 +1,4 @@
-"""Fetches what a model lacks, and nothing else: several files, and several ranges of a large one, at once."""
+"""Downloads the missing files of a model: several files, and several ranges of a large file, at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import CorruptDownloadError, FileMissingError, ImageGenError, OfflineError
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.locate import has_size, missing_files, ready
 from image_gen.model_cache.cache.orphans import delete_stale_downloads
@@ -28,12 +28,11 @@ from image_gen.model_cache.download.ranged import RangedDownload, RangeSupport
 from image_gen.model_cache.download.sequential import Content, SequentialDownload
 from image_gen.model_cache.sources.source import Source
 
-# Room for directories, links and what other programs write meanwhile.
+# Space for directories, links and other programs.
 _SPARE_BYTES = 4 << 20
 _SPARE_INODES = 16
 _POLL_SECONDS = 0.2
 
-_SKIPPABLE = {"FILE_NOT_FOUND", "CORRUPT_DOWNLOAD"}
 log = logging.getLogger(__name__)
 
 _Task = Callable[[], None]
@@ -41,16 +40,16 @@ _Task = Callable[[], None]
 
 @dataclass(frozen=True)
 class Downloaded:
-    """What came: bytes from the source, and the paths whose contents were hashed on their way."""
+    """The bytes from the source, and the paths whose contents were hashed during the download."""
 
     bytes: int = 0
     paths: frozenset[str] = frozenset()
 
 
 class Downloader:
-    """The missing files of one model, brought into its snapshot. The caller holds the model's lock.
+    """Downloads the missing files of one model into its snapshot. The caller holds the model's lock.
 
-    With `skip_missing`, a file that the source lacks or has damaged is told in the log and left out.
+    With `skip_missing`, a file that the source lacks or has damaged is logged and skipped.
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class Downloader:
         self._skip_missing = skip_missing
         self._layout = RepoLayout(settings.hub_cache, manifest.model_id)
         self._callbacks = callbacks
-        # Set when one file fails, so that the others end soon; what they have is kept.
+        # Set when one file fails, so that the others end soon; what arrived is kept.
         self._stop = threading.Event()
         self._bytes = 0
         self._paths: set[str] = set()
@@ -76,7 +75,7 @@ class Downloader:
         self._count_lock = threading.Lock()
 
     def run(self) -> Downloaded:
-        """Brings all that is missing; what came before a failure is kept."""
+        """Downloads all missing files; what arrived before a failure is kept."""
         check_cancelled(self._callbacks.cancel)
         contents = self._contents()
         there = cached_bytes(self._layout, self._manifest)
@@ -89,7 +88,7 @@ class Downloader:
             inodes = 3 * sum(map(len, contents)) + _SPARE_INODES if contents else 0
             needed = self._needed(contents) + _SPARE_BYTES
             require_room(self._layout.blobs, needed, f"fetching {self._manifest.model_id}", inodes)
-        self._callbacks.found(ready(self._layout.snapshot(self._manifest.revision), self._manifest, "download"))
+        self._callbacks.on_found(ready(self._layout.snapshot(self._manifest.revision), self._manifest, "download"))
         self._run_tasks(contents, meter)
         return Downloaded(self._bytes, frozenset(self._paths))
 
@@ -108,7 +107,7 @@ class Downloader:
         )
 
     def _blob_there(self, file: ManifestFile) -> str | None:
-        """The name of a blob that has the content already; only its link was lost."""
+        """The name of a blob with the content, of which only the link is missing."""
         names = (file.sha256, file.git_sha1)
         return next((name for name in names if name and has_size(self._layout.blobs / name, file.size)), None)
 
@@ -117,7 +116,7 @@ class Downloader:
         pieces, files = self._tasks(contents, meter, ranged)
         workers = max(1, min(self._settings.connections, len(pieces) + len(files)))
         with ThreadPoolExecutor(workers, thread_name_prefix="fetch") as pool:
-            # One worker begins with the small files, so that their many short waits never leave the line idle.
+            # One thread begins with the small files, so that their many short waits never leave the connection idle.
             orders = [(pieces.popleft, files.popleft)] * (workers - 1) + [(files.pop, pieces.popleft)]
             pending = {pool.submit(self._work, order) for order in orders}
             try:
@@ -159,13 +158,13 @@ class Downloader:
                     task()
 
     def _skip(self, file: ManifestFile, error: ImageGenError) -> None:
-        """Nothing more is asked of this content; whatever else has it may be asked next."""
-        if not self._skip_missing or error.code not in _SKIPPABLE:
+        """Ends the download of this content; the next source may have it."""
+        if not self._skip_missing:
             raise error
         with self._count_lock:
-            told = file.content_key in self._skipped
+            logged = file.content_key in self._skipped
             self._skipped.add(file.content_key)
-        if not told:
+        if not logged:
             log.warning("%s It is looked for elsewhere.", error.message)
 
     def _download_file(self, group: list[ManifestFile], meter: Meter) -> None:
@@ -177,7 +176,7 @@ class Downloader:
                 name = SequentialDownload(
                     self._content(file), partial=unfinished, add=self._counter(group, meter)
                 ).run()
-            except ImageGenError as error:
+            except (FileMissingError, CorruptDownloadError) as error:
                 self._skip(file, error)
                 return
             commit_blob(unfinished, self._layout.blobs / name)
@@ -196,7 +195,7 @@ class Downloader:
             return
         try:
             name = lazy.opened().fetch(number)
-        except ImageGenError as error:
+        except (FileMissingError, CorruptDownloadError) as error:
             self._skip(group[0], error)
             return
         if name is not None:
@@ -204,12 +203,12 @@ class Downloader:
             self._finish(group, meter, name)
 
     def _finish(self, group: list[ManifestFile], meter: Meter, name: str) -> None:
-        """The content was hashed on its way here."""
+        """The content was hashed during the download."""
         self._link(group, meter, name)
         with self._count_lock:
             self._paths.update(each.path for each in group)
         for each in group:
-            self._callbacks.file(each.path)
+            self._callbacks.on_file(each.path)
 
     def _link(self, group: list[ManifestFile], meter: Meter, name: str) -> None:
         link_snapshot(self._layout, self._manifest.revision, (each.path for each in group), name)
@@ -229,7 +228,7 @@ class Downloader:
 
 
 class _LazyRangedFile:
-    """A large file that is opened when its first piece is due, by whichever thread comes first."""
+    """A large file that the first thread to need it opens."""
 
     def __init__(self, make: Callable[[], RangedDownload], made: list[RangedDownload]) -> None:
         self._make = make
@@ -246,12 +245,12 @@ class _LazyRangedFile:
 
 
 def partial_bytes(layout: RepoLayout, file: ManifestFile) -> int:
-    """How much of a file an earlier try left, or another process has so far."""
+    """How many bytes of a file an earlier try or another process has downloaded."""
     return RangeJournal.kept_bytes(layout.partial(file.content_key), file.size)
 
 
 def _room_taken(path: Path) -> int:
-    """The room on the disk that a file has already."""
+    """The disk space that a file uses already."""
     try:
         return path.stat().st_blocks * 512
     except OSError:
@@ -259,7 +258,7 @@ def _room_taken(path: Path) -> int:
 
 
 def cached_bytes(layout: RepoLayout, manifest: Manifest) -> int:
-    """How much of a model is on the volume, with what is under way."""
+    """How many bytes of a model are on the volume, with partial downloads."""
     missing = missing_files(layout.snapshot(manifest.revision), manifest)
     return manifest.bytes_total - sum(file.size - partial_bytes(layout, file) for file in missing)
 
@@ -267,7 +266,7 @@ def cached_bytes(layout: RepoLayout, manifest: Manifest) -> int:
 def wait_for_download(
     layout: RepoLayout, manifest: Manifest | None, callbacks: ProgressCallbacks
 ) -> Callable[[], None]:
-    """What to do while another process fetches the same model: tell how far it is, and heed `cancel`."""
+    """For the wait while another process downloads the same model: reports its progress, and ends on `cancel`."""
     there = cached_bytes(layout, manifest) if manifest else 0
     meter = Meter("fetching", manifest.bytes_total, there, callbacks.on_progress) if manifest else None
 
@@ -283,8 +282,7 @@ def wait_for_download(
 def require_online(settings: CacheSettings, model_id: str, lacks: str) -> None:
     """Raises OFFLINE when the hub is switched off."""
     if settings.offline:
-        raise ImageGenError(
-            "OFFLINE",
+        raise OfflineError(
             f"HF_HUB_OFFLINE is set, and {settings.hub_cache} lacks {lacks} of {model_id}. Fix: unset it once, or "
-            "restore a backup with `image-gen restore`.",
+            "restore a backup with `image-gen restore`."
         )

@@ -1,16 +1,16 @@
-"""Takes models from a mirror before the hub is asked, for places without one: `<org>/<name>/<revision>/<path>`.
+"""Downloads models from a mirror, `<org>/<name>/<revision>/<path>`, before the hub is asked.
 
-Comes in: a directory or a bucket that anybody may have filled. Goes out: contents in the cache, each proven by its
-hash. Must not: change the mirror, or use anything of it that is not what a manifest says.
+The mirror is not trusted: each file is verified by its hash, and files that no manifest names are ignored. The mirror
+is never changed.
 """
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Protocol, Self
+from typing import TYPE_CHECKING
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import ManifestInvalidError
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.core.atomic_files import write_ref
 from image_gen.model_cache.core.file_lock import file_lock
@@ -22,42 +22,21 @@ from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.download.downloader import Downloaded, Downloader, wait_for_download
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.model_cache.sources.local import LocalDirectory
-from image_gen.model_cache.sources.source import Source
+
+if TYPE_CHECKING:
+    from image_gen.model_cache.sources.s3 import S3Bucket
 
 log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
 
 
-class Mirror(Protocol):
-    """What has to be known of a mirror; paths are below its root."""
-
-    place: str
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def read(self, path: str) -> str | None:
-        """A small text, or None when there is none."""
-
-    def folders(self, path: str) -> list[str]:
-        """The names of the folders in one."""
-
-    def holds(self, path: str, manifest: Manifest) -> bool:
-        """Whether the files of a model lie there, or some of them."""
-
-    def source(self, path: str) -> Source:
-        """The files below a folder."""
-
-
 def download_from_mirror(
     settings: CacheSettings, model_id: str, revision: str | None, callbacks: ProgressCallbacks
 ) -> Downloaded:
-    """Brings what the mirror has of a model into the cache. What it lacks, or has damaged, is left to the hub and told
-    in the log.
+    """Downloads what the mirror has of a model. Missing and damaged files are logged, and left to the hub.
 
     Raises DISK_FULL, CACHE_NOT_WRITABLE, CANCELLED, MANIFEST_INVALID, and S3_… where a bucket can't be asked: what was
-    meant to come from there is not taken from elsewhere unsaid.
+    meant to come from there is not silently downloaded from elsewhere.
     """
     if settings.mirror is None:
         return Downloaded()
@@ -77,7 +56,7 @@ def download_from_mirror(
             return Downloader(settings, manifest, mirror.source(path), callbacks, skip_missing=True).run()
 
 
-def _opened(settings: CacheSettings, place: Path | S3Uri, callbacks: ProgressCallbacks) -> Mirror:
+def _opened(settings: CacheSettings, place: Path | S3Uri, callbacks: ProgressCallbacks) -> LocalDirectory | S3Bucket:
     if isinstance(place, Path):
         return LocalDirectory(place)
     from image_gen.model_cache.sources.s3 import S3Bucket
@@ -85,7 +64,9 @@ def _opened(settings: CacheSettings, place: Path | S3Uri, callbacks: ProgressCal
     return S3Bucket(settings, place, callbacks.cancel)
 
 
-def _find(settings: CacheSettings, mirror: Mirror, model_id: str, revision: str | None) -> tuple[str, Manifest] | None:
+def _find(
+    settings: CacheSettings, mirror: LocalDirectory | S3Bucket, model_id: str, revision: str | None
+) -> tuple[str, Manifest] | None:
     """The folder of the revision, and the manifest that its files have to match: ours where one is known."""
     known = ManifestRegistry(settings).find(model_id, revision)
     if known:
@@ -95,15 +76,14 @@ def _find(settings: CacheSettings, mirror: Mirror, model_id: str, revision: str 
         where = f"{mirror.place}/{path}/{MANIFEST}"
         manifest = parse_manifest(text, where)
         if manifest.model_id != model_id or (revision and is_commit(revision) and manifest.revision != revision):
-            raise ImageGenError(
-                "MANIFEST_INVALID",
-                f"{where} is of {manifest.model_id} at {manifest.revision}, which is not what lies there.",
+            raise ManifestInvalidError(
+                f"{where} is of {manifest.model_id} at {manifest.revision}, which does not match its directory."
             )
         return path, manifest
     return None
 
 
-def _candidates(mirror: Mirror, model_id: str, revision: str | None) -> list[tuple[str, str]]:
+def _candidates(mirror: LocalDirectory | S3Bucket, model_id: str, revision: str | None) -> list[tuple[str, str]]:
     """Where to look without a manifest of our own; without a revision, `main` or the only one that there is."""
     found = _with_manifest(mirror, [f"{model_id}/{revision or 'main'}"])
     if not found and revision is None:
@@ -111,7 +91,7 @@ def _candidates(mirror: Mirror, model_id: str, revision: str | None) -> list[tup
     return found if len(found) == 1 else []
 
 
-def _with_manifest(mirror: Mirror, paths: list[str]) -> list[tuple[str, str]]:
+def _with_manifest(mirror: LocalDirectory | S3Bucket, paths: list[str]) -> list[tuple[str, str]]:
     return [(path, text) for path in paths if (text := mirror.read(f"{path}/{MANIFEST}")) is not None]
 
 

@@ -1,4 +1,4 @@
-"""Reads a model's files once from start to end, which fills the page cache and, with the same bytes, proves them.
+"""Reads a model's files once from start to end, which fills the page cache, and hashes the same bytes.
 
 Large `preadv` calls from a few threads, each into one buffer of its own: neither a mapping, whose page faults read in
 small pieces, nor POSIX_FADV_WILLNEED, which returns before anything is read. Reading and hashing release the
@@ -54,7 +54,7 @@ class _Open:
 
 
 class PageCacheReader:
-    """One pass over `files`, in their order, below `directory`. `hashed` says of which files the content is proven."""
+    """One pass over `files`, in their order, below `directory`. `hashed` selects the files that are hashed."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""Which ranges of a file under way are there, so that a later process goes on where this one was stopped.
+"""Records which ranges of a partial file were written, so that a later process can resume.
 
-Two figures are kept for every piece: how much was written, and how much of that is surely on the disk. The first is
-what a process that was killed leaves behind, as the kernel still holds it; after a reboot only the second counts.
+For every piece it has the bytes written, and how many of them are synced. After a kill the first count is right, as
+the kernel has the data; after a reboot only the second.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class RangeJournal:
     @classmethod
     @contextmanager
     def opened(cls, partial: Path, size: int, piece_bytes: int) -> Iterator[RangeJournal]:
-        """The journal of a partial file, with what is still to be trusted of it, ready to be written to."""
+        """The journal of a partial file, without entries that can't be trusted, ready to be written to."""
         journal = cls._read(partial, size) or cls._from_prefix(partial, size, piece_bytes)
         journal._create()
         try:
@@ -45,7 +45,7 @@ class RangeJournal:
 
     @classmethod
     def kept_bytes(cls, partial: Path, size: int) -> int:
-        """How many bytes of a file an earlier try left, or another process has fetched so far."""
+        """How many bytes of a file an earlier try or another process has downloaded."""
         journal = cls._read(partial, size)
         return journal.bytes_written if journal else min(size, _size_of(partial))
 
@@ -104,12 +104,12 @@ class RangeJournal:
         return total
 
     def wrote(self, piece: int, have: int) -> None:
-        """`have` bytes of a piece are written. One small write of the kernel's: a kill leaves the old or the new."""
+        """`have` bytes of a piece are written. The write is atomic: a kill leaves the old or the new value."""
         self._written[piece] = have
         os.pwrite(self._descriptor, _FIGURE.pack(have), _HEADER.size + piece * _FIGURES.size)
 
     def sync(self, descriptor: int) -> None:
-        """Brings the partial file to the disk, and then the word that it is there."""
+        """Syncs the partial file, and then the journal."""
         written = list(self._written)
         os.fdatasync(descriptor)
         for piece, have in enumerate(written):
@@ -122,7 +122,7 @@ class RangeJournal:
         self._path.unlink(missing_ok=True)
 
     def _create(self) -> None:
-        """Writes it anew, under the boot that its figures belong to from now on."""
+        """Writes a new file, with the current boot id."""
         fresh = self._path.with_name(f"{self._path.name}.new")
         figures = b"".join(_FIGURES.pack(*pair) for pair in zip(self._written, self._synced, strict=True))
         with fresh.open("wb") as stream:
@@ -134,7 +134,7 @@ class RangeJournal:
 
 
 class Syncer:
-    """Brings a partial file to the disk again and again while it grows, so that little is left to do at its end.
+    """Syncs a partial file repeatedly while it grows, so that little is left to sync at the end.
 
     In a thread of its own: a writer that waited for the disk would leave its connection full of bytes that a kill
     loses.
@@ -150,7 +150,7 @@ class Syncer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Returns when nothing is being brought to the disk any more."""
+        """Waits for a sync in progress."""
         self._end.set()
         self._thread.join()
 
@@ -162,13 +162,13 @@ class Syncer:
             try:
                 self._journal.sync(self._descriptor)
             except OSError:
-                # The last sync, before the file is put in place, meets the same error and tells it.
+                # The last sync, before the file is put in place, raises the same error.
                 return
             self._done = written
 
 
 def journal_path(partial: Path) -> Path:
-    """Beside the partial file, and named so that the hub's own tools take it for a leftover too."""
+    """Beside the partial file, and named so that the hub's own tools treat it as a partial download too."""
     return partial.with_name(f"{partial.name.removesuffix('.incomplete')}.ranges.incomplete")
 
 

@@ -1,4 +1,4 @@
-"""Brings one large content from a source by several ranges at once, into one partial file, and proves it by hash."""
+"""Downloads one large file in several ranges at once, into one partial file, and verifies its hash."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from image_gen.model_cache.core.filesystem import allocate
 from image_gen.model_cache.core.retry import Retrier, check_cancelled
 from image_gen.model_cache.download.range_journal import RangeJournal, Syncer
 from image_gen.model_cache.download.sequential import Content, SequentialDownload
-from image_gen.model_cache.sources.source import Part, wrong_size
+from image_gen.model_cache.sources.source import FileRange, wrong_size
 
 _POLL_SECONDS = 0.01
 _SYNC_BYTES = 32 << 20
 
 
 class RangeSupport:
-    """Whether the source sends parts of files; the first who asks for one finds out, and the others wait for it."""
+    """Whether the source sends ranges; the first thread that asks for one finds out, and the others wait."""
 
     def __init__(self) -> None:
         self.works = False
@@ -41,7 +41,7 @@ class RangeSupport:
 
 
 class RangedDownload:
-    """One content under way. `pieces` are fetched by any threads, in order; the last one to end it proves the whole."""
+    """One file in progress. Any threads download its `pieces`, in order; the last one to finish verifies the file."""
 
     def __init__(
         self, content: Content, partial: Path, support: RangeSupport, add: Callable[[int], None], piece_bytes: int
@@ -78,7 +78,7 @@ class RangedDownload:
         return len(self._journal.pieces)
 
     def fetch(self, piece: int) -> str | None:
-        """Brings one piece. The call that completes the file returns the name that a blob of it bears."""
+        """Downloads one piece. The call that completes the file returns its blob's name."""
         if not self._sequential and self._journal.written(piece) < self._journal.pieces[piece][1]:
             if self._support.wait(self._content.cancel):
                 self._fetch(piece)
@@ -91,13 +91,13 @@ class RangedDownload:
         return self._start_over(tries=2) if self._sequential else self._verify()
 
     def close(self) -> None:
-        """Lets go of the files, whatever became of them. Nothing may be fetched any more."""
+        """Closes the files. Nothing may be downloaded any more."""
         self._syncer.stop()
         self._hasher.join()
         self._resources.close()
 
     def discard(self) -> None:
-        """Lets go of the files, and of what was fetched when that is nothing; the source has not got the content."""
+        """Closes the files, and deletes an empty download; the source does not have the file."""
         self.close()
         if self._journal.bytes_written == 0:
             self._partial.unlink(missing_ok=True)
@@ -107,7 +107,7 @@ class RangedDownload:
         start, length = self._journal.pieces[piece]
         retrier = Retrier(self._content.cancel)
         while (have := self._journal.written(piece)) < length:
-            with retrier.attempt(), self._source.part(self._file, start + have, start + length) as part:
+            with retrier.attempt(), self._source.open_range(self._file, start + have, start + length) as part:
                 self._support.set(part.ranged)
                 if not part.ranged:
                     return
@@ -117,13 +117,13 @@ class RangedDownload:
                 if self._journal.written(piece) < length:
                     raise self._content.cut_short()
 
-    def _receive(self, part: Part, piece: int, retrier: Retrier) -> None:
+    def _receive(self, part: FileRange, piece: int, retrier: Retrier) -> None:
         start, length = self._journal.pieces[piece]
         have = self._journal.written(piece)
         throughput = self._content.throughput()
         for chunk in part.chunks:
             if have + len(chunk) > length:
-                raise wrong_size(self._source, self._file, f"more than {self._file.size}")
+                raise wrong_size(self._source.place, self._source.advice, self._file, f"more than {self._file.size}")
             view = memoryview(chunk)
             while view:
                 count = os.pwrite(self._descriptor, view, start + have)
@@ -135,14 +135,14 @@ class RangedDownload:
                 retrier.progressed()
             check_cancelled(self._content.cancel)
 
-    def _check_range(self, part: Part, start: int) -> None:
+    def _check_range(self, part: FileRange, start: int) -> None:
         if part.start != start:
             raise self._content.cut_short()
         if part.total not in {None, self._file.size}:
-            raise wrong_size(self._source, self._file, str(part.total))
+            raise wrong_size(self._source.place, self._source.advice, self._file, str(part.total))
 
     def _hash(self) -> None:
-        """Follows the writers closely, so that what it reads is still in memory."""
+        """Follows the writers closely, so that it reads from the page cache."""
         buffer = memoryview(bytearray(CHUNK_BYTES))
         idle = threading.Event()
         try:
@@ -172,7 +172,7 @@ class RangedDownload:
         return self._start_over(tries=1)
 
     def _start_over(self, tries: int) -> str:
-        """Fetches the file anew, in one go: the source sends no parts, or what was put together proved to be wrong."""
+        """Downloads the file again, sequentially: the source sends no ranges, or the hash is wrong."""
         self._add(-self._journal.bytes_written)
         self._partial.unlink()
         self._journal.remove()

@@ -1,4 +1,4 @@
-"""Proves a model that is here, and mends it: damage is set aside, and only the damaged file is fetched again."""
+"""Verifies a local model: damaged files are quarantined, so that they are downloaded again."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import CorruptCacheError, ImageGenError
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.locate import ReadyModel
 from image_gen.model_cache.core.file_lock import file_lock
@@ -16,18 +15,17 @@ from image_gen.model_cache.core.filesystem import format_bytes, translate_os_err
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import ManifestFile
 from image_gen.model_cache.core.progress import Meter
-from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.core.settings import CacheSettings, Verify
 from image_gen.model_cache.core.verification_record import FileFingerprint, VerificationRecord
 from image_gen.model_cache.download.downloader import wait_for_download
 from image_gen.model_cache.download.page_cache import FileRead, PageCacheReader, loading_order
 
-Verify = Literal["full", "changed", "size"]
 log = logging.getLogger(__name__)
 _DAMAGED = ".damaged"
 
 
 class IntegrityCheck:
-    """One pass over a model's files; `mode` says how much of it is hashed, all of it is read."""
+    """One pass over a model's files: all are read, and `mode` says which are hashed."""
 
     def __init__(self, settings: CacheSettings, model: ReadyModel, mode: Verify) -> None:
         self._settings = settings
@@ -37,14 +35,14 @@ class IntegrityCheck:
         self._record = VerificationRecord(settings, model.model_id, model.revision)
 
     def run(self, callbacks: ProgressCallbacks) -> list[FileRead]:
-        """Returns the damaged files. `watch.on_file` is told each path that may be loaded from now on.
+        """Returns the damaged files. `callbacks.on_file` gets each path that may be loaded from now on.
 
-        Files that were fetched a moment ago were hashed on their way, and are neither read nor hashed again.
+        Files that were downloaded a moment ago were hashed then, and are not read again.
         """
         model = self._model
         files = [file for file in loading_order(model.files) if file.path not in model.verified]
         for path in sorted(model.verified):
-            callbacks.file(path)
+            callbacks.on_file(path)
         fingerprints = self._record.read() if self._mode == "changed" else {}
 
         def hashed(file: ManifestFile) -> bool:
@@ -52,7 +50,7 @@ class IntegrityCheck:
 
         def on_read(read: FileRead) -> None:
             if read.matches is not False:
-                callbacks.file(read.file.path)
+                callbacks.on_file(read.file.path)
 
         total = sum(file.size for file in files)
         meter = Meter("verifying", total, 0, callbacks.on_progress)
@@ -66,18 +64,15 @@ class IntegrityCheck:
         return [read for read in reads if read.matches is False]
 
     def quarantine(self, damaged: Sequence[FileRead], callbacks: ProgressCallbacks) -> None:
-        """Renames damaged contents, so that nothing loads them. Raises CORRUPT_CACHE where that can't be done."""
+        """Renames damaged blobs, so that nothing loads them. Raises CORRUPT_CACHE where that can't be done."""
         model, names = self._model, ", ".join(read.file.path for read in damaged)
         if model.source == "baked":
-            raise ImageGenError(
-                "CORRUPT_CACHE",
+            raise CorruptCacheError(
                 f"{names} of {model.model_id} is damaged in the image itself. Fix: remove the image and pull or build "
-                "it again.",
+                "it again."
             )
         if model.source == "directory":
-            raise ImageGenError(
-                "CORRUPT_CACHE", f"{names} in MODEL_DIR {model.directory} can't be read. Fix: copy the model again."
-            )
+            raise CorruptCacheError(f"{names} in MODEL_DIR {model.directory} can't be read. Fix: copy the model again.")
         try:
             with (
                 translate_os_errors(self._settings.volume_root, f"repairing {model.model_id}"),
@@ -86,22 +81,22 @@ class IntegrityCheck:
                 for read in damaged:
                     self._rename(read)
         except ImageGenError as error:
-            raise ImageGenError(
-                "CORRUPT_CACHE", f"{names} of {model.model_id} is damaged. {error.message}", retryable=error.retryable
+            raise CorruptCacheError(
+                f"{names} of {model.model_id} is damaged. {error.message}", retryable=error.retryable
             ) from error
 
     def _rename(self, read: FileRead) -> None:
         place = (self._model.directory / read.file.path).resolve()
         target = quarantine_path(self._layout, read.file)
         try:
-            # Another service may have repaired it meanwhile: only what was seen to be damaged is moved.
+            # Another process may have repaired it meanwhile: only the file that was read is moved.
             if read.status is not None and not os.path.samestat(place.stat(), read.status):
                 return
             place.replace(target)
         except FileNotFoundError:
             return
         log.warning(
-            "%s is damaged (%s): set aside as %s, and fetched again.",
+            "%s is damaged (%s): quarantined as %s, and downloaded again.",
             read.file.path,
             format_bytes(read.file.size),
             target,
@@ -117,7 +112,7 @@ class IntegrityCheck:
             return False
 
     def _update_record(self, reads: Sequence[FileRead]) -> None:
-        """Adds what was hashed now, or on its way here; what was not looked at keeps its mark."""
+        """Adds files that were hashed now or during the download; the entries of other files are kept."""
         before = self._record.read()
         fingerprints = dict(before)
         for read in reads:
@@ -133,27 +128,26 @@ class IntegrityCheck:
 
 
 def quarantine_path(layout: RepoLayout, file: ManifestFile) -> Path:
-    """Beside the blobs, where the standard tools overlook it and `clear` takes it along."""
+    """Beside the blobs, where standard tools ignore it and `clear` deletes it."""
     return layout.blobs / f"{file.content_key}{_DAMAGED}"
 
 
 def quarantined_files(layout: RepoLayout) -> list[Path]:
-    """The damaged contents of a model that wait to be replaced."""
+    """The damaged blobs of a model that have not been replaced yet."""
     return sorted(layout.blobs.glob(f"*{_DAMAGED}"))
 
 
 def delete_quarantined(layout: RepoLayout) -> None:
-    """Once a model is whole again, nothing needs its damaged contents."""
+    """Once a model is complete again, its damaged blobs are not needed."""
     for path in quarantined_files(layout):
         path.unlink(missing_ok=True)
 
 
 def repair_failed(layout: RepoLayout, error: ImageGenError) -> ImageGenError:
-    """What a failed fetch means for a model of which damaged files were set aside."""
-    return ImageGenError(
-        "CORRUPT_CACHE",
-        f"Damaged files of {layout.model_id} were set aside ({', '.join(map(str, quarantined_files(layout)))}) and "
-        f"could not be fetched again: {error.message} Fix: give this service a way to the hub for one start (unset "
-        "HF_HUB_OFFLINE, check HF_ENDPOINT), or bring a backup back with `image-gen restore --input FILE`.",
+    """For a failed download of a model with quarantined files."""
+    return CorruptCacheError(
+        f"Damaged files of {layout.model_id} were quarantined ({', '.join(map(str, quarantined_files(layout)))}) and "
+        f"could not be downloaded again: {error.message} Fix: give this service access to the hub for one start (unset "
+        "HF_HUB_OFFLINE, check HF_ENDPOINT), or restore a backup with `image-gen restore --input FILE`.",
         retryable=error.retryable,
     )

@@ -1,4 +1,4 @@
-"""Reads every byte of the models that are here and compares them with their hashes. Needs no network."""
+"""Hashes every file of the cached models. Needs no network."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.locate import has_size
 from image_gen.model_cache.cache.scan import CachedRevision
 from image_gen.model_cache.core.filesystem import translate_os_errors
-from image_gen.model_cache.core.progress import Meter, OnProgress
+from image_gen.model_cache.core.progress import Meter
+from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.download.page_cache import PageCacheReader
 
 
 @dataclass(frozen=True)
-class VerifiedModel:
-    """What became of one model; the paths in `damaged` have their size but not their content."""
+class VerifiedModel(Report):
+    """The result for one model; the files in `damaged` have the right size but not the right content."""
 
+    json_bytes = "bytes_read"
+    json_extra = ("ok",)
     model_id: str
     revision: str | None
     source: Literal["volume", "baked"]
@@ -33,23 +37,12 @@ class VerifiedModel:
     def ok(self) -> bool:
         return not self.damaged and not self.missing
 
-    def as_json(self) -> dict[str, object]:
-        return {
-            "id": self.model_id,
-            "revision": self.revision,
-            "source": self.source,
-            "ok": self.ok,
-            "files": self.files,
-            "bytes": self.bytes_read,
-            "damaged": list(self.damaged),
-            "missing": list(self.missing),
-        }
-
 
 @dataclass(frozen=True)
-class VerifyReport:
-    """All that was verified. `repaired` tells that damaged files were removed, to be fetched again."""
+class VerifyReport(Report):
+    """The verified models. `repaired`: damaged files were deleted, so that the next start downloads them again."""
 
+    json_extra = ("ok",)
     models: tuple[VerifiedModel, ...]
     repaired: bool = False
 
@@ -57,24 +50,20 @@ class VerifyReport:
     def ok(self) -> bool:
         return all(model.ok for model in self.models)
 
-    def as_json(self) -> dict[str, object]:
-        return {"ok": self.ok, "repaired": self.repaired, "models": [model.as_json() for model in self.models]}
-
 
 def verify_revisions(
     scan_cache: Iterable[CachedRevision],
     *,
     parallel: int,
     repair: bool = False,
-    on_progress: OnProgress | None = None,
-    cancel: threading.Event | None = None,
+    callbacks: ProgressCallbacks | None = None,
 ) -> VerifyReport:
     """Hashes the files of `revisions`, up to `parallel` at once. `repair` deletes damaged ones from the volume."""
     everything = list(scan_cache)
+    callbacks = callbacks or ProgressCallbacks()
     total = sum(file.size for cached in everything for file in cached.files)
-    meter = Meter("verifying", total, 0, on_progress)
-    stop = cancel or threading.Event()
-    models = [_verify(cached, min(parallel, _cores()), meter, stop) for cached in everything]
+    meter = Meter("verifying", total, 0, callbacks.on_progress)
+    models = [_verify(cached, min(parallel, _cores()), meter, callbacks.cancel) for cached in everything]
     damaged = any(model.damaged for model in models)
     if repair:
         for cached, model in zip(everything, models, strict=True):
@@ -104,7 +93,7 @@ def _verify(cached: CachedRevision, concurrency: int, meter: Meter, stop: thread
 
 
 def _must_be_readable(path: Path) -> None:
-    """What only this user may not read is not damaged, and must not be repaired away."""
+    """A file that this user may not read is not damaged, and must not be deleted."""
     if not os.access(path, os.R_OK, effective_ids=True):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
@@ -114,7 +103,7 @@ def _cores() -> int:
 
 
 def _remove_damaged(cached: CachedRevision, model: VerifiedModel) -> None:
-    """A missing file is fetched again by the next start, a damaged one would be served."""
+    """The next start downloads a missing file again, but would serve a damaged one."""
     if cached.source == "baked":
         return
     with translate_os_errors(cached.directory, f"repairing {cached.model_id}"):

@@ -1,23 +1,23 @@
-"""Compares a manifest with what a hub has at its commit."""
+"""Compares a manifest with the hub at its commit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import CorruptDownloadError, NotAPipelineError, RevisionNotFoundError
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
+from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.manifests.lock_manifest import with_sha256
 from image_gen.model_cache.manifests.resolve import RepoTree, read_json
 from image_gen.model_cache.manifests.select import COMPONENT_CONFIG, INDEX
 from image_gen.model_cache.sources.hub import HubClient
 
-_MISMATCHES = {"REVISION_NOT_FOUND", "CORRUPT_DOWNLOAD", "NOT_A_PIPELINE"}
-
 
 @dataclass(frozen=True)
-class ManifestCheck:
-    """One manifest against a hub. `problems` are disagreements, a line each; none means that every file is the same."""
+class ManifestCheck(Report):
+    """One manifest against a hub. `problems` are differences, one a line."""
 
+    json_extra = ("ok",)
     model_id: str
     revision: str
     files: int
@@ -27,20 +27,12 @@ class ManifestCheck:
     def ok(self) -> bool:
         return not self.problems
 
-    def as_json(self) -> dict[str, object]:
-        return {
-            "id": self.model_id,
-            "revision": self.revision,
-            "ok": self.ok,
-            "files": self.files,
-            "problems": list(self.problems),
-        }
-
 
 @dataclass(frozen=True)
-class CheckReport:
-    """All that was compared."""
+class CheckReport(Report):
+    """The compared manifests."""
 
+    json_extra = ("ok",)
     endpoint: str
     models: tuple[ManifestCheck, ...]
 
@@ -48,20 +40,15 @@ class CheckReport:
     def ok(self) -> bool:
         return all(model.ok for model in self.models)
 
-    def as_json(self) -> dict[str, object]:
-        return {"ok": self.ok, "endpoint": self.endpoint, "models": [model.as_json() for model in self.models]}
-
 
 def check_manifest(client: HubClient, manifest: Manifest) -> ManifestCheck:
     """Every file by size and hash, and what the manifest says of licence, terms and class.
 
-    A hub that lacks the commit disagrees; one that can't be asked raises what the network brings.
+    A hub that lacks the commit is a mismatch; one that can't be asked raises its error.
     """
     try:
         problems = _problems(client, manifest)
-    except ImageGenError as error:
-        if error.code not in _MISMATCHES:
-            raise
+    except (RevisionNotFoundError, CorruptDownloadError, NotAPipelineError) as error:
         problems = [error.message]
     return ManifestCheck(manifest.model_id, manifest.revision, len(manifest.files), tuple(problems))
 
@@ -96,7 +83,7 @@ def _differences(ours: ManifestFile, theirs: ManifestFile, listed: ManifestFile)
 
 def _about(manifest: Manifest, tree: RepoTree) -> list[str]:
     problems = []
-    # A mirror may tell no licence; silence is no contradiction.
+    # A mirror may not know the licence.
     if tree.licence and manifest.licence and tree.licence != manifest.licence:
         problems.append(f"licence: the manifest says {manifest.licence}, the hub {tree.licence}")
     if tree.gated and not manifest.gated:

@@ -1,4 +1,4 @@
-"""Why files of a repository are not fetched. Pure: takes a listing and what was chosen, gives reasons with sums."""
+"""The reasons why files of a repository are not downloaded, with totals."""
 
 from __future__ import annotations
 
@@ -7,26 +7,25 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from image_gen.model_cache.core.manifest import ManifestFile
+from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.manifests.select import PICKLES
 
 _OTHER_FRAMEWORKS = (".msgpack", ".onnx", ".onnx_data", ".pb", ".h5", ".tflite", ".xml", ".ckpt.index", ".mlmodel")
 
 
 @dataclass(frozen=True)
-class ExcludedFiles:
-    """Files that are not needed, for one and the same reason; `example` is the largest of them."""
+class ExcludedFiles(Report):
+    """Files that are not needed for one reason; `example` is the largest of them."""
 
+    json_bytes = "size"
     reason: str
     files: int
     size: int
     example: str
 
-    def as_json(self) -> dict[str, object]:
-        return {"reason": self.reason, "files": self.files, "bytes": self.size, "example": self.example}
-
 
 def excluded_files(files: Iterable[ManifestFile], chosen: Collection[str]) -> tuple[ExcludedFiles, ...]:
-    """Everything that was not chosen, the heaviest reason first. `chosen` holds paths."""
+    """Everything that was not chosen, by reason, the largest total first. `chosen` contains paths."""
     directories = {path.rpartition("/")[0] for path in chosen}
     groups: dict[str, list[ManifestFile]] = defaultdict(list)
     for file in files:

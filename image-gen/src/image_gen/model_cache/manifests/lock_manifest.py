@@ -1,4 +1,4 @@
-"""Makes a manifest that can be shipped: every file with its sha256, and the reasons for what is not in it."""
+"""Creates a manifest to bundle: every file with its sha256, and the reasons for excluded files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import CorruptDownloadError
 from image_gen.model_cache.core.digest import ContentDigest
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
 from image_gen.model_cache.manifests.excluded import ExcludedFiles, excluded_files
@@ -23,13 +23,13 @@ from image_gen.model_cache.manifests.select import (
 )
 from image_gen.model_cache.sources.hub import HubClient
 
-# Hubs keep larger files as LFS objects, whose sha256 they tell.
+# Hubs keep larger files as LFS objects, and list their sha256.
 _SMALL_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
 class LockedManifest:
-    """A manifest and what it leaves out. `pickles` are those of its files that can run code when they are loaded."""
+    """A manifest and the files that it excludes. `pickles` are files in it that can run code when they are loaded."""
 
     manifest: Manifest
     left_out: tuple[ExcludedFiles, ...]
@@ -46,8 +46,8 @@ class LockedManifest:
 def lock_manifest(client: HubClient, model_id: str, revision: str, *, allow_pickle: bool = False) -> LockedManifest:
     """Pins a pipeline, or a component such as a VAE, to the commit that `revision` means now.
 
-    Small files are read, because a hub tells no sha256 of them. Raises MODEL_NOT_FOUND, REVISION_NOT_FOUND,
-    GATED_MODEL, NOT_A_PIPELINE, UNSAFE_MODEL (without `allow_pickle`), CORRUPT_DOWNLOAD and what the network brings.
+    Small files are downloaded, because hubs do not list their sha256. Raises MODEL_NOT_FOUND, REVISION_NOT_FOUND,
+    GATED_MODEL, NOT_A_PIPELINE, UNSAFE_MODEL (without `allow_pickle`), CORRUPT_DOWNLOAD and errors of the network.
     """
     tree = RepoTree.read(client, model_id, revision)
     is_pipeline = tree.has(INDEX)
@@ -69,7 +69,7 @@ def lock_manifest(client: HubClient, model_id: str, revision: str, *, allow_pick
 
 
 def with_sha256(client: HubClient, model_id: str, commit: str, files: Sequence[ManifestFile]) -> list[ManifestFile]:
-    """The files with a sha256 each; those that a hub knows by git's name only are read and proven by that."""
+    """The files with a sha256 each; those with git's hash only are downloaded and verified by that."""
     return [file if file.sha256 else replace(_read(client, model_id, commit, file), git_sha1=None) for file in files]
 
 
@@ -78,10 +78,9 @@ def _read(client: HubClient, model_id: str, commit: str, file: ManifestFile) -> 
     digest = ContentDigest(len(content))
     digest.update(content)
     if len(content) != file.size or digest.git_sha1 != file.git_sha1:
-        raise ImageGenError(
-            "CORRUPT_DOWNLOAD",
+        raise CorruptDownloadError(
             f"{file.path} of {model_id} arrived damaged: the hub lists {file.size} bytes of git object "
-            f"{file.git_sha1}, got {len(content)} of {digest.git_sha1}. Check HTTPS_PROXY and HF_ENDPOINT.",
+            f"{file.git_sha1}, got {len(content)} of {digest.git_sha1}. Check HTTPS_PROXY and HF_ENDPOINT."
         )
     return replace(file, sha256=hashlib.sha256(content).hexdigest())
 

@@ -1,19 +1,16 @@
-"""Manifests at hand without a network: those shipped with the service, and those kept with the cache."""
+"""Manifests that need no network: those bundled with the image, and those kept in the cache."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from image_gen.errors import ImageGenError
+from image_gen.model_cache.core.atomic_files import write_atomic
 from image_gen.model_cache.core.layout import RepoLayout, folder_name
 from image_gen.model_cache.core.manifest import Manifest, check_model_id, is_commit, read_manifest
-from image_gen.model_cache.core.settings import CacheSettings
-
-DEMO_ALIAS = "demo"
-DEMO_ID = "image-gen/demo"
+from image_gen.model_cache.core.settings import DEMO_ALIAS, DEMO_MODEL, CacheSettings
 
 
 class ManifestRegistry:
@@ -23,16 +20,16 @@ class ManifestRegistry:
         self._settings = settings
 
     def canonical_id(self, model_id: str) -> str:
-        """The id under which a model lives now. Raises MODEL_ID_INVALID."""
+        """The current id of a model. Raises MODEL_ID_INVALID."""
         if model_id == DEMO_ALIAS:
-            return DEMO_ID
+            return DEMO_MODEL
         check_model_id(model_id)
         return next(
             (all_manifests.model_id for all_manifests in self.bundled() if model_id in all_manifests.aliases), model_id
         )
 
     def bundled(self) -> Iterator[Manifest]:
-        """The manifests that came with the service. Raises MANIFEST_INVALID."""
+        """The manifests bundled with the image. Raises MANIFEST_INVALID."""
         directory = self._settings.manifests_dir
         for path in sorted(directory.glob("*.json")) if directory.is_dir() else []:
             yield read_manifest(path)
@@ -40,12 +37,12 @@ class ManifestRegistry:
     def cached(self, model_id: str) -> Iterator[Manifest]:
         """The manifests that were resolved for a model on this cache, that of its default revision first."""
         for path in self.cached_files(model_id):
-            # One that can't be read is as good as none: it is resolved again, and then replaced.
+            # An unreadable one is resolved again, and replaced.
             with suppress(ImageGenError):
                 yield read_manifest(path)
 
     def cached_files(self, model_id: str) -> list[Path]:
-        """Where the kept manifests of a model lie: `org--name.json` is that of its default revision."""
+        """The files of the cached manifests of a model: `org--name.json` is that of its default revision."""
         directory, name = self._settings.cached_manifests_dir, folder_name(model_id)
         found = [directory / f"{name}.json", *sorted(directory.glob(f"{name}@*.json"))]
         return [path for path in found if path.is_file()]
@@ -73,16 +70,12 @@ class ManifestRegistry:
         return None
 
     def keep(self, manifest: Manifest, *, default: bool) -> None:
-        """Writes a resolved manifest beside the cache, so that the next start needs no hub."""
+        """Caches a resolved manifest, so that the next start needs no hub."""
         name = folder_name(manifest.model_id) + ("" if default else f"@{manifest.revision}")
-        path = self._settings.cached_manifests_dir / f"{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        fresh.write_text(manifest.to_json(), encoding="utf-8")
-        fresh.replace(path)
+        write_atomic(self._settings.cached_manifests_dir / f"{name}.json", manifest.to_json())
 
     def commit_of(self, model_id: str, revision: str) -> str | None:
-        """What a branch or tag meant when it was fetched, as the cache itself remembers it."""
+        """The commit of a branch or tag when it was downloaded, from the cache's refs."""
         try:
             return RepoLayout(self._settings.hub_cache, model_id).ref(revision).read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError, ValueError):

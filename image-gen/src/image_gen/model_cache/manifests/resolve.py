@@ -1,4 +1,4 @@
-"""Asks a hub what a model consists of at a revision, and writes that down as a manifest."""
+"""Creates a manifest from the hub's file list of a model at a revision."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import HubError
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_commit, is_safe_path
 from image_gen.model_cache.manifests.select import INDEX, not_a_pipeline, select_files
 from image_gen.model_cache.sources.hub import HubClient
@@ -15,7 +15,7 @@ from image_gen.model_cache.sources.hub import HubClient
 
 @dataclass(frozen=True)
 class RepoTree:
-    """What a hub tells about a model at one commit, before anything is chosen."""
+    """The files of a model at one commit, and its licence."""
 
     model_id: str
     commit: str
@@ -25,11 +25,11 @@ class RepoTree:
 
     @classmethod
     def read(cls, client: HubClient, model_id: str, revision: str) -> RepoTree:
-        """Raises MODEL_NOT_FOUND, REVISION_NOT_FOUND, GATED_MODEL and what the network brings."""
+        """Raises MODEL_NOT_FOUND, REVISION_NOT_FOUND, GATED_MODEL and errors of the network."""
         info = client.revision_info(model_id, revision)
         commit = info.get("sha")
         if not isinstance(commit, str) or not is_commit(commit):
-            raise ImageGenError("HUB_ERROR", f"The hub names no commit for {model_id} at {revision}; is it a real hub?")
+            raise HubError(f"The hub names no commit for {model_id} at {revision}; is it a real hub?")
         files = tuple(file for entry in client.tree(model_id, commit) if (file := _file(entry)))
         return cls(model_id, commit, _licence(info), bool(info.get("gated")), files)
 
@@ -40,7 +40,7 @@ class RepoTree:
 def resolve(client: HubClient, model_id: str, revision: str) -> Manifest:
     """The manifest of a model, pinned to the commit that `revision` means now.
 
-    Raises MODEL_NOT_FOUND, REVISION_NOT_FOUND, GATED_MODEL, NOT_A_PIPELINE, UNSAFE_MODEL and what the network brings.
+    Raises MODEL_NOT_FOUND, REVISION_NOT_FOUND, GATED_MODEL, NOT_A_PIPELINE, UNSAFE_MODEL and errors of the network.
     """
     tree = RepoTree.read(client, model_id, revision)
     if not tree.has(INDEX):
@@ -58,7 +58,7 @@ def resolve(client: HubClient, model_id: str, revision: str) -> Manifest:
 
 
 def read_json(client: HubClient, model_id: str, commit: str, path: str) -> dict[str, Any]:
-    """A small JSON object of a repository. Raises NOT_A_PIPELINE when it is none."""
+    """A small JSON object of a repository. Raises NOT_A_PIPELINE for anything else."""
     try:
         document = json.loads(client.small_file(model_id, commit, path))
     except ValueError as error:
@@ -69,7 +69,7 @@ def read_json(client: HubClient, model_id: str, commit: str, path: str) -> dict[
 
 
 def _file(entry: Mapping[str, Any]) -> ManifestFile | None:
-    """A line of the hub's listing; directories and names that no repository can hold are passed over."""
+    """An entry of the hub's file list; None for directories and unsafe names."""
     path, size = entry.get("path"), entry.get("size")
     if entry.get("type") != "file" or not isinstance(path, str) or not isinstance(size, int) or not is_safe_path(path):
         return None

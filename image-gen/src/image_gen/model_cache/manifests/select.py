@@ -1,4 +1,4 @@
-"""Which files of a repository a pipeline loads. Pure: takes a listing, gives a selection or the reason why none."""
+"""Selects the files of a repository that a pipeline loads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import ImageGenError, NotAPipelineError, UnsafeModelError
 from image_gen.model_cache.core.manifest import ManifestFile
 
 INDEX = "model_index.json"
@@ -23,7 +23,7 @@ _SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
 
 @dataclass(frozen=True)
 class Selection:
-    """The files to fetch, the class that loads them and the variant that `from_pretrained` must be told.
+    """The files to download, the class that loads them and the variant for `from_pretrained`.
 
     `pickles` are those among the files that can run code when they are loaded; none unless that was allowed.
     """
@@ -40,15 +40,14 @@ class Selection:
 def select_files(
     model_id: str, index: Mapping[str, Any], files: Sequence[ManifestFile], *, allow_pickle: bool = False
 ) -> Selection:
-    """Takes what `model_index.json` names, weights as safetensors, at half precision where that is complete.
+    """Selects what `model_index.json` names, weights as safetensors, at half precision where that is complete.
 
     With `allow_pickle` a component without safetensors is taken as it is. Raises NOT_A_PIPELINE or UNSAFE_MODEL.
     """
     pipeline = index.get("_class_name")
     if isinstance(pipeline, list):
-        raise ImageGenError(
-            "UNSAFE_MODEL",
-            f"{model_id} runs code of its own ({pipeline}); only pipelines of diffusers itself are loaded.",
+        raise UnsafeModelError(
+            f"{model_id} runs code of its own ({pipeline}); only pipelines of diffusers itself are loaded."
         )
     if not isinstance(pipeline, str):
         raise not_a_pipeline(model_id, f"its {INDEX} names no pipeline class")
@@ -73,7 +72,7 @@ def select_component(
     name = config.get("_class_name")
     if not isinstance(name, str):
         raise not_a_pipeline(model_id, f"it has no {INDEX}, and its {COMPONENT_CONFIG} names no class of diffusers")
-    # As if it lay in a directory of a pipeline: the rules for its files are the same.
+    # As if it were a directory of a pipeline: the rules for its files are the same.
     moved = [replace(file, path=f"component/{file.path}") for file in files]
     part = _Component(model_id, "component", ["diffusers", name], moved, allow_pickle)
     variant = _common_variant([part])
@@ -85,9 +84,8 @@ def select_component(
 
 def not_a_pipeline(model_id: str, why: str) -> ImageGenError:
     """The error for a repository that diffusers can't load as a whole."""
-    return ImageGenError(
-        "NOT_A_PIPELINE",
-        f"{model_id} is not a diffusers pipeline: {why}. Fix: set MODEL_ID to a repository with a {INDEX} at its top.",
+    return NotAPipelineError(
+        f"{model_id} is not a diffusers pipeline: {why}. Fix: set MODEL_ID to a repository with a {INDEX} at its top."
     )
 
 
@@ -120,9 +118,7 @@ class _Component:
             if file.path.startswith(f"{name}/") and file.path.count("/") == 1
         }
         if f"{spec[0]}.py" in self._files or any(file.path == f"{spec[0]}.py" for file in files):
-            raise ImageGenError(
-                "UNSAFE_MODEL", f"{model_id} brings code of its own for its {name} ({spec[0]}.py), which is not run."
-            )
+            raise UnsafeModelError(f"{model_id} has code of its own for its {name} ({spec[0]}.py), which is not run.")
         self.options: dict[str | None, list[ManifestFile]] = {FP16: self._complete(FP16), None: self._complete(None)}
         if allow_pickle and not any(self.options.values()):
             self.options = {FP16: self._complete(FP16, *_PICKLED), None: self._complete(None, *_PICKLED)}
@@ -159,10 +155,9 @@ class _Component:
     def _refuse_unusable_weights(self) -> None:
         pickles = sorted(leaf for leaf in self._files if leaf.endswith(PICKLES) and not leaf.startswith("openvino_"))
         if pickles:
-            raise ImageGenError(
-                "UNSAFE_MODEL",
+            raise UnsafeModelError(
                 f"{self._model_id} has its {self.name} only as a pickle ({self.name}/{pickles[0]}), which can run code "
-                "when it is loaded. Fix: set MODEL_ID or MODEL_REVISION to a version with .safetensors files.",
+                "when it is loaded. Fix: set MODEL_ID or MODEL_REVISION to a version with .safetensors files."
             )
         if any(leaf.endswith((".safetensors", ".msgpack", ".onnx")) for leaf in self._files):
             raise not_a_pipeline(self._model_id, f"its {self.name} has no complete .safetensors weights for PyTorch")

@@ -1,4 +1,4 @@
-"""Reads the body of an HTTP answer: in large pieces where that can be, and not for ever where hardly anything comes."""
+"""Reads the body of an HTTP response: in large chunks where possible, and with a minimum throughput."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TIMEOUTS_PER_WINDOW = 3
 
 
 class ThroughputGuard:
-    """Watches one connection: bytes that drip just within the read timeout are as good as silence."""
+    """Measures one connection: a few bytes just within each read timeout count as a timeout."""
 
     def __init__(self, read_timeout: float, silent: Callable[[str], Exception]) -> None:
         self._window = _TIMEOUTS_PER_WINDOW * read_timeout
@@ -27,9 +27,9 @@ class ThroughputGuard:
         self._total = 0
 
     def record(self, count: int) -> bool:
-        """Counts bytes; tells whether this connection has brought enough to be called progress.
+        """Counts bytes; whether this connection has sent enough to count as progress.
 
-        Raises what `silent` makes when a whole window of time brought next to nothing.
+        Raises the exception that `silent` makes when the throughput in a whole window of time was too low.
         """
         self._count += count
         self._total += count
@@ -57,7 +57,7 @@ def large_chunks(answer: httpx2.Response, expected: int, read_timeout: float) ->
     if line is None or not plain or answer.headers.get("Content-Length") != str(expected):
         yield from chunks
         return
-    # What came along with the head; the client holds nothing back after that.
+    # The bytes that arrived together with the head; the client buffers nothing after that.
     first = next(chunks, b"")
     yield first
     left = expected - len(first)

@@ -1,4 +1,4 @@
-"""A hub over HTTP: what is asked of it, and what its refusals mean."""
+"""A Hugging Face hub over HTTP."""
 
 from __future__ import annotations
 
@@ -10,28 +10,41 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin
 
-from image_gen.errors import ImageGenError
-from image_gen.model_cache.core.manifest import Manifest, ManifestFile
+from image_gen.errors import HubError, HubSilentError, HubUnreachableError, ImageGenError
+from image_gen.model_cache.core.manifest import Manifest
 from image_gen.model_cache.core.retry import Retrier, SourceError
 from image_gen.model_cache.core.settings import CacheSettings
-from image_gen.model_cache.sources.http import HttpClient, ServerNames, is_retryable_status, retry_after_seconds
+from image_gen.model_cache.sources.http import (
+    HttpClient,
+    ServerNames,
+    is_retryable_status,
+    read_small,
+    retry_after_seconds,
+)
 from image_gen.model_cache.sources.hub_errors import to_user_error
-from image_gen.model_cache.sources.source import Part
+from image_gen.model_cache.sources.source import FileRange, Source
 
 if TYPE_CHECKING:
     import httpx2
 
 
 class HubClient:
-    """Talks to one hub. Every call has a connect and a read timeout, and ends after a bounded number of tries.
+    """A client of one hub. Every call has a connect and a read timeout, and a bounded number of tries.
 
-    The token goes to the hub alone: the client drops it when a redirect leads to another host.
+    The token is sent to the hub alone: the client drops it when a redirect leads to another host.
     """
 
     def __init__(self, settings: CacheSettings, cancel: threading.Event | None = None) -> None:
         self._settings = settings
         self._cancel = cancel or threading.Event()
-        names = ServerNames(settings.endpoint, "HUB", "HF_ENDPOINT", "set HF_ENDPOINT to a mirror")
+        names = ServerNames(
+            settings.endpoint,
+            "HF_ENDPOINT",
+            "set HF_ENDPOINT to a mirror",
+            HubError,
+            HubUnreachableError,
+            HubSilentError,
+        )
         self.http = HttpClient(settings, names, token=settings.token)
 
     def __enter__(self) -> HubClient:
@@ -41,7 +54,7 @@ class HubClient:
         self.http.close()
 
     def revision_info(self, model_id: str, revision: str) -> dict[str, Any]:
-        """What the hub tells about a model at a revision: its commit, its licence, whether it is gated."""
+        """The hub's information about a model at a revision: commit, licence, gated or not."""
         info, _ = self._get_json(f"/api/models/{model_id}/revision/{quote(revision, safe='')}", model_id, revision)
         if not isinstance(info, dict):
             raise self._nonsense(model_id)
@@ -60,22 +73,15 @@ class HubClient:
 
     def small_file(self, model_id: str, commit: str, path: str, limit: int = 1 << 20) -> bytes:
         """The bytes of a small file, such as `model_index.json`."""
-        retrier = Retrier(self._cancel)
-        while True:
-            with retrier.attempt(), self.part(model_id, commit, path, 0) as part:
-                content = b""
-                for chunk in part.chunks:
-                    content += chunk
-                    if len(content) > limit:
-                        raise ImageGenError("HUB_ERROR", f"{path} of {model_id} is larger than it can sensibly be.")
-                return content
+        too_large = HubError(f"{path} of {model_id} is larger than {limit} bytes.")
+        return read_small(Retrier(self._cancel), lambda: self.open_range(model_id, commit, path, 0), limit, too_large)
 
-    def part(
+    def open_range(
         self, model_id: str, commit: str, path: str, start: int, end: int | None = None
-    ) -> AbstractContextManager[Part]:
+    ) -> AbstractContextManager[FileRange]:
         """One try at a file's bytes."""
         url = self._url(f"/{model_id}/resolve/{commit}/{quote(path)}")
-        return self.http.part(url, start, end, lambda answer: self._refused(answer, model_id, commit, path))
+        return self.http.open_range(url, start, end, lambda answer: self._refused(answer, model_id, commit, path))
 
     def _get_json(self, url: str, model_id: str, revision: str) -> tuple[Any, Mapping[str, str]]:
         retrier = Retrier(self._cancel)
@@ -107,24 +113,20 @@ class HubClient:
         )
 
     def _nonsense(self, model_id: str) -> ImageGenError:
-        return ImageGenError(
-            "HUB_ERROR",
+        return HubError(
             f"{self._settings.endpoint} does not answer as a Hugging Face hub when asked for {model_id}. "
-            "Check HF_ENDPOINT and the proxy settings.",
+            "Check HF_ENDPOINT and the proxy settings."
         )
 
 
-class HubSource:
-    """The files of one model on a hub, as a fetch reads them."""
-
-    advice = "A proxy or mirror alters it: check HTTPS_PROXY and HF_ENDPOINT."
-
-    def __init__(self, client: HubClient, manifest: Manifest, endpoint: str) -> None:
-        self._client = client
-        self._manifest = manifest
-        self.place = endpoint
-        self.broken = client.http.broken
-        self.silent = client.http.silent
-
-    def part(self, file: ManifestFile, start: int, end: int | None = None) -> AbstractContextManager[Part]:
-        return self._client.part(self._manifest.model_id, self._manifest.revision, file.path, start, end)
+def hub_source(client: HubClient, manifest: Manifest, endpoint: str) -> Source:
+    """The files of one model on a hub."""
+    return Source(
+        place=endpoint,
+        advice="A proxy or mirror alters it: check HTTPS_PROXY and HF_ENDPOINT.",
+        open_range=lambda file, start, end: client.open_range(
+            manifest.model_id, manifest.revision, file.path, start, end
+        ),
+        interrupted=client.http.interrupted,
+        timed_out=client.http.timed_out,
+    )

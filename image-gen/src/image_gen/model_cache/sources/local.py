@@ -1,17 +1,20 @@
-"""A directory as a source of models: what somebody copied there, for places without a hub. It is only read."""
+"""A local directory as a source of models, for hosts without access to a hub. It is only read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import CorruptDownloadError, FileMissingError
 from image_gen.model_cache.core.digest import CHUNK_BYTES
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
 from image_gen.model_cache.core.retry import SourceError
-from image_gen.model_cache.sources.source import Part, wrong_size
+from image_gen.model_cache.sources.source import FileRange, Source, wrong_size
+
+_ADVICE = "Copy it there again."
 
 
 class LocalDirectory:
@@ -42,37 +45,28 @@ class LocalDirectory:
     def holds(self, path: str, _manifest: Manifest) -> bool:
         return (self._root / path).is_dir()
 
-    def source(self, path: str) -> LocalSource:
-        return LocalSource(self._root / path)
+    def source(self, path: str) -> Source:
+        place = self._root / path
+        return Source(str(place), _ADVICE, partial(_open_range, place), *[partial(_corrupt, place)] * 2)
 
 
-class LocalSource:
-    """The files of one model in a directory."""
+@contextmanager
+def _open_range(root: Path, file: ManifestFile, start: int, end: int | None) -> Iterator[FileRange]:
+    place = root / file.path
+    try:
+        with place.open("rb") as stream:
+            size = place.stat().st_size
+            if size != file.size:
+                raise wrong_size(str(root), _ADVICE, file, str(size))
+            length = (size if end is None else end) - start
+            stream.seek(start)
+            yield FileRange(start, True, length, size, "", _chunks(stream, length))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileMissingError(f"{root} does not contain {file.path}.") from error
 
-    advice = "Copy it there again."
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self.place = str(root)
-
-    @contextmanager
-    def part(self, file: ManifestFile, start: int, end: int | None = None) -> Iterator[Part]:
-        place = self._root / file.path
-        try:
-            with place.open("rb") as stream:
-                size = place.stat().st_size
-                if size != file.size:
-                    raise wrong_size(self, file, str(size))
-                length = (size if end is None else end) - start
-                stream.seek(start)
-                yield Part(start, True, length, size, "", _chunks(stream, length))
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise ImageGenError("FILE_NOT_FOUND", f"{self.place} lacks {file.path}.") from error
-
-    def broken(self, why: str) -> SourceError:
-        return SourceError(ImageGenError("CORRUPT_DOWNLOAD", f"{self.place}: {why}."), retryable=False)
-
-    silent = broken
+def _corrupt(root: Path, why: str) -> SourceError:
+    return SourceError(CorruptDownloadError(f"{root}: {why}."), retryable=False)
 
 
 def _chunks(stream: BinaryIO, length: int) -> Iterator[bytes]:

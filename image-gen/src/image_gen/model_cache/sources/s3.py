@@ -1,8 +1,8 @@
-"""A bucket of S3, as a mirror and as the place of a backup.
+"""An S3 bucket, as a mirror and as the place of backups.
 
 Credentials come from the environment, the machine or the container in the standard way, by obstore, which also signs
-addresses and writes objects in parts. Objects are read by the store's own HTTP client from signed addresses, so that
-time-outs, proxies, resuming and counting of tries are the same as for a hub.
+addresses and writes objects in parts. Objects are read by this package's HTTP client from signed URLs, so that
+timeouts, proxies, resumption and retries are the same as for a hub.
 """
 
 from __future__ import annotations
@@ -13,14 +13,20 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from image_gen.errors import ImageGenError
-from image_gen.model_cache.core.manifest import Manifest, ManifestFile
+from image_gen import errors
+from image_gen.model_cache.core.manifest import Manifest
 from image_gen.model_cache.core.retry import Retrier, SourceError
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
-from image_gen.model_cache.sources.http import HttpClient, ServerNames, is_retryable_status, retry_after_seconds
+from image_gen.model_cache.sources.http import (
+    HttpClient,
+    ServerNames,
+    is_retryable_status,
+    read_small,
+    retry_after_seconds,
+)
 from image_gen.model_cache.sources.s3_errors import code_in, region_in, s3_user_error
-from image_gen.model_cache.sources.source import Part
+from image_gen.model_cache.sources.source import FileRange, Source
 
 if TYPE_CHECKING:
     import httpx2
@@ -39,7 +45,10 @@ class S3Bucket:
         self.cancel = cancel or threading.Event()
         self.read_timeout = settings.read_timeout
         self._endpoint = settings.aws.get("AWS_ENDPOINT_URL_S3") or settings.aws.get("AWS_ENDPOINT_URL")
-        names = ServerNames(self.place, "S3", "AWS_ENDPOINT_URL", "check AWS_REGION and AWS_ENDPOINT_URL")
+        check = "check AWS_REGION and AWS_ENDPOINT_URL"
+        names = ServerNames(
+            self.place, "AWS_ENDPOINT_URL", check, errors.S3Error, errors.S3UnreachableError, errors.S3SilentError
+        )
         self.http = HttpClient(settings, names, token=None)
         self.s3_client = _open_s3_client(settings, address, self._endpoint)
 
@@ -51,20 +60,13 @@ class S3Bucket:
 
     def read(self, path: str) -> str | None:
         """A small text, or None when there is none."""
-        retrier = Retrier(self.cancel)
-        while True:
-            try:
-                with retrier.attempt(), self.part(path, 0) as part:
-                    content = b""
-                    for chunk in part.chunks:
-                        content += chunk
-                        if len(content) > _SMALL_BYTES:
-                            raise ImageGenError("S3_ERROR", f"{self._named(path)} is larger than it can sensibly be.")
-                    return content.decode("utf-8", "replace")
-            except ImageGenError as error:
-                if error.code != "FILE_NOT_FOUND":
-                    raise
-                return None
+        too_large = errors.S3Error(f"{self._named(path)} is larger than {_SMALL_BYTES} bytes.")
+        try:
+            return read_small(Retrier(self.cancel), lambda: self.open_range(path, 0), _SMALL_BYTES, too_large).decode(
+                "utf-8", "replace"
+            )
+        except errors.FileMissingError:
+            return None
 
     def folders(self, path: str) -> list[str]:
         import obstore
@@ -78,19 +80,25 @@ class S3Bucket:
         probe = min(manifest.files, key=lambda file: file.size)
         return self.read(f"{path}/{probe.path}") is not None
 
-    def source(self, path: str) -> S3Source:
-        return S3Source(self, path)
+    def source(self, path: str) -> Source:
+        return Source(
+            place=f"{self.place}/{path}",
+            advice="Copy it there again (`image-gen mirror`).",
+            open_range=lambda file, start, end: self.open_range(f"{path}/{file.path}", start, end),
+            interrupted=self.http.interrupted,
+            timed_out=self.http.timed_out,
+        )
 
-    def part(self, path: str, start: int, end: int | None = None) -> AbstractContextManager[Part]:
+    def open_range(self, path: str, start: int, end: int | None = None) -> AbstractContextManager[FileRange]:
         """One try at an object's bytes from `start` on, up to but without `end`."""
         import obstore
 
         signed = self.call(path, "s3:GetObject", lambda: obstore.sign(self.s3_client, "GET", path, _SIGNED_FOR))
-        return self.http.part(signed, start, end, lambda answer: self._refused(answer, path))
+        return self.http.open_range(signed, start, end, lambda answer: self._refused(answer, path))
 
     @contextmanager
     def map_errors(self, path: str, permission: str) -> Iterator[None]:
-        """Turns what obstore raises into what is to be told."""
+        """Translates exceptions of obstore."""
         from obstore.exceptions import BaseError
 
         try:
@@ -115,7 +123,7 @@ class S3Bucket:
             error, retryable=is_retryable_status(answer.status_code), wait=retry_after_seconds(answer.headers)
         )
 
-    def _refusal(self, status: int, code: str, region: str, path: str, permission: str) -> ImageGenError:
+    def _refusal(self, status: int, code: str, region: str, path: str, permission: str) -> errors.ImageGenError:
         return s3_user_error(
             status=status,
             code=code,
@@ -126,37 +134,20 @@ class S3Bucket:
             endpoint=self._endpoint,
         )
 
-    def _explained(self, text: str, path: str, permission: str) -> ImageGenError:
-        # What follows is a picture of its data, over many lines.
+    def _explained(self, text: str, path: str, permission: str) -> errors.ImageGenError:
+        # The rest is a dump of many lines.
         text = text.partition("\n\nDebug source")[0]
         code = code_in(text)
         status = next((each for each in (301, 307, 400, 401, 403, 404, 500, 503) if f"status code: {each}" in text), 0)
-        # Where nothing else tells, the machine's own service is asked for credentials.
+        # Without other credentials, the instance metadata service is asked for them.
         if "/latest/api/token" in text or "/latest/meta-data" in text or "credential" in text.lower():
-            return ImageGenError(
-                "S3_NO_CREDENTIALS",
+            return errors.S3NoCredentialsError(
                 f"No AWS credentials were found for {self._named(path)}. Fix: set AWS_ACCESS_KEY_ID, "
-                "AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or give the machine a role.",
+                "AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or give the machine a role."
             )
         if code or status:
             return self._refusal(status, code, region_in(text), path, permission)
-        return self.http.broken(text.partition("\n")[0].rpartition(" - ")[2]).error
-
-
-class S3Source:
-    """The files of one model in a bucket."""
-
-    advice = "Copy it there again (`image-gen mirror`)."
-
-    def __init__(self, bucket: S3Bucket, path: str) -> None:
-        self._bucket = bucket
-        self._path = path
-        self.place = f"{bucket.place}/{path}"
-        self.broken = bucket.http.broken
-        self.silent = bucket.http.silent
-
-    def part(self, file: ManifestFile, start: int, end: int | None = None) -> AbstractContextManager[Part]:
-        return self._bucket.part(f"{self._path}/{file.path}", start, end)
+        return self.http.interrupted(text.partition("\n")[0].rpartition(" - ")[2]).error
 
 
 def _open_s3_client(settings: CacheSettings, address: S3Uri, endpoint: str | None) -> Any:
@@ -178,4 +169,4 @@ def _open_s3_client(settings: CacheSettings, address: S3Uri, endpoint: str | Non
         )
     except Exception as error:
         text = str(error).partition("\n")[0]
-        raise ImageGenError("SETTING_INVALID", f"The AWS_* variables can't be used for {address}: {text}") from error
+        raise errors.SettingInvalidError(f"The AWS_* variables can't be used for {address}: {text}") from error

@@ -1,4 +1,4 @@
-"""Objects of a bucket as streams: one that is written in parts, one that is read on after interruptions.
+"""S3 objects as streams: written in parts, and read with resumption after interruptions.
 
 Both hold a few parts in memory, whatever the size of the object.
 """
@@ -46,7 +46,7 @@ def open_object_writer(bucket: S3Bucket, path: str, expected_bytes: int) -> Iter
 
 
 class _ObjectWriter:
-    """Tells the errors of the bucket apart from those of what is written into it."""
+    """Translates errors of the bucket, and not those of the code that writes."""
 
     def __init__(self, bucket: S3Bucket, path: str, writer: WritableFile) -> None:
         self._bucket = bucket
@@ -70,7 +70,7 @@ class S3ObjectReader:
         self._path = path
         self.size = 0
         self._chunks = self._all()
-        # What came first tells the size, and that the object is there.
+        # The first response has the size, and shows that the object exists.
         self._rest = memoryview(next(self._chunks, b""))
 
     def read(self, count: int = -1) -> bytes:
@@ -91,18 +91,18 @@ class S3ObjectReader:
     def _all(self) -> Generator[bytes]:
         done, http, retrier = 0, self._bucket.http, Retrier(self._bucket.cancel)
         while not self.size or done < self.size:
-            with retrier.attempt(), self._bucket.part(self._path, done) as part:
+            with retrier.attempt(), self._bucket.open_range(self._path, done) as part:
                 whole = part.total or part.length or 0
                 if part.start != done or (self.size and part.ranged and whole != self.size):
-                    raise http.broken("the object changed meanwhile")
+                    raise http.interrupted("the object changed meanwhile")
                 self.size = self.size or whole
-                throughput = ThroughputGuard(self._bucket.read_timeout, http.silent)
+                throughput = ThroughputGuard(self._bucket.read_timeout, http.timed_out)
                 for chunk in part.chunks:
                     done += len(chunk)
                     yield chunk
                     if throughput.record(len(chunk)):
                         retrier.progressed()
                 if done < self.size:
-                    raise http.broken(f"the connection ended inside {self._path}")
+                    raise http.interrupted(f"the connection ended inside {self._path}")
                 if not self.size:
                     return

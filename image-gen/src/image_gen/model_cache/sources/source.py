@@ -1,24 +1,23 @@
-"""Where the bytes of a model come from. A hub, a bucket and a directory are read by one fetch, through this alone."""
+"""Where the bytes of a model come from. The downloader reads a hub, a bucket and a directory through this alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import CorruptDownloadError
 from image_gen.model_cache.core.manifest import ManifestFile
 from image_gen.model_cache.core.retry import SourceError
 
 
 @dataclass(frozen=True)
-class Part:
-    """What a source sends when it is asked for a part of a file.
+class FileRange:
+    """What a source sends when it is asked for a range of a file.
 
-    The bytes begin at `start` of the file; None when that part can't be sent. `ranged` tells that it is a part, and not
-    the whole because the source knows no parts. `length` bytes are announced, of `total` in the file; None where that
-    is not told. `name` is the source's own hash of the content, if it tells one.
+    The bytes begin at `start` of the file; None when that range can't be sent. `ranged` is False for a complete file,
+    from a source without ranges. `length` bytes are announced, of `total` in the file; None where that is unknown.
+    `name` is the source's own hash of the content, if it has one.
     """
 
     start: int | None
@@ -29,38 +28,29 @@ class Part:
     chunks: Iterator[bytes]
 
 
-class Source(Protocol):
+@dataclass(frozen=True)
+class Source:
     """The files of one model at one revision.
 
-    `part` is one try; the caller repeats it, as it knows what has arrived. It raises SourceError for what may pass, and
-    ImageGenError FILE_NOT_FOUND. `place` names the source, `advice` says what to check when it sends something wrong.
+    `open_range` is one try at the bytes from `start` up to but without `end`; the caller repeats it, as it knows what
+    has arrived. It raises SourceError for what may succeed later, and FILE_NOT_FOUND. `place` names the source in
+    messages, `advice` says what to check when it sends something wrong. `interrupted` and `timed_out` make errors for
+    a connection that ended too early, and for one that sends nothing, or next to nothing.
     """
 
-    @property
-    def place(self) -> str: ...
-
-    @property
-    def advice(self) -> str: ...
-
-    def part(self, file: ManifestFile, start: int, end: int | None = None) -> AbstractContextManager[Part]:
-        """The bytes from `start` on, up to but without `end`."""
-
-    def broken(self, why: str) -> SourceError:
-        """The connection ended too early."""
-
-    def silent(self, why: str) -> SourceError:
-        """Nothing comes any more, or hardly anything."""
+    place: str
+    advice: str
+    open_range: Callable[[ManifestFile, int, int | None], AbstractContextManager[FileRange]]
+    interrupted: Callable[[str], SourceError]
+    timed_out: Callable[[str], SourceError]
 
 
-def wrong_size(source: Source, file: ManifestFile, got: str) -> ImageGenError:
-    return ImageGenError(
-        "CORRUPT_DOWNLOAD", f"{source.place} offers {file.path} with {got} bytes, expected {file.size}. {source.advice}"
-    )
+def wrong_size(place: str, advice: str, file: ManifestFile, got: str) -> CorruptDownloadError:
+    return CorruptDownloadError(f"{place} offers {file.path} with {got} bytes, expected {file.size}. {advice}")
 
 
-def damaged(source: Source, file: ManifestFile) -> ImageGenError:
-    return ImageGenError(
-        "CORRUPT_DOWNLOAD",
+def damaged(source: Source, file: ManifestFile) -> CorruptDownloadError:
+    return CorruptDownloadError(
         f"{file.path} arrived damaged from {source.place} (expected {file.content_key}, got another hash). "
-        f"{source.advice} Nothing damaged was kept.",
+        f"{source.advice} Nothing damaged was kept."
     )

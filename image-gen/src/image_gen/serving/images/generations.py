@@ -1,6 +1,6 @@
-"""`POST /v1/images/generations`: one request from its body to its answer, whatever happens in between.
+"""`POST /v1/images/generations`: one request, from its body to images or an error in OpenAI's format.
 
-Comes in: an HTTP request. Goes out: pictures in OpenAI's shape, or an error in it. Must not: log prompts.
+Prompts are never logged.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import ClientGoneError, ImageGenError, RequestTimeoutError
 from image_gen.serving.images.image_jobs import make_jobs
 from image_gen.serving.images.openai_errors import bad_request, failed, not_ready
 from image_gen.serving.images.requests import MAX_SEED, BadRequest, ImageRequest, parse_request, shorten
@@ -33,7 +33,7 @@ _OUTCOMES: Final = {"QUEUE_FULL": "refused", "STOPPING": "refused", "CLIENT_GONE
 
 
 class Generations:
-    """The route, and what it knows of the served model."""
+    """The route, and the served model's description."""
 
     def __init__(
         self, settings: Settings, readiness: Readiness, worker: WorkerSupervisor, queue: RequestQueue, metrics: Metrics
@@ -61,7 +61,7 @@ class Generations:
         return name in {self._settings.model_id, self._readiness.model_id}
 
     def not_served(self, name: str) -> str:
-        """What a caller who wants another model is told."""
+        """The message for a caller who asks for another model."""
         return f"model: {shorten(name)} is not served here, {self._readiness.model_id} is; leave it out or name that."
 
     def model_json(self) -> dict[str, object]:
@@ -115,7 +115,7 @@ class Generations:
     async def _made(
         self, http: Request, orders: list[ImageJob], arrived: float
     ) -> list[GeneratedImage] | ImageGenError:
-        """The pictures, or why there are none. Whoever does not wait any more ends the work."""
+        """The images, or an error. A client that disconnects cancels the job."""
         work = asyncio.create_task(
             self._queue.run(orders, on_turn=lambda: self._metrics.waited(time.monotonic() - arrived))
         )
@@ -127,11 +127,10 @@ class Generations:
             if work.done():
                 return work.result()
             if gone.done():
-                return ImageGenError("CLIENT_GONE", "The client did not wait.")
+                return ClientGoneError("The client did not wait.")
             seconds = f"{self._settings.request_timeout:.0f} s"
-            return ImageGenError(
-                "TIMEOUT",
-                f"The picture was not done within {seconds}: ask for fewer steps, a smaller size or a smaller n.",
+            return RequestTimeoutError(
+                f"The picture was not done within {seconds}: ask for fewer steps, a smaller size or a smaller n."
             )
         except ImageGenError as error:
             return error

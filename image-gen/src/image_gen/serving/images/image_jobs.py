@@ -1,4 +1,4 @@
-"""Turns a request into the engine's orders, one a picture. Pure: what the model can do comes in, chance comes in."""
+"""Turns a request into the worker's jobs, one for each image."""
 
 from collections.abc import Callable
 

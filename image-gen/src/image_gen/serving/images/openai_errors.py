@@ -8,14 +8,6 @@ from image_gen.errors import ImageGenError
 from image_gen.serving.images.requests import BadRequest
 from image_gen.serving.readiness import Readiness
 
-_STATUS: Final = {
-    "QUEUE_FULL": 429,
-    "STOPPING": 503,
-    "NOT_READY": 503,
-    "ENGINE_DIED": 503,
-    "CANCELLED": 503,
-    "TIMEOUT": 504,
-}
 _TYPES: Final = {
     404: "not_found_error",
     429: "rate_limit_error",
@@ -40,8 +32,8 @@ def bad_request(error: BadRequest) -> JSONResponse:
 
 
 def failed(error: ImageGenError, retry_after: int) -> JSONResponse:
-    """What went wrong on this side; `retry_after` is told where trying again makes sense."""
-    status = _STATUS.get(error.code, 500)
+    """An error of the service, with `retry_after` where a retry can help."""
+    status = error.http_status
     return error_response(
         status, error.message, code=error.code.lower(), retry_after=retry_after if status in {429, 503} else None
     )
@@ -49,12 +41,13 @@ def failed(error: ImageGenError, retry_after: int) -> JSONResponse:
 
 def not_ready(readiness: Readiness) -> JSONResponse:
     """Why no picture can be made now."""
+    progress = readiness.progress
     if readiness.error is not None:
         message = f"The model is not ready (phase {readiness.phase}): {readiness.error.message}"
-    elif readiness.phase == "fetching" and readiness.bytes_total:
-        done = f"{readiness.bytes_done / readiness.bytes_total:.0%}"
+    elif readiness.phase == "fetching" and progress.bytes_total:
+        done = f"{progress.bytes_done / progress.bytes_total:.0%}"
         message = f"The model is not ready (phase fetching, {done} done): see /readyz."
     else:
         message = f"The model is not ready (phase {readiness.phase}): see /readyz."
-    wait = 5 if readiness.eta_seconds is None else max(5, min(round(readiness.eta_seconds), 600))
+    wait = 5 if progress.eta_seconds is None else max(5, min(round(progress.eta_seconds), 600))
     return error_response(503, message, code="not_ready", retry_after=wait)

@@ -1,7 +1,6 @@
 """The body of `POST /v1/images/generations`: OpenAI's fields, and ours.
 
-Comes in: JSON. Goes out: `ImageRequest`, or `BadRequest` that names the parameter and its legal range. Must not: know
-the engine; whatever depends on the loaded model is checked in `orders`.
+`BadRequest` names the parameter and its valid range. What depends on the loaded model is checked in `image_jobs`.
 """
 
 import re
@@ -27,7 +26,7 @@ class BadRequest(Exception):  # noqa: N818 - named after the answer
 
 
 class ImageRequest(BaseModel):
-    """Every description is what a caller is told when the value is not legal."""
+    """Descriptions are part of error messages: they state the valid values."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -75,7 +74,7 @@ def parse_size(size: str, max_side: int) -> tuple[int, int]:
 
 
 def shorten(value: Any) -> str:
-    """A caller's value, short enough to be repeated to him."""
+    """A caller's value, short enough for an error message."""
     text = f'"{value}"' if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
 

@@ -12,7 +12,7 @@ export interface LaunchCandidate {
 /** The part of a stack's config that lists the hosts it may use. */
 export type LaunchPreferences = Pick<
   AwsSettings,
-  "instanceTypes" | "purchaseOption" | "pinnedInstanceType" | "pinnedPurchaseOption"
+  "instanceTypes" | "pinnedInstanceType" | "purchaseOption" | "pinnedPurchaseOption"
 >;
 
 export type FailedLaunch = readonly [LaunchCandidate, LaunchError];
@@ -21,14 +21,16 @@ export type FailedLaunch = readonly [LaunchCandidate, LaunchError];
  * The hosts in the order to try: the pinned one, which worked last, then every type on spot before any on demand (where
  * config says `spot-then-on-demand`). A pinned type that is not in the list is the only one.
  */
-export function launchCandidates(requirements: LaunchPreferences): LaunchCandidate[] {
-  const { instanceTypes, purchaseOption, pinnedInstanceType: type, pinnedPurchaseOption } = requirements;
-  const options: PurchaseOption[] = purchaseOption === "spot-then-on-demand" ? ["spot", "on-demand"] : [purchaseOption];
-  const types = type !== null && !instanceTypes.includes(type) ? [type] : instanceTypes;
-  const all = options.flatMap((market) => types.map((each): LaunchCandidate => ({ type: each, market })));
-  const pinned = { type: type ?? types[0] ?? "", market: pinnedPurchaseOption ?? options[0] ?? "on-demand" };
-  const isPinned = (candidate: LaunchCandidate) => candidate.type === pinned.type && candidate.market === pinned.market;
-  return all.some(isPinned) ? [pinned, ...all.filter((candidate) => !isPinned(candidate))] : all;
+export function launchCandidates(preferences: LaunchPreferences): LaunchCandidate[] {
+  const { instanceTypes, pinnedInstanceType, purchaseOption, pinnedPurchaseOption } = preferences;
+  const markets: PurchaseOption[] = purchaseOption === "spot-then-on-demand" ? ["spot", "on-demand"] : [purchaseOption];
+  const types =
+    pinnedInstanceType && !instanceTypes.includes(pinnedInstanceType) ? [pinnedInstanceType] : instanceTypes;
+  const all = markets.flatMap((market) => types.map((type): LaunchCandidate => ({ type, market })));
+  const type = pinnedInstanceType || types[0];
+  const market = pinnedPurchaseOption || markets[0];
+  const pinned = all.filter((candidate) => candidate.type === type && candidate.market === market);
+  return [...pinned, ...all.filter((candidate) => !pinned.includes(candidate))];
 }
 
 /** The next host to try after these failed; undefined when none is left. `vcpus`: of the types, as far as known. */
@@ -54,8 +56,8 @@ export function nextCandidate(
 export function suggestFix(stack: string, failed: readonly FailedLaunch[]): string {
   const [candidate, error] = failed.at(-1) ?? [];
   if (candidate && error?.kind === "quota" && failed.every(([, { kind }]) => kind === "quota")) {
-    const quota = vcpuQuota(candidate.type, candidate.market);
-    const request = `aws service-quotas request-service-quota-increase --service-code ec2 --quota-code ${quota?.code ?? "…"}`;
+    const code = vcpuQuota(candidate.type, candidate.market)?.code ?? "…";
+    const request = `aws service-quotas request-service-quota-increase --service-code ec2 --quota-code ${code}`;
     return `${request} --desired-value 8`;
   }
   const more = commandFor(stack, "up --config instanceTypes=…");

@@ -5,9 +5,9 @@ import {
   launchCandidates,
   nextCandidate,
   suggestFix,
-} from "../../../../cli/targets/aws/stack/launch-errors.ts";
+} from "../../../../cli/targets/aws/stack/launch-candidates.ts";
 import { launchWithFallback, pinsOf } from "../../../../cli/targets/aws/stack/up.ts";
-import { describeLaunchError, findLaunchError, type LaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
+import type { LaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
 
 const requirements: LaunchPreferences = {
   instanceTypes: ["g6.xlarge", "g5.xlarge"],
@@ -36,34 +36,6 @@ describe("launch candidates, in order", () => {
   ])("%s", (_, changes, order) => {
     expect(shown(launchCandidates({ ...requirements, ...changes }))).toEqual(order);
   });
-});
-
-test.each<[string, LaunchError | undefined]>([
-  [
-    "creating EC2 Instance: operation error EC2: RunInstances, https response error StatusCode: 500, api error InsufficientInstanceCapacity: We currently do not have sufficient g6.xlarge capacity in the Availability Zone you requested (us-east-1a).",
-    { kind: "capacity", code: "InsufficientInstanceCapacity" },
-  ],
-  [
-    "api error VcpuLimitExceeded: You have requested more vCPU capacity than",
-    { kind: "quota", code: "VcpuLimitExceeded" },
-  ],
-  [
-    "MaxSpotInstanceCountExceeded: Max spot instance count exceeded",
-    { kind: "quota", code: "MaxSpotInstanceCountExceeded" },
-  ],
-  ["SpotMaxPriceTooLow: Your Spot request price", { kind: "price", code: "SpotMaxPriceTooLow" }],
-  [
-    "Unsupported: Your requested instance type (g6.xlarge) is not supported in your requested Availability Zone (us-east-1e).",
-    { kind: "offering", code: "Unsupported" },
-  ],
-  [
-    "Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill",
-    { kind: "capacity", code: "UnfulfillableCapacity" },
-  ],
-  ["Unsupported: The requested configuration is currently not supported", undefined],
-  ["image-gen was not ready within 30 min", undefined],
-])("%s → %o", (text, refusal) => {
-  expect(findLaunchError(text)).toEqual(refusal);
 });
 
 describe("after a failed launch", () => {
@@ -163,11 +135,8 @@ test("only a fallback host is pinned", () => {
   });
 });
 
-test("a launch error is described without a zone as well", () => {
+test("the fix for no capacity has a command for the stack", () => {
   const candidate: LaunchCandidate = { type: "g6.xlarge", market: "spot" };
-  expect(describeLaunchError(candidate, { kind: "timeout", code: "not within 12 min" }, null)).toBe(
-    "AWS launched no g6.xlarge (spot) (not within 12 min)",
-  );
   expect(suggestFix("prod", [[candidate, { kind: "capacity", code: "x" }]])).toContain(
     "imagegen up --stack prod again later",
   );
