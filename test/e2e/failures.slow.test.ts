@@ -104,7 +104,7 @@ test("a hub that accepts and never answers is an error with an empty cache, and 
   expect((await ready(service.url)).source).toBe("volume");
 });
 
-test("a full disk is told before the first byte, with the room that is needed", async () => {
+test("a full disk is reported before the first byte, with the space that is needed", async () => {
   await memoryVolume("size=4m,uid=10001,gid=10001");
   const error = await fault({ volume: SMALL, env: { MODEL_ID: MEDIUM, HF_ENDPOINT: hub.endpoint } });
   expect(error.code).toBe("DISK_FULL");
@@ -131,7 +131,7 @@ test("nothing mounted at /data: the read-only root is named, and what to mount",
   expect(error.message).toContain("mount a volume at /data");
 });
 
-test("a volume of another owner names the mend", async () => {
+test("a volume of another owner is reported with its fix", async () => {
   await memoryVolume("size=64m,uid=0,mode=755");
   const error = await fault({ volume: SMALL, env: { MODEL_ID: SDXL, HF_ENDPOINT: hub.endpoint } });
   expect(error.code).toBe("CACHE_NOT_WRITABLE");
@@ -176,7 +176,7 @@ test("a corrupted download is never put in place", async () => {
   expect(names.trim()).toBe("");
 });
 
-test("killed in the middle of a download, the next start goes on where it was", async () => {
+test("a start after a kill in the middle of a download resumes it", async () => {
   await hub.knobs({ rate_bytes_per_second: 20_000_000 });
   await hub.forget();
   const service = await start(NAME, { volume: VOLUME, env: { MODEL_ID: MEDIUM, HF_ENDPOINT: hub.endpoint } });

@@ -1,6 +1,6 @@
 /**
  * The model caching guide, command by command, on the real container; only `docker-compose` is spelt `docker compose`.
- * Two of its commands are told apart here: `docker volume inspect image_data` lacks the project's prefix, and
+ * Two of its commands differ here: `docker volume inspect image_data` lacks the project's prefix, and
  * `docker volume prune` would touch the volumes of whoever runs this test.
  */
 import { mkdtempSync, rmSync, statSync } from "node:fs";
@@ -83,7 +83,7 @@ test("first run downloads, says so in the guide's words, and makes a picture", a
   await picture(url);
 });
 
-test("rebuild and restart use the cache: the hub hears nothing", async () => {
+test("rebuild and restart use the cache: the hub receives no request", async () => {
   await hub.forget();
   await sh("docker compose up -d --build image-gen");
   await ready(url);

@@ -16,8 +16,8 @@ await awsTests("changes of a stack on AWS", setting, () => {
   let bytes = "";
 
   beforeAll(async () => {
-    observer = new Observer(setting.double);
-    setting.double.cloud.add("aws:kms/key:Key", "1", { arn: KEY, keyId: "1" });
+    observer = new Observer(setting.fake);
+    setting.fake.cloud.add("aws:kms/key:Key", "1", { arn: KEY, keyId: "1" });
     stack = await setting.stack("changes", { target: "aws" });
     const { outputs } = succeeded(await stack.up());
     volumeId = String(outputs.volumeId);

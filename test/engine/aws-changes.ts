@@ -3,7 +3,7 @@ import { CREATE_FIRST, DELETE_FIRST, HOST_ALARMS } from "./aws-story.ts";
 
 export const KEY = "arn:aws:kms:us-east-1:123456789012:key/1";
 const SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token-AbCdEf";
-const TOLD = "PutParameter /imagegen/changes/deployment";
+const DEPLOYED = "PutParameter /imagegen/changes/deployment";
 const ROLE = "PutRolePolicy image-gen-host";
 
 export interface Change {
@@ -33,10 +33,10 @@ export const CHANGES: readonly Change[] = [
   {
     name: "new code in the image",
     file: "image-gen/src/image_gen/__init__.py",
-    besides: ["PutImage by digest", "PutImage by tag", TOLD],
+    besides: ["PutImage by digest", "PutImage by tag", DEPLOYED],
   },
-  { name: "model", config: { modelId: "runwayml/stable-diffusion-v1-5" }, besides: [TOLD] },
-  { name: "token of the hub", config: { hfTokenSecretArn: SECRET }, besides: [TOLD, ROLE] },
+  { name: "model", config: { modelId: "runwayml/stable-diffusion-v1-5" }, besides: [DEPLOYED] },
+  { name: "token of the hub", config: { hfTokenSecretArn: SECRET }, besides: [DEPLOYED, ROLE] },
   { name: "log retention", config: { logRetentionDays: "90" }, besides: ["PutRetentionPolicy /imagegen/changes"] },
   {
     name: "alarms' topic",
@@ -78,10 +78,10 @@ export const CHANGES: readonly Change[] = [
     name: "mirror",
     config: { modelMirror: "s3://models/mirror", replacement: undefined },
     inOrder: CREATE_FIRST,
-    besides: ["CreateRole image-gen-mirror", ...HOST_ALARMS, TOLD, ROLE, "PutRolePolicy image-gen-mirror"],
+    besides: ["CreateRole image-gen-mirror", ...HOST_ALARMS, DEPLOYED, ROLE, "PutRolePolicy image-gen-mirror"],
   },
   {
-    name: "network without a way out",
+    name: "network without internet access",
     config: { network: "endpoints-only" },
     inOrder: CREATE_FIRST,
     besides: [
@@ -116,7 +116,7 @@ export const CHANGES: readonly Change[] = [
       "CreateSubnet × 2",
       "CreateTargetGroup image-gen-service",
       ...HOST_ALARMS,
-      TOLD,
+      DEPLOYED,
       ROLE,
       "RegisterTargets",
     ],

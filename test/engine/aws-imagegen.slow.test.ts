@@ -1,4 +1,4 @@
-/** `imagegen up` of a stack in AWS, under the real engine: hosts that can't be had, and what is kept of that. */
+/** `imagegen up` of a stack in AWS, under the real engine: instance types without capacity, and what is pinned because of that. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pathsOf } from "../../cli/core/paths.ts";
 import { progressTo } from "../../cli/core/progress.ts";
@@ -14,28 +14,28 @@ const missing = await missingForAws();
 if (missing) console.warn(`LEFT OUT: imagegen up in AWS: ${missing}`);
 
 describe.skipIf(missing !== undefined)("imagegen up in AWS", () => {
-  let double: AwsProviderFake;
+  let fake: AwsProviderFake;
   let api: AwsApi;
   let operator: Operator;
 
   beforeAll(async () => {
-    double = await AwsProviderFake.start();
+    fake = await AwsProviderFake.start();
     // Its own parameters, which its hosts write; moto's types and offers.
-    api = await AwsApi.start({ parameters: double.environment.AWS_ENDPOINT_URL ?? "" });
+    api = await AwsApi.start({ parameters: fake.environment.AWS_ENDPOINT_URL ?? "" });
     api.quotas.set("L-DB2E81BA", 64);
-    operator = new Operator(api, double.environment);
+    operator = new Operator(api, fake.environment);
   });
 
   afterAll(async () => {
     operator.remove();
     api.stop();
-    await double.stop();
+    await fake.stop();
   });
 
-  const launches = () => double.cloud.story().filter((line) => line.startsWith("RunInstances host"));
+  const launches = () => fake.cloud.story().filter((line) => line.startsWith("RunInstances host"));
 
-  test("nothing of the list can be had: one line for each, and soon", async () => {
-    double.cloud.knobs = { ...double.cloud.knobs, noCapacity: () => true };
+  test("a list of types without capacity fails soon, with one line for each", async () => {
+    fake.cloud.knobs = { ...fake.cloud.knobs, noCapacity: () => true };
     const { stderr, exitCode } = await operator.imagegen("up", "--no-picture");
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(
@@ -44,11 +44,11 @@ describe.skipIf(missing !== undefined)("imagegen up in AWS", () => {
     expect(stderr).toMatch(/AWS has no g5\.xlarge .*Next: g4dn\.xlarge/);
     expect(stderr).toMatch(/^imagegen: No host: AWS has no g4dn\.xlarge .*Fix: .*move-az/m);
     expect(launches()).toEqual([]);
-    expect(double.cloud.silentSeconds).toBeLessThan(600);
+    expect(fake.cloud.silentSeconds).toBeLessThan(600);
   });
 
   test("the next type serves, and is written into the stack's config", async () => {
-    double.cloud.knobs = { ...double.cloud.knobs, noCapacity: ({ type }) => type === "g6.xlarge" };
+    fake.cloud.knobs = { ...fake.cloud.knobs, noCapacity: ({ type }) => type === "g6.xlarge" };
     const { stdout, stderr, exitCode } = await operator.imagegen("up", "--no-picture", "--json");
     expect([exitCode, stderr]).toEqual([0, expect.stringContaining("Next: g5.xlarge")]);
     expect(JSON.parse(stdout)).toMatchObject({
@@ -59,30 +59,30 @@ describe.skipIf(missing !== undefined)("imagegen up in AWS", () => {
     expect(launches()).toHaveLength(1);
   });
 
-  test("the next up asks for the same host, and makes nothing anew", async () => {
-    double.cloud.knobs = { ...double.cloud.knobs, noCapacity: () => false };
-    const mark = double.cloud.calls.length;
+  test("the next up requests the same host, and creates nothing", async () => {
+    fake.cloud.knobs = { ...fake.cloud.knobs, noCapacity: () => false };
+    const mark = fake.cloud.calls.length;
     const { stdout, exitCode } = await operator.imagegen("up", "--no-picture", "--json");
     expect(exitCode).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ instanceType: "g5.xlarge", pinned: {} });
-    expect(double.cloud.story(mark)).toEqual([]);
+    expect(fake.cloud.story(mark)).toEqual([]);
   });
 
-  test("a move lets go of a volume that is protected: it stays, and a copy of it serves", async () => {
-    const volumes = () => double.cloud.all("aws:ebs/volume:Volume").map(({ id }) => id);
+  test("a move releases a protected volume: it is kept, and a copy of it is used", async () => {
+    const volumes = () => fake.cloud.all("aws:ebs/volume:Volume").map(({ id }) => id);
     const [before = "", ...others] = volumes();
     expect(others).toEqual([]);
     const files = new StackFiles(pathsOf(operator.directory), "aws-volume");
     const moved = {
       availabilityZone: "us-east-1b",
-      volumeSnapshotId: double.snapshotOf(before),
+      volumeSnapshotId: fake.snapshotOf(before),
       volumeGeneration: "2",
     };
     files.pin(qualifyAll(moved));
     // Without the move it is refused: the volume is protected.
     const refused = await operator.imagegen("up", "--no-picture");
     expect([refused.exitCode, refused.stderr]).toEqual([1, expect.stringMatching(/protect/)]);
-    Object.assign(process.env, double.environment, api.environment);
+    Object.assign(process.env, fake.environment, api.environment);
     const progress = progressTo({ write: () => true });
     const context = {
       paths: pathsOf(operator.directory),
@@ -94,24 +94,24 @@ describe.skipIf(missing !== undefined)("imagegen up in AWS", () => {
     await upInAws(context, { startStopped: false, retainVolumes: [before] });
     expect(volumes()).toHaveLength(2);
     expect(volumes()).toContain(before);
-    expect(double.cloud.broken).toEqual([]);
+    expect(fake.cloud.broken).toEqual([]);
   });
 
   test("a quota with room for none is said before anything is made", async () => {
     api.quotas.set("L-DB2E81BA", 0);
-    const mark = double.cloud.calls.length;
+    const mark = fake.cloud.calls.length;
     const { stderr, exitCode } = await operator.imagegen("up", "--no-picture");
     expect(exitCode).toBe(5);
     expect(stderr).toMatch(/no room for one\. Fix: aws service-quotas request-service-quota-increase/);
-    expect(double.cloud.story(mark)).toEqual([]);
+    expect(fake.cloud.story(mark)).toEqual([]);
   });
 
   test("down takes the host and leaves the protected volumes, without an error", async () => {
-    const kept = double.cloud.all("aws:ebs/volume:Volume").map(({ id }) => id);
+    const kept = fake.cloud.all("aws:ebs/volume:Volume").map(({ id }) => id);
     const { stderr, exitCode } = await operator.imagegen("down", "--yes");
     expect([exitCode, stderr]).toEqual([0, expect.stringContaining("Removing the stack aws-volume")]);
-    expect(double.cloud.all("aws:ec2/instance:Instance")).toEqual([]);
-    expect(double.cloud.all("aws:ebs/volume:Volume").map(({ id }) => id)).toEqual(kept);
-    expect(double.cloud.broken).toEqual([]);
+    expect(fake.cloud.all("aws:ec2/instance:Instance")).toEqual([]);
+    expect(fake.cloud.all("aws:ebs/volume:Volume").map(({ id }) => id)).toEqual(kept);
+    expect(fake.cloud.broken).toEqual([]);
   });
 });

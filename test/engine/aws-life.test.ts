@@ -1,4 +1,4 @@
-/** A stack on AWS from its first deploy to its end: the stack files as they are, failures and what mends them, and the data at each end. */
+/** A stack on AWS from its first deploy to its end: the stack files as they are, failures and what fixes them, and the data at each end. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Cloud } from "../support/fakes/aws-provider/cloud.ts";
 import { text } from "../support/fakes/aws-provider/kind.ts";
@@ -17,19 +17,19 @@ await awsTests("a stack on AWS", setting, () => {
   let observer: Observer;
 
   beforeEach(() => {
-    observer = new Observer(setting.double);
+    observer = new Observer(setting.fake);
     observer.next();
   });
 
   afterEach(() => {
-    setting.double.cloud.knobs = PATIENT;
-    setting.double.cloud.silentSeconds = 0;
-    setting.double.hosts.behave({});
-    expect(setting.double.cloud.broken).toEqual([]);
+    setting.fake.cloud.knobs = PATIENT;
+    setting.fake.cloud.silentSeconds = 0;
+    setting.fake.hosts.behave({});
+    expect(setting.fake.cloud.broken).toEqual([]);
   });
 
-  const volumes = () => setting.double.cloud.all(VOLUME);
-  const hosts = () => setting.double.cloud.all(INSTANCE);
+  const volumes = () => setting.fake.cloud.all(VOLUME);
+  const hosts = () => setting.fake.cloud.all(INSTANCE);
 
   describe.each(["aws-volume", "aws-baked"])("of stacks/Pulumi.%s.yaml as it is", (name) => {
     test("is previewed in time, deployed, and then has nothing to change", async () => {
@@ -64,18 +64,18 @@ await awsTests("a stack on AWS", setting, () => {
     return made;
   }
 
-  test("goes on where it was cut short", async () => {
+  test("resumes after a deploy that failed half-way", async () => {
     const stack = await setting.stack("snapshot", { target: "aws", onDestroy: "snapshot" });
     const before = hosts().length;
-    setting.double.cloud.knobs = { ...PATIENT, failNext: ["aws:ec2/volumeAttachment:VolumeAttachment"] };
+    setting.fake.cloud.knobs = { ...PATIENT, failNext: ["aws:ec2/volumeAttachment:VolumeAttachment"] };
     expect(failed(await stack.up())).toContain("RequestTimeout");
     keep("snapshot", stack, succeeded(await stack.up()));
     expect(hosts().length).toBe(before + 1);
   });
 
-  test("comes up where AWS takes its time to know what it was told", async () => {
+  test("comes up where AWS is eventually consistent", async () => {
     const stack = await setting.stack("delete", { target: "aws", onDestroy: "delete" });
-    setting.double.cloud.knobs = { ...PATIENT, lag: 2, staleReads: 2 };
+    setting.fake.cloud.knobs = { ...PATIENT, lag: 2, staleReads: 2 };
     keep("delete", stack, succeeded(await stack.up()));
   });
 
@@ -97,18 +97,18 @@ await awsTests("a stack on AWS", setting, () => {
     expect(volumes().map(({ id }) => id)).not.toContain(volumeId);
   });
 
-  test("whose service fails says why, and says it again, until it is mended", async () => {
+  test("whose service fails reports why at every up, until it is fixed", async () => {
     const stack = await setting.stack("failing", { target: "aws" });
-    setting.double.hosts.behave({ kind: "failing", error: "the weights are damaged" });
+    setting.fake.hosts.behave({ kind: "failing", error: "the weights are damaged" });
     expect(failed(await stack.up())).toMatch(/is not ready: .*the weights are damaged/);
     expect(failed(await stack.up())).toMatch(/is not ready: .*the weights are damaged/);
-    setting.double.hosts.behave({});
+    setting.fake.hosts.behave({});
     expect(succeeded(await stack.up()).changes).toEqual([]);
   });
 
   test("whose host never says a word is given up in time", async () => {
     const stack = await setting.stack("silent", { target: "aws", readyTimeoutSeconds: "10" });
-    setting.double.hosts.behave({ kind: "silent" });
+    setting.fake.hosts.behave({ kind: "silent" });
     const run = await stack.up();
     expect(failed(run)).toContain("is not ready");
     expect(run.seconds).toBeLessThan(60);
@@ -117,7 +117,7 @@ await awsTests("a stack on AWS", setting, () => {
   test("has nothing to change when Amazon releases a newer image, nor after a look at what is there", async () => {
     const { stack } = await deployedStack(SHARED);
     const newest = [...PATIENT.released.keys()].map((name) => [name, "ami-0ca77a28d8801702b"] as const);
-    setting.double.cloud.knobs = { ...PATIENT, released: new Map(newest) };
+    setting.fake.cloud.knobs = { ...PATIENT, released: new Map(newest) };
     expect(succeeded(await stack.up()).changes).toEqual([]);
     expect(succeeded(await stack.refresh()).changes).toEqual([]);
     expect(succeeded(await stack.up()).changes).toEqual([]);
@@ -128,14 +128,14 @@ await awsTests("a stack on AWS", setting, () => {
     const old = hosts().at(-1);
     stack.change({ pinnedInstanceType: "g5.xlarge" });
 
-    setting.double.cloud.knobs = { ...PATIENT, noCapacity: () => true };
+    setting.fake.cloud.knobs = { ...PATIENT, noCapacity: () => true };
     const capacity = failed(await stack.up());
     expect(capacity).toMatch(
       /error: No host: AWS has no g5\.xlarge \(on demand\) in this zone now \(InsufficientInstanceCapacity\)\. Fix: /,
     );
-    expect(setting.double.cloud.silentSeconds).toBeLessThan(60);
+    expect(setting.fake.cloud.silentSeconds).toBeLessThan(60);
 
-    setting.double.cloud.knobs = { ...PATIENT, vcpuQuota: 4 * hosts().length };
+    setting.fake.cloud.knobs = { ...PATIENT, vcpuQuota: 4 * hosts().length };
     const quota = failed(await stack.up());
     expect(quota).toMatch(/error: No host: the account's quota for GPU instances \(L-DB2E81BA\) is too small/);
 
@@ -143,7 +143,7 @@ await awsTests("a stack on AWS", setting, () => {
     expect(text(old?.props.instanceState)).toBe("running");
     expect(observer.next().inOrder.filter((line) => /Stop|Detach/.test(line))).toEqual([]);
 
-    // The mend that the line names: one host's quota is enough when the old one goes first.
+    // The fix in the line: one host's quota is enough when the old one goes first.
     stack.change({ replacement: "delete-first" });
     succeeded(await stack.up());
   });

@@ -1,4 +1,4 @@
-/** What moves more than a host: another zone, and a host that is made anew by a group. */
+/** What moves more than a host: another zone, and a host that a group replaces. */
 import { afterEach, expect, test } from "vitest";
 import { text } from "../support/fakes/aws-provider/kind.ts";
 import { AwsSetting, awsTests } from "./aws-setting.ts";
@@ -10,19 +10,19 @@ const VOLUME = "aws:ebs/volume:Volume";
 const INSTANCE = "aws:ec2/instance:Instance";
 
 await awsTests("on AWS", setting, () => {
-  afterEach(() => expect(setting.double.cloud.broken).toEqual([]));
+  afterEach(() => expect(setting.fake.cloud.broken).toEqual([]));
 
   test("a stack moves to another zone with a copy of its data, and the old volume stays", async () => {
-    const { cloud } = setting.double;
-    const observer = new Observer(setting.double);
+    const { cloud } = setting.fake;
+    const observer = new Observer(setting.fake);
     const stack = await setting.stack("move", { target: "aws" });
     const before = String(succeeded(await stack.up()).outputs.volumeId);
     const bytes = observer.bytesOf(before);
-    const snapshot = setting.double.snapshotOf(before);
+    const snapshot = setting.fake.snapshotOf(before);
     observer.next();
     const moved = { availabilityZone: "us-east-1b", volumeSnapshotId: snapshot, volumeGeneration: "2" };
     stack.change(moved);
-    // The old volume is no part of the program now, and protected: it is let go by hand, and retained.
+    // The old volume is no part of the program now, and protected: it is unprotected by hand, and retained.
     await stack.unprotect("imagegen:cache:DataVolume$aws:ebs/volume:Volume", "image-gen-data");
     const { outputs } = succeeded(await stack.up());
     const after = String(outputs.volumeId);
@@ -41,15 +41,15 @@ await awsTests("on AWS", setting, () => {
   });
 
   test("a host that heals itself attaches the volume, and the one after it too", async () => {
-    const { cloud } = setting.double;
-    const observer = new Observer(setting.double);
+    const { cloud } = setting.fake;
+    const observer = new Observer(setting.fake);
     const stack = await setting.stack("healing", { target: "aws", selfHealing: "true" });
     const volume = String(succeeded(await stack.up()).outputs.volumeId);
     const bytes = observer.bytesOf(volume);
     const holder = () => text(cloud.all(VOLUME).find(({ id }) => id === volume)?.props.__attachedTo);
     const [first] = cloud.all(INSTANCE).filter(({ id }) => id === holder());
     if (!first) throw new Error("no host has the volume");
-    setting.double.lose(first.id);
+    setting.fake.lose(first.id);
     const again = succeeded(await stack.up());
     expect(again.changes).toEqual([]);
     expect(holder()).not.toBe(first.id);

@@ -1,4 +1,4 @@
-/** The double against programs that break its rules, under the real engine: what AWS would refuse must fail here too. */
+/** The fake against programs that break its rules, under the real engine: what AWS would refuse must fail here too. */
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { paths } from "../support/paths.ts";
@@ -17,7 +17,7 @@ interface Replaced {
 
 /** A host of its own, then another script for it; what AWS saw of that. Hosts and volumes are counted from 1. */
 async function replacement(name: string, flags: readonly string[], later: readonly string[] = []): Promise<Replaced> {
-  const { cloud } = setting.double;
+  const { cloud } = setting.fake;
   const config = Object.fromEntries(flags.map((flag) => [flag, "true"]));
   const stack = await setting.stack(name, config);
   const hosts = cloud.story().filter((line) => line.startsWith("RunInstances")).length;
@@ -39,7 +39,7 @@ async function replacement(name: string, flags: readonly string[], later: readon
   };
 }
 
-await awsTests("the double of AWS, asked to replace a host", setting, () => {
+await awsTests("the fake of AWS, asked to replace a host", setting, () => {
   test("as Pulumi does by default: refused, and refused again", async () => {
     const { run, again, story } = await replacement("defaults", []);
     expect(run.ok).toBe(false);
@@ -95,7 +95,7 @@ await awsTests("the double of AWS, asked to replace a host", setting, () => {
   });
 });
 
-await awsTests("the double of AWS, asked for what it does not give", setting, () => {
+await awsTests("the fake of AWS, asked for what it does not give", setting, () => {
   test.each([
     ["zone", { zone: "us-east-1b" }, "InvalidVolume.ZoneMismatch"],
     ["ratio", { throughput: "800" }, "Throughput (MiBps) to iops ratio"],

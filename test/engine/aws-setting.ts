@@ -6,10 +6,10 @@ import { AwsProviderFake } from "../support/fakes/aws-provider/index.ts";
 import { missingForAws } from "../support/fakes/aws-provider/needs.ts";
 import { AwsStack, type Config } from "./aws-stack.ts";
 
-/** A double of AWS, and a project whose every command talks to it. */
+/** A fake of AWS, and a project whose every command talks to it. */
 export class AwsSetting {
   readonly #program: string | undefined;
-  #double: AwsProviderFake | undefined;
+  #fake: AwsProviderFake | undefined;
   #project: TestProject | undefined;
 
   /** `program`: instead of the checkout's, the one in this folder. */
@@ -17,9 +17,9 @@ export class AwsSetting {
     this.#program = program;
   }
 
-  get double(): AwsProviderFake {
-    if (!this.#double) throw new Error("the double is started by beforeAll");
-    return this.#double;
+  get fake(): AwsProviderFake {
+    if (!this.#fake) throw new Error("the fake is started by beforeAll");
+    return this.#fake;
   }
 
   get project(): TestProject {
@@ -28,9 +28,9 @@ export class AwsSetting {
   }
 
   async prepare(): Promise<void> {
-    this.#double = await AwsProviderFake.start();
+    this.#fake = await AwsProviderFake.start();
     this.#project = new TestProject("image-gen", this.#program);
-    this.#double.serve(this.#project.directory);
+    this.#fake.serve(this.#project.directory);
   }
 
   /** A stack with this config of the project's, and a region. */
@@ -45,16 +45,16 @@ export class AwsSetting {
   async existing(name: string): Promise<AwsStack> {
     const { directory, environment } = this.project;
     const place = { directory, stacks: existsSync(join(directory, "stacks")) ? "stacks" : "." };
-    return AwsStack.init({ ...place, environment: { ...environment, ...this.double.environment } }, name);
+    return AwsStack.init({ ...place, environment: { ...environment, ...this.fake.environment } }, name);
   }
 
   async remove(): Promise<void> {
-    await this.#double?.stop();
+    await this.#fake?.stop();
     this.#project?.remove();
   }
 }
 
-/** A group of tests with the real engine and the double; on a machine without an engine it is skipped, and says why. */
+/** A group of tests with the real engine and the fake; on a machine without an engine it is skipped, and says why. */
 export async function awsTests(title: string, setting: AwsSetting, tests: () => void): Promise<void> {
   const missing = await missingForAws();
   if (missing) console.warn(`LEFT OUT: ${title}: ${missing}`);

@@ -15,17 +15,17 @@ export interface Story {
 
 /** Follows the calls from one update to the next. */
 export class Observer {
-  readonly #double: AwsProviderFake;
+  readonly #fake: AwsProviderFake;
   #mark = 0;
   #hosts = 0;
 
-  constructor(double: AwsProviderFake) {
-    this.#double = double;
+  constructor(fake: AwsProviderFake) {
+    this.#fake = fake;
   }
 
   /** All since the last time that it was asked. */
   next(): Story {
-    const { cloud } = this.#double;
+    const { cloud } = this.#fake;
     const lines = cloud.story(this.#mark);
     this.#mark = cloud.calls.length;
     const named = lines.map((line) => line.replace(/host (\d+)/, (_, host: string) => this.#name(Number(host))));
@@ -39,7 +39,7 @@ export class Observer {
 
   /** What is on the disk, by the volume's id. */
   bytesOf(volumeId: string): string {
-    const volume = this.#double.cloud.all(VOLUME).find(({ id }) => id === volumeId);
+    const volume = this.#fake.cloud.all(VOLUME).find(({ id }) => id === volumeId);
     return text(volume?.props.__bytes);
   }
 

@@ -10,7 +10,7 @@ const TOKEN = "hf_only_for_this_test_0123456789";
 const noTrace = /^\s+at .+:\d+:\d+|node:internal|\.ts:\d+:\d+/m;
 
 await engineTests("a failure", setting, () => {
-  test("every problem of the config is one line with its mend, before anything is made", async () => {
+  test("every problem of the config is one line with its fix, before anything is created", async () => {
     const stack = await setting.stack("config", { port: "99999", gpu: "maybe", modelid: "demo" });
     const run = await stack.up();
     expect(run.ok).toBe(false);

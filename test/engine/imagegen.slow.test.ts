@@ -66,7 +66,7 @@ describe.skipIf(missing !== undefined)("npm start on Docker through Pulumi", () 
     expect((await json("status")).ready.source).toBe("volume");
   });
 
-  test("a taken port is one line with its mend, and the running service stays", async () => {
+  test("a taken port is one line with its fix, and the running service stays", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");
     const { port } = other.address() as AddressInfo;

@@ -35,7 +35,7 @@ describe.skipIf(!earlier)(`a stack that ${EARLIER} deployed`, async () => {
 
   const aws = new AwsSetting(earlier?.directory);
   await awsTests("stacks on AWS", aws, () => {
-    const volumes = () => aws.double.cloud.all("aws:ebs/volume:Volume").map(({ id, props }) => [id, props.__bytes]);
+    const volumes = () => aws.fake.cloud.all("aws:ebs/volume:Volume").map(({ id, props }) => [id, props.__bytes]);
 
     test("keep their volumes, repositories, networks and roles; a second up changes nothing", async () => {
       const stacks = [await aws.existing("aws-volume"), await aws.existing("aws-baked")];
@@ -48,7 +48,7 @@ describe.skipIf(!earlier)(`a stack that ${EARLIER} deployed`, async () => {
         expect(awsSucceeded(await stack.up()).changes).toEqual([]);
       }
       expect(volumes()).toEqual(kept);
-      expect(aws.double.cloud.broken).toEqual([]);
+      expect(aws.fake.cloud.broken).toEqual([]);
     });
   });
 });

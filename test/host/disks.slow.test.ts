@@ -180,7 +180,7 @@ test("a snapshot's copy is refused as the stack's own volume, and mounted beside
   expect(await hashOf(origin.file)).toBe(before);
 });
 
-test("a host of an auto scaling group attaches the volume once the last host lets go, and detaches nothing", async () => {
+test("a host of an auto scaling group attaches the volume once the last host has released it, and detaches nothing", async () => {
   const disk = lab.blank("self");
   await lab.newHost({ selfAttach: true, waitSeconds: 60 });
   const held = "*attach-volume*\\tAn error occurred (VolumeInUse) when calling the AttachVolume operation";

@@ -178,7 +178,7 @@ describe("a host", () => {
     await machine.must("touch /run/image-gen/was-ready; systemctl start image-gen-watchdog.timer");
   });
 
-  test("a GPU that the host has lost is in the record, with its mend", async () => {
+  test("a GPU that the host has lost is in the status, with its fix", async () => {
     await machine.must(
       'sed -i \'s/"gpus":null/"gpus":"all"/\' /run/image-gen/current.json; systemctl stop image-gen-watchdog.timer; systemctl start image-gen-watchdog',
     );
@@ -189,7 +189,7 @@ describe("a host", () => {
     await machine.must("cp /run/image-gen/wanted.json /run/image-gen/current.json; rm /run/image-gen/trouble/gpu");
   });
 
-  test("without a way out, each endpoint that does not answer is named", async () => {
+  test("a host without internet access names each endpoint that does not answer", async () => {
     const curl = 'case "$*" in *//api.ecr.* | *//logs.*) exit 7 ;; esac';
     const answer = await machine.run(
       `mkdir -p /tmp/fake; printf '#!/bin/sh\n%s\n' '${curl}' >/tmp/fake/curl; chmod +x /tmp/fake/curl; cp /etc/image-gen/host.env /tmp/host.env

@@ -12,7 +12,7 @@ import { MODEL, REPOSITORY, Setting } from "./setting.ts";
 const missing = await missingForRegistry();
 if (missing) console.warn(`LEFT OUT: the registry suite: ${missing}`);
 
-const TOKEN = "hf_not_a_real_token_of_the_registry_ring";
+const TOKEN = "hf_not_a_real_token_of_the_registry_suite";
 const CODE = "image-gen/src/image_gen/serving/app.py";
 const MODELS = "COPY /opt/models /opt/models";
 const MB = 1_000_000;

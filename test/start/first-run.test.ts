@@ -1,4 +1,4 @@
-/** A newcomer on a machine without Docker: `npm start` in a fresh clone, and `imagegen` after it. */
+/** The first run on a machine without Docker: `npm start` in a fresh clone, and `imagegen` after it. */
 import { once } from "node:events";
 import { existsSync, globSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
@@ -76,7 +76,7 @@ test("the cache: status, verify, backup, damage, restore, clear", async () => {
   expect((await json("cache", "status")).models).toHaveLength(1);
 });
 
-test("a taken port and an unknown key are one line each, with the mend", async () => {
+test("a taken port and an unknown key are one line each, with a fix", async () => {
   const other = createServer().listen(0, "127.0.0.1");
   await once(other, "listening");
   const { port: otherPort } = other.address() as AddressInfo;

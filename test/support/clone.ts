@@ -13,7 +13,7 @@ export interface Ended {
   seconds: number;
 }
 
-/** A fresh clone of the checkout's last commit, in a path with a space, used as the README tells a newcomer to. */
+/** A fresh clone of the checkout's last commit, in a path with a space, used as the README says. */
 export class Clone {
   readonly directory: string;
   readonly #parent: string;

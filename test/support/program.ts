@@ -103,7 +103,7 @@ interface Request {
   getCustomtimeouts(): { getCreate(): string } | undefined;
 }
 
-/** Mocks are told inputs alone; the options are in the request that the monitor gets. */
+/** Mocks receive inputs alone; the options are in the request that the monitor gets. */
 function recordOptions(options: Map<string, Options>): void {
   const monitor = pulumi.runtime.getMonitor() as unknown as {
     registerResource(request: Request, callback: unknown): Promise<void>;

@@ -11,7 +11,7 @@ export class Daemon {
     const log = openSync(logFile, "a");
     this.#logFile = logFile;
     this.#process = spawn(command, args, { stdio: ["ignore", log, log] });
-    // A command that isn't there is told by whoever waits for its port.
+    // A command that isn't there is reported by whoever waits for its port.
     this.#process.on("error", () => undefined);
     closeSync(log);
   }

@@ -29,7 +29,7 @@ export function readWriteLog(file: string): Write[] {
   return writes;
 }
 
-/** Does to a disk's file what the disk was told to. */
+/** Applies logged writes to a disk's file. */
 export function replay(file: string, { offset, data }: Write): void {
   const handle = openSync(file, "r+");
   writeSync(handle, data, 0, data.length, offset);

@@ -49,8 +49,7 @@ async function answer(
   while (target === "AmazonSSM.GetParameter" && !hosts.settled && performance.now() < slowest) await sleep(20);
   try {
     const operation = OPERATIONS[target];
-    if (!operation)
-      throw new AwsError("UnknownOperationException", `the double of AWS has no ${target || request.url}`);
+    if (!operation) throw new AwsError("UnknownOperationException", `the fake of AWS has no ${target || request.url}`);
     return { status: 200, body: operation(cloud, record(JSON.parse(Buffer.concat(parts).toString() || "{}"))) };
   } catch (error) {
     if (!(error instanceof AwsError))

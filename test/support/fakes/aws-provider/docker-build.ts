@@ -11,7 +11,7 @@ import { type Asked, type Changed, type Provider, UNKNOWN } from "./protocol.ts"
 const IMAGE = "docker-build:index:Image";
 const INDEX = "docker-build:index:Index";
 
-export class DockerBuildDouble implements Provider {
+export class DockerBuildFake implements Provider {
   readonly version = "0.0.22";
   readonly #cloud: Cloud;
   /** Where the program lies: a plugin runs there, and takes relative paths from there. */
@@ -24,7 +24,7 @@ export class DockerBuildDouble implements Provider {
   configure(): void {}
 
   check({ type }: Asked, news: Props): { inputs: Props; failures: string[] } {
-    if (type !== IMAGE && type !== INDEX) throw new Error(`the double of docker-build has no ${type}`);
+    if (type !== IMAGE && type !== INDEX) throw new Error(`the fake of docker-build has no ${type}`);
     return { inputs: news, failures: [] };
   }
 
@@ -59,7 +59,7 @@ export class DockerBuildDouble implements Provider {
   async delete(): Promise<void> {}
 
   async invoke(token: string): Promise<Props> {
-    throw new Error(`the double of docker-build has no ${token}`);
+    throw new Error(`the fake of docker-build has no ${token}`);
   }
 
   /** A tag on what was pushed by its digest. */

@@ -1,11 +1,11 @@
 /**
- * A double of AWS behind the real Pulumi provider protocol. In: an engine that is told by `PULUMI_DEBUG_PROVIDERS` to ask
- * it instead of the `aws` plugin, and SDK calls over loopback HTTP. Out: a model of AWS that refuses what AWS refuses, an
+ * A fake of AWS behind the real Pulumi provider protocol. In: an engine that `PULUMI_DEBUG_PROVIDERS` names
+ * instead of the `aws` plugin, and SDK calls over loopback HTTP. Out: a model of AWS that refuses what AWS refuses, an
  * ordered record of all calls, and the rules that were broken. Must not be kinder than AWS: what it does not know, it refuses.
  */
 import { AwsApi } from "./api.ts";
 import { Cloud, type Knobs } from "./cloud.ts";
-import { DockerBuildDouble } from "./docker-build.ts";
+import { DockerBuildFake } from "./docker-build.ts";
 import { HostPlayer } from "./host-player.ts";
 import { INSTANCE, loseInstance } from "./kinds/instance.ts";
 import { GROUP, scale } from "./kinds/scaling.ts";
@@ -16,13 +16,13 @@ import { AwsProvider } from "./provider.ts";
 interface Parts {
   readonly cloud: Cloud;
   readonly hosts: HostPlayer;
-  readonly docker: DockerBuildDouble;
+  readonly docker: DockerBuildFake;
 }
 
 export class AwsProviderFake {
   readonly cloud: Cloud;
   readonly hosts: HostPlayer;
-  readonly #docker: DockerBuildDouble;
+  readonly #docker: DockerBuildFake;
   readonly #servers: readonly ProviderServer[];
   readonly #api: AwsApi;
   readonly environment: Readonly<Record<string, string>>;
@@ -38,8 +38,8 @@ export class AwsProviderFake {
       // The plugins stand elsewhere, or nowhere: nothing is fetched.
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
       AWS_ENDPOINT_URL: api.url,
-      AWS_ACCESS_KEY_ID: "of-the-double",
-      AWS_SECRET_ACCESS_KEY: "of-the-double",
+      AWS_ACCESS_KEY_ID: "of-the-fake",
+      AWS_SECRET_ACCESS_KEY: "of-the-fake",
       AWS_EC2_METADATA_DISABLED: "true",
     };
   }
@@ -49,7 +49,7 @@ export class AwsProviderFake {
     const cloud = new Cloud(knobs);
     const hosts = new HostPlayer(cloud);
     const aws = await ProviderServer.start(new AwsProvider(cloud));
-    const docker = new DockerBuildDouble(cloud);
+    const docker = new DockerBuildFake(cloud);
     const build = await ProviderServer.start(docker);
     const api = await AwsApi.start(cloud, hosts);
     return new AwsProviderFake(

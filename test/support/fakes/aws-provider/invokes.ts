@@ -13,8 +13,7 @@ type Invoke = (cloud: Cloud, args: Props) => Props;
 export async function invoke(cloud: Cloud, token: string, args: Props): Promise<Props> {
   const name = token.split(":").slice(-1)[0] ?? "";
   const found = INVOKES[name];
-  if (!found)
-    throw new Error(`the double of AWS has no ${token}: add it to test/support/fakes/aws-provider/invokes.ts`);
+  if (!found) throw new Error(`the fake of AWS has no ${token}: add it to test/support/fakes/aws-provider/invokes.ts`);
   return { id: name, ...args, ...found(cloud, args) };
 }
 
@@ -97,9 +96,9 @@ const INVOKES: Readonly<Record<string, Invoke>> = {
   getManagedPrefixList: () => ({ id: "pl-63a5400a", entries: [] }),
   getPrefixList: () => ({ id: "pl-63a5400a", cidrBlocks: ["52.216.0.0/15"] }),
   getAuthorizationToken: (cloud) => ({
-    authorizationToken: Buffer.from("AWS:password-of-the-double").toString("base64"),
+    authorizationToken: Buffer.from("AWS:password-of-the-fake").toString("base64"),
     userName: "AWS",
-    password: "password-of-the-double",
+    password: "password-of-the-fake",
     proxyEndpoint: `https://${registryOf(cloud)}`,
     expiresAt: "2026-11-23T00:00:00Z",
   }),

@@ -121,7 +121,7 @@ export class AwsProvider implements Provider {
 
   #kind(type: string): Kind {
     const kind = this.#kinds.get(type);
-    if (!kind) throw new Error(`the double of AWS has no ${type}: add it to test/support/fakes/aws-provider/kinds`);
+    if (!kind) throw new Error(`the fake of AWS has no ${type}: add it to test/support/fakes/aws-provider/kinds`);
     return kind;
   }
 

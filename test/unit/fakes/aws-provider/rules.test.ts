@@ -158,7 +158,7 @@ describe("a host is refused", () => {
     await expect(account.host(spot)).rejects.toThrow("MaxSpotInstanceCountExceeded");
   });
 
-  test("without capacity, after as many silent minutes as the provider was told to try", async () => {
+  test("without capacity, after as many silent minutes as the provider is configured to retry", async () => {
     const account = await Account.open({ noCapacity: ({ type }) => type === "g6.xlarge" });
     await expect(account.host()).rejects.toThrow("InsufficientInstanceCapacity");
     expect(account.cloud.silentSeconds).toBeGreaterThan(3000);

@@ -6,7 +6,7 @@ import { number, type Props, record, text, texts } from "../kind.ts";
 const INSTANCE = "aws:ec2/instance:Instance";
 const USER_DATA_BYTES = 16_384;
 
-/** All that EC2 asks before it runs an instance, in the order of what a newcomer meets. */
+/** All that EC2 asks before it runs an instance, in the order in which a first deploy meets it. */
 export function demandLaunch(cloud: Cloud, inputs: Props, maxRetries: number): void {
   const type = text(inputs.instanceType);
   const zone = zoneOf(cloud, inputs);
@@ -25,7 +25,7 @@ export function demandLaunch(cloud: Cloud, inputs: Props, maxRetries: number): v
   demandQuota(cloud, inputs, facts.vcpus);
   const market = marketOf(inputs);
   if (cloud.knobs.noCapacity({ type, zone, market })) {
-    // The SDK under the provider asks again, silently, for as long as it was told to.
+    // The SDK under the provider retries, silently, for as long as it is configured to.
     cloud.silentSeconds += backOff(maxRetries);
     cloud.record("RunInstances refused", `${type} in ${zone}`);
     throw new AwsError(

@@ -13,7 +13,7 @@ const ADDRESS = "aws:ec2/eip:Eip";
 const RULE = ["securityGroupId"];
 const rule = { securityGroupId: GROUP, referencedSecurityGroupId: GROUP };
 
-/** A rule that lets the whole world in is said to be one: nothing of ours may have it without being asked. */
+/** A rule that lets the whole world in is said to be one: no stack may have it unless its config says so. */
 function opensToTheWorld(inputs: Props): boolean {
   return inputs.cidrIpv4 === "0.0.0.0/0" || inputs.cidrIpv6 === "::/0";
 }

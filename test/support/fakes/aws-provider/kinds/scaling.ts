@@ -30,7 +30,7 @@ function launchInputs(template: Thing, group: Props): Props {
   };
 }
 
-/** The group's own work: it has as many hosts as it was told. A refusal is an activity that failed, not an error. */
+/** The group's own work: it keeps its desired number of hosts. A refusal is an activity that failed, not an error. */
 export function scale(cloud: Cloud, group: Thing): void {
   const own = cloud.all(INSTANCE).filter(({ props }) => props.__group === group.id);
   const wanted = number(group.props.desiredCapacity, number(group.props.minSize));
