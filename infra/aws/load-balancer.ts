@@ -115,19 +115,13 @@ function listenerActions(
 ): aws.types.input.lb.ListenerDefaultAction[] {
   const forward = { type: "forward", targetGroupArn };
   if (oidc === null) return [forward];
-  const secret = aws.secretsmanager.getSecretVersionOutput({ secretId: oidc.clientSecretArn }, { parent });
+  const { clientSecretArn, ...client } = oidc;
+  const secret = aws.secretsmanager.getSecretVersionOutput({ secretId: clientSecretArn }, { parent });
   return [
     {
       type: "authenticate-oidc",
       order: 1,
-      authenticateOidc: {
-        issuer: oidc.issuer,
-        authorizationEndpoint: oidc.authorizationEndpoint,
-        tokenEndpoint: oidc.tokenEndpoint,
-        userInfoEndpoint: oidc.userInfoEndpoint,
-        clientId: oidc.clientId,
-        clientSecret: pulumi.secret(secret.secretString),
-      },
+      authenticateOidc: { ...client, clientSecret: pulumi.secret(secret.secretString) },
     },
     { ...forward, order: 2 },
   ];

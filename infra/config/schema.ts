@@ -1,9 +1,9 @@
 import { DEFAULT_MODEL_ID, SERVICE_PORT } from "../contract.ts";
 import { AWS_KEYS } from "./aws/keys.ts";
 import { LOCAL_KEYS } from "./docker-keys.ts";
-import type { Key, KeysOf } from "./key.ts";
+import { type Key, number, text, unset } from "./key.ts";
 import { httpUrl, integer, matching, oneOf, optional } from "./parsers.ts";
-import type { CommonSettings, Settings } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 
 const imageReference = /^[a-z0-9][a-z0-9._/:-]*(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?(?:@sha256:[0-9a-f]{64})?$/;
 const modelId = matching(
@@ -16,64 +16,32 @@ const vaeId = matching(
 );
 
 /** Keys that every target reads. */
-const COMMON_KEYS: KeysOf<Omit<CommonSettings, "hasToken">> = {
-  modelId: {
-    default: DEFAULT_MODEL_ID,
-    type: "string",
-    parse: modelId,
-    example: DEFAULT_MODEL_ID,
-  },
-  modelRevision: {
-    default: "",
-    type: "string",
-    parse: optional("", matching(/^[A-Za-z0-9][A-Za-z0-9_./-]*$/, "a commit, tag or branch")),
-    example: "main",
-  },
-  vaeId: {
-    default: "",
-    type: "string",
-    parse: optional("", vaeId),
-    example: "madebyollin/sdxl-vae-fp16-fix",
-  },
-  modelCache: { default: "volume", type: "string", parse: oneOf("volume", "baked"), example: "volume" },
-  port: { default: String(SERVICE_PORT), type: "integer", parse: integer(1, 65_535), example: String(SERVICE_PORT) },
-  baseImage: {
-    default: "python:3.12.12-slim-bookworm",
-    type: "string",
-    parse: matching(imageReference, "an image reference"),
-    example: "python:3.12.12-slim-bookworm",
-  },
-  buildNetwork: { default: "default", type: "string", parse: oneOf("default", "host"), example: "default" },
-  hubEndpoint: {
-    default: "",
-    type: "string",
-    parse: optional("", httpUrl),
-    example: "https://huggingface.co",
-  },
-  readyTimeoutSeconds: {
-    default: "0",
-    type: "integer",
-    parse: optional("0", integer(1, 86_400)),
-    example: "1800",
-  },
+export const COMMON_KEYS = {
+  /** A model on the hub, or `demo`: random weights, made on the spot. */
+  modelId: text(DEFAULT_MODEL_ID, modelId),
+  /** A commit or branch of the model; null: the manifest's commit, or what `main` was when it was first fetched. */
+  modelRevision: unset(matching(/^[A-Za-z0-9][A-Za-z0-9_./-]*$/, "a commit, tag or branch"), "main"),
+  /** A VAE on the hub in place of the model's own; null: that one. */
+  vaeId: unset(vaeId, "madebyollin/sdxl-vae-fp16-fix"),
+  /** `volume`: fetched at the first start and kept. `baked`: fetched while the image is built. */
+  modelCache: text("volume", oneOf("volume", "baked")),
+  /** Port on this machine; for a service on AWS, the near end of the tunnel. */
+  port: number(SERVICE_PORT, integer(1, 65_535)),
+  baseImage: text("python:3.12.12-slim-bookworm", matching(imageReference, "an image reference")),
+  /** Network of the build's RUN steps. */
+  buildNetwork: text("default", oneOf("default", "host")),
+  /** Another hub than huggingface.co; null: the default one. */
+  hubEndpoint: unset(httpUrl, "https://huggingface.co"),
+  /** Longest wait for a ready service, in seconds; null: sized by the model. */
+  readyTimeoutSeconds: number(0, optional("0", integer(1, 86_400)), 1800),
 };
 
 /** The one secret: read apart from the settings, so that it never travels with plain data. */
 export const TOKEN_KEY = "hfToken";
-const TOKEN: Key<string | null> = {
-  default: "",
-  type: "string",
-  parse: optional("", matching(/^[\x21-\x7e]+$/, "a Hugging Face token without spaces")),
-  example: "--secret",
-  secret: true,
-};
+const token = matching(/^[\x21-\x7e]+$/, "a Hugging Face token without spaces");
+const TOKEN: Key<string | null> = { ...unset(token, "--secret"), secret: true };
 
-const TARGET: Key<Settings["target"]> = {
-  default: "local",
-  type: "string",
-  parse: oneOf("local", "aws"),
-  example: "local",
-};
+const TARGET = text("local", oneOf("local", "aws"));
 
 /** The keys and their defaults, but for the secret one. Nothing else in the project states a default of these. */
 export const KEYS = { target: TARGET, ...COMMON_KEYS, ...LOCAL_KEYS, ...AWS_KEYS };

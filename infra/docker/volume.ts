@@ -4,11 +4,7 @@
  */
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { CachePlan } from "../plan/cache.ts";
-
-export interface ModelVolumeArgs {
-  readonly plan: CachePlan;
-}
+import type { CachePlan } from "../plan/container.ts";
 
 /**
  * A named Docker volume. One that is there already, made by Compose or by an earlier stack, is taken over as it is.
@@ -17,7 +13,7 @@ export interface ModelVolumeArgs {
 export class ModelVolume extends pulumi.ComponentResource {
   readonly volumeName: pulumi.Output<string>;
 
-  constructor(name: string, { plan }: ModelVolumeArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, { plan }: { readonly plan: CachePlan }, opts?: pulumi.ComponentResourceOptions) {
     super("imagegen:cache:ModelVolume", name, {}, opts);
 
     const volume = new docker.Volume(

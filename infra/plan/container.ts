@@ -1,6 +1,7 @@
 import type { CommonSettings, LocalSettings } from "../config/settings.ts";
 import {
   cacheEnvironment,
+  DATA_PATH,
   DRAIN_SECONDS,
   DRAIN_VARIABLE,
   HARDENING,
@@ -8,7 +9,19 @@ import {
   SERVICE_PORT,
   STOP_SECONDS,
 } from "../contract.ts";
-import type { CachePlan } from "./cache.ts";
+
+/** Where a model is kept. */
+export interface CachePlan {
+  readonly volumeName: string;
+  readonly mountPath: string;
+  /** Whether the volume outlives the stack. */
+  readonly retain: boolean;
+}
+
+/** The volume is there in baked mode too: so changing the mode never deletes a downloaded model. */
+export function planCache({ volumeName, onDestroy }: LocalSettings): CachePlan {
+  return { volumeName, mountPath: DATA_PATH, retain: onDestroy === "retain" };
+}
 
 /** The container that runs the service: everything but its image, its volume's existence and its secrets. */
 export interface HostPlan {

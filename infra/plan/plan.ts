@@ -2,9 +2,8 @@
  * Stage 2, plan. In: `Settings`, the model's manifest (or null), and what this machine has. Out: `Plan`, plain data that
  * every later stage is made from. Never imports Pulumi, reads a file, a clock or the network.
  */
-import type { LocalSettings } from "../config/settings.ts";
-import { type CachePlan, planCache } from "./cache.ts";
-import { type HostPlan, planHost } from "./container.ts";
+import type { LocalSettings, ModelCache } from "../config/settings.ts";
+import { type CachePlan, type HostPlan, planCache, planHost } from "./container.ts";
 import { type ImagePlan, planImage } from "./image.ts";
 import { type Manifest, modelSize } from "./manifest.ts";
 import { planReadiness, type ReadinessPlan } from "./readiness.ts";
@@ -18,9 +17,9 @@ export interface LocalGpu {
 
 /** All decisions of one stack. */
 export interface Plan {
-  readonly target: LocalSettings["target"];
+  readonly target: "local";
   readonly modelId: string;
-  readonly modelCache: LocalSettings["modelCache"];
+  readonly modelCache: ModelCache;
   readonly image: ImagePlan;
   readonly cache: CachePlan;
   readonly host: HostPlan;

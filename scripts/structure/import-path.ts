@@ -30,7 +30,7 @@ export const WAYS: readonly Way[] = [
     legs: [
       [PROGRAM, CONFIG],
       [CONFIG, PARSER],
-      [PARSER, /^\s*modelId: \{/],
+      [PARSER, /^\s*modelId: text\(/],
       [PROGRAM, DOCKER_PROGRAM],
       [DOCKER_PROGRAM, /\[MODEL_VARIABLES\[/],
       [DOCKER_PROGRAM, /new docker\.Container\(/],
@@ -49,7 +49,10 @@ export const WAYS: readonly Way[] = [
 ];
 
 /** The files on the way, in order. Throws when a place is not found, so that a renamed one is noticed. */
-export function filesOnTheWay({ title, folders, legs }: Way, files: readonly SourceFile[] = readTree(folders)): string[] {
+export function filesOnTheWay(
+  { title, folders, legs }: Way,
+  files: readonly SourceFile[] = readTree(folders),
+): string[] {
   const code = codeLines(files);
   const holding = (pattern: RegExp) =>
     [...code].filter(([, lines]) => lines.some((line) => pattern.test(line))).map(([path]) => path);
@@ -98,7 +101,8 @@ function pythonImports(path: string, text: string): string[] {
     const base = dots ? home.slice(0, home.length - dots.length + 1) : [];
     const parts = [...base, ...module.split(".").filter(Boolean)].join("/");
     found.push(`${source}${parts}.py`);
-    for (const name of (several ?? one ?? "").split(/[\s,]+/).filter(Boolean)) found.push(`${source}${parts}/${name}.py`);
+    for (const name of (several ?? one ?? "").split(/[\s,]+/).filter(Boolean))
+      found.push(`${source}${parts}/${name}.py`);
   }
   return found;
 }

@@ -1,4 +1,5 @@
 import { METRICS_NAMESPACE } from "../../contract.ts";
+import type { S3Location } from "../../plan/aws/arn.ts";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
 
 /** What the policy is about, once AWS has named it. */
@@ -78,10 +79,7 @@ function selfAttach(stack: string, volumeArn: string): readonly Statement[] {
 }
 
 /** What the container may do with the narrow role that the host takes for it: read one prefix of one bucket. */
-export function mirrorStatements(
-  partition: string,
-  { bucket, prefix }: { bucket: string; prefix: string },
-): Statement[] {
+export function mirrorStatements(partition: string, { bucket, prefix }: S3Location): Statement[] {
   const arn = `arn:${partition}:s3:::${bucket}`;
   return [
     { Sid: "Read", Effect: "Allow", Action: ["s3:GetObject"], Resource: `${arn}/${prefix}*` },

@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { awsPartition } from "../../plan/aws/arn.ts";
+import { awsPartition, type S3Location } from "../../plan/aws/arn.ts";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
 import { policyDocument, trustPolicy } from "../iam.ts";
 import { hostStatements, mirrorStatements, type PolicyArns } from "./host-policy.ts";
@@ -11,16 +11,11 @@ export interface HostRoleArgs {
   readonly parent: pulumi.Resource;
 }
 
-export interface HostRole {
-  readonly profile: aws.iam.InstanceProfile;
-  /** Empty without a mirror. */
-  readonly mirrorRoleArn: pulumi.Output<string>;
-  /** What must be there before a host starts: else its first calls are refused. */
-  readonly permissions: pulumi.Resource;
-}
-
-/** The host's role with its permissions written out, and the narrower one that its container reads a mirror with. */
-export function createHostRole(name: string, { plan, arns, parent }: HostRoleArgs): HostRole {
+/**
+ * The host's role with its permissions written out, and the narrower one that its container reads a mirror with (empty
+ * without a mirror). A host starts after `permissions`: else its first calls are denied.
+ */
+export function createHostRole(name: string, { plan, arns, parent }: HostRoleArgs) {
   const role = new aws.iam.Role(
     `${name}-host`,
     { assumeRolePolicy: trustPolicy({ Service: "ec2.amazonaws.com" }), description: `image-gen host of ${plan.stack}` },
@@ -44,7 +39,7 @@ export function createHostRole(name: string, { plan, arns, parent }: HostRoleArg
 function mirrorRole(
   name: string,
   plan: AwsHostPlan,
-  mirror: { bucket: string; prefix: string },
+  mirror: S3Location,
   host: aws.iam.Role,
   parent: pulumi.Resource,
 ): pulumi.Output<string> {

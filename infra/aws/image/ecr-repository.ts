@@ -2,10 +2,6 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { RegistryImagePlan } from "../../plan/aws/image.ts";
 
-export interface EcrRepositoryArgs {
-  readonly plan: RegistryImagePlan;
-}
-
 /**
  * A repository whose tags can't be moved, but for the build cache's: that is in the same repository, because its layers
  * are the image's own, and a second repository would be sent them again. Every image that was deployed has a tag, and
@@ -16,7 +12,7 @@ export class EcrRepository extends pulumi.ComponentResource {
   readonly repositoryUrl: pulumi.Output<string>;
   readonly repositoryArn: pulumi.Output<string>;
 
-  constructor(name: string, { plan }: EcrRepositoryArgs, opts?: pulumi.ComponentResourceOptions) {
+  constructor(name: string, { plan }: { readonly plan: RegistryImagePlan }, opts?: pulumi.ComponentResourceOptions) {
     super("imagegen:image:EcrRepository", name, {}, opts);
 
     const repository = new aws.ecr.Repository(

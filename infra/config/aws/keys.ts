@@ -1,48 +1,40 @@
-import type { Key, KeysOf } from "../key.ts";
-import { boolean, httpUrl, integer, listOf, matching, oneOf, optional, type Parser } from "../parsers.ts";
-import type { CommonSettings } from "../settings.ts";
+import { flag, number, text, unset } from "../key.ts";
+import { httpUrl, integer, listOf, matching, oneOf, optional } from "../parsers.ts";
 import { amiId, arn, availabilityZone, cidr, ec2Id, instanceType, s3Prefix } from "./parsers.ts";
-import type { AwsSettings } from "./settings.ts";
-
-const text = <T>(value: string, parse: Parser<T>, example: string): Key<T> => ({
-  default: value,
-  type: "string",
-  parse,
-  example,
-});
-const unset = <T>(parse: Parser<T>, example: string) => text("", optional("", parse), example);
-const number = <T>(value: number, parse: Parser<T>, example: number): Key<T> => ({
-  default: String(value),
-  type: "integer",
-  parse,
-  example: String(example),
-});
-const flag: Key<boolean> = { default: "false", type: "boolean", parse: boolean, example: "false" };
 
 const secretArn = arn("secretsmanager", /^secret:.+/, "the ARN of a secret in Secrets Manager");
 const SECRET_EXAMPLE = "arn:aws:secretsmanager:us-east-1:123456789012:secret:name-AbCdEf";
 const endpoint = unset(httpUrl, "https://id.example/oauth2");
 
 /** Keys of a stack on AWS. `aws:region` is Pulumi's own. */
-export const AWS_KEYS: KeysOf<Omit<AwsSettings, keyof CommonSettings | "target" | "region">> = {
+export const AWS_KEYS = {
+  /** GPU types that are good enough, the preferred one first. */
   instanceTypes: text("g6.xlarge,g5.xlarge,g4dn.xlarge", listOf(instanceType, 1), "g6.xlarge,g5.xlarge"),
-  purchaseOption: text("on-demand", oneOf("on-demand", "spot", "spot-then-on-demand"), "on-demand"),
+  purchaseOption: text("on-demand", oneOf("on-demand", "spot", "spot-then-on-demand")),
+  /** The type, and the purchase option, that `imagegen up` got after a fallback; null: the first choice. */
   pinnedInstanceType: unset(instanceType, "g6.xlarge"),
   pinnedPurchaseOption: unset(oneOf("spot", "on-demand"), "on-demand"),
-  replacement: text("create-first", oneOf("create-first", "delete-first"), "create-first"),
+  /** `create-first` launches the new host before the old one stops, and needs the quota for both. */
+  replacement: text("create-first", oneOf("create-first", "delete-first")),
+  /** An Auto Scaling group of one, which replaces a lost host. */
   selfHealing: flag,
+  /** The zone for a volume that is not there yet. */
   availabilityZone: unset(availabilityZone, "us-east-1a"),
+  /** A pinned machine image; null: the newest at the first deploy, and then that one. */
   amiId: unset(amiId, "ami-0123456789abcdef0"),
-  ami: text("ecs-gpu-al2023", oneOf("ecs-gpu-al2023", "dlami-ubuntu-24.04"), "ecs-gpu-al2023"),
+  ami: text("ecs-gpu-al2023", oneOf("ecs-gpu-al2023", "dlami-ubuntu-24.04")),
+  /** Size of the root disk in GiB; null: sized by the image. */
   rootSizeGb: number(0, optional("0", integer(30, 16_384)), 60),
+  /** Minutes without a request until the host stops itself; null: never. */
   idleStopMinutes: number(0, optional("0", integer(5, 10_080)), 60),
 
-  network: text("public", oneOf("public", "nat", "endpoints-only"), "public"),
+  network: text("public", oneOf("public", "nat", "endpoints-only")),
   vpcId: unset(ec2Id("vpc"), "vpc-0123456789abcdef0"),
   subnetId: unset(ec2Id("subnet"), "subnet-0123456789abcdef0"),
+  /** Two public subnets of an existing VPC, for the load balancer. */
   albSubnetIds: text("", listOf(ec2Id("subnet")), "subnet-0123456789abcdef0,subnet-0123456789abcdef1"),
 
-  access: text("ssm", oneOf("ssm", "alb"), "ssm"),
+  access: text("ssm", oneOf("ssm", "alb")),
   certificateArn: unset(
     arn("acm", /^certificate\/.+/, "the ARN of a certificate in ACM"),
     "arn:aws:acm:us-east-1:123456789012:certificate/…",
@@ -59,23 +51,31 @@ export const AWS_KEYS: KeysOf<Omit<AwsSettings, keyof CommonSettings | "target" 
   apiKeySecretArn: unset(secretArn, SECRET_EXAMPLE),
   hfTokenSecretArn: unset(secretArn, SECRET_EXAMPLE),
 
+  /** GiB; null: sized by the model. */
   volumeSizeGb: number(0, optional("0", integer(1, 65_536)), 100),
-  volumeIops: number(3000, integer(3000, 80_000), 3000),
-  volumeThroughputMb: number(300, integer(125, 2000), 300),
+  volumeIops: number(3000, integer(3000, 80_000)),
+  /** MiB/s. */
+  volumeThroughputMb: number(300, integer(125, 2000)),
   volumeSnapshotId: unset(ec2Id("snap"), "snap-0123456789abcdef0"),
+  /** MiB/s at which a volume from a snapshot is filled; null: lazily. */
   volumeInitializationRate: number(0, optional("0", integer(100, 300)), 200),
+  /** An existing volume to use as it is. */
   volumeId: unset(ec2Id("vol"), "vol-0123456789abcdef0"),
-  volumeGeneration: number(1, integer(1, 199), 1),
-  onDestroy: text("retain", oneOf("retain", "snapshot", "delete"), "retain"),
+  /** Raised by a move to another zone: each generation is a volume of its own. */
+  volumeGeneration: number(1, integer(1, 199)),
+  onDestroy: text("retain", oneOf("retain", "snapshot", "delete")),
+  /** Customer key of volumes; null: the account's own for EBS. */
   kmsKeyArn: unset(arn("kms", /^key\/.+/, "the ARN of a KMS key"), "arn:aws:kms:us-east-1:123456789012:key/…"),
   snapshots: text("off", oneOf("off", "daily"), "daily"),
-  snapshotRetentionDays: number(3, integer(1, 365), 3),
+  snapshotRetentionDays: number(3, integer(1, 365)),
 
+  /** `s3://bucket/prefix` of models, asked before the hub. */
   modelMirror: unset(s3Prefix, "s3://my-models/mirror"),
   alarmTopicArn: unset(arn("sns", /^[\w-]+$/, "the ARN of an SNS topic"), "arn:aws:sns:us-east-1:123456789012:alarms"),
-  logRetentionDays: number(30, retention, 30),
+  logRetentionDays: number(30, retention),
+  /** Name of a buildx builder; null: the build's default. */
   builder: unset(matching(/^[A-Za-z][A-Za-z0-9_.-]*$/, "the name of a buildx builder"), "default"),
-  imagePlatform: text("linux/amd64", oneOf("linux/amd64"), "linux/amd64"),
+  imagePlatform: text("linux/amd64", oneOf("linux/amd64")),
 };
 
 /** CloudWatch takes these numbers of days and no others. */

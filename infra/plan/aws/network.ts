@@ -28,7 +28,7 @@ export interface OwnNetworkPlan {
   readonly s3Resources: readonly string[];
 }
 
-type Egress = AwsSettings["network"];
+type Egress = "public" | "nat" | "endpoints-only";
 
 const VPC = "10.96";
 

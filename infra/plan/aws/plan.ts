@@ -1,5 +1,6 @@
 import type { AwsSettings } from "../../config/aws/settings.ts";
 import { type Problem, qualifyKey } from "../../config/problem.ts";
+import type { ModelCache } from "../../config/settings.ts";
 import { SERVICE_NAME } from "../../contract.ts";
 import { planImage } from "../image.ts";
 import { gpuMemoryNeededMib, type Manifest, modelSize } from "../manifest.ts";
@@ -20,7 +21,7 @@ export interface AwsPlan {
   readonly region: string;
   readonly stack: string;
   readonly modelId: string;
-  readonly modelCache: AwsSettings["modelCache"];
+  readonly modelCache: ModelCache;
   readonly image: RegistryImagePlan;
   readonly volume: DataVolumePlan;
   /** Null: none are made. */

@@ -13,7 +13,7 @@ export interface DataVolumePlan {
   readonly snapshotId: string | null;
   readonly initializationRateMib: number | null;
   readonly kmsKeyArn: string | null;
-  readonly onDestroy: AwsSettings["onDestroy"];
+  readonly onDestroy: "retain" | "snapshot" | "delete";
   /** The zone that config names; null: wherever the volume is. */
   readonly zone: string | null;
   /** Whether the zone is asked for, by name or by a subnet: then a volume elsewhere is a mistake. */
