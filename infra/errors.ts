@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 /**
- * A mistake that the user can mend. The engine prints the message alone, without a stack trace.
+ * A mistake that the user can fix. The engine prints the message alone, without a stack trace.
  * Several problems found together are one error, one line each.
  */
 export class UserError extends pulumi.RunError {

@@ -1,7 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 
 /** What the program hands to a target beside its settings. */
-export interface Context {
+export interface ProgramContext {
   /** What the names of resources start with. */
   readonly name: string;
   readonly stack: string;

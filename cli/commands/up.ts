@@ -1,9 +1,9 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { formatSeconds } from "../../infra/units.ts";
 import { commandFor } from "../core/command-line.ts";
 import { action, print } from "../core/context.ts";
 import { parseConfigFlags } from "../stack/config.ts";
-import { parseMode, type RequestedMode, selectUpTarget } from "../targets/select.ts";
+import { MODES, type RequestedMode, selectUpTarget } from "../targets/select.ts";
 import type { UpResult } from "../targets/target.ts";
 
 interface Options {
@@ -31,7 +31,7 @@ export function addUp(program: Command, signal: AbortSignal): void {
   program
     .command("up")
     .description("start the service, wait until it is ready, and make a picture")
-    .option("--mode <mode>", "on this machine: auto, docker or process", parseMode, "auto")
+    .addOption(new Option("--mode <mode>", "on this machine").choices(MODES).default("auto"))
     .option("--model <id>", "a model on the Hugging Face Hub, or demo")
     .option("--port <port>", "the service's port on this machine")
     .option("--config <key=value>", "a value of the stack's config; repeatable", collect)

@@ -2,16 +2,47 @@ import type { Command } from "commander";
 import { confirm } from "../core/confirm.ts";
 import { action, print } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
-import type { MoveOptions } from "../targets/target.ts";
-import { requireHost } from "./host-operations.ts";
-import { describeMove } from "./move-az.ts";
+import type { MoveOptions, MoveResult } from "../targets/target.ts";
+import { requireHost } from "./host.ts";
+
+const MOVE_HELP = `
+Examples:
+  imagegen move-az us-east-1c --stack aws-volume --dry-run     only print the steps
+  imagegen move-az us-east-1c --stack aws-volume               copies the cache to the other zone; the old volume is kept
+
+An interrupted move resumes when you run the command again.`;
+
+export function addMoveAz(program: Command, signal: AbortSignal): void {
+  program
+    .command("move-az")
+    .description("AWS: move the host and its cache to another availability zone, by a snapshot of the volume")
+    .argument("<zone>", "the new zone, such as us-east-1c")
+    .option("-n, --dry-run", "only print the steps")
+    .option("--subnet <id>", "the subnet there, for stacks in a network of your own")
+    .option("-y, --yes", "do not ask")
+    .addHelpText("after", MOVE_HELP)
+    .action(
+      action<MoveOptions & { yes?: boolean }, [string]>(signal, async (context, options, zone) => {
+        const host = await requireHost(context, "up");
+        const { name } = context.files;
+        const yes = options.yes === true || options.dryRun === true;
+        await confirm(`This replaces the host of ${name} by one in ${zone}; its volume is kept.`, { yes, signal });
+        print(context, await host.moveAz(zone, options), describeMove);
+      }),
+    );
+}
+
+function describeMove({ steps, dryRun, zone }: MoveResult): string {
+  if (steps.length === 0) return `Nothing to do: the volume is in ${zone} already.`;
+  return dryRun ? steps.map((step, index) => `${index + 1}. ${step}`).join("\n") : `The service is in ${zone}.`;
+}
 
 interface Options extends MoveOptions {
   readonly zone?: string;
   readonly yes?: boolean;
 }
 
-const HELP = `
+const RESTORE_HELP = `
 Examples:
   imagegen volume restore snap-0123 --stack aws-volume --dry-run     only print the steps
   imagegen volume restore snap-0123 --stack aws-volume               the present volume is kept
@@ -28,7 +59,7 @@ export function addVolume(program: Command, signal: AbortSignal): void {
     .option("-n, --dry-run", "only print the steps")
     .option("--subnet <id>", "the subnet in that zone, for stacks in a network of your own")
     .option("-y, --yes", "do not ask")
-    .addHelpText("after", HELP)
+    .addHelpText("after", RESTORE_HELP)
     .action(
       action<Options, [string]>(signal, async (context, options, snapshot) => {
         const host = await requireHost(context, "cache restore <file>");

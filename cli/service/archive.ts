@@ -36,8 +36,8 @@ export async function backupToFile(
   file = DEFAULT_ARCHIVE,
 ): Promise<{ file: string; bytes: number }> {
   if (isBucket(file)) {
-    const report = await execJson<{ bytes_stored: number }>(cache, ["backup", "--output", file]);
-    return { file, bytes: report.bytes_stored };
+    const report = await execJson<{ bytes: number }>(cache, ["backup", "--output", file]);
+    return { file, bytes: report.bytes };
   }
   const toStdout = file === "-";
   const partial = `${file}.part`;

@@ -52,12 +52,8 @@ export function imageName(time: Date, seed: number | null): string {
   return `${stamp}${seed === null ? "" : `-seed${seed}`}.png`;
 }
 
-interface ImagesResponse {
-  seed?: number;
-  data?: { b64_json?: string; seed?: number }[];
-  error?: { message?: string } | null;
-  detail?: unknown;
-}
+type ImagesResponse = { seed?: number; data?: { b64_json?: string; seed?: number }[] };
+type ErrorResponse = { error?: { message?: string } | null; detail?: unknown };
 
 async function post(url: string, request: ImageRequest, signal: AbortSignal): Promise<ImagesResponse> {
   const key = process.env[API_KEY_VARIABLE];
@@ -70,7 +66,7 @@ async function post(url: string, request: ImageRequest, signal: AbortSignal): Pr
     if (signal.aborted) throw error;
     throw new CliError({ message: `Nothing answers at ${url}.`, fix: "imagegen up" }, EXIT.notRunning);
   }
-  const answer = (await response.json().catch(() => ({}))) as ImagesResponse;
+  const answer = (await response.json().catch(() => ({}))) as ImagesResponse & ErrorResponse;
   if (response.ok) return answer;
   const reason = answer.error?.message ?? (typeof answer.detail === "string" ? answer.detail : response.statusText);
   throw new CliError(`The service refused the request (HTTP ${response.status}): ${reason}`);

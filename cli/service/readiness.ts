@@ -5,7 +5,7 @@ import { probeService } from "../../infra/io/docker-probe.ts";
 import type { ReadinessPlan } from "../../infra/plan/readiness.ts";
 import { type ReadinessDeps, waitUntilReady } from "../../infra/readiness/poller.ts";
 import type { Failure, Pending, ReadyState } from "../../infra/readiness/probe-result.ts";
-import { describeFailure, describePending, describeState } from "../../infra/readiness/progress.ts";
+import { describeNotReady, describePending, describeState } from "../../infra/readiness/progress.ts";
 import { commandFor } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, type ErrorDetail } from "../core/exit.ts";
@@ -58,5 +58,5 @@ export function showPending(progress: Progress, pending: Pending): void {
 
 export function failureDetail(failure: Failure, stack: string): ErrorDetail {
   const wordFix = (fix: NonNullable<Failure["fix"]>) => imagegenFix(fix, { stack, originOf: () => "kept" });
-  return { message: `${describeFailure(failure, wordFix)}.`, fix: commandFor(stack, "logs") };
+  return { message: `${describeNotReady(failure, wordFix)}.`, fix: commandFor(stack, "logs") };
 }

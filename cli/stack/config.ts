@@ -1,6 +1,6 @@
 import { parseSettings } from "../../infra/config/parse.ts";
 import { type ConfigOrigins, describeProblem, imagegenFix, qualifyKey } from "../../infra/config/problem.ts";
-import { TOKEN_KEY } from "../../infra/config/schema.ts";
+import { RENAMED_KEYS, TOKEN_KEY } from "../../infra/config/schema.ts";
 import type { Settings } from "../../infra/config/settings.ts";
 import { DEFAULT_STACK, PROJECT } from "../../infra/contract.ts";
 import { CliError, EXIT } from "../core/exit.ts";
@@ -47,6 +47,12 @@ export function composeStack(parts: {
     ...pick(tracked, "environment"),
     config: { ...chosen, ...tracked.config, ...Object.fromEntries(readable) },
   };
+}
+
+/** Config that an earlier version of this command saved, with the keys' present names. */
+export function withPresentKeys(config: ConfigMap): ConfigMap {
+  const renamed = Object.fromEntries(Object.entries(RENAMED_KEYS).map((names) => names.map(qualifyKey)));
+  return Object.fromEntries(Object.entries(config).map(([key, value]) => [renamed[key] ?? key, value]));
 }
 
 function pick(file: StackFile, ...keys: (keyof StackFile)[]): StackFile {

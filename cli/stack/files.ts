@@ -17,6 +17,7 @@ import {
   isSecret,
   type StackFile,
   settingsFor,
+  withPresentKeys,
 } from "./config.ts";
 
 /** The names that Pulumi allows for a stack, and that are safe as part of a file's name. */
@@ -66,7 +67,7 @@ export class StackFiles {
 
   /** The config of the last `up`, with its choices; that of the next one when there was none. */
   lastConfig(): ConfigMap {
-    return existsSync(this.workingCopy) ? (readYaml(this.workingCopy).config ?? {}) : this.config();
+    return existsSync(this.workingCopy) ? withPresentKeys(readYaml(this.workingCopy).config ?? {}) : this.config();
   }
 
   /** The checked settings of the config that the next `up` would use. */
@@ -92,7 +93,9 @@ export class StackFiles {
 
   overrides(): ConfigOverrides {
     const file = [this.#overrides, this.#oldOverrides].find((each) => existsSync(each));
-    return file ? (JSON.parse(readFileSync(file, "utf8")) as ConfigOverrides) : { config: {} };
+    if (!file) return { config: {} };
+    const saved = JSON.parse(readFileSync(file, "utf8")) as ConfigOverrides;
+    return { ...saved, config: withPresentKeys(saved.config) };
   }
 
   saveOverrides(values: ConfigMap): void {

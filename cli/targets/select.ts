@@ -55,27 +55,21 @@ async function openAwsTarget(context: Context): Promise<Target> {
 
 /** How the service runs on this machine: a container made by Pulumi, or a plain process. */
 type LocalMode = "docker" | "process";
-export type RequestedMode = LocalMode | "auto";
-
-interface ModeChoice {
-  readonly mode: LocalMode;
-  /** Why it is not the mode that a user would expect. */
-  readonly note?: string;
-}
+export const MODES = ["auto", "docker", "process"] as const;
+export type RequestedMode = (typeof MODES)[number];
 
 /**
- * The mode, from the requested one and the first thing that Docker mode lacks (undefined: nothing).
+ * The mode, from the requested one and the first thing that Docker mode lacks (undefined: nothing), with a note if it is
+ * not the mode that a user would expect.
  * Throws a CliError when Docker was requested and is not available.
  */
-export function chooseMode(requested: RequestedMode, missing: ErrorDetail | undefined): ModeChoice {
+export function chooseMode(
+  requested: RequestedMode,
+  missing: ErrorDetail | undefined,
+): { mode: LocalMode; note?: string } {
   if (requested === "process") return { mode: "process" };
   if (missing === undefined) return { mode: "docker" };
   if (requested === "docker") throw new CliError(missing, EXIT.missingPrerequisite);
   const note = `Docker with Pulumi is not available: ${formatDetail(missing)}\nServing as a process of this machine instead; its cache is .imagegen/data.`;
   return { mode: "process", note };
-}
-
-export function parseMode(text: string): RequestedMode {
-  if (text === "auto" || text === "docker" || text === "process") return text;
-  throw new CliError(`--mode: expected auto, docker or process, got "${text}".`, EXIT.usage);
 }

@@ -51,7 +51,7 @@ export interface HostOperations {
   restoreVolume(snapshot: string, options: MoveOptions & { readonly zone?: string }): Promise<MoveResult>;
 }
 
-export interface UpOptions {
+interface UpOptions {
   /** Null: no picture. */
   readonly prompt: string | null;
 }
@@ -59,17 +59,22 @@ export interface UpOptions {
 export interface UpResult {
   readonly stack: string;
   readonly mode: Mode;
+  /** Where a client reaches the service; on AWS without a load balancer, through a tunnel. */
   readonly url: string | null;
   readonly model: string | null;
   readonly device: string | null;
+  /** Where the model was read from; null on AWS. */
   readonly source: string | null;
   /** Seconds of each phase of the start, as far as the service reported them. */
   readonly phases: Readonly<Record<string, number>>;
+  /** Null with `--no-picture`, or where no tunnel could be opened. */
   readonly picture: SavedImage | null;
   readonly seconds: number;
-  /** AWS: the host that was launched, and what was pinned in the stack's config because of that. */
+  /** AWS: the type of the host that was launched. */
   readonly instanceType?: string;
+  /** AWS: how the host is paid for. */
   readonly market?: "spot" | "on-demand";
+  /** AWS: what was written to the stack's config, so that the next `up` launches the same host. */
   readonly pinned?: Readonly<Record<string, string>>;
 }
 
@@ -80,6 +85,7 @@ export interface DownOptions {
 
 export interface DownResult {
   readonly stack: string;
+  /** What was removed. */
   readonly stopped: readonly Mode[];
   /** Where models were, and whether they are kept. */
   readonly cache: readonly { readonly place: string; readonly kept: boolean }[];
@@ -92,15 +98,19 @@ export interface StatusResult {
   /** The container, process or host runs; `ready` has the service's own state. */
   readonly running: boolean;
   readonly url: string | null;
+  /** The body of `/readyz`; null while the service does not answer. */
   readonly ready: ReadyState | null;
   /** One line on the service, or on why there is none. */
   readonly state: string;
+  /** The size of the cache; null where it was not asked for, as on AWS. */
   readonly cacheBytes: number | null;
-  /** AWS only, as the rest. */
+  /** AWS only. */
   readonly region?: string;
+  /** AWS only; null: there is none. */
   readonly host?: HostInfo | null;
+  /** AWS only; null: there is none. */
   readonly volume?: VolumeInfo | null;
-  /** Seconds since the host's last heartbeat. */
+  /** AWS only: seconds since the host's last heartbeat. */
   readonly heartbeatSeconds?: number | null;
 }
 
@@ -119,7 +129,7 @@ export interface VolumeInfo {
   readonly sizeGb: number;
 }
 
-export interface PlanResult {
+interface PlanResult {
   /** What --json prints. */
   readonly plan: Plan | AwsPlan;
   /** For people: name and value. */
@@ -138,27 +148,34 @@ export interface Connection {
   close(): void;
 }
 
-export interface BackupResult {
+interface BackupResult {
+  /** The file or the object in S3. */
   readonly file: string;
+  /** Its size. */
   readonly bytes: number;
 }
 
 export interface StopResult {
+  /** The instance's id. */
   readonly host: string;
   readonly state: "stopped";
 }
 
 export interface StartResult {
+  /** The instance's id. */
   readonly host: string;
+  /** False with `--no-wait`. */
   readonly ready: boolean;
   readonly model: string | null;
   readonly seconds: number;
 }
 
 export interface PinResult {
+  /** The machine image that is pinned now. */
   readonly amiId: string;
   /** Where it comes from: the present host, the list of published images, or the config as it was. */
   readonly from: "host" | "newest" | "config";
+  /** The image that was pinned before. */
   readonly before: string | null;
   /** Whether the next `up` replaces the host. */
   readonly replaces: boolean;
@@ -172,7 +189,9 @@ export interface MoveOptions {
 }
 
 export interface MoveResult {
+  /** The zone of the new volume. */
   readonly zone: string;
+  /** What was done, or would be with `--dry-run`; empty when nothing is left to do. */
   readonly steps: readonly string[];
   readonly dryRun: boolean;
   /** The volume that the stack used before; it still exists. */
@@ -180,6 +199,8 @@ export interface MoveResult {
 }
 
 interface SnapshotResult {
+  /** The snapshot's id. */
   readonly snapshot: string;
+  /** The volume's id. */
   readonly volume: string;
 }

@@ -1,5 +1,5 @@
 import { existsSync, statfsSync } from "node:fs";
-import { execa, type Options } from "execa";
+import { execa } from "execa";
 import { CliError, type ErrorDetail, EXIT, firstLine } from "../core/exit.ts";
 import type { Progress } from "../core/progress.ts";
 
@@ -18,7 +18,7 @@ const SILENT_PULL_MS = 60_000;
 const NOT_INSTALLED: ErrorDetail = { message: "Docker is not installed.", fix: "https://docs.docker.com/get-docker/" };
 
 export async function findEngine(): Promise<Engine> {
-  const result = await docker(["info", "--format", "{{json .}}"], { timeout: ANSWER_MS });
+  const result = await docker(["info", "--format", "{{json .}}"], ANSWER_MS);
   if (result.timedOut) return { ok: false, reason: { message: "Docker does not answer.", fix: "restart Docker" } };
   if (result.code === "ENOENT") return { ok: false, reason: NOT_INSTALLED };
   const info = readInfo(result.stdout);
@@ -45,7 +45,7 @@ export function explainEngine(output: string): ErrorDetail {
 /** The address of the engine that the `docker` command uses, for programs that do not read its contexts. */
 export async function engineAddress(env: NodeJS.ProcessEnv = process.env): Promise<string | undefined> {
   if (env.DOCKER_HOST) return env.DOCKER_HOST;
-  const result = await docker(["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"], { timeout: ANSWER_MS });
+  const result = await docker(["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"], ANSWER_MS);
   return result.exitCode === 0 && result.stdout.trim() !== "" ? result.stdout.trim() : undefined;
 }
 
@@ -103,16 +103,7 @@ export function freeBytes(folder: string): number | undefined {
 }
 
 /** Runs `docker` for its output; the caller checks the exit code. */
-async function docker(args: readonly string[], options: Options = {}) {
-  const result = await execa("docker", args, { reject: false, timeout: LONGEST_MS, ...options });
-  return {
-    exitCode: result.exitCode,
-    code: result.code,
-    timedOut: result.timedOut,
-    stdout: String(result.stdout ?? ""),
-    stderr: String(result.stderr ?? ""),
-  };
-}
+const docker = (args: readonly string[], timeout = LONGEST_MS) => execa("docker", args, { reject: false, timeout });
 
 /** Like `docker`, but a failure is an error of one line. */
 export async function dockerOrFail(args: readonly string[]): Promise<string> {

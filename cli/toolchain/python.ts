@@ -28,14 +28,8 @@ export async function ensurePython(paths: Paths, progress: Progress, signal: Abo
   mkdirSync(paths.home, { recursive: true });
   if (!existsSync(python)) {
     progress.log("Making a Python environment in .imagegen/venv …");
-    await run(`Python ${PYTHON} is not available`, [
-      "venv",
-      "--quiet",
-      "--allow-existing",
-      "--python",
-      PYTHON,
-      paths.venv,
-    ]);
+    const venv = ["venv", "--quiet", "--allow-existing", "--python", PYTHON, paths.venv];
+    await run(`Python ${PYTHON} is not available`, venv);
   }
   progress.log("Installing the Python packages of image-gen/requirements.lock (some GB the first time) …");
   const install = ["pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", lock];

@@ -33,24 +33,11 @@ export async function ensureUv(
       "install uv (https://docs.astral.sh/uv/), or Python's venv module (Debian: sudo apt install python3-venv)";
     throw new CliError({ message, fix }, EXIT.missingPrerequisite);
   }
-  const pip = [
-    "-m",
-    "pip",
-    "install",
-    "--quiet",
-    "--disable-pip-version-check",
-    "--only-binary",
-    ":all:",
-    `uv==${UV_VERSION}`,
-  ];
-  const installed = await execa(venvProgram(paths.tools, "python"), pip, { reject: false });
-  if (installed.exitCode !== 0) {
-    throw new CliError(
-      `pip could not install uv ${UV_VERSION}: ${lastLine(installed.stderr)}`,
-      EXIT.missingPrerequisite,
-    );
-  }
-  return own;
+  const options = ["--quiet", "--disable-pip-version-check", "--only-binary", ":all:"];
+  const pip = ["-m", "pip", "install", ...options, `uv==${UV_VERSION}`];
+  const { exitCode, stderr } = await execa(venvProgram(paths.tools, "python"), pip, { reject: false });
+  if (exitCode === 0) return own;
+  throw new CliError(`pip could not install uv ${UV_VERSION}: ${lastLine(stderr)}`, EXIT.missingPrerequisite);
 }
 
 /** A program of a virtual environment. */
@@ -60,10 +47,8 @@ export function venvProgram(venv: string, name: string): string {
 
 async function findPython(): Promise<string> {
   for (const name of ["python3", "python"]) {
-    const result = await execa(name, ["-c", "import sys; raise SystemExit(sys.version_info < (3, 9))"], {
-      reject: false,
-    });
-    if (result.exitCode === 0) return name;
+    const test = "import sys; raise SystemExit(sys.version_info < (3, 9))";
+    if ((await execa(name, ["-c", test], { reject: false })).exitCode === 0) return name;
   }
   const fix = "install uv (https://docs.astral.sh/uv/) or Python 3.11 to 3.13";
   const message = "Without Docker the service needs Python, and there is none on PATH.";

@@ -7,7 +7,7 @@ import { showBuildHistory } from "../io/build-history.ts";
 import { readManifest } from "../io/manifests.ts";
 import { ssmDeps } from "../io/ssm-probe.ts";
 import { instanceTypeProblems, makeAwsPlan } from "../plan/aws/plan.ts";
-import type { Context } from "../program-context.ts";
+import type { ProgramContext } from "../program-context.ts";
 import { hostGate } from "../readiness/host-gate.ts";
 import { AwsHost } from "./host/aws-host.ts";
 import { RegistryImage } from "./image/registry-image.ts";
@@ -25,7 +25,7 @@ import { type AwsOutputs, awsOutputs } from "./outputs.ts";
 import { DataVolume } from "./volume/data-volume.ts";
 import { SnapshotSchedule } from "./volume/snapshot-schedule.ts";
 
-export function aws(settings: AwsSettings, { name, stack, preview, hfToken, report }: Context): AwsOutputs {
+export function aws(settings: AwsSettings, { name, stack, preview, hfToken, report }: ProgramContext): AwsOutputs {
   const plan = makeAwsPlan(settings, readManifest(settings.modelId), stack);
   const problems = instanceTypeProblems(plan);
   if (problems.length > 0) throw new UserError(problems.map(wordForPulumi));

@@ -1,6 +1,6 @@
 import type { Parser } from "./parsers.ts";
 
-/** One config key: its default as text, how to read it, and a value for the message that mends it. */
+/** One config key: its default as text, how to read it, and a value for the fix. */
 export interface Key<T> {
   readonly default: string;
   readonly type: "string" | "integer" | "boolean";

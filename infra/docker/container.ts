@@ -4,7 +4,17 @@
  */
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { containerArgs, type DockerHostArgs } from "./container-args.ts";
+import { TOKEN_VARIABLE } from "../contract.ts";
+import type { HealthCheck, HostPlan } from "../plan/container.ts";
+import { dockerDuration } from "../units.ts";
+
+export interface DockerHostArgs {
+  readonly plan: HostPlan;
+  readonly imageId: pulumi.Input<string>;
+  readonly volumeName: pulumi.Input<string>;
+  /** Token for models behind a licence; it reaches the container as a secret. */
+  readonly hfToken?: pulumi.Input<string> | undefined;
+}
 
 /**
  * The service on this machine's Docker. A change of its image or settings replaces the container, the old one first:
@@ -29,4 +39,54 @@ export class DockerHost extends pulumi.ComponentResource {
     this.containerName = container.name;
     this.registerOutputs({ containerId: this.containerId, containerName: this.containerName });
   }
+}
+
+/** The plan in the provider's words, spelled as Docker gives them back: else each update would see a change. */
+function containerArgs({ plan, imageId, volumeName, hfToken }: DockerHostArgs): docker.ContainerArgs {
+  return {
+    name: plan.containerName,
+    image: imageId,
+    envs: environment(plan, hfToken),
+    ports: [
+      {
+        internal: plan.port.internal,
+        external: plan.port.external,
+        ip: plan.port.bindAddress,
+        protocol: "tcp",
+      },
+    ],
+    mounts: [{ type: "volume", source: volumeName, target: plan.volume.path }],
+    healthcheck: healthcheck(plan.healthCheck),
+    user: plan.user,
+    readOnly: true,
+    tmpfs: { ...plan.tmpfs },
+    capabilities: { drops: [...plan.capabilitiesDropped] },
+    securityOpts: [...plan.securityOptions],
+    init: true,
+    restart: "unless-stopped",
+    networkMode: "bridge",
+    stopTimeout: plan.stopSeconds,
+    // Without it the provider kills at once, whatever `stopTimeout` says.
+    destroyGraceSeconds: plan.stopSeconds,
+    logDriver: plan.log.driver,
+    logOpts: { ...plan.log.options },
+    ...(plan.gpus === null ? {} : { gpus: plan.gpus }),
+    // Docker fills in twice the memory as swap; stated here, it is no change. No swap: weights must not page.
+    ...(plan.memoryMb === null ? {} : { memory: plan.memoryMb, memorySwap: plan.memoryMb }),
+  };
+}
+
+function environment(plan: HostPlan, hfToken: pulumi.Input<string> | undefined): pulumi.Input<string>[] {
+  const plain = Object.entries(plan.environment).map(([key, value]) => `${key}=${value}`);
+  return hfToken === undefined ? plain : [...plain, pulumi.secret(pulumi.interpolate`${TOKEN_VARIABLE}=${hfToken}`)];
+}
+
+function healthcheck(check: HealthCheck) {
+  return {
+    tests: [...check.test],
+    interval: dockerDuration(check.intervalSeconds),
+    timeout: dockerDuration(check.timeoutSeconds),
+    startPeriod: dockerDuration(check.startPeriodSeconds),
+    retries: check.retries,
+  };
 }

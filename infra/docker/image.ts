@@ -2,10 +2,10 @@
  * Stage 3, image. In: the image plan, the hash of the build's files, and secrets as files. Out: an image id that changes
  * when, and only when, the content does. Never knows hosts, and never reads a file: the build does.
  */
+import { createHash } from "node:crypto";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { ImagePlan } from "../plan/image.ts";
-import { imageTriggers } from "./image-triggers.ts";
 
 export interface ServingImageArgs {
   readonly plan: ImagePlan;
@@ -13,7 +13,7 @@ export interface ServingImageArgs {
   readonly contextHash: string;
   /** File with the Hugging Face token, for a build that needs it; it is in no layer, argument or log. */
   readonly tokenFile?: pulumi.Input<string> | undefined;
-  /** Called when the build fails: the provider itself tells the last command's exit code and no more. */
+  /** Called when the build fails: the provider itself reports the last command's exit code and no more. */
   readonly onError?: pulumi.ErrorHook;
 }
 
@@ -56,4 +56,13 @@ export class ServingImage extends pulumi.ComponentResource {
     this.imageName = image.name;
     this.registerOutputs({ imageId: this.imageId, imageName: this.imageName });
   }
+}
+
+/** The image is built again when one of these changes: the files of the build, its arguments. A secret's value is none. */
+export function imageTriggers(plan: ImagePlan, contextHash: string): Record<string, string> {
+  const args = Object.entries(plan.buildArgs).sort(([a], [b]) => (a < b ? -1 : 1));
+  const content = createHash("sha256")
+    .update(JSON.stringify([contextHash, args]))
+    .digest("hex");
+  return { content };
 }

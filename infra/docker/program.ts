@@ -7,14 +7,14 @@ import { containerReport, systemDeps } from "../io/docker-probe.ts";
 import { detectGpu } from "../io/local-gpu.ts";
 import { readManifest } from "../io/manifests.ts";
 import { makePlan } from "../plan/plan.ts";
-import type { Context } from "../program-context.ts";
+import type { ProgramContext } from "../program-context.ts";
 import { readyGate } from "../readiness/docker-gate.ts";
 import { DockerHost } from "./container.ts";
 import { ServingImage } from "./image.ts";
 import { type LocalOutputs, localOutputs } from "./outputs.ts";
 import { ModelVolume } from "./volume.ts";
 
-export function local(settings: LocalSettings, { name, preview, hfToken, report }: Context): LocalOutputs {
+export function local(settings: LocalSettings, { name, preview, hfToken, report }: ProgramContext): LocalOutputs {
   const plan = makePlan(settings, readManifest(settings.modelId), detectGpu());
   prepareBuildLog(plan.image, preview);
 

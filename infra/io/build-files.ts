@@ -16,13 +16,13 @@ export function prepareBuildLog({ logFile }: Pick<ImagePlan, "logFile">, preview
 /** The end of the build's log as an error of the failed resource; the build is not tried again. */
 export function showBuildLog({ logFile }: Pick<ImagePlan, "logFile">): pulumi.ErrorHook {
   return new pulumi.ErrorHook("show-build-log", async () => {
-    await pulumi.log.error(`The image could not be built. The end of ${logFile}:\n${lastLines(logFile)}`);
+    await pulumi.log.error(`The image could not be built. The end of ${logFile}:\n${lastLogLines(logFile)}`);
     return false;
   });
 }
 
 /** The last lines of a build's log, without the empty ones. */
-export function lastLines(path: string, count = 25): string {
+export function lastLogLines(path: string, count = 25): string {
   try {
     const lines = readFileSync(path, "utf8").split("\n");
     return lines

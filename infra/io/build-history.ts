@@ -5,8 +5,8 @@ import type { RegistryImagePlan } from "../plan/aws/image.ts";
 const LINES = 25;
 
 /**
- * The end of a failed build as an error of the failed resource; the build is not tried again. The provider tells the
- * failed command alone; what the command said is in the builder's history, where its last build is the failed one.
+ * The end of a failed build as an error of the failed resource; the build is not retried. The provider reports the failed
+ * command alone; its output is in the builder's history, where the last build is the failed one.
  */
 export function showBuildHistory({ builder }: Pick<RegistryImagePlan, "builder">): pulumi.ErrorHook {
   return new pulumi.ErrorHook("show-build-history", async () => {
@@ -19,7 +19,7 @@ async function lastBuild(builder: string | null): Promise<string> {
   const chosen = builder === null ? [] : ["--builder", builder];
   const args = ["buildx", "history", "logs", ...chosen, "--progress", "plain"];
   const { exitCode, all } = await execa("docker", args, { reject: false, all: true, timeout: 30_000 });
-  if (exitCode !== 0) return `(it can't be had; see: docker ${args.join(" ")})`;
+  if (exitCode !== 0) return `(unavailable; see: docker ${args.join(" ")})`;
   const lines = all.split("\n").filter((line) => line.trim() !== "");
   return lines.slice(-LINES).join("\n");
 }

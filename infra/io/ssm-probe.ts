@@ -36,7 +36,7 @@ async function readParameter(client: SSMClient, name: string): Promise<Parameter
       : { kind: "value", text: Parameter.Value };
   } catch (error) {
     const { name: kind, message } = error as Error;
-    if (error instanceof ParameterNotFound) return { kind: "none", reason: "the host has written nothing yet" };
+    if (error instanceof ParameterNotFound) return { kind: "none", reason: "the host has not written its status yet" };
     return { kind: DENIALS.test(kind) ? "denied" : "none", reason: `${name} can't be read: ${message || kind}` };
   }
 }

@@ -4,7 +4,7 @@ import type { ReadinessPlan } from "../plan/readiness.ts";
 import { warnOfDevice, withLog } from "./gate.ts";
 import { type ReadinessDeps, waitUntilReady } from "./poller.ts";
 import type { Failure } from "./probe-result.ts";
-import { describeFailure } from "./progress.ts";
+import { describeNotReady } from "./progress.ts";
 
 export interface CheckArgs {
   readonly plan: ReadinessPlan;
@@ -41,7 +41,7 @@ export async function checkReady(args: CheckArgs): Promise<void> {
 /** One line, and the end of the container's log when the service itself does not answer. */
 async function explain(args: CheckArgs, outcome: Failure): Promise<string> {
   const { containerName, plan } = args;
-  const headline = `${containerName} is not ready at ${plan.url}: ${describeFailure(outcome)}`;
+  const headline = `${containerName} is not ready at ${plan.url}: ${describeNotReady(outcome)}`;
   if (outcome.code !== "NO_RESPONSE") return `${headline}. Its log: docker logs ${containerName}`;
   const report = await args.containerReport(containerName);
   if (report.length === 0) return `${headline}. Fix: see its log with docker logs ${containerName}`;

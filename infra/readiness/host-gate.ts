@@ -3,7 +3,7 @@ import { UserError } from "../errors.ts";
 import type { AwsReadinessPlan } from "../plan/aws/readiness.ts";
 import { warnOfDevice, withLog } from "./gate.ts";
 import { type ExpectedHost, type HostDeps, waitForHost } from "./host-status.ts";
-import { describeFailure } from "./progress.ts";
+import { describeNotReady } from "./progress.ts";
 
 export interface HostGateArgs {
   readonly plan: AwsReadinessPlan;
@@ -31,6 +31,6 @@ export async function checkHost(plan: AwsReadinessPlan, expected: ExpectedHost, 
   const { outcome, log } = await waitForHost(plan, expected, deps);
   if (outcome.ready) return warnOfDevice(plan, outcome);
   const who = expected.instance ?? "the host";
-  const headline = `${who} is not ready: ${describeFailure(outcome)}. Fix: imagegen logs, imagegen doctor`;
+  const headline = `${who} is not ready: ${describeNotReady(outcome)}. Fix: imagegen logs, imagegen doctor`;
   throw new UserError(withLog(headline, log));
 }

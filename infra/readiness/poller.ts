@@ -63,7 +63,7 @@ class Deadlines {
     this.#plan = plan;
   }
 
-  /** The end of the wait, or null to go on. `now` is in seconds since the wait began. */
+  /** The end of the wait, or null to continue. `now` is in seconds since the wait began. */
   observe(pending: Pending, now: number): Outcome | null {
     const { noResponseTimeoutSeconds, readyTimeoutSeconds } = this.#plan;
     if (pending.kind !== this.#since.kind) this.#since = { kind: pending.kind, at: now };

@@ -42,7 +42,7 @@ export function describePending(pending: Pending): string {
 }
 
 /** The message without its full stop, the code, and what helps where the wait was too short. */
-export function describeFailure({ message, code, fix }: Failure, wordFix: (fix: Fix) => string = pulumiFix): string {
+export function describeNotReady({ message, code, fix }: Failure, wordFix: (fix: Fix) => string = pulumiFix): string {
   const more = fix ? `; if that is progress, allow more time: ${wordFix(fix)}` : "";
   return `${message.replace(/\.$/, "")} (${code})${more}`;
 }

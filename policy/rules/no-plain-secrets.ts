@@ -21,7 +21,7 @@ export const noPlainSecrets: ResourceValidationPolicy = {
   },
 };
 
-/** Where in a value, JSON and packed text unpacked, something looks like a secret. The value itself is never told. */
+/** Where in a value, JSON and packed text unpacked, something looks like a secret. The value itself is never shown. */
 function* secretsIn(value: unknown, path: string): Generator<string> {
   if (typeof value === "object" && value !== null) {
     for (const [key, inner] of Object.entries(value)) {

@@ -84,7 +84,7 @@ describe("the instance", () => {
 });
 
 test.each([["create-first"], ["delete-first"]])(
-  "%s: the attachment stops the host before it lets go, and lets go before it is made anew",
+  "%s: the attachment stops the host before it detaches, and detaches before it is created again",
   async (replacement) => {
     const { inputs, options } = theOnly((await stackWith({ replacement })).resources, ATTACHMENT);
     expect(inputs).toEqual({

@@ -18,7 +18,7 @@ async function networkOf(raw: Record<string, string>) {
   return { resources, result, types: types.sort() };
 }
 
-test("public: one subnet in the volume's zone, and one way out", async () => {
+test("public: one subnet in the volume's zone, and one default route", async () => {
   const { resources, types } = await networkOf({});
   expect(types).toEqual([
     "InternetGateway image-gen-internet",

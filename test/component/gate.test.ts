@@ -48,7 +48,7 @@ function gate({ check }: { check: CheckArgs }, preview = false) {
   return readyGate({ ...check, containerId: pulumi.output("id"), preview });
 }
 
-test("a ready service opens it, and is asked each time anew", async () => {
+test("a ready service opens the gate, and every update probes it again", async () => {
   for (let update = 1; update <= 2; update++) {
     const asked = service(readyAnswer);
     await known(gate(asked));

@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import { ServingImage } from "../../infra/docker/image.ts";
-import { imageTriggers } from "../../infra/docker/image-triggers.ts";
+import { imageTriggers, ServingImage } from "../../infra/docker/image.ts";
 import { known, read } from "../support/outputs.ts";
 import { runProgram, theOnly } from "../support/program.ts";
 import { planWith } from "../support/settings.ts";

@@ -49,7 +49,7 @@ test("every night the data volume of this stack alone, by a role that can touch 
 
 test("by default there is none", () => expect(awsPlanWith().snapshots).toBeNull());
 
-test("one that fails is told to the topic, for this volume and this policy", async () => {
+test("a failed snapshot is reported to the topic, for this volume and this policy", async () => {
   const alarmTopicArn = "arn:aws:sns:us-east-1:123456789012:alarms";
   const { resources } = await runStack(awsPlanWith({ snapshots: "daily", alarmTopicArn }));
   const { eventPattern } = theOnly(resources, "aws:cloudwatch/eventRule:EventRule").inputs as { eventPattern: string };

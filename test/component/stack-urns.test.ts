@@ -1,5 +1,5 @@
 /**
- * A state that the program of 51b7e56 made goes on: every resource has the URN that it had, so that no alias is needed
+ * A state that the program of 51b7e56 made keeps working: every resource has the URN that it had, so that no alias is needed
  * and nothing is replaced for its name. The fixture was recorded by running that program against the same mocks.
  */
 import { readFileSync } from "node:fs";

@@ -26,7 +26,7 @@ test.each([
   ["another order of replacement", { replacement: "delete-first", purchaseOption: "spot" }],
   ["a last snapshot and nightly ones", { onDestroy: "snapshot", snapshots: "daily", alarmTopicArn: TOPIC }],
   ["a NAT gateway", { network: "nat" }],
-  ["no way out", { ...CLOSED, modelMirror: "s3://bucket/models" }],
+  ["no internet access", { ...CLOSED, modelMirror: "s3://bucket/models" }],
   ["a load balancer with a key", { ...ALB }],
   ["a load balancer with sign-in", { ...OIDC }],
   ["a group that heals itself", { ...ALB, selfHealing: "true" }],

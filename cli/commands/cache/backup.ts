@@ -3,7 +3,7 @@ import { formatBytes } from "../../../infra/units.ts";
 import { action, print } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
 import { selectTarget } from "../../targets/select.ts";
-import { requireHost } from "../host-operations.ts";
+import { requireHost } from "../host.ts";
 
 const HELP = `
 Examples:

@@ -6,10 +6,9 @@ import type { Command } from "commander";
 import { addBackup } from "./backup.ts";
 import { addClear } from "./clear.ts";
 import { addGc } from "./gc.ts";
-import { addPrefetch } from "./prefetch.ts";
+import { addPrefetch, addVerify } from "./pass-through.ts";
 import { addRestore } from "./restore.ts";
 import { addCacheStatus } from "./status.ts";
-import { addVerify } from "./verify.ts";
 
 export function addCache(program: Command, signal: AbortSignal): void {
   const cache = program.command("cache").description("manage the downloaded models");

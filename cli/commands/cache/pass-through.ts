@@ -1,10 +1,11 @@
-import type { Context } from "../../core/context.ts";
+import type { Command } from "commander";
+import { action, type Context } from "../../core/context.ts";
 import { CliError } from "../../core/exit.ts";
 import { type CommandResult, toExitCode } from "../../service/image-gen.ts";
 import { selectTarget } from "../../targets/select.ts";
 
 /** Runs a command of `image-gen`; its output is the result and its exit code that of the command. */
-export async function passThrough(context: Context, args: readonly string[]): Promise<void> {
+async function passThrough(context: Context, args: readonly string[]): Promise<void> {
   const target = await selectTarget(context);
   printOutput(await target.exec([...args, ...(context.json ? ["--json"] : [])], { ownContainer: true }));
 }
@@ -13,4 +14,41 @@ export async function passThrough(context: Context, args: readonly string[]): Pr
 export function printOutput({ exitCode, stdout }: CommandResult, message = ""): void {
   if (stdout !== "") process.stdout.write(`${stdout}\n`);
   if (exitCode !== 0) throw new CliError(message, toExitCode(exitCode));
+}
+
+const VERIFY_HELP = `
+Examples:
+  imagegen cache verify          hashes every file; exit code 3 when one is damaged or missing`;
+
+export function addVerify(cache: Command, signal: AbortSignal): void {
+  cache
+    .command("verify")
+    .description("hash every file of the cache and compare it with the model's manifest")
+    .option("--model <id>", "only this model")
+    .addHelpText("after", VERIFY_HELP)
+    .action(
+      action<{ model?: string }, []>(signal, (context, { model }) =>
+        passThrough(context, ["verify", ...(model ? ["--model", model] : [])]),
+      ),
+    );
+}
+
+const PREFETCH_HELP = `
+Examples:
+  imagegen cache prefetch                                              the stack's own model
+  imagegen cache prefetch --model stable-diffusion-v1-5/stable-diffusion-v1-5`;
+
+export function addPrefetch(cache: Command, signal: AbortSignal): void {
+  cache
+    .command("prefetch")
+    .description("download a model into the cache without serving it")
+    .option("--model <id>", "another model than the stack's")
+    .option("--revision <revision>", "a commit, branch or tag of it")
+    .addHelpText("after", PREFETCH_HELP)
+    .action(
+      action<{ model?: string; revision?: string }, []>(signal, (context, { model, revision }) => {
+        const options = [...(model ? ["--model", model] : []), ...(revision ? ["--revision", revision] : [])];
+        return passThrough(context, ["prefetch", ...options]);
+      }),
+    );
 }

@@ -38,11 +38,7 @@ export async function findDockerTools(context: Context, settings: LocalSettings)
 }
 
 /** Brings the stack up by Pulumi, showing the service's own progress meanwhile; returns what it says when ready. */
-export async function upInDocker(
-  context: Context,
-  settings: LocalSettings,
-  root: string | undefined,
-): Promise<ReadyState> {
+export async function upInDocker(context: Context, settings: LocalSettings, root: string | undefined) {
   const { files, progress, signal } = context;
   await requirePort(context, settings);
   await requireDiskSpace(context, settings);

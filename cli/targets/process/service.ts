@@ -16,18 +16,11 @@ import { ensurePython, sourceHash } from "../../toolchain/python.ts";
 import { processEnvironment } from "./environment.ts";
 import { identityOf, isAlive, type ProcessRecord, readRecord, stopProcess, writeRecord } from "./record.ts";
 
-export interface StartedProcess {
-  readonly record: ProcessRecord;
-  readonly ready: ReadyState;
-  /** False when a healthy process with the same settings was already there. */
-  readonly fresh: boolean;
-}
-
 /**
  * Makes sure that the service runs as a process with these settings and is ready. A healthy process that was started
- * with the same settings and code is left alone, any other of this checkout is replaced.
+ * with the same settings and code is left alone (`fresh`: false), any other of this checkout is replaced.
  */
-export async function startProcess(context: Context, settings: LocalSettings): Promise<StartedProcess> {
+export async function startProcess(context: Context, settings: LocalSettings) {
   const { paths, files, progress, signal } = context;
   const { readiness } = await planOf(paths, settings);
   const python = await ensurePython(paths, progress, signal);

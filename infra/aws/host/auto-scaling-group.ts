@@ -8,8 +8,8 @@ export interface AutoScalingGroupInputs extends HostInputs {
 }
 
 /**
- * A group of one: a host that is lost is made anew, from whichever type of the list can be had, and takes the volume
- * itself. A change replaces the host the old one first: two can't hold one volume.
+ * A group of one: a lost host is replaced by one of any available type of the list, which attaches the volume itself. A
+ * change terminates the old host first: two can't attach one volume.
  */
 export function createAutoScalingGroup(name: string, parts: AutoScalingGroupInputs): aws.autoscaling.Group {
   const { plan, parent, onLaunchError } = parts;

@@ -2,16 +2,12 @@ import { createHash } from "node:crypto";
 import type { AwsDeploymentPlan } from "../../plan/aws/deployment.ts";
 
 /** The value of the parameter `<prefix>/deployment`: what the host is to run. */
-export interface Deployment {
+export interface Deployment extends AwsDeploymentPlan {
   readonly schema: 1;
   /** A hash of the rest: it is the same when, and only when, everything else is. */
   readonly id: string;
   /** By digest: a tag could be moved under it. */
   readonly image: string;
-  readonly environment: Readonly<Record<string, string>>;
-  readonly secrets: Readonly<Record<string, string>>;
-  readonly gpus: "all" | null;
-  readonly stopSeconds: number;
 }
 
 /** The plan with its image, in one order of keys whatever order they came in. */

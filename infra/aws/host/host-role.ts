@@ -2,7 +2,8 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { awsPartition } from "../../plan/aws/arn.ts";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
-import { hostStatements, mirrorStatements, type PolicyArns, type Statement } from "./host-policy.ts";
+import { policyDocument, trustPolicy } from "../iam.ts";
+import { hostStatements, mirrorStatements, type PolicyArns } from "./host-policy.ts";
 
 export interface HostRoleArgs {
   readonly plan: AwsHostPlan;
@@ -22,7 +23,7 @@ export interface HostRole {
 export function createHostRole(name: string, { plan, arns, parent }: HostRoleArgs): HostRole {
   const role = new aws.iam.Role(
     `${name}-host`,
-    { assumeRolePolicy: trusted({ Service: "ec2.amazonaws.com" }), description: `image-gen host of ${plan.stack}` },
+    { assumeRolePolicy: trustPolicy({ Service: "ec2.amazonaws.com" }), description: `image-gen host of ${plan.stack}` },
     { parent },
   );
   const mirrorRoleArn = plan.mirror === null ? pulumi.output("") : mirrorRole(name, plan, plan.mirror, role, parent);
@@ -32,7 +33,7 @@ export function createHostRole(name: string, { plan, arns, parent }: HostRoleArg
       role: role.id,
       policy: pulumi
         .all([arns, mirrorRoleArn])
-        .apply(([known, mirror]) => documentOf(hostStatements(plan, { ...known, mirrorRoleArn: mirror }))),
+        .apply(([known, mirror]) => policyDocument(hostStatements(plan, { ...known, mirrorRoleArn: mirror }))),
     },
     { parent },
   );
@@ -49,19 +50,10 @@ function mirrorRole(
 ): pulumi.Output<string> {
   const role = new aws.iam.Role(
     `${name}-mirror`,
-    { assumeRolePolicy: host.arn.apply((arn) => trusted({ AWS: arn })) },
+    { assumeRolePolicy: host.arn.apply((arn) => trustPolicy({ AWS: arn })) },
     { parent },
   );
-  const policy = documentOf(mirrorStatements(awsPartition(plan.region), mirror));
+  const policy = policyDocument(mirrorStatements(awsPartition(plan.region), mirror));
   new aws.iam.RolePolicy(`${name}-mirror`, { role: role.id, policy }, { parent });
   return role.arn;
 }
-
-const documentOf = (statements: readonly Statement[]) =>
-  JSON.stringify({ Version: "2012-10-17", Statement: statements });
-
-const trusted = (principal: Readonly<Record<string, string>>) =>
-  JSON.stringify({
-    Version: "2012-10-17",
-    Statement: [{ Effect: "Allow", Principal: principal, Action: "sts:AssumeRole" }],
-  });

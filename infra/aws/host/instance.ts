@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
 
-/** What a host is started with, whoever starts it. */
+/** The inputs of a host, for an instance and for a group alike. */
 export interface HostInputs {
   readonly plan: AwsHostPlan;
   readonly imageId: pulumi.Input<string>;
@@ -13,7 +13,7 @@ export interface HostInputs {
   readonly userData: pulumi.Input<string>;
   readonly volumeId: pulumi.Input<string>;
   readonly dependsOn: readonly pulumi.Resource[];
-  /** Called when a host can't be had: the provider itself would ask for the best part of an hour. */
+  /** Called when the launch fails: the provider itself would retry for most of an hour. */
   readonly onLaunchError?: pulumi.ErrorHook | undefined;
   readonly parent: pulumi.Resource;
 }
@@ -30,8 +30,8 @@ export const METADATA_OPTIONS = {
 const DEVICE_NAME = "/dev/sdf";
 
 /**
- * One instance and its hold on the data volume. Whatever changes of the host makes another one, so that capacity is
- * secured before anything stops (`create-first`), or after it is given back (`delete-first`).
+ * One instance, and the attachment of the data volume. A change of the host replaces it, so that its capacity is secured
+ * before the old one stops (`create-first`), or after it is given back (`delete-first`).
  */
 export function createInstance(name: string, parts: HostInputs): aws.ec2.Instance {
   const { plan, parent, onLaunchError } = parts;

@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import type { OwnNetworkPlan } from "../../plan/aws/network.ts";
+import { policyDocument } from "../iam.ts";
 
 export interface EndpointsArgs {
   readonly plan: OwnNetworkPlan;
@@ -31,12 +32,9 @@ export function createEndpoints(name: string, args: EndpointsArgs): pulumi.Resou
       serviceName: `com.amazonaws.${region}.s3`,
       vpcEndpointType: "Gateway",
       routeTableIds: [routeTableId],
-      policy: JSON.stringify({
-        Version: "2012-10-17",
-        Statement: [
-          { Effect: "Allow", Principal: "*", Action: ["s3:GetObject", "s3:ListBucket"], Resource: plan.s3Resources },
-        ],
-      }),
+      policy: policyDocument([
+        { Effect: "Allow", Principal: "*", Action: ["s3:GetObject", "s3:ListBucket"], Resource: plan.s3Resources },
+      ]),
     },
     { parent },
   );

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { volumeTag } from "../../contract.ts";
 import { awsPartition } from "../../plan/aws/arn.ts";
 import type { SnapshotPlan } from "../../plan/aws/volume.ts";
+import { policyDocument, trustPolicy } from "../iam.ts";
 
 export interface SnapshotScheduleArgs {
   readonly plan: SnapshotPlan;
@@ -19,12 +20,12 @@ export class SnapshotSchedule extends pulumi.ComponentResource {
 
     const role = new aws.iam.Role(
       `${name}-snapshots`,
-      { assumeRolePolicy: trust("dlm.amazonaws.com") },
+      { assumeRolePolicy: trustPolicy({ Service: "dlm.amazonaws.com" }) },
       { parent: this },
     );
     const permissions = new aws.iam.RolePolicy(
       `${name}-snapshots`,
-      { role: role.id, policy: JSON.stringify({ Version: "2012-10-17", Statement: statements(stack, region) }) },
+      { role: role.id, policy: policyDocument(statements(stack, region)) },
       { parent: this },
     );
     const policy = new aws.dlm.LifecyclePolicy(
@@ -104,11 +105,4 @@ function statements(stack: string, region: string) {
     },
     { Effect: "Allow", Action: ["ec2:DescribeVolumes", "ec2:DescribeSnapshots"], Resource: "*" },
   ];
-}
-
-function trust(service: string): string {
-  return JSON.stringify({
-    Version: "2012-10-17",
-    Statement: [{ Effect: "Allow", Principal: { Service: service }, Action: "sts:AssumeRole" }],
-  });
 }

@@ -13,9 +13,9 @@ export interface AwsSettings extends CommonSettings {
   /** The type, and the purchase option, that `imagegen up` got after a fallback; null: the first choice. */
   readonly pinnedInstanceType: string | null;
   readonly pinnedPurchaseOption: PurchaseOption | null;
-  /** `create-first` has the new host before the old one goes, and needs the quota for both. */
+  /** `create-first` launches the new host before the old one stops, and needs the quota for both. */
   readonly replacement: "create-first" | "delete-first";
-  /** An Auto Scaling group of one that makes a lost host anew. */
+  /** An Auto Scaling group of one, which replaces a lost host. */
   readonly selfHealing: boolean;
   /** The zone for a volume that is not there yet. */
   readonly availabilityZone: string | null;

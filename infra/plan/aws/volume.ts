@@ -3,7 +3,7 @@ import type { ModelSize } from "../manifest.ts";
 
 /** The disk that models are kept on. */
 export interface DataVolumePlan {
-  /** An existing volume to use as it is; the sizes below then say nothing. */
+  /** An existing volume to use as it is; the sizes below then do not count. */
   readonly existingVolumeId: string | null;
   readonly generation: number;
   readonly sizeGib: number;
@@ -26,7 +26,7 @@ export interface SnapshotPlan {
   readonly stack: string;
   /** How many are kept. */
   readonly keep: number;
-  /** Who is told of one that failed; null: nobody. */
+  /** Where a failed one is reported; null: nowhere. */
   readonly alarmTopicArn: string | null;
 }
 

@@ -37,7 +37,7 @@ describe("the Node that is asked for", () => {
   test.each([
     [{ platform: "linux", arch: "x64", musl: true }, /Alpine/],
     [{ platform: "sunos", arch: "x64", musl: false }, /sunos on x64/],
-  ])("%o has none, and is told so in one line", (machine, message) => {
+  ])("%o has none, which one line reports", (machine, message) => {
     expect(() => nodePackage(machine)).toThrow(message);
   });
 });

@@ -52,8 +52,8 @@ describe("gc", () => {
 test("status shows when a model was verified and used, if the image reports it", () => {
   const mount = { path: "/data", is_mount: true, filesystem: "ext4", bytes_total: 1e12, bytes_free: 5e11 };
   const model = { id: "a/b", revision: null, bytes: 1e9, files: 3, complete: true, source: "volume" };
-  const told = { ...model, verified_at: "2026-11-22T10:00:00+00:00", last_used: null, in_use: true };
-  const text = describeCache({ hf_home: "/data", hub_cache: "/data/hub", mount, models: [model, told], bytes: 2e9 });
+  const used = { ...model, verified_at: "2026-11-22T10:00:00+00:00", last_used: null, in_use: true };
+  const text = describeCache({ hf_home: "/data", hub_cache: "/data/hub", mount, models: [model, used], bytes: 2e9 });
   expect(text.split("\n").slice(1)).toEqual([
     "  a/b  1 GB  complete (volume)",
     "  a/b  1 GB  complete (volume), verified 2026-11-22, in use",

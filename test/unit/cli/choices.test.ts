@@ -4,7 +4,7 @@ import { CliError, EXIT, EXIT_MEANINGS, firstLine, formatDetail } from "../../..
 import { toExitCode } from "../../../cli/service/image-gen.ts";
 import { imageName } from "../../../cli/service/images.ts";
 import { chooseModel } from "../../../cli/stack/model.ts";
-import { chooseMode, parseMode } from "../../../cli/targets/select.ts";
+import { chooseMode } from "../../../cli/targets/select.ts";
 import { explainEngine } from "../../../cli/toolchain/docker.ts";
 import { hasPlugin, isAtLeast } from "../../../cli/toolchain/pulumi.ts";
 
@@ -36,9 +36,6 @@ describe("the mode", () => {
   });
   test("a process without a note, when requested", () => {
     expect(chooseMode("process", lack)).toEqual({ mode: "process" });
-  });
-  test("any other word is a usage error", () => {
-    expect(thrownBy(() => parseMode("podman")).exitCode).toBe(EXIT.usage);
   });
 });
 

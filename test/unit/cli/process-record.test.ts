@@ -56,6 +56,24 @@ describe("the record of the running process", () => {
     expect(readRecord(file)).toEqual(record);
   });
 
+  test("of version 51b7e56 is read as it was written", async () => {
+    const { pid, identity } = await start();
+    const text = `{
+  "pid": ${pid},
+  "identity": "${identity}",
+  "stack": "local",
+  "url": "http://127.0.0.1:8000",
+  "port": 8000,
+  "model": "demo",
+  "startedAt": "2026-11-22T00:00:00.000Z",
+  "log": "/checkout/.imagegen/logs/service-local.log",
+  "fingerprint": "0123"
+}
+`;
+    writeFileSync(file, text);
+    expect(readRecord(file)).toEqual(JSON.parse(text));
+  });
+
   test("is dropped when the process has ended", async () => {
     const record = await start();
     const ended = new Promise((done) => child?.once("exit", done));

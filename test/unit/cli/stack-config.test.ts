@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -90,6 +90,82 @@ describe("files", () => {
     files.write({ [MODEL]: "demo" });
     expect(readFileSync(tracked, "utf8")).toBe(before);
     expect(parse(readFileSync(files.workingCopy, "utf8"))).toEqual({ config: { [PORT]: "8005", [MODEL]: "demo" } });
+  });
+
+  test("overrides of version 51b7e56 are read with the keys' present names, and renamed by the first write", () => {
+    const old = join(root, ".imagegen/stacks/local.kept.json");
+    mkdirSync(join(root, ".imagegen/stacks"), { recursive: true });
+    const saved51b = {
+      config: { [PORT]: "8005", "Picture-Perfect-Challenge:cacheOnDestroy": "delete" },
+      salt: "v1:salt",
+    };
+    writeFileSync(old, `${JSON.stringify(saved51b, null, 2)}\n`);
+    const files = new StackFiles(pathsOf(root), "local");
+    const onDestroy = { "Picture-Perfect-Challenge:onDestroy": "delete" };
+    expect(files.config()).toEqual({ [PORT]: "8005", ...onDestroy });
+    expect(files.settings("local")).toMatchObject({ port: 8005, onDestroy: "delete" });
+    files.saveOverrides({ [MODEL]: "a/b" });
+    expect(existsSync(old)).toBe(false);
+    const saved = readFileSync(join(root, ".imagegen/stacks/local.overrides.json"), "utf8");
+    expect(JSON.parse(saved)).toEqual({ config: { [PORT]: "8005", ...onDestroy, [MODEL]: "a/b" }, salt: "v1:salt" });
+  });
+
+  test("overrides of version 51b7e56 are removed by clearOverrides", () => {
+    mkdirSync(join(root, ".imagegen/stacks"), { recursive: true });
+    writeFileSync(join(root, ".imagegen/stacks/local.kept.json"), JSON.stringify({ config: { [PORT]: "8005" } }));
+    const files = new StackFiles(pathsOf(root), "local");
+    files.clearOverrides();
+    expect(files.config()).toEqual({ [PORT]: "8000" });
+  });
+
+  test("a working copy of version 51b7e56 is read with the keys' present names", () => {
+    mkdirSync(join(root, ".imagegen/stacks"), { recursive: true });
+    const text = `encryptionsalt: v1:salt\nconfig:\n  Picture-Perfect-Challenge:cacheOnDestroy: delete\n  ${MODEL}: demo\n`;
+    writeFileSync(join(root, ".imagegen/stacks/Pulumi.local.yaml"), text);
+    const settings = new StackFiles(pathsOf(root), "local").lastSettings("local");
+    expect(settings).toMatchObject({ modelId: "demo", onDestroy: "delete" });
+  });
+
+  test.each([
+    ["locl", /expected local, got "locl".*Fix: --stack local/],
+    ["elsewhere", /got "elsewhere".*Fix: .*--config target=local --stack elsewhere/],
+  ])("a stack %s without any file is refused", (name, message) => {
+    expect(() => new StackFiles(pathsOf(root), name).requireKnown()).toThrow(message);
+  });
+
+  test.each(["elsewhere.overrides.json", "elsewhere.kept.json", "Pulumi.elsewhere.yaml"])(
+    "a stack without a tracked file is known by its %s",
+    (file) => {
+      mkdirSync(join(root, ".imagegen/stacks"), { recursive: true });
+      writeFileSync(join(root, ".imagegen/stacks", file), "{}");
+      expect(() => new StackFiles(pathsOf(root), "elsewhere").requireKnown()).not.toThrow();
+    },
+  );
+
+  test("a mistake names where its value comes from, with a fix for that place", () => {
+    const files = new StackFiles(pathsOf(root), "local");
+    const failure = (act: () => unknown) => {
+      try {
+        act();
+      } catch (error) {
+        if (error instanceof CliError) return error.message;
+      }
+      return "no error";
+    };
+    const WRONG = "Picture-Perfect-Challenge:modelCach";
+    expect(failure(() => files.checkAndSave({ [WRONG]: "baked" }))).toMatch(
+      /\(on the command line\)\. Fix: remove --config modelCach/,
+    );
+    expect(files.overrides()).toEqual({ config: {} });
+    files.saveOverrides({ [WRONG]: "baked" });
+    expect(failure(() => files.settings("local"))).toMatch(
+      /\(set by an earlier command\)\. Fix: imagegen up --reset-config/,
+    );
+    files.clearOverrides();
+    writeFileSync(join(root, "stacks/Pulumi.local.yaml"), `config:\n  ${WRONG}: baked\n`);
+    expect(failure(() => files.settings("local"))).toMatch(
+      /\(in stacks\/Pulumi\.local\.yaml\)\. Fix: remove modelCach from stacks\/Pulumi\.local\.yaml/,
+    );
   });
 
   test("lastConfig is the config of the last start", () => {

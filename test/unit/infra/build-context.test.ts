@@ -2,7 +2,7 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesS
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { imageTriggers } from "../../../infra/docker/image-triggers.ts";
+import { imageTriggers } from "../../../infra/docker/image.ts";
 import { hashBuildContext } from "../../../infra/io/build-context.ts";
 import { planWith } from "../../support/settings.ts";
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, describe, expect, test } from "vitest";
 import { UserError } from "../../../infra/errors.ts";
-import { lastLines } from "../../../infra/io/build-files.ts";
+import { lastLogLines } from "../../../infra/io/build-files.ts";
 import { systemDeps } from "../../../infra/io/docker-probe.ts";
 import { detectGpu } from "../../../infra/io/local-gpu.ts";
 import { readManifest } from "../../../infra/io/manifests.ts";
@@ -96,6 +96,6 @@ describe("one request", () => {
 test("a build's log is shown by its end", () => {
   const log = join(work, "build.log");
   writeFileSync(log, "one\n\ntwo\nthree\n");
-  expect(lastLines(log, 2)).toBe("two\nthree");
-  expect(lastLines(join(work, "none"))).toBe("(there is none)");
+  expect(lastLogLines(log, 2)).toBe("two\nthree");
+  expect(lastLogLines(join(work, "none"))).toBe("(there is none)");
 });

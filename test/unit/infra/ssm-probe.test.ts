@@ -42,7 +42,7 @@ test("a parameter is read by its name", async () => {
 });
 
 test.each([
-  ["ParameterNotFound", 400, "none", "the host has written nothing yet"],
+  ["ParameterNotFound", 400, "none", "the host has not written its status yet"],
   ["AccessDeniedException", 400, "denied", "/imagegen/prod/ready can't be read: no"],
   ["ExpiredTokenException", 400, "denied", "/imagegen/prod/ready can't be read: no"],
   ["InternalServerError", 400, "none", "/imagegen/prod/ready can't be read: no"],

@@ -8,18 +8,13 @@ export interface AwsClientConfig {
   readonly profile?: string;
 }
 
-/** The options of every SDK client: short timeouts and few attempts. */
-export interface SdkOptions extends AwsClientConfig {
-  readonly maxAttempts: number;
-  readonly requestHandler: { readonly connectionTimeout: number; readonly requestTimeout: number };
-}
-
 const ATTEMPTS = 3;
 /** Milliseconds. The slowest response is a whole page of instance types. */
 const CONNECT_MS = 5_000;
 const RESPONSE_MS = 20_000;
 
-export function sdkOptions(config: AwsClientConfig): SdkOptions {
+/** The options of every SDK client: short timeouts and few attempts. */
+export function sdkOptions(config: AwsClientConfig) {
   return {
     ...config,
     maxAttempts: ATTEMPTS,

@@ -5,12 +5,6 @@ export type Lookup<T> =
   | { readonly known: true; readonly value: T }
   | { readonly known: false; readonly reason: ErrorDetail };
 
-interface AwsFailure {
-  readonly name: string;
-  readonly message: string;
-  readonly status: number | undefined;
-}
-
 const NO_CREDENTIALS = /CredentialsProviderError|Could not load credentials|NoCredentials/;
 const EXPIRED = /ExpiredToken|ExpiredTokenException|RequestExpired|Token.*expired|SSO.*(expired|invalid)/i;
 const INVALID_KEY = /AuthFailure|InvalidClientTokenId|UnrecognizedClient|SignatureDoesNotMatch|InvalidAccessKeyId/;
@@ -67,8 +61,8 @@ function actionIn(message: string): string | undefined {
   return /perform: ([a-z0-9-]+:[A-Za-z0-9]+)/.exec(message)?.[1];
 }
 
-function failureOf(error: unknown): AwsFailure {
-  if (!(error instanceof Error)) return { name: "Error", message: String(error), status: undefined };
+function failureOf(error: unknown): { name: string; message: string; status?: number | undefined } {
+  if (!(error instanceof Error)) return { name: "Error", message: String(error) };
   const { $metadata, code } = error as { $metadata?: { httpStatusCode?: number }; code?: string };
   const name = code && NO_RESPONSE.test(code) ? code : error.name;
   return { name, message: error.message, status: $metadata?.httpStatusCode };

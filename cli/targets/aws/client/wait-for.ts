@@ -2,17 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { formatSeconds } from "../../../../infra/units.ts";
 import { CliError } from "../../../core/exit.ts";
 
-/** How long to wait, and how often to poll. Seconds. */
-export interface PollOptions {
-  readonly signal: AbortSignal;
-  readonly timeoutSeconds: number;
-  readonly everySeconds: number;
-}
-
 /** Polls until `poll` returns something. Throws a CliError about `what` after `timeoutSeconds`. */
 export async function waitFor<T>(
   what: string,
-  { signal, timeoutSeconds, everySeconds }: PollOptions,
+  { signal, timeoutSeconds, everySeconds }: { signal: AbortSignal; timeoutSeconds: number; everySeconds: number },
   poll: () => Promise<T | undefined>,
 ): Promise<T> {
   const end = performance.now() + timeoutSeconds * 1000;

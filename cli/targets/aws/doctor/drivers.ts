@@ -19,17 +19,8 @@ export function cudaIn(lock: string): string | null {
   return /^nvidia-cuda-runtime(?:-cu\d+)?==(\d+\.\d+)/m.exec(lock)?.[1] ?? null;
 }
 
-/** An AMI's driver beside the oldest that the image's CUDA runs on. */
-export interface DriverFit {
-  readonly fits: boolean;
-  readonly driver: number;
-  readonly needed: number;
-  /** When the AMI was last seen with it. */
-  readonly seen: string;
-}
-
-/** Whether an AMI's driver runs the image's CUDA; null when either is not known. */
-export function driverFor(ami: string, cuda: string | null): DriverFit | null {
+/** An AMI's driver, when it was last seen, and the oldest that the image's CUDA runs on; null when either is unknown. */
+export function driverFor(ami: string, cuda: string | null) {
   const driver = DRIVERS[ami];
   const needed = OLDEST[cuda?.split(".")[0] ?? ""];
   if (!driver || needed === undefined) return null;

@@ -34,64 +34,40 @@ export async function move(
   const { dryRun = false, subnet } = options;
   const result: MoveResult = { zone: facts.zone, steps: lines, dryRun, kept: facts.volumeId };
   if (dryRun) return result;
-  const run: Move = { context, stack, facts, subnet, adopted: settings.volumeId !== null };
   let snapshot: string | undefined;
+  const doStep = async (step: MoveStep) => {
+    switch (step.do) {
+      case "stop":
+        return facts.host && (await stopHost(context, stack, facts.host));
+      case "snapshot":
+        snapshot = (await snapshotVolume(context, stack, step.tags)).id;
+        return;
+      case "wait":
+        snapshot = (await waitForSnapshot(context, stack, step.snapshot)).id;
+        return;
+      case "config": {
+        const source = step.snapshot ?? snapshot;
+        // The new volume is of another generation than the old one and exists beside it.
+        const values = {
+          availabilityZone: facts.zone,
+          ...(source === undefined ? {} : { volumeSnapshotId: source, volumeGeneration: String(step.generation) }),
+          ...(settings.volumeId !== null && source !== undefined ? { volumeId: "" } : {}),
+          ...(subnet ? { subnetId: subnet } : {}),
+        };
+        const file = files.pin(qualifyAll(values));
+        return progress.log(`Written to ${file}: commit it, so that no other run recreates the old host.`);
+      }
+      case "up":
+        await upInAws(context, { startStopped: false, retainVolumes: facts.volumeId ? [facts.volumeId] : [] });
+    }
+  };
   for (const [index, step] of steps.entries()) {
     progress.log(`${index + 1}/${steps.length} ${lines[index]} …`);
-    snapshot = (await doStep(run, step, snapshot)) ?? snapshot;
+    await doStep(step);
   }
+  const remove = `aws ec2 delete-volume --volume-id ${facts.volumeId}`;
+  if (facts.volumeId && steps.length > 0) progress.log(`${facts.volumeId} is kept. To delete it: ${remove}`);
   return result;
-}
-
-/** What the steps of a move share. */
-interface Move {
-  readonly context: Context;
-  readonly stack: AwsStack;
-  readonly facts: MoveFacts & { readonly host: Host | null };
-  readonly subnet: string | undefined;
-  /** The volume is one that config names by its id. */
-  readonly adopted: boolean;
-}
-
-/** Does one step; returns the snapshot that it made or waited for. */
-async function doStep(move: Move, step: MoveStep, snapshot: string | undefined): Promise<string | undefined> {
-  const { context, stack, facts } = move;
-  switch (step.do) {
-    case "stop":
-      if (facts.host) await stopHost(context, stack, facts.host);
-      return undefined;
-    case "snapshot":
-      return (await snapshotVolume(context, stack, step.tags)).id;
-    case "wait":
-      return (await waitForSnapshot(context, stack, step.snapshot)).id;
-    case "config": {
-      const file = context.files.pin(configOf(move, step.generation, step.snapshot ?? snapshot));
-      context.progress.log(`Written to ${file}: commit it, so that no other run recreates the old host.`);
-      return undefined;
-    }
-    case "up":
-      await upInAws(context, { startStopped: false, retainVolumes: facts.volumeId ? [facts.volumeId] : [] });
-      if (facts.volumeId)
-        context.progress.log(
-          `${facts.volumeId} is kept. To delete it: aws ec2 delete-volume --volume-id ${facts.volumeId}`,
-        );
-      return undefined;
-  }
-}
-
-/** The config of the new volume, which is of another generation than the old one and exists beside it. */
-function configOf(
-  { facts: { zone }, subnet, adopted }: Move,
-  generation: number,
-  snapshot: string | undefined,
-): Record<string, string> {
-  const values = {
-    availabilityZone: zone,
-    ...(snapshot === undefined ? {} : { volumeSnapshotId: snapshot, volumeGeneration: String(generation) }),
-    ...(adopted && snapshot !== undefined ? { volumeId: "" } : {}),
-    ...(subnet ? { subnetId: subnet } : {}),
-  };
-  return qualifyAll(values);
 }
 
 async function gather(

@@ -24,7 +24,8 @@ export async function snapshotVolume(
   tags: Readonly<Record<string, string>> = {},
 ): Promise<Snapshot> {
   const { progress } = context;
-  const volumeId = requireVolume(stack);
+  const { volumeId } = stack.outputs;
+  if (volumeId === null) throw notRunning(stack.name, `The stack ${stack.name} has no volume yet.`);
   const host = await findHost(stack);
   if (host?.state === "running") {
     const run = { ...hostRun(context, stack, host.id, "flushing the page cache"), seconds: SYNC_S };
@@ -56,9 +57,4 @@ export async function waitForSnapshot({ progress, signal }: Context, { ec2 }: Aw
   });
   progress.stop();
   return done;
-}
-
-function requireVolume({ outputs, name }: AwsStack): string {
-  if (outputs.volumeId !== null) return outputs.volumeId;
-  throw notRunning(name, `The stack ${name} has no volume yet.`);
 }

@@ -165,7 +165,7 @@ describe("a pin", () => {
       read: () => readFileSync(join(root, "stacks/Pulumi.prod.yaml"), "utf8"),
     };
   };
-  const KEY = "Picture-Perfect-Challenge:instanceType";
+  const KEY = "Picture-Perfect-Challenge:pinnedInstanceType";
 
   test("is written to the tracked file, whose comments stay, and replaces an override", () => {
     const { root, files, read } = checkout("# Ours.\nconfig:\n  aws:region: us-east-1 # near\n");

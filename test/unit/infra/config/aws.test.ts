@@ -123,7 +123,7 @@ describe("values that do not go together", () => {
 test.each([
   ["", "nothing"],
   ["useast1", '"useast1"'],
-])("without a region (%j) the mend is named", (region, got) => {
+])("without a region (%j) the fix is named", (region, got) => {
   expect(awsProblemsOf({}, region)).toEqual([
     `aws:region: expected a region such as us-east-1, got ${got}. Fix: pulumi config set aws:region us-east-1`,
   ]);

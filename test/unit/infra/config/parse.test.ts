@@ -62,38 +62,38 @@ describe("accepts", () => {
 });
 
 describe("refuses", () => {
-  const mend = "Fix: pulumi config set";
+  const fix = "Fix: pulumi config set";
   test.each([
-    ["target", "gcp", `expected local or aws, got "gcp". ${mend} target local`],
-    ["target", "", `expected local or aws, got "". ${mend} target local`],
+    ["target", "gcp", `expected local or aws, got "gcp". ${fix} target local`],
+    ["target", "", `expected local or aws, got "". ${fix} target local`],
     [
       "modelId",
       "sdxl",
-      `expected a model on the hub as <organisation>/<name>, or demo, got "sdxl". ${mend} modelId stabilityai/stable-diffusion-xl-base-1.0`,
+      `expected a model on the hub as <organisation>/<name>, or demo, got "sdxl". ${fix} modelId stabilityai/stable-diffusion-xl-base-1.0`,
     ],
     ["modelId", "a/b/c", undefined],
     ["modelId", "../etc", undefined],
     ["modelRevision", "a b", undefined],
     ["vaeId", "fix", undefined],
-    ["modelCache", "disk", `expected volume or baked, got "disk". ${mend} modelCache volume`],
-    ["port", "0", `expected a whole number from 1 to 65535, got "0". ${mend} port 8000`],
+    ["modelCache", "disk", `expected volume or baked, got "disk". ${fix} modelCache volume`],
+    ["port", "0", `expected a whole number from 1 to 65535, got "0". ${fix} port 8000`],
     ["port", "65536", undefined],
     ["port", "80.5", undefined],
     ["port", "eight", undefined],
-    ["bindAddress", "localhost", `expected an IP address, got "localhost". ${mend} bindAddress 127.0.0.1`],
+    ["bindAddress", "localhost", `expected an IP address, got "localhost". ${fix} bindAddress 127.0.0.1`],
     ["bindAddress", "300.0.0.1", undefined],
     ["bindAddress", "1.2.3", undefined],
     ["baseImage", "python 3", undefined],
-    ["buildNetwork", "none", `expected default or host, got "none". ${mend} buildNetwork default`],
-    ["gpu", "yes", `expected auto, all or none, got "yes". ${mend} gpu auto`],
+    ["buildNetwork", "none", `expected default or host, got "none". ${fix} buildNetwork default`],
+    ["gpu", "yes", `expected auto, all or none, got "yes". ${fix} gpu auto`],
     ["hubEndpoint", "huggingface.co", undefined],
     ["hubEndpoint", "https://user:pass@hub.example", undefined],
     ["containerName", "-x", undefined],
     ["volumeName", "/srv/models", undefined],
     ["imageName", "Image", undefined],
-    ["onDestroy", "keep", `expected retain or delete, got "keep". ${mend} onDestroy retain`],
+    ["onDestroy", "keep", `expected retain or delete, got "keep". ${fix} onDestroy retain`],
     ["readyTimeoutSeconds", "-1", undefined],
-    ["memoryMb", "100", `expected a whole number from 512 to 4194304, or 0, got "100". ${mend} memoryMb 16384`],
+    ["memoryMb", "100", `expected a whole number from 512 to 4194304, or 0, got "100". ${fix} memoryMb 16384`],
   ])("%s = %j", (key, value, expected) => {
     const problems = problemsOf({ [key]: value });
     expect(problems).toHaveLength(1);

@@ -5,7 +5,7 @@ const HF = "arn:aws:secretsmanager:us-east-1:123456789012:secret:hf-AbCdEf";
 const CLOSED = { network: "endpoints-only", modelCache: "baked" } as const;
 
 describe("network", () => {
-  test("the default is a small VPC with a way out, none in", () => {
+  test("the default is a small VPC with internet access, and no inbound access", () => {
     expect(awsPlanWith().network).toEqual({
       kind: "own",
       egress: "public",

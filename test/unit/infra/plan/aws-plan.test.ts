@@ -143,8 +143,8 @@ describe("health", () => {
     [{}, 600 + 245 + 1000 + 600],
     [{ modelCache: "baked" }, 600 + 745 + 600],
     [{ readyTimeoutSeconds: "90" }, 90],
-  ])("with %j it waits for %d s", (raw, budgetSeconds) => {
-    expect(awsPlanWith(raw as Record<string, string>).readiness.readyTimeoutSeconds).toBe(budgetSeconds);
+  ])("with %j it waits for %d s", (raw, readyTimeoutSeconds) => {
+    expect(awsPlanWith(raw as Record<string, string>).readiness.readyTimeoutSeconds).toBe(readyTimeoutSeconds);
   });
 
   test("reads the host's record of this stack", () => {

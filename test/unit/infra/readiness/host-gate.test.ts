@@ -56,7 +56,7 @@ async function failureOf(answers: ParameterResult[], who: ExpectedHost = expecte
   return { message: (error as UserError).message, seconds: made.seconds() };
 }
 
-test("a fresh record of this host and this deployment opens it at once, and it is asked each time anew", async () => {
+test("a fresh status of this host and this deployment opens the gate at once, and every update reads it again", async () => {
   for (let update = 1; update <= 2; update++) {
     const made = fakeHost(status());
     await checkHost(plan, expected, made.deps);
@@ -119,7 +119,7 @@ describe("not ready is", () => {
   });
 });
 
-/** A host that goes on writing, a minute apart, for an hour. */
+/** A host that continues to write, a minute apart, for an hour. */
 function heartbeats(changes: Record<string, unknown>): ParameterResult[] {
   return Array.from({ length: 3600 }, (_, index) => {
     const at = new Date(START + Math.floor(index / 60) * 60_000).toISOString();

@@ -1,0 +1,85 @@
+import type { Command } from "commander";
+import { formatSeconds } from "../../infra/units.ts";
+import { commandFor } from "../core/command-line.ts";
+import { action, type Context, print } from "../core/context.ts";
+import { CliError, EXIT } from "../core/exit.ts";
+import { wholeNumber } from "../core/options.ts";
+import { selectTarget } from "../targets/select.ts";
+import type { HostOperations, PinResult, StartResult } from "../targets/target.ts";
+
+/** The operations of a stack with a host of its own. Throws a CliError elsewhere; `instead`: the command to use there. */
+export async function requireHost(context: Context, instead: string): Promise<HostOperations> {
+  const { host } = await selectTarget(context);
+  if (host) return host;
+  const { name } = context.files;
+  const message = `The stack ${name} runs on this machine, not on a host in AWS.`;
+  throw new CliError({ message, fix: commandFor(name, instead) }, EXIT.usage);
+}
+
+const STOP_HELP = `
+Examples:
+  imagegen stop --stack aws-volume     stops the instance; its volume, and so the model, is kept`;
+
+export function addStop(program: Command, signal: AbortSignal): void {
+  program
+    .command("stop")
+    .description("AWS: stop the instance. Only its disks are billed while it is stopped")
+    .addHelpText("after", STOP_HELP)
+    .action(
+      action(signal, async (context) => {
+        const stopped = await (await requireHost(context, "down")).stop();
+        print(context, stopped, ({ host }) => `${host} is stopped: ${commandFor(context.files.name, "start")}`);
+      }),
+    );
+}
+
+const START_HELP = `
+Examples:
+  imagegen start --stack aws-volume              returns when the service can make pictures
+  imagegen start --stack aws-volume --no-wait    returns when the instance runs`;
+
+export function addStart(program: Command, signal: AbortSignal): void {
+  program
+    .command("start")
+    .description("AWS: start the stopped instance and wait until the service is ready")
+    .option("--no-wait", "do not wait for the service")
+    .option("--timeout <seconds>", "how long to wait for the service", wholeNumber("--timeout"), 1800)
+    .addHelpText("after", START_HELP)
+    .action(
+      action<{ wait: boolean; timeout: number }, []>(signal, async (context, options) => {
+        print(context, await (await requireHost(context, "up")).start(options), describeStart);
+      }),
+    );
+}
+
+function describeStart({ host, ready, model, seconds }: StartResult): string {
+  return `${ready ? `Ready: ${model ?? "the service"} on ${host}` : `${host} runs`} (${formatSeconds(seconds)})`;
+}
+
+const PIN_HELP = `
+Examples:
+  imagegen pin --stack aws-volume              writes the host's own machine image into the config: nothing changes
+  imagegen pin --refresh --stack aws-volume    writes the newest one; the next up replaces the host, never the volume`;
+
+export function addPin(program: Command, signal: AbortSignal): void {
+  program
+    .command("pin")
+    .description("AWS: write the machine image (AMI) into the stack's config")
+    .option("--refresh", "the newest one of its kind")
+    .addHelpText("after", PIN_HELP)
+    .action(
+      action<{ refresh?: boolean }, []>(signal, async (context, options) => {
+        const pinned = await (await requireHost(context, "up")).pin(options);
+        print(context, pinned, (result) => describePin(result, context.files.name));
+      }),
+    );
+}
+
+const SOURCES = { host: "the host's own", newest: "the newest", config: "unchanged" };
+
+function describePin({ amiId, from, before, replaces, file }: PinResult, stack: string): string {
+  const lines = [`amiId=${amiId} (${SOURCES[from]}${before && before !== amiId ? `; before: ${before}` : ""})`];
+  if (file) lines.push(`Written to ${file}.`);
+  if (replaces) lines.push(`The next \`${commandFor(stack, "up")}\` replaces the host; the volume is kept.`);
+  return lines.join("\n");
+}

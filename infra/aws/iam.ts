@@ -1,0 +1,7 @@
+/** Documents of IAM as JSON. */
+export const policyDocument = (statements: readonly object[]): string =>
+  JSON.stringify({ Version: "2012-10-17", Statement: statements });
+
+/** Who may take a role: a service of AWS by `Service`, or a role by `AWS`. */
+export const trustPolicy = (principal: Readonly<Record<string, string>>): string =>
+  policyDocument([{ Effect: "Allow", Principal: principal, Action: "sts:AssumeRole" }]);
