@@ -5,13 +5,13 @@ import { paths } from "./support/paths.ts";
 import { checksEnvironment } from "./support/python.ts";
 
 const python = await checksEnvironment();
-const code = ["image-gen", "bench", "scripts/reference"];
-const fixes: readonly (readonly [string, readonly string[]])[] = [
-  [join(paths.root, "node_modules/.bin/biome"), ["check", "--write", "."]],
-  [python, ["-m", "ruff", "check", "--fix", "--config", "image-gen/pyproject.toml", ...code]],
-  [python, ["-m", "ruff", "format", "--config", "image-gen/pyproject.toml", ...code]],
+const code = [".", "../bench"];
+const fixes: readonly (readonly [string, readonly string[], string])[] = [
+  [join(paths.root, "node_modules/.bin/biome"), ["check", "--write", "."], paths.root],
+  [python, ["-m", "ruff", "check", "--fix", ...code], paths.imageGen],
+  [python, ["-m", "ruff", "format", ...code], paths.imageGen],
 ];
-for (const [command, args] of fixes) {
-  const { exitCode } = await execa(command, args, { cwd: paths.root, stdio: "inherit", reject: false });
+for (const [command, args, cwd] of fixes) {
+  const { exitCode } = await execa(command, args, { cwd, stdio: "inherit", reject: false });
   if (exitCode !== 0) process.exitCode = 1;
 }

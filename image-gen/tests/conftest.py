@@ -49,7 +49,7 @@ def demo_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
             # In a process of its own, and both in one, as importing torch takes most of the time.
             folders = [str(making / each / "image-gen/demo") for each in ("hub", "again")]
             env = {"PYTHONPATH": str(SOURCES), "PATH": os.environ["PATH"]}
-            subprocess.run([sys.executable, "-c", MAKE_TWICE, *folders], env=env, check=True, timeout=240)
+            subprocess.run([sys.executable, "-c", MAKE_TWICE, *folders], env=env, check=True, timeout=600)
             making.rename(made)
     return made
 

@@ -28,7 +28,7 @@ class Downloaded:
     def run(self, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Runs a command with nothing in its environment but the cache and the hub."""
         clean = {"PATH": os.environ["PATH"], "HF_HOME": str(self.home), "HF_HUB_DISABLE_TELEMETRY": "1"}
-        return subprocess.run(command, env=clean | env, capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(command, env=clean | env, capture_output=True, text=True, check=False, timeout=600)
 
 
 @pytest.fixture(scope="module")

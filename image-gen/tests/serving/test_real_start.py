@@ -11,7 +11,7 @@ def test_the_demo_model_from_nothing_and_again_from_the_cache(start_server: Star
     server = start_server(worker="-", MODEL_ID="demo", IMAGE_GEN_DEVICE="cpu")
     alive = server.wait_alive()
     assert server.state()["phase"] == "starting"
-    state = server.wait_phase("ready", seconds=120)
+    state = server.wait_phase("ready", seconds=300)
     assert (state["model"], state["source"], state["device"]) == ("image-gen/demo", "download", "cpu")
     assert {"starting", "fetching", "loading", "warming"} <= set(state["phases"])
     first = server.post(order).json
@@ -24,7 +24,7 @@ def test_the_demo_model_from_nothing_and_again_from_the_cache(start_server: Star
 
     server = start_server(worker="-", MODEL_ID="demo", IMAGE_GEN_DEVICE="cpu")
     alive_cached = server.wait_alive()
-    state = server.wait_phase("ready", seconds=120)
+    state = server.wait_phase("ready", seconds=300)
     assert state["source"] == "volume"
     assert "fetching" not in state["phases"]
     assert "hub of its own" not in server.log
