@@ -20,6 +20,7 @@ const checks: { name: string; command: string; args: string[]; options?: { cwd: 
   { name: "biome", command: bin("biome"), args: ["ci", "--error-on-warnings", "."] },
   { name: "tsc", command: bin("tsc"), args: ["--noEmit"] },
   { name: "oxlint", command: bin("oxlint"), args: ["--type-aware", "--deny-warnings"] },
+  { name: "structure", command: process.execPath, args: [join(paths.root, "scripts/structure/index.ts")] },
   { name: "knip", command: bin("knip"), args: [] },
   { name: "ruff", command: python, args: ["-m", "ruff", "check", ...pythonCode], options: imageGen },
   { name: "ruff format", command: python, args: ["-m", "ruff", "format", "--check", ...pythonCode], options: imageGen },

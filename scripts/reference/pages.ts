@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { cliPage, exitCodesPage } from "./cli.ts";
 import { configPage, type Descriptions } from "./config.ts";
+import { contractPage } from "./contract.ts";
 import { Declarations } from "./interfaces.ts";
 import { jsonPage } from "./json-output.ts";
 import { outputsPage } from "./outputs.ts";
@@ -33,6 +34,7 @@ export function referencePages(root: string): Readonly<Record<string, string>> {
     "errors.md": errorsPage(service),
     "image-gen.md": imageGenPage(service),
     "policies.md": policiesPage(),
+    "contract.md": contractPage(),
   };
   return Object.fromEntries(Object.entries(pages).map(([name, text]) => [`${REFERENCE}/${name}`, text]));
 }

@@ -107,11 +107,14 @@ function pythonImports(path: string, text: string): string[] {
   return found;
 }
 
-if (import.meta.main) {
-  for (const way of WAYS) {
+/** The ways as Markdown, as CONTRIBUTING.md has them. */
+export function describeWays(): string {
+  return WAYS.map((way) => {
     const files = filesOnTheWay(way);
-    console.log(
-      `${way.title}: ${files.length} files (at most ${MOST})\n${files.map((file) => `  ${file}`).join("\n")}`,
+    return [`${files.length} files on the way of ${way.title}:`, "", ...files.map((file) => `- \`${file}\``)].join(
+      "\n",
     );
-  }
+  }).join("\n\n");
 }
+
+if (import.meta.main) console.log(describeWays());

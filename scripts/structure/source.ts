@@ -79,7 +79,7 @@ function stripPython(files: readonly SourceFile[]): [string, string][] {
 }
 
 /** TypeScript without comments; strings, templates and regular expressions stay as they are. */
-export function stripTypeScript(text: string): string {
+function stripTypeScript(text: string): string {
   let out = "";
   let at = 0;
   const copyTo = (end: number) => {

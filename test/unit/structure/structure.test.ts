@@ -1,8 +1,9 @@
 /** The structure checks of `npm run check` find what they are for. */
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { sharedNames } from "../../../scripts/structure/exported-names.ts";
 import { folderProblems } from "../../../scripts/structure/folders.ts";
-import { filesOnTheWay, MOST, WAYS } from "../../../scripts/structure/import-path.ts";
+import { describeWays, filesOnTheWay, MOST, WAYS } from "../../../scripts/structure/import-path.ts";
 import { codeLines, type SourceFile } from "../../../scripts/structure/source.ts";
 import { retiredTerms } from "../../../scripts/structure/terms.ts";
 
@@ -83,4 +84,10 @@ describe.each(WAYS)("the way of $title", (way) => {
   test("ends with an error when an end was renamed", () => {
     expect(() => filesOnTheWay({ ...way, legs: [[/there is no such line/, /nor this one/]] })).toThrow("WAYS");
   });
+});
+
+test("CONTRIBUTING.md has the ways that `npm run import-path` prints", () => {
+  const [, ways] =
+    /<!-- ways:begin -->\n([\s\S]*?)\n<!-- ways:end -->/.exec(readFileSync("CONTRIBUTING.md", "utf8")) ?? [];
+  expect(ways?.trim()).toBe(describeWays());
 });
