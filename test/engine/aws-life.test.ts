@@ -137,7 +137,9 @@ await awsTests("a stack on AWS", setting, () => {
 
     setting.fake.cloud.knobs = { ...PATIENT, vcpuQuota: 4 * hosts().length };
     const quota = failed(await stack.up());
-    expect(quota).toMatch(/error: No host: the account's quota for GPU instances \(L-DB2E81BA\) is too small/);
+    expect(quota).toMatch(
+      /error: No host: the account's quota L-DB2E81BA .*has no room for g5\.xlarge .*Fix: .*delete-first/,
+    );
 
     expect(hosts().at(-1)?.id).toBe(old?.id);
     expect(text(old?.props.instanceState)).toBe("running");
