@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +13,6 @@ from conftest import UNET, MakeCache, MakeRepo
 from image_gen.cli.main import main
 from image_gen.model_cache import CacheSettings, ModelCache
 from image_gen.model_cache.core.filesystem import Mount
-from image_gen.model_cache.doctor import Finding
-
-Look = Callable[..., list[Finding]]
 
 
 @pytest.fixture
@@ -27,10 +23,10 @@ def store(make_repo: MakeRepo, make_cache: MakeCache) -> ModelCache:
     return store
 
 
-def look(store: ModelCache, about: str, env: dict[str, str] | None = None) -> list[tuple[str, str]]:
-    """Level and words of the findings about something."""
-    found = store.doctor("test/model", env=env or {}).findings
-    return [(each.level, f"{each.text} {each.fix}") for each in found if each.about == about]
+def look(store: ModelCache, check_id: str, env: dict[str, str] | None = None) -> list[tuple[str, str]]:
+    """Status, message and fix of the checks of this id."""
+    found = store.doctor("test/model", env=env or {}).checks
+    return [(each.status, f"{each.message} {each.fix}") for each in found if each.id == check_id]
 
 
 def on(monkeypatch: pytest.MonkeyPatch, filesystem: str, *, is_mount: bool = True, free: int = 10**12) -> None:
@@ -41,8 +37,8 @@ def on(monkeypatch: pytest.MonkeyPatch, filesystem: str, *, is_mount: bool = Tru
 def test_doctor_finds_nothing_to_fix_in_a_healthy_cache(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     on(monkeypatch, "ext4")
     report = store.doctor("test/model")
-    assert report.ok and [each for each in report.findings if each.level != "ok" or each.fix] == []
-    assert "from: volume" in next(each.text for each in report.findings if each.about == "model")
+    assert report.ok and [each for each in report.checks if each.status != "ok" or each.fix] == []
+    assert "from: volume" in next(each.message for each in report.checks if each.id == "model")
 
 
 @pytest.mark.parametrize(
@@ -62,9 +58,9 @@ def test_doctor_checks_transformers_cache(store: ModelCache, env: dict[str, str]
 
 def test_doctor_names_the_variable_that_sets_the_cache(tmp_path: Path) -> None:
     env = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_CACHE": str(tmp_path / "cache"), "TRANSFORMERS_CACHE": "/old"}
-    findings = look(ModelCache(CacheSettings.from_env(env)), "place", env)
-    assert [level for level, _ in findings] == ["ok", "warn"]
-    assert "(HF_HUB_CACHE says so)" in findings[0][1] and "outside HF_HOME" in findings[1][1]
+    found = look(ModelCache(CacheSettings.from_env(env)), "place", env)
+    assert [level for level, _ in found] == ["ok", "warn"]
+    assert "(HF_HUB_CACHE says so)" in found[0][1] and "outside HF_HOME" in found[1][1]
     only_home = {"HF_HOME": str(tmp_path / "home")}
     assert "(from HF_HOME)" in look(ModelCache(CacheSettings.from_env(only_home)), "place", only_home)[0][1]
 
@@ -88,7 +84,7 @@ def test_doctor_checks_the_mount(
 def test_doctor_checks_the_owner_of_the_cache(store: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("image_gen.model_cache.doctor.os.access", lambda *_: False)
     report = store.doctor("test/model")
-    texts = [f"{each.text} {each.fix}" for each in report.findings if each.about == "owner" and each.level == "fail"]
+    texts = [f"{each.message} {each.fix}" for each in report.checks if each.id == "owner" and each.status == "fail"]
     assert not report.ok and len(texts) == 3
     assert (
         all(f"chown -R {os.geteuid()}:{os.getegid()}" in text for text in texts) and "files can't be read" in texts[2]
@@ -109,10 +105,10 @@ def test_doctor_reports_an_incomplete_model(store: ModelCache, monkeypatch: pyte
 
 
 def test_doctor_reports_a_model_without_a_manifest(store: ModelCache) -> None:
-    findings = store.doctor("no/such").findings
-    assert [each.level for each in findings if each.about == "model"] == ["warn"]
+    checks = store.doctor("no/such").checks
+    assert [each.status for each in checks if each.id == "model"] == ["warn"]
     assert "MODEL_DIR" in look(store, "model", {"MODEL_DIR": "/mine"})[0][1]
-    assert [each.level for each in store.doctor("../x").findings if each.about == "cache"] == ["fail"]
+    assert [each.status for each in store.doctor("../x").checks if each.id == "cache"] == ["fail"]
 
 
 def test_doctor_reports_orphans_and_excluded_backups(store: ModelCache) -> None:
@@ -146,6 +142,8 @@ def test_doctor_command_reports_json_and_exit_code(
     on(monkeypatch, "overlay", is_mount=False)
     assert main(["doctor", "--json"], command_env | {"MODEL_ID": "test/model"}) == 1
     report = json.loads(capsys.readouterr().out)
-    assert report["ok"] is False and [each["about"] for each in report["findings"] if each["level"] == "fail"] == [
-        "mount"
-    ]
+    failed = [each for each in report["checks"] if each["status"] == "fail"]
+    assert report["ok"] is False and [each["id"] for each in failed] == ["mount"]
+    # The fields of the command on the operator's machine, which reads them: a check without a fix has none.
+    assert failed[0].keys() == {"id", "status", "message", "fix"}
+    assert {"id", "status", "message"} in [each.keys() for each in report["checks"]]

@@ -1,7 +1,5 @@
 """Results and progress as text."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterable
@@ -149,8 +147,8 @@ def gc_text(report: GcReport) -> str:
 
 def doctor_text(report: DoctorReport) -> str:
     return "\n".join(
-        f"{each.level:4}  {each.about:9}  {each.text}" + (f" Fix: {each.fix}" if each.fix else "")
-        for each in report.findings
+        f"{each.status:4}  {each.id:9}  {each.message}" + (f" Fix: {each.fix}" if each.fix else "")
+        for each in report.checks
     )
 
 

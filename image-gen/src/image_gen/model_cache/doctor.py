@@ -3,8 +3,6 @@
 Nothing is changed, and no network is used.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,12 +14,13 @@ from image_gen.model_cache.cache.orphans import find_orphans
 from image_gen.model_cache.cache.scan import scan_cache
 from image_gen.model_cache.core.filesystem import existing_parent, format_bytes, mount_of
 from image_gen.model_cache.core.layout import RepoLayout
+from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.download.downloader import cached_bytes
 from image_gen.model_cache.download.ensure import Ensure
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 
-Level = Literal["ok", "warn", "fail"]
+Status = Literal["ok", "warn", "fail"]
 _FEW_INODES = 10_000
 _IN_MEMORY = {"tmpfs", "ramfs"}
 _LAYERS = {"overlay", "aufs", "fuse-overlayfs"}
@@ -29,36 +28,35 @@ _CACHE_VARIABLES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE
 
 
 @dataclass(frozen=True)
-class Finding:
-    """The result of one check, and its fix (empty where none is needed)."""
+class Check(Report):
+    """The result of one check, and its fix (empty where none is needed): the lines of `imagegen doctor` have the same
+    fields.
+    """
 
-    level: Level
-    about: str
-    text: str
+    id: str
+    status: Status
+    message: str
     fix: str = ""
 
     def as_json(self) -> dict[str, object]:
-        document: dict[str, object] = {"level": self.level, "about": self.about, "text": self.text}
-        return document | ({"mend": self.fix} if self.fix else {})
+        return {name: value for name, value in vars(self).items() if value}
 
 
 @dataclass(frozen=True)
-class DoctorReport:
-    """All findings, in the order of a start."""
+class DoctorReport(Report):
+    """All checks, in the order of a start."""
 
-    findings: tuple[Finding, ...]
+    json_extra = ("ok",)
+    checks: tuple[Check, ...]
 
     @property
     def ok(self) -> bool:
-        return all(finding.level != "fail" for finding in self.findings)
-
-    def as_json(self) -> dict[str, object]:
-        return {"ok": self.ok, "findings": [finding.as_json() for finding in self.findings]}
+        return all(check.status != "fail" for check in self.checks)
 
 
 def run_checks(settings: CacheSettings, env: Mapping[str, str], model_id: str, revision: str | None) -> DoctorReport:
-    """All findings for the cache of `settings` and the model that would be served."""
-    looks: tuple[Callable[[], Iterator[Finding]], ...] = (
+    """All checks of the cache of `settings` and the model that would be served."""
+    looks: tuple[Callable[[], Iterator[Check]], ...] = (
         lambda: _place(settings, env),
         lambda: _old_variable(settings, env),
         lambda: _mount(settings),
@@ -69,31 +67,31 @@ def run_checks(settings: CacheSettings, env: Mapping[str, str], model_id: str, r
         lambda: _tag(settings),
         lambda: _orphans(settings),
     )
-    return DoctorReport(tuple(finding for look in looks for finding in _safely(look)))
+    return DoctorReport(tuple(check for look in looks for check in _safely(look)))
 
 
-def _safely(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
-    """A check that cannot run is itself a finding."""
+def _safely(look: Callable[[], Iterator[Check]]) -> list[Check]:
+    """A check that cannot run has failed."""
     try:
         return list(look())
     except ImageGenError as error:
-        return [Finding("fail", "cache", error.message)]
+        return [Check("cache", "fail", error.message)]
     except OSError as error:
         text = f"{error.filename} can't be read by user {os.geteuid()}: {error.strerror}."
-        return [Finding("fail", "cache", text, f"as root: chown -R {os.geteuid()}:{os.getegid()} {error.filename}")]
+        return [Check("cache", "fail", text, f"as root: chown -R {os.geteuid()}:{os.getegid()} {error.filename}")]
 
 
-def _place(settings: CacheSettings, env: Mapping[str, str]) -> Iterator[Finding]:
+def _place(settings: CacheSettings, env: Mapping[str, str]) -> Iterator[Check]:
     winner = next((name for name in _CACHE_VARIABLES if env.get(name)), None)
     home = "HF_HOME" if env.get("HF_HOME") else "the default, as HF_HOME is not set"
     why = f"{winner} says so" if winner else f"from {home}"
-    yield Finding("ok", "place", f"models are read from and written to {settings.hub_cache} ({why})")
+    yield Check("place", "ok", f"models are read from and written to {settings.hub_cache} ({why})")
     if not settings.hub_cache.is_relative_to(settings.hf_home):
         text = f"{winner} places the models outside HF_HOME ({settings.hf_home}): a backup of one lacks the other."
-        yield Finding("warn", "place", text, f"set {winner}={settings.hf_home / 'hub'}, or unset it")
+        yield Check("place", "warn", text, f"set {winner}={settings.hf_home / 'hub'}, or unset it")
 
 
-def _old_variable(settings: CacheSettings, env: Mapping[str, str]) -> Iterator[Finding]:
+def _old_variable(settings: CacheSettings, env: Mapping[str, str]) -> Iterator[Check]:
     """TRANSFORMERS_CACHE: current libraries do not read it at all."""
     value = env.get("TRANSFORMERS_CACHE")
     if not value:
@@ -101,31 +99,30 @@ def _old_variable(settings: CacheSettings, env: Mapping[str, str]) -> Iterator[F
     modern = env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE")
     theirs = Path(modern).expanduser().absolute() if modern else settings.hf_home / "hub"
     if Path(value).expanduser().absolute() == theirs:
-        yield Finding("ok", "variables", "TRANSFORMERS_CACHE agrees with the directory that current libraries use")
+        yield Check("variables", "ok", "TRANSFORMERS_CACHE agrees with the directory that current libraries use")
     else:
         text = f"TRANSFORMERS_CACHE={value} misleads: transformers 5, diffusers and hf use {theirs} and do not read it."
-        yield Finding("warn", "variables", text, f"set HF_HUB_CACHE={value}, or unset TRANSFORMERS_CACHE")
+        yield Check("variables", "warn", text, f"set HF_HUB_CACHE={value}, or unset TRANSFORMERS_CACHE")
 
 
-def _mount(settings: CacheSettings) -> Iterator[Finding]:
+def _mount(settings: CacheSettings) -> Iterator[Check]:
     mount = mount_of(settings.volume_root)
     about = f"{settings.volume_root} is on {mount.path} ({mount.filesystem})"
     volume = f"mount a volume there: docker run --volume NAME:{settings.hf_home.parent}"
     if mount.filesystem in _IN_MEMORY:
-        yield Finding("warn", "mount", f"{about}: in memory, it is empty after every restart.", volume)
+        yield Check("mount", "warn", f"{about}: in memory, it is empty after every restart.", volume)
     elif not mount.is_mount and mount.filesystem in _LAYERS:
         text = f"{about}, the container's own layer: each new container downloads its model again."
-        yield Finding("fail", "mount", text, volume)
+        yield Check("mount", "fail", text, volume)
     elif os.statvfs(existing_parent(settings.volume_root)).f_flag & os.ST_RDONLY:
         text = f"{about}, read-only: models are served from it and none can be added."
-        yield Finding("warn", "mount", text, "mount it writable (leave out :ro), unless that is meant")
+        yield Check("mount", "warn", text, "mount it writable (leave out :ro), unless that is meant")
     else:
-        yield Finding(
-            "ok", "mount", f"{about}, {format_bytes(mount.bytes_free)} of {format_bytes(mount.bytes_total)} free"
-        )
+        room = f"{format_bytes(mount.bytes_free)} of {format_bytes(mount.bytes_total)} free"
+        yield Check("mount", "ok", f"{about}, {room}")
 
 
-def _owner(settings: CacheSettings) -> Iterator[Finding]:
+def _owner(settings: CacheSettings) -> Iterator[Check]:
     me = f"{os.geteuid()}:{os.getegid()}"
     for place in dict.fromkeys((settings.volume_root, settings.hub_cache)):
         here = existing_parent(place)
@@ -133,9 +130,9 @@ def _owner(settings: CacheSettings) -> Iterator[Finding]:
         owner = f"{here} belongs to {status.st_uid}:{status.st_gid} (mode {status.st_mode & 0o777:o}), we are {me}"
         read_only = os.statvfs(here).f_flag & os.ST_RDONLY
         if read_only or os.access(here, os.W_OK | os.X_OK):
-            yield Finding("ok", "owner", owner)
+            yield Check("owner", "ok", owner)
         else:
-            yield Finding("fail", "owner", f"{owner}, and may not write.", f"as root: chown -R {me} {here}")
+            yield Check("owner", "fail", f"{owner}, and may not write.", f"as root: chown -R {me} {here}")
     closed = [
         path
         for path in settings.hub_cache.glob("models--*/blobs/*")
@@ -143,66 +140,66 @@ def _owner(settings: CacheSettings) -> Iterator[Finding]:
     ]
     if closed:
         text = f"{len(closed)} files can't be read by {me}, such as {closed[0]}."
-        yield Finding("fail", "owner", text, f"as root: chown -R {me} {settings.hub_cache}")
+        yield Check("owner", "fail", text, f"as root: chown -R {me} {settings.hub_cache}")
 
 
-def _model(settings: CacheSettings, env: Mapping[str, str], wanted: str, revision: str | None) -> Iterator[Finding]:
+def _model(settings: CacheSettings, env: Mapping[str, str], wanted: str, revision: str | None) -> Iterator[Check]:
     if env.get("MODEL_DIR"):
-        yield Finding("ok", "model", f"MODEL_DIR={env['MODEL_DIR']} wins over the image and the volume")
+        yield Check("model", "ok", f"MODEL_DIR={env['MODEL_DIR']} wins over the image and the volume")
         return
     registry = ManifestRegistry(settings)
     model_id = registry.canonical_id(wanted)
     found = Ensure(settings, model_id, revision).find_local()
     if found:
-        yield Finding("ok", "model", f"{model_id} is complete, from: {found.source}, {found.directory}")
+        yield Check("model", "ok", f"{model_id} is complete, from: {found.source}, {found.directory}")
         return
     manifest = registry.find(model_id, revision)
     if settings.offline:
         text = f"{model_id} is not complete, and HF_HUB_OFFLINE forbids the download."
-        yield Finding("fail", "model", text, "unset HF_HUB_OFFLINE, or image-gen restore --input FILE")
+        yield Check("model", "fail", text, "unset HF_HUB_OFFLINE, or image-gen restore --input FILE")
         return
     if manifest is None:
         text = f"{model_id} is not cached; {settings.endpoint} knows its size."
-        yield Finding("warn", "model", text, "image-gen prefetch")
+        yield Check("model", "warn", text, "image-gen prefetch")
         return
     lacks = manifest.bytes_total - cached_bytes(RepoLayout(settings.hub_cache, model_id), manifest)
     free = mount_of(settings.volume_root).bytes_free
     if lacks > free:
         text = f"{model_id} lacks {format_bytes(lacks)}, and only {format_bytes(free)} are free."
-        yield Finding("fail", "model", text, f"enlarge the volume, or image-gen gc --keep-free {lacks}")
+        yield Check("model", "fail", text, f"enlarge the volume, or image-gen gc --keep-free {lacks}")
     else:
         text = f"{model_id} lacks {format_bytes(lacks)}, which the next start downloads from {settings.endpoint}."
-        yield Finding("warn", "model", text, "image-gen prefetch")
+        yield Check("model", "warn", text, "image-gen prefetch")
 
 
-def _inodes(settings: CacheSettings) -> Iterator[Finding]:
+def _inodes(settings: CacheSettings) -> Iterator[Check]:
     room = os.statvfs(existing_parent(settings.volume_root))
     # 0 on file systems without a fixed number of inodes.
     if room.f_files and room.f_favail < _FEW_INODES:
         text = f"only {room.f_favail} of {room.f_files} inodes are free: files can't be made though there is room."
-        yield Finding("warn" if room.f_favail > 100 else "fail", "inodes", text, "remove small files from that volume")
+        yield Check("inodes", "warn" if room.f_favail > 100 else "fail", text, "remove small files from that volume")
     else:
-        yield Finding("ok", "inodes", f"{room.f_favail} free" if room.f_files else "not limited here")
+        yield Check("inodes", "ok", f"{room.f_favail} free" if room.f_files else "not limited here")
 
 
-def _models(settings: CacheSettings) -> Iterator[Finding]:
+def _models(settings: CacheSettings) -> Iterator[Check]:
     for cached in scan_cache(settings):
         if not cached.complete and cached.source == "volume":
             lacks = f"{len(cached.missing)} files" if cached.missing else "everything"
             fix = f"image-gen prefetch --model {cached.model_id}, or image-gen clear --model {cached.model_id} --yes"
-            yield Finding("warn", "models", f"{cached.model_id} lacks {lacks}", fix)
+            yield Check("models", "warn", f"{cached.model_id} lacks {lacks}", fix)
 
 
-def _tag(settings: CacheSettings) -> Iterator[Finding]:
+def _tag(settings: CacheSettings) -> Iterator[Check]:
     """The tools of Hugging Face write this file, which makes backup programs skip the whole cache."""
     tag = settings.hub_cache / "CACHEDIR.TAG"
     if tag.is_file():
         text = f"{tag} makes restic, borg and tar --exclude-caches leave out all models; image-gen backup does not."
-        yield Finding("ok", "backups", text)
+        yield Check("backups", "ok", text)
 
 
-def _orphans(settings: CacheSettings) -> Iterator[Finding]:
+def _orphans(settings: CacheSettings) -> Iterator[Check]:
     size = sum(each.size for each in find_orphans(settings))
     if size:
         text = f"{format_bytes(size)} in files that no model uses any more."
-        yield Finding("warn", "orphans", text, "image-gen clear --orphans --yes")
+        yield Check("orphans", "warn", text, "image-gen clear --orphans --yes")
