@@ -42,6 +42,7 @@ const COMPOSE = "compose.yaml";
 const DOCKERFILE = "image-gen/Dockerfile";
 const PULUMI = "Pulumi.yaml";
 const SETTINGS = "image-gen/src/image_gen/settings.py";
+const CACHE_SETTINGS = "image-gen/src/image_gen/model_cache/core/settings.py";
 const home = (path: string, find: RegExp): Home => ({ path, find });
 const [user = "", group = ""] = HARDENING.user.split(":");
 
@@ -81,10 +82,10 @@ export const FACTS: readonly Fact[] = [
     homes: [
       home(COMPOSE, /\$\{MODEL_ID:-([^}]+)\}/g),
       home(PULUMI, /modelId:[\s\S]*?default: (\S+)/g),
-      home(SETTINGS, /^DEFAULT_MODEL: Final = "(.+)"$/gm),
+      home(CACHE_SETTINGS, /^DEFAULT_MODEL = "(.+)"$/gm),
     ],
   },
-  { name: "DEMO_MODEL_ID", value: DEMO_MODEL_ID, homes: [home(SETTINGS, /^DEMO_MODEL: Final = "(.+)"$/gm)] },
+  { name: "DEMO_MODEL_ID", value: DEMO_MODEL_ID, homes: [home(CACHE_SETTINGS, /^DEMO_MODEL = "(.+)"$/gm)] },
   {
     name: "SERVICE_PORT",
     value: SERVICE_PORT,
@@ -130,7 +131,7 @@ export const FACTS: readonly Fact[] = [
     homes: [
       home(DOCKERFILE, /IMAGE_GEN_BAKED_DIR=(\S+)/g),
       home(DOCKERFILE, /^COPY --from=model (\S+) /gm),
-      home("image-gen/src/image_gen/model_cache/core/settings.py", /^DEFAULT_BAKED_DIR = "(.+)"$/gm),
+      home(CACHE_SETTINGS, /^DEFAULT_BAKED_DIR = "(.+)"$/gm),
     ],
   },
   {
@@ -176,7 +177,7 @@ export const FACTS: readonly Fact[] = [
     value: TOKEN_VARIABLE,
     homes: [
       home(COMPOSE, /^ {6}(\w+_TOKEN):/gm),
-      home("image-gen/src/image_gen/model_cache/core/settings.py", /token=_token\(get\("(\w+)"\)/g),
+      home(CACHE_SETTINGS, /token=_token\(get\("(\w+)"\)/g),
     ],
   },
   { name: "API_KEY_VARIABLE", value: API_KEY_VARIABLE, homes: [home(SETTINGS, /api_key=reader\.text\("(\w+)"/g)] },

@@ -17,8 +17,8 @@ from image_gen.model_cache.core.settings import DEMO_MODEL
 _START_SECONDS: Final = 60.0
 
 
-class DemoHub:
-    """`async with DemoHub() as endpoint`. Raises `ImageGenError` DEMO_FAILED."""
+class DemoHubProcess:
+    """`async with DemoHubProcess() as endpoint`. Raises `ImageGenError` DEMO_FAILED."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="image-gen-demo-", ignore_cleanup_errors=True)

@@ -1,7 +1,5 @@
 """Answers one connection of the demonstration hub."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -35,7 +33,7 @@ class HubHandler(BaseHTTPRequestHandler):
     """The addresses that huggingface_hub, its command and diffusers use, and the knobs."""
 
     protocol_version = "HTTP/1.1"
-    server: DemoHub
+    server: "DemoHub"
     _status = 0
     _sent = 0
 
@@ -162,7 +160,7 @@ class HubHandler(BaseHTTPRequestHandler):
         self._content(file, about)
 
     def _xet(self, repository: Repository, file: HubFile) -> dict[str, str]:
-        """What a client of the Xet protocol would go on with. Its hash is another one than sha256."""
+        """What a client of the Xet protocol needs next. Its hash is not the sha256."""
         xet_hash = hashlib.sha256(file.etag.encode()).hexdigest()
         here = f"http://{self.headers['Host']}"
         token = f"{here}/api/models/{repository.model_id}/xet-read-token/{repository.commit}"

@@ -6,8 +6,6 @@
 start, `POST /_knobs` with JSON later. `GET /_log` tells what was asked, `DELETE /_log` forgets it.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """The ways in which the demonstration hub misbehaves on demand."""
 
-from __future__ import annotations
-
 import threading
 import time
 from dataclasses import asdict, dataclass, fields, replace
@@ -18,8 +16,8 @@ class Knobs:
     silent, after so many bytes. corrupt: paths (glob) of which a byte is flipped. status: every
     request for a model is refused so. retry_after: seconds, sent with `status`. gated: files need a token. token: the
     only one that is valid. silent: connections are taken and never answered. ignore_range: whole files, whatever was
-    asked. redirect_to: files are redirected to this address. xet: redirects tell, as the hub's own do, that the content
-    can be had by the Xet protocol too. page_size: lines of a listing per page. times: the knobs
+    asked. redirect_to: files are redirected to this address. xet: redirects say, as the hub's own do, that the content
+    is available by the Xet protocol too. page_size: lines of a listing per page. times: the knobs
     status, drop_after_bytes, stall_after_bytes and corrupt act so often, then end.
     """
 

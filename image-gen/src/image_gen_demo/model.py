@@ -3,8 +3,6 @@
 python -m image_gen_demo.model DIR [--size tiny|medium] [--seed N]
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A directory seen as a repository: its commit and its files, with the names that a hub gives to contents."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import threading

@@ -40,7 +40,7 @@ def repaired(store: ModelCache, _: Path) -> None:
     store.ensure(ID)
 
 
-def mended_by_a_start(store: ModelCache, _: Path) -> None:
+def fixed_by_a_start(store: ModelCache, _: Path) -> None:
     damage(store)
     store.verify_and_repair(store.ensure(ID))
 
@@ -84,7 +84,7 @@ def cleared(store: ModelCache, _: Path) -> None:
 GOOD = [
     restored,
     repaired,
-    mended_by_a_start,
+    fixed_by_a_start,
     cleared_and_fetched_again,
     rid_of_another_model,
     rid_of_orphans,

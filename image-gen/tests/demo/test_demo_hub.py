@@ -1,4 +1,4 @@
-"""The demonstration hub answers Hugging Face's own client as the real one does, and misbehaves when told to."""
+"""The demonstration hub answers Hugging Face's own client as the real one does, and misbehaves on request."""
 
 from __future__ import annotations
 

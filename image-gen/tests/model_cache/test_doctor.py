@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +13,6 @@ from conftest import UNET, MakeCache, MakeRepo
 from image_gen.cli.main import main
 from image_gen.model_cache import CacheSettings, ModelCache
 from image_gen.model_cache.core.filesystem import Mount
-from image_gen.model_cache.doctor import Check
-
-Look = Callable[..., list[Check]]
 
 
 @pytest.fixture
@@ -27,10 +23,10 @@ def store(make_repo: MakeRepo, make_cache: MakeCache) -> ModelCache:
     return store
 
 
-def look(store: ModelCache, about: str, env: dict[str, str] | None = None) -> list[tuple[str, str]]:
-    """Status, message and fix of the checks with an id."""
+def look(store: ModelCache, check_id: str, env: dict[str, str] | None = None) -> list[tuple[str, str]]:
+    """Status, message and fix of the checks of this id."""
     found = store.doctor("test/model", env=env or {}).checks
-    return [(each.status, f"{each.message} {each.fix}") for each in found if each.id == about]
+    return [(each.status, f"{each.message} {each.fix}") for each in found if each.id == check_id]
 
 
 def on(monkeypatch: pytest.MonkeyPatch, filesystem: str, *, is_mount: bool = True, free: int = 10**12) -> None:
@@ -62,9 +58,9 @@ def test_doctor_checks_transformers_cache(store: ModelCache, env: dict[str, str]
 
 def test_doctor_names_the_variable_that_sets_the_cache(tmp_path: Path) -> None:
     env = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_CACHE": str(tmp_path / "cache"), "TRANSFORMERS_CACHE": "/old"}
-    checks = look(ModelCache(CacheSettings.from_env(env)), "place", env)
-    assert [level for level, _ in checks] == ["ok", "warn"]
-    assert "(HF_HUB_CACHE says so)" in checks[0][1] and "outside HF_HOME" in checks[1][1]
+    found = look(ModelCache(CacheSettings.from_env(env)), "place", env)
+    assert [level for level, _ in found] == ["ok", "warn"]
+    assert "(HF_HUB_CACHE says so)" in found[0][1] and "outside HF_HOME" in found[1][1]
     only_home = {"HF_HOME": str(tmp_path / "home")}
     assert "(from HF_HOME)" in look(ModelCache(CacheSettings.from_env(only_home)), "place", only_home)[0][1]
 
@@ -146,4 +142,8 @@ def test_doctor_command_reports_json_and_exit_code(
     on(monkeypatch, "overlay", is_mount=False)
     assert main(["doctor", "--json"], command_env | {"MODEL_ID": "test/model"}) == 1
     report = json.loads(capsys.readouterr().out)
-    assert report["ok"] is False and [each["id"] for each in report["checks"] if each["status"] == "fail"] == ["mount"]
+    failed = [each for each in report["checks"] if each["status"] == "fail"]
+    assert report["ok"] is False and [each["id"] for each in failed] == ["mount"]
+    # The fields of the command on the operator's machine, which reads them: a check without a fix has none.
+    assert failed[0].keys() == {"id", "status", "message", "fix"}
+    assert {"id", "status", "message"} in [each.keys() for each in report["checks"]]

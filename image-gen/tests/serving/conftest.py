@@ -113,7 +113,7 @@ def _start(folder: Path, worker: str, env: Mapping[str, object]) -> Server:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log_file = folder / f"server-{port}.log"
-    wishes = {key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in env.items()}
+    variables = {key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in env.items()}
     with log_file.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, str(HERE / "server_program.py"), worker],
@@ -126,7 +126,7 @@ def _start(folder: Path, worker: str, env: Mapping[str, object]) -> Server:
                 "IMAGE_GEN_BAKED_DIR": str(folder / "baked"),
                 "HOST": "127.0.0.1",
                 "PORT": str(port),
-                **wishes,
+                **variables,
             },
         )
     return Server(process, port, log_file)

@@ -1,4 +1,4 @@
-"""`POST /v1/images/generations`: what is right, what is wrong, and how a caller is told."""
+"""`POST /v1/images/generations`: valid requests, invalid ones, and the errors that callers get."""
 
 import base64
 import struct

@@ -12,7 +12,7 @@ from .conftest import Server, StartServer
 
 
 def watch(server: Server, until: str) -> list[dict[str, Any]]:
-    """Every state that /readyz told until a phase."""
+    """Every state that /readyz showed until a phase."""
     states = [server.state()]
     while states[-1]["phase"] != until:
         assert server.process.poll() is None

@@ -47,9 +47,9 @@ def test_settings_read_every_variable() -> None:
 
 @pytest.mark.parametrize("value", ["x", "-1", "65536", "8_000", "٣", "1e3"])
 def test_invalid_port_is_reported(value: str) -> None:
-    with pytest.raises(ImageGenError, match="PORT: expected a whole number from 0 to 65535") as told:
+    with pytest.raises(ImageGenError, match="PORT: expected a whole number from 0 to 65535") as caught:
         Settings.from_env({"PORT": value})
-    assert told.value.code == "SETTING_INVALID"
+    assert caught.value.code == "SETTING_INVALID"
 
 
 def test_the_version_is_the_packages() -> None:

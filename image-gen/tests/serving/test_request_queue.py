@@ -9,11 +9,11 @@ from image_gen.serving.request_queue import RequestQueue
 from image_gen.serving.worker_supervisor import GeneratedImage
 from image_gen.worker.protocol import ImageJob
 
-PAINTED = GeneratedImage(b"picture", 1.0, 2.0)
+GENERATED = GeneratedImage(b"picture", 1.0, 2.0)
 
 
 class SlowEngine:
-    """Paints when told to; `killed` ends what it paints."""
+    """Generates an image until `done` or `kill` is called."""
 
     def __init__(self) -> None:
         self.started: list[str] = []
@@ -36,7 +36,7 @@ class SlowEngine:
 
     def done(self) -> None:
         assert self.current is not None
-        self.current.set_result(PAINTED)
+        self.current.set_result(GENERATED)
 
 
 def order(name: str) -> list[ImageJob]:
@@ -48,14 +48,14 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def studio_of(worker: SlowEngine, limit: int = 2, unresponsive_after: float = 60) -> RequestQueue:
+def queue_of(worker: SlowEngine, limit: int = 2, unresponsive_after: float = 60) -> RequestQueue:
     return RequestQueue(worker, limit, unresponsive_after)  # type: ignore[arg-type]
 
 
 def test_queue_passes_on_the_turn_of_a_leaving_request() -> None:
     async def scenario() -> None:
         worker = SlowEngine()
-        queue = studio_of(worker)
+        queue = queue_of(worker)
         first, second, third = (asyncio.create_task(queue.run(order(name))) for name in ("a", "b", "c"))
         await settle()
         worker.done()
@@ -65,8 +65,8 @@ def test_queue_passes_on_the_turn_of_a_leaving_request() -> None:
         await settle()
         assert worker.started == ["a", "c"]
         worker.done()
-        assert await first == [PAINTED]
-        assert await third == [PAINTED]
+        assert await first == [GENERATED]
+        assert await third == [GENERATED]
         assert not queue.is_busy
 
     asyncio.run(asyncio.wait_for(scenario(), 5))
@@ -75,12 +75,12 @@ def test_queue_passes_on_the_turn_of_a_leaving_request() -> None:
 def test_queue_kills_an_unresponsive_worker() -> None:
     async def scenario() -> None:
         worker = SlowEngine()
-        queue = studio_of(worker, unresponsive_after=0.05)
-        job = asyncio.create_task(queue.run(order("deaf")))
+        queue = queue_of(worker, unresponsive_after=0.05)
+        job = asyncio.create_task(queue.run(order("unresponsive")))
         await settle()
         job.cancel()
         await asyncio.sleep(0.2)
-        assert (worker.cancelled, worker.kills) == (["deaf"], 1)
+        assert (worker.cancelled, worker.kills) == (["unresponsive"], 1)
         assert not queue.is_busy
 
     asyncio.run(scenario())
@@ -89,7 +89,7 @@ def test_queue_kills_an_unresponsive_worker() -> None:
 def test_queue_keeps_a_responsive_worker() -> None:
     async def scenario() -> None:
         worker = SlowEngine()
-        queue = studio_of(worker, unresponsive_after=0.05)
+        queue = queue_of(worker, unresponsive_after=0.05)
         job = asyncio.create_task(queue.run(order("good")))
         await settle()
         job.cancel()
@@ -106,19 +106,19 @@ def test_queue_keeps_a_responsive_worker() -> None:
 def test_closing_the_queue_rejects_waiting_requests_only() -> None:
     async def scenario() -> None:
         worker = SlowEngine()
-        queue = studio_of(worker)
+        queue = queue_of(worker)
         current, waiting = (asyncio.create_task(queue.run(order(name))) for name in ("current", "waiting"))
         await settle()
         queue.close()
-        with pytest.raises(ImageGenError) as told:
+        with pytest.raises(ImageGenError) as caught:
             await waiting
-        assert told.value.code == "STOPPING"
+        assert caught.value.code == "STOPPING"
         with pytest.raises(ImageGenError, match="being stopped"):
             await queue.run(order("late"))
         assert not await queue.drain(0.01)
         worker.done()
         assert await queue.drain(1)
-        assert await current == [PAINTED]
+        assert await current == [GENERATED]
         assert worker.started == ["current"]
 
     asyncio.run(scenario())

@@ -1,4 +1,4 @@
-"""A start hashes what it loads, says so in /readyz, and mends what is damaged before the engine sees it."""
+"""A start hashes what it loads, reports that in /readyz, and repairs damaged files before the worker loads them."""
 
 from pathlib import Path
 from typing import Any

@@ -57,11 +57,11 @@ def test_choose_device_by_machine_and_setting(asked: str, facts: DeviceInfo, dev
     ],
 )
 def test_choose_device_rejects_an_unusable_gpu(asked: str, facts: DeviceInfo, code: str, text: str) -> None:
-    with pytest.raises(ImageGenError) as told:
+    with pytest.raises(ImageGenError) as caught:
         choose_device(asked, facts)
-    assert told.value.code == code
-    assert text in told.value.message
-    assert told.value.retryable is False
+    assert caught.value.code == code
+    assert text in caught.value.message
+    assert caught.value.retryable is False
 
 
 def test_choose_dtype_by_device_and_setting() -> None:

@@ -114,9 +114,9 @@ def test_generate_image_reports_too_little_memory_with_a_fix(loaded: Any) -> Non
                 "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
             )
 
-    with pytest.raises(ImageGenError, match="a picture of 128x128: ask for a smaller size") as told:
+    with pytest.raises(ImageGenError, match="a picture of 128x128: ask for a smaller size") as caught:
         generate_image(replace(loaded, pipeline=Greedy()), ORDER, lambda: False)
-    assert told.value.code == "OUT_OF_MEMORY"
+    assert caught.value.code == "OUT_OF_MEMORY"
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ def test_generate_image_reports_too_little_memory_with_a_fix(loaded: Any) -> Non
     ],
 )
 def test_pipeline_class_rejects_pipelines_that_are_not_text_to_image(name: str, why: str | None) -> None:
-    with pytest.raises(ImageGenError, match=why or "text alone") as told:
+    with pytest.raises(ImageGenError, match=why or "text alone") as caught:
         pipeline_class(name)
-    assert told.value.code == "NOT_A_PIPELINE"
+    assert caught.value.code == "NOT_A_PIPELINE"
 
 
 def test_class_name_is_read_from_the_models_index(demo_model: Path, tmp_path: Path) -> None:

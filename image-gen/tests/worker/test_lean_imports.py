@@ -61,7 +61,7 @@ def test_lean_imports_give_the_same_pipeline_and_image(demo_model: Path, tmp_pat
     lean, plain = run(demo_model, "lean", tmp_path), run(demo_model, "plain", tmp_path)
     assert plain.pop("compiler")
     assert not lean.pop("compiler")
-    assert lean.pop("compiled") == plain.pop("compiled") == 2.0  # it can be had afterwards
+    assert lean.pop("compiled") == plain.pop("compiled") == 2.0  # it can be imported afterwards
     assert lean == plain
     assert lean["same"]
 

@@ -1,5 +1,6 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { Check } from "../../../cli/doctor/check.ts";
+import { type Check, fail } from "../../../cli/doctor/check.ts";
 import { machineChecks } from "../../../cli/doctor/checks.ts";
 import type { MachineFacts } from "../../../cli/doctor/inspect.ts";
 import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
@@ -152,6 +153,12 @@ describe("each check", () => {
     const doctor = [{ id: "place", status: "ok", message: "here" } as const, orphans];
     const checks = machineChecks({ ...healthy, service: { ...running, doctor } });
     expect(checks.slice(-1)).toEqual([{ ...orphans, id: "cache.orphans" }]);
+  });
+
+  test("image-gen doctor writes the fields that this command reads", () => {
+    const { DoctorReport, Check: fields } = JSON.parse(readFileSync("docs/reference/service.json", "utf8")).json;
+    expect(DoctorReport.fields).toEqual(["ok", "checks"]);
+    expect(fields.fields).toEqual(Object.keys(fail("id", "message", "fix")));
   });
 
   test("a missing mount that image-gen doctor reports counts in a container only", () => {

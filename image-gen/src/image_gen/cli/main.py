@@ -4,8 +4,6 @@ Results are printed to stdout, progress and one-line errors to stderr. Only `ser
 never imported.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import json
@@ -213,14 +211,14 @@ def _with_hub(cache: ModelCache, model_id: str, env: Mapping[str, str], work: Ca
     if cache.registry.canonical_id(model_id) != DEMO_MODEL or env.get("HF_ENDPOINT") or cache.locate(model_id):
         return work(cache)
     try:
-        from image_gen.demo_hub import DemoHub
+        from image_gen.demo_hub import DemoHubProcess
     except ModuleNotFoundError as error:
         raise DemoFailedError(
             f"The demo model can't be made here. Fix: set HF_ENDPOINT to a hub that has {DEMO_MODEL}."
         ) from error
 
     async def run() -> Result:
-        async with DemoHub() as endpoint:
+        async with DemoHubProcess() as endpoint:
             return await asyncio.to_thread(work, ModelCache(replace(cache.settings, endpoint=endpoint, token=None)))
 
     return asyncio.run(run())

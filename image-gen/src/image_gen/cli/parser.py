@@ -1,7 +1,5 @@
 """The options of the command `image-gen`, with their help. Defaults come from the environment."""
 
-from __future__ import annotations
-
 import argparse
 import re
 from collections.abc import Mapping
@@ -43,7 +41,7 @@ def parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
 class _Commands:
     """Adds the commands, in groups."""
 
-    def __init__(self, commands: _SubParsers, env: Mapping[str, str]) -> None:
+    def __init__(self, commands: "_SubParsers", env: Mapping[str, str]) -> None:
         self._commands = commands
         self._env = env
         self._served = env.get("MODEL_ID") or DEFAULT_MODEL
@@ -160,7 +158,7 @@ class _Commands:
         command.add_argument("--revision", default=known, help="commit, tag or branch (default: the manifest's)")
 
 
-def _add(commands: _SubParsers, name: str, text: str) -> argparse.ArgumentParser:
+def _add(commands: "_SubParsers", name: str, text: str) -> argparse.ArgumentParser:
     return commands.add_parser(
         name, help=text, description=text, epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,7 +1,5 @@
 """Results and progress as text."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterable

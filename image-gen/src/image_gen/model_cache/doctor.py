@@ -3,8 +3,6 @@
 Nothing is changed, and no network is used.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,7 +29,9 @@ _CACHE_VARIABLES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE
 
 @dataclass(frozen=True)
 class Check(Report):
-    """The result of one check, and its fix (left out of the JSON where none is needed)."""
+    """The result of one check, and its fix (empty where none is needed): the lines of `imagegen doctor` have the same
+    fields.
+    """
 
     id: str
     status: Status
@@ -39,7 +39,7 @@ class Check(Report):
     fix: str = ""
 
     def as_json(self) -> dict[str, object]:
-        return {name: value for name, value in super().as_json().items() if value != ""}
+        return {name: value for name, value in vars(self).items() if value}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def run_checks(settings: CacheSettings, env: Mapping[str, str], model_id: str, r
 
 
 def _safely(look: Callable[[], Iterator[Check]]) -> list[Check]:
-    """A check that cannot run fails."""
+    """A check that cannot run has failed."""
     try:
         return list(look())
     except ImageGenError as error:
@@ -118,9 +118,8 @@ def _mount(settings: CacheSettings) -> Iterator[Check]:
         text = f"{about}, read-only: models are served from it and none can be added."
         yield Check("mount", "warn", text, "mount it writable (leave out :ro), unless that is meant")
     else:
-        yield Check(
-            "mount", "ok", f"{about}, {format_bytes(mount.bytes_free)} of {format_bytes(mount.bytes_total)} free"
-        )
+        room = f"{format_bytes(mount.bytes_free)} of {format_bytes(mount.bytes_total)} free"
+        yield Check("mount", "ok", f"{about}, {room}")
 
 
 def _owner(settings: CacheSettings) -> Iterator[Check]:

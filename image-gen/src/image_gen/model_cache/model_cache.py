@@ -1,7 +1,5 @@
 """The public interface of the model cache: one method for each operation on a model's files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from image_gen.demo_hub import DemoHub
+from image_gen.demo_hub import DemoHubProcess
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import CacheSettings, Lease, ModelCache, Progress, ProgressCallbacks, ReadyModel
 from image_gen.model_cache.core.filesystem import format_bytes
@@ -58,7 +58,7 @@ class ModelLoader:
         self._cancel = threading.Event()
         self._last_line = 0.0
         self._noted = False
-        self._hub: DemoHub | None = None
+        self._hub: DemoHubProcess | None = None
         self.bytes_fetched = 0
         self.bytes_hit = 0
         # Until the process ends, so that `clear` and `gc` keep the served model.
@@ -102,7 +102,7 @@ class ModelLoader:
             with contextlib.suppress(ImageGenError):
                 return await self._ensure(dataclasses.replace(store, endpoint=_NOWHERE))
         log.info("The demo model is not cached: making it, and serving it from a hub of its own on loopback.")
-        self._hub = DemoHub()
+        self._hub = DemoHubProcess()
         async with self._hub as endpoint:
             return await self._ensure(dataclasses.replace(store, endpoint=endpoint, token=None))
 

@@ -27,7 +27,7 @@ class RequestQueue:
     ) -> None:
         self._worker = worker
         self._limit = limit
-        self._deaf_after = unresponsive_after
+        self._unresponsive_after = unresponsive_after
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -83,7 +83,7 @@ class RequestQueue:
             return
         image = self._current
         self._worker.cancel(image)
-        asyncio.get_running_loop().call_later(self._deaf_after, self._kill_if_unresponsive, image)
+        asyncio.get_running_loop().call_later(self._unresponsive_after, self._kill_if_unresponsive, image)
 
     def _kill_if_unresponsive(self, image: str) -> None:
         if self._current == image:

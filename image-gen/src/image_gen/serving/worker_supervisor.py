@@ -65,7 +65,7 @@ class WorkerSupervisor:
         self._verified: list[str] = []
         self._is_large = False
         self._imported = False
-        self._gave_up: ImageGenError | None = None
+        self._startup_error: ImageGenError | None = None
         self._images: dict[str, asyncio.Future[GeneratedImage]] = {}
         self.pipeline_info: PipelineInfo | None = None
         self.restarts = 0
@@ -79,7 +79,8 @@ class WorkerSupervisor:
             self._process = WorkerProcess(self._command, self._env, self._on_message)
             self._imported, born = False, time.monotonic()
             await self._process.start(self._arguments(pipeline_hint))
-            why = self._startup_error(await self._process.run())
+            ended = await self._process.run()
+            why, self._startup_error = self._startup_error or ended, None
             self.pipeline_info = None
             for image_id in list(self._images):
                 self._settle(image_id, why)
@@ -209,16 +210,12 @@ class WorkerSupervisor:
 
     def _on_startup_failed(self, error: ImageGenError) -> None:
         """Restarts the worker if a retry can help; otherwise it stays, and the error is final."""
-        self._gave_up = error
+        self._startup_error = error
         if error.retryable:
             self.kill()
         else:
             self._readiness.fail(error)
             log.error("%s (%s)", error.message, error.code)
-
-    def _startup_error(self, why: ImageGenError) -> ImageGenError:
-        gave_up, self._gave_up = self._gave_up, None
-        return gave_up or why
 
     def _settle(self, image_id: str, outcome: GeneratedImage | ImageGenError) -> None:
         future = self._images.get(image_id)

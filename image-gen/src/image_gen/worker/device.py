@@ -56,27 +56,27 @@ def choose_device(asked: str, facts: DeviceInfo) -> Device:
 
 
 def _check_gpu(facts: DeviceInfo) -> None:
-    way_out = "or set IMAGE_GEN_DEVICE=cpu to go without."
+    or_cpu = "or set IMAGE_GEN_DEVICE=cpu to go without."
     if facts.cuda_build is None:
         raise GpuUnusableError(
-            f"There is an NVIDIA GPU, but this torch is built for the CPU only: use another build, {way_out}"
+            f"There is an NVIDIA GPU, but this torch is built for the CPU only: use another build, {or_cpu}"
         )
     needed = MINIMUM_DRIVER.get(_major(facts.cuda_build))
     if facts.driver and needed and _major(facts.driver) < needed:
         raise GpuUnusableError(
             f"The host's NVIDIA driver {facts.driver} is too old for CUDA {facts.cuda_build} of this image, which "
-            f"needs {needed} or newer: update the host's driver, {way_out}"
+            f"needs {needed} or newer: update the host's driver, {or_cpu}"
         )
     if not facts.cuda_usable:
         raise GpuUnusableError(
             f"There is an NVIDIA GPU, but CUDA {facts.cuda_build} cannot use it "
-            f"({facts.cuda_problem or 'no reason given'}): check that nvidia-smi works on the host, {way_out}"
+            f"({facts.cuda_problem or 'no reason given'}): check that nvidia-smi works on the host, {or_cpu}"
         )
     if facts.capability and facts.architectures and not _is_supported(facts.capability, facts.architectures):
         major, minor = facts.capability
         raise GpuUnusableError(
             f"{facts.gpu_name} (compute capability {major}.{minor}) is not supported by CUDA {facts.cuda_build} of "
-            f"this image ({', '.join(facts.architectures)}): use a newer GPU, {way_out}"
+            f"this image ({', '.join(facts.architectures)}): use a newer GPU, {or_cpu}"
         )
 
 

@@ -1,4 +1,4 @@
-"""What dead processes left goes; what a live one works on, or may go on with, stays."""
+"""Files that dead processes left are deleted; what a live one works on, or can resume, is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Full, read-only and foreign volumes are told with their mend, and leave the cache as it was."""
+"""Full, read-only and foreign volumes are reported with a fix, and the cache is left as it was."""
 
 from __future__ import annotations
 

@@ -305,7 +305,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="fault-") as folder:
             try:
                 what, outcome = play(name, seed, Path(folder))
-                kind = "proven" if outcome == "proven" else "told in one line"
+                kind = "proven" if outcome == "proven" else "reported in one line"
             except LookupError as error:
                 what, outcome, kind = str(error), "left out", "left out"
             except Exception as error:

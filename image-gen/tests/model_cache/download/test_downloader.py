@@ -228,7 +228,7 @@ def test_progress_counts_the_whole_model(hub: DemoHub, make_repo: MakeRepo, make
     assert all(report.phase == "fetching" for report in seen)
 
 
-def test_cancel_ends_soon_and_the_next_call_goes_on(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
+def test_cancel_ends_soon_and_the_next_call_resumes(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo()
     hub.panel.turn({"rate_bytes_per_second": 1_000_000})
     cancel = threading.Event()

@@ -151,7 +151,7 @@ def test_objects_missing_in_the_bucket_are_logged(filled: str, island: ModelCach
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize(
-    ("refusal", "code", "mend"),
+    ("refusal", "code", "fix"),
     [
         ((403, "AccessDenied"), "S3_DENIED", "grant s3:GetObject"),
         ((403, "InvalidAccessKeyId"), "S3_DENIED", "AWS_ACCESS_KEY_ID"),
@@ -162,12 +162,12 @@ def test_objects_missing_in_the_bucket_are_logged(filled: str, island: ModelCach
     ],
 )
 def test_s3_refusal_is_one_clear_line(
-    island: ModelCache, proxy: S3Proxy, refusal: tuple[int, str], code: str, mend: str
+    island: ModelCache, proxy: S3Proxy, refusal: tuple[int, str], code: str, fix: str
 ) -> None:
     proxy.refusal = refusal
     with pytest.raises(ImageGenError) as caught:
         island.ensure(ID)
-    assert caught.value.code == code and mend in caught.value.message and "\n" not in caught.value.message
+    assert caught.value.code == code and fix in caught.value.message and "\n" not in caught.value.message
 
 
 def test_busy_bucket_is_retried(filled: str, island: ModelCache, proxy: S3Proxy) -> None:

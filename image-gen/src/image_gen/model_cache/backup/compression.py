@@ -1,7 +1,5 @@
 """Compression of backups, and its detection: gzip for every tar program, zstd for speed."""
 
-from __future__ import annotations
-
 import gzip
 import importlib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Writes the complete models of a volume into a tar archive, as one stream."""
 
-from __future__ import annotations
-
 import io
 import os
 import tarfile

@@ -1,7 +1,5 @@
 """Exports a model as a plain directory for a container image: no links, no caches, the same bytes every time."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from dataclasses import dataclass

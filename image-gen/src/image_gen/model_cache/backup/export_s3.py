@@ -1,7 +1,5 @@
 """Exports a model to a bucket in the layout of a mirror: `<org>/<name>/<revision>/`, the files and `manifest.json`."""
 
-from __future__ import annotations
-
 import threading
 
 from image_gen.model_cache.backup.export import ExportReport, copy_verified
@@ -26,5 +24,4 @@ def export_to_s3(
         text = manifest.to_json().encode()
         with open_object_writer(bucket, f"{below}/manifest.json", len(text)) as writer:
             writer.write(text)
-    place = S3Uri(output.bucket, "/".join(each for each in (output.key, below) if each))
-    return ExportReport(place, model.model_id, model.revision, manifest.bytes_total)
+    return ExportReport(output / below, model.model_id, model.revision, manifest.bytes_total)

@@ -3,8 +3,6 @@
 The archive's own index, if there is one, has to agree with its members.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import tarfile

@@ -3,8 +3,6 @@
 It ends with an index: every file with its sha256, and the manifests of its models. Archives of plain tar have none.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -56,7 +54,7 @@ class BackupIndex:
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
-    def parse(cls, text: str) -> BackupIndex:
+    def parse(cls, text: str) -> "BackupIndex":
         """Raises CORRUPT_BACKUP for anything but a listing."""
         try:
             document: Any = json.loads(text)

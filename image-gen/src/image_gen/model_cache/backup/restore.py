@@ -1,7 +1,5 @@
 """Restores models from a backup: extracted to a staging directory, verified, and only then moved into the cache."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import tarfile

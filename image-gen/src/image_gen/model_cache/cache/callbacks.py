@@ -1,7 +1,5 @@
 """How the caller of a long operation follows it, and cancels it."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Deletes models from the volume, with all that belongs to them, and reports the space that this freed."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

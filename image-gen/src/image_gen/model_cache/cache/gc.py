@@ -1,7 +1,5 @@
 """Makes room: removes what nothing uses, then the models that were not used for longest."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Uses a model that another tool downloaded into the cache, when no hub can be asked for its files."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -3,8 +3,6 @@
 A service holds a shared flock for as long as its process lives, so nothing is left over after a crash.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Finds a model that is complete locally: in a directory, in the image or on the volume. No network, no writes."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 A file that a living process works on is never deleted: the locks of this package and of the hub's client are checked.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import time

@@ -1,7 +1,5 @@
 """Lists the cached models on the volume and in the image, with or without a manifest."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator

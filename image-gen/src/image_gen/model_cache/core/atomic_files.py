@@ -1,7 +1,5 @@
 """Files that appear complete or not at all, also after a power cut."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Hashes of files, as hubs name contents: sha256 for large files, git's sha1 for small ones."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from typing import BinaryIO

@@ -1,7 +1,5 @@
 """Locks between processes, also in other containers that share a volume. The kernel frees them when a holder dies."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import os

@@ -1,7 +1,5 @@
 """The cache's file system: free space, and the meaning of its errors."""
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Iterator

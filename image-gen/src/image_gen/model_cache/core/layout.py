@@ -1,7 +1,5 @@
 """Paths in a Hugging Face cache. Nothing here reads or writes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 

@@ -1,7 +1,5 @@
 """A manifest: all facts about a model that are needed before the download."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """How far the work on a model's files is."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import deque
@@ -31,7 +29,7 @@ class Progress:
     finished: bool = False
 
     @classmethod
-    def complete(cls, total: int) -> Progress:
+    def complete(cls, total: int) -> "Progress":
         return cls(bytes_done=total, bytes_total=total)
 
 

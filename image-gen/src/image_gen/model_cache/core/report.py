@@ -1,7 +1,5 @@
 """Results of commands as JSON: one rule for all of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 

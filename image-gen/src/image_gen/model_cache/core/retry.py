@@ -1,7 +1,5 @@
 """Retries: how often, how long to wait in between, and when to give up."""
 
-from __future__ import annotations
-
 import random
 import threading
 from collections.abc import Iterator
@@ -33,7 +31,7 @@ class SourceError(Exception):
 class Retrier:
     """Counts tries, waits between them and gives up after the last.
 
-    Usage: `while True: with retrier.attempt(): ...; return`. `progressed()` starts the count anew, so that a file of
+    Usage: `while True: with retrier.attempt(): ...; return`. `progressed()` starts the count again, so that a file of
     gigabytes may be interrupted often as long as bytes arrive.
     """
 

@@ -1,7 +1,5 @@
 """Addresses of the form s3://bucket/key, as mirrors and backups have them."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 
@@ -21,8 +19,11 @@ class S3Uri:
     def __str__(self) -> str:
         return f"{SCHEME}{self.bucket}" + (f"/{self.key}" if self.key else "")
 
+    def __truediv__(self, path: str) -> "S3Uri":
+        return S3Uri(self.bucket, "/".join(each for each in (self.key, path) if each))
+
     @classmethod
-    def parse(cls, text: str, what: str, *, key_required: bool = False) -> S3Uri:
+    def parse(cls, text: str, what: str, *, key_required: bool = False) -> "S3Uri":
         """Raises SETTING_INVALID, naming `what` it was given for."""
         bucket, _, key = text.removeprefix(SCHEME).partition("/")
         key = key.strip("/")

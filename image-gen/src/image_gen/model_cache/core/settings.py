@@ -1,7 +1,5 @@
 """Settings of the model cache, read from the environment."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,7 +74,7 @@ class CacheSettings:
         return self.hf_home / "image-gen" / "manifests"
 
     @classmethod
-    def from_env(cls, env: Mapping[str, str]) -> CacheSettings:
+    def from_env(cls, env: Mapping[str, str]) -> "CacheSettings":
         """Reads the variables that Hugging Face's own tools read, and the service's own. Empty means unset."""
 
         def get(*names: str) -> str | None:

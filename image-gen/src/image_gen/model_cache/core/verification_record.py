@@ -3,8 +3,6 @@
 A disk that alters bytes by itself changes no time, so records are used only with IMAGE_GEN_VERIFY=changed.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping
@@ -33,7 +31,7 @@ class FileFingerprint:
     ctime_ns: int
 
     @classmethod
-    def of(cls, file: ManifestFile, status: os.stat_result) -> FileFingerprint:
+    def of(cls, file: ManifestFile, status: os.stat_result) -> "FileFingerprint":
         return cls(file.content_key, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
 
 

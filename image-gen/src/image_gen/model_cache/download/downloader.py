@@ -1,7 +1,5 @@
 """Downloads the missing files of a model: several files, and several ranges of a large file, at once."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time
@@ -190,7 +188,7 @@ class Downloader:
             self._content(group[0]), unfinished, support, self._counter(group, meter), self._settings.piece_bytes
         )
 
-    def _download_range(self, group: list[ManifestFile], meter: Meter, lazy: _LazyRangedFile, number: int) -> None:
+    def _download_range(self, group: list[ManifestFile], meter: Meter, lazy: "_LazyRangedFile", number: int) -> None:
         if group[0].content_key in self._skipped:
             return
         try:

@@ -1,7 +1,5 @@
 """Makes sure that a model is complete locally: finds it, or resolves it and downloads missing files."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from image_gen import errors
@@ -19,7 +17,7 @@ from image_gen.model_cache.download.mirror import download_from_mirror
 from image_gen.model_cache.download.repair import delete_quarantined, quarantined_files, repair_failed
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.model_cache.manifests.resolve import resolve
-from image_gen.model_cache.sources.hub import HubClient, hub_source
+from image_gen.model_cache.sources.hub import HubClient
 
 _CANNOT_DOWNLOAD = (
     errors.CacheNotWritableError,
@@ -98,8 +96,7 @@ class Ensure:
     def _download_missing(self, client: HubClient, manifest: Manifest, callbacks: ProgressCallbacks) -> ReadyModel:
         if self._revision is None or not is_commit(self._revision):
             write_ref(self._layout, self._revision or "main", manifest.revision)
-        source = hub_source(client, manifest, self._settings.endpoint)
-        downloaded = Downloader(self._settings, manifest, source, callbacks).run()
+        downloaded = Downloader(self._settings, manifest, client.source(manifest), callbacks).run()
         if lost := self._missing(manifest):
             raise errors.CacheChangedError(
                 f"{lost[0].path} of {self._model_id} was deleted during the download; was the cache cleared? Fix: "

@@ -4,9 +4,8 @@ The mirror is not trusted: each file is verified by its hash, and files that no 
 is never changed.
 """
 
-from __future__ import annotations
-
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,16 +55,18 @@ def download_from_mirror(
             return Downloader(settings, manifest, mirror.source(path), callbacks, skip_missing=True).run()
 
 
-def _opened(settings: CacheSettings, place: Path | S3Uri, callbacks: ProgressCallbacks) -> LocalDirectory | S3Bucket:
+def _opened(
+    settings: CacheSettings, place: Path | S3Uri, callbacks: ProgressCallbacks
+) -> "AbstractContextManager[LocalDirectory | S3Bucket]":
     if isinstance(place, Path):
-        return LocalDirectory(place)
+        return nullcontext(LocalDirectory(place))
     from image_gen.model_cache.sources.s3 import S3Bucket
 
     return S3Bucket(settings, place, callbacks.cancel)
 
 
 def _find(
-    settings: CacheSettings, mirror: LocalDirectory | S3Bucket, model_id: str, revision: str | None
+    settings: CacheSettings, mirror: "LocalDirectory | S3Bucket", model_id: str, revision: str | None
 ) -> tuple[str, Manifest] | None:
     """The folder of the revision, and the manifest that its files have to match: ours where one is known."""
     known = ManifestRegistry(settings).find(model_id, revision)
@@ -83,7 +84,7 @@ def _find(
     return None
 
 
-def _candidates(mirror: LocalDirectory | S3Bucket, model_id: str, revision: str | None) -> list[tuple[str, str]]:
+def _candidates(mirror: "LocalDirectory | S3Bucket", model_id: str, revision: str | None) -> list[tuple[str, str]]:
     """Where to look without a manifest of our own; without a revision, `main` or the only one that there is."""
     found = _with_manifest(mirror, [f"{model_id}/{revision or 'main'}"])
     if not found and revision is None:
@@ -91,7 +92,7 @@ def _candidates(mirror: LocalDirectory | S3Bucket, model_id: str, revision: str 
     return found if len(found) == 1 else []
 
 
-def _with_manifest(mirror: LocalDirectory | S3Bucket, paths: list[str]) -> list[tuple[str, str]]:
+def _with_manifest(mirror: "LocalDirectory | S3Bucket", paths: list[str]) -> list[tuple[str, str]]:
     return [(path, text) for path in paths if (text := mirror.read(f"{path}/{MANIFEST}")) is not None]
 
 

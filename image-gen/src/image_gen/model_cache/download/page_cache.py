@@ -2,10 +2,8 @@
 
 Large `preadv` calls from a few threads, each into one buffer of its own: neither a mapping, whose page faults read in
 small pieces, nor POSIX_FADV_WILLNEED, which returns before anything is read. Reading and hashing release the
-interpreter's lock, so disk and hash overlap, and other threads go on.
+interpreter's lock, so disk and hash overlap, and other threads continue.
 """
-
-from __future__ import annotations
 
 import os
 import threading

@@ -4,8 +4,6 @@ For every piece it has the bytes written, and how many of them are synced. After
 the kernel has the data; after a reboot only the second.
 """
 
-from __future__ import annotations
-
 import os
 import struct
 import threading
@@ -34,7 +32,7 @@ class RangeJournal:
 
     @classmethod
     @contextmanager
-    def opened(cls, partial: Path, size: int, piece_bytes: int) -> Iterator[RangeJournal]:
+    def opened(cls, partial: Path, size: int, piece_bytes: int) -> "Iterator[RangeJournal]":
         """The journal of a partial file, without entries that can't be trusted, ready to be written to."""
         journal = cls._read(partial, size) or cls._from_prefix(partial, size, piece_bytes)
         journal._create()
@@ -50,7 +48,7 @@ class RangeJournal:
         return journal.bytes_written if journal else min(size, _size_of(partial))
 
     @classmethod
-    def _read(cls, partial: Path, size: int) -> RangeJournal | None:
+    def _read(cls, partial: Path, size: int) -> "RangeJournal | None":
         path = journal_path(partial)
         there = _size_of(partial)
         try:
@@ -72,7 +70,7 @@ class RangeJournal:
         return journal
 
     @classmethod
-    def _from_prefix(cls, partial: Path, size: int, piece_bytes: int) -> RangeJournal:
+    def _from_prefix(cls, partial: Path, size: int, piece_bytes: int) -> "RangeJournal":
         """A partial file without a journal was written from its beginning on."""
         there = _size_of(partial)
         journal = cls(journal_path(partial), size, piece_bytes, [], [])

@@ -1,7 +1,5 @@
 """Downloads one large file in several ranges at once, into one partial file, and verifies its hash."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Verifies a local model: damaged files are quarantined, so that they are downloaded again."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Sequence

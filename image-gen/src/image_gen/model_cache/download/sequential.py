@@ -1,7 +1,5 @@
 """Downloads one file sequentially into its partial file, resumes an earlier try, and verifies the hash."""
 
-from __future__ import annotations
-
 import os
 import threading
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Hashes every file of the cached models. Needs no network."""
 
-from __future__ import annotations
-
 import errno
 import os
 import threading

@@ -1,7 +1,5 @@
 """Compares a manifest with the hub at its commit."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from image_gen.errors import CorruptDownloadError, NotAPipelineError, RevisionNotFoundError

@@ -1,7 +1,5 @@
 """The reasons why files of a repository are not downloaded, with totals."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Creates a manifest to bundle: every file with its sha256, and the reasons for excluded files."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Manifests that need no network: those bundled with the image, and those kept in the cache."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Creates a manifest from the hub's file list of a model at a revision."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ class RepoTree:
     files: tuple[ManifestFile, ...]
 
     @classmethod
-    def read(cls, client: HubClient, model_id: str, revision: str) -> RepoTree:
+    def read(cls, client: HubClient, model_id: str, revision: str) -> "RepoTree":
         """Raises MODEL_NOT_FOUND, REVISION_NOT_FOUND, GATED_MODEL and errors of the network."""
         info = client.revision_info(model_id, revision)
         commit = info.get("sha")

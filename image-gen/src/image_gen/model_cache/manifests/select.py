@@ -1,7 +1,5 @@
 """Selects the files of a repository that a pipeline loads."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -94,7 +92,7 @@ def is_component(name: str, spec: object) -> bool:
     return not name.startswith("_") and isinstance(spec, list) and len(spec) == 2 and all(spec)
 
 
-def _common_variant(parts: Sequence[_Component]) -> str | None:
+def _common_variant(parts: "Sequence[_Component]") -> str | None:
     """fp16 when every component with weights has it; plain when every one has that; else what each has."""
     weighted = [part for part in parts if part.has_weights]
     if all(part.options[FP16] for part in weighted):

@@ -1,12 +1,10 @@
 """A client of one HTTP server: connection, timeouts, and the meaning of network errors."""
 
-from __future__ import annotations
-
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from image_gen.errors import ImageGenError, SettingInvalidError
 from image_gen.model_cache.core.retry import TIMEOUT_TRIES, Retrier, SourceError
@@ -21,61 +19,77 @@ if TYPE_CHECKING:
 _LONG_BYTES = 8 << 20
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _ETAG = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-
-
-@dataclass(frozen=True)
-class ServerNames:
-    """How messages name a server, what to check when it fails, and the classes of its errors."""
-
-    place: str
-    setting: str
-    elsewhere: str
-    error: type[ImageGenError]
-    unreachable: type[ImageGenError]
-    timed_out: type[ImageGenError]
+Refused = Callable[["httpx2.Response"], ImageGenError]
 
 
 class HttpClient:
-    """A client of one server. `refused` turns a response with an error status into an exception."""
+    """A client of one server. Every call has a connect and a read timeout, and a bounded number of tries.
 
-    def __init__(self, settings: CacheSettings, names: ServerNames, *, token: str | None) -> None:
-        self._seconds = settings.read_timeout
-        self._names = names
+    A kind of server is a subclass, which says what to check when it fails, and which classes its errors have. Where a
+    method takes `refused`, that turns a response with an error status into an error.
+    """
+
+    setting: str
+    elsewhere: str
+    failed: type[ImageGenError]
+    unreachable: type[ImageGenError]
+    silent: type[ImageGenError]
+
+    def __init__(
+        self, settings: CacheSettings, place: str, *, token: str | None, cancel: threading.Event | None
+    ) -> None:
+        self.place = place
+        self.cancel = cancel or threading.Event()
+        self.read_timeout = settings.read_timeout
         self._client = _open_client(settings, token)
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def get(self, url: str) -> httpx2.Response:
-        """A complete response, whatever its status."""
+    def get(self, url: str, refused: Refused) -> "httpx2.Response":
+        """A complete response."""
         with self._map_errors():
-            return self._client.get(url)
+            return _accepted(self._client.get(url), refused)
 
     @contextmanager
-    def open_range(
-        self, url: str, start: int, end: int | None, refused: Callable[[httpx2.Response], Exception]
-    ) -> Iterator[FileRange]:
+    def get_range(self, url: str, start: int, end: int | None, refused: Refused) -> Iterator[FileRange]:
         """One try at the bytes from `start` on, up to but without `end`, raw."""
         asked = "" if not start and end is None else f"bytes={start}-{'' if end is None else end - 1}"
         headers = {"Accept-Encoding": "identity"} | ({"Range": asked} if asked else {})
         with self._map_errors(), self._client.stream("GET", url, headers=headers) as answer:
-            if answer.status_code >= 300 and answer.status_code != 416:
-                answer.read()
-                raise refused(answer)
-            yield self._part_of(answer)
+            yield self._part_of(_accepted(answer, refused))
+
+    def get_small(self, open_range: Callable[[], AbstractContextManager[FileRange]], name: str, limit: int) -> bytes:
+        """A whole small file. Raises an error for more than `limit` bytes."""
+        retrier = Retrier(self.cancel)
+        while True:
+            with retrier.attempt(), open_range() as part:
+                content = b""
+                for chunk in part.chunks:
+                    content += chunk
+                    if len(content) > limit:
+                        raise self.failed(f"{name} is larger than {limit} bytes.")
+                return content
 
     def interrupted(self, why: str) -> SourceError:
-        return SourceError(self._unreachable(why))
+        return SourceError(
+            self.unreachable(
+                f"{self.place} can't be reached ({why}). Check the network, DNS and HTTPS_PROXY, or {self.elsewhere}; "
+                "what has arrived is kept."
+            )
+        )
 
     def timed_out(self, why: str) -> SourceError:
-        names = self._names
-        error = names.timed_out(
-            f"{names.place} does not answer ({why}, {TIMEOUT_TRIES} tries of {self._seconds:g} s). Check the firewall "
-            f"and the proxy (HTTPS_PROXY), or {names.elsewhere}; what has arrived is kept."
+        error = self.silent(
+            f"{self.place} does not answer ({why}, {TIMEOUT_TRIES} tries of {self.read_timeout:g} s). Check the "
+            f"firewall and the proxy (HTTPS_PROXY), or {self.elsewhere}; what has arrived is kept."
         )
         return SourceError(error, timed_out=True)
 
-    def _part_of(self, answer: httpx2.Response) -> FileRange:
+    def _part_of(self, answer: "httpx2.Response") -> FileRange:
         length = answer.headers.get("Content-Length")
         content_range = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
         ranged = answer.status_code == 206
@@ -89,9 +103,9 @@ class HttpClient:
             chunks=self._chunks(answer, int(length or 0)),
         )
 
-    def _chunks(self, answer: httpx2.Response, length: int) -> Iterator[bytes]:
+    def _chunks(self, answer: "httpx2.Response", length: int) -> Iterator[bytes]:
         with self._map_errors():
-            yield from large_chunks(answer, length, self._seconds) if length > _LONG_BYTES else answer.iter_raw()
+            yield from large_chunks(answer, length, self.read_timeout) if length > _LONG_BYTES else answer.iter_raw()
 
     @contextmanager
     def _map_errors(self) -> Iterator[None]:
@@ -103,44 +117,30 @@ class HttpClient:
         except httpx2.TimeoutException as error:
             raise self.timed_out(type(error).__name__) from error
         except httpx2.TooManyRedirects as error:
-            raise self._names.error(f"{self._names.place} redirects in circles.") from error
+            raise self.failed(f"{self.place} redirects in circles.") from error
         except (httpx2.InvalidURL, httpx2.DecodingError) as error:
-            check = f"Check {self._names.setting} and HTTPS_PROXY."
-            raise self._names.error(f"{self._names.place} can't be understood ({error}). {check}") from error
+            check = f"Check {self.setting} and HTTPS_PROXY."
+            raise self.failed(f"{self.place} can't be understood ({error}). {check}") from error
         except httpx2.TransportError as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise self._untrusted(error) from error
-            raise self.interrupted(str(error)) from error
-
-    def _unreachable(self, why: str) -> ImageGenError:
-        return self._names.unreachable(
-            f"{self._names.place} can't be reached ({why}). Check the network, DNS and HTTPS_PROXY, or "
-            f"{self._names.elsewhere}; what has arrived is kept."
-        )
-
-    def _untrusted(self, error: Exception) -> ImageGenError:
-        return self._names.unreachable(
-            f"The certificate of {self._names.place} is not trusted ({error}). Fix: if a proxy or mirror of your own "
-            "signs it, set SSL_CERT_FILE to its authority's certificate.",
-            retryable=False,
-        )
+            if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+                raise self.interrupted(str(error)) from error
+            raise self.unreachable(
+                f"The certificate of {self.place} is not trusted ({error}). Fix: if a proxy or mirror of your own "
+                "signs it, set SSL_CERT_FILE to its authority's certificate.",
+                retryable=False,
+            ) from error
 
 
-def read_small(
-    retrier: Retrier, open_range: Callable[[], AbstractContextManager[FileRange]], limit: int, too_large: ImageGenError
-) -> bytes:
-    """A whole small file. Raises `too_large` for more than `limit` bytes."""
-    while True:
-        with retrier.attempt(), open_range() as part:
-            content = b""
-            for chunk in part.chunks:
-                content += chunk
-                if len(content) > limit:
-                    raise too_large
-            return content
+def _accepted(answer: "httpx2.Response", refused: Refused) -> "httpx2.Response":
+    status = answer.status_code
+    if status >= 300 and status != 416:
+        answer.read()
+        retryable = status in {408, 425, 429} or status >= 500
+        raise SourceError(refused(answer), retryable=retryable, wait=_retry_after_seconds(answer.headers))
+    return answer
 
 
-def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from `Retry-After` or from the `t=` of the hub's own `RateLimit` header."""
     after = headers.get("Retry-After", "")
     limit = re.search(r"\bt=(\d+)", headers.get("RateLimit", ""))
@@ -149,11 +149,7 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     return float(limit.group(1)) if limit else None
 
 
-def is_retryable_status(status: int) -> bool:
-    return status in {408, 425, 429} or status >= 500
-
-
-def _etag_of(answer: httpx2.Response) -> str:
+def _etag_of(answer: "httpx2.Response") -> str:
     """The server's hash of the content; for a redirect to a CDN, the one of the first response."""
     for response in (*answer.history, answer):
         for header in ("X-Linked-Etag", "ETag"):
@@ -163,7 +159,7 @@ def _etag_of(answer: httpx2.Response) -> str:
     return ""
 
 
-def _open_client(settings: CacheSettings, token: str | None) -> httpx2.Client:
+def _open_client(settings: CacheSettings, token: str | None) -> "httpx2.Client":
     import httpx2
 
     trust = httpx2.create_ssl_context()

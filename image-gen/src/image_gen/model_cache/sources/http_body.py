@@ -1,7 +1,5 @@
 """Reads the body of an HTTP response: in large chunks where possible, and with a minimum throughput."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -41,7 +39,7 @@ class ThroughputGuard:
         return self._total >= self._least
 
 
-def large_chunks(answer: httpx2.Response, expected: int, read_timeout: float) -> Iterator[bytes]:
+def large_chunks(answer: "httpx2.Response", expected: int, read_timeout: float) -> Iterator[bytes]:
     """The `expected` bytes of an answer's body, read from the connection itself once its head is done with.
 
     The client's own way reads 64 kB at a time and copies them twice, which costs more than hashing them. A connection

@@ -1,14 +1,20 @@
 """Translates HTTP errors of a hub into errors that say how to fix them."""
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
 from image_gen import errors
+from image_gen.model_cache.core.settings import CacheSettings
+
+if TYPE_CHECKING:
+    import httpx2
 
 
 def to_user_error(
-    *, status: int, code: str, endpoint: str, has_token: bool, model_id: str, revision: str, path: str | None
+    answer: "httpx2.Response", settings: CacheSettings, model_id: str, revision: str, path: str | None
 ) -> errors.ImageGenError:
     """Maps status and `X-Error-Code` of a hub's answer to an error that says what to do."""
+    status, code = answer.status_code, answer.headers.get("X-Error-Code", "")
+    endpoint, has_token = settings.endpoint, settings.token is not None
     page = f"{endpoint}/{model_id}"
     if status in {401, 403}:
         return _forbidden(status, code, endpoint, has_token, model_id)

@@ -1,7 +1,5 @@
 """A local directory as a source of models, for hosts without access to a hub. It is only read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -23,12 +21,6 @@ class LocalDirectory:
     def __init__(self, root: Path) -> None:
         self._root = root
         self.place = str(root)
-
-    def __enter__(self) -> LocalDirectory:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
     def read(self, path: str) -> str | None:
         """A small text, or None when there is none."""

@@ -1,10 +1,9 @@
 """Translates errors of S3 into errors that say how to fix them."""
 
-from __future__ import annotations
-
 import re
 
 from image_gen import errors
+from image_gen.model_cache.core.s3_uri import S3Uri
 
 _REGION = {
     "AuthorizationHeaderMalformed",
@@ -39,35 +38,32 @@ _BY_CODE: dict[str, tuple[type[errors.ImageGenError], str]] = {
 }
 
 
-def code_in(text: str) -> str:
-    """S3's name of an error, from a response body or a text that quotes one."""
-    found = re.search(r"<Code>(\w+)</Code>", text)
-    return found[1] if found else ""
-
-
-def region_in(text: str) -> str:
-    found = re.search(r"<Region>([\w-]+)</Region>", text)
-    return found[1] if found else ""
-
-
 def s3_user_error(
-    *, status: int, code: str, region: str, bucket: str, key: str, doing: str, endpoint: str | None
+    status: int, text: str, place: S3Uri, permission: str, endpoint: str | None, *, region: str = ""
 ) -> errors.ImageGenError:
-    """Maps a status and a code of S3 to an error that says what to do. `doing` is the permission that is needed."""
-    place = f"s3://{bucket}/{key}".rstrip("/")
+    """Maps S3's status, and the code in its answer or in a text that quotes that, to an error that says what to do.
+    `permission` is the one that is needed.
+    """
+    code, region = _element(text, "Code"), region or _element(text, "Region")
     if code in _REGION or status in {301, 307}:
-        text = f"The bucket {bucket} is in {f'the region {region}' if region else 'another region'}. "
+        text = f"The bucket {place.bucket} is in {f'the region {region}' if region else 'another region'}. "
         return errors.S3RegionError(text + f"Fix: set AWS_REGION{f'={region}' if region else ' to that one'}.")
     if known := _BY_CODE.get(code):
         where = f" at {endpoint}" if endpoint else ""
-        return known[0](known[1].format(place=place, bucket=bucket, where=where, code=code))
+        return known[0](known[1].format(place=place, bucket=place.bucket, where=where, code=code))
     if status == 404:
         return errors.FileMissingError(f"{place} does not exist.")
     if status in {401, 403}:
-        missing = " (S3 says so too of what does not exist, where s3:ListBucket is not granted)" if key else ""
-        text = f"The AWS credentials may not read or write {place}{missing}. Fix: grant {doing} on it."
+        missing = " (S3 says so too of what does not exist, where s3:ListBucket is not granted)" if place.key else ""
+        text = f"The AWS credentials may not read or write {place}{missing}. Fix: grant {permission} on it."
         return errors.S3DeniedError(text)
     return errors.S3Error(
         f"S3 answers with {code or 'status'} {status or ''} when asked for {place}. Try again later.",
         retryable=status >= 500 or status == 0,
     )
+
+
+def _element(text: str, name: str) -> str:
+    """The text of an XML element of S3's answer, such as the name of an error."""
+    found = re.search(rf"<{name}>([\w-]+)</{name}>", text)
+    return found[1] if found else ""

@@ -3,8 +3,6 @@
 Both hold a few parts in memory, whatever the size of the object.
 """
 
-from __future__ import annotations
-
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -48,7 +46,7 @@ def open_object_writer(bucket: S3Bucket, path: str, expected_bytes: int) -> Iter
 class _ObjectWriter:
     """Translates errors of the bucket, and not those of the code that writes."""
 
-    def __init__(self, bucket: S3Bucket, path: str, writer: WritableFile) -> None:
+    def __init__(self, bucket: S3Bucket, path: str, writer: "WritableFile") -> None:
         self._bucket = bucket
         self._path = path
         self._writer = writer
@@ -89,20 +87,20 @@ class S3ObjectReader:
         self._chunks.close()
 
     def _all(self) -> Generator[bytes]:
-        done, http, retrier = 0, self._bucket.http, Retrier(self._bucket.cancel)
+        done, bucket, retrier = 0, self._bucket, Retrier(self._bucket.cancel)
         while not self.size or done < self.size:
-            with retrier.attempt(), self._bucket.open_range(self._path, done) as part:
+            with retrier.attempt(), bucket.open_range(self._path, done) as part:
                 whole = part.total or part.length or 0
                 if part.start != done or (self.size and part.ranged and whole != self.size):
-                    raise http.interrupted("the object changed meanwhile")
+                    raise bucket.interrupted("the object changed meanwhile")
                 self.size = self.size or whole
-                throughput = ThroughputGuard(self._bucket.read_timeout, http.timed_out)
+                throughput = ThroughputGuard(bucket.read_timeout, bucket.timed_out)
                 for chunk in part.chunks:
                     done += len(chunk)
                     yield chunk
                     if throughput.record(len(chunk)):
                         retrier.progressed()
                 if done < self.size:
-                    raise http.interrupted(f"the connection ended inside {self._path}")
+                    raise bucket.interrupted(f"the connection ended inside {self._path}")
                 if not self.size:
                     return

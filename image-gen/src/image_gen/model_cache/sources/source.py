@@ -1,7 +1,5 @@
 """Where the bytes of a model come from. The downloader reads a hub, a bucket and a directory through this alone."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass

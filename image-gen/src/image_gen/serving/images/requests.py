@@ -57,7 +57,7 @@ def parse_request(body: bytes) -> ImageRequest:
     try:
         return ImageRequest.model_validate_json(body)
     except ValidationError as error:
-        raise _told(error.errors(include_url=False)[0]) from None
+        raise _to_bad_request(error.errors(include_url=False)[0]) from None
 
 
 def parse_size(size: str, max_side: int) -> tuple[int, int]:
@@ -79,7 +79,7 @@ def shorten(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def _told(error: Any) -> BadRequest:
+def _to_bad_request(error: Any) -> BadRequest:
     kind, place, value = error["type"], error["loc"], error["input"]
     if kind == "json_invalid" or not place:
         return BadRequest("The body is not a JSON object; send one with at least a prompt.", code="invalid_json")

@@ -1,0 +1,49 @@
+"""What this package repeats of `infra/contract.ts` is the same: vitest writes `contract.json`, and this compares."""
+
+import json
+from pathlib import Path
+
+from image_gen import errors, log
+from image_gen.model_cache import CacheSettings
+from image_gen.model_cache.core import settings as cache_settings
+from image_gen.settings import Settings
+
+CONTRACT = json.loads(Path(__file__).with_name("contract.json").read_text(encoding="utf-8"))
+
+
+def test_constants_are_those_of_the_contract() -> None:
+    own = {
+        "DEFAULT_MODEL_ID": cache_settings.DEFAULT_MODEL,
+        "DEMO_MODEL": cache_settings.DEMO_ALIAS,
+        "DEMO_MODEL_ID": cache_settings.DEMO_MODEL,
+        "BAKED_PATH": cache_settings.DEFAULT_BAKED_DIR,
+        "LOG_PREFIX": log.PREFIX,
+        "SERVICE_PORT": Settings.port,
+        "EXIT_CODES": {
+            "ok": errors.OK,
+            "failed": errors.FAILED,
+            "usage": errors.USAGE,
+            "corrupt": errors.DAMAGED,
+            "notConfirmed": errors.REFUSED,
+            "interrupted": errors.INTERRUPTED,
+        },
+    }
+    assert own == {name: CONTRACT[name] for name in own}
+
+
+def test_settings_are_read_from_the_variables_of_the_contract() -> None:
+    names = CONTRACT["MODEL_VARIABLES"]
+    env = {
+        names["modelId"]: "an/id",
+        names["modelRevision"]: "v1",
+        names["vaeId"]: "a/vae",
+        names["hubEndpoint"]: "http://hub",
+        CONTRACT["API_KEY_VARIABLE"]: "key",
+        CONTRACT["DRAIN_VARIABLE"]: str(CONTRACT["DRAIN_SECONDS"]),
+    }
+    settings = Settings.from_env(env)
+    assert (settings.model_id, settings.model_revision, settings.vae_id) == ("an/id", "v1", "a/vae")
+    assert settings.hub_endpoint_overridden and settings.api_key == "key"
+    assert settings.drain_timeout == CONTRACT["DRAIN_SECONDS"]
+    cache = CacheSettings.from_env({"HF_HOME": CONTRACT["HF_HOME"], CONTRACT["TOKEN_VARIABLE"]: "hf_x"} | env)
+    assert (str(cache.hub_cache), cache.endpoint, cache.token) == (CONTRACT["HUB_CACHE"], "http://hub", "hf_x")
