@@ -5,7 +5,7 @@ import { code, page, table } from "./markdown.ts";
 export function contractPage(): string {
   const rows = FACTS.map(({ name, value, homes }) => {
     const files = [...new Set(homes.map(({ path }) => code(path)))];
-    return [code(name), code(String(value)), files.join(", ")];
+    return [code(name), String(value), files.join(", ")];
   });
   return page(
     "Contract",
