@@ -9,6 +9,7 @@ import {
 } from "@aws-sdk/client-cloudwatch-logs";
 import { StopInstancesCommand } from "@aws-sdk/client-ec2";
 import { describe, expect, test } from "vitest";
+import { DEFAULT_MODEL_ID } from "../../infra/contract.ts";
 import { freePort } from "../support/engine.ts";
 import { GROUP, useAccount } from "../support/fakes/moto/account.ts";
 import { eventually } from "../support/wait.ts";
@@ -22,7 +23,7 @@ describe("status", () => {
     expect(exitCode).toBe(0);
     expect(stdout).toContain(`host      ${here.instanceId}, g6.xlarge (on-demand) in us-east-1a, running`);
     expect(stdout).toContain("state     ready on cuda");
-    expect(stdout).toContain("model     org/model");
+    expect(stdout).toContain(`model     ${DEFAULT_MODEL_ID}`);
     expect(stdout).toContain("start-up  load 4.2 s");
     expect(stdout).toContain(`volume    ${here.volumeId}, 50 GB in us-east-1a, in-use`);
   });
@@ -68,21 +69,17 @@ describe("stop and start", () => {
     const { stdout, exitCode } = await starting;
     expect(exitCode).toBe(0);
     const printed = JSON.parse(stdout) as { seconds: number };
-    expect(printed).toMatchObject({ host: here.instanceId, ready: true, model: "org/model" });
+    expect(printed).toMatchObject({ host: here.instanceId, ready: true, model: DEFAULT_MODEL_ID });
     expect(printed.seconds).toBeGreaterThan(1.4);
     expect(await here.stateOf(here.instanceId)).toBe("running");
   });
-  test("start fails with the host's reason and the end of its log", async () => {
-    await here.report({
-      at: new Date(Date.now() + 3_600_000).toISOString(),
-      phase: "failed",
-      ready: null,
-      error: "no such disk",
-      log: ["one", "two"],
-    });
+  test("start fails with the service's reason and the end of its log", async () => {
+    const error = { code: "NO_DISK", message: "no such disk", retryable: false };
+    const ready = { phase: "failed", error, model: DEFAULT_MODEL_ID };
+    await here.report({ phase: "failed", ready, log: ["one", "two"] });
     const { stderr, exitCode } = await here.operator.imagegen("start");
     expect(exitCode).toBe(1);
-    expect(stderr).toContain(`imagegen: The service on ${here.instanceId} failed: no such disk\n  one\n  two`);
+    expect(stderr).toContain("imagegen: no such disk (NO_DISK). Fix: imagegen logs --stack aws-volume\n  one\n  two");
   });
   test("start without capacity fails at once, in one line", async () => {
     await here.operator.imagegen("stop");

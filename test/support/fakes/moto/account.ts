@@ -8,6 +8,7 @@ import {
 } from "@aws-sdk/client-ec2";
 import { PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 import { afterAll, beforeAll, beforeEach } from "vitest";
+import { DEFAULT_MODEL_ID } from "../../../../infra/contract.ts";
 import { AwsApi } from "./aws-api.ts";
 import { Operator } from "./operator.ts";
 
@@ -83,7 +84,7 @@ export class Account {
       bytes_total: 0,
       eta_seconds: null,
       error: null,
-      model: "org/model",
+      model: DEFAULT_MODEL_ID,
       revision: null,
       device: "cuda",
       source: "volume",
