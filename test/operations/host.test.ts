@@ -86,6 +86,14 @@ describe("stop and start", () => {
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(/^imagegen: no such disk \(HOST_FAILED\).*\n {2}one\n {2}two$/m);
   });
+  test("start fails with the service's reason and the end of its log", async () => {
+    const error = { code: "NO_DISK", message: "no such disk", retryable: false };
+    const ready = { phase: "failed", error, model: DEFAULT_MODEL_ID };
+    await here.report({ phase: "failed", ready, log: ["one", "two"] });
+    const { stderr, exitCode } = await here.operator.imagegen("start");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("imagegen: no such disk (NO_DISK). Fix: imagegen logs --stack aws-volume\n  one\n  two");
+  });
   test("start without capacity fails at once, in one line", async () => {
     await here.operator.imagegen("stop");
     const message = "We currently do not have sufficient g6.xlarge capacity in the Availability Zone you requested.";
