@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { GetParameterCommand, ParameterNotFound, SSMClient } from "@aws-sdk/client-ssm";
+import { DENIED, EXPIRED, INVALID_KEY, NO_CREDENTIALS } from "../plan/aws/credential-errors.ts";
 import type { HostDeps, ParameterResult } from "../readiness/host-status.ts";
 import { lineReporter } from "../readiness/progress.ts";
 
-/** Errors that are not worth a retry. */
-const DENIALS =
-  /^(?:AccessDenied|ExpiredToken|UnrecognizedClient|InvalidSignature|CredentialsProvider|InvalidClientTokenId)/;
+const CREDENTIAL_ERRORS = [NO_CREDENTIALS, EXPIRED, INVALID_KEY, DENIED];
 
 /** The real clock and AWS's parameter store. `log` gets the progress as lines. */
 export function ssmDeps(
@@ -37,6 +36,6 @@ async function readParameter(client: SSMClient, name: string): Promise<Parameter
   } catch (error) {
     const { name: kind, message } = error as Error;
     if (error instanceof ParameterNotFound) return { kind: "none", reason: "the host has not written its status yet" };
-    return { kind: DENIALS.test(kind) ? "denied" : "none", reason: `${name} can't be read: ${message || kind}` };
+    return { kind: CREDENTIAL_ERRORS.some((pattern) => pattern.test(kind)) ? "denied" : "none", reason: `${name} can't be read: ${message || kind}` };
   }
 }

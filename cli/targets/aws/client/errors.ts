@@ -1,3 +1,4 @@
+import { DENIED, EXPIRED, INVALID_KEY, NO_CREDENTIALS } from "../../../../infra/plan/aws/credential-errors.ts";
 import { CliError, type ErrorDetail, EXIT, firstLine } from "../../../core/exit.ts";
 
 /** The result of an AWS call, or why it is unknown: no permission, no network, too many calls. */
@@ -5,10 +6,6 @@ export type Lookup<T> =
   | { readonly known: true; readonly value: T }
   | { readonly known: false; readonly reason: ErrorDetail };
 
-const NO_CREDENTIALS = /CredentialsProviderError|Could not load credentials|NoCredentials/;
-const EXPIRED = /ExpiredToken|ExpiredTokenException|RequestExpired|Token.*expired|SSO.*(expired|invalid)/i;
-const INVALID_KEY = /AuthFailure|InvalidClientTokenId|UnrecognizedClient|SignatureDoesNotMatch|InvalidAccessKeyId/;
-const DENIED = /AccessDenied|UnauthorizedOperation|NotAuthorized/;
 const THROTTLED = /Throttl|TooManyRequests|RequestLimitExceeded|SlowDown/;
 const NO_RESPONSE = /TimeoutError|ETIMEDOUT|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|NetworkingError|socket hang up/;
 
