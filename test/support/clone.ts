@@ -27,6 +27,11 @@ export class Clone {
     await execa("git", ["clone", "--quiet", "--no-hardlinks", paths.root, this.directory]);
   }
 
+  /** Another revision's files in the same folder; what `.imagegen` has stays. */
+  async checkout(revision: string): Promise<void> {
+    await execa("git", ["checkout", "--quiet", "--detach", revision], { cwd: this.directory });
+  }
+
   /** `npm start -- …`. */
   async start(...args: string[]): Promise<Ended> {
     return this.#npm(["start", "--silent", "--", ...args]);
@@ -35,6 +40,11 @@ export class Clone {
   /** `npm run imagegen -- …`. */
   async imagegen(...args: string[]): Promise<Ended> {
     return this.#npm(["run", "--silent", "imagegen", "--", ...args]);
+  }
+
+  /** The commit that is checked out. */
+  async revision(): Promise<string> {
+    return (await execa("git", ["rev-parse", "HEAD"], { cwd: this.directory })).stdout;
   }
 
   async gitStatus(): Promise<string> {
