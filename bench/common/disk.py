@@ -52,13 +52,13 @@ class Disk:
         try:
             self._attach()
         except (OSError, subprocess.CalledProcessError) as error:
-            self.why_plain = f"no loop device can be had here ({error})"
+            self.why_plain = f"no loop device is available here ({error})"
             self._detach()
         else:
             try:
                 self._make_group()
             except OSError as error:
-                self.why_plain = f"no control group for block devices can be had here ({error})"
+                self.why_plain = f"no control group for block devices is available here ({error})"
         return self
 
     def __exit__(self, *_: object) -> None:

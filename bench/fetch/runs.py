@@ -83,11 +83,11 @@ def timed(hub: BenchHub, command: list[str], home: Path) -> Run:
     ) as process:
         watcher = threading.Thread(target=_watch, args=(process, peak))
         watcher.start()
-        _, told = process.communicate()
+        _, stderr = process.communicate()
         ended = time.time()
         watcher.join()
     if process.returncode:
-        raise SystemExit(f"bench: {command[1:4]} failed: {told}")
+        raise SystemExit(f"bench: {command[1:4]} failed: {stderr}")
     first = min(entry["time"] for entry in hub.requests())
     return Run(ended - began, ended - first, peak[0])
 

@@ -1,4 +1,4 @@
-"""Ours: the service itself, with its engine told to copy every weight once and to write down when it has."""
+"""The service itself, with its worker set up to copy every weight once and to record when it has."""
 
 import os
 import sys

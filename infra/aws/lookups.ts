@@ -55,7 +55,7 @@ export function lookupAmi({ host }: AwsPlan, opts: WithProvider): pulumi.Output<
   return pulumi.unsecret(aws.ssm.getParameterOutput({ name: host.amiParameter }, opts).value);
 }
 
-/** Says in one line why there is no host; asking again is left to the user. */
+/** Says in one line why there is no host; a retry is left to the user. */
 export function launchErrorHook(plan: AwsHostPlan): pulumi.ErrorHook {
   return new pulumi.ErrorHook("capacity-refused", async ({ errors }) => {
     const line = explainLaunchError(errors, plan);

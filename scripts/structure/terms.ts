@@ -70,10 +70,95 @@ const EVERYWHERE: readonly Term[] = [
   ["rings", "suites"],
 ];
 
+/** Identifiers, spelled exactly so, and the names that took their place. */
+const IDENTIFIERS: readonly Term[] = [
+  ["LocalStack", "AutomationStack"],
+  ["isAws", "hasAwsErrorName"],
+  ["Watch", "ReadinessDeadlines, RunCallbacks, ProgressCallbacks"],
+  ["Listing", "BackupIndex, RepoTree"],
+  ["Proof", "IntegrityCheck"],
+  ["Proven", "VerifiedFiles"],
+  ["Answer", "ProbeResult, CommandResult, ImagesResponse"],
+  ["World", "ReadinessDeps"],
+  ["HostWorld", "ReadinessDeps"],
+  ["realWorld", "systemDeps"],
+  ["Talk", "ProgressReporter"],
+  ["HostWitness", "HostStatusReader"],
+  ["HostRecord", "HostStatus"],
+  ["ReadyRecord", "HostStatus"],
+  ["readMachine", "detectGpu"],
+  ["providerOf", "createProvider"],
+  ["findZone", "lookupAvailabilityZone"],
+  ["wayOut", "egressRoutes"],
+  ["makeGroup", "createAutoScalingGroup"],
+  ["explainRefusal", "explainLaunchError"],
+  ["deploymentOf", "renderDeployment"],
+  ["checkedZone", "requireSameZone"],
+  ["adoptId", "existingVolumeId"],
+  ["unfitInstanceTypes", "instanceTypeProblems"],
+  ["startUp", "startupEstimate"],
+  ["partitionOf", "awsPartition"],
+  ["mirrorOf", "parseS3Uri"],
+  ["mendOf", "suggestFix"],
+  ["Finding", "Check"],
+  ["lookAtAws", "inspectAws"],
+  ["examineAws", "runAwsChecks"],
+  ["gatherFacts", "inspect"],
+  ["Wishes", "LaunchPreferences"],
+  ["HostWishes", "HostRequirements"],
+  ["wishesOf", "hostRequirements"],
+  ["Refusal", "LaunchError"],
+  ["refusalIn", "launchErrorIn"],
+  ["askInTurn", "launchWithFallback"],
+  ["LaunchWatch", "LaunchTimeout"],
+  ["judgeRecord", "classifyHostStatus"],
+  ["accessOf", "awsClientConfig"],
+  ["TypeFacts", "InstanceTypeInfo"],
+  ["Known", "Lookup"],
+  ["ifKnown", "tryLookup"],
+  ["explainAws", "describeAwsError"],
+  ["KeptConfig", "ConfigOverrides"],
+  ["inOurWords", "problem.ts"],
+  ["interruptible", "abortOnSignal"],
+  ["Attempts", "Retrier"],
+  ["Pace", "ThroughputGuard"],
+  ["Catalogue", "ManifestRegistry"],
+  ["Holding", "CachedRevision"],
+  ["LeftOut", "excluded files"],
+  ["put_blob", "commit_blob"],
+  ["put_links", "link_snapshot"],
+  ["write_whole", "write_atomic"],
+  ["lay_mirror", "export_mirror"],
+  ["Stamp", "VerificationRecord"],
+  ["Mark", "FileFingerprint"],
+  ["Warming", "PageCacheReader"],
+  ["Wire", "HttpClient"],
+  ["Wording", "ServerNames"],
+  ["worth_another_try", "is_retryable_status"],
+  ["hub_endpoint_given", "hub_endpoint_overridden"],
+  ["Studio", "RequestQueue"],
+  ["Door", "StartupApp"],
+  ["PictureOrder", "ImageJob"],
+  ["LoadOrder", "LoadRequest"],
+  ["Painted", "GeneratedImage"],
+  ["KeyRequired", "ApiKeyMiddleware"],
+  ["Abilities", "PipelineInfo"],
+  ["without_compiler", "_stub_dynamo"],
+  ["patienceSeconds", "retryableErrorTimeoutSeconds"],
+  ["silenceSeconds", "noResponseTimeoutSeconds"],
+  ["staleSeconds", "heartbeatTimeoutSeconds"],
+  ["budgetSeconds", "readyTimeoutSeconds"],
+  ["cacheOnDestroy", "onDestroy"],
+  ["modelSource", "modelCache"],
+];
+
 /** Places where a retired term must stay, with the reason. A file's path, or its beginning. */
 const EXCEPTIONS: readonly { readonly path: string; readonly terms?: readonly string[]; readonly reason: string }[] = [
   { path: "scripts/structure/terms.ts", reason: "the list itself" },
   { path: "test/unit/structure/", reason: "the test of this list" },
+  { path: "infra/config/schema.ts", terms: ["cacheOnDestroy"], reason: "the table of renamed keys" },
+  { path: "docs/reference/config.md", terms: ["cacheOnDestroy"], reason: "the table of renamed keys" },
+  { path: "test/", terms: ["cacheOnDestroy"], reason: "tests of the renamed key" },
   { path: "CHANGELOG.md", reason: "tells users what the old names were" },
 ];
 
@@ -92,15 +177,29 @@ export function retiredTerms(files: readonly SourceFile[]): string[] {
   for (const file of files) {
     if (languageOf(file) === undefined && !/\.(md|ya?ml|json|toml)$/.test(file.path)) continue;
     const excused = EXCEPTIONS.filter(({ path }) => file.path.startsWith(path));
+    const report = (row: number, retired: string, standard: string) => {
+      const where = row === 0 ? `${file.path} (its name)` : `${file.path}:${row}`;
+      found.push(`${where}: "${retired}" is retired. Fix: use ${standard}`);
+    };
+    const isExcused = (retired: string) => excused.some(({ terms }) => !terms || terms.includes(retired));
+    for (const [retired, standard] of isProse(file) ? [] : IDENTIFIERS.filter(([name]) => !isExcused(name))) {
+      const whole = new RegExp(`(?<![\\w$])${retired}(?![\\w$])`);
+      file.text.split("\n").forEach((line, row) => {
+        if (whole.test(line)) report(row + 1, retired, standard);
+      });
+    }
     const lines = [file.path, ...file.text.split("\n")].map(wordsOf);
     for (const [retired, standard] of EVERYWHERE) {
-      if (excused.some(({ terms }) => !terms || terms.includes(retired))) continue;
+      if (isExcused(retired)) continue;
       lines.forEach((line, row) => {
-        if (!line.includes(` ${retired} `)) return;
-        const where = row === 0 ? `${file.path} (its name)` : `${file.path}:${row}`;
-        found.push(`${where}: "${retired}" is retired. Fix: use ${standard}`);
+        if (line.includes(` ${retired} `)) report(row, retired, standard);
       });
     }
   }
   return found;
+}
+
+/** In prose a capital letter may begin a sentence, so that an identifier is not distinct from a word. */
+function isProse({ path }: SourceFile): boolean {
+  return path.endsWith(".md");
 }

@@ -57,7 +57,7 @@ test("it waits for a picture, and for a model that is ready", async () => {
 test("only config's ranges come in", async () => {
   const { resources } = await stackWith({ ...ALB, allowedCidrs: "203.0.113.0/24,198.51.100.0/24" });
   const rules = inputsOf(resources, INGRESS);
-  const { "image-gen-host-in": host, ...doors } = rules;
+  const { "image-gen-host-in": host, ...albRules } = rules;
   expect(host?.cidrIpv4).toBeUndefined();
   const door = (cidrIpv4: string, port: number) => ({
     securityGroupId: "image-gen-alb-id",
@@ -66,7 +66,7 @@ test("only config's ranges come in", async () => {
     fromPort: port,
     toPort: port,
   });
-  expect(doors).toEqual({
+  expect(albRules).toEqual({
     "image-gen-alb-443-203.0.113.0-24": door("203.0.113.0/24", 443),
     "image-gen-alb-80-203.0.113.0-24": door("203.0.113.0/24", 80),
     "image-gen-alb-443-198.51.100.0-24": door("198.51.100.0/24", 443),

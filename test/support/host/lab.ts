@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { blankFile, type Disk, hashOf, serialOf } from "../vm/disks.ts";
-import { type Answer, Machine } from "../vm/machine.ts";
+import { type GuestResult, Machine } from "../vm/machine.ts";
 import { scriptsInPlace, VOLUME } from "./files.ts";
 
 /** The machine's instance store: blank, of the same size as the volume, and the first disk that a script would meet. */
@@ -68,12 +68,12 @@ export class Lab {
     );
   }
 
-  script(line: string, timeoutSeconds?: number): Promise<Answer> {
+  script(line: string, timeoutSeconds?: number): Promise<GuestResult> {
     return this.machine.run(`/opt/image-gen/bin/${line}`, timeoutSeconds);
   }
 
   /** A host comes up with these settings, and mounts. */
-  async mount(settings: HostSettings = {}): Promise<Answer> {
+  async mount(settings: HostSettings = {}): Promise<GuestResult> {
     await this.newHost(settings);
     return this.script("data-volume mount");
   }

@@ -24,7 +24,7 @@ DefaultEnvironment="IMAGE_GEN_DISK_MODEL=QEMU NVMe Ctrl" IMAGE_GEN_POLL_SECONDS=
 `;
 
 /** What the host says of itself, by the parameter. */
-export interface ReadyRecord {
+export interface HostStatus {
   readonly schema: number;
   readonly deployment: string | null;
   readonly instance: string;
@@ -66,14 +66,14 @@ export async function startServiceMachine(
 /** Waits until the host's record is as asked, and gives it. */
 export async function recordThat(
   machine: Machine,
-  wanted: (record: ReadyRecord) => boolean,
+  wanted: (record: HostStatus) => boolean,
   seconds = 120,
-): Promise<ReadyRecord> {
+): Promise<HostStatus> {
   let text = "";
   for (const end = Date.now() + seconds * 1000; Date.now() < end; ) {
     text = (await machine.run("cat /var/lib/aws/parameters/_imagegen_test_ready 2>/dev/null")).output;
     if (text.trim() !== "") {
-      const record = JSON.parse(text) as ReadyRecord;
+      const record = JSON.parse(text) as HostStatus;
       if (wanted(record)) return record;
     }
     await new Promise((resolve) => setTimeout(resolve, 500));

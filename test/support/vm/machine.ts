@@ -20,7 +20,7 @@ export interface MachineOptions {
   readonly masked?: readonly string[];
 }
 
-export interface Answer {
+export interface GuestResult {
   readonly code: number;
   readonly output: string;
 }
@@ -36,7 +36,7 @@ const BOOT = "root=PARTLABEL=root rw rootwait panic=-1 systemd.show_status=error
 export class Machine {
   private monitor: Monitor | undefined;
   private agent: JsonLines | undefined;
-  private readonly answers = new Map<number, (answer: Answer) => void>();
+  private readonly answers = new Map<number, (answer: GuestResult) => void>();
   private asked = 0;
   private booted: { resolve: () => void; promise: Promise<void> } = Promise.withResolvers<void>();
   private readonly process: ChildProcess;
@@ -66,7 +66,7 @@ export class Machine {
   }
 
   /** Runs a script by bash inside, and gives its exit code and all that it said. */
-  run(script: string, timeoutSeconds = 120): Promise<Answer> {
+  run(script: string, timeoutSeconds = 120): Promise<GuestResult> {
     this.asked += 1;
     const id = this.asked;
     return new Promise((resolve) => {
@@ -125,7 +125,7 @@ export class Machine {
   }
 
   private hear(value: Record<string, unknown>): void {
-    const { id, ...answer } = value as unknown as Answer & { id: number };
+    const { id, ...answer } = value as unknown as GuestResult & { id: number };
     if (id === 0) this.booted.resolve();
     this.answers.get(id)?.(answer);
     this.answers.delete(id);

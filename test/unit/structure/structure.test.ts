@@ -70,6 +70,11 @@ describe("retired terms", () => {
     ]);
   });
 
+  test("are found as exact identifiers in code", () => {
+    const [problem] = retiredTerms([file("cli/a.ts", "class LocalStack {}\nconst localStacks = 1;")]);
+    expect(problem).toMatch(/^cli\/a\.ts:1: "LocalStack" is retired\. Fix: use AutomationStack$/);
+  });
+
   test("are found in a file's name, and not inside another word", () => {
     expect(retiredTerms([file("cli/mend.ts", "")])).toEqual([expect.stringContaining("its name")]);
     expect(retiredTerms([file("cli/a.ts", "amendment, recommend")])).toEqual([]);

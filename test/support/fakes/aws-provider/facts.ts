@@ -1,5 +1,5 @@
 /** Facts of the region, from DescribeInstanceTypes and DescribeInstanceTypeOfferings as moto 5.2 has them (October 2026). */
-export interface TypeFacts {
+export interface InstanceTypeInfo {
   readonly vcpus: number;
   readonly memoryMib: number;
   readonly gpu: { readonly name: string; readonly memoryMib: number } | undefined;
@@ -38,7 +38,7 @@ const ROWS: readonly Row[] = [
   ["t3.micro", 2, 1024, "", 0, [10.875, 260.625, 500, 11_800], 0, "abcdf"],
 ];
 
-export const TYPES: ReadonlyMap<string, TypeFacts> = new Map(
+export const TYPES: ReadonlyMap<string, InstanceTypeInfo> = new Map(
   ROWS.map(([type, vcpus, memoryMib, gpu, gpuMib, ebs, instanceStoreGb, zones]) => [
     type,
     {

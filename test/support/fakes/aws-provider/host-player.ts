@@ -68,13 +68,13 @@ export class HostPlayer {
   #play(host: Thing, environment: ReadonlyMap<string, string>): void {
     if (this.behaviour.kind === "silent") return;
     const prefix = environment.get("IMAGE_GEN_PARAMETERS") ?? "";
-    const said = this.#judge(host, environment, `${prefix}/deployment`);
+    const said = this.#evaluate(host, environment, `${prefix}/deployment`);
     if (said.phase === "ready" || said.phase === "failed") this.#settled.add(host.id);
     else this.#settled.delete(host.id);
     this.#write(host, `${prefix}/ready`, said);
   }
 
-  #judge(host: Thing, environment: ReadonlyMap<string, string>, parameter: string): Props {
+  #evaluate(host: Thing, environment: ReadonlyMap<string, string>, parameter: string): Props {
     const volume = this.#cloud.all(VOLUME).find(({ id }) => id === environment.get("IMAGE_GEN_VOLUME_ID"));
     if (environment.get("IMAGE_GEN_SELF_ATTACH") === "1" && volume) this.#attachOwn(host, volume);
     if (!volume || volume.props.__attachedTo !== host.id) {
