@@ -101,12 +101,12 @@ def defaults() -> dict[str, object]:
 
 def http() -> dict[str, Any]:
     """Paths, the schema of a request, the body of /readyz and the statuses of answers."""
-    from image_gen.serving.app import Parts, make_app
+    from image_gen.serving.app import make_app
     from image_gen.serving.images.generations import Generations
     from image_gen.serving.readiness import PHASES, Readiness
 
     fake = cast("Generations", SimpleNamespace(openapi=lambda: Generations.openapi(cast("Generations", None))))
-    document = make_app(Parts(fake, cast("Any", None))).openapi()
+    document = make_app(fake, cast("Any", None)).openapi()
     body = Readiness("model", None, "0").as_json()
     _same("fields of /readyz", set(body), set(READYZ))
     statuses = {status for status, _, _ in STATUSES}
@@ -238,11 +238,17 @@ def _reports() -> dict[str, list[str]]:
     for module in pkgutil.walk_packages(model_cache.__path__, f"{model_cache.__name__}."):
         importlib.import_module(module.name)
     found: dict[str, list[str]] = {}
-    for cls in Report.__subclasses__():
+    for cls in _subclasses(Report):
         attributes = [each.name for each in fields(cls) if each.metadata.get("json", True)]
         names = {"model_id": "id", cls.json_bytes: "bytes"}
         found[cls.__name__] = [names.get(name, name) for name in (*cls.json_extra, *attributes)]
     return found
+
+
+def _subclasses(cls: type[Report]) -> Iterator[type[Report]]:
+    for each in cls.__subclasses__():
+        yield each
+        yield from _subclasses(each)
 
 
 def _own(node: ast.ClassDef) -> ast.FunctionDef | None:

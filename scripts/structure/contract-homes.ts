@@ -48,10 +48,10 @@ const [user = "", group = ""] = HARDENING.user.split(":");
 
 /** How the service's settings read each of these. */
 const READ_AS: Readonly<Record<keyof typeof MODEL_VARIABLES, RegExp>> = {
-  modelId: /model_id=reader\.text\("(\w+)"/g,
-  modelRevision: /model_revision=reader\.text\("(\w+)"/g,
-  vaeId: /vae_id=reader\.text\("(\w+)"/g,
-  hubEndpoint: /hub_endpoint_\w+=bool\(reader\.text\("(\w+)"/g,
+  modelId: /model_id: str = _read\("(\w+)"/g,
+  modelRevision: /model_revision: .* = _read\("(\w+)"/g,
+  vaeId: /vae_id: str = _read\("(\w+)"/g,
+  hubEndpoint: /hub_endpoint_\w+: bool = _read\("(\w+)"/g,
 };
 
 export const FACTS: readonly Fact[] = [
@@ -95,7 +95,7 @@ export const FACTS: readonly Fact[] = [
       home(PULUMI, /^ {2}port:[\s\S]*?default: (\d+)/gm),
       home(DOCKERFILE, /^\s*PORT=(\d+)/gm),
       home(DOCKERFILE, /^EXPOSE (\d+)/gm),
-      home(SETTINGS, /^ {4}port: int = (\d+)$/gm),
+      home(SETTINGS, /^ {4}port: int = .*"PORT", (\d+),/gm),
       home("image-gen/docker/healthcheck.py", /or (\d+)\)/g),
     ],
   },
@@ -177,7 +177,7 @@ export const FACTS: readonly Fact[] = [
     value: TOKEN_VARIABLE,
     homes: [home(COMPOSE, /^ {6}(\w+_TOKEN):/gm), home(CACHE_SETTINGS, /token=_token\(get\("(\w+)"\)/g)],
   },
-  { name: "API_KEY_VARIABLE", value: API_KEY_VARIABLE, homes: [home(SETTINGS, /api_key=reader\.text\("(\w+)"/g)] },
+  { name: "API_KEY_VARIABLE", value: API_KEY_VARIABLE, homes: [home(SETTINGS, /api_key: str = _read\("(\w+)"/g)] },
   ...Object.entries(MODEL_VARIABLES).map(([key, variable]) => ({
     name: `MODEL_VARIABLES.${key}`,
     value: variable,

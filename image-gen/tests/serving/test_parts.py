@@ -13,8 +13,7 @@ from image_gen.log import configure
 from image_gen.model_cache import Progress
 from image_gen.model_cache.core.filesystem import format_bytes
 from image_gen.model_cache.core.settings import DEFAULT_MODEL
-from image_gen.serving.format import duration, first_run_note, progress_line
-from image_gen.serving.model_loader import retry_delay
+from image_gen.serving.model_loader import duration, first_run_note, progress_line, retry_delay
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.reaper import reap_once
 from image_gen.serving.worker_supervisor import restart_delay

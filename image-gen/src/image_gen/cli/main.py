@@ -10,22 +10,22 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, NoReturn, Protocol, TypeVar
+from typing import BinaryIO, NoReturn, Protocol
 
 from image_gen.cli import render
 from image_gen.cli.parser import parser
-from image_gen.errors import DAMAGED, FAILED, INTERRUPTED, OK, REFUSED, DemoFailedError, ImageGenError, UsageError
+from image_gen.demo_hub import DemoHubProcess
+from image_gen.errors import DAMAGED, FAILED, INTERRUPTED, OK, REFUSED, ImageGenError, UsageError
 from image_gen.model_cache import CacheSettings, ModelCache, ProgressCallbacks
 from image_gen.model_cache.backup.compression import compression_of
 from image_gen.model_cache.core.atomic_files import write_atomic
 from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.s3_uri import SCHEME, S3Uri
 from image_gen.model_cache.core.settings import DEFAULT_MODEL, DEMO_MODEL
-
-Result = TypeVar("Result")
 
 
 class _Report(Protocol):
@@ -84,10 +84,8 @@ class Command:
 
     def prefetch(self) -> int:
         model_id, revision = self._options.model, self._options.revision
-        model = _with_hub(
-            self._cache(), model_id, self._env,
-            lambda cache: cache.ensure(model_id, revision=revision, components=True, callbacks=self._callbacks),
-        )  # fmt: skip
+        with self._hub_for(self._cache(), model_id) as cache:
+            model = cache.ensure(model_id, revision=revision, components=True, callbacks=self._callbacks)
         if model_id == (self._env.get("MODEL_ID") or DEFAULT_MODEL) and (vae := self._env.get("VAE_ID")):
             # The service of this environment needs it too.
             self._cache().ensure_vae(vae, self._callbacks)
@@ -125,14 +123,13 @@ class Command:
 
     def backup(self) -> int:
         name: str = self._options.output
-        output = _stream(sys.stdout.buffer, "--output") if name == "-" else _path_or_s3(name, "--output")
+        output = _archive(name, "--output", sys.stdout.buffer)
         compress = self._options.compress or compression_of(name) or False
         report = self._cache().backup(output, model_id=self._options.model, compress=compress)
         return self._print(report, render.backup_text(report))
 
     def restore(self) -> int:
-        name: str = self._options.input
-        source = _stream(sys.stdin.buffer, "--input") if name == "-" else _path_or_s3(name, "--input")
+        source = _archive(self._options.input, "--input", sys.stdin.buffer)
         report = self._cache().restore(source, self._callbacks)
         return self._print(report, render.restore_text(report))
 
@@ -145,10 +142,8 @@ class Command:
         if settings.token is None and secret.is_file():
             settings = replace(settings, token=secret.read_text(encoding="utf-8").strip() or None)
         cache, output = ModelCache(settings), Path(options.output_dir).absolute()
-        report = _with_hub(
-            cache, options.model, self._env,
-            lambda cache: cache.bake(options.model, output, revision=options.revision, callbacks=self._callbacks),
-        )  # fmt: skip
+        with self._hub_for(cache, options.model) as hub:
+            report = hub.bake(options.model, output, revision=options.revision, callbacks=self._callbacks)
         if options.vae:
             cache.bake(options.vae, output, vae=True, callbacks=self._callbacks)
         return self._print(report, render.export_text(report, "baked"))
@@ -156,10 +151,8 @@ class Command:
     def mirror(self) -> int:
         options, name = self._options, self._options.output_dir
         output = S3Uri.parse(name, "--output") if name.startswith(SCHEME) else Path(name).absolute()
-        report = _with_hub(
-            self._cache(), options.model, self._env,
-            lambda cache: cache.mirror(options.model, output, revision=options.revision, callbacks=self._callbacks),
-        )  # fmt: skip
+        with self._hub_for(self._cache(), options.model) as hub:
+            report = hub.mirror(options.model, output, revision=options.revision, callbacks=self._callbacks)
         return self._print(report, render.export_text(report, "mirrored"))
 
     def resolve(self) -> int:
@@ -167,7 +160,10 @@ class Command:
         return OK
 
     def models(self) -> int:
-        return self._lock() if self._options.what == "lock" else self._check()
+        if self._options.what == "lock":
+            return self._lock()
+        report = self._cache().check(self._options.models)
+        return self._print(report, render.check_text(report), OK if report.ok else DAMAGED)
 
     def _lock(self) -> int:
         options, target = self._options, self._options.manifest
@@ -183,12 +179,23 @@ class Command:
         sys.stderr.write(render.lock_text(locked, target) + "\n")
         return OK
 
-    def _check(self) -> int:
-        report = self._cache().check(self._options.models)
-        return self._print(report, render.check_text(report), OK if report.ok else DAMAGED)
-
     def _cache(self) -> ModelCache:
         return ModelCache(CacheSettings.from_env(self._env))
+
+    @contextmanager
+    def _hub_for(self, cache: ModelCache, model_id: str) -> Iterator[ModelCache]:
+        """A cache that can download the model: the demo model's hub is started, unless another is set."""
+        is_demo = cache.registry.canonical_id(model_id) == DEMO_MODEL
+        if not is_demo or self._env.get("HF_ENDPOINT") or cache.locate(model_id):
+            yield cache
+            return
+        with asyncio.Runner() as runner:
+            hub = DemoHubProcess()
+            endpoint = runner.run(hub.__aenter__())
+            try:
+                yield ModelCache(replace(cache.settings, endpoint=endpoint, token=None))
+            finally:
+                runner.run(hub.__aexit__())
 
     def _print(self, report: _Report, text: str, exit_code: int = OK) -> int:
         self.progress.end()
@@ -206,29 +213,10 @@ class Command:
             signal.signal(number, stop)
 
 
-def _with_hub(cache: ModelCache, model_id: str, env: Mapping[str, str], work: Callable[[ModelCache], Result]) -> Result:
-    """Runs `work` with a cache that can download the model: the demo model's hub is started, unless one is set."""
-    if cache.registry.canonical_id(model_id) != DEMO_MODEL or env.get("HF_ENDPOINT") or cache.locate(model_id):
-        return work(cache)
-    try:
-        from image_gen.demo_hub import DemoHubProcess
-    except ModuleNotFoundError as error:
-        raise DemoFailedError(
-            f"The demo model can't be made here. Fix: set HF_ENDPOINT to a hub that has {DEMO_MODEL}."
-        ) from error
-
-    async def run() -> Result:
-        async with DemoHubProcess() as endpoint:
-            return await asyncio.to_thread(work, ModelCache(replace(cache.settings, endpoint=endpoint, token=None)))
-
-    return asyncio.run(run())
-
-
-def _path_or_s3(name: str, option: str) -> Path | S3Uri:
-    return S3Uri.parse(name, option, key_required=True) if name.startswith(SCHEME) else Path(name)
-
-
-def _stream(stream: BinaryIO, option: str) -> BinaryIO:
-    if stream.isatty():
+def _archive(name: str, option: str, standard: BinaryIO) -> Path | S3Uri | BinaryIO:
+    """A file, an object, or for `-` the standard stream."""
+    if name != "-":
+        return S3Uri.parse(name, option, key_required=True) if name.startswith(SCHEME) else Path(name)
+    if standard.isatty():
         raise UsageError(f"An archive can't be sent to or read from a terminal. Fix: {option} FILE, or use a pipe.")
-    return stream
+    return standard

@@ -4,8 +4,8 @@ Nothing is changed, and no network is used.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -36,10 +36,7 @@ class Check(Report):
     id: str
     status: Status
     message: str
-    fix: str = ""
-
-    def as_json(self) -> dict[str, object]:
-        return {name: value for name, value in vars(self).items() if value}
+    fix: str = field(default="", metadata={"json": "set"})
 
 
 @dataclass(frozen=True)
@@ -56,24 +53,16 @@ class DoctorReport(Report):
 
 def run_checks(settings: CacheSettings, env: Mapping[str, str], model_id: str, revision: str | None) -> DoctorReport:
     """All checks of the cache of `settings` and the model that would be served."""
-    looks: tuple[Callable[[], Iterator[Check]], ...] = (
-        lambda: _place(settings, env),
-        lambda: _old_variable(settings, env),
-        lambda: _mount(settings),
-        lambda: _owner(settings),
-        lambda: _model(settings, env, model_id, revision),
-        lambda: _inodes(settings),
-        lambda: _models(settings),
-        lambda: _tag(settings),
-        lambda: _orphans(settings),
-    )
+    place = (_place(settings, env), _old_variable(settings, env), _mount(settings), _owner(settings))
+    model = (_model(settings, env, model_id, revision), _inodes(settings), _models(settings))
+    looks = (*place, *model, _tag(settings), _orphans(settings))
     return DoctorReport(tuple(check for look in looks for check in _safely(look)))
 
 
-def _safely(look: Callable[[], Iterator[Check]]) -> list[Check]:
+def _safely(look: Iterator[Check]) -> list[Check]:
     """A check that cannot run has failed."""
     try:
-        return list(look())
+        return list(look)
     except ImageGenError as error:
         return [Check("cache", "fail", error.message)]
     except OSError as error:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from image_gen import errors
 from image_gen.model_cache.backup.compression import Compression
 from image_gen.model_cache.backup.create import BackupReport, back_up
-from image_gen.model_cache.backup.export import ExportReport, export_baked, export_mirror
+from image_gen.model_cache.backup.export import ExportReport, export_baked, export_mirror, export_to_s3
 from image_gen.model_cache.backup.restore import RestoreReport, restore
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.delete import ClearReport, clear_models, clear_orphans
@@ -52,7 +52,12 @@ class ModelCache:
         With `components` a part of a pipeline, such as a VAE, is accepted; otherwise it raises NOT_A_PIPELINE.
         """
         if model_dir is None and not components:
-            self._reject_component(model_id, revision)
+            manifest = self.registry.find(self.registry.canonical_id(model_id), revision or None)
+            if manifest and manifest.component:
+                raise errors.NotAPipelineError(
+                    f"{model_id} is only a component of a pipeline ({manifest.component}) and generates no images by "
+                    "itself. Fix: set MODEL_ID to a pipeline; `image-gen prefetch --model` downloads components too."
+                )
         found = self.locate(model_id, revision, model_dir)
         return found or self._ensure(model_id, revision).download(callbacks or ProgressCallbacks())
 
@@ -82,7 +87,9 @@ class ModelCache:
             check.quarantine(damaged, callbacks)
             good = {file.path for file in model.files} - {read.file.path for read in damaged}
             silent = replace(callbacks, on_file=lambda _: None)
-            model = self._ensure(model.model_id, model.revision or None).redownload_damaged(silent)
+            ensure = self._ensure(model.model_id, model.revision)
+            # Another process may have repaired it meanwhile.
+            model = ensure.find_local() or ensure.download(silent)
             # The rest was hashed a moment ago, here or by the process that downloaded it.
             unverified = replace(model, files=tuple(file for file in model.files if file.path not in good))
             if still := IntegrityCheck(self.settings, unverified, verify).run(callbacks):
@@ -219,8 +226,6 @@ class ModelCache:
         model, manifest = self._model_and_manifest(model_id, revision, True, callbacks)
         if isinstance(output, Path):
             return export_mirror(model, manifest, output)
-        from image_gen.model_cache.backup.export_s3 import export_to_s3
-
         cancel = (callbacks or ProgressCallbacks()).cancel
         return export_to_s3(self.settings, model, manifest, output, cancel)
 
@@ -236,14 +241,6 @@ class ModelCache:
                 f"The manifest of {model_id} was deleted meanwhile. Fix: run the command again."
             )
         return model, manifest
-
-    def _reject_component(self, model_id: str, revision: str | None) -> None:
-        manifest = self.registry.find(self.registry.canonical_id(model_id), revision or None)
-        if manifest and manifest.component:
-            raise errors.NotAPipelineError(
-                f"{model_id} is only a component of a pipeline ({manifest.component}) and generates no images by "
-                "itself. Fix: set MODEL_ID to a pipeline; `image-gen prefetch --model` downloads components too."
-            )
 
     def _canonical(self, model_id: str | None) -> str | None:
         return None if model_id is None else self.registry.canonical_id(model_id)

@@ -3,7 +3,6 @@
 Imported after the server listens: FastAPI takes most of the server's start.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -24,32 +23,24 @@ _PAGE_POLICY: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What the routes need."""
-
-    generations: Generations
-    metrics: Metrics
-
-
-def make_app(parts: Parts) -> FastAPI:
+def make_app(generations: Generations, metrics: Metrics) -> FastAPI:
     """The documentation pages are left out: they load scripts from elsewhere. `/openapi.json` is there."""
     app = FastAPI(title="image-gen", version=VERSION, docs_url=None, redoc_url=None)
     page = PAGE.read_text(encoding="utf-8")
 
     @app.get("/v1/models")
     async def models() -> JSONResponse:
-        return JSONResponse({"object": "list", "data": [parts.generations.model_json()]})
+        return JSONResponse({"object": "list", "data": [generations.model_json()]})
 
     @app.get("/v1/models/{name:path}")
     async def model(name: str) -> JSONResponse:
-        if not parts.generations.is_served(name):
-            return error_response(404, parts.generations.not_served(name), code="model_not_found", param="model")
-        return JSONResponse(parts.generations.model_json())
+        if not generations.is_served(name):
+            return error_response(404, generations.not_served(name), code="model_not_found", param="model")
+        return JSONResponse(generations.model_json())
 
     @app.get("/metrics")
-    async def metrics() -> Response:
-        return Response(parts.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    async def metrics_text() -> Response:
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.get("/", response_class=HTMLResponse)
     async def index() -> HTMLResponse:
@@ -57,9 +48,9 @@ def make_app(parts: Parts) -> FastAPI:
             page, headers={"Content-Security-Policy": _PAGE_POLICY, "X-Content-Type-Options": "nosniff"}
         )
 
-    @app.post("/v1/images/generations", openapi_extra=parts.generations.openapi())
-    async def generations(request: Request) -> Response:
-        return await parts.generations.answer(request)
+    @app.post("/v1/images/generations", openapi_extra=generations.openapi())
+    async def images(request: Request) -> Response:
+        return await generations.answer(request)
 
     @app.exception_handler(StarletteHTTPException)
     async def on_http_error(_request: Request, error: StarletteHTTPException) -> JSONResponse:

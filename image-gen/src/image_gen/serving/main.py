@@ -38,12 +38,14 @@ def serve(env: Mapping[str, str] | None = None, worker_command: Sequence[str] = 
         log.error(error.message)
         return 2
     log = configure([cache_settings.token or "", env.get("HF_TOKEN", "")])
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        listener = _listen(settings.host, settings.port)
-    except OSError as error:
-        log.error(
-            "Cannot listen on %s port %d (%s): set PORT to a free one.", settings.host, settings.port, error.strerror
+        listener = socket.create_server(
+            (settings.host, settings.port), family=family, backlog=128, dualstack_ipv6=family == socket.AF_INET6
         )
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        log.error("Cannot listen on %s port %d (%s): set PORT to a free one.", settings.host, settings.port, why)
         return 1
     with listener:
         asyncio.run(_run(Service(settings, cache_settings, env, worker_command), listener))
@@ -79,16 +81,3 @@ async def _run(service: Service, listener: socket.socket) -> None:
     await serving
     await asyncio.gather(*stopping, return_exceptions=True)
     await service.worker.stop()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError:
-        listener.close()
-        raise
-    listener.listen(128)
-    return listener

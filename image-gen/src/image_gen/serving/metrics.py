@@ -1,7 +1,6 @@
 """Metrics for Prometheus: counts of requests, and the service's state when it is scraped."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -15,20 +14,13 @@ from image_gen.serving.worker_supervisor import GeneratedImage, WorkerSupervisor
 OUTCOMES = ("ok", "cancelled", "timeout", "refused", "failed")
 
 
-@dataclass(frozen=True)
-class Sources:
-    """Where the state is read."""
+class Metrics(Collector):
+    """Counts what happens to requests, and shows the state of the service's parts beside it."""
 
-    readiness: Readiness
-    worker: WorkerSupervisor
-    loader: ModelLoader
-    queue: RequestQueue
-
-
-class Metrics:
-    """Counts what happens to requests, and shows the state beside it."""
-
-    def __init__(self, sources: Sources) -> None:
+    def __init__(
+        self, readiness: Readiness, worker: WorkerSupervisor, loader: ModelLoader, queue: RequestQueue
+    ) -> None:
+        self._readiness, self._worker, self._loader, self._queue = readiness, worker, loader, queue
         self._registry = CollectorRegistry()
         self._images = Counter("image_gen_images", "Pictures by outcome.", ["outcome"], registry=self._registry)
         self._seconds = Histogram(
@@ -45,7 +37,7 @@ class Metrics:
         )  # fmt: skip
         for outcome in OUTCOMES:
             self._images.labels(outcome)
-        self._registry.register(_State(sources))
+        self._registry.register(self)
 
     def made(self, pictures: list[GeneratedImage]) -> None:
         """A request's pictures are done."""
@@ -67,14 +59,9 @@ class Metrics:
         """Prometheus' text format."""
         return generate_latest(self._registry)
 
-
-class _State(Collector):
-    def __init__(self, sources: Sources) -> None:
-        self._sources = sources
-
     def collect(self) -> Iterator[Metric]:
-        source = self._sources
-        readiness, worker, loader = source.readiness, source.worker, source.loader
+        """The state, when the metrics are read."""
+        readiness, worker, loader, queue = self._readiness, self._worker, self._loader, self._queue
         phases: dict[str, float] = {phase: float(phase == readiness.phase) for phase in PHASES}
         about = {"version": readiness.version, "model": readiness.model_id, "revision": readiness.revision}
         about |= {"source": readiness.source, "device": readiness.device}
@@ -84,8 +71,8 @@ class _State(Collector):
             "image_gen_startup_phase_seconds", "Seconds of each start-up phase.", "phase", readiness.phase_seconds()
         )
         yield _by_label("image_gen_engine_seconds", "Seconds of the worker's start, by part.", "part", worker.seconds)
-        yield GaugeMetricFamily("image_gen_queue_depth", "Waiting requests.", source.queue.depth)
-        yield GaugeMetricFamily("image_gen_busy", "1 while an image is being generated.", float(source.queue.is_busy))
+        yield GaugeMetricFamily("image_gen_queue_depth", "Waiting requests.", queue.depth)
+        yield GaugeMetricFamily("image_gen_busy", "1 while an image is being generated.", float(queue.is_busy))
         yield GaugeMetricFamily("image_gen_gpu_memory_peak_bytes", "Peak GPU memory of the worker.", worker.gpu_bytes)
         yield CounterMetricFamily("image_gen_engine_restarts", "Restarts of the worker.", worker.restarts)
         yield CounterMetricFamily(

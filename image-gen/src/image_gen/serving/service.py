@@ -57,7 +57,9 @@ class Service:
     def start(self) -> None:
         """Both tracks, and the import of the app beside them. Called when the server listens."""
         log.info("image-gen %s; the model is %s", VERSION, self.readiness.model_id)
-        for part in (self._mount_app(), self._supervise_worker(), self._load_model(), reap_orphans(self._is_own)):
+        supervision = self.worker.supervise(self._pipeline_hint())
+        reaping = reap_orphans(lambda pid: pid in {self.worker.pid, self.loader.pid})
+        for part in (self._mount_app(), supervision, self._load_model(), reaping):
             task = asyncio.create_task(part)
             task.add_done_callback(_log_crash)
             self._tasks.append(task)
@@ -82,17 +84,14 @@ class Service:
 
     def _make_app(self) -> App:
         from image_gen.serving.api_key_auth import ApiKeyMiddleware
-        from image_gen.serving.app import Parts, make_app
+        from image_gen.serving.app import make_app
         from image_gen.serving.images.generations import Generations
-        from image_gen.serving.metrics import Metrics, Sources
+        from image_gen.serving.metrics import Metrics
 
-        metrics = Metrics(Sources(self.readiness, self.worker, self.loader, self.queue))
+        metrics = Metrics(self.readiness, self.worker, self.loader, self.queue)
         generations = Generations(self._settings, self.readiness, self.worker, self.queue, metrics)
-        app: App = make_app(Parts(generations, metrics))
+        app: App = make_app(generations, metrics)
         return ApiKeyMiddleware(app, self._settings.api_key) if self._settings.api_key else app
-
-    async def _supervise_worker(self) -> None:
-        await self.worker.supervise(self._pipeline_hint())
 
     def _pipeline_hint(self) -> str | None:
         """The pipeline to import during the download: the one of a local manifest, or the usual one."""
@@ -111,6 +110,7 @@ class Service:
             self.worker.load(self._load_request(model), is_large=model.bytes_total > _LARGE_BYTES)
 
     def _load_request(self, model: ReadyModel) -> LoadRequest:
+        compiled = str(self._cache_settings.hf_home.parent / "compile")
         return LoadRequest(
             directory=str(model.directory),
             pipeline=model.pipeline,
@@ -119,14 +119,9 @@ class Service:
             files={file.path: file.size for file in model.files},
             dtype=self._settings.dtype,
             warmup_size=self._settings.warmup_size,
-            compile_cache=str(self._cache_settings.hf_home.parent / "compile")
-            if self._settings.compile_enabled
-            else "",
+            compile_cache=compiled if self._settings.compile_enabled else "",
             vae=str(self.loader.vae.directory) if self.loader.vae else "",
         )
-
-    def _is_own(self, pid: int) -> bool:
-        return pid in {self.worker.pid, self.loader.pid}
 
 
 def _log_crash(task: asyncio.Task[None]) -> None:

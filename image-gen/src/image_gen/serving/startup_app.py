@@ -13,6 +13,7 @@ from image_gen.serving.readiness import Readiness
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+_ALIVE, _READY = "/healthz", "/readyz"
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -30,14 +31,13 @@ class StartupApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's entry."""
         path = scope["path"] if scope["type"] == "http" else None
-        if path in {"/healthz", "/readyz"}:
-            status: int = 200
-            body: dict[str, object] = {"status": "alive"}
-            if path == "/readyz":
-                status, body = 200 if self._readiness.is_ready else 503, self._readiness.as_json()
+        if path in {_ALIVE, _READY}:
+            answer: tuple[int, object] = (200, {"status": "alive"})
+            if path == _READY:
+                answer = 200 if self._readiness.is_ready else 503, self._readiness.as_json()
             if scope["method"] not in {"GET", "HEAD"}:
-                status, body = 405, {"error": {"message": "Use GET.", "code": "method_not_allowed"}}
-            await send_json(scope, send, status, body, (b"cache-control", b"no-store"))
+                answer = 405, {"error": {"message": "Use GET.", "code": "method_not_allowed"}}
+            await send_json(scope, send, *answer, (b"cache-control", b"no-store"))
         else:
             app = await asyncio.shield(self._waiting())
             await app(scope, receive, send)

@@ -32,16 +32,6 @@ class GeneratedImage:
     steps_per_second: float
 
 
-@dataclass(frozen=True)
-class PipelineInfo:
-    """The loaded pipeline: its own size in pixels and the arguments that it accepts."""
-
-    pipeline: str
-    width: int
-    height: int
-    accepts: frozenset[str]
-
-
 class WorkerSupervisor:
     """The worker for the rest of the server. Everything here runs on the event loop."""
 
@@ -59,7 +49,7 @@ class WorkerSupervisor:
         self._device = device
         self._command = command
         self._pause = pause
-        self._process: WorkerProcess | None = None
+        self._process = WorkerProcess(command, env, self._on_message)
         self._request: protocol.LoadRequest | None = None
         self._early: protocol.PrepareRequest | None = None
         self._verified: list[str] = []
@@ -67,7 +57,8 @@ class WorkerSupervisor:
         self._imported = False
         self._startup_error: ImageGenError | None = None
         self._images: dict[str, asyncio.Future[GeneratedImage]] = {}
-        self.pipeline_info: PipelineInfo | None = None
+        # The loaded pipeline: its own size and the arguments that it accepts.
+        self.pipeline_info: protocol.PipelineReady | None = None
         self.restarts = 0
         self.gpu_bytes = 0
         self.seconds: dict[str, float] = {}
@@ -78,7 +69,9 @@ class WorkerSupervisor:
         while True:
             self._process = WorkerProcess(self._command, self._env, self._on_message)
             self._imported, born = False, time.monotonic()
-            await self._process.start(self._arguments(pipeline_hint))
+            pipeline = self._request.pipeline if self._request else pipeline_hint
+            arguments = ["--pipeline", pipeline] if pipeline else []
+            await self._process.start(["--device", self._device, *arguments])
             ended = await self._process.run()
             why, self._startup_error = self._startup_error or ended, None
             self.pipeline_info = None
@@ -114,7 +107,7 @@ class WorkerSupervisor:
 
     async def generate_image(self, job: protocol.ImageJob) -> GeneratedImage:
         """Raises `ImageGenError`: the worker's own, ENGINE_DIED, CANCELLED after `cancel`, or NOT_READY."""
-        if self._process is None or self.pipeline_info is None:
+        if self.pipeline_info is None:
             raise NotReadyError("The model is not ready.")
         future = self._images[job.id] = asyncio.get_running_loop().create_future()
         try:
@@ -126,30 +119,23 @@ class WorkerSupervisor:
 
     def cancel(self, image_id: str) -> None:
         """Ends a job at its next step; `generate_image` then raises CANCELLED."""
-        if self._process is not None:
-            self._process.send(protocol.CancelJob(image_id))
+        self._process.send(protocol.CancelJob(image_id))
 
     def kill(self) -> None:
         """Ends an unresponsive worker; `supervise` starts another."""
-        if self._process is not None:
-            self._process.kill()
+        self._process.kill()
 
     async def stop(self) -> None:
         """Ends the process. Cancel `supervise` first."""
-        if self._process is not None:
-            await self._process.stop()
+        await self._process.stop()
 
     @property
     def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
-
-    def _arguments(self, hint: str | None) -> list[str]:
-        name = self._request.pipeline if self._request is not None else hint
-        return ["--device", self._device, *(["--pipeline", name] if name else [])]
+        return self._process.pid
 
     def _send(self, message: protocol.Message) -> None:
         """Only a worker that has imported its libraries gets requests; `_on_imported` sends the earlier ones."""
-        if self._imported and self._process is not None:
+        if self._imported:
             self._process.send(message)
 
     def _send_prepare(self) -> None:
@@ -201,7 +187,7 @@ class WorkerSupervisor:
     def _on_ready(self, message: protocol.PipelineReady) -> None:
         self.seconds["warming"] = message.seconds
         self.gpu_bytes = message.gpu_bytes
-        self.pipeline_info = PipelineInfo(message.pipeline, message.width, message.height, frozenset(message.accepts))
+        self.pipeline_info = message
         self._readiness.enter("ready")
         log.info("Model ready on %s", self._readiness.device)
         phases = self._readiness.phase_seconds()

@@ -52,20 +52,8 @@ def load_components(
 
 def load_one(component: Component, request: LoadRequest, device: str, dtype: str) -> Any:
     """One model, by its library's own means."""
-
-    def work() -> Any:
-        cls = getattr(importlib.import_module(component.library), component.class_name)
-        return cls.from_pretrained(
-            request.directory,
-            subfolder=component.name,
-            variant=request.variant,
-            dtype=getattr(torch, dtype),
-            use_safetensors=True,
-            local_files_only=True,
-            device_map=device,
-        )
-
-    return without_dynamo(work)
+    below = {"subfolder": component.name, "variant": request.variant}
+    return _from_pretrained(component.library, component.class_name, request.directory, device, dtype, **below)
 
 
 def load_vae(request: LoadRequest, device: str, dtype: str) -> dict[str, Any]:
@@ -75,31 +63,37 @@ def load_vae(request: LoadRequest, device: str, dtype: str) -> dict[str, Any]:
     name = json.loads((Path(request.vae) / "config.json").read_text(encoding="utf-8")).get("_class_name")
     if not str(name).startswith("Autoencoder"):
         raise VaeInvalidError(f"VAE_ID: {request.vae} holds {name}, which is no VAE. Fix: leave it empty.")
+    return {_VAE: _from_pretrained("diffusers", str(name), request.vae, device, dtype)}
 
+
+def _from_pretrained(
+    library: str, class_name: str, directory: str, device: str, dtype: str, **below: str | None
+) -> Any:
     def work() -> Any:
-        cls = getattr(importlib.import_module("diffusers"), str(name))
+        cls = getattr(importlib.import_module(library), class_name)
         return cls.from_pretrained(
-            request.vae, dtype=getattr(torch, dtype), use_safetensors=True, local_files_only=True, device_map=device
+            directory,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            local_files_only=True,
+            device_map=device,
+            **below,
         )
 
-    return {_VAE: without_dynamo(work)}
+    return without_dynamo(work)
 
 
 def _components(request: LoadRequest) -> list[Component]:
     """Those with one file of weights, the largest first, as they take longest to load."""
     index: dict[str, Any] = json.loads((Path(request.directory) / _INDEX).read_text(encoding="utf-8"))
+    ending = f"{request.variant}.safetensors" if request.variant else "safetensors"
     sizes = {}
     for name, spec in index.items():
         if not isinstance(spec, list) or len(spec) != 2 or spec[0] not in _LIBRARIES:
             continue
         files = tuple(path for path in request.files if path.startswith(f"{name}/"))
-        weights = [path for path in files if _is_weights(path.removeprefix(f"{name}/"), request.variant)]
+        # `name/base.safetensors`, or with a variant `name/base.fp16.safetensors`.
+        weights = [path for path in files if path.count("/") == 1 and path.partition(".")[2] == ending]
         if len(weights) == 1 and f"{name}/config.json" in files:
             sizes[Component(name, spec[0], spec[1], files)] = request.files[weights[0]]
     return sorted(sizes, key=lambda component: -sizes[component])
-
-
-def _is_weights(name: str, variant: str | None) -> bool:
-    if variant:
-        return "/" not in name and name.endswith(f".{variant}.safetensors")
-    return "/" not in name and name.endswith(".safetensors") and name.count(".") == 1

@@ -50,10 +50,8 @@ def generate_image(loaded: LoadedPipeline, job: ImageJob, cancelled: Callable[[]
         # On the CPU, whose numbers are the same on every machine.
         "generator": torch.Generator("cpu").manual_seed(job.seed),
     }
-    if job.negative_prompt is not None:
-        arguments["negative_prompt"] = job.negative_prompt
-    if job.guidance_scale is not None:
-        arguments["guidance_scale"] = job.guidance_scale
+    chosen = {"negative_prompt": job.negative_prompt, "guidance_scale": job.guidance_scale}
+    arguments |= {name: value for name, value in chosen.items() if value is not None}
     if "callback_on_step_end" in loaded.accepts:
         arguments["callback_on_step_end"] = after_step
     if cancelled():

@@ -47,11 +47,7 @@ def _spare_transformers() -> None:
     for module in map(importlib.import_module, ("transformers.utils.import_utils", "transformers.utils")):
         for question in _NOT_NEEDED:
             if hasattr(module, question):
-                setattr(module, question, _no)
-
-
-def _no() -> bool:
-    return False
+                setattr(module, question, lambda: False)
 
 
 def without_dynamo(work: Callable[[], Result]) -> Result:

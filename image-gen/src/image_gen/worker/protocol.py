@@ -150,12 +150,12 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[Message, bytes]:
 
 def receive_frame(connection: socket.socket) -> Message | None:
     """For the worker, blocking; its messages have no payload. None at the end of the connection."""
-    lengths = _receive_exactly(connection, _LENGTHS.size)
-    if lengths is None:
+    lengths = connection.recv(_LENGTHS.size, socket.MSG_WAITALL)
+    if len(lengths) < _LENGTHS.size:
         return None
     header_length, payload_length = _checked(lengths)
-    header = _receive_exactly(connection, header_length + payload_length)
-    return None if header is None else _message(header[:header_length])
+    frame = connection.recv(header_length + payload_length, socket.MSG_WAITALL)
+    return _message(frame[:header_length]) if len(frame) == header_length + payload_length else None
 
 
 def _checked(lengths: bytes) -> tuple[int, int]:
@@ -172,13 +172,3 @@ def _message(header: bytes) -> Message:
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"unknown message: {error}") from error
     return message
-
-
-def _receive_exactly(connection: socket.socket, count: int) -> bytes | None:
-    parts = bytearray()
-    while len(parts) < count:
-        part = connection.recv(count - len(parts))
-        if not part:
-            return None
-        parts += part
-    return bytes(parts)

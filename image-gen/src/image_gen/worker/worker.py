@@ -122,7 +122,10 @@ class Worker:
         self._loaded = load(request, self._device, dtype, early[1] if early and early[0] == request else None)
         self._send(protocol.ModelLoaded(dtype, time.monotonic() - started))
         if request.compile_cache:
-            self._compile(Path(request.compile_cache))
+            from image_gen.worker.compiled import compile_blocks
+
+            why_not = compile_blocks(self._loaded.pipeline, self._device, Path(request.compile_cache))
+            self._send(protocol.Compiling(request.compile_cache, why_not))
         started = time.monotonic()
         own = (self._loaded.width, self._loaded.height)
         if request.warmup_size:
@@ -133,11 +136,6 @@ class Worker:
         generate_image(self._loaded, protocol.ImageJob("warm-up", "warm-up", 0, 2, width, height), lambda: False)
         accepts, seconds = sorted(self._loaded.accepts), time.monotonic() - started
         self._send(protocol.PipelineReady(self._loaded.name, *own, accepts, seconds, self._gpu_bytes()))
-
-    def _compile(self, cache: Path) -> None:
-        from image_gen.worker.compiled import compile_blocks
-
-        self._send(protocol.Compiling(str(cache), compile_blocks(self._loaded.pipeline, self._device, cache)))
 
     def _generate(self, job: protocol.ImageJob) -> None:
         from image_gen.worker.generate import generate_image

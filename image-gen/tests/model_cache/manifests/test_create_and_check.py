@@ -14,7 +14,7 @@ from conftest import UNET, MakeCache, MakeRepo
 from image_gen.cli.main import main
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.core.manifest import ManifestFile, parse_manifest
-from image_gen.model_cache.manifests.excluded import excluded_files
+from image_gen.model_cache.manifests.lock_manifest import excluded_files
 from image_gen_demo.hub import DemoHub
 
 VAE = {"config.json": b'{"_class_name": "AutoencoderKL"}', "diffusion_pytorch_model.safetensors": b"w" * 2000}

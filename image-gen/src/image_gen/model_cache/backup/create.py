@@ -23,6 +23,8 @@ from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.manifests.registry import ManifestRegistry
+from image_gen.model_cache.sources.s3 import S3Bucket
+from image_gen.model_cache.sources.s3_objects import open_object_writer
 
 _BUFFER = 1 << 20
 
@@ -63,9 +65,6 @@ def _opened(settings: CacheSettings, output: Path | S3Uri | BinaryIO, expected_b
         with translate_os_errors(output.absolute().parent, "the backup"), _complete_file(output) as stream:
             yield stream
     elif isinstance(output, S3Uri):
-        from image_gen.model_cache.sources.s3 import S3Bucket
-        from image_gen.model_cache.sources.s3_objects import open_object_writer
-
         with (
             S3Bucket(settings, S3Uri(output.bucket)) as bucket,
             open_object_writer(bucket, output.key, expected_bytes) as stream,

@@ -1,19 +1,23 @@
-"""Exports a model as a plain directory for a container image: no links, no caches, the same bytes every time."""
+"""Exports a model as plain files, for a container image or a mirror: no links, no caches, the same bytes every time."""
 
 import os
 import shutil
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from image_gen.errors import CorruptCacheError
 from image_gen.model_cache.cache.locate import ReadyModel
-from image_gen.model_cache.core.digest import CHUNK_BYTES, ContentDigest
+from image_gen.model_cache.core.digest import ContentDigest, feed
 from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
 from image_gen.model_cache.core.layout import folder_name
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.s3_uri import S3Uri
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.sources.s3 import S3Bucket
+from image_gen.model_cache.sources.s3_objects import open_object_writer
 
 # Layers of an image are compared with their times, so nothing may carry the time of the build.
 _TIME = 1_000_000_000
@@ -44,6 +48,22 @@ def export_mirror(model: ReadyModel, manifest: Manifest, output: Path) -> Export
     return _export(model, manifest, place, "", f"mirroring {model.model_id}")
 
 
+def export_to_s3(
+    settings: CacheSettings, model: ReadyModel, manifest: Manifest, output: S3Uri, cancel: threading.Event
+) -> ExportReport:
+    """The same in a bucket. Each object appears complete and verified, or not at all. Raises CANCELLED and S3_… too."""
+    below = f"{model.model_id}/{manifest.revision}"
+    with S3Bucket(settings, output, cancel) as bucket:
+        for file in manifest.files:
+            with open_object_writer(bucket, f"{below}/{file.path}", file.size) as writer:
+                _copy_verified(model.directory / file.path, writer, file)
+        # Last: it is the sign that the export is complete.
+        text = manifest.to_json().encode()
+        with open_object_writer(bucket, f"{below}/manifest.json", len(text)) as writer:
+            writer.write(text)
+    return ExportReport(output / below, model.model_id, model.revision, manifest.bytes_total)
+
+
 def _export(model: ReadyModel, manifest: Manifest, place: Path, below: str, what: str) -> ExportReport:
     fresh = place.with_name(f".{place.name}.new")
     with translate_os_errors(place.parent, what):
@@ -52,7 +72,10 @@ def _export(model: ReadyModel, manifest: Manifest, place: Path, below: str, what
         require_room(fresh, manifest.bytes_total, what, 2 * len(manifest.files))
         try:
             for file in manifest.files:
-                _copy(model.directory / file.path, fresh / below / file.path, file)
+                target = fresh / below / file.path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("xb") as writer:
+                    _copy_verified(model.directory / file.path, writer, file)
             (fresh / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
             _settle(fresh)
             shutil.rmtree(place, ignore_errors=True)
@@ -63,19 +86,11 @@ def _export(model: ReadyModel, manifest: Manifest, place: Path, below: str, what
     return ExportReport(place, model.model_id, model.revision, manifest.bytes_total)
 
 
-def _copy(source: Path, target: Path, file: ManifestFile) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("xb") as writer:
-        copy_verified(source, writer, file)
-
-
-def copy_verified(source: Path, writer: BinaryIO, file: ManifestFile) -> None:
+def _copy_verified(source: Path, writer: BinaryIO, file: ManifestFile) -> None:
     """Copies a file; raises CORRUPT_CACHE when it was not what the manifest says."""
     digest = ContentDigest(file.size)
     with source.open("rb") as reader:
-        while chunk := reader.read(CHUNK_BYTES):
-            digest.update(chunk)
-            writer.write(chunk)
+        feed(reader, digest, writer.write)
     if not digest.matches(file):
         raise CorruptCacheError(
             f"{source} is damaged, so nothing was exported. Fix: `image-gen verify --repair`, then run this command "

@@ -3,7 +3,6 @@
 The archive's own index, if there is one, has to agree with its members.
 """
 
-import hashlib
 import os
 import tarfile
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from image_gen.errors import BackupUnsafeError, ImageGenError
 from image_gen.model_cache.backup.format import BackupIndex, inside, is_wanted
-from image_gen.model_cache.core.digest import CHUNK_BYTES
+from image_gen.model_cache.core.digest import ContentDigest, feed
 from image_gen.model_cache.core.layout import BACKUP_INDEX
 
 _MAX_INDEX_BYTES = 64 << 20
@@ -87,14 +86,12 @@ def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> s
     content = archive.extractfile(member)
     if content is None:
         raise _unsafe(member, "it has no content")
-    digest = hashlib.sha256()
+    digest = ContentDigest(member.size)
     with target.open("xb") as stream:
-        while chunk := content.read(CHUNK_BYTES):
-            digest.update(chunk)
-            stream.write(chunk)
+        feed(content, digest, stream.write)
         stream.flush()
         os.fsync(stream.fileno())
-    return digest.hexdigest()
+    return digest.sha256
 
 
 def _link(place: Path, target: Path, member: tarfile.TarInfo) -> None:

@@ -26,6 +26,8 @@ from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.download.verify import verify_revisions
 from image_gen.model_cache.manifests.registry import ManifestRegistry
+from image_gen.model_cache.sources.s3 import S3Bucket
+from image_gen.model_cache.sources.s3_objects import S3ObjectReader
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def restore(
         _raise_if_damaged(extracted.differences())
         _cache_manifests(aside, extracted.index)
         found = [cached for cached in scan_cache(aside) if cached.revision]
-        _verify_extracted(aside, found, callbacks)
+        models = verify_revisions(found, parallel=aside.parallel_files, callbacks=callbacks).models
+        _raise_if_damaged([f"{each.model_id}: {path}" for each in models for path in (*each.damaged, *each.missing)])
         stored = sum(_put_back(settings, aside, cached) for cached in found)
         for cached in found:
             note_verified(settings, cached.model_id, str(cached.revision))
@@ -80,9 +83,6 @@ def _staging(settings: CacheSettings) -> Iterator[CacheSettings]:
 def _opened(settings: CacheSettings, source: Path | S3Uri | BinaryIO) -> Iterator[tuple[BinaryIO, int]]:
     """The archive and its size, 0 when unknown."""
     if isinstance(source, S3Uri):
-        from image_gen.model_cache.sources.s3 import S3Bucket
-        from image_gen.model_cache.sources.s3_objects import S3ObjectReader
-
         with S3Bucket(settings, S3Uri(source.bucket)) as bucket, closing(S3ObjectReader(bucket, source.key)) as reader:
             yield cast("BinaryIO", reader), reader.size
         return
@@ -113,16 +113,7 @@ def _cache_manifests(aside: CacheSettings, index: BackupIndex | None) -> None:
     """The image that made the backup may bundle manifests that this one lacks."""
     registry = ManifestRegistry(aside)
     for manifest in index.manifests if index else ():
-        known = registry.all_manifests(manifest.model_id)
-        if all(each.revision != manifest.revision for each in known):
-            registry.keep(manifest, default=not known)
-
-
-def _verify_extracted(aside: CacheSettings, found: list[CachedRevision], callbacks: ProgressCallbacks | None) -> None:
-    report = verify_revisions(found, parallel=aside.parallel_files, callbacks=callbacks)
-    _raise_if_damaged(
-        [f"{model.model_id}: {path}" for model in report.models for path in (*model.damaged, *model.missing)]
-    )
+        registry.keep_new(manifest, default=not registry.all_manifests(manifest.model_id))
 
 
 def _raise_if_damaged(wrong: list[str]) -> None:

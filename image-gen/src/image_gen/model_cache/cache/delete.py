@@ -2,8 +2,9 @@
 
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
 from image_gen.errors import CacheBusyError, ModelNotCachedError
 from image_gen.model_cache.cache.lease import in_use, model_in_use, unused
@@ -12,46 +13,36 @@ from image_gen.model_cache.cache.scan import disk_usage, repo_roots
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.layout import BACKUP_INDEX, STAGING, RepoLayout, model_id_of
+from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.core.verification_record import record_files
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 
 
 @dataclass(frozen=True)
-class Removal:
+class Removal(Report):
     """One deleted model, or with `orphans` that many files that it left behind. `in_use`: a service uses it."""
 
+    json_bytes = "bytes_freed"
     model_id: str
     bytes_freed: int
-    orphans: int = 0
-    in_use: bool = False
-
-    def as_json(self) -> dict[str, object]:
-        document: dict[str, object] = {"id": self.model_id, "bytes": self.bytes_freed}
-        if self.orphans:
-            document["orphans"] = self.orphans
-        return document | ({"in_use": True} if self.in_use else {})
+    orphans: int = field(default=0, metadata={"json": "set"})
+    in_use: bool = field(default=False, metadata={"json": "set"})
 
 
 @dataclass(frozen=True)
-class ClearReport:
+class ClearReport(Report):
     """What was deleted, or with `dry_run` would be. `skipped` models are being downloaded: their orphans are kept."""
 
+    json_bytes = "bytes_freed"
+    json_extra: ClassVar[tuple[str, ...]] = ("bytes_freed",)
     removed: tuple[Removal, ...]
     dry_run: bool
-    skipped: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = field(default=(), metadata={"json": "set"})
 
     @property
     def bytes_freed(self) -> int:
         return sum(removal.bytes_freed for removal in self.removed)
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "dry_run": self.dry_run,
-            "removed": [removal.as_json() for removal in self.removed],
-            "bytes": self.bytes_freed,
-            **({"skipped": list(self.skipped)} if self.skipped else {}),
-        }
 
 
 def clear_models(settings: CacheSettings, model_id: str | None, *, dry_run: bool, force: bool = False) -> ClearReport:

@@ -8,11 +8,12 @@ from image_gen.errors import CacheBusyError, ModelInUseError
 from image_gen.model_cache.cache.delete import ClearReport, cached_ids, clear_models, clear_orphans
 from image_gen.model_cache.cache.lease import in_use, last_used
 from image_gen.model_cache.core.filesystem import mount_of
+from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.settings import CacheSettings
 
 
 @dataclass(frozen=True)
-class KeptModel:
+class KeptModel(Report):
     """A model that was kept, and the reason."""
 
     model_id: str
@@ -23,6 +24,7 @@ class KeptModel:
 class GcReport(ClearReport):
     """Models removed and kept. `bytes_free` is the room afterwards; `target_free_bytes` is 0 when only age counts."""
 
+    json_extra = ("bytes_freed", "target_met")
     kept: tuple[KeptModel, ...]
     bytes_free: int
     target_free_bytes: int
@@ -30,14 +32,6 @@ class GcReport(ClearReport):
     @property
     def target_met(self) -> bool:
         return self.bytes_free >= self.target_free_bytes
-
-    def as_json(self) -> dict[str, object]:
-        return super().as_json() | {
-            "kept": [{"id": kept.model_id, "reason": kept.reason} for kept in self.kept],
-            "bytes_free": self.bytes_free,
-            "target_free_bytes": self.target_free_bytes,
-            "target_met": self.target_met,
-        }
 
 
 def collect_garbage(
@@ -57,13 +51,15 @@ def collect_garbage(
     removed = [*orphans.removed]
     kept: list[KeptModel] = []
     freed = sum(removal.bytes_freed for removal in removed) if dry_run else 0
-    for model_id, used in _by_last_use(settings):
+    last_uses = sorted((last_used(settings, each) or 0.0, each) for each in cached_ids(settings))
+    for used, model_id in last_uses:
         aged = older_than is not None and moment - used > older_than
         short = keep_free is not None and _free(settings) + freed < keep_free
         if not (aged or short):
             kept.append(KeptModel(model_id, "used lately" if older_than is not None else "there is room enough"))
             continue
-        reason = _protected(settings, model_id, keep)
+        reason = "it is what the next start serves" if model_id in keep else None
+        reason = "in use" if in_use(settings, model_id) else reason
         if reason is None:
             try:
                 gone = clear_models(settings, model_id, dry_run=dry_run).removed
@@ -82,19 +78,6 @@ def collect_garbage(
         bytes_free=_free(settings) + freed,
         target_free_bytes=keep_free or 0,
     )
-
-
-def _by_last_use(settings: CacheSettings) -> list[tuple[str, float]]:
-    """The models on the volume, the longest unused first."""
-    return sorted(
-        ((each, last_used(settings, each) or 0.0) for each in cached_ids(settings)), key=lambda pair: (pair[1], pair[0])
-    )
-
-
-def _protected(settings: CacheSettings, model_id: str, keep: Collection[str]) -> str | None:
-    if in_use(settings, model_id):
-        return "in use"
-    return "it is what the next start serves" if model_id in keep else None
 
 
 def _free(settings: CacheSettings) -> int:

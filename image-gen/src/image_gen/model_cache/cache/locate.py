@@ -1,10 +1,8 @@
 """Finds a model that is complete locally: in a directory, in the image or on the volume. No network, no writes."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 from image_gen.errors import ModelDirInvalidError, NotAPipelineError
@@ -16,20 +14,13 @@ from image_gen.model_cache.manifests.select import FP16, INDEX, select_files
 ModelSource = Literal["directory", "baked", "volume", "download"]
 
 
-@dataclass(frozen=True)
-class ReadyModel:
+@dataclass(frozen=True, kw_only=True)
+class ReadyModel(Manifest):
     """A model of which every file is there. `directory` is what `from_pretrained` is given, with `load` besides."""
 
     directory: Path
-    model_id: str
-    revision: str
-    pipeline: str | None
-    variant: str | None
     source: ModelSource
-    bytes_total: int
     bytes_fetched: int = 0
-    load: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
-    files: tuple[ManifestFile, ...] = ()
     # Paths whose contents were hashed during the download, a moment ago.
     verified: frozenset[str] = frozenset()
 
@@ -61,19 +52,8 @@ def ready(
     directory: Path, manifest: Manifest, source: ModelSource, fetched: int = 0, verified: frozenset[str] = frozenset()
 ) -> ReadyModel:
     """A model whose files were just found complete."""
-    return ReadyModel(
-        directory=directory,
-        model_id=manifest.model_id,
-        revision=manifest.revision,
-        pipeline=manifest.pipeline,
-        variant=manifest.variant,
-        load=manifest.load,
-        source=source,
-        bytes_total=manifest.bytes_total,
-        bytes_fetched=fetched,
-        files=manifest.files,
-        verified=verified,
-    )
+    place: dict[str, Any] = {"directory": directory, "source": source, "bytes_fetched": fetched, "verified": verified}
+    return ReadyModel(**vars(manifest), **place)
 
 
 def locate_baked(settings: CacheSettings, model_id: str, revision: str | None) -> ReadyModel | None:
@@ -120,8 +100,7 @@ def open_directory(directory: Path, model_id: str) -> ReadyModel:
         pipeline=selection.pipeline,
         variant=FP16 if selection.variant else None,
         source="directory",
-        bytes_total=sum(file.size for file in selection.files),
-        files=tuple(selection.files),
+        files=selection.files,
     )
 
 

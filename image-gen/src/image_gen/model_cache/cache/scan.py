@@ -79,13 +79,9 @@ class CacheStatus(Report):
 
 def cache_status(settings: CacheSettings) -> CacheStatus:
     """Changes nothing."""
-    return CacheStatus(
-        hf_home=settings.hf_home,
-        hub_cache=settings.hub_cache,
-        mount=mount_of(settings.volume_root),
-        models=tuple(_line(settings, cached) for cached in scan_cache(settings)),
-        bytes_used=disk_usage(settings.hf_home, settings.hub_cache),
-    )
+    models = tuple(_line(settings, cached) for cached in scan_cache(settings))
+    used = disk_usage(settings.hf_home, settings.hub_cache)
+    return CacheStatus(settings.hf_home, settings.hub_cache, mount_of(settings.volume_root), models, used)
 
 
 def scan_cache(settings: CacheSettings) -> Iterator[CachedRevision]:
@@ -121,16 +117,11 @@ def disk_usage(*places: Path) -> int:
 def _of_repo(settings: CacheSettings, model_id: str) -> Iterator[CachedRevision]:
     layout = RepoLayout(settings.hub_cache, model_id)
     here = {path.name for path in (layout.root / "snapshots").glob("*") if path.is_dir()}
-    manifests = [
-        manifest for manifest in ManifestRegistry(settings).all_manifests(model_id) if manifest.revision in here
-    ]
-    for manifest in manifests:
-        place = layout.snapshot(manifest.revision)
-        yield CachedRevision(model_id, manifest.revision, "volume", place, manifest.files, manifest)
-    unknown = sorted(here - {manifest.revision for manifest in manifests})
-    for revision in unknown:
-        place = layout.snapshot(revision)
-        yield CachedRevision(model_id, revision, "volume", place, tuple(snapshot_files(place)), None)
+    known = {each.revision: each for each in reversed(ManifestRegistry(settings).all_manifests(model_id))}
+    for revision in [*(each for each in reversed(known) if each in here), *sorted(here - known.keys())]:
+        place, manifest = layout.snapshot(revision), known.get(revision)
+        files = manifest.files if manifest else tuple(snapshot_files(place))
+        yield CachedRevision(model_id, revision, "volume", place, files, manifest)
     if not here:
         yield CachedRevision(model_id, None, "volume", layout.root / "snapshots", (), None)
 

@@ -1,8 +1,8 @@
 """Hashes of files, as hubs name contents: sha256 for large files, git's sha1 for small ones."""
 
 import hashlib
-from pathlib import Path
-from typing import BinaryIO
+from collections.abc import Callable
+from typing import IO
 
 from image_gen.model_cache.core.manifest import ManifestFile
 
@@ -38,18 +38,11 @@ class ContentDigest:
         return self.sha256 == file.sha256 if file.sha256 else self.git_sha1 == file.git_sha1
 
 
-def digest_file(path: Path, size: int) -> ContentDigest:
-    """Reads a whole file, a piece at a time."""
-    digest = ContentDigest(size)
-    with path.open("rb") as stream:
-        feed(stream, digest)
-    return digest
-
-
-def feed(stream: BinaryIO, digest: ContentDigest) -> int:
-    """Hashes the rest of a stream; returns how many bytes that were."""
+def feed(stream: IO[bytes], digest: ContentDigest, write: Callable[[bytes], object] = lambda _: None) -> int:
+    """Hashes the rest of a stream, and writes it elsewhere; returns how many bytes that were."""
     total = 0
     while chunk := stream.read(CHUNK_BYTES):
         digest.update(chunk)
+        write(chunk)
         total += len(chunk)
     return total

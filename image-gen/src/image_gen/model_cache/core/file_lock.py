@@ -18,11 +18,18 @@ def file_lock(path: Path, wait: Callable[[], None]) -> Iterator[None]:
     On a file system without locks the work is not guarded: contents are verified before they are put in place, so that
     costs bandwidth at most.
     """
-    descriptor = _acquire(path, wait)
-    try:
-        yield
-    finally:
-        os.close(descriptor)
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            locked = try_lock(descriptor)
+            if locked and is_current(path, descriptor):
+                yield
+                return
+        finally:
+            os.close(descriptor)
+        if not locked:
+            wait()
 
 
 def try_lock(descriptor: int, *, unsupported: bool = True) -> bool:
@@ -44,19 +51,3 @@ def is_current(path: Path, descriptor: int) -> bool:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False
-
-
-def _acquire(path: Path, wait: Callable[[], None]) -> int:
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            locked = try_lock(descriptor)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        if locked and is_current(path, descriptor):
-            return descriptor
-        os.close(descriptor)
-        if not locked:
-            wait()

@@ -129,6 +129,9 @@ class _Parser:
         self._expect(isinstance(aliases, list), "aliases", "a list of model ids", aliases)
         self._expect(isinstance(document["gated"], bool), "gated", "true or false", document["gated"])
         self._expect(isinstance(document["load"], dict), "load", "an object", document["load"])
+        for name in ("pipeline", "variant", "licence", "component"):
+            text = document.setdefault(name)
+            self._expect(text is None or isinstance(text, str), name, "text or null", text)
         self._expect(isinstance(files, list) and bool(files), "files", "a list of at least one file", files)
         parsed = tuple(self._file(item, f"files[{index}]") for index, item in enumerate(files))
         self._expect(
@@ -138,13 +141,13 @@ class _Parser:
             model_id=self._text(document["id"], "id", _ID),
             aliases=tuple(self._text(alias, "aliases", _ID) for alias in aliases),
             revision=self._text(document["revision"], "revision", _COMMIT),
-            pipeline=self._optional_text(document["pipeline"], "pipeline"),
-            variant=self._optional_text(document["variant"], "variant"),
-            licence=self._optional_text(document["licence"], "licence"),
+            pipeline=document["pipeline"],
+            variant=document["variant"],
+            licence=document["licence"],
             gated=document["gated"],
             load=MappingProxyType(dict(document["load"])),
             files=parsed,
-            component=self._optional_text(document.get("component"), "component"),
+            component=document["component"],
         )
 
     def _file(self, item: Any, name: str) -> ManifestFile:
@@ -171,10 +174,6 @@ class _Parser:
         fine = isinstance(value, str) and pattern.fullmatch(value) is not None
         self._expect(fine, name, f"text like {pattern.pattern}", value)
         return str(value)
-
-    def _optional_text(self, value: Any, name: str) -> str | None:
-        self._expect(value is None or isinstance(value, str), name, "text or null", value)
-        return None if value is None else str(value)
 
     def _expect(self, fine: bool, name: str, expected: str, got: object) -> None:
         if not fine:

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Report:
-    """The JSON of a result has the properties `json_extra` and its fields, but those with the metadata `json=False`.
+    """The JSON of a result has the properties `json_extra` and its fields, but those with the metadata `json=False`;
+    those with `json="set"` only where they have a value.
 
     `model_id` is called `id` there, and the field that `json_bytes` names is called `bytes`.
     """
@@ -16,7 +17,8 @@ class Report:
 
     def as_json(self) -> dict[str, object]:
         names = {"model_id": "id", self.json_bytes: "bytes"}
-        attributes = [field.name for field in fields(self) if field.metadata.get("json", True)]
+        wanted = {field.name: field.metadata.get("json", True) for field in fields(self)}
+        attributes = [name for name, how in wanted.items() if (getattr(self, name) if how == "set" else how)]
         return {names.get(name, name): _plain(getattr(self, name)) for name in (*self.json_extra, *attributes)}
 
 

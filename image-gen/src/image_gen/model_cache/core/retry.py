@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from image_gen.errors import CancelledError, ImageGenError
 
@@ -12,20 +13,17 @@ TIMEOUT_TRIES = 2
 LONGEST_WAIT = 60.0
 
 
+@dataclass(eq=False)
 class SourceError(Exception):
     """One try failed. `error` is raised when no try is left.
 
     `timed_out`: nothing arrived for a whole timeout. `wait`: seconds to wait, as the server asked.
     """
 
-    def __init__(
-        self, error: ImageGenError, *, retryable: bool = True, timed_out: bool = False, wait: float | None = None
-    ) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.retryable = retryable
-        self.timed_out = timed_out
-        self.wait = wait
+    error: ImageGenError
+    retryable: bool = True
+    timed_out: bool = False
+    wait: float | None = None
 
 
 class Retrier:

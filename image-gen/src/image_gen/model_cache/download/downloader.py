@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from image_gen.errors import CorruptDownloadError, FileMissingError, ImageGenError, OfflineError
+from image_gen.errors import CorruptDownloadError, FileMissingError, ImageGenError
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.locate import has_size, missing_files, ready
 from image_gen.model_cache.cache.orphans import delete_stale_downloads
@@ -67,6 +67,9 @@ class Downloader:
         self._callbacks = callbacks
         # Set when one file fails, so that the others end soon; what arrived is kept.
         self._stop = threading.Event()
+        there = cached_bytes(self._layout, manifest)
+        self._meter = Meter("fetching", manifest.bytes_total, there, callbacks.on_progress)
+        self._ranged: list[RangedDownload] = []
         self._bytes = 0
         self._paths: set[str] = set()
         self._skipped: set[str] = set()
@@ -76,8 +79,6 @@ class Downloader:
         """Downloads all missing files; what arrived before a failure is kept."""
         check_cancelled(self._callbacks.cancel)
         contents = self._contents()
-        there = cached_bytes(self._layout, self._manifest)
-        meter = Meter("fetching", self._manifest.bytes_total, there, self._callbacks.on_progress)
         with translate_os_errors(self._settings.volume_root, f"fetching {self._manifest.model_id}"):
             for path in (self._layout.blobs, self._layout.snapshot(self._manifest.revision)):
                 path.mkdir(parents=True, exist_ok=True)
@@ -87,7 +88,7 @@ class Downloader:
             needed = self._needed(contents) + _SPARE_BYTES
             require_room(self._layout.blobs, needed, f"fetching {self._manifest.model_id}", inodes)
         self._callbacks.on_found(ready(self._layout.snapshot(self._manifest.revision), self._manifest, "download"))
-        self._run_tasks(contents, meter)
+        self._run_tasks(contents)
         return Downloaded(self._bytes, frozenset(self._paths))
 
     def _contents(self) -> list[list[ManifestFile]]:
@@ -109,9 +110,8 @@ class Downloader:
         names = (file.sha256, file.git_sha1)
         return next((name for name in names if name and has_size(self._layout.blobs / name, file.size)), None)
 
-    def _run_tasks(self, contents: list[list[ManifestFile]], meter: Meter) -> None:
-        ranged: list[RangedDownload] = []
-        pieces, files = self._tasks(contents, meter, ranged)
+    def _run_tasks(self, contents: list[list[ManifestFile]]) -> None:
+        pieces, files = self._tasks(contents)
         workers = max(1, min(self._settings.connections, len(pieces) + len(files)))
         with ThreadPoolExecutor(workers, thread_name_prefix="fetch") as pool:
             # One thread begins with the small files, so that their many short waits never leave the connection idle.
@@ -126,23 +126,28 @@ class Downloader:
             finally:
                 self._stop.set()
                 wait(pending)
-                for file in ranged:
+                for file in self._ranged:
                     file.discard() if file.key in self._skipped else file.close()
 
-    def _tasks(
-        self, contents: list[list[ManifestFile]], meter: Meter, ranged: list[RangedDownload]
-    ) -> tuple[deque[_Task], deque[_Task]]:
+    def _tasks(self, contents: list[list[ManifestFile]]) -> tuple[deque[_Task], deque[_Task]]:
         """Everything there is to do: the pieces of large files, in order, and whole files, the largest first."""
-        support = RangeSupport()
+        support, piece_bytes = RangeSupport(), self._settings.piece_bytes
         pieces: deque[_Task] = deque()
         files: deque[_Task] = deque()
         for group in contents:
-            if group[0].size > self._settings.piece_bytes and not self._blob_there(group[0]):
-                lazy = _LazyRangedFile(partial(self._ranged, group, meter, support), ranged)
-                count = -(-group[0].size // self._settings.piece_bytes)
-                pieces.extend(partial(self._download_range, group, meter, lazy, number) for number in range(count))
+            file, add = group[0], self._counter(group)
+            content = Content(self._source, file, self._settings.read_timeout, self._stop)
+            unfinished = self._layout.partial(file.content_key)
+            if name := self._blob_there(file):
+                files.append(partial(self._link, group, name))
+            elif file.size > piece_bytes:
+                ranged = RangedDownload(content, unfinished, support, add, piece_bytes)
+                self._ranged.append(ranged)
+                numbers = range(-(-file.size // piece_bytes))
+                pieces.extend(partial(self._download, group, partial(ranged.fetch, number)) for number in numbers)
             else:
-                files.append(partial(self._download_file, group, meter))
+                fetch = SequentialDownload(content, partial=unfinished, add=add).run
+                files.append(partial(self._download, group, fetch))
         return pieces, files
 
     def _work(self, takes: Iterable[Callable[[], _Task]]) -> None:
@@ -165,86 +170,36 @@ class Downloader:
         if not logged:
             log.warning("%s It is looked for elsewhere.", error.message)
 
-    def _download_file(self, group: list[ManifestFile], meter: Meter) -> None:
+    def _download(self, group: list[ManifestFile], fetch: Callable[[], str | None]) -> None:
+        """Downloads a piece, or all, of a content; the task that completes it gets its blob's name."""
         file = group[0]
-        name = self._blob_there(file)
-        if name is None:
-            unfinished = self._layout.partial(file.content_key)
-            try:
-                name = SequentialDownload(
-                    self._content(file), partial=unfinished, add=self._counter(group, meter)
-                ).run()
-            except (FileMissingError, CorruptDownloadError) as error:
-                self._skip(file, error)
-                return
-            commit_blob(unfinished, self._layout.blobs / name)
-            self._finish(group, meter, name)
-        else:
-            self._link(group, meter, name)
-
-    def _ranged(self, group: list[ManifestFile], meter: Meter, support: RangeSupport) -> RangedDownload:
-        unfinished = self._layout.partial(group[0].content_key)
-        return RangedDownload(
-            self._content(group[0]), unfinished, support, self._counter(group, meter), self._settings.piece_bytes
-        )
-
-    def _download_range(self, group: list[ManifestFile], meter: Meter, lazy: "_LazyRangedFile", number: int) -> None:
-        if group[0].content_key in self._skipped:
+        if file.content_key in self._skipped:
             return
         try:
-            name = lazy.opened().fetch(number)
+            name = fetch()
         except (FileMissingError, CorruptDownloadError) as error:
-            self._skip(group[0], error)
+            self._skip(file, error)
             return
         if name is not None:
-            commit_blob(self._layout.partial(group[0].content_key), self._layout.blobs / name)
-            self._finish(group, meter, name)
+            commit_blob(self._layout.partial(file.content_key), self._layout.blobs / name)
+            self._link(group, name)
+            with self._count_lock:
+                self._paths.update(each.path for each in group)
+            for each in group:
+                self._callbacks.on_file(each.path)
 
-    def _finish(self, group: list[ManifestFile], meter: Meter, name: str) -> None:
-        """The content was hashed during the download."""
-        self._link(group, meter, name)
-        with self._count_lock:
-            self._paths.update(each.path for each in group)
-        for each in group:
-            self._callbacks.on_file(each.path)
-
-    def _link(self, group: list[ManifestFile], meter: Meter, name: str) -> None:
+    def _link(self, group: list[ManifestFile], name: str) -> None:
         link_snapshot(self._layout, self._manifest.revision, (each.path for each in group), name)
         for each in group:
-            meter.finish(each.path)
+            self._meter.finish(each.path)
 
-    def _content(self, file: ManifestFile) -> Content:
-        return Content(self._source, file, self._settings.read_timeout, self._stop)
-
-    def _counter(self, group: list[ManifestFile], meter: Meter) -> Callable[[int], None]:
+    def _counter(self, group: list[ManifestFile]) -> Callable[[int], None]:
         def add(count: int) -> None:
-            meter.add(count * len(group), group[0].path)
+            self._meter.add(count * len(group), group[0].path)
             with self._count_lock:
                 self._bytes += max(0, count)
 
         return add
-
-
-class _LazyRangedFile:
-    """A large file that the first thread to need it opens."""
-
-    def __init__(self, make: Callable[[], RangedDownload], made: list[RangedDownload]) -> None:
-        self._make = make
-        self._made = made
-        self._file: RangedDownload | None = None
-        self._lock = threading.Lock()
-
-    def opened(self) -> RangedDownload:
-        with self._lock:
-            if self._file is None:
-                self._file = self._make()
-                self._made.append(self._file)
-            return self._file
-
-
-def partial_bytes(layout: RepoLayout, file: ManifestFile) -> int:
-    """How many bytes of a file an earlier try or another process has downloaded."""
-    return RangeJournal.kept_bytes(layout.partial(file.content_key), file.size)
 
 
 def _room_taken(path: Path) -> int:
@@ -258,7 +213,8 @@ def _room_taken(path: Path) -> int:
 def cached_bytes(layout: RepoLayout, manifest: Manifest) -> int:
     """How many bytes of a model are on the volume, with partial downloads."""
     missing = missing_files(layout.snapshot(manifest.revision), manifest)
-    return manifest.bytes_total - sum(file.size - partial_bytes(layout, file) for file in missing)
+    kept = sum(RangeJournal.kept_bytes(layout.partial(file.content_key), file.size) for file in missing)
+    return manifest.bytes_total - sum(file.size for file in missing) + kept
 
 
 def wait_for_download(
@@ -275,12 +231,3 @@ def wait_for_download(
         time.sleep(_POLL_SECONDS)
 
     return wait_a_little
-
-
-def require_online(settings: CacheSettings, model_id: str, lacks: str) -> None:
-    """Raises OFFLINE when the hub is switched off."""
-    if settings.offline:
-        raise OfflineError(
-            f"HF_HUB_OFFLINE is set, and {settings.hub_cache} lacks {lacks} of {model_id}. Fix: unset it once, or "
-            "restore a backup with `image-gen restore`."
-        )

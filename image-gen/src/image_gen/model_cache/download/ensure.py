@@ -1,24 +1,29 @@
 """Makes sure that a model is complete locally: finds it, or resolves it and downloads missing files."""
 
+import json
 from dataclasses import replace
+from typing import Any
 
 from image_gen import errors
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
-from image_gen.model_cache.cache.import_existing import import_existing
-from image_gen.model_cache.cache.locate import ReadyModel, locate_baked, locate_cached, missing_files, ready
+from image_gen.model_cache.cache.locate import ReadyModel, has_size, locate_baked, locate_cached, missing_files, ready
+from image_gen.model_cache.cache.scan import snapshot_files
 from image_gen.model_cache.core.atomic_files import write_ref
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_commit
 from image_gen.model_cache.core.settings import CacheSettings
-from image_gen.model_cache.download.downloader import Downloaded, Downloader, require_online, wait_for_download
+from image_gen.model_cache.download.downloader import Downloaded, Downloader, wait_for_download
 from image_gen.model_cache.download.mirror import download_from_mirror
 from image_gen.model_cache.download.repair import delete_quarantined, quarantined_files, repair_failed
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.model_cache.manifests.resolve import resolve
+from image_gen.model_cache.manifests.select import INDEX, is_component, select_files
 from image_gen.model_cache.sources.hub import HubClient
 
+# Parts of a pipeline that are configuration only; every other one has weights.
+_WITHOUT_WEIGHTS = ("Tokenizer", "Scheduler", "Processor", "FeatureExtractor")
 _CANNOT_DOWNLOAD = (
     errors.CacheNotWritableError,
     errors.CacheReadOnlyError,
@@ -58,7 +63,7 @@ class Ensure:
             return _with(self._download_locked(callbacks), copied)
         except _CANNOT_DOWNLOAD as error:
             # With a manifest it is known which files are missing.
-            if self._manifest() is None and (found := import_existing(self._settings, self._model_id, self._revision)):
+            if self._manifest() is None and (found := _import_existing(self._settings, self._model_id, self._revision)):
                 return found
             if quarantined_files(self._layout):
                 raise repair_failed(self._layout, error) from error
@@ -71,10 +76,6 @@ class Ensure:
                 retryable=error.retryable,
             ) from error
 
-    def redownload_damaged(self, callbacks: ProgressCallbacks) -> ReadyModel:
-        """The model after damaged files were quarantined: repaired by another process, or from the hub."""
-        return self.find_local() or self.download(callbacks)
-
     def _download_locked(self, callbacks: ProgressCallbacks) -> ReadyModel:
         with (
             translate_os_errors(self._settings.volume_root, f"fetching {self._model_id}"),
@@ -83,13 +84,18 @@ class Ensure:
             if found := self.find_local():
                 return found
             manifest = self._manifest()
-            lacks = f"{len(self._missing(manifest))} files" if manifest else "everything"
-            require_online(self._settings, self._model_id, lacks)
+            if self._settings.offline:
+                lacks = f"{len(self._missing(manifest))} files" if manifest else "everything"
+                raise errors.OfflineError(
+                    f"HF_HUB_OFFLINE is set, and {self._settings.hub_cache} lacks {lacks} of {self._model_id}. Fix: "
+                    "unset it once, or restore a backup with `image-gen restore`."
+                )
             with HubClient(self._settings, callbacks.cancel) as client:
                 try:
                     return self._download_missing(client, manifest or self._resolve(client), callbacks)
                 except (errors.RevisionNotFoundError, errors.FileMissingError):
-                    if manifest is None or not self._may_use_newer(manifest):
+                    # A newer commit replaces one that the hub no longer has only where no user pinned that one.
+                    if manifest is None or self._revision or manifest in self._registry.bundled():
                         raise
                     return self._download_missing(client, self._resolve(client, newest=True), callbacks)
 
@@ -125,10 +131,6 @@ class Ensure:
     def _missing(self, manifest: Manifest) -> list[ManifestFile]:
         return missing_files(self._layout.snapshot(manifest.revision), manifest)
 
-    def _may_use_newer(self, manifest: Manifest) -> bool:
-        """Whether a newer commit may replace one that the hub no longer has: only where no user pinned that one."""
-        return self._revision is None and all(known != manifest for known in self._registry.bundled())
-
 
 def _with(model: ReadyModel, copied: Downloaded) -> ReadyModel:
     """Counts the bytes from the mirror."""
@@ -136,3 +138,28 @@ def _with(model: ReadyModel, copied: Downloaded) -> ReadyModel:
         return model
     total, verified = model.bytes_fetched + copied.bytes, model.verified | copied.paths
     return replace(model, source="download", bytes_fetched=total, verified=verified)
+
+
+def _import_existing(settings: CacheSettings, model_id: str, revision: str | None) -> ReadyModel | None:
+    """A model that another tool downloaded, if its snapshot looks complete. No manifest is kept, as this is a guess."""
+    layout = RepoLayout(settings.hub_cache, model_id)
+    commit = (
+        revision
+        if revision and is_commit(revision)
+        else ManifestRegistry(settings).commit_of(model_id, revision or "main")
+    )
+    if commit is None or not is_commit(commit):
+        return None
+    snapshot = layout.snapshot(commit)
+    files = [file for file in snapshot_files(snapshot) if has_size(snapshot / file.path, file.size) and file.size]
+    try:
+        index: Any = json.loads((snapshot / INDEX).read_text(encoding="utf-8"))
+        selection = select_files(model_id, index, files)
+    except (OSError, ValueError, AttributeError, errors.ImageGenError):
+        return None
+    weighted = {file.path.partition("/")[0] for file in selection.files if file.path.endswith(".safetensors")}
+    for name, spec in index.items():
+        if is_component(name, spec) and name not in weighted and not any(word in spec[1] for word in _WITHOUT_WEIGHTS):
+            return None
+    manifest = Manifest(model_id, commit, selection.pipeline, selection.variant, selection.files)
+    return ready(snapshot, manifest, "volume")

@@ -5,9 +5,7 @@ is never changed.
 """
 
 import logging
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from image_gen.errors import ManifestInvalidError
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
@@ -21,9 +19,7 @@ from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.download.downloader import Downloaded, Downloader, wait_for_download
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.model_cache.sources.local import LocalDirectory
-
-if TYPE_CHECKING:
-    from image_gen.model_cache.sources.s3 import S3Bucket
+from image_gen.model_cache.sources.s3 import S3Bucket
 
 log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
@@ -37,9 +33,10 @@ def download_from_mirror(
     Raises DISK_FULL, CACHE_NOT_WRITABLE, CANCELLED, MANIFEST_INVALID, and S3_… where a bucket can't be asked: what was
     meant to come from there is not silently downloaded from elsewhere.
     """
-    if settings.mirror is None:
+    place = settings.mirror
+    if place is None:
         return Downloaded()
-    with _opened(settings, settings.mirror, callbacks) as mirror:
+    with S3Bucket(settings, place, callbacks.cancel) if isinstance(place, S3Uri) else LocalDirectory(place) as mirror:
         with translate_os_errors(Path(mirror.place), f"looking for {model_id}"):
             found = _find(settings, mirror, model_id, revision)
         if found is None:
@@ -51,22 +48,14 @@ def download_from_mirror(
             translate_os_errors(settings.volume_root, f"copying {model_id} from {mirror.place}"),
             file_lock(layout.lock, wait_for_download(layout, manifest, callbacks)),
         ):
-            _record_manifest(settings, layout, manifest, revision)
+            ManifestRegistry(settings).keep_new(manifest, default=revision is None)
+            if revision is None or not is_commit(revision):
+                write_ref(layout, revision or "main", manifest.revision)
             return Downloader(settings, manifest, mirror.source(path), callbacks, skip_missing=True).run()
 
 
-def _opened(
-    settings: CacheSettings, place: Path | S3Uri, callbacks: ProgressCallbacks
-) -> "AbstractContextManager[LocalDirectory | S3Bucket]":
-    if isinstance(place, Path):
-        return nullcontext(LocalDirectory(place))
-    from image_gen.model_cache.sources.s3 import S3Bucket
-
-    return S3Bucket(settings, place, callbacks.cancel)
-
-
 def _find(
-    settings: CacheSettings, mirror: "LocalDirectory | S3Bucket", model_id: str, revision: str | None
+    settings: CacheSettings, mirror: LocalDirectory | S3Bucket, model_id: str, revision: str | None
 ) -> tuple[str, Manifest] | None:
     """The folder of the revision, and the manifest that its files have to match: ours where one is known."""
     known = ManifestRegistry(settings).find(model_id, revision)
@@ -84,21 +73,14 @@ def _find(
     return None
 
 
-def _candidates(mirror: "LocalDirectory | S3Bucket", model_id: str, revision: str | None) -> list[tuple[str, str]]:
+def _candidates(mirror: LocalDirectory | S3Bucket, model_id: str, revision: str | None) -> list[tuple[str, str]]:
     """Where to look without a manifest of our own; without a revision, `main` or the only one that there is."""
-    found = _with_manifest(mirror, [f"{model_id}/{revision or 'main'}"])
+
+    def with_manifest(revisions: list[str]) -> list[tuple[str, str]]:
+        paths = [f"{model_id}/{each}" for each in revisions]
+        return [(path, text) for path in paths if (text := mirror.read(f"{path}/{MANIFEST}")) is not None]
+
+    found = with_manifest([revision or "main"])
     if not found and revision is None:
-        found = _with_manifest(mirror, [f"{model_id}/{name}" for name in mirror.folders(model_id)])
+        found = with_manifest(mirror.folders(model_id))
     return found if len(found) == 1 else []
-
-
-def _with_manifest(mirror: "LocalDirectory | S3Bucket", paths: list[str]) -> list[tuple[str, str]]:
-    return [(path, text) for path in paths if (text := mirror.read(f"{path}/{MANIFEST}")) is not None]
-
-
-def _record_manifest(settings: CacheSettings, layout: RepoLayout, manifest: Manifest, revision: str | None) -> None:
-    registry = ManifestRegistry(settings)
-    if all(known.revision != manifest.revision for known in registry.all_manifests(manifest.model_id)):
-        registry.keep(manifest, default=revision is None)
-    if revision is None or not is_commit(revision):
-        write_ref(layout, revision or "main", manifest.revision)

@@ -43,12 +43,15 @@ class _Open:
     file: ManifestFile
     path: Path
     digest: ContentDigest | None
-    blocks: int
     descriptor: int = -1
     status: os.stat_result | None = None
     failed: bool = False
     turn: int = 0
     waiting: threading.Condition = field(default_factory=threading.Condition)
+
+    @property
+    def blocks(self) -> int:
+        return max(1, -(-self.file.size // BLOCK_BYTES))
 
 
 class PageCacheReader:
@@ -67,7 +70,9 @@ class PageCacheReader:
         concurrency: int = 1,
     ) -> None:
         """`concurrency`: so many files are under way at once, each of which one core can hash at a time."""
-        self._entries = [_entry(directory, file, hashed(file)) for file in files]
+        self._entries = [
+            _Open(file, directory / file.path, ContentDigest(file.size) if hashed(file) else None) for file in files
+        ]
         self._blocks = _interleave(self._entries, concurrency)
         self._meter = meter
         self._cancel = cancel
@@ -146,11 +151,8 @@ class PageCacheReader:
 
     def _finish(self, entry: _Open) -> None:
         _close(entry)
-        if entry.failed:
-            matches: bool | None = False
-        else:
-            matches = None if entry.digest is None else entry.digest.matches(entry.file)
-        read = FileRead(entry.file, matches, entry.status)
+        matches = entry.digest.matches(entry.file) if entry.digest else None
+        read = FileRead(entry.file, False if entry.failed else matches, entry.status)
         with self._lock:
             self._reads.append(read)
             if self._on_read is not None:
@@ -162,10 +164,10 @@ def _interleave(entries: list[_Open], count: int) -> Iterator[tuple[_Open, int]]
     """Every block: of one file after the other, or of `count` rows of files side by side, each as often as it is long,
     so that all of them end together.
     """
-    concurrency: list[list[_Open]] = [[] for _ in range(count)]
+    lanes: list[list[_Open]] = [[] for _ in range(count)]
     for entry in entries if count == 1 else sorted(entries, key=lambda entry: -entry.blocks):
-        min(concurrency, key=_blocks).append(entry)
-    rows = (_spread(lane) for lane in concurrency if lane)
+        min(lanes, key=_blocks).append(entry)
+    rows = (_spread(lane) for lane in lanes if lane)
     return (block for _, block in merge(*rows, key=lambda each: each[0]))
 
 
@@ -183,11 +185,6 @@ def _blocks(lane: list[_Open]) -> int:
 def loading_order(files: Iterable[ManifestFile]) -> list[ManifestFile]:
     """Small files first, as everything needs them; then weights, the largest first, as they take longest to load."""
     return sorted(files, key=lambda file: (file.path.endswith(".safetensors"), -file.size, file.path))
-
-
-def _entry(directory: Path, file: ManifestFile, hashed: bool) -> _Open:
-    blocks = max(1, -(-file.size // BLOCK_BYTES))
-    return _Open(file, directory / file.path, ContentDigest(file.size) if hashed else None, blocks)
 
 
 def _open(entry: _Open) -> None:

@@ -39,7 +39,9 @@ class RangeSupport:
 
 
 class RangedDownload:
-    """One file in progress. Any threads download its `pieces`, in order; the last one to finish verifies the file."""
+    """One file, opened by the first thread that needs it. Any threads download its pieces, in order; the last one to
+    finish verifies the file.
+    """
 
     def __init__(
         self, content: Content, partial: Path, support: RangeSupport, add: Callable[[int], None], piece_bytes: int
@@ -50,33 +52,24 @@ class RangedDownload:
         self._partial = partial
         self._support = support
         self._add = add
-        with ExitStack() as opened:
-            self._journal = opened.enter_context(RangeJournal.opened(partial, self._file.size, piece_bytes))
-            self._descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            opened.callback(os.close, self._descriptor)
-            allocate(self._descriptor, self._file.size, partial)
-            self._resources = opened.pop_all()
-        self._syncer = Syncer(self._journal, self._descriptor, _SYNC_BYTES)
+        self._piece_bytes = piece_bytes
         self._name = ""
         self._lock = threading.Lock()
         self._sequential = False
         self._digest = ContentDigest(self._file.size)
         self._hashed = 0
         self._hash_failed: BaseException | None = None
-        self._hasher = threading.Thread(target=self._hash, name="fetch-hash", daemon=True)
-        self._hasher.start()
-        self._left = len(self._journal.pieces)
+        self._resources: ExitStack | None = None
 
     @property
     def key(self) -> str:
         return self._file.content_key
 
-    @property
-    def pieces(self) -> int:
-        return len(self._journal.pieces)
-
     def fetch(self, piece: int) -> str | None:
         """Downloads one piece. The call that completes the file returns its blob's name."""
+        with self._lock:
+            if self._resources is None:
+                self._open()
         if not self._sequential and self._journal.written(piece) < self._journal.pieces[piece][1]:
             if self._support.wait(self._content.cancel):
                 self._fetch(piece)
@@ -90,16 +83,30 @@ class RangedDownload:
 
     def close(self) -> None:
         """Closes the files. Nothing may be downloaded any more."""
-        self._syncer.stop()
-        self._hasher.join()
-        self._resources.close()
+        if self._resources is not None:
+            self._syncer.stop()
+            self._hasher.join()
+            self._resources.close()
 
     def discard(self) -> None:
         """Closes the files, and deletes an empty download; the source does not have the file."""
         self.close()
-        if self._journal.bytes_written == 0:
+        if self._resources is not None and self._journal.bytes_written == 0:
             self._partial.unlink(missing_ok=True)
             self._journal.remove()
+
+    def _open(self) -> None:
+        with ExitStack() as opened:
+            self._journal = opened.enter_context(RangeJournal.opened(self._partial, self._file.size, self._piece_bytes))
+            self._descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            opened.callback(os.close, self._descriptor)
+            allocate(self._descriptor, self._file.size, self._partial)
+            resources = opened.pop_all()
+        self._left = len(self._journal.pieces)
+        self._syncer = Syncer(self._journal, self._descriptor, _SYNC_BYTES)
+        self._hasher = threading.Thread(target=self._hash, name="fetch-hash", daemon=True)
+        self._hasher.start()
+        self._resources = resources
 
     def _fetch(self, piece: int) -> None:
         start, length = self._journal.pieces[piece]

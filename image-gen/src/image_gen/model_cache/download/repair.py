@@ -85,7 +85,8 @@ class IntegrityCheck:
 
     def _rename(self, read: FileRead) -> None:
         place = (self._model.directory / read.file.path).resolve()
-        target = quarantine_path(self._layout, read.file)
+        # Beside the blobs, where standard tools ignore it and `clear` deletes it.
+        target = self._layout.blobs / f"{read.file.content_key}{_DAMAGED}"
         try:
             # Another process may have repaired it meanwhile: only the file that was read is moved.
             if read.status is not None and not os.path.samestat(place.stat(), read.status):
@@ -93,12 +94,8 @@ class IntegrityCheck:
             place.replace(target)
         except FileNotFoundError:
             return
-        log.warning(
-            "%s is damaged (%s): quarantined as %s, and downloaded again.",
-            read.file.path,
-            format_bytes(read.file.size),
-            target,
-        )
+        size = format_bytes(read.file.size)
+        log.warning("%s is damaged (%s): quarantined as %s, and downloaded again.", read.file.path, size, target)
 
     def _unchanged(self, file: ManifestFile, fingerprints: dict[str, FileFingerprint]) -> bool:
         fingerprint = fingerprints.get(file.path)
@@ -123,11 +120,6 @@ class IntegrityCheck:
                 fingerprints[file.path] = FileFingerprint.of(file, (self._model.directory / file.path).stat())
         if fingerprints != before:
             self._record.write(fingerprints)
-
-
-def quarantine_path(layout: RepoLayout, file: ManifestFile) -> Path:
-    """Beside the blobs, where standard tools ignore it and `clear` deletes it."""
-    return layout.blobs / f"{file.content_key}{_DAMAGED}"
 
 
 def quarantined_files(layout: RepoLayout) -> list[Path]:

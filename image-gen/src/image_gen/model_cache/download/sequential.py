@@ -10,8 +10,8 @@ from typing import BinaryIO
 from image_gen.model_cache.core.digest import ContentDigest, feed
 from image_gen.model_cache.core.manifest import ManifestFile
 from image_gen.model_cache.core.retry import Retrier, check_cancelled
-from image_gen.model_cache.sources.http_body import ThroughputGuard
-from image_gen.model_cache.sources.source import FileRange, Source, damaged, wrong_size
+from image_gen.model_cache.sources.http import ThroughputGuard
+from image_gen.model_cache.sources.source import Source, damaged, wrong_size
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class SequentialDownload:
             digest = self._fill()
             if digest.matches(self._file):
                 return self._content.blob_name(digest, self._name)
-            self._drop()
+            self._add(-self._file.size)
+            self._partial.unlink()
         raise damaged(self._source, self._file)
 
     def _fill(self) -> ContentDigest:
@@ -68,10 +69,14 @@ class SequentialDownload:
             while have < self._file.size:
                 with retrier.attempt(), self._source.open_range(self._file, have, None) as part:
                     if have and part.start != have:
-                        digest, have = self._start_again(stream, have)
+                        # The source can't resume: the existing bytes are discarded.
+                        stream.truncate(0)
+                        self._add(-have)
+                        digest, have = ContentDigest(self._file.size), 0
                         if part.start != 0:
                             continue
-                    self._check_size(part, have)
+                    if part.length is not None and have + part.length != self._file.size:
+                        raise self._wrong_size(str(have + part.length))
                     self._name = part.name
                     # Chunk by chunk: collecting them would lose some when the connection breaks.
                     throughput = self._content.throughput()
@@ -97,25 +102,14 @@ class SequentialDownload:
         stream.seek(0)
         return digest, feed(stream, digest)
 
-    def _start_again(self, stream: BinaryIO, have: int) -> tuple[ContentDigest, int]:
-        """The source can't resume: the existing bytes are discarded."""
-        stream.truncate(0)
-        self._add(-have)
-        return ContentDigest(self._file.size), 0
-
     def _write(self, stream: BinaryIO, chunk: bytes, have: int) -> None:
         if have + len(chunk) > self._file.size:
-            raise wrong_size(self._source.place, self._source.advice, self._file, f"more than {self._file.size}")
+            raise self._wrong_size(f"more than {self._file.size}")
         view = memoryview(chunk)
         while view:
             written = stream.write(view)
             self._add(written)
             view = view[written:]
 
-    def _check_size(self, part: FileRange, have: int) -> None:
-        if part.length is not None and have + part.length != self._file.size:
-            raise wrong_size(self._source.place, self._source.advice, self._file, str(have + part.length))
-
-    def _drop(self) -> None:
-        self._add(-self._file.size)
-        self._partial.unlink()
+    def _wrong_size(self, got: str) -> Exception:
+        return wrong_size(self._source.place, self._source.advice, self._file, got)

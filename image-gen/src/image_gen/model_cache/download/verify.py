@@ -50,14 +50,14 @@ class VerifyReport(Report):
 
 
 def verify_revisions(
-    scan_cache: Iterable[CachedRevision],
+    revisions: Iterable[CachedRevision],
     *,
     parallel: int,
     repair: bool = False,
     callbacks: ProgressCallbacks | None = None,
 ) -> VerifyReport:
     """Hashes the files of `revisions`, up to `parallel` at once. `repair` deletes damaged ones from the volume."""
-    everything = list(scan_cache)
+    everything = list(revisions)
     callbacks = callbacks or ProgressCallbacks()
     total = sum(file.size for cached in everything for file in cached.files)
     meter = Meter("verifying", total, 0, callbacks.on_progress)

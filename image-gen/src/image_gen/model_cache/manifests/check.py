@@ -62,7 +62,11 @@ def _problems(client: HubClient, manifest: Manifest) -> list[str]:
     problems = [f"{file.path}: not there" for file in manifest.files if file.path not in known]
     for file in here:
         problems += _differences(file, theirs[file.path], known[file.path])
-    problems += _about(manifest, tree)
+    # A mirror may not know the licence.
+    if tree.licence and manifest.licence and tree.licence != manifest.licence:
+        problems.append(f"licence: the manifest says {manifest.licence}, the hub {tree.licence}")
+    if tree.gated and not manifest.gated:
+        problems.append("gated: the manifest says open, the hub wants its terms accepted")
     name, expected = _class_name(client, manifest, tree), manifest.pipeline or manifest.component
     if name != expected:
         problems.append(f"class: the manifest says {expected}, the hub {name}")
@@ -77,16 +81,6 @@ def _differences(ours: ManifestFile, theirs: ManifestFile, listed: ManifestFile)
     if not ours.sha256 and listed.git_sha1 != ours.git_sha1:
         return [f"{ours.path}: git object {ours.git_sha1} in the manifest, {listed.git_sha1} at the hub"]
     return []
-
-
-def _about(manifest: Manifest, tree: RepoTree) -> list[str]:
-    problems = []
-    # A mirror may not know the licence.
-    if tree.licence and manifest.licence and tree.licence != manifest.licence:
-        problems.append(f"licence: the manifest says {manifest.licence}, the hub {tree.licence}")
-    if tree.gated and not manifest.gated:
-        problems.append("gated: the manifest says open, the hub wants its terms accepted")
-    return problems
 
 
 def _class_name(client: HubClient, manifest: Manifest, tree: RepoTree) -> str | None:

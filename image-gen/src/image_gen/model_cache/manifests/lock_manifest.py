@@ -1,28 +1,33 @@
 """Creates a manifest to bundle: every file with its sha256, and the reasons for excluded files."""
 
-import hashlib
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from image_gen.errors import CorruptDownloadError
 from image_gen.model_cache.core.digest import ContentDigest
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
-from image_gen.model_cache.manifests.excluded import ExcludedFiles, excluded_files
+from image_gen.model_cache.core.report import Report
+from image_gen.model_cache.manifests import select
 from image_gen.model_cache.manifests.resolve import RepoTree, read_json
-from image_gen.model_cache.manifests.select import (
-    COMPONENT_CONFIG,
-    INDEX,
-    Selection,
-    not_a_pipeline,
-    select_component,
-    select_files,
-)
 from image_gen.model_cache.sources.hub import HubClient
 
 # Hubs keep larger files as LFS objects, and list their sha256.
 _SMALL_BYTES = 64 << 20
+_OTHER_FRAMEWORKS = (".msgpack", ".onnx", ".onnx_data", ".pb", ".h5", ".tflite", ".xml", ".ckpt.index", ".mlmodel")
+
+
+@dataclass(frozen=True)
+class ExcludedFiles(Report):
+    """Files that are not needed for one reason; `example` is the largest of them."""
+
+    json_bytes = "size"
+    reason: str
+    files: int
+    size: int
+    example: str
 
 
 @dataclass(frozen=True)
@@ -48,16 +53,12 @@ def lock_manifest(client: HubClient, model_id: str, revision: str, *, allow_pick
     GATED_MODEL, NOT_A_PIPELINE, UNSAFE_MODEL (without `allow_pickle`), CORRUPT_DOWNLOAD and errors of the network.
     """
     tree = RepoTree.read(client, model_id, revision)
-    is_pipeline = tree.has(INDEX)
+    is_pipeline = tree.has(select.INDEX)
     selection = _select(client, tree, allow_pickle)
-    manifest = Manifest(
-        model_id=model_id,
-        revision=tree.commit,
+    manifest = tree.manifest(
+        selection,
         pipeline=selection.pipeline if is_pipeline else None,
         component=None if is_pipeline else selection.pipeline,
-        variant=selection.variant,
-        licence=tree.licence,
-        gated=tree.gated,
         # Left to itself, diffusers takes a pickle where there is nothing else; the service alone forbids that.
         load=MappingProxyType({"use_safetensors": None} if selection.pickles else {}),
         files=tuple(with_sha256(client, model_id, tree.commit, selection.files)),
@@ -80,15 +81,46 @@ def _read(client: HubClient, model_id: str, commit: str, file: ManifestFile) -> 
             f"{file.path} of {model_id} arrived damaged: the hub lists {file.size} bytes of git object "
             f"{file.git_sha1}, got {len(content)} of {digest.git_sha1}. Check HTTPS_PROXY and HF_ENDPOINT."
         )
-    return replace(file, sha256=hashlib.sha256(content).hexdigest())
+    return replace(file, sha256=digest.sha256)
 
 
-def _select(client: HubClient, tree: RepoTree, allow_pickle: bool) -> Selection:
+def _select(client: HubClient, tree: RepoTree, allow_pickle: bool) -> select.Selection:
     model_id, commit = tree.model_id, tree.commit
-    if tree.has(INDEX):
-        index = read_json(client, model_id, commit, INDEX)
-        return select_files(model_id, index, tree.files, allow_pickle=allow_pickle)
-    if not tree.has(COMPONENT_CONFIG):
-        raise not_a_pipeline(model_id, f"it has neither {INDEX} nor {COMPONENT_CONFIG}")
-    config = read_json(client, model_id, commit, COMPONENT_CONFIG)
-    return select_component(model_id, config, tree.files, allow_pickle=allow_pickle)
+    if tree.has(select.INDEX):
+        index = read_json(client, model_id, commit, select.INDEX)
+        return select.select_files(model_id, index, tree.files, allow_pickle=allow_pickle)
+    if not tree.has(select.COMPONENT_CONFIG):
+        raise select.not_a_pipeline(model_id, f"it has neither {select.INDEX} nor {select.COMPONENT_CONFIG}")
+    config = read_json(client, model_id, commit, select.COMPONENT_CONFIG)
+    return select.select_component(model_id, config, tree.files, allow_pickle=allow_pickle)
+
+
+def excluded_files(files: Iterable[ManifestFile], chosen: Collection[str]) -> tuple[ExcludedFiles, ...]:
+    """Everything that was not chosen, by reason, the largest total first. `chosen` contains paths."""
+    directories = {path.rpartition("/")[0] for path in chosen}
+    groups: dict[str, list[ManifestFile]] = defaultdict(list)
+    for file in files:
+        if file.path not in chosen:
+            groups[_reason(file.path, directories)].append(file)
+    found = [
+        ExcludedFiles(reason, len(group), sum(file.size for file in group), max(group, key=lambda file: file.size).path)
+        for reason, group in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda each: -each.size))
+
+
+def _reason(path: str, directories: Collection[str]) -> str:
+    directory, _, leaf = path.rpartition("/")
+    if leaf.startswith(("flax_", "openvino_", "tf_", "diffusion_flax_")) or leaf.endswith(_OTHER_FRAMEWORKS):
+        return "for another framework than PyTorch"
+    if directory not in directories:
+        return "in a directory that no chosen component has"
+    if leaf.endswith(select.PICKLES):
+        return "pickles, which can run code when loaded; the same weights are there as safetensors"
+    if leaf.endswith(".safetensors") or ".safetensors.index" in leaf:
+        return (
+            "weights in another precision or variant"
+            if directory
+            else "weights in one file, or another variant; components are loaded one by one"
+        )
+    return "not read when the model is loaded"

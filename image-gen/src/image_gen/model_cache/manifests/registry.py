@@ -22,9 +22,7 @@ class ManifestRegistry:
         if model_id == DEMO_ALIAS:
             return DEMO_MODEL
         check_model_id(model_id)
-        return next(
-            (all_manifests.model_id for all_manifests in self.bundled() if model_id in all_manifests.aliases), model_id
-        )
+        return next((each.model_id for each in self.bundled() if model_id in each.aliases), model_id)
 
     def bundled(self) -> Iterator[Manifest]:
         """The manifests bundled with the image. Raises MANIFEST_INVALID."""
@@ -52,14 +50,10 @@ class ManifestRegistry:
     def find(self, model_id: str, revision: str | None) -> Manifest | None:
         """The manifest of a model at a revision; without one, at its default revision."""
         if revision is None:
-            bundled = next(
-                (all_manifests for all_manifests in self.bundled() if all_manifests.model_id == model_id), None
-            )
+            bundled = next((each for each in self.bundled() if each.model_id == model_id), None)
             return bundled or self._cached_default(model_id)
         commit = revision if is_commit(revision) else self.commit_of(model_id, revision)
-        return next(
-            (all_manifests for all_manifests in self.all_manifests(model_id) if all_manifests.revision == commit), None
-        )
+        return next((each for each in self.all_manifests(model_id) if each.revision == commit), None)
 
     def _cached_default(self, model_id: str) -> Manifest | None:
         path = self._settings.cached_manifests_dir / f"{folder_name(model_id)}.json"
@@ -71,6 +65,11 @@ class ManifestRegistry:
         """Caches a resolved manifest, so that the next start needs no hub."""
         name = folder_name(manifest.model_id) + ("" if default else f"@{manifest.revision}")
         write_atomic(self._settings.cached_manifests_dir / f"{name}.json", manifest.to_json())
+
+    def keep_new(self, manifest: Manifest, *, default: bool) -> None:
+        """The same for a manifest from elsewhere, unless its revision is known here."""
+        if all(known.revision != manifest.revision for known in self.all_manifests(manifest.model_id)):
+            self.keep(manifest, default=default)
 
     def commit_of(self, model_id: str, revision: str) -> str | None:
         """The commit of a branch or tag when it was downloaded, from the cache's refs."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from image_gen.errors import HubError
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_commit, is_safe_path
-from image_gen.model_cache.manifests.select import INDEX, not_a_pipeline, select_files
+from image_gen.model_cache.manifests.select import INDEX, Selection, not_a_pipeline, select_files
 from image_gen.model_cache.sources.hub import HubClient
 
 
@@ -31,6 +31,11 @@ class RepoTree:
         files = tuple(file for entry in client.tree(model_id, commit) if (file := _file(entry)))
         return cls(model_id, commit, _licence(info), bool(info.get("gated")), files)
 
+    def manifest(self, selection: Selection, **others: Any) -> Manifest:
+        """The manifest of a selection of these files."""
+        facts = {"variant": selection.variant, "licence": self.licence, "gated": self.gated, "files": selection.files}
+        return Manifest(model_id=self.model_id, revision=self.commit, **facts | others)
+
     def has(self, path: str) -> bool:
         return any(file.path == path for file in self.files)
 
@@ -44,15 +49,7 @@ def resolve(client: HubClient, model_id: str, revision: str) -> Manifest:
     if not tree.has(INDEX):
         raise not_a_pipeline(model_id, f"it has no {INDEX}")
     selection = select_files(model_id, read_json(client, model_id, tree.commit, INDEX), tree.files)
-    return Manifest(
-        model_id=model_id,
-        revision=tree.commit,
-        pipeline=selection.pipeline,
-        variant=selection.variant,
-        licence=tree.licence,
-        gated=tree.gated,
-        files=selection.files,
-    )
+    return tree.manifest(selection, pipeline=selection.pipeline)
 
 
 def read_json(client: HubClient, model_id: str, commit: str, path: str) -> dict[str, Any]:
@@ -85,7 +82,5 @@ def _licence(info: Mapping[str, Any]) -> str | None:
     if isinstance(named, str):
         return named
     tags = info.get("tags")
-    found = (
-        [tag for tag in tags if isinstance(tag, str) and tag.startswith("license:")] if isinstance(tags, list) else []
-    )
-    return found[0].removeprefix("license:") if found else None
+    texts = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+    return next((tag.removeprefix("license:") for tag in texts if tag.startswith("license:")), None)

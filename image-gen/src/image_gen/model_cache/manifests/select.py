@@ -146,7 +146,7 @@ class _Component:
                 return [single]
             index = self._files.get(f"{base}.{ending}.index{dotted}.json")
             shards = [file for leaf, file in self._files.items() if _is_shard(leaf, base, f"{dotted}.{ending}")]
-            if index and shards and len(shards) == _shard_count(shards[0].path):
+            if index and shards and (found := _SHARD.search(shards[0].path)) and len(shards) == int(found[2]):
                 return [index, *shards]
         return []
 
@@ -167,8 +167,3 @@ def _is_shard(leaf: str, base: str, ending: str) -> bool:
     """Both spellings are in use: `model.fp16-00001-of-00002` and `model-00001-of-00002.fp16`."""
     plain = _SHARD.sub("", leaf)
     return plain != leaf and plain == f"{base}{ending}"
-
-
-def _shard_count(path: str) -> int:
-    found = _SHARD.search(path)
-    return int(found.group(2)) if found else 0

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Self
@@ -9,17 +10,46 @@ from typing import TYPE_CHECKING, Self
 from image_gen.errors import ImageGenError, SettingInvalidError
 from image_gen.model_cache.core.retry import TIMEOUT_TRIES, Retrier, SourceError
 from image_gen.model_cache.core.settings import CacheSettings
-from image_gen.model_cache.sources.http_body import large_chunks
 from image_gen.model_cache.sources.source import FileRange
 
 if TYPE_CHECKING:
     import httpx2
 
+READ_BYTES = 256 << 10
+# Slower than any line that could bring a model, faster than a hub or a proxy that only keeps a connection open.
+LEAST_BYTES_PER_SECOND = 2048
+_TIMEOUTS_PER_WINDOW = 3
 # Longer bodies are read from the connection itself, which can't be used again then.
 _LONG_BYTES = 8 << 20
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _ETAG = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 Refused = Callable[["httpx2.Response"], ImageGenError]
+
+
+class ThroughputGuard:
+    """Measures one connection: a few bytes just within each read timeout count as a timeout."""
+
+    def __init__(self, read_timeout: float, silent: Callable[[str], Exception]) -> None:
+        self._window = _TIMEOUTS_PER_WINDOW * read_timeout
+        self._least = LEAST_BYTES_PER_SECOND * self._window
+        self._silent = silent
+        self._since = time.monotonic()
+        self._count = 0
+        self._total = 0
+
+    def record(self, count: int) -> bool:
+        """Counts bytes; whether this connection has sent enough to count as progress.
+
+        Raises the exception that `silent` makes when the throughput in a whole window of time was too low.
+        """
+        self._count += count
+        self._total += count
+        now = time.monotonic()
+        if now - self._since >= self._window:
+            if self._count < self._least:
+                raise self._silent(f"{self._count} bytes in {now - self._since:.0f} s")
+            self._since, self._count = now, 0
+        return self._total >= self._least
 
 
 class HttpClient:
@@ -75,12 +105,11 @@ class HttpClient:
                 return content
 
     def interrupted(self, why: str) -> SourceError:
-        return SourceError(
-            self.unreachable(
-                f"{self.place} can't be reached ({why}). Check the network, DNS and HTTPS_PROXY, or {self.elsewhere}; "
-                "what has arrived is kept."
-            )
+        error = self.unreachable(
+            f"{self.place} can't be reached ({why}). Check the network, DNS and HTTPS_PROXY, or {self.elsewhere}; "
+            "what has arrived is kept."
         )
+        return SourceError(error)
 
     def timed_out(self, why: str) -> SourceError:
         error = self.silent(
@@ -105,7 +134,7 @@ class HttpClient:
 
     def _chunks(self, answer: "httpx2.Response", length: int) -> Iterator[bytes]:
         with self._map_errors():
-            yield from large_chunks(answer, length, self.read_timeout) if length > _LONG_BYTES else answer.iter_raw()
+            yield from _large_chunks(answer, length, self.read_timeout) if length > _LONG_BYTES else answer.iter_raw()
 
     @contextmanager
     def _map_errors(self) -> Iterator[None]:
@@ -129,6 +158,39 @@ class HttpClient:
                 "signs it, set SSL_CERT_FILE to its authority's certificate.",
                 retryable=False,
             ) from error
+
+
+def _large_chunks(answer: "httpx2.Response", expected: int, read_timeout: float) -> Iterator[bytes]:
+    """The `expected` bytes of an answer's body, read from the connection itself once its head is done with.
+
+    The client's own way reads 64 kB at a time and copies them twice, which costs more than hashing them. A connection
+    that was read from can't be used again, so this is for long bodies. Falls back to the client's way where the body
+    is not plain bytes on a connection of its own.
+    """
+    import httpcore2
+    import httpx2
+
+    chunks = answer.iter_raw()
+    line = answer.extensions.get("network_stream")
+    plain = answer.http_version == "HTTP/1.1" and "Transfer-Encoding" not in answer.headers
+    if line is None or not plain or answer.headers.get("Content-Length") != str(expected):
+        yield from chunks
+        return
+    # The bytes that arrived together with the head; the client buffers nothing after that.
+    first = next(chunks, b"")
+    yield first
+    left = expected - len(first)
+    while left > 0:
+        try:
+            chunk = line.read(min(READ_BYTES, left), timeout=read_timeout)
+        except httpcore2.TimeoutException as error:
+            raise httpx2.ReadTimeout(str(error)) from error
+        except httpcore2.NetworkError as error:
+            raise httpx2.ReadError(str(error)) from error
+        if not chunk:
+            return
+        left -= len(chunk)
+        yield chunk
 
 
 def _accepted(answer: "httpx2.Response", refused: Refused) -> "httpx2.Response":

@@ -5,23 +5,25 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin
 
-from image_gen.errors import HubError, HubSilentError, HubUnreachableError, ImageGenError
+from image_gen import errors
 from image_gen.model_cache.core.manifest import Manifest
 from image_gen.model_cache.core.retry import Retrier
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.sources.http import HttpClient
-from image_gen.model_cache.sources.hub_errors import to_user_error
 from image_gen.model_cache.sources.source import FileRange, Source
+
+if TYPE_CHECKING:
+    import httpx2
 
 
 class HubClient(HttpClient):
     """A client of one hub. The token is sent to the hub alone: it is dropped when a redirect leads to another host."""
 
     setting, elsewhere = "HF_ENDPOINT", "set HF_ENDPOINT to a mirror"
-    failed, unreachable, silent = HubError, HubUnreachableError, HubSilentError
+    failed, unreachable, silent = errors.HubError, errors.HubUnreachableError, errors.HubSilentError
 
     def __init__(self, settings: CacheSettings, cancel: threading.Event | None = None) -> None:
         super().__init__(settings, settings.endpoint, token=settings.token, cancel=cancel)
@@ -55,7 +57,7 @@ class HubClient(HttpClient):
         """One try at a file's bytes."""
         url = self._url(f"/{model_id}/resolve/{commit}/{quote(path)}")
         return self.get_range(
-            url, start, end, lambda answer: to_user_error(answer, self._settings, model_id, commit, path)
+            url, start, end, lambda answer: _to_user_error(answer, self._settings, model_id, commit, path)
         )
 
     def source(self, manifest: Manifest) -> Source:
@@ -73,7 +75,7 @@ class HubClient(HttpClient):
         while True:
             with retrier.attempt():
                 response = self.get(
-                    self._url(url), lambda answer: to_user_error(answer, self._settings, model_id, revision, None)
+                    self._url(url), lambda answer: _to_user_error(answer, self._settings, model_id, revision, None)
                 )
                 try:
                     return json.loads(response.content), response.headers
@@ -83,8 +85,67 @@ class HubClient(HttpClient):
     def _url(self, url: str) -> str:
         return urljoin(self.place + "/", url if url.startswith("http") else self.place + url)
 
-    def _nonsense(self, model_id: str) -> ImageGenError:
-        return HubError(
+    def _nonsense(self, model_id: str) -> errors.ImageGenError:
+        return errors.HubError(
             f"{self.place} does not answer as a Hugging Face hub when asked for {model_id}. "
             "Check HF_ENDPOINT and the proxy settings."
         )
+
+
+def _to_user_error(
+    answer: "httpx2.Response", settings: CacheSettings, model_id: str, revision: str, path: str | None
+) -> errors.ImageGenError:
+    """Maps status and `X-Error-Code` of a hub's answer to an error that says what to do."""
+    status, code = answer.status_code, answer.headers.get("X-Error-Code", "")
+    endpoint, has_token = settings.endpoint, settings.token is not None
+    page = f"{endpoint}/{model_id}"
+    if status in {401, 403}:
+        return _forbidden(status, code, endpoint, has_token, model_id)
+    if status == 404:
+        if code == "RevisionNotFound":
+            return errors.RevisionNotFoundError(
+                f"{model_id} has no revision {revision!r} at {endpoint}. Fix: set MODEL_REVISION to a commit of "
+                f"{page}/commits/main, or leave it empty."
+            )
+        if code == "RepoNotFound" or path is None:
+            return _not_found(endpoint, has_token, model_id)
+        return errors.FileMissingError(f"{model_id} has no file {path} at revision {revision} at {endpoint}.")
+    if status == 429:
+        return errors.RateLimitedError(
+            f"{endpoint} takes no more requests for now (429). Wait a few minutes, or set HF_TOKEN to get a higher "
+            "limit; what has arrived is kept."
+        )
+    return errors.HubError(
+        f"{endpoint} answers with status {status} when asked for {path or model_id}. Try again later, or set "
+        "HF_ENDPOINT to a mirror; what has arrived is kept.",
+        retryable=status >= 500 or status == 408,
+    )
+
+
+def _forbidden(status: int, code: str, endpoint: str, has_token: bool, model_id: str) -> errors.ImageGenError:
+    page = f"{endpoint}/{model_id}"
+    if code == "GatedRepo":
+        how = (
+            "ask for access there with the account that HF_TOKEN belongs to"
+            if has_token
+            else "accept its terms there and set HF_TOKEN to a token of that account"
+        )
+        return errors.GatedModelError(f"{model_id} is gated. Visit {page}, {how}, then start again.")
+    if code == "RepoNotFound":
+        return _not_found(endpoint, has_token, model_id)
+    if has_token:
+        why = "is not valid" if status == 401 else "may not read this model"
+        return errors.UnauthorizedError(
+            f"{endpoint} refuses {model_id}: the token {why}. Make one that can read it at {endpoint}/settings/tokens "
+            "and set HF_TOKEN."
+        )
+    return errors.UnauthorizedError(
+        f"{endpoint} wants a token for {model_id}. Make one at {endpoint}/settings/tokens, set HF_TOKEN."
+    )
+
+
+def _not_found(endpoint: str, has_token: bool, model_id: str) -> errors.ImageGenError:
+    private = "the account of HF_TOKEN can't see it" if has_token else "it is private and needs HF_TOKEN"
+    return errors.ModelNotFoundError(
+        f"{endpoint} has no model {model_id}, or {private}. Fix: check the spelling of MODEL_ID."
+    )

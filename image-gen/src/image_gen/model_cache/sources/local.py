@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from image_gen.errors import CorruptDownloadError, FileMissingError
 from image_gen.model_cache.core.digest import CHUNK_BYTES
@@ -21,6 +21,11 @@ class LocalDirectory:
     def __init__(self, root: Path) -> None:
         self._root = root
         self.place = str(root)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
 
     def read(self, path: str) -> str | None:
         """A small text, or None when there is none."""

@@ -5,23 +5,53 @@ addresses and writes objects in parts. Objects are read by this package's HTTP c
 timeouts, proxies, resumption and retries are the same as for a hub.
 """
 
+import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from image_gen import errors
 from image_gen.model_cache.core.manifest import Manifest
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.sources.http import HttpClient
-from image_gen.model_cache.sources.s3_errors import s3_user_error
 from image_gen.model_cache.sources.source import FileRange, Source
 
 _SIGNED_FOR = timedelta(hours=1)
 _SMALL_BYTES = 4 << 20
-Result = TypeVar("Result")
+_REGION = {
+    "AuthorizationHeaderMalformed",
+    "AuthorizationQueryParametersError",
+    "IllegalLocationConstraintException",
+    "PermanentRedirect",
+    "TemporaryRedirect",
+}
+_EXPIRED = (
+    errors.S3ExpiredError,
+    "The AWS credentials for {place} have expired. Fix: sign in again (`aws sso login`), or set new ones.",
+)
+_KEY = (
+    errors.S3DeniedError,
+    "S3 does not accept the AWS credentials for {place} ({code}). Fix: check AWS_ACCESS_KEY_ID and its secret.",
+)
+_BY_CODE: dict[str, tuple[type[errors.ImageGenError], str]] = {
+    "NoSuchBucket": (
+        errors.S3NotFoundError,
+        "There is no bucket {bucket}{where}. Fix: check its name, AWS_REGION and the credentials' account.",
+    ),
+    "ExpiredToken": _EXPIRED,
+    "RequestExpired": _EXPIRED,
+    "TokenRefreshRequired": _EXPIRED,
+    "InvalidAccessKeyId": _KEY,
+    "InvalidToken": _KEY,
+    "SignatureDoesNotMatch": _KEY,
+    "RequestTimeTooSkewed": (
+        errors.S3ClockError,
+        "The clock of this machine is wrong, so S3 refuses {place}. Fix: set it.",
+    ),
+}
 
 
 class S3Bucket(HttpClient):
@@ -48,7 +78,8 @@ class S3Bucket(HttpClient):
         import obstore
 
         prefix = f"{path}/" if path else None
-        found = self.call(path, "s3:ListBucket", lambda: obstore.list_with_delimiter(self.s3_client, prefix))
+        with self.map_errors(path, "s3:ListBucket"):
+            found = obstore.list_with_delimiter(self.s3_client, prefix)
         return sorted(each.rstrip("/").rpartition("/")[2] for each in found["common_prefixes"])
 
     def holds(self, path: str, manifest: Manifest) -> bool:
@@ -69,10 +100,11 @@ class S3Bucket(HttpClient):
         """One try at an object's bytes from `start` on, up to but without `end`."""
         import obstore
 
-        signed = self.call(path, "s3:GetObject", lambda: obstore.sign(self.s3_client, "GET", path, _SIGNED_FOR))
+        with self.map_errors(path, "s3:GetObject"):
+            signed = obstore.sign(self.s3_client, "GET", path, _SIGNED_FOR)
         return self.get_range(
             signed, start, end,
-            lambda answer: s3_user_error(
+            lambda answer: _to_user_error(
                 answer.status_code, answer.text, self._address / path, "s3:GetObject", self._endpoint,
                 region=answer.headers.get("x-amz-bucket-region", ""),
             ),
@@ -88,10 +120,6 @@ class S3Bucket(HttpClient):
         except (BaseError, FileNotFoundError, PermissionError, ValueError) as error:
             raise self._explained(str(error), path, permission) from error
 
-    def call(self, path: str, permission: str, ask: Callable[[], Result]) -> Result:
-        with self.map_errors(path, permission):
-            return ask()
-
     def _explained(self, text: str, path: str, permission: str) -> errors.ImageGenError:
         # The rest is a dump of many lines.
         text = text.partition("\n\nDebug source")[0]
@@ -103,7 +131,7 @@ class S3Bucket(HttpClient):
                 "AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or give the machine a role."
             )
         if status or "<Code>" in text:
-            return s3_user_error(status, text, self._address / path, permission, self._endpoint)
+            return _to_user_error(status, text, self._address / path, permission, self._endpoint)
         return self.interrupted(text.partition("\n")[0].rpartition(" - ")[2]).error
 
 
@@ -127,3 +155,34 @@ def _open_s3_client(settings: CacheSettings, address: S3Uri, endpoint: str | Non
     except Exception as error:
         text = str(error).partition("\n")[0]
         raise errors.SettingInvalidError(f"The AWS_* variables can't be used for {address}: {text}") from error
+
+
+def _to_user_error(
+    status: int, text: str, place: S3Uri, permission: str, endpoint: str | None, *, region: str = ""
+) -> errors.ImageGenError:
+    """Maps S3's status, and the code in its answer or in a text that quotes that, to an error that says what to do.
+    `permission` is the one that is needed.
+    """
+    code, region = _element(text, "Code"), region or _element(text, "Region")
+    if code in _REGION or status in {301, 307}:
+        text = f"The bucket {place.bucket} is in {f'the region {region}' if region else 'another region'}. "
+        return errors.S3RegionError(text + f"Fix: set AWS_REGION{f'={region}' if region else ' to that one'}.")
+    if known := _BY_CODE.get(code):
+        where = f" at {endpoint}" if endpoint else ""
+        return known[0](known[1].format(place=place, bucket=place.bucket, where=where, code=code))
+    if status == 404:
+        return errors.FileMissingError(f"{place} does not exist.")
+    if status in {401, 403}:
+        missing = " (S3 says so too of what does not exist, where s3:ListBucket is not granted)" if place.key else ""
+        text = f"The AWS credentials may not read or write {place}{missing}. Fix: grant {permission} on it."
+        return errors.S3DeniedError(text)
+    return errors.S3Error(
+        f"S3 answers with {code or 'status'} {status or ''} when asked for {place}. Try again later.",
+        retryable=status >= 500 or status == 0,
+    )
+
+
+def _element(text: str, name: str) -> str:
+    """The text of an XML element of S3's answer, such as the name of an error."""
+    found = re.search(rf"<{name}>([\w-]+)</{name}>", text)
+    return found[1] if found else ""

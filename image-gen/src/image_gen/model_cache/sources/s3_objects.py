@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from image_gen.model_cache.core.retry import Retrier, check_cancelled
-from image_gen.model_cache.sources.http_body import ThroughputGuard
+from image_gen.model_cache.sources.http import ThroughputGuard
 from image_gen.model_cache.sources.s3 import S3Bucket
 
 if TYPE_CHECKING:

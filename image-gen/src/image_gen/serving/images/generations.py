@@ -16,15 +16,14 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from image_gen.errors import ClientGoneError, ImageGenError, RequestTimeoutError
-from image_gen.serving.images.image_jobs import make_jobs
-from image_gen.serving.images.openai_errors import bad_request, failed, not_ready
-from image_gen.serving.images.requests import MAX_SEED, BadRequest, ImageRequest, parse_request, shorten
+from image_gen.serving.images.openai_errors import error_response, not_ready
+from image_gen.serving.images.requests import MAX_SEED, BadRequest, ImageRequest, parse_request, parse_size, shorten
 from image_gen.serving.metrics import Metrics
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.request_queue import RequestQueue
 from image_gen.serving.worker_supervisor import GeneratedImage, WorkerSupervisor
 from image_gen.settings import Settings
-from image_gen.worker.protocol import ImageJob
+from image_gen.worker.protocol import ImageJob, PipelineReady
 
 log = logging.getLogger(__name__)
 MAX_BODY: Final = 64 * 1024
@@ -52,7 +51,7 @@ class Generations:
         try:
             response = await self._answer(request, request_id)
         except BadRequest as error:
-            response = bad_request(error)
+            response = error_response(error.status, error.message, code=error.code, param=error.param)
         response.headers["X-Request-ID"] = request_id
         return response
 
@@ -89,13 +88,7 @@ class Generations:
         pipeline_info = self._worker.pipeline_info
         if not self._readiness.is_ready or pipeline_info is None:
             return not_ready(self._readiness)
-        orders = make_jobs(
-            request,
-            pipeline_info,
-            max_side=self._settings.max_size,
-            request_id=request_id,
-            random_seed=lambda: secrets.randbelow(MAX_SEED + 1),
-        )
+        orders = _jobs(request, pipeline_info, self._settings.max_size, request_id)
         arrived = time.monotonic()
         outcome = await self._made(http, orders, arrived)
         if isinstance(outcome, ImageGenError):
@@ -103,7 +96,9 @@ class Generations:
             log.info("Request %s: %s after %.1f s", request_id, outcome.code, time.monotonic() - arrived)
             if outcome.code == "CLIENT_GONE":
                 return Response(status_code=_CLIENT_GONE)
-            return failed(outcome, max(1, math.ceil(self._queue.seconds_per_request)))
+            status, again = outcome.http_status, max(1, math.ceil(self._queue.seconds_per_request))
+            again_after = again if status in {429, 503} else None
+            return error_response(status, outcome.message, code=outcome.code.lower(), retry_after=again_after)
         self._metrics.made(outcome)
         first = orders[0]
         log.info(
@@ -153,6 +148,26 @@ class Generations:
             "steps": request.steps,
             "seconds": round(sum(picture.seconds for picture in pictures), 3),
         }
+
+
+def _jobs(request: ImageRequest, pipeline_info: PipelineReady, max_side: int, request_id: str) -> list[ImageJob]:
+    """Picture i of a request has the seed plus i, so each can be made again alone. Raises `BadRequest`."""
+    for name in ("negative_prompt", "guidance_scale"):
+        if getattr(request, name) is not None and name not in pipeline_info.accepts:
+            raise BadRequest(
+                f"{name}: {pipeline_info.pipeline}, which is being served, does not take it; leave it out.", name
+            )
+    if request.size in {None, "auto"}:
+        width, height = pipeline_info.width, pipeline_info.height
+    else:
+        width, height = parse_size(request.size or "", max_side)
+    first = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
+    same = request.model_dump(include={"prompt", "negative_prompt", "steps", "guidance_scale", "output_format"})
+    seeds = [(first + index) % (MAX_SEED + 1) for index in range(request.n)]
+    return [
+        ImageJob(id=f"{request_id}-{index}", seed=seed, width=width, height=height, **same)
+        for index, seed in enumerate(seeds)
+    ]
 
 
 async def _body(http: Request) -> bytes:

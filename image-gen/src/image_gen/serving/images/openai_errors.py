@@ -4,8 +4,6 @@ from typing import Final
 
 from fastapi.responses import JSONResponse
 
-from image_gen.errors import ImageGenError
-from image_gen.serving.images.requests import BadRequest
 from image_gen.serving.readiness import Readiness
 
 _TYPES: Final = {
@@ -24,19 +22,6 @@ def error_response(
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
     return JSONResponse(body, status_code=status, headers=headers)
-
-
-def bad_request(error: BadRequest) -> JSONResponse:
-    """The caller's mistake."""
-    return error_response(error.status, error.message, code=error.code, param=error.param)
-
-
-def failed(error: ImageGenError, retry_after: int) -> JSONResponse:
-    """An error of the service, with `retry_after` where a retry can help."""
-    status = error.http_status
-    return error_response(
-        status, error.message, code=error.code.lower(), retry_after=retry_after if status in {429, 503} else None
-    )
 
 
 def not_ready(readiness: Readiness) -> JSONResponse:
