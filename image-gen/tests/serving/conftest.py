@@ -21,7 +21,7 @@ SOURCES = HERE.parents[1] / "src"
 
 
 @dataclass
-class Answer:
+class HttpResult:
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -47,20 +47,20 @@ class Server:
     def connect(self, timeout: float = 20) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
 
-    def get(self, path: str, method: str = "GET") -> Answer:
+    def get(self, path: str, method: str = "GET") -> HttpResult:
         return self._ask(method, path, None, {})
 
-    def post(self, body: object, headers: Mapping[str, str] | None = None) -> Answer:
+    def post(self, body: object, headers: Mapping[str, str] | None = None) -> HttpResult:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self._ask(
             "POST", "/v1/images/generations", data, {"Content-Type": "application/json", **(headers or {})}
         )
 
-    def _ask(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+    def _ask(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> HttpResult:
         with contextlib.closing(self.connect()) as connection:
             connection.request(method, path, body, dict(headers))
             response = connection.getresponse()
-            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+            return HttpResult(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
 
     def state(self) -> Any:
         return self.get("/readyz").json

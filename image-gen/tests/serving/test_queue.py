@@ -5,11 +5,11 @@ import socket
 import threading
 from collections.abc import Callable
 
-from .conftest import Answer, Server, StartServer
+from .conftest import HttpResult, Server, StartServer
 
 
-def in_background(work: Callable[[], Answer]) -> tuple[threading.Thread, list[Answer]]:
-    answers: list[Answer] = []
+def in_background(work: Callable[[], HttpResult]) -> tuple[threading.Thread, list[HttpResult]]:
+    answers: list[HttpResult] = []
     thread = threading.Thread(target=lambda: answers.append(work()), daemon=True)
     thread.start()
     return thread, answers
