@@ -175,10 +175,7 @@ export const FACTS: readonly Fact[] = [
   {
     name: "TOKEN_VARIABLE",
     value: TOKEN_VARIABLE,
-    homes: [
-      home(COMPOSE, /^ {6}(\w+_TOKEN):/gm),
-      home(CACHE_SETTINGS, /token=_token\(get\("(\w+)"\)/g),
-    ],
+    homes: [home(COMPOSE, /^ {6}(\w+_TOKEN):/gm), home(CACHE_SETTINGS, /token=_token\(get\("(\w+)"\)/g)],
   },
   { name: "API_KEY_VARIABLE", value: API_KEY_VARIABLE, homes: [home(SETTINGS, /api_key: str = _read\("(\w+)"/g)] },
   ...Object.entries(MODEL_VARIABLES).map(([key, variable]) => ({
