@@ -46,9 +46,6 @@ class Settings:
     model_id: str = _read("MODEL_ID", DEFAULT_MODEL)
     model_revision: str | None = _read("MODEL_REVISION", None)
     model_dir: Path | None = _read("MODEL_DIR", None, Path)  # noqa: RUF009
-    compile_enabled: bool = _choice("IMAGE_GEN_COMPILE", False, "0", "1", parse="1".__eq__)
-    vae_id: str = _read("VAE_ID", "")
-    api_key: str = _read("IMAGE_GEN_API_KEY", "", repr=False)
     hub_endpoint_overridden: bool = _read("HF_ENDPOINT", False, bool)
     # A container publishes its port, and the operator says to whom.
     host: str = _read("HOST", "0.0.0.0")  # noqa: S104
@@ -59,8 +56,11 @@ class Settings:
     request_timeout: float = _whole("IMAGE_GEN_REQUEST_TIMEOUT", 600.0, 1, 86_400)
     drain_timeout: float = _whole("IMAGE_GEN_DRAIN_TIMEOUT", 20.0, 0, 3_600)
     warmup_size: int = _whole("IMAGE_GEN_WARMUP_SIZE", 0, 0, 4096)
-    verify: Verify | None = _choice("IMAGE_GEN_VERIFY", None, *get_args(Verify))  # noqa: RUF009
     max_size: int = _whole("IMAGE_GEN_MAX_SIZE", 1536, 64, 8192)
+    verify: Verify | None = _choice("IMAGE_GEN_VERIFY", None, *get_args(Verify))  # noqa: RUF009
+    vae_id: str = _read("VAE_ID", "")
+    compile_enabled: bool = _choice("IMAGE_GEN_COMPILE", False, "0", "1", parse="1".__eq__)
+    api_key: str = _read("IMAGE_GEN_API_KEY", "", repr=False)
 
     def verify_mode(self, source: str) -> Verify:
         """How much of a model is hashed at a start. A model in the image was verified when the image was built."""

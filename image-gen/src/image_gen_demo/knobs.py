@@ -61,12 +61,8 @@ class KnobPanel:
     """The knobs as they stand now; safe to turn while requests are served."""
 
     def __init__(self) -> None:
-        self._now = Knobs()
+        self.now = Knobs()
         self._lock = threading.Lock()
-
-    @property
-    def now(self) -> Knobs:
-        return self._now
 
     def turn(self, changes: dict[str, Any]) -> dict[str, Any]:
         """Sets some knobs; returns them all. Raises ValueError for a name that is none."""
@@ -75,16 +71,16 @@ class KnobPanel:
         if strange:
             raise ValueError(f"no such knob: {', '.join(strange)}; there are {', '.join(sorted(names))}")
         with self._lock:
-            self._now = replace(self._now, **changes)
-            return asdict(self._now)
+            self.now = replace(self.now, **changes)
+            return asdict(self.now)
 
     def refuses(self) -> Knobs | None:
         """The knobs, when this request is to be refused with their status."""
-        return self._now if self._now.status is not None and self._spend() else None
+        return self.now if self.now.status is not None and self._spend() else None
 
     def spoils(self, path: str, length: int) -> Knobs:
         """The knobs to send `length` bytes of this file with; `times` counts only what they really spoil."""
-        now = self._now
+        now = self.now
         spoilt = any(limit is not None and limit < length for limit in (now.drop_after_bytes, now.stall_after_bytes))
         corrupt = now.corrupt is not None and fnmatchcase(path, now.corrupt)
         if (spoilt or corrupt) and self._spend():
@@ -94,9 +90,9 @@ class KnobPanel:
     def _spend(self) -> bool:
         """Uses one of the `times`; False when none is left."""
         with self._lock:
-            left = self._now.times
+            left = self.now.times
             if left is None:
                 return True
             if left > 0:
-                self._now = replace(self._now, times=left - 1)
+                self.now = replace(self.now, times=left - 1)
             return left > 0

@@ -167,7 +167,7 @@ class ModelLoader:
         self._readiness.source = model.source
         self.lease.release()
         self.lease = ModelCache(self._cache_settings).hold(model)
-        self._readiness.progress = Progress.complete(model.bytes_total)
+        self._readiness.progress = Progress(bytes_done=model.bytes_total, bytes_total=model.bytes_total)
         got = f"{format_bytes(model.bytes_fetched)} downloaded" if model.bytes_fetched else "nothing to download"
         log.info("Model files complete: %s, %s (from: %s)", format_bytes(model.bytes_total), got, model.source)
 

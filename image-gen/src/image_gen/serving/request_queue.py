@@ -83,11 +83,12 @@ class RequestQueue:
             return
         image = self._current
         self._worker.cancel(image)
-        asyncio.get_running_loop().call_later(self._unresponsive_after, self._kill_if_unresponsive, image)
 
-    def _kill_if_unresponsive(self, image: str) -> None:
-        if self._current == image:
-            self._worker.kill()
+        def kill_if_unresponsive() -> None:
+            if self._current == image:
+                self._worker.kill()
+
+        asyncio.get_running_loop().call_later(self._unresponsive_after, kill_if_unresponsive)
 
     async def _acquire(self) -> None:
         if self._closed:

@@ -5,6 +5,7 @@ says. The process ends when the socket is closed, so no worker outlives its serv
 """
 
 import argparse
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -28,18 +29,12 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--pipeline", default=None)
     options = parser.parse_args()
-    _raise_oom_score()
+    # When memory runs out, the kernel should kill this process and not the server, which then reports it.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("800", encoding="ascii")
     from image_gen.worker.worker import Worker
 
     Worker(socket.socket(fileno=options.fd)).run(options.device, options.pipeline)
-
-
-def _raise_oom_score() -> None:
-    """When memory runs out, the kernel should kill this process and not the server, which then reports it."""
-    try:
-        Path("/proc/self/oom_score_adj").write_text("800", encoding="ascii")
-    except OSError:
-        return
 
 
 if __name__ == "__main__":

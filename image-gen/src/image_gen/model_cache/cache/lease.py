@@ -11,6 +11,7 @@ from pathlib import Path
 
 from image_gen.errors import ImageGenError, ModelInUseError
 from image_gen.model_cache.core.file_lock import is_current, try_lock
+from image_gen.model_cache.core.filesystem import status_of
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.settings import CacheSettings
 
@@ -81,7 +82,7 @@ def last_used(settings: CacheSettings, model_id: str) -> float | None:
     layout = RepoLayout(settings.hub_cache, model_id)
     with suppress(OSError):
         return _used(layout).stat().st_mtime
-    times = [status.st_mtime for path in layout.blobs.glob("*") if (status := _status(path))]
+    times = [status.st_mtime for path in layout.blobs.glob("*") if (status := status_of(path))]
     return max(times, default=None)
 
 
@@ -95,7 +96,7 @@ def note_verified(settings: CacheSettings, model_id: str, revision: str) -> None
 
 def verified_at(settings: CacheSettings, model_id: str, revision: str) -> float | None:
     """Unix time when a model was last verified."""
-    status = _status(_verified(RepoLayout(settings.hub_cache, model_id), revision))
+    status = status_of(_verified(RepoLayout(settings.hub_cache, model_id), revision))
     return status.st_mtime if status else None
 
 
@@ -105,13 +106,6 @@ def _used(layout: RepoLayout) -> Path:
 
 def _verified(layout: RepoLayout, revision: str) -> Path:
     return layout.locks / f"image-gen.verified-{revision}"
-
-
-def _status(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except OSError:
-        return None
 
 
 def _open(path: Path) -> int:

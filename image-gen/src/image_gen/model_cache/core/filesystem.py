@@ -50,6 +50,14 @@ def existing_parent(path: Path) -> Path:
     return path
 
 
+def status_of(path: Path) -> os.stat_result | None:
+    """None for a file that is not there, or can't be reached."""
+    try:
+        return path.stat()
+    except OSError:
+        return None
+
+
 def allocate(descriptor: int, size: int, path: Path) -> None:
     """Gives an open file its size, and reserves the space where the file system can do that at once."""
     before = os.fstat(descriptor).st_size

@@ -28,10 +28,6 @@ class Progress:
     eta_seconds: float | None = None
     finished: bool = False
 
-    @classmethod
-    def complete(cls, total: int) -> "Progress":
-        return cls(bytes_done=total, bytes_total=total)
-
 
 OnProgress = Callable[[Progress], None]
 

@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from image_gen.errors import CorruptDownloadError, FileMissingError, ImageGenError
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.locate import has_size, missing_files, ready
 from image_gen.model_cache.cache.orphans import delete_stale_downloads
 from image_gen.model_cache.core.atomic_files import commit_blob, link_snapshot
-from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
+from image_gen.model_cache.core.filesystem import require_room, status_of, translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
 from image_gen.model_cache.core.progress import Meter
@@ -69,7 +68,7 @@ class Downloader:
         self._stop = threading.Event()
         there = cached_bytes(self._layout, manifest)
         self._meter = Meter("fetching", manifest.bytes_total, there, callbacks.on_progress)
-        self._ranged: list[RangedDownload] = []
+        self._ranged: dict[str, RangedDownload] = {}
         self._bytes = 0
         self._paths: set[str] = set()
         self._skipped: set[str] = set()
@@ -99,11 +98,12 @@ class Downloader:
         return sorted(groups.values(), key=lambda group: -group[0].size)
 
     def _needed(self, contents: list[list[ManifestFile]]) -> int:
-        return sum(
-            max(0, group[0].size - _room_taken(self._layout.partial(group[0].content_key)))
-            for group in contents
-            if not self._blob_there(group[0])
-        )
+        needed = 0
+        for file in (group[0] for group in contents if not self._blob_there(group[0])):
+            # The disk space that an earlier try uses is there already.
+            status = status_of(self._layout.partial(file.content_key))
+            needed += max(0, file.size - (status.st_blocks * 512 if status else 0))
+        return needed
 
     def _blob_there(self, file: ManifestFile) -> str | None:
         """The name of a blob with the content, of which only the link is missing."""
@@ -126,8 +126,8 @@ class Downloader:
             finally:
                 self._stop.set()
                 wait(pending)
-                for file in self._ranged:
-                    file.discard() if file.key in self._skipped else file.close()
+                for key, ranged in self._ranged.items():
+                    ranged.discard() if key in self._skipped else ranged.close()
 
     def _tasks(self, contents: list[list[ManifestFile]]) -> tuple[deque[_Task], deque[_Task]]:
         """Everything there is to do: the pieces of large files, in order, and whole files, the largest first."""
@@ -142,7 +142,7 @@ class Downloader:
                 files.append(partial(self._link, group, name))
             elif file.size > piece_bytes:
                 ranged = RangedDownload(content, unfinished, support, add, piece_bytes)
-                self._ranged.append(ranged)
+                self._ranged[file.content_key] = ranged
                 numbers = range(-(-file.size // piece_bytes))
                 pieces.extend(partial(self._download, group, partial(ranged.fetch, number)) for number in numbers)
             else:
@@ -200,14 +200,6 @@ class Downloader:
                 self._bytes += max(0, count)
 
         return add
-
-
-def _room_taken(path: Path) -> int:
-    """The disk space that a file uses already."""
-    try:
-        return path.stat().st_blocks * 512
-    except OSError:
-        return 0
 
 
 def cached_bytes(layout: RepoLayout, manifest: Manifest) -> int:

@@ -33,9 +33,6 @@ class FileRead:
     status: os.stat_result | None
 
 
-OnRead = Callable[[FileRead], None]
-
-
 @dataclass
 class _Open:
     """A file under way. Blocks are read in any order and hashed in theirs: `turn` is the next block to be hashed."""
@@ -65,7 +62,7 @@ class PageCacheReader:
         hashed: Callable[[ManifestFile], bool],
         meter: Meter,
         cancel: threading.Event,
-        on_read: OnRead | None = None,
+        on_read: Callable[[FileRead], None] | None = None,
         threads: int = THREADS,
         concurrency: int = 1,
     ) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from image_gen.model_cache.core.filesystem import status_of
+
 _HEADER = struct.Struct("<8sQQ16s")
 _FIGURES = struct.Struct("<QQ")
 _FIGURE = struct.Struct("<Q")
@@ -178,7 +180,5 @@ def _boot_id() -> bytes:
 
 
 def _size_of(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+    status = status_of(path)
+    return status.st_size if status else 0

@@ -61,10 +61,6 @@ class RangedDownload:
         self._hash_failed: BaseException | None = None
         self._resources: ExitStack | None = None
 
-    @property
-    def key(self) -> str:
-        return self._file.content_key
-
     def fetch(self, piece: int) -> str | None:
         """Downloads one piece. The call that completes the file returns its blob's name."""
         with self._lock:

@@ -62,11 +62,10 @@ def verify_revisions(
     total = sum(file.size for cached in everything for file in cached.files)
     meter = Meter("verifying", total, 0, callbacks.on_progress)
     models = [_verify(cached, min(parallel, _cores()), meter, callbacks.cancel) for cached in everything]
-    damaged = any(model.damaged for model in models)
     if repair:
         for cached, model in zip(everything, models, strict=True):
             _remove_damaged(cached, model)
-    return VerifyReport(tuple(models), repaired=repair and damaged)
+    return VerifyReport(tuple(models), repaired=repair and any(model.damaged for model in models))
 
 
 def _verify(cached: CachedRevision, concurrency: int, meter: Meter, stop: threading.Event) -> VerifiedModel:

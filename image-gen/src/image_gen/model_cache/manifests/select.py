@@ -16,6 +16,7 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _BASES = ("diffusion_pytorch_model", "model")
 # PyTorch's own format, and the names that diffusers and transformers give to it.
 _PICKLED = ("bin", ("diffusion_pytorch_model", "pytorch_model"))
+# Both spellings are in use: `model.fp16-00001-of-00002` and `model-00001-of-00002.fp16`.
 _SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
 
 
@@ -141,11 +142,11 @@ class _Component:
         """The weights of a variant, or nothing when a piece is missing."""
         dotted = f".{variant}" if variant else ""
         for base in bases:
-            single = self._files.get(f"{base}{dotted}.{ending}")
-            if single:
-                return [single]
+            single = f"{base}{dotted}.{ending}"
+            if single in self._files:
+                return [self._files[single]]
             index = self._files.get(f"{base}.{ending}.index{dotted}.json")
-            shards = [file for leaf, file in self._files.items() if _is_shard(leaf, base, f"{dotted}.{ending}")]
+            shards = [file for leaf, file in self._files.items() if _SHARD.sub("", leaf) == single != leaf]
             if index and shards and (found := _SHARD.search(shards[0].path)) and len(shards) == int(found[2]):
                 return [index, *shards]
         return []
@@ -161,9 +162,3 @@ class _Component:
             raise not_a_pipeline(self._model_id, f"its {self.name} has no complete .safetensors weights for PyTorch")
         if not self._files:
             raise not_a_pipeline(self._model_id, f"the directory of its {self.name} is missing or empty")
-
-
-def _is_shard(leaf: str, base: str, ending: str) -> bool:
-    """Both spellings are in use: `model.fp16-00001-of-00002` and `model-00001-of-00002.fp16`."""
-    plain = _SHARD.sub("", leaf)
-    return plain != leaf and plain == f"{base}{ending}"
