@@ -81,6 +81,7 @@ export const FACTS: readonly Fact[] = [
     value: DEFAULT_MODEL_ID,
     homes: [
       home(COMPOSE, /\$\{MODEL_ID:-([^}]+)\}/g),
+      home(DOCKERFILE, /MODEL_ID=\$\{MODEL_ID:-([^}]+)\}/g),
       home(PULUMI, /modelId:[\s\S]*?default: (\S+)/g),
       home(CACHE_SETTINGS, /^DEFAULT_MODEL = "(.+)"$/gm),
     ],
