@@ -36,6 +36,9 @@ async function readParameter(client: SSMClient, name: string): Promise<Parameter
   } catch (error) {
     const { name: kind, message } = error as Error;
     if (error instanceof ParameterNotFound) return { kind: "none", reason: "the host has not written its status yet" };
-    return { kind: CREDENTIAL_ERRORS.some((pattern) => pattern.test(kind)) ? "denied" : "none", reason: `${name} can't be read: ${message || kind}` };
+    return {
+      kind: CREDENTIAL_ERRORS.some((pattern) => pattern.test(kind)) ? "denied" : "none",
+      reason: `${name} can't be read: ${message || kind}`,
+    };
   }
 }
