@@ -30,7 +30,7 @@ const SUITES = {
   start: { runner: "vitest", timeoutSeconds: 600, serial: true },
   registry: { runner: "vitest", timeoutSeconds: 600, serial: true },
   e2e: { runner: "vitest", timeoutSeconds: 600, serial: true, globalSetup: "test/e2e/global-setup.ts" },
-  host: { runner: "vitest", timeoutSeconds: 300, serial: true, alone: true },
+  host: { runner: "vitest", timeoutSeconds: 900, serial: true, alone: true },
 } as const satisfies Record<string, Suite>;
 
 export type SuiteName = keyof typeof SUITES;
