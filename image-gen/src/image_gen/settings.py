@@ -45,10 +45,10 @@ class Settings:
 
     model_id: str = _read("MODEL_ID", DEFAULT_MODEL)
     model_revision: str | None = _read("MODEL_REVISION", None)
-    model_dir: Path | None = _read("MODEL_DIR", None, Path)  # noqa: RUF009
+    model_dir: Path | None = _read("MODEL_DIR", None, Path)  # noqa: RUF009 -- `_read` makes a field
     hub_endpoint_overridden: bool = _read("HF_ENDPOINT", False, bool)
     # A container publishes its port, and the operator says to whom.
-    host: str = _read("HOST", "0.0.0.0")  # noqa: S104
+    host: str = _read("HOST", "0.0.0.0")  # noqa: S104 -- a container publishes its port
     port: int = _whole("PORT", 8000, 0, 65535)
     device: str = _choice("IMAGE_GEN_DEVICE", "auto", "auto", "cpu", "cuda", "mps")
     dtype: str = _choice("IMAGE_GEN_DTYPE", "auto", "auto", "float16", "bfloat16", "float32")
@@ -57,7 +57,7 @@ class Settings:
     drain_timeout: float = _whole("IMAGE_GEN_DRAIN_TIMEOUT", 20.0, 0, 3_600)
     warmup_size: int = _whole("IMAGE_GEN_WARMUP_SIZE", 0, 0, 4096)
     max_size: int = _whole("IMAGE_GEN_MAX_SIZE", 1536, 64, 8192)
-    verify: Verify | None = _choice("IMAGE_GEN_VERIFY", None, *get_args(Verify))  # noqa: RUF009
+    verify: Verify | None = _choice("IMAGE_GEN_VERIFY", None, *get_args(Verify))  # noqa: RUF009 -- `_choice` makes a field
     vae_id: str = _read("VAE_ID", "")
     compile_enabled: bool = _choice("IMAGE_GEN_COMPILE", False, "0", "1", parse="1".__eq__)
     api_key: str = _read("IMAGE_GEN_API_KEY", "", repr=False)

@@ -49,7 +49,7 @@ async def settle() -> None:
 
 
 def queue_of(worker: SlowEngine, limit: int = 2, unresponsive_after: float = 60) -> RequestQueue:
-    return RequestQueue(worker, limit, unresponsive_after)  # type: ignore[arg-type]
+    return RequestQueue(worker, limit, unresponsive_after)  # type: ignore[arg-type] # a fake worker
 
 
 def test_queue_passes_on_the_turn_of_a_leaving_request() -> None:
