@@ -14,7 +14,7 @@ const SCRIPT_FOLDERS = [
   "test/support/host/fakes",
   "test/support/vm/guest",
 ];
-const pythonCode = [".", "../bench", "../scripts/reference"];
+const pythonCode = [".", "../bench", "../scripts/reference", "../test/support/commands"];
 
 const checks: { name: string; command: string; args: string[]; options?: { cwd: string } }[] = [
   { name: "biome", command: bin("biome"), args: ["ci", "--error-on-warnings", "."] },

@@ -42,7 +42,7 @@ export function addUp(program: Command, signal: AbortSignal): void {
     .action(
       action<Options, []>(signal, async (context, options) => {
         const { files } = context;
-        const overrides = overridesOf(options);
+        const overrides = overridesOf(options, files.name);
         if (!options.config) files.requireKnown();
         if (options.resetConfig) files.clearOverrides();
         files.checkAndSave(overrides);
@@ -52,9 +52,9 @@ export function addUp(program: Command, signal: AbortSignal): void {
     );
 }
 
-function overridesOf({ config, model, port }: Options): Record<string, string> {
+function overridesOf({ config, model, port }: Options, stack: string): Record<string, string> {
   const named = [...(model === undefined ? [] : [`modelId=${model}`]), ...(port === undefined ? [] : [`port=${port}`])];
-  return parseConfigFlags([...(config ?? []), ...named]);
+  return parseConfigFlags([...(config ?? []), ...named], stack);
 }
 
 function describeUp({ stack, model, device, url, instanceType, market, picture, seconds }: UpResult): string {

@@ -1,10 +1,7 @@
-import { DEFAULT_STACK } from "../../infra/contract.ts";
+import { commandFor } from "../../infra/command-line.ts";
 import { CliError, EXIT } from "./exit.ts";
 
-/** A command of this program for `stack`, as messages show it: "imagegen up --port 8001 --stack prod". */
-export function commandFor(stack: string, command: string): string {
-  return `imagegen ${command}${stack === DEFAULT_STACK ? "" : ` --stack ${stack}`}`;
-}
+export { commandFor } from "../../infra/command-line.ts";
 
 /** The error for something that is not there or not running, and the command that changes that. */
 export function notRunning(stack: string, message: string, command = "up"): CliError {

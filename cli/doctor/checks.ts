@@ -1,5 +1,6 @@
 import { formatBytes } from "../../infra/units.ts";
 import { satisfies } from "../bootstrap.mjs";
+import { commandFor } from "../core/command-line.ts";
 import { type Check, fail, ok, warn } from "./check.ts";
 import type { MachineFacts } from "./inspect.ts";
 
@@ -59,15 +60,17 @@ function gpu({ gpu: present, engine }: MachineFacts): Check[] {
   return [fail("gpu", "there is a GPU, but Docker can't give it to a container.", fix)];
 }
 
-function pulumi({ pulumi: tools }: MachineFacts): Check[] {
+function pulumi({ pulumi: tools, stack }: MachineFacts): Check[] {
   if (tools.ok) return [ok("pulumi", `CLI ${tools.version}${tools.root ? " (in .imagegen/pulumi)" : ""}`)];
-  return [warn("pulumi", `${tools.reason.message} \`imagegen up\` installs one into .imagegen/pulumi.`)];
+  return [warn("pulumi", `${tools.reason.message} \`${commandFor(stack, "up")}\` installs one into .imagegen/pulumi.`)];
 }
 
-function baseImage({ engine, hasBaseImage, config: { settings } }: MachineFacts): Check[] {
+function baseImage({ engine, hasBaseImage, config: { settings }, stack }: MachineFacts): Check[] {
   if (!engine.ok) return [];
   if (hasBaseImage) return [ok("base-image", settings.baseImage)];
-  return [warn("base-image", `${settings.baseImage} is not on this machine yet; \`imagegen up\` pulls it.`)];
+  return [
+    warn("base-image", `${settings.baseImage} is not on this machine yet; \`${commandFor(stack, "up")}\` pulls it.`),
+  ];
 }
 
 function python({ uv, python: version, engine }: MachineFacts): Check[] {
@@ -89,11 +92,11 @@ function disks({ disks: all }: MachineFacts): Check[] {
   });
 }
 
-function port({ config: { settings }, port: { free, owner, ours } }: MachineFacts): Check[] {
+function port({ config: { settings }, port: { free, owner, ours }, stack }: MachineFacts): Check[] {
   if (free) return [ok("port", `${settings.port} is free`)];
   if (ours) return [ok("port", `${settings.port} is used by this stack's service`)];
   const message = `${settings.port} is taken${owner ? ` by ${owner}` : ""}.`;
-  return [fail("port", message, `imagegen up --port ${settings.port + 1}`)];
+  return [fail("port", message, commandFor(stack, `up --port ${settings.port + 1}`))];
 }
 
 function proxy({ env }: MachineFacts): Check[] {
@@ -119,25 +122,28 @@ function certificates({ certificates: all, engine }: MachineFacts): Check[] {
   return [ok("certificates", message + note)];
 }
 
-function service({ service: found }: MachineFacts): Check[] {
-  if (!found) return [ok("service", "not running: imagegen up")];
+function service({ service: found, stack }: MachineFacts): Check[] {
+  if (!found) return [ok("service", `not running: ${commandFor(stack, "up")}`)];
   const { ready, mode } = found;
-  if (!ready) return [fail("service", `running (${mode}), but not answering.`, "imagegen logs")];
-  if (ready.error) return [fail("service", ready.error.message, "imagegen logs")];
+  if (!ready) return [fail("service", `running (${mode}), but not answering.`, commandFor(stack, "logs"))];
+  if (ready.error) return [fail("service", ready.error.message, commandFor(stack, "logs"))];
   return [ok("service", `${ready.phase}, ${ready.model} on ${ready.device ?? "no device yet"} (${mode})`)];
 }
 
-function cache({ service: found }: MachineFacts): Check[] {
+function cache({ service: found, stack }: MachineFacts): Check[] {
   if (!found) return [];
   const { cache: status, needsMount } = found;
-  if (!status) return [warn("cache", "the service did not report it.", "imagegen logs")];
+  if (!status) return [warn("cache", "the service did not report it.", commandFor(stack, "logs"))];
   const { hf_home: home, mount, models } = status;
   if (needsMount && !mount.is_mount)
-    return [fail("cache", `${home} is in the container: each new one downloads the model again.`, "imagegen up")];
+    return [
+      fail("cache", `${home} is in the container: each new one downloads the model again.`, commandFor(stack, "up")),
+    ];
   if (needsMount && !`${home}/`.startsWith(`${mount.path.replace(/\/$/, "")}/`))
-    return [fail("cache", `HF_HOME is ${home}, outside the volume at ${mount.path}.`, "imagegen up")];
+    return [fail("cache", `HF_HOME is ${home}, outside the volume at ${mount.path}.`, commandFor(stack, "up"))];
   const broken = models.filter(({ complete }) => !complete).map(({ id }) => id);
-  if (broken.length > 0) return [warn("cache", `incomplete: ${broken.join(", ")}.`, "imagegen cache prefetch")];
+  if (broken.length > 0)
+    return [warn("cache", `incomplete: ${broken.join(", ")}.`, commandFor(stack, "cache prefetch"))];
   return [ok("cache", `${home}, ${formatBytes(status.bytes)}, ${formatBytes(mount.bytes_free)} free`)];
 }
 

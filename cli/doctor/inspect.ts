@@ -47,13 +47,14 @@ const CERTIFICATE_VARIABLES = [
   "CURL_CA_BUNDLE",
 ];
 
-export async function inspectMachine({ paths }: Context, config: ConfigFacts, service: ServiceFacts | null) {
+export async function inspectMachine({ paths, files }: Context, config: ConfigFacts, service: ServiceFacts | null) {
   const engine = await findEngine();
   const packageFile = JSON.parse(readFileSync(join(paths.root, "package.json"), "utf8")) as {
     engines: { node: string };
   };
   const { port, baseImage } = config.settings;
   return {
+    stack: files.name,
     node: { version: process.versions.node, range: packageFile.engines.node },
     engine,
     engineHost: await engineAddress(),

@@ -13,7 +13,7 @@ export interface Runner {
 }
 
 type CommandContext = Pick<Context, "json" | "signal">;
-type Cache = { readonly exec: Exec };
+type Cache = { readonly stack: string; readonly exec: Exec };
 
 const DEFAULT_ARCHIVE = "model-cache-backup.tar";
 

@@ -1,4 +1,5 @@
 import { EXIT_CODES } from "../../infra/contract.ts";
+import { commandFor } from "../core/command-line.ts";
 import { CliError, EXIT, type ExitCode } from "../core/exit.ts";
 
 /** What one run of the command `image-gen` returned. */
@@ -46,7 +47,7 @@ export interface CachedModel {
 
 /** Runs `image-gen … --json` and parses its output; an exit code that is not in `allowed` is a failure. */
 export async function execJson<T>(
-  target: { readonly exec: Exec },
+  target: { readonly stack: string; readonly exec: Exec },
   args: readonly string[],
   allowed: readonly number[] = [0],
 ): Promise<T> {
@@ -59,7 +60,7 @@ export async function execJson<T>(
   if (body !== undefined) return body as T;
   throw new CliError({
     message: `image-gen ${args[0]} printed no JSON; its image may be older than this checkout.`,
-    fix: "imagegen up",
+    fix: commandFor(target.stack, "up"),
   });
 }
 

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { API_KEY_VARIABLE } from "../../infra/contract.ts";
+import { commandFor } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 
@@ -27,17 +28,18 @@ const TIMEOUT_S = 900;
 
 /** Asks the service at `url` for one image and saves it as `file`, else under a name of its own in .imagegen/pictures. */
 export async function makeImage(
-  { paths, progress, signal }: Pick<Context, "paths" | "progress" | "signal">,
+  { paths, files, progress, signal }: Pick<Context, "paths" | "files" | "progress" | "signal">,
   url: string,
   request: ImageRequest,
   file?: string,
 ): Promise<SavedImage> {
   progress.update(`making a picture of ${request.prompt}`);
   const started = performance.now();
-  const body = await post(url, request, AbortSignal.any([AbortSignal.timeout(TIMEOUT_S * 1000), signal]));
+  const body = await post(url, request, files.name, AbortSignal.any([AbortSignal.timeout(TIMEOUT_S * 1000), signal]));
   progress.stop();
   const encoded = body.data?.[0]?.b64_json;
-  if (!encoded) throw new CliError({ message: `${url} answered without a picture.`, fix: "imagegen logs" });
+  if (!encoded)
+    throw new CliError({ message: `${url} answered without a picture.`, fix: commandFor(files.name, "logs") });
   const bytes = Buffer.from(encoded, "base64");
   const seed = body.seed ?? body.data?.[0]?.seed ?? null;
   const path = file ?? join(paths.pictures, imageName(new Date(), seed));
@@ -55,7 +57,7 @@ export function imageName(time: Date, seed: number | null): string {
 type ImagesResponse = { seed?: number; data?: { b64_json?: string; seed?: number }[] };
 type ErrorResponse = { error?: { message?: string } | null; detail?: unknown };
 
-async function post(url: string, request: ImageRequest, signal: AbortSignal): Promise<ImagesResponse> {
+async function post(url: string, request: ImageRequest, stack: string, signal: AbortSignal): Promise<ImagesResponse> {
   const key = process.env[API_KEY_VARIABLE];
   const headers = { "content-type": "application/json", ...(key ? { authorization: `Bearer ${key}` } : {}) };
   const body = JSON.stringify({ ...request, n: 1, response_format: "b64_json" });
@@ -64,7 +66,7 @@ async function post(url: string, request: ImageRequest, signal: AbortSignal): Pr
     response = await fetch(new URL("/v1/images/generations", url), { method: "POST", headers, body, signal });
   } catch (error) {
     if (signal.aborted) throw error;
-    throw new CliError({ message: `Nothing answers at ${url}.`, fix: "imagegen up" }, EXIT.notRunning);
+    throw new CliError({ message: `Nothing answers at ${url}.`, fix: commandFor(stack, "up") }, EXIT.notRunning);
   }
   const answer = (await response.json().catch(() => ({}))) as ImagesResponse & ErrorResponse;
   if (response.ok) return answer;

@@ -57,7 +57,7 @@ export class AutomationStack {
       const workspace = await LocalWorkspace.create({ ...common, workDir: paths.root });
       return new AutomationStack(await Stack.select(files.name, workspace), files, newLog(paths, command, files.name));
     } catch (error) {
-      throw toCliError([], error);
+      throw toCliError([], error, files.name);
     }
   }
 
@@ -130,7 +130,7 @@ export class AutomationStack {
       return await action(options);
     } catch (error) {
       callbacks.signal.throwIfAborted();
-      const { message, details, exitCode } = toCliError(events, error);
+      const { message, details, exitCode } = toCliError(events, error, this.#files.name);
       write(`\n${message}\n`);
       throw new CliError([...details, this.logDetail], exitCode);
     }
@@ -188,8 +188,8 @@ function ownPassphrase(paths: Paths): string {
   return paths.passphrase;
 }
 
-function toCliError(events: readonly EngineEvent[], error: unknown): CliError {
-  return error instanceof CliError ? error : new CliError(explainFailure(events, error));
+function toCliError(events: readonly EngineEvent[], error: unknown, stack: string): CliError {
+  return error instanceof CliError ? error : new CliError(explainFailure(events, error, stack));
 }
 
 /** A new log file for one run of one command. */

@@ -3,6 +3,7 @@ import { type ConfigOrigins, describeProblem, imagegenFix, qualifyKey } from "..
 import { RENAMED_KEYS, TOKEN_KEY } from "../../infra/config/schema.ts";
 import type { Settings } from "../../infra/config/settings.ts";
 import { DEFAULT_STACK, PROJECT } from "../../infra/contract.ts";
+import { commandFor } from "../core/command-line.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 
 /** Keys whose values are never written in the clear. */
@@ -60,11 +61,11 @@ function pick(file: StackFile, ...keys: (keyof StackFile)[]): StackFile {
 }
 
 /** `key=value` pairs of `--config`, each with the project's namespace unless it names another. */
-export function parseConfigFlags(flags: readonly string[]): Record<string, string> {
+export function parseConfigFlags(flags: readonly string[], stack = DEFAULT_STACK): Record<string, string> {
   const parsed: Record<string, string> = {};
   for (const flag of flags) {
     const at = flag.indexOf("=");
-    if (at < 1) throw wrongFlag(`expected key=value, got "${flag}".`, "imagegen up --config port=8001");
+    if (at < 1) throw wrongFlag(`expected key=value, got "${flag}".`, commandFor(stack, "up --config port=8001"));
     const key = qualifyKey(flag.slice(0, at).trim());
     if (SECRET_KEYS.includes(key))
       throw wrongFlag(`${key} is a secret, and other users can read a command line.`, "export HF_TOKEN=…");

@@ -1,4 +1,5 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { commandFor } from "../core/command-line.ts";
 import { type ErrorDetail, firstLine } from "../core/exit.ts";
 
 /** Lines that report a failure without its reason. */
@@ -76,19 +77,22 @@ function clean(text: string): string {
   return text.replace(MARKUP, "").replace(COLOUR, "").replace(/\r/g, "");
 }
 
-/** Fixes for errors of Pulumi itself; the program's own errors name theirs. */
-const FIXES: readonly (readonly [RegExp, string])[] = [
-  [/incorrect passphrase/, "set PULUMI_CONFIG_PASSPHRASE to the one that the stack was made with, or unset it"],
+/** Fixes for errors of Pulumi itself, by the name in the error and the stack's; the program's own errors name theirs. */
+const FIXES: readonly (readonly [RegExp, (name: string, stack: string) => string])[] = [
+  [/incorrect passphrase/, () => "set PULUMI_CONFIG_PASSPHRASE to the one that the stack was made with, or unset it"],
   [
-    /container name "\/?\S+" is already in use/,
-    "it was started without Pulumi: docker compose down (or docker rm -f of that container), then imagegen up; the volume stays",
+    /container name "\/?(\S+?)" is already in use/,
+    (containerName, stack) =>
+      `it was started without Pulumi: docker compose down, or docker rm --force ${containerName}; ` +
+      `then ${commandFor(stack, "up")} (the volume stays)`,
   ],
-  [/currently locked/, "wait for the other run; if there is none: rm -r .imagegen/state/.pulumi/locks"],
+  [/currently locked/, () => "wait for the other run; if there is none: rm -r .imagegen/state/.pulumi/locks"],
 ];
 
-/** The reason (one line a problem) of a failed Pulumi command, and its fix. */
-export function explainFailure(events: readonly EngineEvent[], error: unknown): ErrorDetail {
+/** The reason (one line a problem) of a failed Pulumi command on `stack`, and its fix. */
+export function explainFailure(events: readonly EngineEvent[], error: unknown, stack: string): ErrorDetail {
   const text = error instanceof Error ? error.message : String(error);
   const message = findReasons(events)[0] ?? reasonInOutput(text) ?? firstLine(error);
-  return { message, fix: FIXES.find(([pattern]) => pattern.test(message))?.[1] };
+  const [pattern, fix] = FIXES.find(([each]) => each.test(message)) ?? [];
+  return { message, fix: fix?.(pattern?.exec(message)?.[1] ?? "", stack) };
 }

@@ -73,6 +73,7 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
   };
 
   const target: Target = {
+    stack: files.name,
     mode,
     async up({ prompt }) {
       const started = performance.now();

@@ -12,6 +12,8 @@ type Mode = "docker" | "process" | "aws";
  * has one shape for every target: a field that a target has nothing for is null, or absent where it is marked optional.
  */
 export interface Target {
+  /** The stack's name. */
+  readonly stack: string;
   readonly mode: Mode;
   /** Starts the service and returns when it is ready. */
   up(options: UpOptions): Promise<UpResult>;

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
+import { commandFor } from "../command-line.ts";
 import { METRICS_NAMESPACE } from "../contract.ts";
 import { awsPartition } from "../plan/aws/arn.ts";
 import type { AwsHostPlan } from "../plan/aws/host.ts";
@@ -15,9 +16,13 @@ interface Alarm {
   readonly name: string;
   readonly metric: string;
   readonly description: string;
+  readonly fix?: (stack: string) => string;
   readonly threshold?: number;
   readonly minutes: number;
 }
+
+/** A stopped host starts on other hardware. */
+const restart = (stack: string) => `${commandFor(stack, "stop")}, then ${commandFor(stack, "start")}`;
 
 /**
  * EC2's own metrics, of the instance. Amazon recovers no instance with a GPU of these kinds: a `recover` action would be
@@ -33,7 +38,8 @@ const INSTANCE_ALARMS: readonly Alarm[] = [
   {
     name: "system-status",
     metric: "StatusCheckFailed_System",
-    description: "Amazon's hardware under the host fails. Fix: imagegen stop, then imagegen start, moves the host.",
+    description: "Amazon's hardware under the host fails.",
+    fix: restart,
     minutes: 3,
   },
   {
@@ -49,7 +55,8 @@ const HOST_ALARMS: readonly Alarm[] = [
   {
     name: "data-full",
     metric: "DataUsedPercent",
-    description: "/data is nearly full. Fix: imagegen cache gc, or a bigger volumeSizeGb.",
+    description: "/data is nearly full.",
+    fix: (stack) => commandFor(stack, "cache gc --keep-free 20GB"),
     threshold: 85,
     minutes: 10,
   },
@@ -62,7 +69,8 @@ const HOST_ALARMS: readonly Alarm[] = [
   {
     name: "gpu-lost",
     metric: "GpuLost",
-    description: "The host has lost its GPU. Fix: imagegen stop, then imagegen start.",
+    description: "The host has lost its GPU.",
+    fix: restart,
     minutes: 3,
   },
   {
@@ -87,7 +95,7 @@ export function createAlarms(name: string, { plan, dimensions, parent }: AlarmsA
     new aws.cloudwatch.MetricAlarm(
       `${name}-${alarm.name}`,
       {
-        alarmDescription: alarm.description,
+        alarmDescription: `${alarm.description}${alarm.fix ? ` Fix: ${alarm.fix(plan.stack)}` : ""}`,
         namespace,
         metricName: alarm.metric,
         dimensions: of,

@@ -104,10 +104,10 @@ describe("the zone", () => {
   );
 
   test("that is another than the volume's is refused: a disk can't be moved by wishing", () => {
-    expect(() => requireSameZone("us-east-1a", "us-east-1b", "vol-1")).toThrow(UserError);
-    expect(() => requireSameZone("us-east-1a", "us-east-1b", "vol-1")).toThrow(
+    expect(() => requireSameZone("us-east-1a", "us-east-1b", "vol-1", "prod")).toThrow(UserError);
+    expect(() => requireSameZone("us-east-1a", "us-east-1b", "vol-1", "prod")).toThrow(
       "Picture-Perfect-Challenge:availabilityZone: expected us-east-1a, where the volume vol-1 is, " +
-        "got us-east-1b. Fix: imagegen move-az us-east-1b, or use a subnet in us-east-1a again",
+        "got us-east-1b. Fix: imagegen move-az us-east-1b --stack prod, or use a subnet in us-east-1a again",
     );
   });
 });

@@ -28,6 +28,7 @@ beforeEach(async () => {
   await api.reset();
   api.host = { path: `${work}:/usr/bin:/bin`, run: join(work, "run") };
   run = {
+    stack: "aws-volume",
     ssm: await openSsm({ region: "us-east-1" }),
     instanceId: "i-0123456789abcdef0",
     progress: progressTo({ write: () => true }),

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { commandFor } from "../../core/command-line.ts";
 import { confirm } from "../../core/confirm.ts";
 import { action, type Context, print } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
@@ -41,7 +42,7 @@ export function addClear(cache: Command, signal: AbortSignal): void {
     .addHelpText("after", HELP)
     .action(
       action<Options, []>(signal, async (context, options) => {
-        print(context, await clear(context, options), describeClear);
+        print(context, await clear(context, options), (result) => describeClear(result, context.files.name));
       }),
     );
 }
@@ -57,7 +58,8 @@ async function clear(context: Context, options: Options): Promise<ClearResult> {
   const force = options.force === true || options.restart === true;
   if (inUse.length > 0 && !force) {
     const message = `${inUse.join(", ")} is in use, so nothing was deleted.`;
-    throw new CliError({ message, fix: "imagegen down first, or add --restart or --force" }, EXIT.notConfirmed);
+    const fix = `${commandFor(context.files.name, "down")} first, or add --restart or --force`;
+    throw new CliError({ message, fix }, EXIT.notConfirmed);
   }
   const what = preview.removed.map(nameOf).join(", ");
   await confirm(`This deletes ${what}.`, { yes: options.yes, signal: context.signal });
@@ -71,10 +73,10 @@ function selection({ model, orphans }: Options): string[] {
   return model ? ["--model", model] : ["--all"];
 }
 
-export function describeClear(result: ClearResult): string {
+export function describeClear(result: ClearResult, stack: string): string {
   const { removed, dryRun, restarted } = result;
   if (removed.length === 0) return "There is nothing to delete.";
   const lines = [...removalLines(result, dryRun), `${freedLine(result, dryRun)}.`];
-  if (restarted) lines.push("The service was restarted and downloads its model again: imagegen status");
+  if (restarted) lines.push(`The service was restarted and downloads its model again: ${commandFor(stack, "status")}`);
   return lines.join("\n");
 }

@@ -23,6 +23,7 @@ import { upInAws } from "./stack/up.ts";
 export function awsTarget(context: Context): Target {
   const { files, paths, signal, progress } = context;
   const target: Target = {
+    stack: files.name,
     mode: "aws",
     async up({ prompt }) {
       const started = performance.now();

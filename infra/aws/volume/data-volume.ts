@@ -2,8 +2,10 @@
  * Stage 4 on AWS, cache. In: the volume's plan and the zone for a new one. Out: the volume that models are kept on, and
  * the zone that it is in, which everything else follows. No change of config deletes or replaces it by accident.
  */
+
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { commandFor } from "../../command-line.ts";
 import { qualifyKey, wordForPulumi } from "../../config/problem.ts";
 import { volumeTag } from "../../contract.ts";
 import { UserError } from "../../errors.ts";
@@ -41,7 +43,7 @@ export class DataVolume extends pulumi.ComponentResource {
     this.volumeArn = volume.arn;
     this.availabilityZone = pulumi
       .all([volume.availabilityZone, volume.id, args.zone])
-      .apply(([zone, id, wanted]) => (args.plan.zoneMatters ? requireSameZone(zone, wanted, id) : zone));
+      .apply(([zone, id, wanted]) => (args.plan.zoneMatters ? requireSameZone(zone, wanted, id, args.stack) : zone));
     this.registerOutputs({ volumeId: this.volumeId, availabilityZone: this.availabilityZone });
   }
 }
@@ -78,14 +80,14 @@ function importVolume(name: string, { stack }: DataVolumeArgs, id: string, paren
 }
 
 /** A volume can't move to another zone: the zone of config must be the volume's. Returns it; throws `UserError`. */
-export function requireSameZone(zone: string, wanted: string, volumeId: string): string {
+export function requireSameZone(zone: string, wanted: string, volumeId: string, stack: string): string {
   if (zone === wanted) return zone;
   throw new UserError(
     wordForPulumi({
       path: qualifyKey("availabilityZone"),
       expected: `${zone}, where the volume ${volumeId} is`,
       got: wanted,
-      fix: { text: `imagegen move-az ${wanted}, or use a subnet in ${zone} again` },
+      fix: { text: `${commandFor(stack, `move-az ${wanted}`)}, or use a subnet in ${zone} again` },
     }),
   );
 }

@@ -1,3 +1,4 @@
+import { commandFor } from "../../command-line.ts";
 import { type PurchaseOption, vcpuQuota } from "../../contract.ts";
 import type { AwsHostPlan } from "./host.ts";
 
@@ -53,15 +54,16 @@ export function describeLaunchError(
 export function explainLaunchError(errors: readonly string[], plan: AwsHostPlan): string | null {
   const error = findLaunchError(errors.join("\n"));
   if (!error) return null;
-  const { instanceType, instanceTypes, purchaseOption, createFirst } = plan;
+  const { stack, instanceType, instanceTypes, purchaseOption, createFirst } = plan;
   const other = instanceTypes.find((type) => type !== instanceType);
   const anotherType = other ? `pulumi config set pinnedInstanceType ${other}` : "add another type to instanceTypes";
+  const move = commandFor(stack, "move-az <zone>");
   const fixes: Record<LaunchError["kind"], string> = {
-    capacity: `${anotherType}, or imagegen move-az`,
-    quota: `imagegen doctor shows how to raise it${createFirst ? ", or pulumi config set replacement delete-first" : ""}`,
-    offering: `${anotherType}, or imagegen move-az`,
+    capacity: `${anotherType}, or ${move}`,
+    quota: `${commandFor(stack, "doctor")} shows how to raise it${createFirst ? ", or pulumi config set replacement delete-first" : ""}`,
+    offering: `${anotherType}, or ${move}`,
     price: "pulumi config set purchaseOption on-demand",
-    timeout: `${anotherType}, or imagegen move-az`,
+    timeout: `${anotherType}, or ${move}`,
   };
   const what = describeLaunchError({ type: instanceType, market: purchaseOption }, error, "this zone");
   return `No host: ${what}. Fix: ${fixes[error.kind]}`;

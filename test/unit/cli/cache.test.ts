@@ -12,7 +12,7 @@ describe("clear", () => {
       { id: "c/d", bytes: 1e6, orphans: 1 },
     ];
     const result = { removed, bytes: 2.001e9, dryRun: true, restarted: false };
-    expect(describeClear(result).split("\n")).toEqual([
+    expect(describeClear(result, "local").split("\n")).toEqual([
       "would delete a/b (2 GB), in use",
       "would delete 1 unused file of c/d (1 MB)",
       "Would free 2 GB.",

@@ -26,9 +26,9 @@ test("a provider's error is freed of where in the provider it was written", () =
 test("a container that Compose has started is named with the way to take over from it", () => {
   const text =
     'Error response from daemon: Conflict. The container name "/image-game-image-gen" is already in use by container "f7d0".';
-  expect(explainFailure([error(text)], new Error("up failed"))).toEqual({
+  expect(explainFailure([error(text)], new Error("up failed"), "blue")).toEqual({
     message: expect.stringContaining("already in use") as string,
-    fix: expect.stringContaining("docker compose down") as string,
+    fix: "it was started without Pulumi: docker compose down, or docker rm --force image-game-image-gen; then imagegen up --stack blue (the volume stays)",
   });
 });
 
@@ -39,14 +39,16 @@ test("only errors are reasons", () => {
 test("what Pulumi prints before it has an engine is read from its output", () => {
   const output = "Command failed with exit code 255: pulumi up\nerror: error: incorrect passphrase\n";
   expect(reasonInOutput(output)).toBe("incorrect passphrase");
-  expect(explainFailure([], new Error(output))).toEqual({
+  expect(explainFailure([], new Error(output), "local")).toEqual({
     message: "incorrect passphrase",
     fix: expect.stringContaining("PULUMI_CONFIG_PASSPHRASE") as string,
   });
 });
 
 test("without any reason the first line is shown", () => {
-  expect(explainFailure([], new Error("spawn pulumi ENOENT\n  at x"))).toEqual({ message: "spawn pulumi ENOENT" });
+  expect(explainFailure([], new Error("spawn pulumi ENOENT\n  at x"), "local")).toEqual({
+    message: "spawn pulumi ENOENT",
+  });
 });
 
 test("steps and the last line of a message make the live line", () => {

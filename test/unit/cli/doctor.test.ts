@@ -6,6 +6,7 @@ import type { MachineFacts } from "../../../cli/doctor/inspect.ts";
 import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
 
 const healthy: MachineFacts = {
+  stack: "local",
   node: { version: "24.21.0", range: "^24.19.0 || >=26.5.0" },
   engine: { ok: true, version: "28.0.0", rootDir: "/var/lib/docker", runtimes: ["runc", "nvidia"] },
   engineHost: "unix:///var/run/docker.sock",

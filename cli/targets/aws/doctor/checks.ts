@@ -125,8 +125,14 @@ function buildx({ hasBuildx }: AwsFacts): Check[] {
   return [fail("buildx", "Docker's buildx is not installed.", "https://docs.docker.com/build/install-buildx/")];
 }
 
-function tunnel({ missingTunnelTools: missing, requirements: { access } }: AwsFacts): Check[] {
+function tunnel({ missingTunnelTools: missing, requirements: { access }, stack }: AwsFacts): Check[] {
   if (access !== "ssm") return [];
   if (missing.length === 0) return [ok("tunnel", Object.keys(TUNNEL_TOOLS).join(" and "))];
-  return [warn("tunnel", `imagegen open and picture need ${missing.join(" and ")}.`, TUNNEL_TOOLS[missing[0] ?? ""])];
+  return [
+    warn(
+      "tunnel",
+      `${commandFor(stack, "open")} needs ${missing.join(" and ")}, and so does a picture.`,
+      TUNNEL_TOOLS[missing[0] ?? ""],
+    ),
+  ];
 }

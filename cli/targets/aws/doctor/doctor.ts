@@ -1,4 +1,5 @@
 import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
+import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT, formatDetail } from "../../../core/exit.ts";
 import { type Check, fail, ok, warn } from "../../../doctor/check.ts";
@@ -19,7 +20,10 @@ export async function awsChecks(context: Context): Promise<Check[]> {
     const tools = await findPulumi(paths);
     const pulumi = tools.ok
       ? ok("pulumi", `CLI ${tools.version}`)
-      : warn("pulumi", `${tools.reason.message} \`imagegen up\` installs one into .imagegen/pulumi.`);
+      : warn(
+          "pulumi",
+          `${tools.reason.message} \`${commandFor(files.name, "up")}\` installs one into .imagegen/pulumi.`,
+        );
     return [ok("config", "the stack's values are valid"), pulumi, ...runAwsChecks(facts)];
   } catch (error) {
     if (!(error instanceof CliError)) throw error;

@@ -32,7 +32,6 @@ export function service({ hostStatus, host: lookup, stack, now }: AwsFacts): Che
   const state = classifyHostStatus(hostStatus.value, { instance: running.id, now });
   if (state.kind === "ready") return [ok("service", `ready, ${hostStatus.value?.ready?.model ?? "its model"}`)];
   if (state.kind === "starting") return [ok("service", state.text)];
-  const restart = `; then ${commandFor(stack, "stop")} and ${commandFor(stack, "start")}`;
-  const fix = `${commandFor(stack, "logs")}${state.kind === "no-response" ? restart : ""}`;
-  return [fail("service", `${state.text}.`, fix)];
+  const restart = state.kind === "no-response" ? [commandFor(stack, "stop"), commandFor(stack, "start")] : [];
+  return [fail("service", `${state.text}.`, [commandFor(stack, "logs"), ...restart].join(", then "))];
 }

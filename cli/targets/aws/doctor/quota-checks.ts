@@ -1,7 +1,7 @@
 import { vcpuQuota } from "../../../../infra/contract.ts";
 import { commandFor } from "../../../core/command-line.ts";
 import { type Check, fail, ok, unknown, warn } from "../../../doctor/check.ts";
-import type { LaunchCandidate } from "../stack/launch-candidates.ts";
+import { type LaunchCandidate, quotaIncrease } from "../stack/launch-candidates.ts";
 import type { AwsFacts, QuotaFacts } from "./inspect.ts";
 
 /** One check a quota; a quota that is too small is no failure when the other market has room. */
@@ -22,8 +22,7 @@ function checkQuota(facts: AwsFacts, { name, code, market, limit, used }: QuotaF
   const inUse = used.known ? used.value : 0;
   const text = `${label}: ${limit.value} vCPUs, ${used.known ? `${inUse} in use` : "use unknown"}, a host needs ${needed}`;
   const running = facts.host.known && facts.host.value?.state === "running";
-  const increase = (vcpus: number) =>
-    `aws service-quotas request-service-quota-increase --service-code ec2 --quota-code ${code} --desired-value ${vcpus} --region ${facts.region}`;
+  const increase = (vcpus: number) => quotaIncrease({ code, vcpus, region: facts.region });
   if (!running && inUse + needed > limit.value)
     return fail("quota", `${text}: there is no room for one.`, increase(Math.max(8, inUse + 2 * needed)));
   const most = inUse + (running ? needed : 2 * needed);

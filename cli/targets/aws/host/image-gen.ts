@@ -43,8 +43,13 @@ export async function inContainer(
   throw notRunning(stack.name, `The container ${name} does not run on ${host.id}.`, "doctor");
 }
 
-export function hostRun({ progress, signal }: Context, { ssm }: AwsStack, instanceId: string, doing: string): HostRun {
-  return { ssm, instanceId, progress, signal, doing };
+export function hostRun(
+  { progress, signal }: Context,
+  { ssm, name }: AwsStack,
+  instanceId: string,
+  doing: string,
+): HostRun {
+  return { stack: name, ssm, instanceId, progress, signal, doing };
 }
 
 /** Restarts the service on the host, without waiting until it is ready. */

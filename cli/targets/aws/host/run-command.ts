@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 import { formatSeconds } from "../../../../infra/units.ts";
+import { commandFor } from "../../../core/command-line.ts";
 import { CliError, lastLine } from "../../../core/exit.ts";
 import type { Progress } from "../../../core/progress.ts";
 import { toCliError } from "../client/errors.ts";
@@ -12,6 +13,8 @@ import { quote } from "./shell-quote.ts";
 export type HostCommandResult = Awaited<ReturnType<typeof runOnHost>>;
 
 export interface HostRun {
+  /** The name of the host's stack, for the fixes of errors. */
+  readonly stack: string;
   readonly ssm: Ssm;
   readonly instanceId: string;
   readonly progress: Progress;
@@ -76,7 +79,7 @@ function nextScript(folder: string, done: number): string {
 
 /** One command, until it has ended; Ctrl-C cancels it. */
 async function invoke(run: HostRun, script: string, seconds: number): Promise<Invocation> {
-  const { ssm, instanceId, progress, signal, doing, everySeconds = 1 } = run;
+  const { stack, ssm, instanceId, progress, signal, doing, everySeconds = 1 } = run;
   let command: string | undefined;
   const started = performance.now();
   const passed = () => (performance.now() - started) / 1000;
@@ -87,23 +90,24 @@ async function invoke(run: HostRun, script: string, seconds: number): Promise<In
       const now = await ssm.invocation(instanceId, command);
       if (now && !PENDING.includes(now.status)) return now;
       if (now?.status !== "InProgress" && passed() > ACCEPT_S)
-        throw new CliError({ message: `${instanceId} accepts no commands. ${AGENT}`, fix: AGENT_FIX });
+        throw new CliError({ message: `${instanceId} accepts no commands. ${AGENT}`, fix: agentFix(stack) });
       if (passed() > 3) progress.update(`${doing} on ${instanceId}, ${formatSeconds(passed())}`);
     }
   } catch (error) {
     if (command && (signal.aborted || error instanceof CliError)) await ssm.cancel(command).catch(() => {});
     signal.throwIfAborted();
-    throw notReached(error, instanceId) ?? toCliError(error, doing);
+    throw notReached(error, instanceId, stack) ?? toCliError(error, doing);
   }
 }
 
 const AGENT = "Its Systems Manager agent must be running and have access to AWS.";
-const AGENT_FIX = "imagegen doctor, or imagegen stop and imagegen start";
+const agentFix = (stack: string) =>
+  `${commandFor(stack, "doctor")}, or ${commandFor(stack, "stop")}, then ${commandFor(stack, "start")}`;
 
 /** AWS returns InvalidInstanceId for every host whose agent is not connected. */
-function notReached(error: unknown, instanceId: string): CliError | undefined {
+function notReached(error: unknown, instanceId: string, stack: string): CliError | undefined {
   if (!(error instanceof Error) || error.name !== "InvalidInstanceId") return undefined;
-  return new CliError({ message: `${instanceId} is unreachable. ${AGENT}`, fix: AGENT_FIX });
+  return new CliError({ message: `${instanceId} is unreachable. ${AGENT}`, fix: agentFix(stack) });
 }
 
 function noResult({ doing, instanceId }: HostRun, { status, detail, stderr }: Invocation): CliError {

@@ -30,7 +30,7 @@ export async function move(
   const facts = await gather(stack, settings, goal);
   const steps = planMove(facts);
   if (steps.length > 0) await checkMove(context, stack, settings, facts.zone, options);
-  const lines = steps.map((step) => describeStep(step, facts));
+  const lines = steps.map((step) => describeStep(step, facts, stack.name));
   const { dryRun = false, subnet } = options;
   const result: MoveResult = { zone: facts.zone, steps: lines, dryRun, kept: facts.volumeId };
   if (dryRun) return result;
@@ -65,7 +65,7 @@ export async function move(
     progress.log(`${index + 1}/${steps.length} ${lines[index]} …`);
     await doStep(step);
   }
-  const remove = `aws ec2 delete-volume --volume-id ${facts.volumeId}`;
+  const remove = `aws ec2 delete-volume --volume-id ${facts.volumeId} --region ${stack.client.region}`;
   if (facts.volumeId && steps.length > 0) progress.log(`${facts.volumeId} is kept. To delete it: ${remove}`);
   return result;
 }

@@ -1,3 +1,4 @@
+import { commandFor } from "../../../core/command-line.ts";
 import type { Host, Snapshot } from "../client/ec2-models.ts";
 
 /** What a move is planned from, gathered again at each start, so that an interrupted move resumes. */
@@ -59,7 +60,7 @@ function isCurrent({ state, startedAt }: Snapshot, host: MoveFacts["host"]): boo
 }
 
 /** A step for --dry-run and for progress. */
-export function describeStep(step: MoveStep, facts: Pick<MoveFacts, "zone" | "volumeId">): string {
+export function describeStep(step: MoveStep, facts: Pick<MoveFacts, "zone" | "volumeId">, stack: string): string {
   switch (step.do) {
     case "stop":
       return `stop the host ${step.host}, so that the filesystem is consistent`;
@@ -70,6 +71,6 @@ export function describeStep(step: MoveStep, facts: Pick<MoveFacts, "zone" | "vo
     case "config":
       return `write availabilityZone=${facts.zone}${step.generation > 1 ? `, volumeGeneration=${step.generation} and the snapshot` : ""} into the stack's config`;
     case "up":
-      return `imagegen up: a new volume and a new host in ${facts.zone}${facts.volumeId ? `; ${facts.volumeId} is kept` : ""}`;
+      return `${commandFor(stack, "up")}: a new volume and a new host in ${facts.zone}${facts.volumeId ? `; ${facts.volumeId} is kept` : ""}`;
   }
 }

@@ -84,9 +84,7 @@ export async function startHost(
     signal.throwIfAborted();
     const launchError = findLaunchError(error instanceof Error ? `${error.name} ${error.message}` : "");
     if (!launchError) throw toCliError(error, `starting ${host.id}`);
-    const other = ["up --config pinnedInstanceType=<another>", "move-az <zone>"].map((command) =>
-      commandFor(name, command),
-    );
+    const other = [commandFor(name, "up --config pinnedInstanceType=<another>"), commandFor(name, "move-az <zone>")];
     const message = `${describeLaunchError(host, launchError, host.zone)}. The cache is safe.`;
     throw new CliError({ message, fix: `${commandFor(name, "start")} again later, ${other.join(", or ")}` });
   }

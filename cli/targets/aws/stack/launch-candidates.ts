@@ -52,13 +52,17 @@ export function nextCandidate(
   });
 }
 
+/** The command that asks AWS for more vCPUs. */
+export function quotaIncrease({ code, vcpus, region }: { code: string; vcpus: number; region: string }): string {
+  return `aws service-quotas request-service-quota-increase --service-code ec2 --quota-code ${code} --desired-value ${vcpus} --region ${region}`;
+}
+
 /** What to do when no host of the list was launched. */
-export function suggestFix(stack: string, failed: readonly FailedLaunch[]): string {
+export function suggestFix(stack: string, region: string, failed: readonly FailedLaunch[]): string {
   const [candidate, error] = failed.at(-1) ?? [];
   if (candidate && error?.kind === "quota" && failed.every(([, { kind }]) => kind === "quota")) {
-    const code = vcpuQuota(candidate.type, candidate.market)?.code ?? "…";
-    const request = `aws service-quotas request-service-quota-increase --service-code ec2 --quota-code ${code}`;
-    return `${request} --desired-value 8`;
+    const code = vcpuQuota(candidate.type, candidate.market)?.code;
+    return code ? quotaIncrease({ code, vcpus: 8, region }) : commandFor(stack, "doctor");
   }
   const more = commandFor(stack, "up --config instanceTypes=…");
   return `${commandFor(stack, "up")} again later, more types (${more}), or ${commandFor(stack, "move-az <zone>")}`;

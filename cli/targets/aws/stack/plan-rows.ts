@@ -3,6 +3,7 @@ import type { AwsNetworkPlan } from "../../../../infra/plan/aws/network.ts";
 import type { AwsPlan } from "../../../../infra/plan/aws/plan.ts";
 import { AWS_RATES } from "../../../../infra/plan/aws/startup.ts";
 import { formatBytes, formatSeconds } from "../../../../infra/units.ts";
+import { commandFor } from "../../../core/command-line.ts";
 
 /** The plan of a stack in AWS, for people; the costs are last, one row each. */
 export function awsPlanRows(plan: AwsPlan): [string, string][] {
@@ -14,7 +15,12 @@ export function awsPlanRows(plan: AwsPlan): [string, string][] {
     ["volume", describeVolume(plan)],
     ["root disk", `${host.root.sizeGib} GiB, for an image of ${formatBytes(startupEstimate.imageBytes)} at most`],
     ["network", describeNetwork(plan.network)],
-    ["access", plan.loadBalancer ? `load balancer with TLS, for ${plan.loadBalancer.allowedCidrs.join(", ")}` : TUNNEL],
+    [
+      "access",
+      plan.loadBalancer
+        ? `load balancer with TLS, for ${plan.loadBalancer.allowedCidrs.join(", ")}`
+        : tunnelTo(plan.stack),
+    ],
     ["first start", `${formatSeconds(startupEstimate.firstSeconds)}, estimated, after the image is built and pushed`],
     [
       "cached",
@@ -31,7 +37,7 @@ export function awsPlanRows(plan: AwsPlan): [string, string][] {
   ];
 }
 
-const TUNNEL = "no open port; imagegen open makes a tunnel";
+const tunnelTo = (stack: string) => `no open port; ${commandFor(stack, "open")} makes a tunnel`;
 const PULL = `${formatBytes(AWS_RATES.pullBytesPerSecond)}/s`;
 const DESTROY = {
   retain: "the volume is kept",

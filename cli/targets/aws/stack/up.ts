@@ -83,7 +83,7 @@ export async function upInAws(
 /** Runs with one host after the other until one is launched. Throws a CliError when none is. */
 export async function launchWithFallback(
   { files, progress }: Pick<Context, "files" | "progress">,
-  settings: LaunchPreferences & Pick<AwsSettings, "selfHealing" | "availabilityZone">,
+  settings: LaunchPreferences & Pick<AwsSettings, "selfHealing" | "availabilityZone" | "region">,
   vcpus: Readonly<Record<string, number>>,
   run: Run,
 ): Promise<LaunchCandidate> {
@@ -97,7 +97,7 @@ export async function launchWithFallback(
     const next = nextCandidate(candidates, failed, vcpus);
     const line = describeLaunchError(candidate, error, settings.availabilityZone);
     if (next) progress.log(`${line}. Next: ${next.type} (${next.market}) …`);
-    else throw new CliError({ message: `No host: ${line}.`, fix: suggestFix(files.name, failed) });
+    else throw new CliError({ message: `No host: ${line}.`, fix: suggestFix(files.name, settings.region, failed) });
   }
   throw new CliError("instanceTypes: expected at least one type, got none.", EXIT.usage);
 }

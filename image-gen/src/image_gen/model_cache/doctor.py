@@ -97,7 +97,7 @@ def _old_variable(settings: CacheSettings, env: Mapping[str, str]) -> Iterator[C
 def _mount(settings: CacheSettings) -> Iterator[Check]:
     mount = mount_of(settings.volume_root)
     about = f"{settings.volume_root} is on {mount.path} ({mount.filesystem})"
-    volume = f"mount a volume there: docker run --volume NAME:{settings.hf_home.parent}"
+    volume = f"mount a volume there: docker run … --volume NAME:{settings.hf_home.parent}"
     if mount.filesystem in _IN_MEMORY:
         yield Check("mount", "warn", f"{about}: in memory, it is empty after every restart.", volume)
     elif not mount.is_mount and mount.filesystem in _LAYERS:

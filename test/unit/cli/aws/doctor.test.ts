@@ -211,7 +211,7 @@ describe("each check", () => {
       { missingTunnelTools: ["session-manager-plugin"] },
       "tunnel",
       "warn",
-      /need session-manager-plugin/,
+      /open --stack aws-volume needs session-manager-plugin/,
       /session-manager-working/,
     ],
     ["no host", noHost, "host", "ok", /none yet/],

@@ -75,7 +75,7 @@ describe("launchWithFallback", () => {
     };
     const host = await launchWithFallback(
       context,
-      { ...settings, ...changes },
+      { ...settings, region: "us-east-1", ...changes },
       { "g6.xlarge": 4, "g5.xlarge": 4 },
       run,
     ).catch(String);
@@ -112,7 +112,9 @@ describe("launchWithFallback", () => {
   test("tries a quota that is too small for any only once", async () => {
     const { host, asked } = await play([{ kind: "quota", code: "VcpuLimitExceeded" }]);
     expect(asked).toHaveLength(1);
-    expect(host).toMatch(/Fix: aws service-quotas request-service-quota-increase .*--quota-code L-DB2E81BA/);
+    expect(host).toMatch(
+      /Fix: aws service-quotas request-service-quota-increase .*--quota-code L-DB2E81BA .*--region us-east-1/,
+    );
   });
   test("leaves the list to a self-healing group", async () => {
     const { asked } = await play([none], { selfHealing: true });
@@ -137,7 +139,7 @@ test("only a fallback host is pinned", () => {
 
 test("the fix for no capacity has a command for the stack", () => {
   const candidate: LaunchCandidate = { type: "g6.xlarge", market: "spot" };
-  expect(suggestFix("prod", [[candidate, { kind: "capacity", code: "x" }]])).toContain(
+  expect(suggestFix("prod", "us-east-1", [[candidate, { kind: "capacity", code: "x" }]])).toContain(
     "imagegen up --stack prod again later",
   );
 });

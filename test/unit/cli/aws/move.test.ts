@@ -88,10 +88,10 @@ describe("planMove", () => {
 });
 
 test("each step is a line that names what it does", () => {
-  expect(planMove(facts).map((step) => describeStep(step, facts))).toEqual([
+  expect(planMove(facts).map((step) => describeStep(step, facts, "prod"))).toEqual([
     "stop the host i-1, so that the filesystem is consistent",
     "make a snapshot of vol-1",
     "write availabilityZone=us-east-1c, volumeGeneration=2 and the snapshot into the stack's config",
-    "imagegen up: a new volume and a new host in us-east-1c; vol-1 is kept",
+    "imagegen up --stack prod: a new volume and a new host in us-east-1c; vol-1 is kept",
   ]);
 });

@@ -12,7 +12,7 @@ test("a plan names the host, its disks, its access, times and what a month costs
     "volume       50 GiB gp3, 3000 IOPS, 300 MiB/s, to download 10 GB",
     "root disk    60 GiB, for an image of 4.9 GB at most",
     "network      a new VPC: a public address, no inbound access",
-    "access       no open port; imagegen open makes a tunnel",
+    "access       no open port; imagegen open --stack prod makes a tunnel",
     "first start  4 min 23 s, estimated, after the image is built and pushed",
     "cached       2 min 43 s on a new host: boot, pull at 80 MB/s, read at 315 MB/s",
     "baked        4 min 48 s",

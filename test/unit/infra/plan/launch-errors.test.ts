@@ -12,25 +12,25 @@ test.each([
     said("InsufficientInstanceCapacity"),
     {},
     "AWS has no g6.xlarge (on demand) in this zone now (InsufficientInstanceCapacity). " +
-      "Fix: pulumi config set pinnedInstanceType g5.xlarge, or imagegen move-az",
+      "Fix: pulumi config set pinnedInstanceType g5.xlarge, or imagegen move-az <zone> --stack prod",
   ],
   [
     said("InsufficientInstanceCapacity"),
     { instanceTypes: "g6.xlarge", purchaseOption: "spot" },
     "AWS has no g6.xlarge (spot) in this zone now (InsufficientInstanceCapacity). " +
-      "Fix: add another type to instanceTypes, or imagegen move-az",
+      "Fix: add another type to instanceTypes, or imagegen move-az <zone> --stack prod",
   ],
   [
     said("VcpuLimitExceeded"),
     {},
     "the account's quota L-DB2E81BA (Running On-Demand G and VT instances) has no room for g6.xlarge (on demand) " +
-      "(VcpuLimitExceeded). Fix: imagegen doctor shows how to raise it, or pulumi config set replacement delete-first",
+      "(VcpuLimitExceeded). Fix: imagegen doctor --stack prod shows how to raise it, or pulumi config set replacement delete-first",
   ],
   [
     said("VcpuLimitExceeded"),
     { replacement: "delete-first", instanceTypes: "p5.4xlarge" },
     "the account's quota L-417A185B (Running On-Demand P instances) has no room for p5.4xlarge (on demand) " +
-      "(VcpuLimitExceeded). Fix: imagegen doctor shows how to raise it",
+      "(VcpuLimitExceeded). Fix: imagegen doctor --stack prod shows how to raise it",
   ],
   [
     said("SpotMaxPriceTooLow"),
@@ -42,7 +42,7 @@ test.each([
     said("Unsupported", NOT_HERE),
     { instanceTypes: "g6e.xlarge,g6.xlarge" },
     "AWS does not offer g6e.xlarge (on demand) in this zone (Unsupported). " +
-      "Fix: pulumi config set pinnedInstanceType g6.xlarge, or imagegen move-az",
+      "Fix: pulumi config set pinnedInstanceType g6.xlarge, or imagegen move-az <zone> --stack prod",
   ],
 ])("%s with %j is one line", (text, raw, line) => {
   expect(explainLaunchError([text], awsPlanWith(raw as Record<string, string>).host)).toBe(`No host: ${line}`);
