@@ -6,6 +6,8 @@ import { AWS_RATES } from "./startup.ts";
 
 /** What counts as ready on AWS: the host's own status, recent and of this deployment. */
 export interface AwsReadinessPlan extends ReadinessPlan {
+  /** The stack's name, for the fixes of errors. */
+  readonly stack: string;
   /** Name of the parameter that the host writes. */
   readonly parameter: string;
   readonly heartbeatTimeoutSeconds: number;
@@ -26,6 +28,7 @@ export function planAwsReadiness(
   const pullSeconds = imageBytes / AWS_RATES.slowestPullBytesPerSecond;
   const timeout = BOOT_TIMEOUT_SECONDS + pullSeconds + fetchSeconds + LOAD_TIMEOUT_SECONDS;
   return {
+    stack,
     parameter: statusParameter(parameterPrefix(stack)),
     url,
     readyUrl: `${url}${READY_PATH}`,

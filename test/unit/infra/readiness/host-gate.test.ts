@@ -134,7 +134,7 @@ describe("a failure", () => {
       status({ phase: "failed", ready: { phase: "failed", model: plan.models[0], error } }),
     ]);
     expect(message).toBe(
-      "i-new is not ready: Accept the licence (GATED_MODEL). Fix: imagegen logs, imagegen doctor. The end of its log:\n  one\n  two",
+      "i-new is not ready: Accept the licence (GATED_MODEL). Fix: imagegen logs --stack prod, imagegen doctor --stack prod. The end of its log:\n  one\n  two",
     );
     expect(seconds).toBe(0);
   });
