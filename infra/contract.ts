@@ -31,6 +31,10 @@ export const DATA_PATH = "/data";
 export const HF_HOME = `${DATA_PATH}/huggingface`;
 export const HUB_CACHE = `${HF_HOME}/hub`;
 export const BAKED_PATH = "/opt/models";
+/** Where files of the machine are mounted, read-only: authorities to trust, a Hugging Face cache, a mirror. */
+export const CA_PATH = "/etc/image-gen/ca.pem";
+export const HOST_CACHE_PATH = "/host-cache";
+export const MIRROR_PATH = "/mirror";
 
 /** The cache's place in the variables that the libraries read; `TRANSFORMERS_CACHE` is kept for the guide. */
 export const cacheEnvironment = (hfHome: string = HF_HOME) => ({
@@ -49,6 +53,22 @@ export const MODEL_VARIABLES = {
 export const TOKEN_VARIABLE = "HF_TOKEN";
 export const API_KEY_VARIABLE = "IMAGE_GEN_API_KEY";
 export const DRAIN_VARIABLE = "IMAGE_GEN_DRAIN_TIMEOUT";
+export const CA_VARIABLE = "SSL_CERT_FILE";
+export const MIRROR_VARIABLE = "IMAGE_GEN_MIRROR";
+export const HOST_CACHE_VARIABLE = "IMAGE_GEN_HOST_CACHE";
+export const OFFLINE_VARIABLE = "HF_HUB_OFFLINE";
+export const GPU_VARIABLE = "CUDA_VISIBLE_DEVICES";
+
+/** Whether a variable of this name holds a secret. */
+export function isSecretName(name: string): boolean {
+  return /(?:^|_)(?:TOKEN|PASSWORD|SECRET|API_?KEY|ACCESS_?KEY)$/i.test(name);
+}
+
+/** Whether only this machine reaches the address: a container, or another machine, does not. */
+export function isLoopback(address: string): boolean {
+  const host = address.replace(/^\[|\]$/g, "").toLowerCase();
+  return host === "localhost" || host.endsWith(".localhost") || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
 
 /** What a container of the service may do, wherever it runs. */
 export const HARDENING = {

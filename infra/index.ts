@@ -6,12 +6,12 @@ import * as pulumi from "@pulumi/pulumi";
 import { loadConfig } from "./config/load.ts";
 import { SERVICE_NAME } from "./contract.ts";
 
-const { settings, hfToken } = loadConfig();
+const { settings, secrets } = loadConfig();
 const context = {
   name: SERVICE_NAME,
   stack: pulumi.getStack(),
   preview: pulumi.runtime.isDryRun(),
-  hfToken,
+  secrets,
   report: (line: string) => void pulumi.log.info(line, undefined, undefined, true),
 };
 

@@ -1,4 +1,4 @@
-import type * as pulumi from "@pulumi/pulumi";
+import type { Secrets } from "./config/load.ts";
 
 /** What the program hands to a target beside its settings. */
 export interface ProgramContext {
@@ -6,7 +6,7 @@ export interface ProgramContext {
   readonly name: string;
   readonly stack: string;
   readonly preview: boolean;
-  readonly hfToken: pulumi.Output<string> | undefined;
+  readonly secrets: Secrets;
   /** Shows a line of progress. */
   readonly report: (line: string) => void;
 }

@@ -2,7 +2,9 @@ import { type Command, Option } from "commander";
 import { formatSeconds } from "../../infra/units.ts";
 import { commandFor } from "../core/command-line.ts";
 import { action, print } from "../core/context.ts";
+import { collect } from "../core/options.ts";
 import { parseConfigFlags } from "../stack/config.ts";
+import { logShell, useShell } from "../stack/shell-variables.ts";
 import { MODES, type RequestedMode, selectUpTarget } from "../targets/select.ts";
 import type { UpResult } from "../targets/target.ts";
 
@@ -25,7 +27,8 @@ Examples:
 
 --model, --port and --config are remembered for the stack (in .imagegen/stacks) until you change them or pass
 --reset-config. stacks/Pulumi.<stack>.yaml is written only in AWS, to pin a host that was not the first choice.
-A token in HF_TOKEN is saved, encrypted.`;
+Variables of the service in the environment (HF_TOKEN, IMAGE_GEN_API_KEY, HTTPS_PROXY, …) are remembered as well, secrets encrypted;
+one that can't be used is named. A service that runs as a process has them for that start alone.`;
 
 export function addUp(program: Command, signal: AbortSignal): void {
   program
@@ -45,9 +48,14 @@ export function addUp(program: Command, signal: AbortSignal): void {
         const overrides = overridesOf(options, files.name);
         if (!options.config) files.requireKnown();
         if (options.resetConfig) files.clearOverrides();
-        files.checkAndSave(overrides);
+        // Whatever the mode turns out to be, a wrong value ends here.
+        useShell(context, "process", overrides);
+        if (Object.keys(overrides).length > 0) files.saveOverrides(overrides);
         const target = await selectUpTarget(context, options.mode);
-        print(context, await target.up({ prompt: options.picture ? options.prompt : null }), describeUp);
+        const shell = useShell(context, target.mode, overrides);
+        const kept = target.mode === "process" ? "for this start alone" : "and kept for the stack";
+        logShell(context, shell, `Taken from the environment, ${kept}`);
+        print(context, await target.up({ prompt: options.picture ? options.prompt : null, shell }), describeUp);
       }),
     );
 }
@@ -64,8 +72,4 @@ function describeUp({ stack, model, device, url, instanceType, market, picture, 
   if (instanceType)
     lines.push(`Next: ${commandFor(stack, "open")}; to stop paying for the host: ${commandFor(stack, "stop")}`);
   return lines.join("\n");
-}
-
-function collect(value: string, all: string[] = []): string[] {
-  return [...all, value];
 }

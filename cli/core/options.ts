@@ -17,3 +17,8 @@ export const portNumber = parser(
   (text) => /^\d{1,5}$/.test(text) && Number(text) > 0 && Number(text) < 65_536,
   "a port (1 to 65535)",
 );
+
+/** The values of an option that may be given more than once. */
+export function collect(value: string, all: string[] = []): string[] {
+  return [...all, value];
+}

@@ -31,11 +31,12 @@ export async function makeImage(
   { paths, files, progress, signal }: Pick<Context, "paths" | "files" | "progress" | "signal">,
   url: string,
   request: ImageRequest,
-  file?: string,
+  { file, key }: { readonly file?: string | undefined; readonly key?: string | undefined } = {},
 ): Promise<SavedImage> {
   progress.update(`making a picture of ${request.prompt}`);
   const started = performance.now();
-  const body = await post(url, request, files.name, AbortSignal.any([AbortSignal.timeout(TIMEOUT_S * 1000), signal]));
+  const limit = AbortSignal.any([AbortSignal.timeout(TIMEOUT_S * 1000), signal]);
+  const body = await post(url, request, { stack: files.name, ownKey: key }, limit);
   progress.stop();
   const encoded = body.data?.[0]?.b64_json;
   if (!encoded)
@@ -57,8 +58,13 @@ export function imageName(time: Date, seed: number | null): string {
 type ImagesResponse = { seed?: number; data?: { b64_json?: string; seed?: number }[] };
 type ErrorResponse = { error?: { message?: string } | null; detail?: unknown };
 
-async function post(url: string, request: ImageRequest, stack: string, signal: AbortSignal): Promise<ImagesResponse> {
-  const key = process.env[API_KEY_VARIABLE];
+async function post(
+  url: string,
+  request: ImageRequest,
+  { stack, ownKey }: { readonly stack: string; readonly ownKey: string | undefined },
+  signal: AbortSignal,
+): Promise<ImagesResponse> {
+  const key = ownKey ?? process.env[API_KEY_VARIABLE];
   const headers = { "content-type": "application/json", ...(key ? { authorization: `Bearer ${key}` } : {}) };
   const body = JSON.stringify({ ...request, n: 1, response_format: "b64_json" });
   let response: Response;
@@ -70,6 +76,10 @@ async function post(url: string, request: ImageRequest, stack: string, signal: A
   }
   const answer = (await response.json().catch(() => ({}))) as ImagesResponse & ErrorResponse;
   if (response.ok) return answer;
+  if (response.status === 401) {
+    const message = `The service at ${url} asks for its API key${key ? ", and this is another" : ""}.`;
+    throw new CliError({ message, fix: `export ${API_KEY_VARIABLE}=…` });
+  }
   const reason = answer.error?.message ?? (typeof answer.detail === "string" ? answer.detail : response.statusText);
   throw new CliError(`The service refused the request (HTTP ${response.status}): ${reason}`);
 }

@@ -1,13 +1,14 @@
 import { parseSettings } from "../../infra/config/parse.ts";
 import { type ConfigOrigins, describeProblem, imagegenFix, qualifyKey } from "../../infra/config/problem.ts";
-import { RENAMED_KEYS, TOKEN_KEY } from "../../infra/config/schema.ts";
+import { RENAMED_KEYS } from "../../infra/config/schema.ts";
+import { variableOf } from "../../infra/config/service-variables.ts";
 import type { Settings } from "../../infra/config/settings.ts";
 import { DEFAULT_STACK, PROJECT } from "../../infra/contract.ts";
 import { commandFor } from "../core/command-line.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 
-/** Keys whose values are never written in the clear. */
-const SECRET_KEYS: readonly string[] = [`${PROJECT}:${TOKEN_KEY}`];
+/** Keys whose values are never written in the clear, whatever they are. */
+const ALWAYS_SECRET = ["hfToken", "apiKey"];
 
 export type ConfigValue = string | number | boolean | { secure: string } | readonly unknown[] | Record<string, unknown>;
 export type ConfigMap = Readonly<Record<string, ConfigValue>>;
@@ -67,8 +68,9 @@ export function parseConfigFlags(flags: readonly string[], stack = DEFAULT_STACK
     const at = flag.indexOf("=");
     if (at < 1) throw wrongFlag(`expected key=value, got "${flag}".`, commandFor(stack, "up --config port=8001"));
     const key = qualifyKey(flag.slice(0, at).trim());
-    if (SECRET_KEYS.includes(key))
-      throw wrongFlag(`${key} is a secret, and other users can read a command line.`, "export HF_TOKEN=…");
+    const secret = ALWAYS_SECRET.find((each) => qualifyKey(each) === key);
+    if (secret)
+      throw wrongFlag(`${key} is a secret, and other users can read a command line.`, `export ${variableOf(secret)}=…`);
     parsed[key] = flag.slice(at + 1);
   }
   return parsed;
@@ -93,19 +95,28 @@ export function isSecret(value: ConfigValue | undefined): value is { secure: str
   return typeof value === "object" && value !== null && "secure" in value;
 }
 
+/** Whether a value, or a part of it, is a secret. */
+function holdsSecret(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return "secure" in value || Object.values(value).some(holdsSecret);
+}
+
 const UNKNOWN_ORIGINS: ConfigOrigins = { stack: DEFAULT_STACK, originOf: () => "kept" };
 
 /**
  * The checked settings of a stack's config, as the program will read them. Throws one CliError with every problem, where its
- * value comes from and its fix. Secrets and namespaces that the program does not read are left out.
+ * value comes from and its fix. Namespaces that the program does not read are left out. `rules`: false for what runs already.
  */
-export function checkedSettings(config: ConfigMap, origins: ConfigOrigins = UNKNOWN_ORIGINS): Settings {
+export function checkedSettings(config: ConfigMap, origins: ConfigOrigins = UNKNOWN_ORIGINS, rules = true): Settings {
   const raw: Record<string, string> = {};
-  for (const [key, value] of Object.entries(config)) {
-    if (key.startsWith(`${PROJECT}:`) && typeof value !== "object") raw[key.slice(PROJECT.length + 1)] = String(value);
+  const secretKeys: string[] = [];
+  for (const [name, value] of Object.entries(config)) {
+    const key = name.startsWith(`${PROJECT}:`) ? name.slice(PROJECT.length + 1) : "";
+    if (key !== "" && holdsSecret(value)) secretKeys.push(key);
+    else if (key !== "") raw[key] = typeof value === "object" ? JSON.stringify(value) : String(value);
   }
   const region = config["aws:region"];
-  const parsed = parseSettings(raw, { region: typeof region === "string" ? region : undefined });
+  const parsed = parseSettings(raw, { region: typeof region === "string" ? region : undefined, secretKeys, rules });
   if ("settings" in parsed) return parsed.settings;
   const places = {
     flag: "on the command line",
@@ -126,8 +137,9 @@ export function settingsFor<T extends Settings["target"]>(
   target: T,
   config: ConfigMap,
   origins?: ConfigOrigins,
+  rules = true,
 ): SettingsOf<T> {
-  const settings = checkedSettings(config, origins);
+  const settings = checkedSettings(config, origins, rules);
   if (settings.target === target) return settings as SettingsOf<T>;
   throw new CliError(`target: expected ${target}, got ${settings.target}.`, EXIT.usage);
 }

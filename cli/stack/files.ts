@@ -33,6 +33,8 @@ export class StackFiles {
   readonly #overrides: string;
   /** The overrides as releases before 0.2 named them; read, and renamed by the first write. */
   readonly #oldOverrides: string;
+  /** Config of this run alone, over all else. */
+  #given: ConfigMap = {};
 
   constructor(paths: Paths, name: string) {
     if (!STACK_NAME.test(name)) {
@@ -62,7 +64,22 @@ export class StackFiles {
 
   /** The config that the next `up` would use, without the choices that `up` makes by itself. */
   config(): ConfigMap {
-    return this.compose({}).config ?? {};
+    return { ...this.compose({}).config, ...this.#given };
+  }
+
+  /** Config for this run, which is saved by `saveOverrides` or not at all; `{ secure: "" }` stands for a secret. */
+  use(values: ConfigMap): void {
+    this.#given = values;
+  }
+
+  /** Throws a CliError unless the config of this run is valid. */
+  check(flags: ConfigMap): void {
+    checkedSettings(this.config(), this.#origins(flags));
+  }
+
+  /** The config of the tracked file alone. */
+  trackedConfig(): ConfigMap {
+    return readYaml(this.tracked).config ?? {};
   }
 
   /** The config of the last `up`, with its choices; that of the next one when there was none. */
@@ -77,13 +94,7 @@ export class StackFiles {
 
   /** The checked settings of the last `up`. */
   lastSettings<T extends Settings["target"]>(target: T) {
-    return settingsFor(target, this.lastConfig(), this.#origins());
-  }
-
-  /** Saves overrides, unless the config would be invalid with them. */
-  checkAndSave(flags: Readonly<Record<string, string>>): void {
-    checkedSettings({ ...this.config(), ...flags }, this.#origins(flags));
-    if (Object.keys(flags).length > 0) this.saveOverrides(flags);
+    return settingsFor(target, this.lastConfig(), this.#origins(), false);
   }
 
   #origins(flags: ConfigMap = {}): ConfigOrigins {
@@ -137,7 +148,8 @@ export class StackFiles {
   /** Writes the working copy for Pulumi, with `forced` over all else, and returns its config. */
   write(chosen: ConfigMap, forced: ConfigMap = {}): ConfigMap {
     const plain = this.compose(chosen);
-    const composed = { ...plain, config: { ...plain.config, ...forced } };
+    const given = Object.entries(this.#given).filter(([, value]) => !isSecret(value));
+    const composed = { ...plain, config: { ...plain.config, ...Object.fromEntries(given), ...forced } };
     const head = `# Made by imagegen from stacks/Pulumi.${this.name}.yaml at each start: change that file, or use --config.\n`;
     atomicWrite(this.workingCopy, head + stringify(composed));
     return composed.config ?? {};

@@ -21,6 +21,7 @@ import { probeState } from "../service/readiness.ts";
 import { destroyStack } from "../stack/automation-stack.ts";
 import { readText } from "../stack/config.ts";
 import { chooseModel, planOf } from "../stack/model.ts";
+import type { ShellConfig } from "../stack/shell-variables.ts";
 import { dockerOrFail, findContainer, findEngine, hasVolume } from "../toolchain/docker.ts";
 import { findPulumi } from "../toolchain/pulumi.ts";
 import { planRows } from "./plan-rows.ts";
@@ -34,7 +35,9 @@ export interface LocalRuntime {
   /** Whether the service must find its cache on a mounted volume. */
   readonly needsMount: boolean;
   /** Starts the service and returns when it is ready. */
-  start(settings: LocalSettings): Promise<ReadyState>;
+  start(settings: LocalSettings, shell: ShellConfig): Promise<ReadyState>;
+  /** The key that the running service asks its clients for. */
+  apiKey(): Promise<string | undefined>;
   /** Undefined when the service was never started, or was removed. */
   find(): Promise<{ readonly url: string; readonly running: boolean } | undefined>;
   /** Runs `image-gen` beside the cache. */
@@ -75,11 +78,11 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
   const target: Target = {
     stack: files.name,
     mode,
-    async up({ prompt }) {
+    async up({ prompt, shell }) {
       const started = performance.now();
       const { model, settings } = plannedModel();
       files.write(model.why === "no-gpu" ? { [qualifyKey("modelId")]: model.id } : {});
-      const ready = await runtime.start(settings);
+      const ready = await runtime.start(settings, shell);
       const url = serviceUrl(settings);
       // A full-size picture takes a CPU the better part of an hour; a small one proves as much.
       const small = ready.device === "cpu" && !ready.model?.endsWith("/demo") ? { size: "512x512", steps: 8 } : {};
@@ -91,7 +94,8 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
         device: ready.device,
         source: ready.source,
         phases: ready.phases,
-        picture: prompt === null ? null : await makeImage(context, url, { prompt, ...small }),
+        picture:
+          prompt === null ? null : await makeImage(context, url, { prompt, ...small }, { key: await runtime.apiKey() }),
         seconds: (performance.now() - started) / 1000,
       };
     },
@@ -172,7 +176,7 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
 
     async images(request, file) {
       const { url } = await target.open();
-      return makeImage(context, url, request, file);
+      return makeImage(context, url, request, { file, key: await runtime.apiKey() });
     },
 
     async exec(args, options) {

@@ -4,6 +4,7 @@ import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import type { Check } from "../doctor/check.ts";
 import type { CommandResult, Exec } from "../service/image-gen.ts";
 import type { ImageRequest, SavedImage } from "../service/images.ts";
+import type { ShellConfig } from "../stack/shell-variables.ts";
 
 type Mode = "docker" | "process" | "aws";
 
@@ -54,6 +55,8 @@ export interface HostOperations {
 }
 
 interface UpOptions {
+  /** What the shell says of the service. */
+  readonly shell: ShellConfig;
   /** Null: no picture. */
   readonly prompt: string | null;
 }

@@ -91,7 +91,17 @@ export async function findContainer(name: string) {
   };
 }
 
+/** A variable of a container's environment. */
+export async function containerVariable(container: string, variable: string): Promise<string | undefined> {
+  const result = await docker(["container", "inspect", "--format", "{{json .Config.Env}}", container]);
+  if (result.exitCode !== 0) return undefined;
+  const found = (JSON.parse(result.stdout) as string[] | null)?.find((pair) => pair.startsWith(`${variable}=`));
+  return found?.slice(variable.length + 1);
+}
+
+/** Whether a volume of Docker's, or the folder that stands for one, is there. */
 export async function hasVolume(name: string): Promise<boolean> {
+  if (name.startsWith("/")) return existsSync(name);
   return (await docker(["volume", "inspect", name])).exitCode === 0;
 }
 

@@ -25,14 +25,14 @@ import { type AwsOutputs, awsOutputs } from "./outputs.ts";
 import { DataVolume } from "./volume/data-volume.ts";
 import { SnapshotSchedule } from "./volume/snapshot-schedule.ts";
 
-export function aws(settings: AwsSettings, { name, stack, preview, hfToken, report }: ProgramContext): AwsOutputs {
+export function aws(settings: AwsSettings, { name, stack, preview, secrets, report }: ProgramContext): AwsOutputs {
   const plan = makeAwsPlan(settings, readManifest(settings.modelId), stack);
   const problems = instanceTypeProblems(plan);
   if (problems.length > 0) throw new UserError(problems.map(wordForPulumi));
   const opts = { provider: createProvider(name, plan) };
 
   const onError = showBuildHistory(plan.image);
-  const image = new RegistryImage(name, { plan: plan.image, hfToken, onError }, opts);
+  const image = new RegistryImage(name, { plan: plan.image, hfToken: secrets.hfToken, onError }, opts);
   const cache = new DataVolume(name, { plan: plan.volume, zone: lookupAvailabilityZone(plan, opts), stack }, opts);
   if (plan.snapshots) new SnapshotSchedule(name, { plan: plan.snapshots, volumeId: cache.volumeId }, opts);
   const where = { region: plan.region, zone: cache.availabilityZone, zones: lookupAvailabilityZones(plan, opts) };

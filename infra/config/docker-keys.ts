@@ -1,18 +1,31 @@
-import { CONTAINER_NAME, SERVICE_NAME, VOLUME_NAME } from "../contract.ts";
-import { number, text } from "./key.ts";
-import { integer, ipAddress, matching, oneOf, optional } from "./parsers.ts";
+import { CONTAINER_NAME, HARDENING, SERVICE_NAME, VOLUME_NAME } from "../contract.ts";
+import { flag, number, text, unset } from "./key.ts";
+import { hostPath, integer, ipAddress, matching, oneOf, optional, type Parser } from "./parsers.ts";
 
 const dockerName = matching(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, "a Docker name (letters, digits, _ . -)");
 const imageName = /^[a-z0-9][a-z0-9._/:-]*(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?(?:@sha256:[0-9a-f]{64})?$/;
+
+/** A volume of Docker's, or a folder of this machine. */
+const volume: Parser<string> = (value) => {
+  const found = value.startsWith("/") ? hostPath(value) : dockerName(value);
+  return "value" in found && found.value !== "/"
+    ? found
+    : { expected: "a Docker name, or the absolute path of a folder" };
+};
 
 /** Keys of a stack on this machine's Docker. */
 export const LOCAL_KEYS = {
   /** Address on this machine that the port is bound to. */
   bindAddress: text("127.0.0.1", ipAddress),
-  /** `auto`: all GPUs when this machine has one. */
-  gpu: text("auto", oneOf("auto", "all", "none")),
+  /** Says that clients without a key are meant, at an address that is not this machine's alone. */
+  allowUnauthenticated: flag,
   containerName: text(CONTAINER_NAME, dockerName),
-  volumeName: text(VOLUME_NAME, dockerName),
+  /** An absolute path: a folder of this machine in place of a volume. */
+  volumeName: text(VOLUME_NAME, volume),
+  /** A Hugging Face cache of this machine that is read, and never written. */
+  hostCache: unset(hostPath, "/home/me/.cache/huggingface"),
+  /** Who the service is in the container: the owner of a folder that only its owner reads or writes. */
+  containerUser: text(HARDENING.user, matching(/^\d+:\d+$/, "a user and a group by number, such as 1000:1000")),
   imageName: text(SERVICE_NAME, matching(imageName, "an image name")),
   /** What `pulumi destroy` does with the volume. */
   onDestroy: text("retain", oneOf("retain", "delete")),

@@ -6,7 +6,8 @@ export interface Key<T> {
   readonly type: "string" | "integer" | "boolean";
   readonly parse: Parser<T>;
   readonly example: string;
-  readonly secret?: true;
+  /** Whether such a value must be a Pulumi secret; absent for a key that is never one. */
+  secret?(value: T): boolean;
 }
 
 /** The settings that a table of keys describes: a field for each key, of the type that its parser gives. */

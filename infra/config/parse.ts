@@ -1,18 +1,24 @@
 import { REGION } from "./aws/parsers.ts";
-import { awsProblems } from "./aws/rules.ts";
+import { awsProblems, secretOnAws } from "./aws/rules.ts";
 import type { Key } from "./key.ts";
 import { nearest } from "./nearest.ts";
 import { type Problem, qualifyKey } from "./problem.ts";
-import { ALL_KEYS, KEYS, RENAMED_KEYS, TARGET_KEYS, TOKEN_KEY } from "./schema.ts";
+import { environmentProblems, localProblems } from "./rules.ts";
+import { ALL_KEYS, KEYS, RENAMED_KEYS, SECRET_KEYS, TARGET_KEYS, TOKEN_KEY } from "./schema.ts";
+import { variableOf } from "./service-variables.ts";
 import type { Settings } from "./settings.ts";
 
 /** Checked settings, or all problems: never both. */
 export type ParsedSettings = { readonly settings: Settings } | { readonly problems: readonly Problem[] };
 
-/** Config of other namespaces that this program reads. */
+/** What a reader of config knows besides. */
 export interface OtherConfig {
   /** `aws:region`. */
   readonly region?: string | undefined;
+  /** Keys that are secrets. One whose value the reader can't see is in here alone. */
+  readonly secretKeys?: readonly string[];
+  /** False for what runs already, which a rule between keys must not hide. */
+  readonly rules?: boolean;
 }
 
 /**
@@ -27,29 +33,54 @@ export function parseSettings(raw: Readonly<Record<string, string>>, other: Othe
     .map((key) => foreignKey(key, raw[key]?.trim() ?? "", target))
     .filter((problem) => problem !== null);
   const values: Record<string, unknown> = {};
+  // An empty secret sets nothing.
+  const isSet = (key: string) => other.secretKeys?.includes(key) && raw[key]?.trim() !== "";
+  const secretKeys = SECRET_KEYS.filter((key) => Object.hasOwn(keys, key) && isSet(key));
+  const hidden = (key: string) => secretKeys.some((each) => each === key);
   for (const [key, spec] of Object.entries(keys)) {
     const text = (raw[key] ?? spec.default).trim();
     const parsed = spec.parse(text);
-    if ("value" in parsed) values[key] = parsed.value;
-    else problems.push(wrongValue(key, spec, parsed.expected, text));
+    if (!("value" in parsed)) problems.push(wrongValue(key, spec, parsed.expected, text));
+    else if (!hidden(key) && text !== spec.default && spec.secret?.(parsed.value))
+      problems.push(plainSecret(key, target));
+    else values[key] = hidden(key) ? emptyOf(spec) : parsed.value;
+    if (key === "environment" && "value" in parsed)
+      problems.push(...environmentProblems(parsed.value as Variables, target));
   }
   const region = (other.region ?? "").trim();
   if (target === "aws" && !REGION.test(region)) problems.push(wrongRegion(region));
   if (problems.length > 0) return { problems };
-  const { [TOKEN_KEY]: token, ...known } = values;
+  const { [TOKEN_KEY]: _token, ...known } = values;
   const settings = {
     ...known,
-    hasToken: token !== null,
+    hasToken: secretKeys.includes(TOKEN_KEY),
+    secretKeys,
     ...(target === "aws" ? { region } : {}),
   } as unknown as Settings;
-  const together = settings.target === "aws" ? awsProblems(settings) : [];
+  if (other.rules === false) return { settings };
+  const together = settings.target === "aws" ? awsProblems(settings) : localProblems(settings);
   return together.length > 0 ? { problems: together } : { settings };
+}
+
+type Variables = Readonly<Record<string, string>>;
+
+/** What a key is when it is not set. */
+function emptyOf(spec: Key<unknown>): unknown {
+  const parsed = spec.parse(spec.default);
+  return "value" in parsed ? parsed.value : null;
+}
+
+/** A secret that stands in the stack's file as it is. */
+function plainSecret(key: string, target: Settings["target"]): Problem {
+  if (target === "aws" && key !== TOKEN_KEY) return secretOnAws(key);
+  const fix = { secret: key, variable: variableOf(key) };
+  return { path: qualifyKey(key), expected: "a secret", got: "plain text", fix };
 }
 
 function wrongValue(key: string, spec: Key<unknown>, expected: string, text: string): Problem {
   const path = qualifyKey(key);
   if (spec.secret) {
-    return { path, expected, got: "another (not shown)", fix: { text: `pulumi config set --secret ${key}` } };
+    return { path, expected, got: "another (not shown)", fix: { secret: key, variable: variableOf(key) } };
   }
   return { path, expected, got: JSON.stringify(text), fix: { set: key, value: spec.example } };
 }

@@ -85,3 +85,47 @@ function jsonWords(text: string): string[] | null {
     return null;
   }
 }
+
+/** `s3://bucket/prefix`, without a slash at its end. */
+export const s3Prefix: Parser<string> = (text) => {
+  const right = /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:\/[A-Za-z0-9!_.*'()-]+)*\/?$/.test(text);
+  return right ? { value: text.replace(/\/$/, "") } : { expected: "an address such as s3://bucket/prefix" };
+};
+
+/** A file or folder of the machine that the service runs on. */
+export const hostPath: Parser<string> = (text) =>
+  text.startsWith("/") && !/[\n,:]/.test(text)
+    ? { value: text.replace(/(?<=.)\/+$/, "") }
+    : { expected: "an absolute path on this machine, without : or a comma" };
+
+/** Variables by name: a JSON object, or `NAME=value` with commas between them. */
+export const variables: Parser<Readonly<Record<string, string>>> = (text) => {
+  const found = text.startsWith("{")
+    ? jsonObject(text)
+    : text === ""
+      ? {}
+      : Object.fromEntries(text.split(",").map(pair));
+  const right = found !== null && Object.keys(found).every((name) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
+  return right ? { value: found } : { expected: 'variables as NAME=value,NAME=value or as JSON, {"NAME":"value"}' };
+};
+
+function pair(text: string): [string, string] {
+  const at = text.indexOf("=");
+  return at < 1 ? ["", ""] : [text.slice(0, at).trim(), text.slice(at + 1)];
+}
+
+function jsonObject(text: string): Record<string, string> | null {
+  try {
+    const entries = Object.entries(JSON.parse(text) as object);
+    const plain = entries.every(([, value]) => ["string", "number", "boolean"].includes(typeof value));
+    return plain ? Object.fromEntries(entries.map(([name, value]) => [name, String(value)])) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** A map of variables that has been checked before. */
+export function readVariables(text: string): Readonly<Record<string, string>> {
+  const parsed = variables(text);
+  return "value" in parsed ? parsed.value : {};
+}

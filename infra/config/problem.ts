@@ -14,6 +14,12 @@ export interface Problem {
 export type Fix =
   | { readonly set: string; readonly value: string; readonly unset?: string }
   | { readonly unset: string }
+  /** A secret, and the variable that `imagegen up` takes it from; `or`: another way. */
+  | {
+      readonly secret: string;
+      readonly variable: string;
+      readonly or?: { readonly set: string; readonly value: string };
+    }
   | { readonly text: string };
 
 /** Where a value of a stack's config comes from, as the command knows it. */
@@ -35,6 +41,10 @@ export interface ConfigOrigins {
 
 export function pulumiFix(fix: Fix): string {
   if ("text" in fix) return fix.text;
+  if ("secret" in fix) {
+    const other = fix.or ? `, or pulumi config set ${fix.or.set} ${fix.or.value}` : "";
+    return `pulumi config set --secret ${fix.secret}${other}`;
+  }
   const remove = fix.unset === undefined ? [] : [`pulumi config rm ${fix.unset}`];
   return [...remove, ...("set" in fix ? [`pulumi config set ${fix.set} ${quoted(fix.value)}`] : [])].join(" && ");
 }
@@ -43,6 +53,10 @@ export function pulumiFix(fix: Fix): string {
 export function imagegenFix(fix: Fix, { stack, originOf }: ConfigOrigins): string {
   if ("text" in fix) return fix.text;
   const up = stack === DEFAULT_STACK ? "imagegen up" : `imagegen up --stack ${stack}`;
+  if ("secret" in fix) {
+    const other = fix.or ? `, or ${up} --config ${fix.or.set}=${fix.or.value}` : "";
+    return `export ${fix.variable}=…, then ${up}${other}`;
+  }
   const set = "set" in fix ? ` --config ${fix.set}=${fix.value}` : "";
   if (fix.unset === undefined) return `${up}${set}`;
   switch (originOf(qualifyKey(fix.unset))) {

@@ -2,7 +2,8 @@ import { DEFAULT_MODEL_ID, SERVICE_PORT } from "../contract.ts";
 import { AWS_KEYS } from "./aws/keys.ts";
 import { LOCAL_KEYS } from "./docker-keys.ts";
 import { type Key, number, text, unset } from "./key.ts";
-import { httpUrl, integer, matching, oneOf, optional } from "./parsers.ts";
+import { integer, matching, oneOf, optional } from "./parsers.ts";
+import { SERVICE_KEYS } from "./service-keys.ts";
 import type { Settings } from "./settings.ts";
 
 const imageReference = /^[a-z0-9][a-z0-9._/:-]*(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?(?:@sha256:[0-9a-f]{64})?$/;
@@ -30,23 +31,25 @@ export const COMMON_KEYS = {
   baseImage: text("python:3.12.12-slim-bookworm", matching(imageReference, "an image reference")),
   /** Network of the build's RUN steps. */
   buildNetwork: text("default", oneOf("default", "host")),
-  /** Another hub than huggingface.co; null: the default one. */
-  hubEndpoint: unset(httpUrl, "https://huggingface.co"),
   /** Longest wait for a ready service, in seconds; null: sized by the model. */
   readyTimeoutSeconds: number(0, optional("0", integer(1, 86_400)), 1800),
+  ...SERVICE_KEYS,
 };
 
-/** The one secret: read apart from the settings, so that it never travels with plain data. */
 export const TOKEN_KEY = "hfToken";
 const token = matching(/^[\x21-\x7e]+$/, "a Hugging Face token without spaces");
-const TOKEN: Key<string | null> = { ...unset(token, "--secret"), secret: true };
+const TOKEN: Key<string | null> = { ...unset(token, "--secret"), secret: () => true };
+
+/** Keys that take a secret: read apart from the settings, so that none travels with plain data. */
+export const SECRET_KEYS = [TOKEN_KEY, "apiKey", "httpProxy", "httpsProxy", "environment"] as const;
+export type SecretKey = (typeof SECRET_KEYS)[number];
 
 const TARGET = text("local", oneOf("local", "aws"));
 
-/** The keys and their defaults, but for the secret one. Nothing else in the project states a default of these. */
+/** The keys and their defaults, but for the token. Nothing else in the project states a default of these. */
 export const KEYS = { target: TARGET, ...COMMON_KEYS, ...LOCAL_KEYS, ...AWS_KEYS };
 
-/** All keys by name, the secret one included. */
+/** All keys by name. */
 export const ALL_KEYS: Readonly<Record<string, Key<unknown>>> = { ...KEYS, [TOKEN_KEY]: TOKEN };
 
 /** The keys that one target reads. */

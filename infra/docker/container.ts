@@ -4,7 +4,8 @@
  */
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { TOKEN_VARIABLE } from "../contract.ts";
+import type { Secrets } from "../config/load.ts";
+import { readVariables } from "../config/parsers.ts";
 import type { HealthCheck, HostPlan } from "../plan/container.ts";
 import { dockerDuration } from "../units.ts";
 
@@ -12,8 +13,8 @@ export interface DockerHostArgs {
   readonly plan: HostPlan;
   readonly imageId: pulumi.Input<string>;
   readonly volumeName: pulumi.Input<string>;
-  /** Token for models behind a licence; it reaches the container as a secret. */
-  readonly hfToken?: pulumi.Input<string> | undefined;
+  /** What the plan's secret variables are; they reach the container as secrets. */
+  readonly secrets?: Secrets;
 }
 
 /**
@@ -42,11 +43,11 @@ export class DockerHost extends pulumi.ComponentResource {
 }
 
 /** The plan in the provider's words, spelled as Docker gives them back: else each update would see a change. */
-function containerArgs({ plan, imageId, volumeName, hfToken }: DockerHostArgs): docker.ContainerArgs {
+function containerArgs({ plan, imageId, volumeName, secrets = {} }: DockerHostArgs): docker.ContainerArgs {
   return {
     name: plan.containerName,
     image: imageId,
-    envs: environment(plan, hfToken),
+    envs: environment(plan, secrets),
     ports: [
       {
         internal: plan.port.internal,
@@ -55,7 +56,10 @@ function containerArgs({ plan, imageId, volumeName, hfToken }: DockerHostArgs): 
         protocol: "tcp",
       },
     ],
-    mounts: [{ type: "volume", source: volumeName, target: plan.volume.path }],
+    mounts: [
+      { type: plan.volume.kind, source: volumeName, target: plan.volume.path },
+      ...plan.bindMounts.map(({ source, target }) => ({ type: "bind", source, target, readOnly: true })),
+    ],
     healthcheck: healthcheck(plan.healthCheck),
     user: plan.user,
     readOnly: true,
@@ -76,9 +80,15 @@ function containerArgs({ plan, imageId, volumeName, hfToken }: DockerHostArgs): 
   };
 }
 
-function environment(plan: HostPlan, hfToken: pulumi.Input<string> | undefined): pulumi.Input<string>[] {
-  const plain = Object.entries(plan.environment).map(([key, value]) => `${key}=${value}`);
-  return hfToken === undefined ? plain : [...plain, pulumi.secret(pulumi.interpolate`${TOKEN_VARIABLE}=${hfToken}`)];
+function environment(plan: HostPlan, secrets: Secrets): pulumi.Input<pulumi.Input<string>[]> {
+  const pairs = (values: Readonly<Record<string, string>>) =>
+    Object.entries(values).map(([name, value]) => `${name}=${value}`);
+  const plain = pairs(plan.environment);
+  const values = plan.secrets.map(({ key, name }) => {
+    const value = pulumi.secret(secrets[key] ?? "");
+    return value.apply((known) => (name === null ? pairs(readVariables(known)) : [`${name}=${known}`]));
+  });
+  return values.length === 0 ? plain : pulumi.all(values).apply((each) => [...plain, ...each.flat()]);
 }
 
 function healthcheck(check: HealthCheck) {

@@ -14,18 +14,18 @@ import { ServingImage } from "./image.ts";
 import { type LocalOutputs, localOutputs } from "./outputs.ts";
 import { ModelVolume } from "./volume.ts";
 
-export function local(settings: LocalSettings, { name, preview, hfToken, report }: ProgramContext): LocalOutputs {
+export function local(settings: LocalSettings, { name, preview, secrets, report }: ProgramContext): LocalOutputs {
   const plan = makePlan(settings, readManifest(settings.modelId), detectGpu());
   prepareBuildLog(plan.image, preview);
 
   const image = new ServingImage(name, {
     plan: plan.image,
     contextHash: hashBuildContext(plan.image),
-    tokenFile: buildTokenFile(plan.image, hfToken, preview),
+    tokenFile: buildTokenFile(plan.image, secrets.hfToken, preview),
     onError: showBuildLog(plan.image),
   });
   const cache = new ModelVolume(name, { plan: plan.cache });
-  const host = new DockerHost(name, { plan: plan.host, imageId: image.imageId, volumeName: cache.volumeName, hfToken });
+  const host = new DockerHost(name, { plan: plan.host, imageId: image.imageId, volumeName: cache.volumeName, secrets });
   const ready = readyGate({
     plan: plan.readiness,
     ...plan.host,

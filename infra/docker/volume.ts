@@ -7,7 +7,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { CachePlan } from "../plan/container.ts";
 
 /**
- * A named Docker volume. One that is there already, made by Compose or by an earlier stack, is taken over as it is.
+ * A named Docker volume, or a folder of this machine, which is nobody's to make or to delete. One that is there already, made by Compose or by an earlier stack, is taken over as it is.
  * Not protected: a protected volume makes `pulumi destroy` fail; a retained one lets it succeed and keeps the data.
  */
 export class ModelVolume extends pulumi.ComponentResource {
@@ -16,6 +16,11 @@ export class ModelVolume extends pulumi.ComponentResource {
   constructor(name: string, { plan }: { readonly plan: CachePlan }, opts?: pulumi.ComponentResourceOptions) {
     super("imagegen:cache:ModelVolume", name, {}, opts);
 
+    if (plan.kind === "bind") {
+      this.volumeName = pulumi.output(plan.volumeName);
+      this.registerOutputs({ volumeName: this.volumeName });
+      return;
+    }
     const volume = new docker.Volume(
       `${name}-volume`,
       { name: plan.volumeName },

@@ -1,18 +1,30 @@
 import type { CommonSettings, LocalSettings } from "../config/settings.ts";
 import {
+  CA_PATH,
   cacheEnvironment,
   DATA_PATH,
   DRAIN_SECONDS,
   DRAIN_VARIABLE,
   HARDENING,
+  HOST_CACHE_PATH,
+  MIRROR_PATH,
   MODEL_VARIABLES,
   SERVICE_PORT,
   STOP_SECONDS,
 } from "../contract.ts";
+import { dockerGpus, type Gpus } from "./gpus.ts";
+import {
+  type SecretVariable,
+  type ServiceSettings,
+  secretVariables,
+  settingsEnvironment,
+} from "./service-environment.ts";
 
 /** Where a model is kept. */
 export interface CachePlan {
+  /** A volume of Docker's, or the path of a folder of this machine. */
   readonly volumeName: string;
+  readonly kind: "volume" | "bind";
   readonly mountPath: string;
   /** Whether the volume outlives the stack. */
   readonly retain: boolean;
@@ -20,7 +32,8 @@ export interface CachePlan {
 
 /** The volume is there in baked mode too: so changing the mode never deletes a downloaded model. */
 export function planCache({ volumeName, onDestroy }: LocalSettings): CachePlan {
-  return { volumeName, mountPath: DATA_PATH, retain: onDestroy === "retain" };
+  const kind = volumeName.startsWith("/") ? "bind" : "volume";
+  return { volumeName, kind, mountPath: DATA_PATH, retain: onDestroy === "retain" };
 }
 
 /** The container that runs the service: everything but its image, its volume's existence and its secrets. */
@@ -28,7 +41,10 @@ export interface HostPlan {
   readonly containerName: string;
   readonly port: { readonly bindAddress: string; readonly external: number; readonly internal: number };
   readonly environment: Readonly<Record<string, string>>;
-  readonly volume: { readonly name: string; readonly path: string };
+  readonly secrets: readonly SecretVariable[];
+  readonly volume: { readonly name: string; readonly path: string; readonly kind: CachePlan["kind"] };
+  /** Read-only. */
+  readonly bindMounts: readonly BindMount[];
   readonly healthCheck: HealthCheck;
   /** Numeric, so that the container's host needs no such user. */
   readonly user: string;
@@ -36,11 +52,18 @@ export interface HostPlan {
   readonly tmpfs: Readonly<Record<string, string>>;
   readonly capabilitiesDropped: readonly string[];
   readonly securityOptions: readonly string[];
-  readonly gpus: "all" | null;
+  /** In Docker's words: `all`, or `device=` and ids. */
+  readonly gpus: string | null;
   readonly memoryMb: number | null;
   /** Seconds in which a picture in the making is finished before the container is killed. */
   readonly stopSeconds: number;
   readonly log: { readonly driver: string; readonly options: Readonly<Record<string, string>> };
+}
+
+/** A file or folder of this machine, and where the service sees it. */
+export interface BindMount {
+  readonly source: string;
+  readonly target: string;
 }
 
 /** Docker's own check; it colours `docker ps`, and decides nothing: the health stage does. */
@@ -52,12 +75,14 @@ export interface HealthCheck {
   readonly startPeriodSeconds: number;
 }
 
-export function planHost(settings: LocalSettings, cache: CachePlan, gpus: "all" | null): HostPlan {
+export function planHost(settings: LocalSettings, cache: CachePlan, gpus: Gpus): HostPlan {
   return {
     containerName: settings.containerName,
     port: { bindAddress: settings.bindAddress, external: settings.port, internal: SERVICE_PORT },
     environment: serviceEnvironment(settings),
-    volume: { name: cache.volumeName, path: cache.mountPath },
+    secrets: secretVariables(settings),
+    volume: { name: cache.volumeName, path: cache.mountPath, kind: cache.kind },
+    bindMounts: bindMounts(settings),
     healthCheck: {
       test: ["CMD", "/opt/venv/bin/python", "-I", "-S", "/opt/image-gen/docker/healthcheck.py"],
       intervalSeconds: 5,
@@ -67,7 +92,8 @@ export function planHost(settings: LocalSettings, cache: CachePlan, gpus: "all" 
       startPeriodSeconds: 2400,
     },
     ...HARDENING,
-    gpus,
+    user: settings.containerUser,
+    gpus: dockerGpus(gpus),
     memoryMb: settings.memoryMb,
     stopSeconds: STOP_SECONDS,
     log: { driver: "json-file", options: { "max-size": "10m", "max-file": "3" } },
@@ -84,10 +110,22 @@ const MODEL_KEYS = ["modelId", "modelRevision", "vaeId", "hubEndpoint"] as const
 export type ModelSettings = Pick<CommonSettings, (typeof MODEL_KEYS)[number]>;
 
 /** The environment that the service runs in, in a container on every target; without its secrets. */
-export function serviceEnvironment(settings: ModelSettings): Record<string, string> {
+export function serviceEnvironment(settings: ServiceSettings): Record<string, string> {
   return {
     ...cacheEnvironment(),
     ...modelEnvironment(settings),
     [DRAIN_VARIABLE]: String(DRAIN_SECONDS),
+    ...settingsEnvironment(settings, "container"),
   };
+}
+
+/** Files and folders of this machine that the service reads. */
+export function bindMounts({ caFile, hostCache, modelMirror }: LocalSettings): readonly BindMount[] {
+  const mirror = modelMirror?.startsWith("/") ? modelMirror : null;
+  const mounts = [
+    { source: caFile, target: CA_PATH },
+    { source: hostCache, target: HOST_CACHE_PATH },
+    { source: mirror, target: MIRROR_PATH },
+  ];
+  return mounts.filter((mount): mount is BindMount => mount.source !== null);
 }

@@ -30,7 +30,12 @@ export function planImage(settings: ImageSettings): ImagePlan {
     name: taggedName(settings),
     context: SERVICE_NAME,
     contextEntries: CONTEXT_ENTRIES,
-    buildArgs: { BASE_IMAGE: settings.baseImage, ...(baked ? modelEnvironment(settings) : {}) },
+    buildArgs: {
+      BASE_IMAGE: settings.baseImage,
+      ...(baked ? modelEnvironment(settings) : {}),
+      // Without a compiler in the image, the service could not compile.
+      ...(settings.compile ? { COMPILE: "1" } : {}),
+    },
     network: settings.buildNetwork === "host" ? "host" : null,
     secrets: baked && settings.hasToken ? ["hf_token"] : [],
     logFile: ".imagegen/logs/image-build.log",

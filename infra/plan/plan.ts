@@ -4,6 +4,7 @@
  */
 import type { LocalSettings, ModelCache } from "../config/settings.ts";
 import { type CachePlan, type HostPlan, planCache, planHost } from "./container.ts";
+import { planGpus } from "./gpus.ts";
 import { type ImagePlan, planImage } from "./image.ts";
 import { type Manifest, modelSize } from "./manifest.ts";
 import { planReadiness, type ReadinessPlan } from "./readiness.ts";
@@ -28,7 +29,7 @@ export interface Plan {
 }
 
 export function makePlan(settings: LocalSettings, manifest: Manifest | null, gpu: LocalGpu): Plan {
-  const gpus = settings.gpu === "all" || (settings.gpu === "auto" && gpu.hasGpu) ? "all" : null;
+  const gpus = planGpus(settings.gpu, gpu.hasGpu);
   const size = modelSize(settings, manifest);
   const startupEstimate = estimateStartup(settings.modelCache, size, gpus !== null);
   const cache = planCache(settings);

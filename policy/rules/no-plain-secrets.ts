@@ -1,6 +1,7 @@
 import { gunzipSync } from "node:zlib";
 import type { ResourceValidationPolicy } from "@pulumi/policy";
-import { looksSecret, SECRET_NAME } from "./secret-patterns.ts";
+import { isSecretName } from "../../infra/contract.ts";
+import { looksSecret } from "./secret-patterns.ts";
 
 /** The one place that a secret's value belongs to. */
 const SECRET = "aws:secretsmanager/secretVersion:SecretVersion";
@@ -39,7 +40,7 @@ function* secretsIn(value: unknown, path: string): Generator<string> {
 
 /** A variable that is called a secret and isn't a reference to one. */
 function isPlainSecret(key: string, value: unknown): boolean {
-  return /^[A-Z0-9_]+$/.test(key) && SECRET_NAME.test(key) && typeof value === "string" && !/^(?:arn:|$)/.test(value);
+  return /^[A-Z0-9_]+$/.test(key) && isSecretName(key) && typeof value === "string" && !/^(?:arn:|$)/.test(value);
 }
 
 function parsed(text: string): object | undefined {

@@ -1,5 +1,6 @@
 import type { ResourceValidationPolicy } from "@pulumi/policy";
-import { looksSecret, SECRET_NAME } from "./secret-patterns.ts";
+import { isSecretName } from "../../infra/contract.ts";
+import { looksSecret } from "./secret-patterns.ts";
 
 interface Inputs {
   readonly build?: { readonly buildArgs?: unknown };
@@ -23,7 +24,7 @@ export const noSecretBuildArgs: ResourceValidationPolicy = {
   validateResource: ({ type, name, props }, reportViolation) => {
     const buildArgs = (BUILD_ARGS[type]?.(props) ?? {}) as Record<string, string>;
     for (const [key, value] of Object.entries(buildArgs)) {
-      if (!SECRET_NAME.test(key) && !looksSecret(value)) continue;
+      if (!isSecretName(key) && !looksSecret(value)) continue;
       reportViolation(`${name}: expected ${key} as a BuildKit secret, got a build argument.`);
     }
   },

@@ -1,8 +1,5 @@
 /** What gives a secret away: the name that it has, or the look of it. */
 
-/** Names of variables that hold secrets. */
-export const SECRET_NAME = /(?:^|_)(?:TOKEN|PASSWORD|SECRET|API_?KEY|ACCESS_?KEY)$/i;
-
 /** Hugging Face's tokens. */
 const TOKEN = /\bhf_[A-Za-z0-9]{16,}\b/;
 
@@ -10,6 +7,9 @@ const TOKEN = /\bhf_[A-Za-z0-9]{16,}\b/;
 const ACCESS_KEY = /\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/;
 const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----/;
 
+/** An address with a user and a password, as proxies have. */
+const PASSWORD = /\bhttps?:\/\/[^\s/:@]+:[^\s/@]+@/;
+
 export function looksSecret(text: string): boolean {
-  return [TOKEN, ACCESS_KEY, PRIVATE_KEY].some((pattern) => pattern.test(text));
+  return [TOKEN, ACCESS_KEY, PRIVATE_KEY, PASSWORD].some((pattern) => pattern.test(text));
 }

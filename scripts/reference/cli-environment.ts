@@ -1,8 +1,14 @@
 /** The environment variables that `imagegen` reads. A test compares the names with those that the code reads. */
 export const CLI_ENVIRONMENT: Readonly<Record<string, string>> = {
   HF_TOKEN: "Hugging Face token for gated models. `up` stores it in the stack's config as the secret `hfToken`.",
-  HF_TOKEN_PATH: "File with that token, for a service that runs as a process.",
-  IMAGE_GEN_API_KEY: "Key that `imagegen picture` and `up` send to a service that asks for one.",
+  HF_TOKEN_PATH: "File with that token.",
+  HF_HOME:
+    "Hugging Face's directory on this machine. A service that runs as a process reads the cache in it before it downloads.",
+  HF_HUB_CACHE: "The same, where the cache is elsewhere.",
+  IMAGE_GEN_HOST_CACHE: "The same for the service alone; in Docker it is the key `hostCache`.",
+  IMAGE_GEN_API_KEY:
+    "Key of the service, which `up` stores as the secret `apiKey`. `imagegen picture` sends it where it can't find the service's own.",
+  IMAGEGEN_ENVIRONMENT: "Other variables of the service, as JSON; `up` stores them as the key `environment`.",
   IMAGEGEN_DEBUG: "`1` also prints the stack trace of an unexpected error.",
   NO_COLOR: "Turns colours off.",
   PULUMI_BACKEND_URL: "Where Pulumi keeps its state. Default: `.imagegen/state` in the checkout.",
@@ -18,4 +24,11 @@ export const CLI_ENVIRONMENT: Readonly<Record<string, string>> = {
 };
 
 /** Read to find out what kind of terminal or desktop this is: nothing that a user sets for `imagegen`. */
-export const SYSTEM_ENVIRONMENT: readonly string[] = ["PATH", "TERM", "DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION"];
+export const SYSTEM_ENVIRONMENT: readonly string[] = [
+  "PATH",
+  "HOME",
+  "TERM",
+  "DISPLAY",
+  "WAYLAND_DISPLAY",
+  "SSH_CONNECTION",
+];

@@ -77,7 +77,9 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
 
 # Read by the libraries, not by the service's own settings.
 OTHER_ENVIRONMENT: Final[dict[str, str]] = {
-    "HTTPS_PROXY": "Proxy for downloads. `HTTP_PROXY` and `NO_PROXY` are read, too.",
+    "HTTPS_PROXY": "Proxy for downloads from https addresses.",
+    "HTTP_PROXY": "The same, for http addresses.",
+    "NO_PROXY": "Hosts that are reached without the proxy; separated by commas.",
 }
 
 READYZ: Final[dict[str, str]] = {

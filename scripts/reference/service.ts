@@ -1,3 +1,4 @@
+import { SERVICE_VARIABLES, type ServiceVariable, WAYS_IN } from "../../infra/config/service-variables.ts";
 import { block, code, page, table } from "./markdown.ts";
 
 /** docs/reference/service.json, which service.py writes: what the Python side promises to others. */
@@ -49,7 +50,23 @@ export function environmentPage({ environment }: ServiceFacts): string {
       ["variable", "default", "values", "meaning"],
       environment.map((each) => [code(each.name), each.default || "empty", each.values, each.text]),
     ),
+    "## How each is set",
+    "A [key](config.md) of a stack sets the variable in Docker, on AWS and for a process. Compose passes those that are set where it runs. " +
+      "`imagegen up` takes them from its shell and keeps them, or says why not. Where a way in does not pass a variable, the reason is here.",
+    table(["variable", "key of a stack", "not passed"], SERVICE_VARIABLES.map(deliveryRow)),
   );
+}
+
+const TITLES = { process: "a process", docker: "Docker", compose: "Compose", aws: "AWS" } as const;
+
+function deliveryRow({ name, key, fixed, not = {} }: ServiceVariable): readonly string[] {
+  const without = fixed === undefined ? code("environment") : "set by the program";
+  const reasons = new Set(Object.values(not));
+  const exceptions = [...reasons].map((reason) => {
+    const ways = WAYS_IN.filter((way) => not[way] === reason).map((way) => TITLES[way]);
+    return `${ways.length === WAYS_IN.length ? "" : `${ways.join(", ")}: `}${reason}`;
+  });
+  return [code(name), key === undefined ? without : code(key), exceptions.join("; ")];
 }
 
 const PATHS: Readonly<Record<string, string>> = {

@@ -80,7 +80,6 @@ export const FACTS: readonly Fact[] = [
     name: "DEFAULT_MODEL_ID",
     value: DEFAULT_MODEL_ID,
     homes: [
-      home(COMPOSE, /\$\{MODEL_ID:-([^}]+)\}/g),
       home(DOCKERFILE, /MODEL_ID=\$\{MODEL_ID:-([^}]+)\}/g),
       home(PULUMI, /modelId:[\s\S]*?default: (\S+)/g),
       home(CACHE_SETTINGS, /^DEFAULT_MODEL = "(.+)"$/gm),
@@ -111,7 +110,7 @@ export const FACTS: readonly Fact[] = [
   {
     name: "DATA_PATH",
     value: DATA_PATH,
-    homes: [home(COMPOSE, /image_data:(\/\S+)/g), home("image-gen/docker/bin/rm", /^ {8}(\/data)\//gm)],
+    homes: [home(COMPOSE, /:-image_data\}:(\/\S+)/g), home("image-gen/docker/bin/rm", /^ {8}(\/data)\//gm)],
   },
   {
     name: "HF_HOME",
@@ -139,7 +138,7 @@ export const FACTS: readonly Fact[] = [
     name: "HARDENING.user",
     value: HARDENING.user,
     homes: [
-      home(COMPOSE, /^ {4}user: "(.+)"$/gm),
+      home(COMPOSE, /^ {4}user: \$\{\w+:-(.+)\}$/gm),
       home(DOCKERFILE, /^USER (.+)$/gm),
       home(DOCKERFILE, /chown -R (\S+)/g),
     ],

@@ -7,7 +7,7 @@ import { runProgram } from "../support/program.ts";
 test("config is read from the project's namespace, with defaults for the rest", async () => {
   const { result } = await runProgram(loadConfig, { config: { modelId: "demo", port: "8002" } });
   expect(result.settings).toMatchObject({ modelId: "demo", port: 8002, modelCache: "volume" });
-  expect(result.hfToken).toBeUndefined();
+  expect(result.secrets).toEqual({});
 });
 
 test("no config of a test reaches the next", async () => {
@@ -30,8 +30,8 @@ test("all problems are one error, a line each", async () => {
 test("a secret token stays one", async () => {
   const { result } = await runProgram(
     async () => {
-      const { settings, hfToken } = loadConfig();
-      return { settings, token: hfToken ? await read(hfToken) : null };
+      const { settings, secrets } = loadConfig();
+      return { settings, token: secrets.hfToken ? await read(secrets.hfToken) : null };
     },
     { config: { hfToken: "hf_value" }, secretKeys: ["hfToken"] },
   );

@@ -10,9 +10,9 @@ const CONTAINER = "docker:index/container:Container";
 
 async function containerWith(changes: Partial<LocalSettings> = {}, { hasGpu = false, hfToken = "" } = {}) {
   const { host } = planWith(changes, hasGpu);
-  const token = hfToken === "" ? undefined : pulumi.secret(hfToken);
+  const secrets = hfToken === "" ? {} : { hfToken: pulumi.secret(hfToken) };
   const { resources } = await runProgram(
-    () => new DockerHost("image-gen", { plan: host, imageId: "sha256:1234", volumeName: "models", hfToken: token }),
+    () => new DockerHost("image-gen", { plan: host, imageId: "sha256:1234", volumeName: "models", secrets }),
   );
   return { resources, ...theOnly(resources, CONTAINER) };
 }
@@ -69,7 +69,7 @@ test("a GPU and a memory limit are there when they are asked for", async () => {
 });
 
 test("the token reaches the container as a secret", async () => {
-  const { inputs } = await containerWith({ hasToken: true }, { hfToken: "hf_value" });
+  const { inputs } = await containerWith({ secretKeys: ["hfToken"] }, { hfToken: "hf_value" });
   const { envs } = inputs as { envs: { secret: string[] } };
   expect(envs.secret.at(-1)).toBe("HF_TOKEN=hf_value");
   expect(envs.secret).toHaveLength(6);

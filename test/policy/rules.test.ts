@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
 import { DockerHost } from "../../infra/docker/container.ts";
 import { ServingImage } from "../../infra/docker/image.ts";
@@ -17,11 +18,19 @@ const ID = `sha256:${"0".repeat(64)}`;
 
 /** The resources of our own program. */
 async function ours(): Promise<readonly Registered[]> {
-  const plan = planWith({ modelCache: "baked", memoryMb: 4096, hasToken: true }, true);
+  const plan = planWith({ modelCache: "baked", memoryMb: 4096, hasToken: true, secretKeys: ["hfToken"] }, true);
   const { resources } = await runProgram(() => {
     const { imageId } = new ServingImage("image-gen", { plan: plan.image, contextHash: "x", tokenFile: "file" });
     const { volumeName } = new ModelVolume("image-gen", { plan: plan.cache });
-    return [imageId, new DockerHost("image-gen", { plan: plan.host, imageId: ID, volumeName, hfToken: "hf_value" })];
+    return [
+      imageId,
+      new DockerHost("image-gen", {
+        plan: plan.host,
+        imageId: ID,
+        volumeName,
+        secrets: { hfToken: pulumi.output("hf_value") },
+      }),
+    ];
   });
   return resources;
 }

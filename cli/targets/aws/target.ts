@@ -25,9 +25,9 @@ export function awsTarget(context: Context): Target {
   const target: Target = {
     stack: files.name,
     mode: "aws",
-    async up({ prompt }) {
+    async up({ prompt, shell }) {
       const started = performance.now();
-      const { outputs, host, pinned } = await upInAws(context);
+      const { outputs, host, pinned } = await upInAws(context, { shell });
       const text = (name: string) => (typeof outputs[name] === "string" ? outputs[name] : null);
       // The service has made an image already to become ready, so that a missing tunnel is no failure of `up`.
       const withoutPicture = (error: unknown) => {
@@ -62,7 +62,7 @@ export function awsTarget(context: Context): Target {
     open: (port) => openConnection(context, port),
     async images(request, file) {
       const connection = await target.open();
-      return makeImage(context, connection.url, request, file).finally(() => connection.close());
+      return makeImage(context, connection.url, request, { file }).finally(() => connection.close());
     },
     exec: (args) => imageGenOnHost(context, args),
     async restart() {

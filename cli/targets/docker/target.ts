@@ -1,10 +1,12 @@
 import { execa } from "execa";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
-import { DATA_PATH, MODEL_VARIABLES, SERVICE_NAME, serviceUrl, TOKEN_VARIABLE } from "../../../infra/contract.ts";
+import { API_KEY_VARIABLE, DATA_PATH, SERVICE_NAME, serviceUrl, TOKEN_VARIABLE } from "../../../infra/contract.ts";
+import { bindMounts, modelEnvironment } from "../../../infra/plan/container.ts";
 import { planImage } from "../../../infra/plan/image.ts";
+import { settingsEnvironment } from "../../../infra/plan/service-environment.ts";
 import { notRunning } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
-import { dockerOrFail, findContainer, hasImage, hasVolume } from "../../toolchain/docker.ts";
+import { containerVariable, dockerOrFail, findContainer, hasImage, hasVolume } from "../../toolchain/docker.ts";
 import { localTarget } from "../local.ts";
 import { readRecord, stopProcess } from "../process/record.ts";
 import { upInDocker } from "./up.ts";
@@ -16,18 +18,19 @@ export function dockerTarget(context: Context, pulumiRoot?: string) {
   return localTarget(context, {
     mode: "docker",
     needsMount: true,
-    async start(settings) {
+    async start(settings, shell) {
       const running = readRecord(paths.processFile);
       if (running) {
         progress.log(`Stopping the service that runs as a process (pid ${running.pid}) …`);
         await stopProcess(paths.processFile, running);
       }
-      return upInDocker(context, settings, pulumiRoot);
+      return upInDocker(context, settings, { root: pulumiRoot, shell });
     },
     async find() {
       const container = await findContainer(lastSettings().containerName);
       return container && { url: serviceUrl(lastSettings()), running: container.running };
     },
+    apiKey: () => containerVariable(lastSettings().containerName, API_KEY_VARIABLE),
     /** In the running container, else in a temporary one on the volume. */
     async runner({ ownContainer } = {}) {
       const settings = lastSettings();
@@ -59,11 +62,12 @@ export function dockerTarget(context: Context, pulumiRoot?: string) {
 }
 
 function volumeArgs(settings: LocalSettings, image: string): string[] {
-  const keys = Object.keys(MODEL_VARIABLES) as (keyof typeof MODEL_VARIABLES)[];
-  const flags = keys.flatMap((key) => (settings[key] ? ["--env", `${MODEL_VARIABLES[key]}=${settings[key]}`] : []));
+  const environment = Object.entries({ ...modelEnvironment(settings), ...settingsEnvironment(settings, "container") });
+  const flags = environment.flatMap(([name, value]) => ["--env", `${name}=${value}`]);
   const token = process.env[TOKEN_VARIABLE] ? ["--env", TOKEN_VARIABLE] : [];
-  const mount = ["--volume", `${settings.volumeName}:${DATA_PATH}`];
-  const options = ["--rm", "-i", "--init", ...mount, ...flags, ...token, ...awsOptions(process.env)];
+  const mounts = bindMounts(settings).flatMap(({ source, target }) => ["--volume", `${source}:${target}:ro`]);
+  const user = ["--user", settings.containerUser, "--volume", `${settings.volumeName}:${DATA_PATH}`];
+  const options = ["--rm", "-i", "--init", ...user, ...mounts, ...flags, ...token, ...awsOptions(process.env)];
   return ["run", ...options, image, SERVICE_NAME];
 }
 

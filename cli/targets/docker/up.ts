@@ -9,8 +9,8 @@ import { CliError, EXIT } from "../../core/exit.ts";
 import { requireFreePort } from "../../core/ports.ts";
 import { probeState, waitForService } from "../../service/readiness.ts";
 import { AutomationStack } from "../../stack/automation-stack.ts";
-import { saveToken } from "../../stack/hf-token.ts";
 import { planOf } from "../../stack/model.ts";
+import { type ShellConfig, saveShell, setSecrets } from "../../stack/shell-variables.ts";
 import { findContainer, findEngine, freeBytes, hasImage, hasVolume, pullImage } from "../../toolchain/docker.ts";
 import { ensurePulumi, type Tools } from "../../toolchain/pulumi.ts";
 import { readRecord } from "../process/record.ts";
@@ -38,14 +38,18 @@ export async function findDockerTools(context: Context, settings: LocalSettings)
 }
 
 /** Brings the stack up by Pulumi, showing the service's own progress meanwhile; returns what it says when ready. */
-export async function upInDocker(context: Context, settings: LocalSettings, root: string | undefined) {
+export async function upInDocker(
+  context: Context,
+  settings: LocalSettings,
+  { root, shell }: { root: string | undefined; shell: ShellConfig },
+) {
   const { files, progress, signal } = context;
   await requirePort(context, settings);
   await requireDiskSpace(context, settings);
 
   const stack = await AutomationStack.open(context, "up", root);
   progress.log(`Bringing up the stack ${files.name} with Pulumi (log ${stack.log}) …`);
-  await saveToken(context, stack);
+  await setSecrets(stack, shell);
   const url = serviceUrl(settings);
   const seen = watchService(url, context);
   try {
@@ -57,6 +61,7 @@ export async function upInDocker(context: Context, settings: LocalSettings, root
     seen.stop();
     progress.stop();
   }
+  saveShell(context, shell);
   const { readiness } = await planOf(context.paths, settings);
   return waitForService(context, { ...readiness, readyTimeoutSeconds: CONFIRM_S });
 }

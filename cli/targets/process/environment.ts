@@ -1,35 +1,85 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { readVariables } from "../../../infra/config/parsers.ts";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
-import { cacheEnvironment, MODEL_VARIABLES, TOKEN_VARIABLE } from "../../../infra/contract.ts";
+import {
+  API_KEY_VARIABLE,
+  cacheEnvironment,
+  GPU_VARIABLE,
+  HOST_CACHE_VARIABLE,
+  MODEL_VARIABLES,
+  TOKEN_VARIABLE,
+} from "../../../infra/contract.ts";
+import { modelEnvironment } from "../../../infra/plan/container.ts";
+import { secretVariables, settingsEnvironment } from "../../../infra/plan/service-environment.ts";
+import type { Context } from "../../core/context.ts";
+import { CliError, EXIT } from "../../core/exit.ts";
 import type { Paths } from "../../core/paths.ts";
-
-export type ProcessSettings = Pick<
-  LocalSettings,
-  "modelId" | "modelRevision" | "vaeId" | "hubEndpoint" | "port" | "bindAddress"
->;
+import { MAP_VARIABLE } from "../../stack/shell-variables.ts";
 
 /** The variables that `image_gen` reads, for a process of this checkout; the rest comes from the user's shell. */
 export function processEnvironment(
   paths: Paths,
-  settings: ProcessSettings,
+  settings: LocalSettings,
   env: NodeJS.ProcessEnv = process.env,
 ): Record<string, string> {
   const token = join(homedir(), ".cache", "huggingface", "token");
   // HF_HOME moves the place where `hf auth login` left the user's token.
   const useLoginToken = !env[TOKEN_VARIABLE] && !env.HF_TOKEN_PATH && existsSync(token);
+  const configured = settingsEnvironment(settings, "process");
+  const own = join(paths.data, "huggingface");
   return {
     PYTHONPATH: join(paths.imageGen, "src"),
     PYTHONUNBUFFERED: "1",
-    ...cacheEnvironment(join(paths.data, "huggingface")),
-    [MODEL_VARIABLES.modelId]: settings.modelId,
-    [MODEL_VARIABLES.modelRevision]: settings.modelRevision ?? "",
-    [MODEL_VARIABLES.vaeId]: settings.vaeId ?? "",
+    ...cacheEnvironment(own),
+    ...hostCache(env, own),
+    [MODEL_VARIABLES.modelRevision]: "",
+    [MODEL_VARIABLES.vaeId]: "",
+    ...gpuVariables(settings.gpu, configured),
+    ...readVariables(env[MAP_VARIABLE] ?? ""),
+    ...modelEnvironment(settings),
+    ...configured,
+    // Where both spellings are set, a library may read the small one.
+    ...inSmallLetters(configured),
     HOST: settings.bindAddress,
     PORT: String(settings.port),
     IMAGE_GEN_BAKED_DIR: paths.baked,
-    ...(settings.hubEndpoint ? { [MODEL_VARIABLES.hubEndpoint]: settings.hubEndpoint } : {}),
     ...(useLoginToken ? { HF_TOKEN_PATH: token } : {}),
   };
+}
+
+/** The cache that the user's other tools have, for reading: what is there need not be downloaded again. */
+function hostCache(env: NodeJS.ProcessEnv, own: string): Record<string, string> {
+  if (env[HOST_CACHE_VARIABLE] !== undefined) return {};
+  const home = env.HF_HOME || join(env.HOME ?? homedir(), ".cache", "huggingface");
+  const found = resolve(env.HF_HUB_CACHE || join(home, "hub"));
+  return existsSync(found) && found !== join(own, "hub") ? { [HOST_CACHE_VARIABLE]: found } : {};
+}
+
+/** CUDA counts the fastest device first, all other tools by the bus. */
+function gpuVariables(gpu: string, configured: Readonly<Record<string, string>>): Record<string, string> {
+  if (gpu === "none") return { IMAGE_GEN_DEVICE: "cpu" };
+  return GPU_VARIABLE in configured ? { CUDA_DEVICE_ORDER: "PCI_BUS_ID" } : {};
+}
+
+function inSmallLetters(values: Readonly<Record<string, string>>): Record<string, string> {
+  const proxies = Object.entries(values).filter(([name]) => name.endsWith("_PROXY"));
+  return Object.fromEntries(proxies.map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+/** A process has its secrets from the shell: config's are encrypted, for Pulumi to read. Without its key it would serve everybody. */
+export function requireSecrets(
+  { progress, files }: Pick<Context, "progress" | "files">,
+  settings: Pick<LocalSettings, "secretKeys">,
+  env: NodeJS.ProcessEnv = process.env,
+): void {
+  for (const { key, name } of secretVariables(settings)) {
+    const variable = name ?? MAP_VARIABLE;
+    if (env[variable] || env[variable.toLowerCase()] || (key === "hfToken" && env.HF_TOKEN_PATH)) continue;
+    const message = `${key} of the stack ${files.name} is encrypted, and a process has it from ${variable} alone.`;
+    const fix = `export ${variable}=…`;
+    if (variable === API_KEY_VARIABLE) throw new CliError({ message, fix }, EXIT.usage);
+    progress.log(`${message} It starts without it. Fix: ${fix}`);
+  }
 }

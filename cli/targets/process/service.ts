@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { isServiceVariable } from "../../../infra/config/service-variables.ts";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
 import { LOG_PREFIX, serviceUrl } from "../../../infra/contract.ts";
 import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
@@ -95,9 +96,7 @@ function exited(log: string): CliError {
 }
 
 function fingerprintOf(paths: Paths, env: Record<string, string>): string {
-  const fromShell = Object.entries(process.env).filter(([name]) =>
-    /^(HF_TOKEN|HF_ENDPOINT|MODEL_DIR|IMAGE_GEN_)/.test(name),
-  );
+  const fromShell = Object.entries(process.env).filter(([name]) => isServiceVariable(name));
   const all = JSON.stringify([sourceHash(paths), Object.entries(env).sort(), fromShell.sort()]);
   return createHash("sha256").update(all).digest("hex");
 }

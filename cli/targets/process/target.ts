@@ -1,11 +1,12 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { API_KEY_VARIABLE } from "../../../infra/contract.ts";
 import { commandFor, notRunning } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
 import { findContainer } from "../../toolchain/docker.ts";
 import { venvProgram } from "../../toolchain/uv.ts";
 import { localTarget } from "../local.ts";
-import { processEnvironment } from "./environment.ts";
+import { processEnvironment, requireSecrets } from "./environment.ts";
 import { readRecord, stopProcess } from "./record.ts";
 import { startProcess } from "./service.ts";
 
@@ -20,6 +21,7 @@ export function processTarget(context: Context) {
     mode: "process",
     needsMount: false,
     async start(settings) {
+      requireSecrets(context, settings);
       const { containerName, port } = settings;
       const container = await findContainer(containerName);
       if (container?.running && container.ports.includes(port)) {
@@ -35,6 +37,10 @@ export function processTarget(context: Context) {
       const record = findRecord();
       return record && { url: record.url, running: true };
     },
+    async apiKey() {
+      const pid = findRecord()?.pid;
+      return pid === undefined ? undefined : processVariable(pid, API_KEY_VARIABLE);
+    },
     async runner() {
       const python = venvProgram(paths.venv, "python");
       const env = processEnvironment(paths, files.lastSettings("local"));
@@ -49,4 +55,14 @@ export function processTarget(context: Context) {
       return true;
     },
   });
+}
+
+/** A variable of a running process, where the system shows it to the process's owner. */
+function processVariable(pid: number, variable: string): string | undefined {
+  try {
+    const pairs = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+    return pairs.find((pair) => pair.startsWith(`${variable}=`))?.slice(variable.length + 1) || undefined;
+  } catch {
+    return undefined;
+  }
 }

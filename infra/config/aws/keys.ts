@@ -1,9 +1,16 @@
 import { flag, number, text, unset } from "../key.ts";
-import { httpUrl, integer, listOf, matching, oneOf, optional } from "../parsers.ts";
-import { amiId, arn, availabilityZone, cidr, ec2Id, instanceType, s3Prefix } from "./parsers.ts";
+import { httpUrl, integer, listOf, matching, oneOf, optional, type Parser, variables } from "../parsers.ts";
+import { amiId, arn, availabilityZone, cidr, ec2Id, instanceType } from "./parsers.ts";
 
 const secretArn = arn("secretsmanager", /^secret:.+/, "the ARN of a secret in Secrets Manager");
 const SECRET_EXAMPLE = "arn:aws:secretsmanager:us-east-1:123456789012:secret:name-AbCdEf";
+const secretArns: Parser<Readonly<Record<string, string>>> = (value) => {
+  const found = variables(value);
+  const arns = "value" in found && Object.values(found.value).every((each) => "value" in secretArn(each));
+  return arns
+    ? found
+    : { expected: "variables as NAME=ARN,NAME=ARN or as JSON, each the ARN of a secret in Secrets Manager" };
+};
 const endpoint = unset(httpUrl, "https://id.example/oauth2");
 
 /** Keys of a stack on AWS. `aws:region` is Pulumi's own. */
@@ -50,6 +57,8 @@ export const AWS_KEYS = {
   oidcClientSecretArn: unset(secretArn, SECRET_EXAMPLE),
   apiKeySecretArn: unset(secretArn, SECRET_EXAMPLE),
   hfTokenSecretArn: unset(secretArn, SECRET_EXAMPLE),
+  /** Variables of the service whose values are secrets: a proxy with a password, say. */
+  environmentSecretArns: text("", secretArns, `HTTPS_PROXY=${SECRET_EXAMPLE}`),
 
   /** GiB; null: sized by the model. */
   volumeSizeGb: number(0, optional("0", integer(1, 65_536)), 100),
@@ -69,8 +78,6 @@ export const AWS_KEYS = {
   snapshots: text("off", oneOf("off", "daily"), "daily"),
   snapshotRetentionDays: number(3, integer(1, 365)),
 
-  /** `s3://bucket/prefix` of models, asked before the hub. */
-  modelMirror: unset(s3Prefix, "s3://my-models/mirror"),
   alarmTopicArn: unset(arn("sns", /^[\w-]+$/, "the ARN of an SNS topic"), "arn:aws:sns:us-east-1:123456789012:alarms"),
   logRetentionDays: number(30, retention),
   /** Name of a buildx builder; null: the build's default. */

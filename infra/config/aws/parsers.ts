@@ -36,9 +36,3 @@ export const cidr: Parser<string> = (text) => {
   const bits = address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
   return bits % 2 ** (32 - Number(length)) === 0 ? { value: text } : { expected };
 };
-
-/** `s3://bucket/prefix`, without a slash at its end. */
-export const s3Prefix: Parser<string> = (text) => {
-  const right = /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:\/[A-Za-z0-9!_.*'()-]+)*\/?$/.test(text);
-  return right ? { value: text.replace(/\/$/, "") } : { expected: "an address such as s3://bucket/prefix" };
-};

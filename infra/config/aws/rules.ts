@@ -1,4 +1,5 @@
 import { type Problem, qualifyKey } from "../problem.ts";
+import { SERVICE_VARIABLES } from "../service-variables.ts";
 import type { AwsSettings } from "./settings.ts";
 
 /** Rules between keys: each returns a problem, or false. */
@@ -77,9 +78,31 @@ const RULES: readonly ((settings: AwsSettings) => Problem | false)[] = [
     selfHealing &&
     idleStopMinutes !== null &&
     problem("idleStopMinutes", "0 with selfHealing, which would start the host again", idleStopMinutes, "0"),
+  ({ gpu }) => gpu === "none" && problem("gpu", "GPUs of the host, which is there for them", gpu, "auto"),
+  ({ modelMirror }) =>
+    modelMirror?.startsWith("/") === true &&
+    problem("modelMirror", "s3://bucket/prefix on AWS", modelMirror, "s3://my-models/mirror"),
+  ({ secretKeys }) => {
+    const key = secretKeys.find((each) => each !== "hfToken");
+    return key !== undefined && secretOnAws(key);
+  },
+  ({ environmentSecretArns, environment }) => {
+    const fixed = SERVICE_VARIABLES.filter((each) => each.fixed !== undefined).map(({ name }) => name);
+    const name = Object.keys(environmentSecretArns).find((each) => fixed.includes(each) || each in environment);
+    return name !== undefined && problem("environmentSecretArns", `no ${name}, which is set without it`, name, "");
+  },
 ];
 
 const SECRET = "arn:aws:secretsmanager:…";
+
+/** A host reads its secrets from Secrets Manager: the parameter with its deployment shows what is in it. */
+export function secretOnAws(key: string): Problem {
+  const arns = key === "apiKey" ? "apiKeySecretArn" : "environmentSecretArns";
+  const fix = { set: arns, value: SECRETS[arns], unset: key };
+  return { path: qualifyKey(key), expected: `${arns} in its place on AWS`, got: "a secret's value", fix };
+}
+
+const SECRETS = { apiKeySecretArn: SECRET, environmentSecretArns: `HTTPS_PROXY=${SECRET}` };
 const OIDC_KEYS = [
   "oidcIssuer",
   "oidcAuthorizationEndpoint",

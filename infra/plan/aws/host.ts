@@ -1,6 +1,7 @@
 import type { AwsSettings } from "../../config/aws/settings.ts";
 import { type PurchaseOption, parameterPrefix } from "../../contract.ts";
 import { parseS3Uri, type S3Location } from "./arn.ts";
+import { secretArns } from "./deployment.ts";
 
 /** The machine with the GPU, and what belongs to it. */
 export interface AwsHostPlan {
@@ -90,7 +91,7 @@ export function planAwsHost(settings: AwsSettings, stack: string, imageBytes: nu
     endpointsOnly: settings.network === "endpoints-only",
     publishAddress: settings.access === "alb" ? "0.0.0.0" : "127.0.0.1",
     mirror: settings.modelMirror === null ? null : parseS3Uri(settings.modelMirror),
-    secretArns: [settings.hfTokenSecretArn, settings.apiKeySecretArn].filter((secret) => secret !== null),
+    secretArns: secretArns(settings),
     alarmTopicArn: settings.alarmTopicArn,
   };
 }

@@ -1,5 +1,6 @@
 import type { AwsSettings } from "../../config/aws/settings.ts";
 import { awsPartition, parseS3Uri } from "./arn.ts";
+import { secretArns } from "./deployment.ts";
 
 /** The network that the host is in: one that is there, or a small one of the stack's own. */
 export type AwsNetworkPlan = ExistingNetworkPlan | OwnNetworkPlan;
@@ -51,7 +52,7 @@ export function planNetwork(settings: AwsSettings): AwsNetworkPlan {
 
 /** Everything that the host's scripts and Amazon's agent on it talk to. EBS itself needs none. */
 function requiredEndpoints(settings: AwsSettings): string[] {
-  const secrets = settings.hfTokenSecretArn !== null || settings.apiKeySecretArn !== null;
+  const secrets = secretArns(settings).length > 0;
   return [
     "ecr.api",
     "ecr.dkr",

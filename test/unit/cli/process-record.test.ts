@@ -13,6 +13,7 @@ import {
   stopProcess,
   writeRecord,
 } from "../../../cli/targets/process/record.ts";
+import { settingsWith } from "../../support/settings.ts";
 
 let folder: string;
 let file: string;
@@ -114,18 +115,11 @@ describe("stopping", () => {
 });
 
 describe("the service's environment", () => {
-  const settings = {
-    modelId: "demo",
-    modelRevision: null,
-    vaeId: null,
-    hubEndpoint: null,
-    port: 8001,
-    bindAddress: "127.0.0.1",
-  };
+  const settings = settingsWith({ modelId: "demo", port: 8001 });
   const paths = pathsOf("/checkout");
 
   test("keeps the cache inside the checkout", () => {
-    expect(processEnvironment(paths, settings, { HF_TOKEN: "t" })).toEqual({
+    expect(processEnvironment(paths, settings, { HF_TOKEN: "t", HOME: "/nobody" })).toEqual({
       PYTHONPATH: "/checkout/image-gen/src",
       PYTHONUNBUFFERED: "1",
       HF_HOME: "/checkout/.imagegen/data/huggingface",
@@ -144,7 +138,7 @@ describe("the service's environment", () => {
     const env = processEnvironment(
       paths,
       { ...settings, hubEndpoint: "http://127.0.0.1:9", modelRevision: "main", vaeId: "org/vae" },
-      { HF_TOKEN: "t" },
+      { HF_TOKEN: "t", HOME: "/nobody" },
     );
     expect(env).toMatchObject({ HF_ENDPOINT: "http://127.0.0.1:9", MODEL_REVISION: "main", VAE_ID: "org/vae" });
   });

@@ -153,10 +153,12 @@ describe("files", () => {
       return "no error";
     };
     const WRONG = "Picture-Perfect-Challenge:modelCach";
-    expect(failure(() => files.checkAndSave({ [WRONG]: "baked" }))).toMatch(
+    files.use({ [WRONG]: "baked" });
+    expect(failure(() => files.check({ [WRONG]: "baked" }))).toMatch(
       /\(on the command line\)\. Fix: remove --config modelCach/,
     );
     expect(files.overrides()).toEqual({ config: {} });
+    files.use({});
     files.saveOverrides({ [WRONG]: "baked" });
     expect(failure(() => files.settings("local"))).toMatch(
       /\(set by an earlier command\)\. Fix: imagegen up --reset-config/,

@@ -3,6 +3,7 @@ import { dirname, join, normalize } from "node:path";
 import type { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { ALL_KEYS } from "../../../infra/config/schema.ts";
+import { SERVICE_VARIABLES } from "../../../infra/config/service-variables.ts";
 import { program } from "../../../scripts/reference/cli.ts";
 import { SERVICE_FACTS } from "../../../scripts/reference/pages.ts";
 import type { ServiceFacts } from "../../../scripts/reference/service.ts";
@@ -63,8 +64,14 @@ describe.each(files)("%s", (file) => {
   test("names only config keys and environment variables that exist", () => {
     for (const [, key = ""] of code.matchAll(/--config ([\w:]+)=/g))
       if (key !== "key") expect(["aws:region", ...Object.keys(ALL_KEYS)]).toContain(key);
-    const compose = [...read("compose.yaml").matchAll(/\$\{([A-Z_]+)/g)].map(([, name = ""]) => name);
-    const variables = [...service.environment.map(({ name }) => name), ...compose];
+    const files = readdirSync(".").filter((file) => /^compose.*\.yaml$/.test(file));
+    const compose = [
+      ...files
+        .map(read)
+        .join("")
+        .matchAll(/\$\{([A-Z_]+)/g),
+    ].map(([, name = ""]) => name);
+    const variables = [...SERVICE_VARIABLES.map(({ name }) => name), ...compose];
     for (const [name] of code.matchAll(/\bIMAGE_GEN_[A-Z_]+\b/g)) expect(variables).toContain(name);
   });
 });

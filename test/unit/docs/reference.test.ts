@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { API_KEY_VARIABLE, TOKEN_VARIABLE } from "../../../infra/contract.ts";
+import { MAP_VARIABLE } from "../../../cli/stack/shell-variables.ts";
+import { API_KEY_VARIABLE, HOST_CACHE_VARIABLE, TOKEN_VARIABLE } from "../../../infra/contract.ts";
 import { leaves, nameOf, program } from "../../../scripts/reference/cli.ts";
 import { CLI_ENVIRONMENT, SYSTEM_ENVIRONMENT } from "../../../scripts/reference/cli-environment.ts";
 import { NO_JSON, PASSED_ON, RESULTS } from "../../../scripts/reference/json-output.ts";
@@ -20,7 +21,12 @@ test("the JSON of every command is described", () => {
 });
 
 test("every environment variable that imagegen reads is described, and no other", () => {
-  const constants: Readonly<Record<string, string>> = { API_KEY_VARIABLE, TOKEN_VARIABLE };
+  const constants: Readonly<Record<string, string>> = {
+    API_KEY_VARIABLE,
+    HOST_CACHE_VARIABLE,
+    MAP_VARIABLE,
+    TOKEN_VARIABLE,
+  };
   const read = Object.entries(sources(paths.root))
     .filter(([file]) => file.startsWith("cli/"))
     .flatMap(([, text]) => [...text.matchAll(/\benv(?:\.([A-Z][A-Z0-9_]+)|\[([A-Z_]+)\])/g)])

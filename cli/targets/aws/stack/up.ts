@@ -1,11 +1,10 @@
 import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
 import { describeLaunchError, type LaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
-import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
-import { CliError, EXIT, formatDetail } from "../../../core/exit.ts";
+import { CliError, EXIT } from "../../../core/exit.ts";
 import { AutomationStack } from "../../../stack/automation-stack.ts";
 import { qualifyAll } from "../../../stack/config.ts";
-import { saveToken, tokenFromEnvironment } from "../../../stack/hf-token.ts";
+import { NOTHING, type ShellConfig, saveShell, setSecrets } from "../../../stack/shell-variables.ts";
 import { ensureCli } from "../../../toolchain/pulumi.ts";
 import { awsClientConfig } from "../client/client-config.ts";
 import { openEc2 } from "../client/ec2.ts";
@@ -31,7 +30,11 @@ type Run = (values: Readonly<Record<string, string>>) => Promise<LaunchError | u
  */
 export async function upInAws(
   context: Context,
-  { startStopped = true, retainVolumes = [] }: { startStopped?: boolean; retainVolumes?: readonly string[] } = {},
+  {
+    startStopped = true,
+    retainVolumes = [],
+    shell = NOTHING,
+  }: { startStopped?: boolean; retainVolumes?: readonly string[]; shell?: ShellConfig } = {},
 ) {
   const { paths, files, progress, signal } = context;
   const config = files.config();
@@ -43,7 +46,8 @@ export async function upInAws(
   if (!tools.ok) throw new CliError(tools.reason, EXIT.missingPrerequisite);
   files.write({});
   const stack = await AutomationStack.open(context, "up", tools.root);
-  await saveBuildToken(context, stack, settings);
+  await setSecrets(stack, shell);
+  saveShell(context, shell);
   await stack.retainVolumes(retainVolumes);
 
   if (startStopped && present?.state === "stopped") {
@@ -117,14 +121,4 @@ export function pinsOf(
   const [first] = launchCandidates(settings);
   const same = first?.type === host.type && first.market === host.market;
   return same ? {} : valuesOf(settings, host);
-}
-
-/** The environment's token builds an image with a gated model in it. A host gets its token only by the secret's ARN. */
-async function saveBuildToken(context: Context, stack: AutomationStack, settings: AwsSettings): Promise<void> {
-  if (!tokenFromEnvironment()) return;
-  if (settings.modelCache === "baked") return saveToken(context, stack);
-  if (settings.hfTokenSecretArn !== null) return;
-  const message = "HF_TOKEN is not passed to a host in AWS. A gated model needs it in Secrets Manager.";
-  const fix = commandFor(context.files.name, "up --config hfTokenSecretArn=<its ARN>");
-  context.progress.log(formatDetail({ message, fix }));
 }

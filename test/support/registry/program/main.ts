@@ -7,7 +7,7 @@ import { planRegistryImage } from "../../../../infra/plan/aws/image.ts";
 import { planImage } from "../../../../infra/plan/image.ts";
 import type { Target } from "./target.ts";
 
-const { settings, hfToken } = loadConfig();
+const { settings, secrets } = loadConfig();
 if (settings.target !== "local") throw new Error("the suite's stack has no target of its own");
 const { repositoryUrl, builder, sbomGenerator, ...registry } = JSON.parse(
   process.env.IMAGEGEN_TEST_TARGET ?? "",
@@ -21,4 +21,10 @@ const plan = planRegistryImage(planImage(settings), {
 });
 
 const onError = showBuildHistory(plan);
-export const { imageReference } = new PushedImage("image-gen", { plan, repositoryUrl, registry, hfToken, onError });
+export const { imageReference } = new PushedImage("image-gen", {
+  plan,
+  repositoryUrl,
+  registry,
+  hfToken: secrets.hfToken,
+  onError,
+});

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseSettings } from "../../../../infra/config/parse.ts";
+import { wordForPulumi } from "../../../../infra/config/problem.ts";
 import { ALB, awsProblemsOf, awsSettings, OIDC } from "../../../support/aws-settings.ts";
 
 const P = "Picture-Perfect-Challenge";
@@ -26,6 +27,24 @@ test("a stack that only names AWS and a region has everything else decided", () 
     volumeThroughputMb: 300,
     volumeGeneration: 1,
     onDestroy: "retain",
+    apiKey: null,
+    dtype: "auto",
+    compile: false,
+    verify: null,
+    queueLimit: 8,
+    requestTimeoutSeconds: 600,
+    maxSize: 1536,
+    warmupSize: null,
+    offline: false,
+    downloadTimeoutSeconds: 10,
+    httpProxy: null,
+    httpsProxy: null,
+    noProxy: null,
+    caFile: null,
+    environment: {},
+    secretKeys: [],
+    gpu: "auto",
+    environmentSecretArns: {},
     hasToken: false,
   });
 });
@@ -66,7 +85,7 @@ describe("one value that is wrong is one line", () => {
     ["volumeThroughputMb", "2001", "a whole number from 125 to 2000"],
     ["volumeInitializationRate", "50", "a whole number from 100 to 300, or 0"],
     ["onDestroy", "keep", "retain, snapshot or delete"],
-    ["modelMirror", "https://bucket", "an address such as s3://bucket/prefix, or nothing"],
+    ["modelMirror", "https://bucket", "s3://bucket/prefix, or an absolute path, or nothing"],
     ["logRetentionDays", "31", /^one of 1, 3, 5, /],
   ])("%s = %j", (key, text, expected) => {
     const problems = awsProblemsOf({ [key]: text });
@@ -129,11 +148,42 @@ test.each([
   ]);
 });
 
+describe("secrets", () => {
+  const HOLDS = "got a secret's value. Fix: pulumi config rm";
+  test.each([
+    [
+      { apiKey: "k" },
+      `apiKey: expected apiKeySecretArn in its place on AWS, ${HOLDS} apiKey && pulumi config set apiKeySecretArn`,
+    ],
+    [
+      { httpsProxy: "http://a:b@proxy:1" },
+      `httpsProxy: expected environmentSecretArns in its place on AWS, ${HOLDS} httpsProxy && pulumi config set environmentSecretArns HTTPS_PROXY=arn:`,
+    ],
+  ])("%j is refused, as a host reads its secrets from Secrets Manager", (raw: Record<string, string>, expected) => {
+    expect(awsProblemsOf(raw)[0]).toContain(`${P}:${expected}`);
+    const parsed = parseSettings({ target: "aws", ...raw }, { region: "us-east-1", secretKeys: Object.keys(raw) });
+    expect("problems" in parsed && parsed.problems.map(wordForPulumi)[0]).toContain(`${P}:${expected}`);
+  });
+
+  const ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:proxy-AbCdEf";
+  test("of any variable are the host's to read", () => {
+    expect(awsSettings({ environmentSecretArns: `HTTPS_PROXY=${ARN}` }).environmentSecretArns).toEqual({
+      HTTPS_PROXY: ARN,
+    });
+    expect(awsProblemsOf({ environmentSecretArns: "HTTPS_PROXY=http://a:b@c" })[0]).toContain(
+      "each the ARN of a secret",
+    );
+    expect(awsProblemsOf({ environmentSecretArns: `HF_HOME=${ARN}` })[0]).toContain(
+      "no HF_HOME, which is set without it",
+    );
+  });
+});
+
 describe("keys of the other target", () => {
   test("that are set are a problem each", () => {
-    expect(awsProblemsOf({ volumeName: "models", gpu: "all" })).toEqual([
+    expect(awsProblemsOf({ volumeName: "models", hostCache: "/srv" })).toEqual([
       `${P}:volumeName: expected no such key with target aws, got "models". Fix: pulumi config rm volumeName`,
-      `${P}:gpu: expected no such key with target aws, got "all". Fix: pulumi config rm gpu`,
+      `${P}:hostCache: expected no such key with target aws, got "/srv". Fix: pulumi config rm hostCache`,
     ]);
     expect(parseSettings({ instanceTypes: "g5.xlarge" })).toEqual({
       problems: [

@@ -30,6 +30,26 @@ test("a stack without config has the guide's names", () => {
       buildNetwork: "default",
       gpu: "auto",
       hubEndpoint: null,
+      apiKey: null,
+      dtype: "auto",
+      compile: false,
+      verify: null,
+      queueLimit: 8,
+      requestTimeoutSeconds: 600,
+      maxSize: 1536,
+      warmupSize: null,
+      modelMirror: null,
+      offline: false,
+      downloadTimeoutSeconds: 10,
+      httpProxy: null,
+      httpsProxy: null,
+      noProxy: null,
+      caFile: null,
+      environment: {},
+      secretKeys: [],
+      allowUnauthenticated: false,
+      hostCache: null,
+      containerUser: "10001:10001",
       hasToken: false,
       containerName: "image-game-image-gen",
       volumeName: "Picture-Perfect-Challenge_image_data",
@@ -49,8 +69,17 @@ describe("accepts", () => {
     ["vaeId", "madebyollin/sdxl-vae-fp16-fix", "madebyollin/sdxl-vae-fp16-fix"],
     ["port", "65535", 65_535],
     ["port", " 8001 ", 8001],
-    ["bindAddress", "0.0.0.0", "0.0.0.0"],
+    ["bindAddress", "127.0.0.9", "127.0.0.9"],
     ["bindAddress", "::1", "::1"],
+    ["gpu", "0,2", "0,2"],
+    ["gpu", "GPU-3a23c669-1f69-c64e-cf85-44e9b07e7a2a", "GPU-3a23c669-1f69-c64e-cf85-44e9b07e7a2a"],
+    ["gpu", "count=2", "count=2"],
+    ["volumeName", "/srv/models/", "/srv/models"],
+    ["hostCache", "/home/anna/.cache/huggingface", "/home/anna/.cache/huggingface"],
+    ["containerUser", "1000:1000", "1000:1000"],
+    ["httpsProxy", "http://proxy.corp:3128", "http://proxy.corp:3128"],
+    ["modelMirror", "s3://models/sdxl/", "s3://models/sdxl"],
+    ["modelMirror", "file:///srv/models", "/srv/models"],
     ["baseImage", PINNED, PINNED],
     ["hubEndpoint", "http://127.0.0.1:9000/", "http://127.0.0.1:9000"],
     ["memoryMb", "0", null],
@@ -85,11 +114,19 @@ describe("refuses", () => {
     ["bindAddress", "1.2.3", undefined],
     ["baseImage", "python 3", undefined],
     ["buildNetwork", "none", `expected default or host, got "none". ${fix} buildNetwork default`],
-    ["gpu", "yes", `expected auto, all or none, got "yes". ${fix} gpu auto`],
+    ["gpu", "yes", `expected auto, all, none, device ids such as 0 or 0,2, or count=2, got "yes". ${fix} gpu auto`],
+    ["gpu", "count=0", undefined],
+    ["gpu", "0,,2", undefined],
+    ["hostCache", "~/.cache/huggingface", undefined],
+    ["containerUser", "anna", undefined],
+    ["caFile", "ca.pem", undefined],
+    ["modelMirror", "https://mirror.example", undefined],
+    ["warmupSize", "5000", undefined],
     ["hubEndpoint", "huggingface.co", undefined],
     ["hubEndpoint", "https://user:pass@hub.example", undefined],
     ["containerName", "-x", undefined],
-    ["volumeName", "/srv/models", undefined],
+    ["volumeName", "../models", undefined],
+    ["volumeName", "/", undefined],
     ["imageName", "Image", undefined],
     ["onDestroy", "keep", `expected retain or delete, got "keep". ${fix} onDestroy retain`],
     ["readyTimeoutSeconds", "-1", undefined],
@@ -147,9 +184,74 @@ test("all problems come together", () => {
   expect(problems.map((line) => line.split(":")[1])).toEqual(["nonsense", "modelCache", "port", "gpu"]);
 });
 
-test("a token is noticed and never shown", () => {
-  expect(parseSettings({ hfToken: "hf_value" })).toMatchObject({ settings: { hasToken: true } });
-  expect(JSON.stringify(parseSettings({ hfToken: "hf_value" }))).not.toContain("hf_value");
+test.each([
+  ["hfToken", "hf_value"],
+  ["apiKey", "hf_value"],
+  ["httpProxy", "http://anna:hf_value@proxy:3128"],
+  ["httpsProxy", "http://anna:hf_value@proxy:3128"],
+  ["environment", '{"AWS_SECRET_ACCESS_KEY":"hf_value"}'],
+])("%s is noticed as a secret, never shown, and refused as plain text", (key, value) => {
+  const parsed = parseSettings({ [key]: value }, { secretKeys: [key] });
+  expect(parsed).toMatchObject({ settings: { secretKeys: [key], hasToken: key === "hfToken" } });
+  expect(JSON.stringify(parsed)).not.toContain("hf_value");
+  // A reader who can't decrypt it knows as much.
+  expect(parseSettings({}, { secretKeys: [key] })).toEqual(parsed);
+  expect(problemsOf({ [key]: value })).toEqual([
+    `Picture-Perfect-Challenge:${key}: expected a secret, got plain text. Fix: pulumi config set --secret ${key}`,
+  ]);
+});
+
+test("an empty secret is none, and what needs to be no secret may be one", () => {
+  expect(parseSettings({ apiKey: "" }, { secretKeys: ["apiKey"] })).toEqual(parseSettings({}));
+  const proxy = { httpProxy: "http://proxy:3128" };
+  expect(parseSettings(proxy, { secretKeys: ["httpProxy"] })).toMatchObject({
+    settings: { httpProxy: null, secretKeys: ["httpProxy"] },
+  });
+});
+
+describe("an address that others reach", () => {
+  const open = { bindAddress: "0.0.0.0" };
+  test("is refused without a key", () => {
+    expect(problemsOf(open)).toEqual([
+      "Picture-Perfect-Challenge:bindAddress: expected an address of this machine alone, such as 127.0.0.1, as there is no " +
+        "apiKey: others could use the service, got 0.0.0.0. Fix: pulumi config set --secret apiKey, or pulumi config set allowUnauthenticated true",
+    ]);
+  });
+  test.each([
+    [{ allowUnauthenticated: "true" }, []],
+    [{}, ["apiKey"]],
+  ])("is accepted with %j and secrets %j", (raw, secretKeys) => {
+    expect(parseSettings({ ...open, ...raw }, { secretKeys })).toMatchObject({ settings: open });
+  });
+  test("of what runs already is no mistake", () => {
+    expect(parseSettings(open, { rules: false })).toMatchObject({ settings: open });
+  });
+});
+
+describe("environment", () => {
+  test.each([
+    ["IMAGE_GEN_DEVICE=cpu,MODEL_DIR=/data/a", { IMAGE_GEN_DEVICE: "cpu", MODEL_DIR: "/data/a" }],
+    ['{"A":"b,c","N":1}', { A: "b,c", N: "1" }],
+  ])("%s", (text, expected) => {
+    expect(settingOf("environment", text)).toEqual(expected);
+  });
+  test.each([
+    ["HF_HOME=/x", "no HF_HOME: the volume is mounted there, got HF_HOME. Fix: pulumi config rm environment"],
+    [
+      "IMAGE_GEN_COMPILE=1",
+      "no IMAGE_GEN_COMPILE, which the key compile sets, got IMAGE_GEN_COMPILE. Fix: pulumi config set compile false",
+    ],
+    [
+      "https_proxy=x",
+      "no https_proxy, which the key httpsProxy sets, got https_proxy. Fix: pulumi config set --secret httpsProxy",
+    ],
+    ["=x", "variables as NAME=value,NAME=value or as JSON"],
+  ])("refuses %s", (text, expected) => {
+    expect(problemsOf({ environment: text })[0]).toContain(expected);
+  });
+});
+
+test("a wrong token is never shown", () => {
   const [problem] = problemsOf({ hfToken: "hf value" });
   expect(problem).toContain("got another (not shown). Fix: pulumi config set --secret hfToken");
   expect(problem).not.toContain("hf value");

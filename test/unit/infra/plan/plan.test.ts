@@ -48,6 +48,7 @@ describe("cache", () => {
   test("the volume is mounted at the data path and retained", () => {
     expect(planWith().cache).toEqual({
       volumeName: "Picture-Perfect-Challenge_image_data",
+      kind: "volume",
       mountPath: "/data",
       retain: true,
     });
@@ -67,7 +68,7 @@ describe("host", () => {
     const { host } = planWith();
     expect(host.containerName).toBe("image-game-image-gen");
     expect(host.port).toEqual({ bindAddress: "127.0.0.1", external: 8000, internal: 8000 });
-    expect(host.volume).toEqual({ name: "Picture-Perfect-Challenge_image_data", path: "/data" });
+    expect(host.volume).toEqual({ name: "Picture-Perfect-Challenge_image_data", path: "/data", kind: "volume" });
     expect(host.environment).toEqual({
       HF_HOME: "/data/huggingface",
       HF_HUB_CACHE: "/data/huggingface/hub",
@@ -87,6 +88,31 @@ describe("host", () => {
     });
   });
 
+  test("files of this machine are mounted read-only, where the service looks for them", () => {
+    const { host } = planWith({
+      caFile: "/srv/ca.pem",
+      hostCache: "/home/a/.cache/huggingface",
+      modelMirror: "/srv/models",
+    });
+    expect(host.bindMounts).toEqual([
+      { source: "/srv/ca.pem", target: "/etc/image-gen/ca.pem" },
+      { source: "/home/a/.cache/huggingface", target: "/host-cache" },
+      { source: "/srv/models", target: "/mirror" },
+    ]);
+    expect(host.environment).toMatchObject({
+      SSL_CERT_FILE: "/etc/image-gen/ca.pem",
+      IMAGE_GEN_HOST_CACHE: "/host-cache",
+      IMAGE_GEN_MIRROR: "file:///mirror",
+    });
+  });
+
+  test("a folder of this machine takes the volume's place, for the user that it belongs to", () => {
+    const { host, cache } = planWith({ volumeName: "/srv/models", containerUser: "1000:1000" });
+    expect(cache).toMatchObject({ volumeName: "/srv/models", kind: "bind" });
+    expect(host.volume).toEqual({ name: "/srv/models", path: "/data", kind: "bind" });
+    expect(host.user).toBe("1000:1000");
+  });
+
   test("a picture in the making ends before Docker kills", () => {
     const { host } = planWith();
     expect(Number(host.environment.IMAGE_GEN_DRAIN_TIMEOUT)).toBeLessThan(host.stopSeconds);
@@ -97,6 +123,9 @@ describe("host", () => {
     ["auto", false, null],
     ["all", false, "all"],
     ["none", true, null],
+    ["0", false, "device=0"],
+    ["0,2", true, "device=0,2"],
+    ["count=2", true, "device=0,1"],
   ] as const)("gpu %s on a machine with GPU %s gives %s", (gpu, hasGpu, gpus) => {
     const plan = planWith({ gpu }, hasGpu);
     expect(plan.host.gpus).toBe(gpus);

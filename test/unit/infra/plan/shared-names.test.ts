@@ -9,13 +9,16 @@ import { planWith } from "../../../support/settings.ts";
 const { image, cache, host } = planWith();
 
 interface Compose {
-  services: Record<string, Record<string, unknown> & { environment: Record<string, string | null> }>;
+  services: Record<
+    string,
+    Record<string, unknown> & { environment: Record<string, string | null>; volumes?: readonly string[] }
+  >;
   volumes: Record<string, { name: string }>;
 }
 
 /** `${NAME:-default}` as Compose reads it where nothing is set. */
 function withDefaults(text: string): string {
-  return text.replace(/\$\{[A-Z_]+:-([^}]*)\}/g, "$1");
+  return text.replace(/\$\{[A-Z_]+(?::-([^}]*)|:\?[^}]*)\}/g, "$1");
 }
 
 const compose = parse(withDefaults(readFileSync("compose.yaml", "utf8"))) as Compose;
@@ -49,9 +52,11 @@ test("both share one volume", () => {
 
 test("both give the same environment; what the plan leaves out, Compose takes only from outside", () => {
   const set = Object.entries(service.environment).filter(([, value]) => value !== null);
-  const passed = Object.keys(service.environment).filter((key) => service.environment[key] === null);
-  expect(Object.fromEntries(set)).toEqual(host.environment);
-  expect(passed.sort()).toEqual(["HF_ENDPOINT", "HF_TOKEN", "MODEL_REVISION", "VAE_ID"]);
+  // The image's own default is the same, and with a baked model it is that one.
+  const { MODEL_ID, ...rest } = host.environment;
+  expect(Object.fromEntries(set)).toEqual(rest);
+  expect(service.environment.MODEL_ID).toBeNull();
+  expect(/MODEL_ID=\$\{MODEL_ID:-([^}]+)\}/.exec(readFileSync("image-gen/Dockerfile", "utf8"))?.[1]).toBe(MODEL_ID);
 });
 
 test("both build from the same files and arguments, and bake nothing by themselves", () => {
@@ -63,6 +68,10 @@ test("both build from the same files and arguments, and bake nothing by themselv
       MODEL_REVISION: null,
       VAE_ID: null,
       HF_ENDPOINT: null,
+      COMPILE: null,
+      HTTP_PROXY: null,
+      HTTPS_PROXY: null,
+      NO_PROXY: null,
     },
   });
 });
@@ -100,7 +109,28 @@ test("the image's hash covers exactly what .dockerignore lets through", () => {
 });
 
 test("the file for GPUs adds them and changes nothing else", () => {
-  const gpu = parse(readFileSync("compose.gpu.yaml", "utf8")) as object;
-  const devices = [{ driver: "nvidia", count: "all", capabilities: ["gpu"] }];
+  const gpu = parse(withDefaults(readFileSync("compose.gpu.yaml", "utf8"))) as object;
+  const devices = [{ driver: "nvidia", device_ids: ["all"], capabilities: ["gpu"] }];
   expect(gpu).toEqual({ services: { "image-gen": { deploy: { resources: { reservations: { devices } } } } } });
+});
+
+test.each([
+  ["compose.ca.yaml", { caFile: "/x" }, "SSL_CERT_FILE"],
+  ["compose.host-cache.yaml", { hostCache: "/x" }, "IMAGE_GEN_HOST_CACHE"],
+  ["compose.mirror.yaml", { modelMirror: "/x" }, "IMAGE_GEN_MIRROR"],
+])("%s mounts what the plan mounts for %j", (file, changes, variable) => {
+  const added = parse(withDefaults(readFileSync(file, "utf8"))) as Compose;
+  const planned = planWith(changes).host;
+  const targets = planned.bindMounts.map(({ target }) => `:${target}:ro`);
+  const { environment, volumes } = added.services["image-gen"] ?? {};
+  expect(volumes).toEqual(targets);
+  expect(environment).toEqual({ [variable]: planned.environment[variable] });
+});
+
+test("the project's name is the one of earlier releases, and nothing else is set", () => {
+  const lines = readFileSync(".env", "utf8").split("\n");
+  expect(lines.filter((line) => line !== "" && !line.startsWith("#"))).toEqual([
+    "COMPOSE_PROJECT_NAME=picture-perfect-challenge",
+  ]);
+  expect(compose).not.toHaveProperty("name");
 });

@@ -1,0 +1,206 @@
+/**
+ * What the shell of `imagegen up` says of the service, by the table of its variables. In: the shell's environment and the stack's
+ * config. Out: config for this run, secrets apart, and a line for each variable that is not taken. Writes nothing.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { qualifyKey } from "../../infra/config/problem.ts";
+import { ALL_KEYS, SECRET_KEYS } from "../../infra/config/schema.ts";
+import { SERVICE_VARIABLES } from "../../infra/config/service-variables.ts";
+import { isLoopback, isSecretName } from "../../infra/contract.ts";
+import { commandFor } from "../core/command-line.ts";
+import type { Context } from "../core/context.ts";
+import { type ErrorDetail, formatDetail } from "../core/exit.ts";
+import type { AutomationStack } from "./automation-stack.ts";
+import { type ConfigMap, readText } from "./config.ts";
+
+/** How the service is going to run. */
+type Mode = "docker" | "process" | "aws";
+
+export interface ShellFacts {
+  readonly stack: string;
+  readonly mode: Mode;
+  /** The stack's config without the shell, and which of its keys this run's flags and the tracked file set. */
+  readonly config: ConfigMap;
+  readonly flags: ConfigMap;
+  readonly tracked: ConfigMap;
+}
+
+/** Config that the shell gives this run, by keys with their namespace. */
+export interface ShellConfig {
+  readonly plain: Readonly<Record<string, string>>;
+  readonly secrets: Readonly<Record<string, string>>;
+  /** The variables that `plain` and `secrets` come from. */
+  readonly taken: readonly string[];
+  readonly notTaken: readonly ErrorDetail[];
+}
+
+export const NOTHING: ShellConfig = { plain: {}, secrets: {}, taken: [], notTaken: [] };
+
+/** A secret map of variables, for those that have no key of their own. */
+export const MAP_VARIABLE = "IMAGEGEN_ENVIRONMENT";
+
+/** Addresses that mean another machine where the service runs elsewhere. */
+const ADDRESSES = ["hubEndpoint", "httpProxy", "httpsProxy"];
+const PATHS = ["caFile", "hostCache"];
+/** Keys of a host on AWS that stand for a secret's value. */
+const ARNS: Readonly<Record<string, string>> = { apiKey: "apiKeySecretArn", hfToken: "hfTokenSecretArn" };
+
+/** Gives this run the flags and the shell's config, checked together; saves nothing. */
+export function useShell({ files }: Pick<Context, "files">, mode: Mode, flags: ConfigMap = {}): ShellConfig {
+  files.use(flags);
+  const facts = { stack: files.name, mode, config: files.config(), flags, tracked: files.trackedConfig() };
+  const shell = readShell(process.env, facts);
+  const secrets = Object.keys(shell.secrets).map((key) => [key, { secure: "" }]);
+  files.use({ ...shell.plain, ...Object.fromEntries(secrets), ...flags });
+  files.check(flags);
+  return shell;
+}
+
+/** What a run says of the variables of its shell. */
+export function logShell(
+  { progress }: Pick<Context, "progress">,
+  { taken, notTaken }: ShellConfig,
+  what: string,
+): void {
+  if (taken.length > 0) progress.log(`${what}: ${taken.join(", ")}.`);
+  for (const detail of notTaken) progress.log(formatDetail(detail));
+}
+
+/** Encrypts the shell's secrets into the stack that is going to be brought up; `saveShell` keeps them after it. */
+export async function setSecrets(stack: AutomationStack, { secrets }: ShellConfig): Promise<void> {
+  for (const [key, value] of Object.entries(secrets)) await stack.setSecret(key, value);
+}
+
+/** Keeps what this run took from the shell for the runs after it. */
+export function saveShell({ files }: Pick<Context, "files">, { plain, secrets }: ShellConfig): void {
+  const encrypted = Object.keys(secrets).flatMap((key) => {
+    const value = files.secretOf(key);
+    return value ? [[key, value] as const] : [];
+  });
+  const values = { ...plain, ...Object.fromEntries(encrypted) };
+  if (Object.keys(values).length > 0) files.saveOverrides(values);
+}
+
+type Found = { readonly name: string; readonly text: string };
+
+export function readShell(env: NodeJS.ProcessEnv, facts: ShellFacts): ShellConfig {
+  const plain: Record<string, string> = {};
+  const secrets: Record<string, string> = {};
+  const taken: string[] = [];
+  const notTaken: ErrorDetail[] = [];
+  for (const key of keysOf(env)) {
+    const found = configFrom(env, key);
+    if (!found) continue;
+    const qualified = qualifyKey(key);
+    const refusal = "message" in found ? found : refusalOf(key, found, facts);
+    if (refusal) notTaken.push(refusal);
+    if (refusal || "message" in found || found.text === (readText(facts.config, key) ?? ALL_KEYS[key]?.default))
+      continue;
+    const spec = ALL_KEYS[key];
+    const parsed = spec?.parse(found.text);
+    const secret = parsed && "value" in parsed && spec?.secret?.(parsed.value);
+    (secret ? secrets : plain)[qualified] = found.text;
+    taken.push(found.name);
+  }
+  return { plain, secrets, taken, notTaken: [...notTaken, ...keyless(env, facts)].filter(({ message }) => message) };
+}
+
+/** Keys that a variable of this shell may set. */
+function keysOf(env: NodeJS.ProcessEnv): readonly string[] {
+  const keys = SERVICE_VARIABLES.flatMap(({ name, key }) =>
+    key !== undefined && read(env, name) !== undefined ? [key] : [],
+  );
+  return [...new Set(keys), ...(env[MAP_VARIABLE] ? ["environment"] : [])];
+}
+
+/** The first variable that sets the key, in config's words. */
+function configFrom(env: NodeJS.ProcessEnv, key: string): Found | ErrorDetail | undefined {
+  if (key === "environment") return { name: MAP_VARIABLE, text: env[MAP_VARIABLE] ?? "" };
+  for (const { name } of SERVICE_VARIABLES.filter((each) => each.key === key)) {
+    const text = read(env, name);
+    if (text === undefined) continue;
+    if (name === "HF_TOKEN_PATH") return tokenIn(text);
+    if (ALL_KEYS[key]?.type === "boolean") return { name, text: String(/^(1|true|yes|on)$/i.test(text)) };
+    if (key === "gpu") return { name, text: text === "-1" ? "none" : text };
+    return { name, text: PATHS.includes(key) ? resolve(text) : text };
+  }
+  return undefined;
+}
+
+function tokenIn(path: string): Found | ErrorDetail | undefined {
+  try {
+    const text = readFileSync(path, "utf8").trim();
+    return text === "" ? undefined : { name: "HF_TOKEN_PATH", text };
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : "it can't be read";
+    return { message: `HF_TOKEN_PATH is not taken: ${path}: ${reason}.`, fix: "export HF_TOKEN=…" };
+  }
+}
+
+/** Why a variable is not taken; undefined when it is. */
+function refusalOf(key: string, { name, text }: Found, facts: ShellFacts): ErrorDetail | undefined {
+  const { mode, stack, config, flags, tracked } = facts;
+  const set = (value: string, other = key) => commandFor(stack, `up --config ${other}=${value}`);
+  const shown = SECRET_KEYS.some((each) => each === key) ? "…" : text;
+  const qualified = qualifyKey(key);
+  const parsed = ALL_KEYS[key]?.parse(text);
+  if (qualified in flags || (qualified in tracked && readText(tracked, key) !== text && mode !== "aws")) {
+    if (readText(config, key) === text) return undefined;
+    const where = qualified in flags ? `--config ${key}` : `stacks/Pulumi.${stack}.yaml`;
+    return { message: `${name} of this shell is not taken: ${where} sets ${key}.` };
+  }
+  if (parsed && "expected" in parsed) {
+    // What the service itself reads is the service's to refuse.
+    return mode === "process"
+      ? undefined
+      : { message: `${name} of this shell is not taken: expected ${parsed.expected}.` };
+  }
+  if (mode === "process") return undefined;
+  if (mode === "aws") {
+    if (key === "hfToken" && readText(config, "modelCache") === "baked") return undefined;
+    const arn = ARNS[key];
+    if (arn && config[qualifyKey(arn)]) return undefined;
+    const fix = arn ? set("<its ARN>", arn) : set(shown);
+    return { message: `${name} of this shell is for this machine, and not passed to a host in AWS.`, fix };
+  }
+  if (ADDRESSES.includes(key) && isLoopback(new URL(text).hostname)) {
+    const message = `${name} of this shell is not taken: a container does not reach this machine's own loopback address.`;
+    return { message, fix: `an address that a container reaches, ${set("http://<address>:<port>")}` };
+  }
+  if (PATHS.includes(key) && !existsSync(text))
+    return { message: `${name} of this shell is not taken: there is no ${text}.`, fix: set("<path>") };
+  return undefined;
+}
+
+/** Variables of the shell that no key takes. A process inherits them. */
+function keyless(env: NodeJS.ProcessEnv, { mode, stack, config }: ShellFacts): readonly ErrorDetail[] {
+  if (mode === "process") return [];
+  const missing = SERVICE_VARIABLES.filter(({ name, key }) => key === undefined && read(env, name) !== undefined);
+  return missing.flatMap(({ name, fixed }): ErrorDetail[] => {
+    const text = read(env, name) ?? "";
+    const message = `${name} of this shell is not taken`;
+    if (name === "HOST" || name === "PORT") return [];
+    if (name === "HF_HOME" || name === "HF_HUB_CACHE") {
+      if (mode === "aws" || config[qualifyKey("hostCache")]) return [];
+      const fix = commandFor(stack, `up --config hostCache=${resolve(text)}`);
+      return [{ message: `${message}: the container has a cache of its own, and reads this one by hostCache.`, fix }];
+    }
+    if (fixed) return name.startsWith("IMAGE_GEN_") ? [{ message: `${message}: ${fixed}.` }] : [];
+    if (name.startsWith("AWS_")) {
+      const mirror = readText(config, "modelMirror") ?? "";
+      if (mode === "aws" || !mirror.startsWith("s3://")) return [];
+    }
+    const secret = isSecretName(name) || name === "AWS_ACCESS_KEY_ID";
+    const fix = secret
+      ? `export ${MAP_VARIABLE}='{"${name}":"…"}', then ${commandFor(stack, "up")}`
+      : commandFor(stack, `up --config environment=${name}=${text}`);
+    return [{ message: `${message}, as no key sets it.`, fix }];
+  });
+}
+
+/** A variable's text, whichever way it is spelled; undefined when it is empty. */
+function read(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  const text = (env[name] || (name.endsWith("_PROXY") ? env[name.toLowerCase()] : ""))?.trim();
+  return text === "" ? undefined : text;
+}

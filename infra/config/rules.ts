@@ -1,0 +1,46 @@
+import { isLoopback } from "../contract.ts";
+import { type Problem, qualifyKey } from "./problem.ts";
+import { ALL_KEYS } from "./schema.ts";
+import { SERVICE_VARIABLES, variableOf } from "./service-variables.ts";
+import type { LocalSettings, Settings } from "./settings.ts";
+
+/** Rules between keys of a stack on this machine. */
+const RULES: readonly ((settings: LocalSettings) => Problem | false)[] = [
+  ({ bindAddress, allowUnauthenticated, secretKeys }) =>
+    !isLoopback(bindAddress) &&
+    !allowUnauthenticated &&
+    !secretKeys.includes("apiKey") && {
+      path: qualifyKey("bindAddress"),
+      expected:
+        "an address of this machine alone, such as 127.0.0.1, as there is no apiKey: others could use the service",
+      got: bindAddress,
+      fix: { secret: "apiKey", variable: variableOf("apiKey"), or: { set: "allowUnauthenticated", value: "true" } },
+    },
+];
+
+/** Every problem between keys. */
+export function localProblems(settings: LocalSettings): readonly Problem[] {
+  return RULES.map((rule) => rule(settings)).filter((found) => found !== false);
+}
+
+/** Variables that the map `environment` may not set: those of a key, and those that the program sets. */
+export function environmentProblems(
+  environment: Readonly<Record<string, string>>,
+  target: Settings["target"],
+): readonly Problem[] {
+  return Object.keys(environment).flatMap((name): Problem[] => {
+    const found = SERVICE_VARIABLES.find((each) => each.name === name.toUpperCase());
+    const path = qualifyKey("environment");
+    if (found?.fixed)
+      return [{ path, expected: `no ${name}: ${found.fixed}`, got: name, fix: { unset: "environment" } }];
+    if (!found?.key) return [];
+    const key = target === "aws" ? (ON_AWS[found.key] ?? found.key) : found.key;
+    const spec = ALL_KEYS[key];
+    const secret = spec?.secret && { secret: key, variable: name };
+    const fix = secret ?? { set: key, value: spec?.example ?? "" };
+    return [{ path, expected: `no ${name}, which the key ${key} sets`, got: name, fix }];
+  });
+}
+
+/** Keys that a host on AWS has in place of a secret's value. */
+const ON_AWS: Readonly<Record<string, string>> = { apiKey: "apiKeySecretArn", hfToken: "hfTokenSecretArn" };

@@ -1,0 +1,69 @@
+import { isSecretName } from "../contract.ts";
+import { flag, type Key, number, text, unset } from "./key.ts";
+import { hostPath, httpUrl, integer, matching, oneOf, optional, type Parser, s3Prefix, variables } from "./parsers.ts";
+
+/** An address of a proxy, with a user and a password where it asks for them. */
+const proxyUrl: Parser<string> = (value) => {
+  const expected =
+    "an http:// or https:// address of a proxy; a password with # / ? @ in it is written with %23 %2F %3F %40";
+  if (!URL.canParse(value) || /\s/.test(value)) return { expected };
+  const url = new URL(value);
+  const web = url.protocol === "http:" || url.protocol === "https:";
+  const bare = url.pathname === "/" && url.search === "" && url.hash === "";
+  return web && bare && url.hostname !== "" ? { value } : { expected };
+};
+
+const hasPassword = (value: string | null) => value !== null && new URL(value).password !== "";
+const always = () => true;
+
+const secret = <T>(key: Key<T>, needed: (value: T) => boolean): Key<T> => ({ ...key, secret: needed });
+const printable = (expected: string) => matching(/^[\x21-\x7e]+$/, expected);
+
+/** A mirror of models: a bucket, or a folder of the machine. */
+const mirror: Parser<string> = (value) => {
+  const folder = hostPath(value.replace(/^file:\/\/(?=\/)/, ""));
+  if ("value" in folder) return folder;
+  const bucket = s3Prefix(value);
+  return "value" in bucket ? bucket : { expected: "s3://bucket/prefix, or an absolute path" };
+};
+
+/** Graphics processors: all, none, by number, by id, or so many of them. */
+const gpus: Parser<string> = (value) => {
+  const ids = /^(?:\d+|GPU-[0-9a-f-]+|MIG-[0-9A-Za-z/-]+)(?:,(?:\d+|GPU-[0-9a-f-]+|MIG-[0-9A-Za-z/-]+))*$/;
+  const word = ["auto", "all", "none"].includes(value) || /^count=[1-9]\d?$/.test(value) || ids.test(value);
+  return word ? { value } : { expected: "auto, all, none, device ids such as 0 or 0,2, or count=2" };
+};
+
+/** Keys of a stack that become variables of the service. Their defaults are the service's own, so that an unset key sets none. */
+export const SERVICE_KEYS = {
+  /** Clients send it as `Authorization: Bearer <key>`. */
+  apiKey: secret(unset(printable("a key without spaces"), "--secret"), always),
+  /** `auto`: all GPUs when this machine has one. */
+  gpu: text("auto", gpus),
+  dtype: text("auto", oneOf("auto", "float16", "bfloat16", "float32")),
+  compile: flag,
+  /** Null: `full`, and `size` for a baked model. */
+  verify: unset(oneOf("full", "changed", "size"), "full"),
+  queueLimit: number(8, integer(0, 10_000)),
+  requestTimeoutSeconds: number(600, integer(1, 86_400)),
+  maxSize: number(1536, integer(64, 8192)),
+  /** Null: the model's own on a GPU, a small one on the CPU. */
+  warmupSize: number(0, optional("0", integer(1, 4096)), 512),
+  /** Another hub than huggingface.co; null: the default one. */
+  hubEndpoint: unset(httpUrl, "https://huggingface.co"),
+  /** Models that are read before the hub. */
+  modelMirror: unset(mirror, "s3://my-models/mirror"),
+  offline: flag,
+  downloadTimeoutSeconds: number(10, integer(1, 3600)),
+  httpProxy: secret(unset(proxyUrl, "http://proxy.example:3128"), hasPassword),
+  httpsProxy: secret(unset(proxyUrl, "http://proxy.example:3128"), hasPassword),
+  noProxy: unset(printable("names with commas between them"), ".example,10.0.0.0/8"),
+  /** Authorities to trust beside the public ones. */
+  caFile: unset(hostPath, "/etc/ssl/certs/ca-certificates.crt"),
+  /** Variables that no key sets. */
+  environment: secret(text("", variables, "IMAGE_GEN_DEVICE=cpu"), holdsSecret),
+};
+
+function holdsSecret(map: Readonly<Record<string, string>>): boolean {
+  return Object.keys(map).some((name) => isSecretName(name));
+}

@@ -1,0 +1,55 @@
+import { ALL_KEYS, type SecretKey } from "../config/schema.ts";
+import { SERVICE_VARIABLES, variableOf } from "../config/service-variables.ts";
+import type { CommonSettings, LocalSettings } from "../config/settings.ts";
+import { CA_PATH, HOST_CACHE_PATH, MIRROR_PATH } from "../contract.ts";
+import { planGpus } from "./gpus.ts";
+
+/** Where the service runs, and so which paths it sees. */
+type Place = "container" | "process";
+
+/** What becomes the service's variables. */
+export type ServiceSettings = Omit<CommonSettings, "hasToken"> & Partial<Pick<LocalSettings, "hostCache">>;
+
+/** A variable whose value is a secret; no name: the secret is a map of variables. */
+export interface SecretVariable {
+  readonly key: SecretKey;
+  readonly name: string | null;
+}
+
+/** What config says of the service: a key at its default sets nothing. Without secrets. */
+export function settingsEnvironment(settings: ServiceSettings, place: Place): Record<string, string> {
+  const values: Readonly<Record<string, unknown>> = { ...settings, ...pathsIn(place, settings) };
+  const set = SERVICE_VARIABLES.flatMap(({ name, key, sameAs }) => {
+    const value = key === undefined || sameAs !== undefined ? null : textOf(values[key]);
+    return value === null || value === ALL_KEYS[key ?? ""]?.default ? [] : [[name, value]];
+  });
+  return { ...Object.fromEntries(set), ...settings.environment };
+}
+
+/** The variables of the keys that are set as secrets. */
+export function secretVariables({ secretKeys }: Pick<CommonSettings, "secretKeys">): readonly SecretVariable[] {
+  return secretKeys.map((key) => ({ key, name: key === "environment" ? null : variableOf(key) }));
+}
+
+/** Files of the machine, as the service sees them. The GPUs of a container are given to it by the engine. */
+function pathsIn(place: Place, { caFile, modelMirror, hostCache = null, gpu }: ServiceSettings) {
+  const folder = modelMirror?.startsWith("/") ?? false;
+  if (place === "process") {
+    const ids = planGpus(gpu, true);
+    return {
+      gpu: Array.isArray(ids) ? ids.join(",") : null,
+      modelMirror: folder ? `file://${modelMirror}` : modelMirror,
+    };
+  }
+  return {
+    gpu: null,
+    caFile: caFile && CA_PATH,
+    hostCache: hostCache && HOST_CACHE_PATH,
+    modelMirror: folder ? `file://${MIRROR_PATH}` : modelMirror,
+  };
+}
+
+function textOf(value: unknown): string | null {
+  if (typeof value === "boolean") return value ? "1" : null;
+  return typeof value === "string" || typeof value === "number" ? String(value) : null;
+}

@@ -1,0 +1,208 @@
+/** Every variable that the service reads arrives in every way in, or the table says why it can't. */
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { pathsOf } from "../../../cli/core/paths.ts";
+import { readShell } from "../../../cli/stack/shell-variables.ts";
+import { processEnvironment } from "../../../cli/targets/process/environment.ts";
+import { parseSettings } from "../../../infra/config/parse.ts";
+import { wordForPulumi } from "../../../infra/config/problem.ts";
+import { ALL_KEYS, SECRET_KEYS } from "../../../infra/config/schema.ts";
+import {
+  isServiceVariable,
+  SERVICE_VARIABLES,
+  type ServiceVariable,
+  type WayIn,
+} from "../../../infra/config/service-variables.ts";
+import type { Settings } from "../../../infra/config/settings.ts";
+import { makeAwsPlan } from "../../../infra/plan/aws/plan.ts";
+import { makePlan } from "../../../infra/plan/plan.ts";
+import { secretVariables } from "../../../infra/plan/service-environment.ts";
+
+interface Documented {
+  readonly name: string;
+  readonly default: string;
+}
+const documented = (
+  JSON.parse(readFileSync("docs/reference/service.json", "utf8")) as { environment: readonly Documented[] }
+).environment;
+
+/** Read by CUDA itself, or not yet by the service. */
+const NOT_IN_SERVICE = ["CUDA_VISIBLE_DEVICES", "IMAGE_GEN_HOST_CACHE"];
+
+test("the table has what the service reads, and nothing else", () => {
+  const names = SERVICE_VARIABLES.map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+  expect(names.filter((name) => !NOT_IN_SERVICE.includes(name)).sort()).toEqual(
+    documented.map(({ name }) => name).sort(),
+  );
+});
+
+test("a key at its default is the service's own default", () => {
+  for (const { name, default: value } of documented) {
+    const key = SERVICE_VARIABLES.find((each) => each.name === name && !each.sameAs)?.key;
+    const spec = key === undefined ? undefined : ALL_KEYS[key];
+    if (!spec || spec.default === "" || key === "modelId" || key === "offline" || key === "compile") continue;
+    expect([name, `\`${spec.default}\``]).toEqual([name, value]);
+  }
+});
+
+/** A value for each key that no default is. */
+const SAMPLES: Readonly<Record<string, string>> = {
+  compile: "true",
+  offline: "true",
+  gpu: "1",
+  dtype: "bfloat16",
+  verify: "changed",
+  modelId: "org/model",
+  modelRevision: "main",
+  hubEndpoint: "https://hub.example",
+  queueLimit: "3",
+  requestTimeoutSeconds: "5",
+  maxSize: "512",
+  warmupSize: "128",
+  downloadTimeoutSeconds: "33",
+  apiKey: "key",
+  hfToken: "hf_token",
+  caFile: "/srv/ca.pem",
+};
+const sampleOf = (key: string) => SAMPLES[key] ?? ALL_KEYS[key]?.example ?? "";
+
+/** The settings of a stack that sets this variable, by its key or by the map for those without one. */
+function settingsWith({ name, key, fixed }: ServiceVariable, target: "local" | "aws"): Settings {
+  const map = fixed === undefined ? { environment: `${name}=value` } : {};
+  const config = key === undefined ? map : { [key]: sampleOf(key) };
+  const arns = { apiKey: "apiKeySecretArn", hfToken: "hfTokenSecretArn" }[target === "aws" ? (key ?? "") : ""];
+  const secretArn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:name-AbCdEf";
+  const raw: Record<string, string> = { target, ...(arns ? { [arns]: secretArn } : config) };
+  const secretKeys = SECRET_KEYS.filter((each) => each === key || each === "environment").filter((each) => each in raw);
+  const secret = target === "local" && ["hfToken", "apiKey", "environment"].some((each) => each in raw);
+  const parsed = parseSettings(raw, { region: "us-east-1", ...(secret ? { secretKeys } : {}) });
+  if ("problems" in parsed) throw new Error(parsed.problems.map(wordForPulumi).join("\n"));
+  return parsed.settings;
+}
+
+/** The names that the service would find in its environment. */
+const ARRIVALS: Readonly<Record<WayIn, (variable: ServiceVariable) => readonly string[]>> = {
+  process(variable) {
+    const settings = settingsWith(variable, "local");
+    if (settings.target !== "local") throw new Error("another target");
+    const env = processEnvironment(pathsOf("/checkout"), settings, { HOME: "/nobody" });
+    // What has no key, and secrets, a process inherits from the shell.
+    const inherited = isServiceVariable(variable.name) && !(variable.key && secretVariables(settings).length === 0);
+    return [...Object.keys(env), ...(inherited ? [variable.name] : [])];
+  },
+  docker(variable) {
+    const settings = settingsWith(variable, "local");
+    if (settings.target !== "local") throw new Error("another target");
+    const { environment, secrets } = makePlan(settings, null, { hasGpu: true }).host;
+    const map = secrets.some(({ key }) => key === "environment") ? [variable.name] : [];
+    return [...Object.keys(environment), ...secrets.map(({ name }) => name ?? ""), ...map];
+  },
+  compose: () =>
+    readdirSync(".")
+      .filter((file) => /^compose.*\.yaml$/.test(file))
+      .flatMap((file) => {
+        const { services } = parse(readFileSync(file, "utf8")) as {
+          services: { "image-gen": { environment?: Record<string, unknown> } };
+        };
+        return Object.keys(services["image-gen"].environment ?? {});
+      }),
+  aws(variable) {
+    const settings = settingsWith(variable, "aws");
+    if (settings.target !== "aws") throw new Error("another target");
+    const { environment, secrets } = makeAwsPlan(settings, null, "prod").deployment;
+    return [...Object.keys(environment), ...Object.keys(secrets)];
+  },
+};
+
+describe.each(["process", "docker", "compose", "aws"] as const)("in the way in %s", (way) => {
+  test.each(SERVICE_VARIABLES.filter(({ not }) => !not?.[way]))("$name arrives", (variable) => {
+    expect(ARRIVALS[way](variable)).toContain(variable.name);
+  });
+  const exceptions = SERVICE_VARIABLES.filter(({ not }) => not?.[way]);
+  test.each(exceptions)("$name has a reason not to", ({ not }) => {
+    expect(not?.[way]).toMatch(/^\S.{15,}[^.]$/);
+  });
+});
+
+describe("the shell of `imagegen up`", () => {
+  const facts = { stack: "local", config: {}, flags: {}, tracked: {} } as const;
+  const P = "Picture-Perfect-Challenge:";
+  const textFor = ({ name, key }: ServiceVariable): string => {
+    if (name === "HF_TOKEN_PATH") return ".node-version";
+    if (key === "caFile" || key === "hostCache") return import.meta.filename;
+    return ALL_KEYS[key ?? ""]?.type === "boolean" ? "1" : key === undefined ? "value" : sampleOf(key);
+  };
+
+  test.each(SERVICE_VARIABLES.filter(({ key }) => key))("$name becomes $key", (variable) => {
+    const { plain, secrets, taken, notTaken } = readShell(
+      { [variable.name]: textFor(variable) },
+      { ...facts, mode: "docker" },
+    );
+    expect(notTaken).toEqual([]);
+    expect(Object.keys({ ...plain, ...secrets })).toEqual([`${P}${variable.key}`]);
+    expect(taken).toEqual([variable.name]);
+  });
+
+  // `HOST` and `PORT` are in many shells, and mean something else there; AWS's are for the operator, unless a mirror in S3 is read.
+  const silent = (name: string) => ["HOST", "PORT"].includes(name) || name.startsWith("AWS_");
+  test.each(SERVICE_VARIABLES.filter(({ name, key }) => !key && !silent(name) && !/CACHE$|DEVICE_ORDER/.test(name)))(
+    "$name is named as not taken",
+    (variable) => {
+      const { taken, notTaken } = readShell({ [variable.name]: "value" }, { ...facts, mode: "docker" });
+      expect(taken).toEqual([]);
+      expect(notTaken[0]?.message).toContain(`${variable.name} of this shell is not taken`);
+    },
+  );
+
+  test.each([
+    ["HTTPS_PROXY", "http://127.0.0.1:3128", /loopback/],
+    ["http_proxy", "http://localhost:3128", /HTTP_PROXY of this shell is not taken.*loopback/],
+    ["HF_ENDPOINT", "http://[::1]:9000", /loopback/],
+    ["SSL_CERT_FILE", "/nowhere/ca.pem", /there is no \/nowhere\/ca\.pem/],
+    ["IMAGE_GEN_MAX_SIZE", "big", /expected a whole number/],
+    ["HF_TOKEN_PATH", "/nowhere/token", /there is no such file/],
+    ["HF_HOME", "/home/anna/hf", /hostCache/],
+  ])("%s=%s can't be used in a container, and is named", (name, text, expected) => {
+    const { plain, secrets, notTaken } = readShell({ [name]: text }, { ...facts, mode: "docker" });
+    expect({ ...plain, ...secrets }).toEqual({});
+    expect(notTaken.map(({ message }) => message).join()).toMatch(expected);
+  });
+
+  test("a proxy with a password is a secret", () => {
+    const env = { HTTPS_PROXY: "http://anna:p%23@proxy:3128", https_proxy: "http://other:1" };
+    const { plain, secrets } = readShell(env, { ...facts, mode: "docker" });
+    expect(plain).toEqual({});
+    expect(secrets).toEqual({ [`${P}httpsProxy`]: "http://anna:p%23@proxy:3128" });
+  });
+
+  test("a flag and the stack's file win over it, and it says so where they differ", () => {
+    const env = { IMAGE_GEN_MAX_SIZE: "512", IMAGE_GEN_DTYPE: "float32" };
+    const flags = { [`${P}maxSize`]: "1024" };
+    const tracked = { [`${P}dtype`]: "float32" };
+    const { plain, notTaken } = readShell(env, {
+      ...facts,
+      flags,
+      tracked,
+      config: { ...flags, ...tracked },
+      mode: "docker",
+    });
+    expect(plain).toEqual({});
+    expect(notTaken.map(({ message }) => message)).toEqual([
+      "IMAGE_GEN_MAX_SIZE of this shell is not taken: --config maxSize sets maxSize.",
+    ]);
+  });
+
+  test("on AWS it is this machine's, but for the token of a build", () => {
+    const env = { HTTPS_PROXY: "http://proxy:3128", IMAGE_GEN_API_KEY: "k", HF_TOKEN: "t" };
+    const aws = { ...facts, stack: "prod", mode: "aws" } as const;
+    const { plain, secrets, notTaken } = readShell(env, { ...aws, config: { [`${P}modelCache`]: "baked" } });
+    expect([plain, secrets]).toEqual([{}, { [`${P}hfToken`]: "t" }]);
+    expect(notTaken.map(({ fix }) => fix)).toEqual([
+      "imagegen up --config apiKeySecretArn=<its ARN> --stack prod",
+      "imagegen up --config httpsProxy=… --stack prod",
+    ]);
+    expect(readShell(env, aws).secrets).toEqual({});
+  });
+});
