@@ -138,10 +138,12 @@ function tokenIn(path: string): Found | ErrorDetail | undefined {
   }
 }
 
+const settingCommand = (stack: string, key: string, value: string) => commandFor(stack, `up --config ${key}=${value}`);
+
 /** Why a variable is not taken; undefined when it is. */
 function refusalOf(key: string, { name, text }: Found, facts: ShellFacts): ErrorDetail | undefined {
   const { mode, stack, config, flags, tracked } = facts;
-  const set = (value: string, other = key) => commandFor(stack, `up --config ${other}=${value}`);
+  const set = (value: string, other = key) => settingCommand(stack, other, value);
   const shown = SECRET_KEYS.some((each) => each === key) ? "…" : text;
   const qualified = qualifyKey(key);
   const parsed = ALL_KEYS[key]?.parse(text);

@@ -42,8 +42,10 @@ export interface ConfigOrigins {
 export function pulumiFix(fix: Fix): string {
   if ("text" in fix) return fix.text;
   if ("secret" in fix) {
-    const other = fix.or ? `, or pulumi config set ${fix.or.set} ${fix.or.value}` : "";
-    return `pulumi config set --secret ${fix.secret}${other}`;
+    const { secret: key } = fix;
+    const ways = [`pulumi config set --secret ${key}`];
+    if (fix.or) ways.push(`pulumi config set ${fix.or.set} ${fix.or.value}`);
+    return ways.join(", or ");
   }
   const remove = fix.unset === undefined ? [] : [`pulumi config rm ${fix.unset}`];
   return [...remove, ...("set" in fix ? [`pulumi config set ${fix.set} ${quoted(fix.value)}`] : [])].join(" && ");
@@ -54,8 +56,9 @@ export function imagegenFix(fix: Fix, { stack, originOf }: ConfigOrigins): strin
   if ("text" in fix) return fix.text;
   const up = stack === DEFAULT_STACK ? "imagegen up" : `imagegen up --stack ${stack}`;
   if ("secret" in fix) {
-    const other = fix.or ? `, or ${up} --config ${fix.or.set}=${fix.or.value}` : "";
-    return `export ${fix.variable}=…, then ${up}${other}`;
+    const ways = [`export ${fix.variable}=…, then ${up}`];
+    if (fix.or) ways.push(`${up} --config ${fix.or.set}=${fix.or.value}`);
+    return ways.join(", or ");
   }
   const set = "set" in fix ? ` --config ${fix.set}=${fix.value}` : "";
   if (fix.unset === undefined) return `${up}${set}`;

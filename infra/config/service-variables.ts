@@ -60,7 +60,7 @@ export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
   {
     name: DRAIN_VARIABLE,
     fixed: "it must be less than the time after which the container is killed",
-    not: { process: "`imagegen down` gives a process as long as the service's own default" },
+    not: { process: "a process that is stopped has as long as the service's own default" },
   },
   keyed("IMAGE_GEN_WARMUP_SIZE", "warmupSize"),
   keyed("IMAGE_GEN_MAX_SIZE", "maxSize"),
@@ -89,7 +89,7 @@ export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
     name: "HF_TOKEN_PATH",
     key: "hfToken",
     sameAs: TOKEN_VARIABLE,
-    not: inContainers(`a file of this machine; \`imagegen up\` passes what is in it as \`${TOKEN_VARIABLE}\``),
+    not: inContainers(`a file of this machine; what is in it is passed as \`${TOKEN_VARIABLE}\``),
   },
   keyed(OFFLINE_VARIABLE, "offline"),
   keyed(MIRROR_VARIABLE, "modelMirror"),

@@ -8,7 +8,7 @@ export interface AwsDeploymentPlan {
   readonly environment: Readonly<Record<string, string>>;
   /** Names of the environment whose values are secrets, with the secret's ARN. */
   readonly secrets: Readonly<Record<string, string>>;
-  /** As `docker run --gpus` reads it. */
+  /** The value of Docker's option `--gpus`; null: none. */
   readonly gpus: string | null;
   readonly stopSeconds: number;
 }
