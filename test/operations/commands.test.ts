@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { age, size } from "../../cli/commands/cache/options.ts";
 import { type Start, startsOf } from "../support/commands/check.ts";
 import { printedCommands } from "../support/commands/harvest.ts";
 import { checkInPython, PYTHON_TOOLS } from "../support/commands/parsers/python.ts";
@@ -26,6 +27,48 @@ test.for(PYTHON_TOOLS)("every printed command of %s is one that its own parser t
   );
   expect(wrong).toEqual([]);
 });
+
+test("imagegen refuses the amounts that image-gen would refuse, and no others", () => {
+  const amounts = [
+    "20GB",
+    "500 MB",
+    "10GiB",
+    "7",
+    "1.5tb",
+    "2k",
+    "20QB",
+    "",
+    "-3GB",
+    "30d",
+    "12h",
+    "4w",
+    "90 m",
+    "2y",
+    "soon",
+  ];
+  for (const [option, check] of [
+    ["keep-free", size],
+    ["older-than", age],
+  ] as const) {
+    const outer = amounts.map((amount) => accepts(() => check(`--${option}`)(amount)));
+    const inner = checkInPython(
+      python,
+      amounts.map((amount) => ["image-gen", "gc", `--${option}=${amount}`]),
+    );
+    expect(Object.fromEntries(amounts.map((amount, at) => [amount, outer[at]]))).toEqual(
+      Object.fromEntries(amounts.map((amount, at) => [amount, inner[at] === null])),
+    );
+  }
+});
+
+function accepts(parse: () => string): boolean {
+  try {
+    parse();
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 describe("a wrong command is found", () => {
   test.each([

@@ -5,6 +5,7 @@ import { action, type Context, print } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
 import { execJson } from "../../service/image-gen.ts";
 import { selectTarget } from "../../targets/select.ts";
+import { modelId } from "./options.ts";
 import { freedLine, nameOf, type Removal, removalLines } from "./removal.ts";
 
 interface Options {
@@ -33,7 +34,7 @@ export function addClear(cache: Command, signal: AbortSignal): void {
   cache
     .command("clear")
     .description("delete models from the cache; prints what will be deleted and asks first")
-    .option("--model <id>", "only this model (default: all)")
+    .option("--model <id>", "only this model (default: all)", modelId("--model"))
     .option("--orphans", "only files that no model uses")
     .option("--force", "also a model that a service is using")
     .option("-n, --dry-run", "only print what would be deleted")

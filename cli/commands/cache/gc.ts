@@ -4,6 +4,7 @@ import { action, print } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
 import { execJson } from "../../service/image-gen.ts";
 import { selectTarget } from "../../targets/select.ts";
+import { age, size } from "./options.ts";
 import { freedLine, type Removal, removalLines } from "./removal.ts";
 
 interface Options {
@@ -32,8 +33,12 @@ export function addGc(cache: Command, signal: AbortSignal): void {
     .description(
       "free disk space: delete orphaned files, then least-recently-used models. Models in use are never deleted",
     )
-    .option("--older-than <age>", "models that were not used for this long: 30d, 12h, 4w")
-    .option("--keep-free <size>", "least-recently-used models, until this much is free: 20GB, 500MB")
+    .option("--older-than <age>", "models that were not used for this long: 30d, 12h, 4w", age("--older-than"))
+    .option(
+      "--keep-free <size>",
+      "least-recently-used models, until this much is free: 20GB, 500MB",
+      size("--keep-free"),
+    )
     .option("-n, --dry-run", "only print what would be deleted")
     .addHelpText("after", HELP)
     .action(
@@ -49,7 +54,10 @@ export function addGc(cache: Command, signal: AbortSignal): void {
 /** The arguments of `image-gen`; exactly one limit has to be given. */
 export function gcArguments({ olderThan, keepFree, dryRun }: Options): string[] {
   if ((olderThan === undefined) === (keepFree === undefined)) {
-    throw new CliError("Expected either --older-than (such as 30d) or --keep-free (such as 20GB).", EXIT.usage);
+    throw new CliError(
+      { message: "Expected either --older-than (such as 30d) or --keep-free (such as 20GB).", fix: "--keep-free 20GB" },
+      EXIT.usage,
+    );
   }
   const limit = olderThan === undefined ? ["--keep-free", keepFree ?? ""] : ["--older-than", olderThan];
   return ["gc", ...limit, ...(dryRun ? ["--dry-run"] : [])];

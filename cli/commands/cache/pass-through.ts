@@ -3,6 +3,7 @@ import { action, type Context } from "../../core/context.ts";
 import { CliError } from "../../core/exit.ts";
 import { type CommandResult, toExitCode } from "../../service/image-gen.ts";
 import { selectTarget } from "../../targets/select.ts";
+import { modelId, revision as revisionName } from "./options.ts";
 
 /** Runs a command of `image-gen`; its output is the result and its exit code that of the command. */
 async function passThrough(context: Context, args: readonly string[]): Promise<void> {
@@ -24,7 +25,7 @@ export function addVerify(cache: Command, signal: AbortSignal): void {
   cache
     .command("verify")
     .description("hash every file of the cache and compare it with the model's manifest")
-    .option("--model <id>", "only this model")
+    .option("--model <id>", "only this model", modelId("--model"))
     .addHelpText("after", VERIFY_HELP)
     .action(
       action<{ model?: string }, []>(signal, (context, { model }) =>
@@ -42,8 +43,8 @@ export function addPrefetch(cache: Command, signal: AbortSignal): void {
   cache
     .command("prefetch")
     .description("download a model into the cache without serving it")
-    .option("--model <id>", "another model than the stack's")
-    .option("--revision <revision>", "a commit, branch or tag of it")
+    .option("--model <id>", "another model than the stack's", modelId("--model"))
+    .option("--revision <revision>", "a commit, branch or tag of it", revisionName("--revision"))
     .addHelpText("after", PREFETCH_HELP)
     .action(
       action<{ model?: string; revision?: string }, []>(signal, (context, { model, revision }) => {
