@@ -1,7 +1,17 @@
-import { commandFor } from "../../infra/command-line.ts";
+import { imagegenCommand } from "../../infra/command-line.ts";
 import { CliError, EXIT } from "./exit.ts";
 
-export { commandFor } from "../../infra/command-line.ts";
+/** The names under which npm starts this command: `npm start`, `npm run imagegen`, `npx imagegen`. */
+const STARTED_BY_NPM = ["start", "imagegen", "npx"];
+
+/**
+ * A command of this program for `stack`, as its reader types it. npm puts `imagegen` on no PATH, so that who came by npm
+ * is shown `npx imagegen up --port 8001 --stack prod`.
+ */
+export function commandFor(stack: string, command: string): string {
+  const byNpm = STARTED_BY_NPM.includes(process.env.npm_lifecycle_event ?? "");
+  return `${byNpm ? "npx " : ""}${imagegenCommand(stack, command)}`;
+}
 
 /** The error for something that is not there or not running, and the command that changes that. */
 export function notRunning(stack: string, message: string, command = "up"): CliError {

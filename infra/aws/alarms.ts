@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
-import { commandFor } from "../command-line.ts";
+import { imagegenCommand } from "../command-line.ts";
 import { METRICS_NAMESPACE } from "../contract.ts";
 import { awsPartition } from "../plan/aws/arn.ts";
 import type { AwsHostPlan } from "../plan/aws/host.ts";
@@ -22,7 +22,7 @@ interface Alarm {
 }
 
 /** A stopped host starts on other hardware. */
-const restart = (stack: string) => `${commandFor(stack, "stop")}, then ${commandFor(stack, "start")}`;
+const restart = (stack: string) => `${imagegenCommand(stack, "stop")}, then ${imagegenCommand(stack, "start")}`;
 
 /**
  * EC2's own metrics, of the instance. Amazon recovers no instance with a GPU of these kinds: a `recover` action would be
@@ -56,7 +56,7 @@ const HOST_ALARMS: readonly Alarm[] = [
     name: "data-full",
     metric: "DataUsedPercent",
     description: "/data is nearly full.",
-    fix: (stack) => commandFor(stack, "cache gc --keep-free 20GB"),
+    fix: (stack) => imagegenCommand(stack, "cache gc --keep-free 20GB"),
     threshold: 85,
     minutes: 10,
   },

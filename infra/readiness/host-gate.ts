@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { commandFor } from "../command-line.ts";
+import { imagegenCommand } from "../command-line.ts";
 import { UserError } from "../errors.ts";
 import type { AwsReadinessPlan } from "../plan/aws/readiness.ts";
 import { warnOfDevice, withLog } from "./gate.ts";
@@ -32,7 +32,7 @@ export async function checkHost(plan: AwsReadinessPlan, expected: ExpectedHost, 
   const { outcome, log } = await waitForHost(plan, expected, deps);
   if (outcome.ready) return warnOfDevice(plan, outcome);
   const who = expected.instance ?? "the host";
-  const fix = `${commandFor(plan.stack, "logs")}, ${commandFor(plan.stack, "doctor")}`;
+  const fix = `${imagegenCommand(plan.stack, "logs")}, ${imagegenCommand(plan.stack, "doctor")}`;
   const headline = `${who} is not ready: ${describeNotReady(outcome)}. Fix: ${fix}`;
   throw new UserError(withLog(headline, log));
 }

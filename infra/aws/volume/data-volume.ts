@@ -5,7 +5,7 @@
 
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { commandFor } from "../../command-line.ts";
+import { imagegenCommand } from "../../command-line.ts";
 import { qualifyKey, wordForPulumi } from "../../config/problem.ts";
 import { volumeTag } from "../../contract.ts";
 import { UserError } from "../../errors.ts";
@@ -87,7 +87,7 @@ export function requireSameZone(zone: string, wanted: string, volumeId: string, 
       path: qualifyKey("availabilityZone"),
       expected: `${zone}, where the volume ${volumeId} is`,
       got: wanted,
-      fix: { text: `${commandFor(stack, `move-az ${wanted}`)}, or use a subnet in ${zone} again` },
+      fix: { text: `${imagegenCommand(stack, `move-az ${wanted}`)}, or use a subnet in ${zone} again` },
     }),
   );
 }

@@ -1,4 +1,4 @@
-import { commandFor } from "../../command-line.ts";
+import { imagegenCommand } from "../../command-line.ts";
 import { type PurchaseOption, vcpuQuota } from "../../contract.ts";
 import type { AwsHostPlan } from "./host.ts";
 
@@ -57,10 +57,10 @@ export function explainLaunchError(errors: readonly string[], plan: AwsHostPlan)
   const { stack, instanceType, instanceTypes, purchaseOption, createFirst } = plan;
   const other = instanceTypes.find((type) => type !== instanceType);
   const anotherType = other ? `pulumi config set pinnedInstanceType ${other}` : "add another type to instanceTypes";
-  const move = commandFor(stack, "move-az <zone>");
+  const move = imagegenCommand(stack, "move-az <zone>");
   const fixes: Record<LaunchError["kind"], string> = {
     capacity: `${anotherType}, or ${move}`,
-    quota: `${commandFor(stack, "doctor")} shows how to raise it${createFirst ? ", or pulumi config set replacement delete-first" : ""}`,
+    quota: `${imagegenCommand(stack, "doctor")} shows how to raise it${createFirst ? ", or pulumi config set replacement delete-first" : ""}`,
     offering: `${anotherType}, or ${move}`,
     price: "pulumi config set purchaseOption on-demand",
     timeout: `${anotherType}, or ${move}`,

@@ -18,14 +18,18 @@ for (const { path } of readTree(["cli", "infra", "stacks", "image-gen/models", "
 symlinkSync(join(paths.root, "node_modules"), join(checkout, "node_modules"));
 afterAll(() => rmSync(checkout, { recursive: true, force: true }));
 
-async function imagegen(args: readonly string[]) {
-  const options = { cwd: checkout, env: { PATH: "/none", HOME: checkout }, extendEnv: false, reject: false } as const;
+async function imagegen(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const options = {
+    cwd: checkout,
+    env: { PATH: "/none", HOME: checkout, ...env },
+    extendEnv: false,
+    reject: false,
+  } as const;
   return execa(process.execPath, ["cli/main.ts", ...args], { ...options, stdin: "ignore", timeout: 60_000 });
 }
 
 /** Commands that change nothing, and ask neither the network nor AWS. */
-const READS =
-  /^(plan|--help|--version|up --help|(status|doctor|logs|open|cache status|cache verify)(?!.*aws-))\b/;
+const READS = /^(plan|--help|--version|up --help|(status|doctor|logs|open|cache status|cache verify)(?!.*aws-))\b/;
 /** What a fresh checkout answers: there is nothing yet, or this machine lacks something. Never wrong arguments. */
 const ANSWERS: readonly number[] = [EXIT.ok, EXIT.failed, EXIT.missingPrerequisite, EXIT.notRunning];
 
@@ -48,6 +52,16 @@ describe.concurrent("a printed command that changes nothing runs in a fresh chec
     expect(`${stdout}${stderr}`.trim(), args).not.toBe("");
     expect(stderr).not.toMatch(/^\s+at |Error:|usage: image-gen/m);
   });
+});
+
+test.each([
+  ["start", "npx imagegen up"],
+  ["imagegen", "npx imagegen up"],
+  ["npx", "npx imagegen up"],
+  ["", "imagegen up"],
+])("a message that npm's `%s` caused names a command that its reader's shell finds: %s", async (npm, command) => {
+  const { stderr } = await imagegen(["open"], { npm_lifecycle_event: npm });
+  expect(stderr).toMatch(new RegExp(`Fix: ${command}$`, "m"));
 });
 
 test("at least a dozen printed commands were run", () => {

@@ -53,7 +53,8 @@ async function openTunnel({ signal }: Context, stack: AwsStack, port: number): P
   const ended = child.then(({ stderr, stdout }) => {
     if (closing || signal.aborted) return;
     const reason = lastLine(`${stderr}\n${stdout}`);
-    throw new CliError(`The tunnel to ${host.id} was closed${reason ? `: ${reason}` : ""}.`);
+    const message = `The tunnel to ${host.id} was closed${reason ? `: ${reason}` : ""}.`;
+    throw new CliError({ message, fix: commandFor(stack.name, "open") });
   });
   ended.catch(() => {});
   const open = waitFor(`A tunnel to ${host.id}`, { signal, timeoutSeconds: OPEN_S, everySeconds: 0.2 }, async () =>

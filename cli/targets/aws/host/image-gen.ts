@@ -1,4 +1,4 @@
-import { notRunning } from "../../../core/command-line.ts";
+import { commandFor, notRunning } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, lastLine } from "../../../core/exit.ts";
 import type { CommandResult } from "../../../service/image-gen.ts";
@@ -58,5 +58,7 @@ export async function restartOnHost(context: Context): Promise<void> {
   const host = await requireRunning(stack);
   const run = hostRun(context, stack, host.id, "restarting the service");
   const { exitCode, stderr } = await runOnHost(run, "systemctl restart image-gen.service");
-  if (exitCode !== 0) throw new CliError(`The service was not restarted: ${lastLine(stderr)}`);
+  if (exitCode === 0) return;
+  const message = `The service was not restarted: ${lastLine(stderr)}`;
+  throw new CliError({ message, fix: commandFor(stack.name, "logs") });
 }

@@ -110,6 +110,7 @@ function notReached(error: unknown, instanceId: string, stack: string): CliError
   return new CliError({ message: `${instanceId} is unreachable. ${AGENT}`, fix: agentFix(stack) });
 }
 
-function noResult({ doing, instanceId }: HostRun, { status, detail, stderr }: Invocation): CliError {
-  return new CliError(`${doing} on ${instanceId} failed (${status}: ${lastLine(stderr) || detail || status}).`);
+function noResult({ stack, doing, instanceId }: HostRun, { status, detail, stderr }: Invocation): CliError {
+  const message = `${doing} on ${instanceId} failed (${status}: ${lastLine(stderr) || detail || status}).`;
+  return new CliError({ message, fix: commandFor(stack, "logs") });
 }

@@ -23,7 +23,13 @@ export async function move(
   options: MoveOptions,
 ): Promise<MoveResult> {
   if (goal.zone !== null && !/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/.test(goal.zone))
-    throw new CliError(`Expected a zone such as us-east-1c, got "${goal.zone}".`, EXIT.usage);
+    throw new CliError(
+      {
+        message: `Expected a zone such as us-east-1c, got "${goal.zone}".`,
+        fix: commandFor(context.files.name, "move-az us-east-1c"),
+      },
+      EXIT.usage,
+    );
   const { files, progress } = context;
   const settings = files.settings("aws");
   const stack = await openStack(context);

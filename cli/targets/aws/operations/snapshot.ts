@@ -1,6 +1,6 @@
 import { stackTags } from "../../../../infra/contract.ts";
 import { formatSeconds } from "../../../../infra/units.ts";
-import { notRunning } from "../../../core/command-line.ts";
+import { commandFor, notRunning } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, firstLine } from "../../../core/exit.ts";
 import type { Snapshot } from "../client/ec2-models.ts";
@@ -45,11 +45,18 @@ export async function snapshotVolume(
   }
 }
 
-export async function waitForSnapshot({ progress, signal }: Context, { ec2 }: AwsStack, id: string): Promise<Snapshot> {
+export async function waitForSnapshot(
+  { progress, signal }: Context,
+  { ec2, name }: AwsStack,
+  id: string,
+): Promise<Snapshot> {
   const started = performance.now();
   const done = await waitFor(`The snapshot ${id}`, { ...POLL, signal }, async () => {
     const now = await ec2.snapshot(id);
-    if (!now || now.state === "error") throw new CliError(`The snapshot ${id} failed; nothing was changed.`);
+    if (!now || now.state === "error") {
+      const fix = commandFor(name, "cache backup --snapshot");
+      throw new CliError({ message: `The snapshot ${id} failed; nothing was changed.`, fix });
+    }
     if (now.state === "completed") return now;
     const passed = formatSeconds((performance.now() - started) / 1000);
     progress.update(`snapshot ${id}: ${Math.round(now.progress * 100)} %, ${passed}`, now.progress);

@@ -1,5 +1,6 @@
 import { execa } from "execa";
 import { CONTAINER_NAME, parameterPrefix } from "../../../../infra/contract.ts";
+import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT, firstLine } from "../../../core/exit.ts";
 import { environment } from "../../../stack/automation-stack.ts";
@@ -25,7 +26,8 @@ export async function readOutputs({ paths, files }: Context): Promise<Record<str
   if (result.exitCode === 0) return JSON.parse(result.stdout) as Record<string, unknown>;
   if (/no stack named|not found/i.test(result.stderr)) return null;
   const reason = result.timedOut ? `no answer within ${TIMEOUT_MS / 1000} s` : firstLine(result.stderr);
-  throw new CliError(`pulumi ${args.join(" ")} failed: ${reason}`);
+  const message = `The outputs of the stack ${files.name} can't be read: ${reason}`;
+  throw new CliError({ message, fix: commandFor(files.name, "doctor") });
 }
 
 /** The outputs, with the program's default names where an `up` did not finish. */
