@@ -57,6 +57,7 @@ export function showPending(progress: Progress, pending: Pending): void {
 }
 
 export function failureDetail(failure: Failure, stack: string): ErrorDetail {
-  const wordFix = (fix: NonNullable<Failure["fix"]>) => imagegenFix(fix, { stack, originOf: () => "kept" });
+  const wordFix = (fix: NonNullable<Failure["fix"]>) =>
+    imagegenFix(fix, { stack, originOf: () => "kept" }, commandFor(stack, "up"));
   return { message: `${describeNotReady(failure, wordFix)}.`, fix: commandFor(stack, "logs") };
 }

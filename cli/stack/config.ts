@@ -125,7 +125,10 @@ export function checkedSettings(config: ConfigMap, origins: ConfigOrigins = UNKN
   };
   const details = parsed.problems.map((problem) => {
     const place = problem.path in config ? ` (${places[origins.originOf(problem.path)]})` : "";
-    return { message: `${describeProblem(problem)}${place}.`, fix: imagegenFix(problem.fix, origins) };
+    return {
+      message: `${describeProblem(problem)}${place}.`,
+      fix: imagegenFix(problem.fix, origins, commandFor(origins.stack, "up")),
+    };
   });
   throw new CliError(details, EXIT.usage);
 }

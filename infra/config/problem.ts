@@ -1,4 +1,5 @@
-import { DEFAULT_STACK, PROJECT } from "../contract.ts";
+import { imagegenCommand } from "../command-line.ts";
+import { PROJECT } from "../contract.ts";
 
 /** A mistake in a stack's config, as data; each front end words it with the command that its user has. */
 export interface Problem {
@@ -51,10 +52,13 @@ export function pulumiFix(fix: Fix): string {
   return [...remove, ...("set" in fix ? [`pulumi config set ${fix.set} ${quoted(fix.value)}`] : [])].join(" && ");
 }
 
-/** For a user of `imagegen`. */
-export function imagegenFix(fix: Fix, { stack, originOf }: ConfigOrigins): string {
+/** For a user of `imagegen`; `up`: how they start it. */
+export function imagegenFix(
+  fix: Fix,
+  { stack, originOf }: ConfigOrigins,
+  up: string = imagegenCommand(stack, "up"),
+): string {
   if ("text" in fix) return fix.text;
-  const up = stack === DEFAULT_STACK ? "imagegen up" : `imagegen up --stack ${stack}`;
   if ("secret" in fix) {
     const ways = [`export ${fix.variable}=…, then ${up}`];
     if (fix.or) ways.push(`${up} --config ${fix.or.set}=${fix.or.value}`);

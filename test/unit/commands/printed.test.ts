@@ -1,4 +1,8 @@
+import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
+import { parseSettings } from "../../../infra/config/parse.ts";
+import { imagegenFix, pulumiFix } from "../../../infra/config/problem.ts";
+import { ALL_KEYS, RENAMED_KEYS, TARGET_KEYS } from "../../../infra/config/schema.ts";
 import { sources } from "../../../scripts/reference/pages.ts";
 import {
   checkStart,
@@ -11,6 +15,8 @@ import {
 import { printedCommands } from "../../support/commands/harvest.ts";
 import { PYTHON_TOOLS } from "../../support/commands/parsers/python.ts";
 import type { Printed } from "../../support/commands/printed.ts";
+import { fillSamples } from "../../support/commands/samples.ts";
+import { commandsInText } from "../../support/commands/sentence.ts";
 import { opaqueBuilders } from "../../support/commands/sources/typescript.ts";
 import { paths } from "../../support/paths.ts";
 
@@ -69,11 +75,51 @@ test("a message of the command or the program makes its commands for the stack a
       !example &&
       !/--stack <stack>|--help$/.test(command),
   );
-  // `imagegenFix` adds the stack by itself; the builder is the other place.
-  expect(literal.map(({ where }) => where.replace(/:\d+$/, "")).sort()).toEqual([
-    "infra/command-line.ts",
-    "infra/config/problem.ts",
-  ]);
+  expect(literal.map(({ where }) => where.replace(/:\d+$/, ""))).toEqual(["infra/command-line.ts"]); // The builder itself.
+});
+
+/** Config that is wrong in each way that a rule between keys knows, and each key with a value that it refuses. */
+const WRONG_CONFIG: readonly Readonly<Record<string, string>>[] = [
+  ...Object.keys(ALL_KEYS).map((key) => ({ target: key in TARGET_KEYS.local ? "local" : "aws", [key]: "\u0001" })),
+  ...Object.entries(RENAMED_KEYS).map(([key, now]) => ({
+    target: now in TARGET_KEYS.local ? "local" : "aws",
+    [key]: ALL_KEYS[now]?.example ?? "",
+  })),
+  { bindAddress: "0.0.0.0" },
+  { target: "aws", access: "alb" },
+  { target: "aws", authentication: "oidc" },
+  { target: "aws", network: "endpoints-only" },
+  { target: "aws", selfHealing: "true", idleStopMinutes: "30" },
+];
+
+test.skipIf(missing.includes("pulumi"))(
+  "the fix of each wrong value of config is a command, for users of pulumi and of imagegen",
+  () => {
+    const problems = WRONG_CONFIG.flatMap((raw) => {
+      const parsed = parseSettings(raw, { region: "us-east-1" });
+      return "problems" in parsed ? parsed.problems : [];
+    });
+    expect(problems.length).toBeGreaterThan(50);
+    const fixes = problems.flatMap(({ fix }) => [
+      pulumiFix(fix),
+      ...(["kept", "file"] as const).map((origin) => imagegenFix(fix, { stack: "aws-volume", originOf: () => origin })),
+    ]);
+    const wrong = fixes.flatMap((text) => {
+      const commands = commandsInText(text);
+      const found = commands.flatMap((command) => startsOf({ where: text, command, reader: "shell" }));
+      return found.flatMap((start) => checkStart(start, missing) ?? []).map((problem) => `${text}: ${problem}`);
+    });
+    expect(wrong).toEqual([]);
+  },
+);
+
+test("every line of a console on a page is one that bash can parse", () => {
+  const lines = printedCommands().filter(({ where, mention }) => where.includes(".md:") && !mention);
+  expect(lines.length).toBeGreaterThan(50);
+  const script = lines.map(({ command }) => fillSamples(command)).join("\n");
+  const { stderr, status } = spawnSync("bash", ["-n"], { input: script, encoding: "utf8" });
+  const place = lines[Number(/line (\d+)/.exec(stderr)?.[1] ?? 1) - 1]?.where;
+  expect([status, stderr], place).toEqual([0, ""]);
 });
 
 test("each exception is still printed", () => {

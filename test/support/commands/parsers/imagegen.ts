@@ -42,19 +42,21 @@ function checkValues(command: Command): void {
   if (!existsSync(join(paths.root, "stacks", `Pulumi.${stack}.yaml`)))
     throw new CliError(`there is no stack ${stack} in stacks/`);
   if (command.name() === "gc") gcArguments(options);
-  for (const [name, value] of Object.entries(parseConfigFlags(config ?? []))) checkKey(name, value);
+  for (const [name, value] of Object.entries(parseConfigFlags(config ?? []))) {
+    const problem = keyProblem(name, value);
+    if (problem !== null) throw new CliError(problem);
+  }
 }
 
-/** A key that some target reads, with a value that it accepts. */
-export function checkKey(name: string, value: string): void {
+/** What is wrong with a key and its value; null for one that some target reads, with a value that it accepts. */
+export function keyProblem(name: string, value: string): string | null {
   const key = name.replace(`${PROJECT}:`, "");
   const target = key in TARGET_KEYS.local ? "local" : "aws";
   const region = key === "aws:region" ? value : "us-east-1";
   const parsed = parseSettings({ target, ...(key === "aws:region" ? {} : { [key]: value }) }, { region });
-  const wrong =
-    "problems" in parsed ? parsed.problems.find(({ path }) => path === name || path.endsWith(`:${key}`)) : undefined;
-  // A rule between keys is no mistake in this one: its own parser decides.
   const spec = ALL_KEYS[key];
-  if (wrong && !(spec && "value" in spec.parse(value)))
-    throw new CliError(`${key}: expected ${wrong.expected}, got ${wrong.got}`);
+  // A rule between keys is no mistake in this one: its own parser decides.
+  if (!("problems" in parsed) || (spec && "value" in spec.parse(value))) return null;
+  const wrong = parsed.problems.find(({ path }) => path === name || path.endsWith(`:${key}`));
+  return wrong ? `${key}: expected ${wrong.expected}, got ${wrong.got}` : null;
 }

@@ -4,7 +4,7 @@ import { ALL_KEYS, RENAMED_KEYS } from "../../../../infra/config/schema.ts";
 import { paths } from "../../paths.ts";
 import { isPartial } from "../samples.ts";
 import { parseByHelp } from "./help.ts";
-import { checkKey } from "./imagegen.ts";
+import { keyProblem } from "./imagegen.ts";
 
 /** What is wrong with a command of `pulumi`: for the program itself, or for a stack of this project. `outputs`: the stacks' own. */
 export function checkPulumi(words: readonly string[], outputs: readonly string[]): string | null {
@@ -24,8 +24,7 @@ export function checkPulumi(words: readonly string[], outputs: readonly string[]
       const spec = ALL_KEYS[first];
       if (!spec && first !== "aws:region") return `there is no key ${first}`;
       if (spec?.secret && !flags.has("--secret")) return `${first} is a secret: --secret is missing`;
-      if (second !== undefined) checkKey(first, second);
-      return null;
+      return second === undefined ? null : keyProblem(first, second);
     }
     case "config rm":
       return first in ALL_KEYS || first in RENAMED_KEYS ? null : `there is no key ${first}`;
