@@ -12,7 +12,11 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
         "",
         "Commit, tag or branch. Empty: the commit of the manifest, or of `main` at the first download.",
     ),
-    "MODEL_DIR": ("", "Directory of a diffusers pipeline. It is used before anything else and nothing is downloaded."),
+    "MODEL_DIR": (
+        "",
+        "Directory of a diffusers pipeline. It is used before anything else and nothing is downloaded. Its path is the "
+        "name of the model in `/readyz` and in the API.",
+    ),
     "VAE_ID": ("", "A VAE with a manifest, used in place of the model's own."),
     "IMAGE_GEN_COMPILE": ("`0`", "`1` compiles the repeated blocks of the UNet or transformer at the first picture."),
     "IMAGE_GEN_API_KEY": (
@@ -38,7 +42,10 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
         "`full`; `size` for a baked model",
         "How much of the model each start verifies. See [the cache](../concepts/cache.md#what-a-start-verifies).",
     ),
-    "IMAGE_GEN_MAX_SIZE": ("`1536`", "Longest side of a picture, in pixels."),
+    "IMAGE_GEN_MAX_SIZE": (
+        "`1536`",
+        "Longest side of a picture, in pixels. It also bounds the size of a request without one, and of the first picture.",
+    ),
     "HF_HOME": (
         "`~/.cache/huggingface`; `/data/huggingface` in the container",
         "Hugging Face's home directory: the cache, the token and the manifests of resolved models.",
@@ -96,6 +103,7 @@ READYZ: Final[dict[str, str]] = {
     "bytes_per_second": "The download's rate.",
     "phases": "Seconds of each phase of this start so far.",
     "version": "The service's version.",
+    "looks_again": "Always true: SIGHUP makes the service look again at what failed, and does not end it.",
 }
 
 # Status, code in the body, meaning.
@@ -109,14 +117,19 @@ STATUSES: Final[list[tuple[int, str, str]]] = [
     (401, "invalid_api_key", "`IMAGE_GEN_API_KEY` is set, and the request does not send that key."),
     (404, "model_not_found, not_found", "Another model than the one served, or a path that does not exist."),
     (405, "method_not_allowed", "The path has no such method."),
+    (408, "request_timeout", "The body did not arrive within a minute."),
     (413, "body_too_large", "The body is larger than 64 KiB."),
     (415, "unsupported_media_type", "The body was not sent as `application/json`."),
     (429, "queue_full", "Too many requests wait. Retry after `Retry-After` seconds."),
     (499, "", "The client closed the connection. The picture was cancelled; only the log shows this status."),
-    (500, "internal_error, out_of_memory, engine_error", "The picture failed. The service keeps running."),
+    (
+        500,
+        "internal_error, out_of_memory, engine_error, picture_invalid",
+        "The picture failed. The service keeps running; it restarts a worker that only fails.",
+    ),
     (
         503,
-        "not_ready, stopping, engine_died, cancelled",
+        "not_ready, stopping, engine_died, gpu_fault, cancelled",
         "No picture can be made now. Retry after `Retry-After` seconds.",
     ),
     (504, "timeout", "The picture took longer than `IMAGE_GEN_REQUEST_TIMEOUT`, and was cancelled."),
@@ -157,7 +170,10 @@ ERRORS: Final[dict[str, tuple[str, str]]] = {
         "There is not enough disk space, or no free inode.",
         "`imagegen cache gc --keep-free 20GB`, or a larger volume",
     ),
-    "ENGINE_DIED": ("The worker process ended. It is started again.", "`imagegen logs`, if it happens again"),
+    "ENGINE_DIED": (
+        "The worker process ended. It is started again; after six ends in a row, only every ten minutes to an hour.",
+        "`imagegen logs`, if it happens again",
+    ),
     "ENGINE_ERROR": ("diffusers or torch raised an error.", "`imagegen logs`"),
     "FILE_NOT_FOUND": (
         "The source does not have a file that the manifest names.",
@@ -166,6 +182,11 @@ ERRORS: Final[dict[str, tuple[str, str]]] = {
     "GATED_MODEL": (
         "The model's terms must be accepted first.",
         "Accept them on the model's page, and set `HF_TOKEN`.",
+    ),
+    "GPU_FAULT": (
+        "The GPU reported a fault, after which every call of the worker fails. The worker is started again, as after "
+        "`ENGINE_DIED`.",
+        "If it returns: `nvidia-smi -q` on the host; restart the host.",
     ),
     "GPU_UNUSABLE": (
         "The GPU is there, and cannot be used with this driver or image.",
@@ -177,6 +198,7 @@ ERRORS: Final[dict[str, tuple[str, str]]] = {
         "Check the network. The download resumes by itself.",
     ),
     "HUB_UNREACHABLE": ("The Hub cannot be reached.", "Check the network, a proxy, or `HF_ENDPOINT`."),
+    "INTERNAL_ERROR": ("A part of the service failed unexpectedly.", "`imagegen logs`, `imagegen restart`"),
     "MANIFEST_INVALID": ("A manifest is not valid.", "The message names the field."),
     "MANIFEST_NOT_FOUND": ("There is no manifest of the model.", "Make one; see [other models](../guides/models.md)."),
     "MODEL_DIR_INVALID": (
@@ -198,6 +220,10 @@ ERRORS: Final[dict[str, tuple[str, str]]] = {
     "OUT_OF_MEMORY": (
         "The memory of the GPU or machine is too small for the model or picture.",
         "A smaller picture, or a larger machine.",
+    ),
+    "PICTURE_INVALID": (
+        "The picture has values that are not numbers (NaN), or one value in every pixel.",
+        "The message names what fits: `VAE_ID=madebyollin/sdxl-vae-fp16-fix`, `IMAGE_GEN_DTYPE=float32`, or verified files.",
     ),
     "QUEUE_FULL": ("Too many requests wait.", "Retry after `Retry-After` seconds."),
     "RATE_LIMITED": ("The Hub limits requests.", "Wait a few minutes, or set `HF_TOKEN`."),

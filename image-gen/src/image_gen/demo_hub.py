@@ -11,10 +11,13 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from image_gen.errors import DemoFailedError
+from image_gen.errors import DemoFailedError, OutOfMemoryError
 from image_gen.model_cache.core.settings import DEMO_MODEL
+from image_gen.worker.failures import says_out_of_memory
 
 _START_SECONDS: Final = 60.0
+# By SIGKILL, which nobody but the kernel sends it, or with a shell's code for that.
+_KILLED: Final = (-9, 137)
 
 
 class DemoHubProcess:
@@ -55,8 +58,15 @@ class DemoHubProcess:
         process = await self._run("image_gen_demo.model", str(folder))
         output, _ = await process.communicate()
         if process.returncode != 0:
-            last = output.decode(errors="replace").strip().splitlines()[-1:]
-            raise DemoFailedError(f"The demo model could not be made: {' '.join(last) or 'no reason given'}")
+            text = output.decode(errors="replace").strip()
+            last = " ".join(text.splitlines()[-1:])[:300]
+            if process.returncode in _KILLED or says_out_of_memory(last):
+                raise OutOfMemoryError(
+                    f"There is not enough memory to make the demo model ({last or 'its process was killed'}). Fix: "
+                    "give the container or Docker Desktop more memory: `imagegen up --config memoryMb=<more>`",
+                    retryable=True,
+                )
+            raise DemoFailedError(f"The demo model could not be made: {last or 'no reason given'}")
 
     async def _serve(self, root: Path, port_file: Path) -> str:
         await self._run(

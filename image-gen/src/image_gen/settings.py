@@ -71,6 +71,15 @@ class Settings:
         """Whether the model is the demo model."""
         return self.model_id in {DEMO_ALIAS, DEMO_MODEL}
 
+    @property
+    def served_id(self) -> str:
+        """The name of what is served. A directory is named by its path: MODEL_ID, which always has a value in a
+        container, says nothing about it.
+        """
+        if self.model_dir is not None:
+            return str(self.model_dir)
+        return DEMO_MODEL if self.is_demo else self.model_id
+
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
         """Reads the variables of the container's contract; raises `ImageGenError` SETTING_INVALID naming all

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+_TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ")
 HERE = Path(__file__).parent
 SOURCES = HERE.parents[1] / "src"
 
@@ -42,7 +44,11 @@ class Server:
 
     @property
     def log(self) -> str:
-        return self.log_file.read_text(encoding="utf-8")
+        """The log as Docker shows it. Each line of the file begins with its time, which is checked here."""
+        text = self.log_file.read_text(encoding="utf-8")
+        lines = text.splitlines(keepends=True)
+        assert all(_TIME.match(line) for line in lines if "[image-gen] " in line), text
+        return "".join(_TIME.sub("", line, count=1) for line in lines)
 
     def connect(self, timeout: float = 20) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
@@ -108,7 +114,7 @@ def children_of(pid: int, text: str) -> list[int]:
 StartServer = Callable[..., Server]
 
 
-def _start(folder: Path, worker: str, env: Mapping[str, object]) -> Server:
+def _start(folder: Path, worker: str, env: Mapping[str, object], user: int | None = None) -> Server:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -119,6 +125,7 @@ def _start(folder: Path, worker: str, env: Mapping[str, object]) -> Server:
             [sys.executable, str(HERE / "server_program.py"), worker],
             stdout=log,
             stderr=subprocess.STDOUT,
+            user=user,
             env={
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": str(SOURCES),
@@ -155,10 +162,10 @@ def start_server(tmp_path: Path, model_dir: Path) -> Iterator[StartServer]:
     """Starts servers with environment variables of the test's choice; all of them end with the test."""
     servers: list[Server] = []
 
-    def start(*, worker: str = str(HERE / "fake_worker.py"), **env: object) -> Server:
+    def start(*, worker: str = str(HERE / "fake_worker.py"), user: int | None = None, **env: object) -> Server:
         if not env.keys() & {"MODEL_ID", "MODEL_DIR"}:
             env["MODEL_DIR"] = model_dir
-        servers.append(_start(tmp_path, worker, env))
+        servers.append(_start(tmp_path, worker, env, user))
         return servers[-1]
 
     yield start

@@ -1,8 +1,10 @@
 """An engine without torch: a real process that speaks the real protocol and paints seeded pictures of noise.
 
 What a test wants of it is said in FAKE_WORKER (JSON): `import_seconds`, `load_error` (code, message, retryable),
-`step_seconds`, `not_compiled` (why). A prompt may hold an order too: "die", "be killed", "out of memory", "hang",
-"babble".
+`die` (while loading), `until_file` (no error once that file is there), `raise_after` (a number and the text of an
+exception: it is raised by each picture after so many of one process, the warm-up's included), `own_size`,
+`truncated_tokens`, `step_seconds`, `not_compiled` (why). A prompt may hold an order too: "die", "be killed",
+"out of memory", "hang", "babble", "raise TEXT", "print TEXT", "abort TEXT".
 """
 
 import argparse
@@ -17,8 +19,10 @@ import sys
 import threading
 import time
 import zlib
+from pathlib import Path
 from typing import Any
 
+from image_gen.worker.failures import to_user_error
 from image_gen.worker.protocol import (
     CancelJob,
     Compiling,
@@ -32,6 +36,7 @@ from image_gen.worker.protocol import (
     ModelLoaded,
     PipelineReady,
     PrepareRequest,
+    bounded_size,
     encode,
     receive_frame,
 )
@@ -62,6 +67,7 @@ class FakeWorker:
         self.options = options
         self.requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self.cancelled: set[str] = set()
+        self.pictures = 0
 
     def send(self, message: Message, payload: bytes = b"") -> None:
         self.connection.sendall(encode(message, payload))
@@ -95,15 +101,43 @@ class FakeWorker:
             say(f"VAE from {request.vae}")
         if request.compile_cache:
             self.send(Compiling(request.compile_cache, self.options.get("not_compiled")))
+        if (until := self.options.get("until_file")) and Path(until).exists():
+            self.options = {}
+        if self.options.get("die"):
+            os._exit(3)
         if error := self.options.get("load_error"):
             self.send(Failed(None, **error))
             return
         self.send(ModelLoaded("float32", 0.2))
+        self.pictures += 1
+        if (error := self.fault()) is not None:
+            failure = to_user_error(error)
+            self.send(Failed(None, failure.code, failure.message, failure.retryable))
+            return
         accepts = ["prompt", "negative_prompt", "guidance_scale", "num_inference_steps"]
-        self.send(PipelineReady("FakePipeline", 64, 64, self.options.get("accepts", accepts), 0.3, 0))
+        size = bounded_size(*self.options.get("own_size", (64, 64)), 32, request.max_size)
+        ready = ("FakePipeline", *size, self.options.get("accepts", accepts), 0.3, 0)
+        self.send(PipelineReady(*ready, warmup_width=64, warmup_height=64))
+
+    def fault(self) -> Exception | None:
+        """What the next picture raises."""
+        after, text = self.options.get("raise_after", (None, ""))
+        return RuntimeError(text) if after is not None and self.pictures > after else None
 
     def generate_image(self, job: ImageJob) -> None:
         say(f"painting {job.id}")
+        self.pictures += 1
+        order, _, text = job.prompt.partition(" ")
+        error = RuntimeError(text) if order == "raise" else self.fault()
+        if error is not None:
+            failure = to_user_error(error, job.prompt, job.negative_prompt)
+            self.send(Failed(job.id, failure.code, failure.message, failure.retryable))
+            return
+        if order == "print":
+            say(text)
+        if order == "abort":
+            say(text)
+            os.abort()
         if job.prompt == "die":
             os._exit(3)
         if job.prompt == "be killed":
@@ -123,7 +157,8 @@ class FakeWorker:
                 say(f"cancelled {job.id} at step {step}")
                 self.send(Failed(job.id, "CANCELLED", "The picture was cancelled.", False))
                 return
-        done = ImageDone(job.id, time.monotonic() - started, 10.0, 0)
+        truncated = self.options.get("truncated_tokens", {})
+        done = ImageDone(job.id, time.monotonic() - started, 10.0, 0, truncated)
         self.send(done, png(job.seed, job.width, job.height))
 
 

@@ -1,9 +1,26 @@
-"""The real server with the engine that the first argument names; `-` means the real one."""
+"""The real server with the engine that the first argument names; `-` means the real one.
 
+FAST: the seconds of every pause for which a test would otherwise wait for minutes.
+"""
+
+import os
 import sys
 
+from image_gen.serving import look_again, worker_supervisor
 from image_gen.serving.main import serve
+from image_gen.serving.model_loader import ModelLoader
 from image_gen.serving.worker_process import WORKER_COMMAND
+from image_gen.serving.worker_supervisor import WorkerSupervisor
 
+if fast := os.environ.get("FAST"):
+
+    def delay(_: int) -> float:
+        return float(fast or 0)
+
+    look_again.LOOK_SECONDS = float(fast)
+    look_again.source_delay = delay
+    worker_supervisor.given_up_delay = delay
+    for part in (ModelLoader, WorkerSupervisor):
+        part.__init__.__kwdefaults__["pause"] = delay
 command = WORKER_COMMAND if sys.argv[1] == "-" else (sys.executable, sys.argv[1])
 raise SystemExit(serve(worker_command=command))

@@ -75,9 +75,8 @@ def test_port_in_use_is_reported(start_server: StartServer) -> None:
     first.wait_alive()
     second = start_server(PORT=first.port)
     assert second.process.wait(10) == 1
-    assert (
-        f"Cannot listen on 127.0.0.1 port {first.port} (Address already in use): set PORT to a free one." in second.log
-    )
+    line = f"Cannot listen on 127.0.0.1 port {first.port} (Address already in use). Fix: set PORT to a free one"
+    assert line in second.log
 
 
 def test_endless_output_line_does_not_block_the_worker(start_server: StartServer) -> None:

@@ -1,5 +1,6 @@
 """The pure parts: settings, wording, readiness, and the collecting of orphans."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -13,10 +14,10 @@ from image_gen.log import configure
 from image_gen.model_cache import Progress
 from image_gen.model_cache.core.filesystem import format_bytes
 from image_gen.model_cache.core.settings import DEFAULT_MODEL
+from image_gen.serving.engine_failures import restart_delay
 from image_gen.serving.model_loader import duration, first_run_note, progress_line, retry_delay
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.reaper import reap_once
-from image_gen.serving.worker_supervisor import restart_delay
 from image_gen.settings import VERSION, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -119,6 +120,29 @@ def test_a_line_of_the_log_is_prefixed_and_keeps_the_token(capsys: pytest.Captur
     log = configure(["hf_secret_token", ""], stream=sys.stdout)
     log.warning("with hf_secret_token\nsecond")
     assert capsys.readouterr().out == "[image-gen] WARNING: with ***\n[image-gen] second\n"
+
+
+def test_a_line_of_a_plain_file_begins_with_its_time_in_utc(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as stream:
+        log = configure([], stream=stream)
+        record = log.makeRecord(log.name, logging.INFO, "", 0, "first\nsecond", (), None)
+        record.created = 1_700_000_000.25
+        log.handle(record)
+    configure()
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert lines == [f"2023-11-14T22:13:20.250Z [image-gen] {word}" for word in ("first", "second")]
+
+
+def test_a_trace_in_the_log_has_places_and_not_the_exceptions_text(capsys: pytest.CaptureFixture[str]) -> None:
+    log = configure(stream=sys.stdout)
+    try:
+        raise ValueError("a very secret garden")
+    except ValueError as error:
+        log.error("It failed", exc_info=error)
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "[image-gen] ERROR: It failed"
+    assert "test_parts.py:" in shown[1] and shown[-1] == "[image-gen] ValueError"
+    assert "garden" not in "".join(shown)
 
 
 def test_orphans_are_collected_and_own_children_are_not() -> None:

@@ -13,7 +13,7 @@ def test_healthz_and_readyz_of_a_ready_service(server: Server) -> None:
     state = ready.json
     assert set(state) == {
         "phase", "bytes_done", "bytes_total", "eta_seconds", "error", "model", "revision", "source", "device", "file",
-        "bytes_per_second", "phases", "version",
+        "bytes_per_second", "phases", "version", "looks_again",
     }  # fmt: skip
     assert (state["phase"], state["error"], state["source"], state["device"]) == ("ready", None, "directory", "cpu")
     assert state["bytes_done"] == state["bytes_total"] > 0
@@ -26,7 +26,7 @@ def test_models_route_describes_the_model(server: Server) -> None:
     listing = server.get("/v1/models").json
     assert listing["object"] == "list"
     [model] = listing["data"]
-    assert (model["object"], model["owned_by"], model["default_size"]) == ("model", "stabilityai", "64x64")
+    assert (model["object"], model["owned_by"], model["default_size"]) == ("model", "local", "64x64")
     assert server.get(f"/v1/models/{model['id']}").json == model
     missing = server.get("/v1/models/other/model")
     assert missing.status == 404

@@ -51,7 +51,7 @@ def test_choose_device_by_machine_and_setting(asked: str, facts: DeviceInfo, dev
             "driver 550.54.14 is too old for CUDA 13.2 of this image, which needs 580",
         ),
         ("cuda", OLD_DRIVER, "GPU_UNUSABLE", "update the host's driver, or set IMAGE_GEN_DEVICE=cpu"),
-        ("auto", BROKEN, "GPU_UNUSABLE", "(No CUDA GPUs are available): check that nvidia-smi works"),
+        ("auto", BROKEN, "GPU_UNUSABLE", "(No CUDA GPUs are available). Fix: check that `nvidia-smi` works"),
         ("auto", V100, "GPU_UNUSABLE", "Tesla V100 (compute capability 7.0) is not supported by CUDA 13.2"),
         ("auto", CPU_BUILD, "GPU_UNUSABLE", "built for the CPU only"),
     ],

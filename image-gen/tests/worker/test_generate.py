@@ -10,8 +10,8 @@ from PIL import Image
 
 from image_gen.errors import CancelledError, ImageGenError
 from image_gen.worker.generate import EncodedImage, generate_image
-from image_gen.worker.pipeline import _from_pretrained, class_name, pipeline_class
-from image_gen.worker.protocol import ImageJob
+from image_gen.worker.pipeline import _from_pretrained, class_name, load, pipeline_class
+from image_gen.worker.protocol import ImageJob, LoadRequest
 
 ORDER = ImageJob("p", "a lighthouse", seed=5, steps=3, width=128, height=128)
 
@@ -32,6 +32,11 @@ def test_load_reports_size_and_arguments_of_a_pipeline(loaded: Any) -> None:
     assert loaded.pipeline.watermark is None
     assert str(loaded.pipeline.unet.dtype) == "torch.float32"
     assert loaded.pipeline.hf_device_map == "cpu"
+
+
+def test_load_bounds_a_pipelines_own_size(load_request: LoadRequest) -> None:
+    bounded = load(replace(load_request, max_size=100), "cpu", "float32")
+    assert (bounded.width, bounded.height) == (96, 96)
 
 
 def test_load_moves_a_pipeline_without_device_map_to_the_device() -> None:

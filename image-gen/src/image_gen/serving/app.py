@@ -3,19 +3,24 @@
 Imported after the server listens: FastAPI takes most of the server's start.
 """
 
+import logging
+from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.requests import ClientDisconnect
 
 from image_gen.serving.images.generations import Generations
 from image_gen.serving.images.openai_errors import error_response
 from image_gen.serving.metrics import Metrics
+from image_gen.serving.startup_app import App, Receive, Scope, Send
 from image_gen.settings import VERSION
 
-PAGE: Final = Path(__file__).with_name("page.html")
+log = logging.getLogger(__name__)
+PAGE: Final = Path(__file__).parent / "page" / "page.html"
 # The page needs nothing but itself; injected content is not loaded.
 _PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -57,8 +62,34 @@ def make_app(generations: Generations, metrics: Metrics) -> FastAPI:
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
         return error_response(error.status_code, str(error.detail), code=code)
 
-    @app.exception_handler(Exception)
-    async def on_crash(_request: Request, _error: Exception) -> JSONResponse:
-        return error_response(500, "Internal error; see the service's log.", code="internal_error")
-
+    app.add_middleware(OneLineErrors)
     return app
+
+
+class OneLineErrors:
+    """Answers what no route has expected, and logs it without the text of the exception, which may quote a request.
+
+    Starlette's own handler raises the exception again for the server, which would log seventy lines of it.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI's entry."""
+        started = False
+
+        async def watched(message: MutableMapping[str, Any]) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except ClientDisconnect:
+            log.info("A client has closed its connection before the end of its request.")
+        except Exception as error:
+            log.error("Internal error at %s: %s", scope.get("path"), type(error).__name__, exc_info=error)
+            if not started:
+                answer = error_response(500, "Internal error; see the service's log.", code="internal_error")
+                await answer(scope, receive, send)

@@ -1,4 +1,5 @@
 """`image-gen serve`: listens first, then does everything else, so nothing slow is imported before.
+SIGTERM and SIGINT stop it, SIGHUP makes it look again at what failed.
 
 Exit codes: 0 after an orderly stop, 1 if the port is not available, 2 for wrong settings.
 """
@@ -8,6 +9,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 import uvicorn
@@ -45,7 +47,10 @@ def serve(env: Mapping[str, str] | None = None, worker_command: Sequence[str] = 
         )
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error)
-        log.error("Cannot listen on %s port %d (%s): set PORT to a free one.", settings.host, settings.port, why)
+        log.error(
+            "Cannot listen on %s port %d (%s). Fix: set PORT to a free one: `imagegen up --port %d`",
+            settings.host, settings.port, why, settings.port % 65535 + 1,
+        )  # fmt: skip
         return 1
     with listener:
         asyncio.run(_run(Service(settings, cache_settings, env, worker_command), listener))
@@ -74,6 +79,9 @@ async def _run(service: Service, listener: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
+    # On a terminal, SIGHUP is its end.
+    if not sys.stdin or not sys.stdin.isatty():
+        loop.add_signal_handler(signal.SIGHUP, service.look_again)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.001)

@@ -1,6 +1,7 @@
 """Downloads and verifies the model's files in a thread, with progress in the log and in `/readyz`.
 
-Retries retryable errors for as long as it takes. The model cache does all work on files.
+Retries retryable errors for as long as it takes, and others when `look_again` finds that it is worth it. The model
+cache does all work on files.
 """
 
 import asyncio
@@ -14,13 +15,16 @@ from collections.abc import Callable
 from typing import Final
 
 from image_gen.demo_hub import DemoHubProcess
-from image_gen.errors import ImageGenError
+from image_gen.errors import ImageGenError, InternalError, OutOfMemoryError
 from image_gen.model_cache import CacheSettings, Lease, ModelCache, Progress, ProgressCallbacks, ReadyModel
 from image_gen.model_cache.core.filesystem import format_bytes
 from image_gen.model_cache.core.settings import DEMO_MODEL
+from image_gen.serving.look_again import LookAgain
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.threads import in_daemon_thread, post
+from image_gen.serving.worker_process import MORE_MEMORY
 from image_gen.settings import Settings
+from image_gen.worker.failures import one_line, out_of_memory
 
 log = logging.getLogger(__name__)
 _LINE_EVERY_SECONDS: Final = 5.0
@@ -46,16 +50,22 @@ class ModelLoader:
         readiness: Readiness,
         *,
         pause: Callable[[int], float] = retry_delay,
+        read_settings: Callable[[], CacheSettings] | None = None,
         on_found: Callable[[ReadyModel], None] = lambda _: None,
         on_verified: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`on_found` is called when it is known which files will be where, `on_verified` with each that may be loaded;
-        `on_found` again when all are there.
+        """`read_settings` reads the files behind the settings again, such as the token's. `on_found` is called when it
+        is known which files will be where, `on_verified` with each that may be loaded; `on_found` again when all are
+        there.
         """
         self._settings = settings
         self._cache_settings = cache_settings
         self._readiness = readiness
         self._pause = pause
+        self._read_settings = read_settings or (lambda: cache_settings)
+        self._again = LookAgain(settings)
+        # After a final error nobody sees that it is looked at again, until there is progress.
+        self._is_look = False
         self._on_found = on_found
         self._on_verified = on_verified
         self._cancel = threading.Event()
@@ -69,24 +79,36 @@ class ModelLoader:
         self.vae: ReadyModel | None = None
         self._vae_lease = Lease(None)
 
-    async def run(self) -> ReadyModel | None:
-        """The complete model; None after a final error, which `/readyz` then shows."""
+    async def run(self) -> ReadyModel:
+        """The complete model, after as many attempts as it takes; `/readyz` shows the error of the last one."""
         failures = 0
+        last: str | None = None
         while True:
             try:
+                if last is not None:
+                    self._cache_settings = self._read_settings()
                 model = await self._attempt()
-            except ImageGenError as error:
+            except Exception as problem:
+                error = _to_user_error(problem)
                 failures += 1
+                pause = self._pause(failures) if error.retryable else None
                 self._readiness.fail(error)
-                if not error.retryable:
-                    log.error("%s (%s)", error.message, error.code)
-                    return None
-                pause = self._pause(failures)
-                log.error("%s (%s) Next attempt in %.0f s.", error.message, error.code, pause)
-                await asyncio.sleep(pause)
+                then = "" if pause is None else f" Next attempt in {pause:.0f} s."
+                # What a look finds unchanged is one line.
+                if not self._is_look or error.message != last:
+                    log.error("%s (%s)%s", error.message, error.code, then)
+                last = error.message
+                asked = await self._again.wait(error, self._cache_settings, failures, pause)
+                failures = 0 if asked else failures
+                self._is_look = pause is None and not asked
             else:
+                self._show()
                 self._arrived(model)
                 return model
+
+    def look_again(self) -> None:
+        """Ends the wait for the next attempt."""
+        self._again.now()
 
     def cancel(self) -> None:
         """Ends a download in progress; what has arrived is kept, and the next start resumes from there."""
@@ -124,7 +146,7 @@ class ModelLoader:
             self.vae = self._load_vae(ProgressCallbacks(callbacks.on_progress, self._cancel))
             cache = ModelCache(cache_settings)
             model = cache.ensure(
-                DEMO_MODEL if settings.is_demo else settings.model_id,
+                settings.served_id,
                 revision=settings.model_revision,
                 model_dir=settings.model_dir,
                 callbacks=callbacks,
@@ -147,7 +169,15 @@ class ModelLoader:
         log.info("VAE of %s at %s in place of the model's own", vae.model_id, vae.revision[:12])
         return vae
 
+    def _show(self) -> None:
+        """There is progress after a final error."""
+        if self._is_look:
+            self._is_look = False
+            self._readiness.look_again()
+            log.info("What failed before is possible now.")
+
     def _progress(self, progress: Progress) -> None:
+        self._show()
         self._readiness.enter(progress.phase)
         self._readiness.progress = progress
         if progress.phase == "fetching" and not self._noted:
@@ -170,6 +200,16 @@ class ModelLoader:
         self._readiness.progress = Progress(bytes_done=model.bytes_total, bytes_total=model.bytes_total)
         got = f"{format_bytes(model.bytes_fetched)} downloaded" if model.bytes_fetched else "nothing to download"
         log.info("Model files complete: %s, %s (from: %s)", format_bytes(model.bytes_total), got, model.source)
+
+
+def _to_user_error(problem: Exception) -> ImageGenError:
+    """Whatever the attempt raised, so that nothing ends in a service that waits for ever."""
+    if isinstance(problem, ImageGenError):
+        return problem
+    if out_of_memory(problem):
+        return OutOfMemoryError(f"There is not enough memory ({one_line(problem)}). {MORE_MEMORY}", retryable=True)
+    log.error("Unexpected: %s", one_line(problem), exc_info=problem)
+    return InternalError(f"Unexpected: {one_line(problem)}. Fix: `imagegen logs` shows where.")
 
 
 def duration(seconds: float) -> str:

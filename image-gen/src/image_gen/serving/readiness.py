@@ -58,6 +58,12 @@ class Readiness:
         if self.phase == "failed":
             self.error = error
 
+    def look_again(self) -> None:
+        """The error counts no more, even if it was final: everything is looked at again."""
+        if self.phase == "failed":
+            self.error = None
+            self.enter("starting")
+
     def phase_seconds(self) -> dict[str, float]:
         """Seconds of each phase so far; the time spent ready or failed is not start-up and not counted."""
         seconds = dict(self.seconds)
@@ -82,4 +88,5 @@ class Readiness:
             "bytes_per_second": round(progress.bytes_per_second),
             "phases": self.phase_seconds(),
             "version": self.version,
+            "looks_again": True,
         }

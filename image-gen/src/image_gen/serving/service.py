@@ -8,9 +8,9 @@ import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 
-from image_gen.errors import ImageGenError
+from image_gen.errors import ImageGenError, InternalError
+from image_gen.log import configure
 from image_gen.model_cache import CacheSettings, ModelCache, ReadyModel
-from image_gen.model_cache.core.settings import DEMO_MODEL
 from image_gen.serving.model_loader import ModelLoader
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.reaper import reap_orphans
@@ -20,6 +20,7 @@ from image_gen.serving.threads import in_daemon_thread
 from image_gen.serving.worker_process import WORKER_COMMAND
 from image_gen.serving.worker_supervisor import WorkerSupervisor
 from image_gen.settings import VERSION, Settings
+from image_gen.worker.failures import one_line
 from image_gen.worker.protocol import LoadRequest, PrepareRequest
 
 log = logging.getLogger(__name__)
@@ -40,19 +41,21 @@ class Service:
     ) -> None:
         self._settings = settings
         self._cache_settings = cache_settings
-        model_id = DEMO_MODEL if settings.is_demo else settings.model_id
-        self.readiness = Readiness(model_id, settings.model_revision, VERSION)
+        self.readiness = Readiness(settings.served_id, settings.model_revision, VERSION)
         self.startup_app = StartupApp(self.readiness)
         self.worker = WorkerSupervisor(self.readiness, env, settings.device, command=worker_command)
         self.loader = ModelLoader(
             settings,
             cache_settings,
             self.readiness,
+            read_settings=lambda: _read_again(env),
             on_found=lambda model: self.worker.prepare(PrepareRequest(**vars(self._load_request(model)))),
             on_verified=self.worker.file_verified,
         )
         self.queue = RequestQueue(self.worker, settings.queue_limit)
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_loaded = False
+        self._reload = asyncio.Event()
 
     def start(self) -> None:
         """Both tracks, and the import of the app beside them. Called when the server listens."""
@@ -61,8 +64,19 @@ class Service:
         reaping = reap_orphans(lambda pid: pid in {self.worker.pid, self.loader.pid})
         for part in (self._mount_app(), supervision, self._load_model(), reaping):
             task = asyncio.create_task(part)
-            task.add_done_callback(_log_crash)
+            task.add_done_callback(self._on_end)
             self._tasks.append(task)
+
+    def look_again(self) -> None:
+        """After a failure: looks at the files and the engine again, at once. Nothing happens in any other phase."""
+        if self.readiness.phase != "failed":
+            log.info("Asked to look again; nothing has failed (phase %s).", self.readiness.phase)
+            return
+        log.info("Looking again.")
+        self.readiness.look_again()
+        self.loader.look_again()
+        if self.worker.look_again() and self._is_loaded:
+            self._reload.set()
 
     async def stop(self) -> None:
         """In order: accept no new jobs, finish or cancel the current image, end the download and the worker."""
@@ -104,10 +118,24 @@ class Service:
         return None
 
     async def _load_model(self) -> None:
-        log.info("Loading model from Hugging Face...")
-        model = await self.loader.run()
-        if model is not None:
+        log.info("Loading model from %s...", self._settings.model_dir or "Hugging Face")
+        while True:
+            model = await self.loader.run()
+            self._is_loaded = True
             self.worker.load(self._load_request(model), is_large=model.bytes_total > _LARGE_BYTES)
+            await self._reload.wait()
+            # An engine that could not load the model gets what is there now.
+            self._reload.clear()
+            self._is_loaded = False
+            self.worker.forget_model()
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        """An unexpected exception must not leave a service that waits for ever, or says that it is ready."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.error("A part of the service has failed: %s", one_line(error), exc_info=error)
+        message = f"A part of the service has failed: {one_line(error)}. Fix: `imagegen restart`"
+        self.readiness.fail(InternalError(message, retryable=False))
 
     def _load_request(self, model: ReadyModel) -> LoadRequest:
         compiled = str(self._cache_settings.hf_home.parent / "compile")
@@ -119,12 +147,14 @@ class Service:
             files={file.path: file.size for file in model.files},
             dtype=self._settings.dtype,
             warmup_size=self._settings.warmup_size,
+            max_size=self._settings.max_size,
             compile_cache=compiled if self._settings.compile_enabled else "",
             vae=str(self.loader.vae.directory) if self.loader.vae else "",
         )
 
 
-def _log_crash(task: asyncio.Task[None]) -> None:
-    """An unexpected exception must not leave a service that waits forever without a log line."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("A part of the service has failed: %s: %s", type(error).__name__, error, exc_info=error)
+def _read_again(env: Mapping[str, str]) -> CacheSettings:
+    """The settings with what their files say now; a token that is new must not be in the log either."""
+    store = CacheSettings.from_env(env)
+    configure([store.token or "", env.get("HF_TOKEN", "")])
+    return store

@@ -12,18 +12,29 @@ import logging
 import signal
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from image_gen.errors import EngineDiedError, ImageGenError, OutOfMemoryError
-from image_gen.worker.protocol import Message, encode, read_frame
+from image_gen.errors import EngineDiedError, GpuFaultError, ImageGenError, OutOfMemoryError
+from image_gen.worker.failures import says_device_fault, says_out_of_memory
+from image_gen.worker.prompt_privacy import without_prompts
+from image_gen.worker.protocol import ImageJob, Message, encode, read_frame
 
 WORKER_COMMAND: Final = (sys.executable, "-m", "image_gen.worker")
 _SECRETS: Final = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH")
 _OOM_FILES: Final = (
     Path("/sys/fs/cgroup/memory.events"),  # "oom_kill 3", control groups v2
     Path("/sys/fs/cgroup/memory/memory.oom_control"),  # the same line, v1
+    Path("/proc/vmstat"),  # the same line, of the whole machine: for a process without a control group of its own
+)
+_OWN_GROUP: Final = Path("/proc/self/cgroup")  # "0::/user.slice/…", v2
+# Of the output, for the reason of an end. A stack trace in native code is about this long.
+_LAST_LINES: Final = 40
+MORE_MEMORY: Final = (
+    "Fix: `imagegen up --config memoryMb=<more>`, more memory for Docker Desktop, or a smaller model: "
+    "`imagegen up --model <id>`"
 )
 log = logging.getLogger(__name__)
 
@@ -41,6 +52,9 @@ class WorkerProcess:
         self._writer: asyncio.StreamWriter | None = None
         self._output: asyncio.Task[None] | None = None
         self._oom_kills_before = 0
+        self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
+        # The latest jobs' prompts, which no line of the output may show.
+        self._prompts: deque[str | None] = deque(maxlen=16)
 
     async def start(self, arguments: Sequence[str]) -> None:
         """Starts the process. A session of its own keeps a terminal's Ctrl-C for the server, which ends it in order."""
@@ -57,6 +71,8 @@ class WorkerProcess:
 
     def send(self, message: Message) -> None:
         """Sends a message; one to a process that has just ended is lost, which `run` reports."""
+        if isinstance(message, ImageJob):
+            self._prompts += (message.prompt, message.negative_prompt)
         if self._writer is not None and not self._writer.is_closing():
             self._writer.write(encode(message))
 
@@ -105,27 +121,45 @@ class WorkerProcess:
                 continue  # a line of more than 64 kB, which asyncio drops: it is not worth passing on
             if not line:
                 return
-            if text := line.decode(errors="replace").rstrip():
+            if text := without_prompts(line.decode(errors="replace").rstrip(), self._prompts):
+                self._last_lines.append(text)
                 log.info("engine: %s", text)
 
     def _why(self, code: int) -> ImageGenError:
+        how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
         if code == -signal.SIGKILL and _oom_kills() > self._oom_kills_before:
             return OutOfMemoryError(
-                "The kernel ended the engine because memory ran out: give the container more (its memory limit, or "
-                "the memory of Docker Desktop), or choose a smaller MODEL_ID.",
-                retryable=True,
+                f"The kernel ended the engine because memory ran out. {MORE_MEMORY}", retryable=True
             )
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        if words := next((line for line in self._last_lines if says_out_of_memory(line)), None):
+            return OutOfMemoryError(f"The engine {how}: {words[:300]} {MORE_MEMORY}", retryable=True)
+        if words := next((line for line in self._last_lines if says_device_fault(line)), None):
+            return GpuFaultError(f"The engine {how}: {words[:300]} It is started again.")
         hint = " (most often too little memory)" if code == -signal.SIGKILL else ""
-        return EngineDiedError(f"The engine {how}{hint}; it is being started again. See its last lines in the log.")
+        last = f" Its last line: {self._last_lines[-1][:300]}" if self._last_lines else ""
+        return EngineDiedError(f"The engine {how}{hint}; it is being started again.{last}")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _oom_kills() -> int:
-    """How many processes of this control group the kernel has ended for memory."""
-    for file in _OOM_FILES:
+    """How many processes of this control group, else of this machine, the kernel has ended for memory."""
+    for file in (*_own_group_files(), *_OOM_FILES):
         with contextlib.suppress(OSError, ValueError):
             for line in file.read_text(encoding="ascii").splitlines():
                 name, _, count = line.partition(" ")
                 if name == "oom_kill":
                     return int(count)
     return 0
+
+
+def _own_group_files() -> list[Path]:
+    with contextlib.suppress(OSError):
+        groups = _OWN_GROUP.read_text(encoding="utf-8").splitlines()
+        return [Path(f"/sys/fs/cgroup{line[3:]}/memory.events") for line in groups if line.startswith("0::/")]
+    return []

@@ -1,26 +1,33 @@
 """Supervises the worker process: starts it, sends it the model, restarts it with growing delays, and runs image jobs.
 
-It sets the phases loading, warming, ready and failed, has at most one process at a time, and does not queue.
+It sets the phases loading, warming, ready and failed, has at most one process at a time, and does not queue. An engine
+that only fails is tested with a picture, and given up after some restarts; `engine_failures` counts.
 """
 
 import asyncio
+import errno
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from image_gen.errors import BY_CODE, EngineError, ImageGenError, NotReadyError
+from image_gen.errors import (
+    BY_CODE,
+    EngineDiedError,
+    EngineError,
+    GpuFaultError,
+    ImageGenError,
+    NotReadyError,
+    OutOfMemoryError,
+)
+from image_gen.serving.engine_failures import EngineFailures, given_up_delay, restart_delay
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.worker_process import WORKER_COMMAND, WorkerProcess
 from image_gen.worker import protocol
 
 log = logging.getLogger(__name__)
-_STEADY_SECONDS = 60.0
-
-
-def restart_delay(deaths: int) -> float:
-    """Seconds to wait after that many deaths in a row: 1, 2, 4 … 60."""
-    return float(min(2 ** max(deaths - 1, 0), 60))
+# Memory that others held may be free again; loading is too much work to try more often.
+_MEMORY_RETRY_SECONDS = 600.0
+_TEST = "engine-test"
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,7 @@ class GeneratedImage:
     data: bytes
     seconds: float
     steps_per_second: float
+    truncated_tokens: Mapping[str, int] = field(default_factory=dict)
 
 
 class WorkerSupervisor:
@@ -55,7 +63,13 @@ class WorkerSupervisor:
         self._verified: list[str] = []
         self._is_large = False
         self._imported = False
-        self._startup_error: ImageGenError | None = None
+        # Why the present process is being ended.
+        self._reason: ImageGenError | None = None
+        # Why no process is started any more, until somebody asks for it.
+        self._given_up: ImageGenError | None = None
+        self._waiting = False
+        self._asked = asyncio.Event()
+        self._failures = EngineFailures()
         self._images: dict[str, asyncio.Future[GeneratedImage]] = {}
         # The loaded pipeline: its own size and the arguments that it accepts.
         self.pipeline_info: protocol.PipelineReady | None = None
@@ -65,26 +79,69 @@ class WorkerSupervisor:
 
     async def supervise(self, pipeline_hint: str | None) -> None:
         """Runs until cancelled. `pipeline_hint` is imported in advance, during the download."""
-        deaths = 0
         while True:
-            self._process = WorkerProcess(self._command, self._env, self._on_message)
-            self._imported, born = False, time.monotonic()
-            pipeline = self._request.pipeline if self._request else pipeline_hint
-            arguments = ["--pipeline", pipeline] if pipeline else []
-            await self._process.start(["--device", self._device, *arguments])
-            ended = await self._process.run()
-            why, self._startup_error = self._startup_error or ended, None
+            why = await self._run_process(pipeline_hint)
             self.pipeline_info = None
             for image_id in list(self._images):
                 self._settle(image_id, why)
-            if not why.retryable:
-                return
-            deaths = 1 if time.monotonic() - born > _STEADY_SECONDS else deaths + 1
-            pause = self._pause(deaths)
-            self._readiness.fail(why)
-            log.error("%s (%s) Next attempt in %.0f s.", why.message, why.code, pause)
-            await asyncio.sleep(pause)
+            await self._pause_after(why)
             self.restarts += 1
+
+    async def _run_process(self, pipeline_hint: str | None) -> ImageGenError:
+        """One process, from its start to the reason for its end."""
+        self._process = WorkerProcess(self._command, self._env, self._on_message)
+        self._imported, self._reason = False, None
+        pipeline = self._request.pipeline if self._request else pipeline_hint
+        arguments = ["--pipeline", pipeline] if pipeline else []
+        try:
+            await self._process.start(["--device", self._device, *arguments])
+        except OSError as error:
+            if error.errno == errno.ENOMEM:
+                return OutOfMemoryError("There is not enough memory to start the engine.", retryable=True)
+            return EngineDiedError(f"The engine can't be started: {error}.")
+        ended = await self._process.run()
+        return self._reason or ended
+
+    async def _pause_after(self, why: ImageGenError) -> None:
+        """Waits until the next process may be started, or is asked for."""
+        pause: float | None
+        if not why.retryable:
+            self._given_up = why
+            pause = _MEMORY_RETRY_SECONDS if why.code == OutOfMemoryError.code else None
+            then = ""
+        elif self._failures.ended():
+            pause = self._pause(self._failures.in_a_row)
+            then = f" Next attempt in {pause:.0f} s."
+        else:
+            pause = given_up_delay(self._failures.times_given_up)
+            why = self._given_up = type(why)(
+                f"{why.message} It failed too often to be started again at once; the next attempt is in "
+                f"{pause / 60:.0f} min. Fix: `imagegen logs` shows the reasons; `imagegen restart` starts it now.",
+                retryable=False,
+            )
+            then = ""
+        self._readiness.fail(why)
+        log.error("%s (%s)%s", why.message, why.code, then)
+        self._waiting = True
+        try:
+            await asyncio.wait_for(self._asked.wait(), pause)
+            self._failures.forget()
+        except TimeoutError:
+            if self._given_up is not None:
+                self._readiness.look_again()
+        self._waiting, self._given_up = False, None
+        self._asked.clear()
+
+    def look_again(self) -> bool:
+        """Starts the next process at once, if one is waited for. Whether the engine had been given up."""
+        given_up = self._given_up is not None
+        if self._waiting:
+            self._asked.set()
+        return given_up
+
+    def forget_model(self) -> None:
+        """Another load request will follow."""
+        self._request, self._early, self._verified = None, None, []
 
     def prepare(self, request: protocol.PrepareRequest) -> None:
         """The model's files are there or being downloaded; the worker may load those named by `file_verified`.
@@ -102,7 +159,10 @@ class WorkerSupervisor:
     def load(self, request: protocol.LoadRequest, *, is_large: bool = False) -> None:
         """The model is complete: load it now, and again after every restart."""
         self._request, self._is_large = request, is_large
-        self._readiness.enter("loading")
+        if self._given_up is not None:
+            self._readiness.fail(self._given_up)
+        else:
+            self._readiness.enter("loading")
         self._send_load()
 
     async def generate_image(self, job: protocol.ImageJob) -> GeneratedImage:
@@ -156,13 +216,12 @@ class WorkerSupervisor:
         match message:
             case protocol.ImageDone():
                 self.gpu_bytes = message.gpu_bytes
-                self._settle(message.id, GeneratedImage(payload, message.seconds, message.steps_per_second))
+                self._failures.made_picture()
+                picture = (payload, message.seconds, message.steps_per_second, message.truncated_tokens)
+                self._settle(message.id, GeneratedImage(*picture))
             case protocol.Failed():
                 error = BY_CODE.get(message.code, EngineError)(message.message, retryable=message.retryable)
-                if message.id is None:
-                    self._on_startup_failed(error)
-                else:
-                    self._settle(message.id, error)
+                self._on_failed(message.id, error)
             case protocol.Imported():
                 self._on_imported(message)
             case protocol.ModelLoaded():
@@ -194,14 +253,35 @@ class WorkerSupervisor:
         parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in phases.items())
         log.info("Start-up took %.1f s: %s", sum(phases.values()), parts)
 
-    def _on_startup_failed(self, error: ImageGenError) -> None:
-        """Restarts the worker if a retry can help; otherwise it stays, and the error is final."""
-        self._startup_error = error
-        if error.retryable:
-            self.kill()
-        else:
-            self._readiness.fail(error)
-            log.error("%s (%s)", error.message, error.code)
+    def _on_failed(self, image_id: str | None, error: ImageGenError) -> None:
+        """A request's failure is the request's, unless it is a sign that the engine can make no more pictures."""
+        if image_id is None:
+            self._end(error)
+            return
+        self._settle(image_id, error)
+        if image_id == _TEST:
+            message = f"The engine failed with each of the last requests, and with a test picture: {error.message}"
+            self._end(type(error)(message, retryable=True))
+        elif error.code == GpuFaultError.code:
+            self._end(error)
+        elif self._failures.failed_request(error):
+            self._test()
+
+    def _test(self) -> None:
+        """Makes the warm-up's picture again, after the requests that were sent."""
+        info = self.pipeline_info
+        if info is not None:
+            log.warning("Several requests in a row have failed: testing the engine with a picture.")
+            self._failures.tested()
+            size = (info.warmup_width, info.warmup_height)
+            self._process.send(protocol.ImageJob(_TEST, "warm-up", 0, 2, *size))
+
+    def _end(self, why: ImageGenError) -> None:
+        """Ends a process that is of no more use; `supervise` starts the next if that can help."""
+        self._reason = self._reason or why
+        self.pipeline_info = None
+        self._readiness.fail(why)
+        self.kill()
 
     def _settle(self, image_id: str, outcome: GeneratedImage | ImageGenError) -> None:
         future = self._images.get(image_id)

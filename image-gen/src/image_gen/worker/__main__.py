@@ -6,6 +6,7 @@ says. The process ends when the socket is closed, so no worker outlives its serv
 
 import argparse
 import contextlib
+import faulthandler
 import os
 import socket
 from pathlib import Path
@@ -20,6 +21,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # not be there.
 os.environ.setdefault("TORCH_DISABLE_NATIVE_JIT", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it warns of image processors that no pipeline here uses
+# It prints the piece of a prompt that a text encoder does not take; `truncated_tokens` counts it instead.
+os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
 
 
 def main() -> None:
@@ -29,6 +32,8 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--pipeline", default=None)
     options = parser.parse_args()
+    # A crash in native code leaves at least the function that it happened in.
+    faulthandler.enable()
     # When memory runs out, the kernel should kill this process and not the server, which then reports it.
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("800", encoding="ascii")

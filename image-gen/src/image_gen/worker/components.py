@@ -62,7 +62,7 @@ def load_vae(request: LoadRequest, device: str, dtype: str) -> dict[str, Any]:
         return {}
     name = json.loads((Path(request.vae) / "config.json").read_text(encoding="utf-8")).get("_class_name")
     if not str(name).startswith("Autoencoder"):
-        raise VaeInvalidError(f"VAE_ID: {request.vae} holds {name}, which is no VAE. Fix: leave it empty.")
+        raise VaeInvalidError(f"VAE_ID: {request.vae} holds {name}, which is no VAE. Fix: leave VAE_ID empty")
     return {_VAE: _from_pretrained("diffusers", str(name), request.vae, device, dtype)}
 
 

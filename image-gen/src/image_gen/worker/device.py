@@ -42,41 +42,45 @@ def choose_device(asked: str, facts: DeviceInfo) -> Device:
         return Device("cpu", "the CPU")
     if asked == "mps" or (asked == "auto" and facts.mps_usable and not facts.gpu_present):
         if not facts.mps_usable:
-            raise NoGpuError("IMAGE_GEN_DEVICE is mps, but this machine has no Apple GPU: set it to auto.")
+            raise NoGpuError(
+                "IMAGE_GEN_DEVICE is mps, but this machine has no Apple GPU (a container never has). Fix: set "
+                "IMAGE_GEN_DEVICE=auto; on a Mac, `imagegen up --mode process` uses its GPU"
+            )
         return Device("mps", "Apple GPU")
     if not facts.cuda_usable and not facts.gpu_present:
         if asked == "auto":
             return Device("cpu", "the CPU, as there is no GPU")
         raise NoGpuError(
-            "IMAGE_GEN_DEVICE is cuda, but no NVIDIA GPU is visible here: start the container with --gpus all (the "
-            "host needs the NVIDIA Container Toolkit), or set IMAGE_GEN_DEVICE=auto."
+            "IMAGE_GEN_DEVICE is cuda, but no NVIDIA GPU is visible here. Fix: start the container with --gpus all "
+            "(`imagegen up --config gpu=all`; the host needs the NVIDIA Container Toolkit: `imagegen doctor`), or set "
+            "IMAGE_GEN_DEVICE=auto"
         )
     _check_gpu(facts)
     return Device("cuda", facts.gpu_name or "NVIDIA GPU")
 
 
 def _check_gpu(facts: DeviceInfo) -> None:
-    or_cpu = "or set IMAGE_GEN_DEVICE=cpu to go without."
+    or_cpu = "or set IMAGE_GEN_DEVICE=cpu to go without (`imagegen up --config gpu=none`)"
     if facts.cuda_build is None:
         raise GpuUnusableError(
-            f"There is an NVIDIA GPU, but this torch is built for the CPU only: use another build, {or_cpu}"
+            f"There is an NVIDIA GPU, but this torch is built for the CPU only. Fix: use another build, {or_cpu}"
         )
     needed = MINIMUM_DRIVER.get(_major(facts.cuda_build))
     if facts.driver and needed and _major(facts.driver) < needed:
         raise GpuUnusableError(
             f"The host's NVIDIA driver {facts.driver} is too old for CUDA {facts.cuda_build} of this image, which "
-            f"needs {needed} or newer: update the host's driver, {or_cpu}"
+            f"needs {needed} or newer. Fix: update the host's driver, {or_cpu}"
         )
     if not facts.cuda_usable:
         raise GpuUnusableError(
             f"There is an NVIDIA GPU, but CUDA {facts.cuda_build} cannot use it "
-            f"({facts.cuda_problem or 'no reason given'}): check that nvidia-smi works on the host, {or_cpu}"
+            f"({facts.cuda_problem or 'no reason given'}). Fix: check that `nvidia-smi` works on the host, {or_cpu}"
         )
     if facts.capability and facts.architectures and not _is_supported(facts.capability, facts.architectures):
         major, minor = facts.capability
         raise GpuUnusableError(
             f"{facts.gpu_name} (compute capability {major}.{minor}) is not supported by CUDA {facts.cuda_build} of "
-            f"this image ({', '.join(facts.architectures)}): use a newer GPU, {or_cpu}"
+            f"this image ({', '.join(facts.architectures)}). Fix: use a newer GPU, {or_cpu}"
         )
 
 

@@ -1,11 +1,117 @@
-"""Recognises errors of a pipeline without importing torch."""
+"""Recognises errors of a pipeline by what the libraries say, without importing torch.
+
+Comes in: an exception, or the last words of a process. Goes out: one of our errors. Must not: quote a prompt.
+"""
+
+import errno
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from image_gen.errors import EngineError, GpuFaultError, ImageGenError, OutOfMemoryError
+from image_gen.worker.prompt_privacy import quotes_prompt
+
+# Letters alone, so that one entry matches "out of memory", "OutOfMemoryError" and "ERROR_OUT_OF_MEMORY".
+_MEMORY_WORDS: Final = (
+    "outofmemory",  # CUDA, HIP, MPS, Metal, the driver, CUDA graphs, NVRTC
+    "outofdevicememory",  # Level Zero and SYCL (Intel), Vulkan
+    "outofhostmemory",
+    "outofresources",  # SYCL
+    "allocfailed",  # cuBLAS, cuDNN, cuSOLVER, cuSPARSE, cuFFT, hipBLAS
+    "allocationfailed",
+    "memoryallocation",  # cudaErrorMemoryAllocation, "memory allocation failure"
+    "rocblasstatusmemoryerror",
+    "notenoughmemory",  # torch on a CPU
+    "insufficientmemory",
+    "cantallocatememory",
+    "cannotallocatememory",  # ENOMEM, as the C library words it
+    "couldnotallocate",
+    "unabletoallocate",  # NumPy
+    "failedtoallocate",
+    "badalloc",  # std::bad_alloc
+    "invalidbuffersize",  # MPS, for a buffer that is larger than the device's memory
+    # A library's handle needs memory, too; where that is lacking, the libraries say only this.
+    "cublasstatusnotinitialized",
+    "cudnnstatusnotinitialized",
+    "nvmlsuccessr",  # torch's allocator, which asks NVML for numbers for its message and does not get them
+)
+# After any of these every call of the process fails: its device context is lost.
+_FAULT_WORDS: Final = (
+    "illegalmemoryaccess", "illegaladdress", "misalignedaddress", "illegalinstruction", "invalidprogramcounter",
+    "invalidpc", "addressspace", "devicesideassert", "unspecifiedlaunchfailure", "launchfailure", "launchtimeout",
+    "launchtimedout", "hardwarestackerror", "uncorrectable", "eccerror", "doublebitecc", "devicelost", "deviceislost",
+    "devicewaslost", "gpuislost", "gpuhasbeenlost", "fallenoffthebus", "contextisdestroyed", "contextdestroyed",
+    "contexthasbeendestroyed", "statusexecutionfailed", "statusinternalerror", "drivershuttingdown",
+    "cudaerrorunknown", "cudaunknownerror", "hiperrorunknown", "nocudacapabledevice", "memoryaccessfault", "gpuhang",
+    "gputimeout", "pagefault", "innocentvictim", "submissionsignored",
+)  # fmt: skip
+_XID: Final = re.compile(r"\bxid\b", re.IGNORECASE)
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether the memory of the GPU or the machine was too small. For the latter, torch has only a message."""
-    text = str(error)
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and ("not enough memory" in text or "can't allocate memory" in text))
+    """Whether the memory of the GPU or the machine was too small. Many libraries have only a message for it."""
+    return any(
+        isinstance(each, MemoryError)
+        or (isinstance(each, OSError) and each.errno == errno.ENOMEM)
+        or says_out_of_memory(f"{type(each).__name__} {each}")
+        for each in _causes(error)
     )
+
+
+def says_out_of_memory(text: str) -> bool:
+    """The same, of a text: the last lines of a process, say."""
+    return _has(text, _MEMORY_WORDS)
+
+
+def says_device_fault(text: str) -> bool:
+    """Whether a text is of a lost device context."""
+    return _has(text, _FAULT_WORDS) or _XID.search(text) is not None
+
+
+def is_device_fault(error: BaseException) -> bool:
+    """Whether the device's context is lost, so that only another process can continue."""
+    return any(says_device_fault(f"{type(each).__name__} {each}") for each in _causes(error))
+
+
+def to_user_error(error: Exception, *prompts: str | None, smaller: str = "") -> ImageGenError:
+    """What the caller is to know. The exception's text is kept, but not where it quotes one of `prompts`.
+    `smaller`: what can be smaller, for an error of memory.
+    """
+    if isinstance(error, ImageGenError):
+        return error
+    text = one_line(error, *prompts)
+    if out_of_memory(error):
+        return OutOfMemoryError(
+            f"There is not enough memory ({text}). Fix: {smaller or 'give the container or the GPU more memory, or '}"
+            f"{'' if smaller else 'choose a smaller model: `imagegen up --model <id>`'}"
+        )
+    if is_device_fault(error):
+        return GpuFaultError(
+            f"The GPU reported a fault, after which no call of the process succeeds: {text}. The engine is started "
+            "again. Fix, if it returns: `nvidia-smi -q` on the host shows the GPU's state; restart the host."
+        )
+    return EngineError(text)
+
+
+def one_line(error: BaseException, *prompts: str | None) -> str:
+    """The exception's type and the first lines of its text."""
+    whole = " ".join(str(error).split())
+    text = whole[:400]
+    if quotes_prompt(whole, prompts):
+        text = "its text quotes the prompt, and is left out"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _has(text: str, words: Iterable[str]) -> bool:
+    letters = re.sub("[^a-z]", "", text.lower())
+    return any(word in letters for word in words)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception and those that it was raised from, at most ten."""
+    current: BaseException | None = error
+    for _ in range(10):
+        if current is None:
+            return
+        yield current
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)

@@ -1,18 +1,22 @@
 """Generates one image with a loaded pipeline. No state is kept: the seed and the job alone determine the image."""
 
+import inspect
 import io
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import torch
 
 from image_gen.errors import CancelledError, OutOfMemoryError
-from image_gen.worker.failures import out_of_memory
+from image_gen.worker.failures import one_line, out_of_memory
+from image_gen.worker.picture_check import Numbers, require_picture, watch_numbers
 from image_gen.worker.pipeline import LoadedPipeline
 from image_gen.worker.protocol import ImageJob
 
+_TOKENIZERS: Final = ("tokenizer", "tokenizer_2", "tokenizer_3", "tokenizer_4")
+_UNLIMITED: Final = 1 << 30
 _CANCELLED: Final = "The image was cancelled."
 _ENCODINGS: Final[dict[str, dict[str, Any]]] = {
     "png": {"format": "PNG", "compress_level": 4},
@@ -23,21 +27,28 @@ _ENCODINGS: Final[dict[str, dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """An encoded picture; `denoising_seconds` is the time until the last step's end."""
+    """An encoded picture; `denoising_seconds` is the time until the last step's end, `truncated_tokens` what was not
+    read of each prompt.
+    """
 
     data: bytes
     seconds: float
     denoising_seconds: float
+    truncated_tokens: Mapping[str, int] = field(default_factory=dict)
 
 
 def generate_image(loaded: LoadedPipeline, job: ImageJob, cancelled: Callable[[], bool]) -> EncodedImage:
-    """Raises CANCELLED at the end of the step during which `cancelled` became true, and OUT_OF_MEMORY."""
+    """Raises CANCELLED at the end of the step during which `cancelled` became true, OUT_OF_MEMORY, and PICTURE_INVALID
+    for what is no picture.
+    """
     started = time.monotonic()
     last_step = started
+    numbers = Numbers()
 
     def after_step(_pipeline: Any, _step: int, _timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
         nonlocal last_step
         last_step = time.monotonic()
+        numbers.latents = values.get("latents")
         if cancelled():
             raise CancelledError(_CANCELLED)
         return values
@@ -57,16 +68,50 @@ def generate_image(loaded: LoadedPipeline, job: ImageJob, cancelled: Callable[[]
     if cancelled():
         raise CancelledError(_CANCELLED)
     try:
-        with torch.inference_mode():
-            image = loaded.pipeline(**arguments).images[0]
-    except (MemoryError, RuntimeError) as error:
+        with torch.inference_mode(), watch_numbers(loaded.pipeline) as numbers:
+            result = loaded.pipeline(**arguments)
+    except Exception as error:
         if not out_of_memory(error):
             raise
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        _free_memory()
         raise OutOfMemoryError(
-            f"There is not enough memory for a picture of {job.width}x{job.height}: ask for a smaller size."
-        ) from error
+            f"There is not enough memory for a picture of {job.width}x{job.height}: ask for a smaller size. "
+            f"({one_line(error, job.prompt, job.negative_prompt)})"
+        ) from None
+    image = result.images[0]
+    flagged = getattr(result, "nsfw_content_detected", None)
+    require_picture(image, numbers, loaded, withheld=bool(flagged and flagged[0]))
     buffer = io.BytesIO()
     image.save(buffer, **_ENCODINGS[job.output_format])
-    return EncodedImage(buffer.getvalue(), time.monotonic() - started, last_step - started)
+    truncated = truncated_tokens(loaded, {"prompt": job.prompt, "negative_prompt": job.negative_prompt})
+    return EncodedImage(buffer.getvalue(), time.monotonic() - started, last_step - started, truncated)
+
+
+def truncated_tokens(loaded: LoadedPipeline, prompts: Mapping[str, str | None]) -> dict[str, int]:
+    """How many tokens of each prompt none of the text encoders reads; prompts that are read whole are left out."""
+    tokenizers = [getattr(loaded.pipeline, name, None) for name in _TOKENIZERS]
+    counts = {
+        name: min((_excess(loaded, tokenizer, prompt) for tokenizer in tokenizers if callable(tokenizer)), default=0)
+        for name, prompt in prompts.items()
+        if prompt and name in loaded.accepts
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def _excess(loaded: LoadedPipeline, tokenizer: Any, prompt: str) -> int:
+    """Tokens beyond what the text encoder takes. T5 and the like take as many as the pipeline lets them."""
+    limit = getattr(tokenizer, "model_max_length", _UNLIMITED)
+    if "max_sequence_length" in loaded.accepts and not type(tokenizer).__name__.startswith("CLIP"):
+        asked = inspect.signature(type(loaded.pipeline).__call__).parameters["max_sequence_length"].default
+        limit = min(limit, asked) if isinstance(asked, int) else limit
+    try:
+        return max(0, len(tokenizer(prompt, truncation=False, verbose=False).input_ids) - limit)
+    except Exception:
+        return 0  # A note is not worth a picture.
+
+
+def _free_memory() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif torch.backends.mps.is_available():
+        torch.mps.empty_cache()

@@ -9,32 +9,36 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
 from image_gen.errors import NotAPipelineError
 from image_gen.worker.components import load_vae
 from image_gen.worker.lean_imports import diffusers_class, without_dynamo
-from image_gen.worker.protocol import LoadRequest
+from image_gen.worker.protocol import STEP, LoadRequest, bounded_size
+
+_OTHER_MODEL: Final = "Fix: choose another model: `imagegen up --model <id>`"
 
 
 @dataclass(frozen=True)
 class LoadedPipeline:
-    """A pipeline and the arguments its call takes. Sizes are in pixels."""
+    """A pipeline and the arguments its call takes. Sizes are in pixels, and at most the request's `max_size`."""
 
     pipeline: Any
     name: str
     width: int
     height: int
     accepts: frozenset[str]
+    dtype: str = "float32"
+    has_other_vae: bool = False
 
 
 def pipeline_class(name: str) -> Any:
     """The class itself, not a chooser of classes, which imports dozens. Raises NOT_A_PIPELINE."""
     found = diffusers_class(name) if name.isidentifier() else None
     if not inspect.isclass(found) or not hasattr(found, "from_pretrained") or not callable(found):
-        raise NotAPipelineError(f"{name!r} is not a pipeline of this image's diffusers: choose another MODEL_ID.")
+        raise NotAPipelineError(f"{name!r} is not a pipeline of this image's diffusers. {_OTHER_MODEL}")
     parameters = inspect.signature(found.__call__).parameters
     required = [
         key
@@ -43,7 +47,7 @@ def pipeline_class(name: str) -> Any:
     ]
     other_kinds = {"image", "video", "num_frames", "audio_length_in_s"} & parameters.keys()
     if "prompt" not in parameters or set(required) - {"self", "prompt"} or other_kinds:
-        raise NotAPipelineError(f"{name} does not make pictures from text alone: choose another MODEL_ID.")
+        raise NotAPipelineError(f"{name} does not make pictures from text alone. {_OTHER_MODEL}")
     return found
 
 
@@ -53,7 +57,8 @@ def class_name(directory: Path) -> str:
         name = json.loads((directory / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NotAPipelineError(
-            f"{directory} has no readable model_index.json: it is not the directory of a diffusers pipeline."
+            f"{directory} has no readable model_index.json: it is not the directory of a diffusers pipeline. "
+            "Fix: name another, or put the files there"
         ) from error
     return str(name)
 
@@ -79,8 +84,8 @@ def load(request: LoadRequest, device: str, dtype: str, models: Mapping[str, Any
     pipeline = without_dynamo(lambda: _from_pretrained(cls, request.directory, arguments, device))
     pipeline.set_progress_bar_config(disable=True)
     accepts = frozenset(inspect.signature(cls.__call__).parameters)
-    width, height = _own_size(pipeline)
-    return LoadedPipeline(pipeline, name, width, height, accepts)
+    width, height = bounded_size(*_own_size(pipeline), _multiple(pipeline), request.max_size)
+    return LoadedPipeline(pipeline, name, width, height, accepts, dtype, bool(request.vae))
 
 
 def _from_pretrained(cls: Any, directory: str, arguments: dict[str, Any], device: str) -> Any:
@@ -102,3 +107,14 @@ def _own_size(pipeline: Any) -> tuple[int, int]:
     if isinstance(side, (list, tuple)) and len(side) == 2:
         return int(side[1]) * scale, int(side[0]) * scale
     return (side * scale, side * scale) if isinstance(side, int) else (1024, 1024)
+
+
+def _multiple(pipeline: Any) -> int:
+    """What the sides of a picture should be a multiple of: the VAE's scale times that of the model's own steps."""
+    scale = getattr(pipeline, "vae_scale_factor", STEP)
+    unet = getattr(getattr(pipeline, "unet", None), "config", None)
+    transformer = getattr(getattr(pipeline, "transformer", None), "config", None)
+    blocks = getattr(unet, "block_out_channels", None) or (0,)
+    patch = getattr(transformer, "patch_size", None) or 1
+    multiple = int(scale) * 2 ** (len(blocks) - 1) * (patch if isinstance(patch, int) else 1)
+    return multiple if multiple % STEP == 0 else STEP

@@ -13,6 +13,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Final, get_args
 
 _LENGTHS: Final = struct.Struct("!II")
+MIN_SIDE: Final = 64
+# Every side of a picture is a multiple of this, whatever the model.
+STEP: Final = 8
 MAX_HEADER: Final = 1 << 20
 MAX_PAYLOAD: Final = 1 << 30
 
@@ -21,8 +24,9 @@ MAX_PAYLOAD: Final = 1 << 30
 class LoadRequest:
     """To the worker: load this pipeline. `files` are the model's, relative to `directory`, with their sizes in bytes.
 
-    `warmup_size` is in pixels, 0 lets the worker choose. `vae` is the directory of a VAE that replaces the pipeline's
-    own, empty for none. With `compile_cache`, a directory, the pipeline is compiled.
+    `warmup_size` is in pixels, 0 lets the worker choose; `max_size` bounds it and the pipeline's own size, 0 does not.
+    `vae` is the directory of a VAE that replaces the pipeline's own, empty for none. With `compile_cache`, a directory,
+    the pipeline is compiled.
     """
 
     directory: str
@@ -32,6 +36,7 @@ class LoadRequest:
     files: Mapping[str, int] = field(default_factory=dict)
     dtype: str = "auto"
     warmup_size: int = 0
+    max_size: int = 0
     vae: str = ""
     compile_cache: str = ""
 
@@ -98,7 +103,9 @@ class Compiling:
 
 @dataclass(frozen=True)
 class PipelineReady:
-    """From the worker: the warm-up image is done. The size is the model's own, in pixels."""
+    """From the worker: the warm-up image is done. The size, in pixels, is the model's own, or what `max_size` leaves;
+    the warm-up's may be smaller.
+    """
 
     pipeline: str
     width: int
@@ -106,16 +113,21 @@ class PipelineReady:
     accepts: list[str]
     seconds: float
     gpu_bytes: int
+    warmup_width: int = 64
+    warmup_height: int = 64
 
 
 @dataclass(frozen=True)
 class ImageDone:
-    """From the worker: the job's image, whose bytes are the frame's payload."""
+    """From the worker: the job's image, whose bytes are the frame's payload. `truncated_tokens`: how many tokens of a
+    prompt no text encoder has read, by the prompt's field.
+    """
 
     id: str
     seconds: float
     steps_per_second: float
     gpu_bytes: int
+    truncated_tokens: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -172,3 +184,18 @@ def _message(header: bytes) -> Message:
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"unknown message: {error}") from error
     return message
+
+
+def bounded_size(width: int, height: int, multiple: int, max_side: int) -> tuple[int, int]:
+    """The model's own size, or the largest of its shape whose sides are at most `max_side`: in multiples of `multiple`
+    where that leaves something, else of 8. 0 is no limit.
+    """
+    longest = max(width, height)
+    if not max_side or longest <= max_side:
+        return width, height
+    step = multiple if multiple <= max_side else STEP
+
+    def bounded(side: int) -> int:
+        return max(side * max_side // longest // step * step, min(step, max_side), MIN_SIDE)
+
+    return bounded(width), bounded(height)

@@ -15,9 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from image_gen.errors import EngineError, ImageGenError, NotReadyError, OutOfMemoryError
+from image_gen.errors import NotReadyError, OutOfMemoryError
 from image_gen.worker import protocol
-from image_gen.worker.failures import out_of_memory
+from image_gen.worker.failures import to_user_error
 from image_gen.worker.verified_files import VerifiedFiles
 
 
@@ -45,7 +45,7 @@ class Worker:
             elif isinstance(message, protocol.LoadRequest):
                 self._guarded(None, partial(self._load, message))
             elif isinstance(message, protocol.ImageJob):
-                self._guarded(message.id, partial(self._generate, message))
+                self._guarded(message, partial(self._generate, message))
 
     def _receive(self) -> None:
         try:
@@ -69,15 +69,16 @@ class Worker:
         with self._sending:
             self._connection.sendall(protocol.encode(message, payload))
 
-    def _guarded(self, job_id: str | None, work: Callable[[], None]) -> None:
-        """Reports a failure; the process continues, as the next message may succeed."""
+    def _guarded(self, job: protocol.ImageJob | None, work: Callable[[], None]) -> None:
+        """Reports a failure, without a job the start's; the process continues, as the next message may succeed."""
+        prompts = (job.prompt, job.negative_prompt) if job else ()
         try:
             work()
         except Exception as error:
-            failure = _to_user_error(error)
-            self._send(protocol.Failed(job_id, failure.code, failure.message, failure.retryable))
+            failure = to_user_error(error, *prompts)
+            self._send(protocol.Failed(job.id if job else None, failure.code, failure.message, failure.retryable))
         finally:
-            self._cancelled.discard(job_id or "")
+            self._cancelled.discard(job.id if job else "")
 
     def _prepare(self, asked: str, pipeline: str | None) -> None:
         started = time.monotonic()
@@ -129,13 +130,22 @@ class Worker:
         started = time.monotonic()
         own = (self._loaded.width, self._loaded.height)
         if request.warmup_size:
-            width = height = max(64, request.warmup_size // 8 * 8)
+            side = min(request.warmup_size, request.max_size or request.warmup_size)
+            width = height = max(64, side // 8 * 8)
         else:
             width, height = own if self._device != "cpu" else (min(own[0], 256), min(own[1], 256))
         # Two steps: some schedulers fail with one.
-        generate_image(self._loaded, protocol.ImageJob("warm-up", "warm-up", 0, 2, width, height), lambda: False)
+        job = protocol.ImageJob("warm-up", "warm-up", 0, 2, width, height)
+        try:
+            generate_image(self._loaded, job, lambda: False)
+        except OutOfMemoryError as error:
+            raise OutOfMemoryError(
+                f"{error.message} Fix: a smaller IMAGE_GEN_MAX_SIZE (`imagegen up --config maxSize=512`), more memory, "
+                "or a smaller model (`imagegen up --model <id>`)."
+            ) from None
         accepts, seconds = sorted(self._loaded.accepts), time.monotonic() - started
-        self._send(protocol.PipelineReady(self._loaded.name, *own, accepts, seconds, self._gpu_bytes()))
+        ready = (self._loaded.name, *own, accepts, seconds, self._gpu_bytes(), width, height)
+        self._send(protocol.PipelineReady(*ready))
 
     def _generate(self, job: protocol.ImageJob) -> None:
         from image_gen.worker.generate import generate_image
@@ -144,20 +154,10 @@ class Worker:
             raise NotReadyError("The model is not loaded yet.")
         image = generate_image(self._loaded, job, lambda: job.id in self._cancelled)
         speed = job.steps / image.denoising_seconds if image.denoising_seconds > 0 else 0.0
-        self._send(protocol.ImageDone(job.id, image.seconds, speed, self._gpu_bytes()), image.data)
+        done = protocol.ImageDone(job.id, image.seconds, speed, self._gpu_bytes(), image.truncated_tokens)
+        self._send(done, image.data)
 
     def _gpu_bytes(self) -> int:
         import torch
 
         return int(torch.cuda.max_memory_allocated()) if self._device == "cuda" else 0
-
-
-def _to_user_error(error: Exception) -> ImageGenError:
-    if isinstance(error, ImageGenError):
-        return error
-    if out_of_memory(error):
-        return OutOfMemoryError(
-            "There is not enough memory for the model. Fix: give the container or the GPU more, or choose a smaller "
-            "MODEL_ID."
-        )
-    return EngineError(f"{type(error).__name__}: {error}"[:600])

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 from image_gen.errors import ClientGoneError, ImageGenError, RequestTimeoutError
 from image_gen.serving.images.openai_errors import error_response, not_ready
@@ -28,6 +29,9 @@ from image_gen.worker.protocol import ImageJob, PipelineReady
 log = logging.getLogger(__name__)
 MAX_BODY: Final = 64 * 1024
 _CLIENT_GONE: Final = 499
+_INTERNAL: Final = 500
+# For 64 KiB; a client that sends nothing for so long is gone or means no good.
+_BODY_SECONDS: Final = 60.0
 _OUTCOMES: Final = {"QUEUE_FULL": "refused", "STOPPING": "refused", "CLIENT_GONE": "cancelled", "TIMEOUT": "timeout"}
 
 
@@ -52,12 +56,16 @@ class Generations:
             response = await self._answer(request, request_id)
         except BadRequest as error:
             response = error_response(error.status, error.message, code=error.code, param=error.param)
+        except ClientDisconnect:
+            log.info("Request %s: CLIENT_GONE before its body had arrived", request_id)
+            response = Response(status_code=_CLIENT_GONE)
         response.headers["X-Request-ID"] = request_id
         return response
 
     def is_served(self, name: str) -> bool:
         """Whether a caller's name for a model means the served one: the id asked for, or its present id."""
-        return name in {self._settings.model_id, self._readiness.model_id}
+        directory = self._settings.model_dir
+        return name in {self._readiness.model_id, self._settings.model_id if directory is None else directory.name}
 
     def not_served(self, name: str) -> str:
         """The message for a caller who asks for another model."""
@@ -66,7 +74,7 @@ class Generations:
     def model_json(self) -> dict[str, object]:
         """The model in OpenAI's shape."""
         readiness = self._readiness
-        owner = readiness.model_id.partition("/")[0]
+        owner = readiness.model_id.partition("/")[0] if self._settings.model_dir is None else "local"
         return {
             "id": readiness.model_id, "object": "model", "created": self._started, "owned_by": owner,
             "revision": readiness.revision, "source": readiness.source, "device": readiness.device,
@@ -93,7 +101,8 @@ class Generations:
         outcome = await self._made(http, orders, arrived)
         if isinstance(outcome, ImageGenError):
             self._metrics.not_made(_OUTCOMES.get(outcome.code, "failed"), len(orders))
-            log.info("Request %s: %s after %.1f s", request_id, outcome.code, time.monotonic() - arrived)
+            reason = f": {outcome.message}" if outcome.http_status == _INTERNAL else ""
+            log.info("Request %s: %s after %.1f s%s", request_id, outcome.code, time.monotonic() - arrived, reason)
             if outcome.code == "CLIENT_GONE":
                 return Response(status_code=_CLIENT_GONE)
             status, again = outcome.http_status, max(1, math.ceil(self._queue.seconds_per_request))
@@ -105,7 +114,14 @@ class Generations:
             "Request %s: %d of %dx%d, %d steps, seed %d, %.1f s, %.2f steps/s", request_id, len(orders), first.width,
             first.height, first.steps, first.seed, time.monotonic() - arrived, outcome[0].steps_per_second,
         )  # fmt: skip
-        return JSONResponse(self._as_json(request, orders, outcome))
+        truncated = outcome[0].truncated_tokens
+        for name, count in truncated.items():
+            log.info(
+                "Request %s: %s is too long for the model's text encoder: %d tokens not read", request_id, name, count
+            )
+        return JSONResponse(
+            self._as_json(request, orders, outcome) | ({"truncated_tokens": truncated} if truncated else {})
+        )
 
     async def _made(
         self, http: Request, orders: list[ImageJob], arrived: float
@@ -172,10 +188,15 @@ def _jobs(request: ImageRequest, pipeline_info: PipelineReady, max_side: int, re
 
 async def _body(http: Request) -> bytes:
     body = bytearray()
-    async for part in http.stream():
-        body += part
-        if len(body) > MAX_BODY:
-            raise BadRequest(f"The body is larger than {MAX_BODY} bytes.", status=413, code="body_too_large")
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for part in http.stream():
+                body += part
+                if len(body) > MAX_BODY:
+                    raise BadRequest(f"The body is larger than {MAX_BODY} bytes.", status=413, code="body_too_large")
+    except TimeoutError:
+        message = f"The body did not arrive within {_BODY_SECONDS:.0f} s."
+        raise BadRequest(message, status=408, code="request_timeout") from None
     kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         # Asking for it also keeps other sites' pages from making pictures here: a browser asks before it sends this

@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 from image_gen.serving.readiness import Readiness
 
 _TYPES: Final = {
+    408: "timeout_error",
     404: "not_found_error",
     429: "rate_limit_error",
     503: "service_unavailable_error",

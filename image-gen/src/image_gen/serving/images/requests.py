@@ -8,8 +8,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from image_gen.worker.protocol import MIN_SIDE, STEP
+
 MAX_SEED: Final = 2**32 - 1
-MIN_SIDE: Final = 64
 
 
 class BadRequest(Exception):  # noqa: N818 - named after the answer
@@ -64,9 +65,9 @@ def parse_size(size: str, max_side: int) -> tuple[int, int]:
     """Width and height in pixels. Raises `BadRequest`."""
     match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", size)
     sides = (int(match[1]), int(match[2])) if match else (0, 0)
-    if any(side % 8 or not MIN_SIDE <= side <= max_side for side in sides):
+    if any(side % STEP or not MIN_SIDE <= side <= max_side for side in sides):
         raise BadRequest(
-            f'size: expected "WIDTHxHEIGHT" in pixels, both multiples of 8 from {MIN_SIDE} to {max_side}, '
+            f'size: expected "WIDTHxHEIGHT" in pixels, both multiples of {STEP} from {MIN_SIDE} to {max_side}, '
             f"got {shorten(size)}.",
             "size",
         )
@@ -91,8 +92,15 @@ def _to_bad_request(error: Any) -> BadRequest:
         return BadRequest(
             f"{shorten(name)} is not a parameter; these are: {known}.", name[:60], code="unknown_parameter"
         )
-    got = f"a text of {len(value)} characters" if isinstance(value, str) and "prompt" in name else shorten(value)
+    got = _described(value) if "prompt" in name else shorten(value)
     return BadRequest(f"{name}: expected {_legal(name)}, got {got}.", name)
+
+
+def _described(value: Any) -> str:
+    """A prompt, or what was sent in its place, without quoting it: clients log the messages of errors."""
+    if isinstance(value, str):
+        return f"a text of {len(value)} characters"
+    return {dict: "an object", list: "a list", type(None): "None", bool: "a boolean"}.get(type(value), "a number")
 
 
 def _legal(name: str) -> str:

@@ -1,0 +1,89 @@
+/** The host's watchdog over a service that is not ready any more: what is left to the service, and what restarts it. */
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+const SCRIPT = join(import.meta.dirname, "../../../infra/aws/host/files/bin/watchdog");
+let folder: string;
+let state: string;
+
+/** A directory in which the script runs with stand-ins of everything that it calls. */
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "imagegen-watchdog-"));
+  state = join(folder, "state");
+  mkdirSync(join(state, "trouble"), { recursive: true });
+  cpSync(SCRIPT, join(folder, "watchdog"));
+  const script = (name: string, text: string) => {
+    writeFileSync(join(folder, name), `#!/bin/bash\n${text}\n`);
+    chmodSync(join(folder, name), 0o755);
+  };
+  const names = `state=${state} container=c service=http://x IMAGE_GEN_READY_PATH=/readyz IMAGE_GEN_STACK=s`;
+  const more = "IMAGE_GEN_DATA=/ IMAGE_GEN_METRICS_NAMESPACE=n";
+  const trouble = `trouble() { printf '%s' "$2" >"$state/trouble/$1"; }; resolved() { rm -f "$state/trouble/$1"; }`;
+  script("lib", `set -euo pipefail\n${names} ${more}\nsay() { :; }\n${trouble}`);
+  script("docker", "date --iso-8601=seconds");
+  script("systemctl", `echo "$@" >>${folder}/systemctl.calls`);
+  script("curl", `printf '%s\\n%s' "$(cat ${folder}/body)" "$(cat ${folder}/code)"`);
+  for (const name of ["aws", "deployment", "idle-stop", "data-volume", "journalctl"]) script(name, ":");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+async function look(code: string, body: object | string, times = 1) {
+  writeFileSync(join(folder, "body"), typeof body === "string" ? body : JSON.stringify(body).replace(/":/g, '": '));
+  writeFileSync(join(folder, "code"), code);
+  for (let count = 0; count < times; count++)
+    await execa(join(folder, "watchdog"), { env: { PATH: `${folder}:${process.env.PATH}` } });
+  return {
+    restarted: existsSync(join(folder, "systemctl.calls")),
+    trouble: existsSync(join(state, "trouble/health")) ? readFileSync(join(state, "trouble/health"), "utf8") : null,
+  };
+}
+
+const READY = { phase: "ready", error: null };
+const FAILED = { phase: "failed", error: { code: "GPU_FAULT", message: "The GPU reported a fault", retryable: false } };
+const LOADING = { phase: "loading", error: null };
+
+test("a first start may take as long as it takes", async () => {
+  expect(await look("503", FAILED, 4)).toEqual({ restarted: false, trouble: null });
+});
+
+test("a service that was ready and has failed is restarted at the third look", async () => {
+  await look("200", READY);
+  const second = await look("503", FAILED, 2);
+  expect(second).toEqual({
+    restarted: false,
+    trouble: "the service was ready, and is not any more (HTTP 503, failed) (2 of 3)",
+  });
+  expect((await look("503", FAILED)).restarted).toBe(true);
+});
+
+test("a service that starts its engine again is left alone, for a quarter of an hour", async () => {
+  await look("200", READY);
+  expect(await look("503", LOADING, 4)).toEqual({ restarted: false, trouble: null });
+  const earlier = Date.now() / 1000 - 16 * 60;
+  utimesSync(join(state, "at-work"), earlier, earlier);
+  expect((await look("503", LOADING, 3)).restarted).toBe(true);
+});
+
+test("looks at a failed service count, though it loads between them", async () => {
+  await look("200", READY);
+  for (const body of [FAILED, LOADING, FAILED, LOADING]) expect((await look("503", body)).restarted).toBe(false);
+  expect((await look("503", FAILED)).restarted).toBe(true);
+});
+
+test("an answer that is not the service's counts as a failure", async () => {
+  await look("200", READY);
+  expect((await look("502", "<html>bad gateway</html>", 3)).restarted).toBe(true);
+});
