@@ -198,7 +198,7 @@ ERRORS: Final[dict[str, tuple[str, str]]] = {
         "Check the network. The download resumes by itself.",
     ),
     "HUB_UNREACHABLE": ("The Hub cannot be reached.", "Check the network, a proxy, or `HF_ENDPOINT`."),
-    "INTERNAL_ERROR": ("A part of the service failed unexpectedly.", "`imagegen logs`, `imagegen restart`"),
+    "INTERNAL_ERROR": ("A part of the service failed unexpectedly.", "`imagegen logs`; `imagegen up`"),
     "MANIFEST_INVALID": ("A manifest is not valid.", "The message names the field."),
     "MANIFEST_NOT_FOUND": ("There is no manifest of the model.", "Make one; see [other models](../guides/models.md)."),
     "MODEL_DIR_INVALID": (

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,7 @@ def children_of(pid: int, text: str) -> list[int]:
 StartServer = Callable[..., Server]
 
 
-def _start(folder: Path, worker: str, env: Mapping[str, object], user: int | None = None) -> Server:
+def _start(folder: Path, worker: str, env: Mapping[str, object], prefix: Sequence[str] = ()) -> Server:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -122,10 +122,9 @@ def _start(folder: Path, worker: str, env: Mapping[str, object], user: int | Non
     variables = {key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in env.items()}
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, str(HERE / "server_program.py"), worker],
+            [*prefix, sys.executable, str(HERE / "server_program.py"), worker],
             stdout=log,
             stderr=subprocess.STDOUT,
-            user=user,
             env={
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": str(SOURCES),
@@ -162,10 +161,10 @@ def start_server(tmp_path: Path, model_dir: Path) -> Iterator[StartServer]:
     """Starts servers with environment variables of the test's choice; all of them end with the test."""
     servers: list[Server] = []
 
-    def start(*, worker: str = str(HERE / "fake_worker.py"), user: int | None = None, **env: object) -> Server:
+    def start(*, worker: str = str(HERE / "fake_worker.py"), prefix: Sequence[str] = (), **env: object) -> Server:
         if not env.keys() & {"MODEL_ID", "MODEL_DIR"}:
             env["MODEL_DIR"] = model_dir
-        servers.append(_start(tmp_path, worker, env, user))
+        servers.append(_start(tmp_path, worker, env, prefix))
         return servers[-1]
 
     yield start

@@ -134,7 +134,7 @@ class Service:
         if task.cancelled() or (error := task.exception()) is None:
             return
         log.error("A part of the service has failed: %s", one_line(error), exc_info=error)
-        message = f"A part of the service has failed: {one_line(error)}. Fix: `imagegen restart`"
+        message = f"A part of the service has failed: {one_line(error)}. Fix: `imagegen up`"
         self.readiness.fail(InternalError(message, retryable=False))
 
     def _load_request(self, model: ReadyModel) -> LoadRequest:

@@ -116,7 +116,7 @@ class WorkerSupervisor:
             pause = given_up_delay(self._failures.times_given_up)
             why = self._given_up = type(why)(
                 f"{why.message} It failed too often to be started again at once; the next attempt is in "
-                f"{pause / 60:.0f} min. Fix: `imagegen logs` shows the reasons; `imagegen restart` starts it now.",
+                f"{pause / 60:.0f} min. Fix: `imagegen logs` shows the reasons; `imagegen up` starts it now.",
                 retryable=False,
             )
             then = ""

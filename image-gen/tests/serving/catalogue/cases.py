@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -13,7 +14,7 @@ from conftest import UNET
 
 from image_gen.model_cache import CacheSettings, ModelCache
 
-from .world import USER, Fix, Reach, World, printed, run_as_root
+from .surroundings import USER, Fix, Reach, Surroundings, printed, run_as_root
 
 # How the service gets to know: by a signal, by a look of its own, by its retry, or by a start with other variables.
 Way = Literal["signal", "itself", "retry", "restart"]
@@ -51,243 +52,249 @@ NOT_SHOWN: Final = {
 }
 
 
-def _other_repo(world: World, _: str) -> None:
-    world.make_repo("test/other")
-    world.env["MODEL_ID"] = "test/other"
+def _other_repo(around: Surroundings, _: str) -> None:
+    around.make_repo("test/other")
+    around.env["MODEL_ID"] = "test/other"
 
 
 def _set(**variables: str | None) -> Reach:
-    def reach(world: World) -> None:
-        world.make_repo()
-        world.env |= variables
+    def reach(around: Surroundings) -> None:
+        around.make_repo()
+        around.env |= variables
 
     return reach
 
 
 def _unset(*names: str) -> Fix:
-    def fix(world: World, _: str) -> None:
+    def fix(around: Surroundings, _: str) -> None:
         for name in names:
-            world.env.pop(name)
+            around.env.pop(name)
 
     return fix
 
 
 def _knobs(**knobs: object) -> Reach:
-    def reach(world: World) -> None:
-        world.make_repo()
-        world.hub.panel.turn(dict(knobs))
+    def reach(around: Surroundings) -> None:
+        around.make_repo()
+        around.hub.panel.turn(dict(knobs))
 
     return reach
+
+
+def _silent(around: Surroundings) -> None:
+    _knobs(silent=True)(around)
+    around.env["HF_HUB_DOWNLOAD_TIMEOUT"] = "0.5"
 
 
 def _turn(**knobs: object) -> Fix:
-    return lambda world, _: world.hub.panel.turn(dict(knobs)) and None
+    return lambda around, _: around.hub.panel.turn(dict(knobs)) and None
 
 
 def _engine(text: str) -> Reach:
-    def reach(world: World) -> None:
-        world.make_repo()
-        world.fake(raise_after=[0, text])
+    def reach(around: Surroundings) -> None:
+        around.make_repo()
+        around.fake(raise_after=[0, text])
 
     return reach
 
 
-def _dies(world: World) -> None:
-    world.make_repo()
-    world.fake(die=True)
+def _dies(around: Surroundings) -> None:
+    around.make_repo()
+    around.fake(die=True)
 
 
 def _load_error(code: str, message: str) -> Reach:
-    def reach(world: World) -> None:
-        world.make_repo()
-        world.fake(load_error={"code": code, "message": message, "retryable": False})
+    def reach(around: Surroundings) -> None:
+        around.make_repo()
+        around.fake(load_error={"code": code, "message": message, "retryable": False})
 
     return reach
 
 
-def _fixed(world: World, _: str) -> None:
-    world.fix()
+def _fixed(around: Surroundings, _: str) -> None:
+    around.fix()
 
 
-def _without_fault(world: World, _: str) -> None:
+def _without_fault(around: Surroundings, _: str) -> None:
     """For a fix that is another environment: the start with it meets no fault."""
-    world.env.pop("FAKE_WORKER")
+    around.env.pop("FAKE_WORKER")
 
 
 # --- directories and manifests
 
 
-def _no_directory(world: World) -> None:
-    world.env["MODEL_DIR"] = str(world.folder / "own-model")
+def _no_directory(around: Surroundings) -> None:
+    around.env["MODEL_DIR"] = str(around.folder / "own-model")
 
 
-def _put_directory(world: World, message: str) -> None:
+def _put_directory(around: Surroundings, message: str) -> None:
     printed(message, "Fix: set it to a directory with a model_index.json")
-    shutil.copytree(world.model_dir, world.folder / "own-model")
+    shutil.copytree(around.model_dir, around.folder / "own-model")
 
 
-def _unknown_vae(world: World) -> None:
-    world.make_repo()
-    place = world.folder / "hub-root" / "test" / "vae"
+def _unknown_vae(around: Surroundings) -> None:
+    around.make_repo()
+    place = around.folder / "hub-root" / "test" / "vae"
     place.mkdir(parents=True)
     (place / "config.json").write_text('{"_class_name": "AutoencoderKL"}')
     (place / "diffusion_pytorch_model.safetensors").write_bytes(b"w" * 1000)
-    (world.folder / "manifests").mkdir()
-    world.env |= {"VAE_ID": "test/vae", "IMAGE_GEN_MANIFESTS": str(world.folder / "manifests")}
+    (around.folder / "manifests").mkdir()
+    around.env |= {"VAE_ID": "test/vae", "IMAGE_GEN_MANIFESTS": str(around.folder / "manifests")}
 
 
-def _lock_vae(world: World, message: str) -> None:
+def _lock_vae(around: Surroundings, message: str) -> None:
     command = printed(message, r"(models lock test/vae --output) FILE")
-    world.run_command(f"image-gen {command} {world.folder / 'manifests' / 'test--vae.json'}")
+    around.run_command(f"image-gen {command} {around.folder / 'manifests' / 'test--vae.json'}")
 
 
-def _no_json(world: World) -> None:
-    (world.make_repo() / "model_index.json").write_text("not json")
+def _no_json(around: Surroundings) -> None:
+    (around.make_repo() / "model_index.json").write_text("not json")
 
 
-def _pickle(world: World) -> None:
-    root = world.make_repo()
+def _pickle(around: Surroundings) -> None:
+    root = around.make_repo()
     (root / UNET).rename(root / "unet/diffusion_pytorch_model.bin")
 
 
-def _bad_manifest(world: World) -> None:
-    world.make_repo()
-    (world.folder / "manifests").mkdir()
-    (world.folder / "manifests" / "test--model.json").write_text("{")
-    world.env["IMAGE_GEN_MANIFESTS"] = str(world.folder / "manifests")
+def _bad_manifest(around: Surroundings) -> None:
+    around.make_repo()
+    (around.folder / "manifests").mkdir()
+    (around.folder / "manifests" / "test--model.json").write_text("{")
+    around.env["IMAGE_GEN_MANIFESTS"] = str(around.folder / "manifests")
 
 
-def _write_manifest(world: World, message: str) -> None:
+def _write_manifest(around: Surroundings, message: str) -> None:
     file = Path(printed(message, r"(/\S+?test--model\.json)"))
-    file.write_text(_cache(world).lock("test/model").manifest.to_json())
+    file.write_text(_cache(around).lock("test/model").manifest.to_json())
 
 
-def _cache(world: World) -> ModelCache:
-    place = world.folder / "another-cache"
-    return ModelCache(CacheSettings(hf_home=place, hub_cache=place / "hub", endpoint=world.hub.url))
+def _cache(around: Surroundings) -> ModelCache:
+    place = around.folder / "another-cache"
+    return ModelCache(CacheSettings(hf_home=place, hub_cache=place / "hub", endpoint=around.hub.url))
 
 
 # --- the hub
 
 
-def _nobody_listens(world: World) -> None:
-    world.make_repo()
+def _nobody_listens(around: Surroundings) -> None:
+    around.make_repo()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    world.env["HF_ENDPOINT"] = f"http://127.0.0.1:{port}"
+    around.env["HF_ENDPOINT"] = f"http://127.0.0.1:{port}"
 
 
-def _listen(world: World, message: str) -> None:
+def _listen(around: Surroundings, message: str) -> None:
     import threading
 
     from image_gen_demo.hub import DemoHub
 
     port = int(printed(message, r"http://127\.0\.0\.1:(\d+)"))
-    server = DemoHub(world.folder / "hub-root", port=port)
+    server = DemoHub(around.folder / "hub-root", port=port)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    world.ended.callback(server.server_close)
-    world.ended.callback(server.shutdown)
+    around.ended.callback(server.server_close)
+    around.ended.callback(server.shutdown)
 
 
-def _wrong_token(world: World) -> None:
-    world.make_repo()
-    world.hub.panel.turn({"token": "hf_right"})
-    world.home.mkdir(parents=True)
-    (world.home / "token").write_text("hf_wrong")
+def _wrong_token(around: Surroundings) -> None:
+    around.make_repo()
+    around.hub.panel.turn({"token": "hf_right"})
+    around.home.mkdir(parents=True)
+    (around.home / "token").write_text("hf_wrong")
 
 
-def _gated(world: World) -> None:
-    world.make_repo()
-    world.hub.panel.turn({"gated": True})
+def _gated(around: Surroundings) -> None:
+    around.make_repo()
+    around.hub.panel.turn({"gated": True})
 
 
-def _write_token(world: World, message: str) -> None:
+def _write_token(around: Surroundings, message: str) -> None:
     """As `hf auth login` does it."""
     printed(message, "HF_TOKEN")
-    world.home.mkdir(parents=True, exist_ok=True)
-    (world.home / "token").write_text("hf_right")
+    around.home.mkdir(parents=True, exist_ok=True)
+    (around.home / "token").write_text("hf_right")
 
 
-def _later_model(_: World) -> None:
+def _later_model(_: Surroundings) -> None:
     """There is no such repository yet."""
 
 
-def _upload(world: World, _: str) -> None:
-    world.make_repo()
+def _upload(around: Surroundings, _: str) -> None:
+    around.make_repo()
 
 
-def _lacks_file(world: World) -> None:
-    root = world.make_repo()
-    (world.folder / "manifests").mkdir()
-    manifest = _cache(world).lock("test/model").manifest.to_json()
-    (world.folder / "manifests" / "test--model.json").write_text(manifest)
-    (root / "unet/config.json").rename(world.folder / "kept")
-    world.env["IMAGE_GEN_MANIFESTS"] = str(world.folder / "manifests")
+def _lacks_file(around: Surroundings) -> None:
+    """The manifest names a file that the hub does not have."""
+    around.make_repo()
+    (around.folder / "manifests").mkdir()
+    manifest = json.loads(_cache(around).lock("test/model").manifest.to_json())
+    manifest["files"].append({"path": "unet/absent.json", "bytes": 2, "sha256": "0" * 64})
+    (around.folder / "manifests" / "test--model.json").write_text(json.dumps(manifest))
+    around.env["IMAGE_GEN_MANIFESTS"] = str(around.folder / "manifests")
 
 
-def _put_file_back(world: World, message: str) -> None:
-    printed(message, "unet/config.json")
-    (world.folder / "kept").rename(world.folder / "hub-root/test/model/unet/config.json")
+def _correct_manifest(around: Surroundings, message: str) -> None:
+    printed(message, "has no file unet/absent.json at revision")
+    file = around.folder / "manifests" / "test--model.json"
+    file.write_text(_cache(around).lock("test/model").manifest.to_json())
 
 
-def _prefetch(world: World, _: str) -> None:
-    world.run_command("image-gen prefetch --model test/model")
+def _prefetch(around: Surroundings, _: str) -> None:
+    around.run_command("image-gen prefetch --model test/model")
 
 
 # --- the cache
 
 
-def _damaged_offline(world: World) -> None:
-    world.make_repo()
-    world.run_command("image-gen prefetch --model test/model")
-    blob = (world.home / "hub/models--test--model").rglob(UNET)
+def _damaged_offline(around: Surroundings) -> None:
+    around.make_repo()
+    around.run_command("image-gen prefetch --model test/model")
+    blob = (around.home / "hub/models--test--model").rglob(UNET)
     with next(blob).resolve().open("r+b") as stream:
         stream.write(b"damage")
-    world.env["HF_HUB_OFFLINE"] = "1"
+    around.env["HF_HUB_OFFLINE"] = "1"
 
 
-def _read_only(world: World) -> None:
-    world.make_repo()
-    world.mount("ro,size=20m")
+def _read_only(around: Surroundings) -> None:
+    around.make_repo()
+    around.mount("ro,size=30m")
 
 
-def _remount(world: World, message: str) -> None:
+def _remount(around: Surroundings, message: str) -> None:
     printed(message, "mount it writable")
-    run_as_root(f"mount -o remount,rw {world.folder / 'data'}")
+    run_as_root(f"mount -o remount,rw {around.folder / 'data'}")
 
 
-def _full(world: World) -> None:
-    world.make_repo()
-    place = world.mount("size=6m")
-    (place / "others").write_bytes(b"x" * (5 << 20))
+def _full(around: Surroundings) -> None:
+    around.make_repo()
+    place = around.mount("size=30m")
+    (place / "others").write_bytes(b"x" * (28 << 20))
 
 
-def _free(world: World, message: str) -> None:
+def _free(around: Surroundings, message: str) -> None:
     printed(message, r"free some|[Ff]ree")
-    (world.folder / "data" / "others").unlink()
+    (around.folder / "data" / "others").unlink()
 
 
-def _others_folder(world: World) -> None:
-    world.make_repo()
-    place = world.open_folder()
-    (place / "data").mkdir(mode=0o755)
-    world.env["HF_HOME"] = str(place / "data" / "huggingface")
-    (place / "data" / "huggingface").mkdir(mode=0o755)
-    world.user = USER
+def _others_folder(around: Surroundings) -> None:
+    around.make_repo()
+    around.home.mkdir(parents=True)
+    os.chown(around.home, USER, USER)
+    # Root without the capabilities to write in spite of a directory's mode: the service as another user.
+    around.prefix = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search,-fowner")
 
 
-def _chown(_: World, message: str) -> None:
+def _chown(_: Surroundings, message: str) -> None:
     run_as_root(printed(message, r"Fix[^:]*: ((?:sudo )?(?:mkdir -p \S+ && )?(?:sudo )?chown .*)$").rstrip("."))
 
 
-def _loop(world: World) -> None:
-    world.make_repo()
-    world.home.parent.mkdir(parents=True)
-    world.home.symlink_to(world.home)
+def _loop(around: Surroundings) -> None:
+    around.make_repo()
+    around.home.parent.mkdir(parents=True)
+    around.home.symlink_to(around.home)
 
 
-def _break_loop(world: World, message: str) -> None:
+def _break_loop(around: Surroundings, message: str) -> None:
     Path(printed(message, r"(/\S*/huggingface)")).unlink()
 
 
@@ -311,96 +318,93 @@ def find_local(self):
 ensure.Ensure.find_local = find_local
 """
 _NO_DEMO: Final = """
-import sys
+import os, shutil, sys
 if "image_gen_demo.model" in " ".join(sys.orig_argv):
     if not FIXED.exists():
-        sys.exit("ImportError: libtorch_cpu.so: wrong ELF class")
-    import shutil
+        print("ImportError: libtorch_cpu.so: wrong ELF class", flush=True)
+        os._exit(1)
     shutil.copytree({source!r}, sys.orig_argv[-1])
-    sys.exit(0)
+    os._exit(0)
 """
 
 
 def _inject(program: str) -> Reach:
-    def reach(world: World) -> None:
-        world.make_repo()
-        world.inject(program)
+    def reach(around: Surroundings) -> None:
+        around.make_repo()
+        around.inject(program)
 
     return reach
 
 
-def _no_demo(world: World) -> None:
-    source = world.make_repo()
-    world.env["MODEL_ID"] = "demo"
-    del world.env["HF_ENDPOINT"]
-    world.inject(_NO_DEMO.format(source=str(source)))
+def _no_demo(around: Surroundings) -> None:
+    source = around.make_repo()
+    around.env["MODEL_ID"] = "demo"
+    del around.env["HF_ENDPOINT"]
+    around.inject(_NO_DEMO.format(source=str(source)))
 
 
 # --- S3
 
 
 def _refused(status: int, code: str) -> Reach:
-    def reach(world: World) -> None:
-        world.make_repo()
-        world.env["_BUCKET"] = world.bucket((status, code))
+    def reach(around: Surroundings) -> None:
+        around.make_repo()
+        around.env["_BUCKET"] = around.bucket((status, code))
 
     return reach
 
 
-def _accepted(world: World, _: str) -> None:
-    world.env["_BUCKET"].refusal = None
+def _accepted(around: Surroundings, _: str) -> None:
+    around.env["_BUCKET"].refusal = None
 
 
-def _silent_bucket(world: World) -> None:
-    world.make_repo()
-    world.env["_BUCKET"] = world.bucket(None)
-    world.env["_BUCKET"].silent = True
-    world.env["HF_HUB_DOWNLOAD_TIMEOUT"] = "0.5"
+def _silent_bucket(around: Surroundings) -> None:
+    around.make_repo()
+    around.env["_BUCKET"] = around.bucket(None)
+    around.env["_BUCKET"].silent = True
+    around.env["HF_HUB_DOWNLOAD_TIMEOUT"] = "0.5"
 
 
-def _speak(world: World, _: str) -> None:
-    world.env["_BUCKET"].silent = False
+def _speak(around: Surroundings, _: str) -> None:
+    around.env["_BUCKET"].silent = False
 
 
-def _no_bucket(world: World) -> None:
-    world.make_repo()
-    server = world.bucket(None)
-    world.env["AWS_ENDPOINT_URL"] = server.url
+def _no_bucket(around: Surroundings) -> None:
+    around.make_repo()
+    server = around.bucket(None)
+    around.env["AWS_ENDPOINT_URL"] = server.url
     server.shutdown()
     server.server_close()
 
 
-def _open_bucket(world: World, _: str) -> None:
-    from .world import Bucket
+def _open_bucket(around: Surroundings, _: str) -> None:
+    from .surroundings import Bucket
 
-    server = Bucket(port=int(str(world.env["AWS_ENDPOINT_URL"]).rpartition(":")[2]))
-    world.ended.callback(server.server_close)
-    world.ended.callback(server.shutdown)
-
-
-def _no_credentials(world: World) -> None:
-    world.make_repo()
-    world.bucket(None)
-    del world.env["AWS_ACCESS_KEY_ID"], world.env["AWS_SECRET_ACCESS_KEY"]
-    world.env["AWS_WEB_IDENTITY_TOKEN_FILE"] = str(world.folder / "none")
-    world.env["AWS_ROLE_ARN"] = "arn:aws:iam::123456789012:role/none"
+    server = Bucket(port=int(str(around.env["AWS_ENDPOINT_URL"]).rpartition(":")[2]))
+    around.ended.callback(server.server_close)
+    around.ended.callback(server.shutdown)
 
 
-def _credentials(world: World, message: str) -> None:
+def _no_credentials(around: Surroundings) -> None:
+    around.make_repo()
+    around.bucket(None)
+    del around.env["AWS_ACCESS_KEY_ID"], around.env["AWS_SECRET_ACCESS_KEY"]
+
+
+def _credentials(around: Surroundings, message: str) -> None:
     printed(message, "AWS_ACCESS_KEY_ID")
-    del world.env["AWS_WEB_IDENTITY_TOKEN_FILE"], world.env["AWS_ROLE_ARN"]
-    world.env |= {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "not-a-secret"}
+    around.env |= {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "not-a-secret"}
 
 
-def _picture(world: World) -> None:
+def _picture(around: Surroundings) -> None:
     message = "The picture has NaN. Fix: IMAGE_GEN_DTYPE=float32 (`imagegen up --config dtype=float32`)"
-    _load_error("PICTURE_INVALID", message)(world)
+    _load_error("PICTURE_INVALID", message)(around)
 
 
-def _dtype(world: World, message: str) -> None:
+def _dtype(around: Surroundings, message: str) -> None:
     name, _, value = printed(message, r"Fix: .*?(IMAGE_GEN_DTYPE=\w+)").partition("=")
-    world.env[name] = value
-    _without_fault(world, message)
+    around.env[name] = value
+    _without_fault(around, message)
 
 
 CASES: Final = (
@@ -412,7 +416,7 @@ CASES: Final = (
     Case("MANIFEST_INVALID", _bad_manifest, _write_manifest),
     Case("DEMO_FAILED", _no_demo, _fixed),
     Case("HUB_ERROR", _knobs(status=500), _turn(status=None), ("retry", "signal")),
-    Case("HUB_SILENT", _knobs(silent=True), _turn(silent=False), ("retry", "signal")),
+    Case("HUB_SILENT", _silent, _turn(silent=False), ("retry", "signal")),
     Case("HUB_UNREACHABLE", _nobody_listens, _listen, ("retry", "signal")),
     Case("RATE_LIMITED", _knobs(status=429, retry_after=3600), _turn(status=None), ("retry", "signal")),
     Case("OFFLINE", _set(HF_HUB_OFFLINE="1"), _prefetch),
@@ -420,7 +424,7 @@ CASES: Final = (
     Case("GATED_MODEL", _gated, _write_token),
     Case("MODEL_NOT_FOUND", _later_model, _upload),
     Case("REVISION_NOT_FOUND", _set(MODEL_REVISION="v9"), _unset("MODEL_REVISION"), ("restart",)),
-    Case("FILE_NOT_FOUND", _lacks_file, _put_file_back),
+    Case("FILE_NOT_FOUND", _lacks_file, _correct_manifest),
     Case("CORRUPT_DOWNLOAD", _knobs(corrupt="*config.json"), _turn(corrupt=None), ("signal",)),
     Case("CORRUPT_CACHE", _damaged_offline, _unset("HF_HUB_OFFLINE"), ("restart",)),
     Case("CACHE_CHANGED", _inject(_CHANGED), _fixed, ("retry", "signal")),

@@ -15,16 +15,16 @@ from image_gen_demo.hub import DemoHub
 from serving.conftest import StartServer
 
 from .cases import CASES, IS_ROOT, NOT_SHOWN, Case, Way
-from .world import World
+from .surroundings import Surroundings
 
 # Long enough for a slow machine; a look of the service's own would come after 30 s, if it were not shortened.
 SECONDS = 25.0
 
 
 @pytest.fixture
-def world(tmp_path: Path, hub: DemoHub, make_repo: MakeRepo, model_dir: Path) -> Iterator[World]:
+def around(tmp_path: Path, hub: DemoHub, make_repo: MakeRepo, model_dir: Path) -> Iterator[Surroundings]:
     with ExitStack() as ended:
-        yield World(tmp_path, hub, make_repo, model_dir, ended)
+        yield Surroundings(tmp_path, hub, make_repo, model_dir, ended)
 
 
 def test_every_code_is_in_the_catalogue_or_has_a_reason_why_not() -> None:
@@ -36,14 +36,14 @@ def test_every_code_is_in_the_catalogue_or_has_a_reason_why_not() -> None:
 @pytest.mark.parametrize(
     ("case", "way"), [pytest.param(case, way, id=f"{case.code}-{way}") for case in CASES for way in case.ways]
 )
-def test_the_printed_fix_ends_the_error(world: World, start_server: StartServer, case: Case, way: Way) -> None:
+def test_the_printed_fix_ends_the_error(around: Surroundings, start_server: StartServer, case: Case, way: Way) -> None:
     if case.needs_root and not IS_ROOT:
-        pytest.skip("mounting a file system, and starting as another user, need root")
-    case.reach(world)
+        pytest.skip("mounting a file system, and giving up root's rights, need root")
+    case.reach(around)
     if way in {"itself", "retry"}:
-        world.env["FAST"] = "0.3"
-    env = {name: value for name, value in world.env.items() if not name.startswith("_")}
-    server = start_server(user=world.user, **env)
+        around.env["FAST"] = "0.3"
+    env = {name: value for name, value in around.env.items() if not name.startswith("_")}
+    server = start_server(prefix=around.prefix, **env)
     state = server.wait_phase("failed", "ready", seconds=SECONDS)
     assert state["error"], server.log
     error = state["error"]
@@ -51,23 +51,23 @@ def test_the_printed_fix_ends_the_error(world: World, start_server: StartServer,
     assert error["retryable"] is (way == "retry" or "retry" in case.ways), error
     assert server.get("/readyz").status == 503
 
-    case.fix(world, error["message"])
+    case.fix(around, error["message"])
     if way == "signal":
         server.signal(signal.SIGHUP)
     if way == "restart":
         server.signal()
         assert server.process.wait(20) == 0
-        server = start_server(user=world.user, **world.env)
+        server = start_server(prefix=around.prefix, **around.env)
     state = server.wait_phase("ready", seconds=SECONDS)
     assert (state["error"], server.get("/readyz").status) == (None, 200)
     assert server.post({"prompt": "x"}).status == 200
 
 
 def test_a_signal_shows_starting_at_once_and_the_error_that_is_there_then(
-    world: World, start_server: StartServer
+    around: Surroundings, start_server: StartServer
 ) -> None:
-    world.env["MODEL_DIR"] = str(world.folder / "own-model")
-    server = start_server(**world.env)
+    around.env["MODEL_DIR"] = str(around.folder / "own-model")
+    server = start_server(**around.env)
     server.wait_phase("failed")
     before = server.log.count("MODEL_DIR_INVALID")
     server.signal(signal.SIGHUP)
@@ -86,15 +86,15 @@ def test_a_signal_changes_nothing_while_nothing_has_failed(start_server: StartSe
     assert server.post({"prompt": "x"}).status == 200
 
 
-def test_a_look_that_finds_nothing_new_is_not_shown(world: World, start_server: StartServer) -> None:
-    server = start_server(FAST="0.1", **world.env)
+def test_a_look_that_finds_nothing_new_is_not_shown(around: Surroundings, start_server: StartServer) -> None:
+    server = start_server(FAST="0.1", **around.env)
     server.wait_phase("failed")
-    requests = len(world.hub.requests)
+    requests = len(around.hub.requests)
     phases = set()
 
     def looked() -> bool:
         phases.add(server.state()["phase"])
-        return len(world.hub.requests) > requests + 4
+        return len(around.hub.requests) > requests + 4
 
     server._wait(looked, SECONDS)
     assert phases == {"failed"}

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -20,7 +18,7 @@ from conftest import SOURCES, MakeRepo
 
 from image_gen_demo.hub import DemoHub
 
-# Unprivileged, and the owner of nothing: the container's user.
+# Of the container; nobody on this machine.
 USER = 10001
 _NOTHING = b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code><Message>no</Message></Error>"
 _EMPTY = b"<?xml version='1.0'?><ListBucketResult><Name>b</Name><IsTruncated>false</IsTruncated></ListBucketResult>"
@@ -65,13 +63,13 @@ class _BucketHandler(BaseHTTPRequestHandler):
     do_HEAD = do_PUT = do_POST = do_GET  # noqa: N815 - the base class's names
 
 
-class World:
+class Surroundings:
     """`env` is the service's environment, `ended` is called at the end of the test."""
 
     def __init__(self, folder: Path, hub: DemoHub, make_repo: MakeRepo, model_dir: Path, ended: ExitStack) -> None:
         self.folder, self.hub, self.make_repo, self.model_dir, self.ended = folder, hub, make_repo, model_dir, ended
         self.home = folder / "data" / "huggingface"
-        self.user: int | None = None
+        self.prefix: tuple[str, ...] = ()
         self.env: dict[str, Any] = {"MODEL_ID": "test/model", "HF_ENDPOINT": hub.url, "HF_HOME": str(self.home)}
         self.flag = folder / "fixed"
 
@@ -96,13 +94,6 @@ class World:
         place.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(place)], check=True)
         self.ended.callback(lambda: subprocess.run(["umount", "--lazy", str(place)], check=False))
-        return place
-
-    def open_folder(self) -> Path:
-        """A folder that other users can reach, unlike those of pytest."""
-        place = Path(tempfile.mkdtemp(prefix="image-gen-test-"))
-        self.ended.callback(lambda: shutil.rmtree(place, ignore_errors=True))
-        place.chmod(0o755)
         return place
 
     def inject(self, program: str) -> None:
@@ -140,5 +131,5 @@ def printed(message: str, pattern: str) -> str:
     return found[1] if found.groups() else found[0]
 
 
-Reach = Callable[[World], None]
-Fix = Callable[[World, str], None]
+Reach = Callable[[Surroundings], None]
+Fix = Callable[[Surroundings, str], None]
