@@ -85,6 +85,10 @@ export const STOP_SECONDS = 60;
 /** Exit codes that `imagegen` and `image-gen` share. */
 export const EXIT_CODES = { ok: 0, failed: 1, usage: 2, corrupt: 3, notConfirmed: 4, interrupted: 130 } as const;
 
+/** The image's label with the hash of what it was made from, and the container's labels with whose it is. */
+export const CONTENT_LABEL = "imagegen.content";
+export const OWNER_LABELS = { stack: "imagegen.stack", checkout: "imagegen.checkout" } as const;
+
 /** Tags of everything in AWS, and the one that tells a stack's data volume from its other disks. */
 export const stackTags = (stack: string) => ({ "imagegen:project": PROJECT, "imagegen:stack": stack });
 export const volumeTag = (stack: string) => ({ "imagegen:volume": stack });

@@ -10,6 +10,7 @@ const { settings, secrets } = loadConfig();
 const context = {
   name: SERVICE_NAME,
   stack: pulumi.getStack(),
+  checkout: process.cwd(),
   preview: pulumi.runtime.isDryRun(),
   secrets,
   report: (line: string) => void pulumi.log.info(line, undefined, undefined, true),

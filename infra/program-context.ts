@@ -5,6 +5,8 @@ export interface ProgramContext {
   /** What the names of resources start with. */
   readonly name: string;
   readonly stack: string;
+  /** The project's folder. */
+  readonly checkout: string;
   readonly preview: boolean;
   readonly secrets: Secrets;
   /** Shows a line of progress. */

@@ -3,10 +3,7 @@ import { satisfies } from "../bootstrap.mjs";
 import { commandFor } from "../core/command-line.ts";
 import { type Check, fail, ok, warn } from "./check.ts";
 import type { MachineFacts } from "./inspect.ts";
-
-/** Free bytes below which a disk can't hold an image or Python environment with SDXL, and not even one with the demo. */
-const ROOMY = 25e9;
-const TIGHT = 8e9;
+import { describeRoom, ROOM_FIX } from "./room.ts";
 
 /** The checks of this machine, in the order in which a first start needs them. Pure. */
 export function machineChecks(facts: MachineFacts): Check[] {
@@ -81,14 +78,12 @@ function python({ uv, python: version, engine }: MachineFacts): Check[] {
 }
 
 function disks({ disks: all }: MachineFacts): Check[] {
-  return all.map(({ name, free }) => {
+  return all.map(({ name, free, room }) => {
     const space = `${name}: ${formatBytes(free)} free`;
-    if (free >= ROOMY) return ok("disk", space);
-    const [result, need] =
-      free >= TIGHT
-        ? [warn, `an image with SDXL needs about ${formatBytes(ROOMY)}.`]
-        : [fail, `the service's packages alone need ${formatBytes(TIGHT)}.`];
-    return result("disk", `${space}; ${need}`, "docker system prune");
+    if (free < room.bytes) return fail("disk", `${space}; up needs ${describeRoom(room)}.`, ROOM_FIX);
+    if (free < room.bytes + room.assumedBytes)
+      return warn("disk", `${space}; the model's size is not known yet, and SDXL needs more.`, ROOM_FIX);
+    return ok("disk", `${space}; up needs ${formatBytes(room.bytes)}`);
   });
 }
 

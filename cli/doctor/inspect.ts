@@ -7,23 +7,27 @@ import { join } from "node:path";
 import { execa } from "execa";
 import type { LocalSettings } from "../../infra/config/settings.ts";
 import { detectGpu } from "../../infra/io/local-gpu.ts";
+import { planProcessRoom } from "../../infra/plan/room.ts";
 import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, type ErrorDetail } from "../core/exit.ts";
 import { onPath } from "../core/on-path.ts";
+import type { Paths } from "../core/paths.ts";
 import { isPortFree, portOwner } from "../core/ports.ts";
 import type { CacheStatus } from "../service/image-gen.ts";
-import { settingsFor } from "../stack/config.ts";
+import { readText, settingsFor } from "../stack/config.ts";
 import type { StackFiles } from "../stack/files.ts";
+import { chooseModel, planOf } from "../stack/model.ts";
 import { type Engine, engineAddress, findEngine, freeBytes, hasImage } from "../toolchain/docker.ts";
 import { findPulumi } from "../toolchain/pulumi.ts";
 import type { Check } from "./check.ts";
+import { inspectRoom } from "./room.ts";
 
 export type MachineFacts = Readonly<Awaited<ReturnType<typeof inspectMachine>>>;
 
 export interface ConfigFacts {
   /** The defaults where there are problems. */
-  readonly settings: Pick<LocalSettings, "port" | "baseImage">;
+  readonly settings: LocalSettings;
   readonly problems: readonly ErrorDetail[];
 }
 
@@ -60,7 +64,7 @@ export async function inspectMachine({ paths, files }: Context, config: ConfigFa
     engineHost: await engineAddress(),
     gpu: detectGpu().hasGpu,
     pulumi: await findPulumi(paths),
-    disks: inspectDisks(engine, paths.root),
+    disks: await inspectDisks(engine, paths, config.settings),
     config,
     port: {
       free: await isPortFree(port),
@@ -83,7 +87,8 @@ export async function inspectMachine({ paths, files }: Context, config: ConfigFa
 /** The settings of the stack's last start, or the problems of its config. */
 export function checkedConfig(files: StackFiles): ConfigFacts {
   try {
-    return { settings: files.lastSettings("local"), problems: [] };
+    const { id } = chooseModel({ configured: readText(files.lastConfig(), "modelId"), gpu: detectGpu().hasGpu });
+    return { settings: { ...files.lastSettings("local"), modelId: id }, problems: [] };
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     return { settings: settingsFor("local", {}), problems: error.details };
@@ -95,13 +100,15 @@ export function parseDoctor(output: { readonly checks?: Check[] }): readonly Che
   return output.checks ?? null;
 }
 
-function inspectDisks(engine: Engine, root: string) {
-  const folders: [string, string][] = [["this checkout", root]];
-  if (engine.ok) folders.push(["Docker", engine.rootDir]);
-  return folders.flatMap(([name, folder]) => {
-    const free = freeBytes(folder);
-    return free === undefined ? [] : [{ name, free }];
-  });
+/** Docker's disk where the service would run in Docker, else the checkout's, with what `up` needs of it. */
+async function inspectDisks(engine: Engine, paths: Paths, settings: LocalSettings) {
+  const onDocker = engine.ok;
+  const free = freeBytes(onDocker ? engine.rootDir : paths.root);
+  if (free === undefined) return [];
+  const room = onDocker
+    ? await inspectRoom(paths, settings)
+    : planProcessRoom(await planOf(paths, settings), existsSync(paths.venv));
+  return [{ name: onDocker ? "Docker" : "this checkout", free, room }];
 }
 
 async function pythonVersion(): Promise<string | undefined> {

@@ -1,9 +1,13 @@
 import type { Plan } from "../../infra/plan/plan.ts";
+import { BUILD_BYTES, planRoom } from "../../infra/plan/room.ts";
 import { RATES } from "../../infra/plan/startup.ts";
 import { formatBytes, formatSeconds } from "../../infra/units.ts";
 
 /** The plan of a stack on this machine, for people. */
-export function planRows({ modelId, image, host, cache, readiness, startupEstimate }: Plan): [string, string][] {
+export function planRows(plan: Plan): [string, string][] {
+  const { modelId, image, host, cache, readiness, startupEstimate } = plan;
+  const room = planRoom(plan);
+  const cached = BUILD_BYTES.downloads + BUILD_BYTES.packages;
   const size = `${formatBytes(startupEstimate.modelBytes)}${startupEstimate.modelBytesSource === "manifest" ? "" : ", estimated"}`;
   const rate = formatBytes(RATES.downloadBytesPerSecond);
   const download = startupEstimate.bytesToFetch > 0 ? `, to download ${formatBytes(startupEstimate.bytesToFetch)}` : "";
@@ -13,6 +17,10 @@ export function planRows({ modelId, image, host, cache, readiness, startupEstima
     ["image", `${image.name}, from ${image.buildArgs.BASE_IMAGE}`],
     ["container", `${host.containerName} at ${readiness.url}`],
     ["volume", `${cache.volumeName}${download}`],
+    [
+      "disk",
+      `${formatBytes(room.bytes + room.assumedBytes)} before anything is there, ${formatBytes(cached)} of it a build cache`,
+    ],
     ["first start", `${formatSeconds(startupEstimate.firstSeconds)} at ${rate}/s, after the image is built`],
     ["cached", formatSeconds(startupEstimate.cachedSeconds)],
     ["baked", formatSeconds(startupEstimate.bakedSeconds)],

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { CONTAINER_NAME, READY_PATH } from "../contract.ts";
-import { onceReady, type ServiceOutputs } from "../outputs.ts";
+import { type OutputGate, onceReady, type ServiceOutputs, served } from "../outputs.ts";
 import type { AwsPlan } from "../plan/aws/plan.ts";
 
 /** What a stack on AWS exports besides. */
@@ -28,7 +28,7 @@ export interface AwsOutputs extends ServiceOutputs<"aws"> {
 }
 
 /** What a stack on AWS is made of. */
-export interface AwsResources {
+export interface AwsResources extends OutputGate {
   readonly image: { readonly imageReference: pulumi.Output<string>; readonly repositoryUrl: pulumi.Output<string> };
   readonly cache: { readonly volumeId: pulumi.Output<string>; readonly availabilityZone: pulumi.Output<string> };
   readonly host: {
@@ -37,19 +37,19 @@ export interface AwsResources {
     readonly logGroup: pulumi.Output<string>;
   };
   readonly loadBalancer: { readonly url: pulumi.Output<string> } | null;
-  readonly ready: pulumi.Output<void>;
 }
 
-export function awsOutputs(plan: AwsPlan, { image, cache, host, loadBalancer, ready }: AwsResources): AwsOutputs {
+export function awsOutputs(plan: AwsPlan, { image, cache, host, loadBalancer, ...gate }: AwsResources): AwsOutputs {
+  const { modelCache, device } = served(gate, { modelCache: plan.modelCache, device: plan.readiness.device });
   const url = loadBalancer?.url ?? pulumi.output(plan.readiness.url);
-  return onceReady(ready, {
+  return onceReady(gate, {
     url,
     readyUrl: pulumi.interpolate`${url}${READY_PATH}`,
     target: plan.target,
     modelId: plan.modelId,
-    modelCache: plan.modelCache,
+    modelCache,
     containerName: CONTAINER_NAME,
-    device: plan.readiness.device,
+    device,
     region: plan.region,
     availabilityZone: cache.availabilityZone,
     instanceId: host.instanceId,

@@ -55,5 +55,5 @@ export function aws(settings: AwsSettings, { name, stack, preview, secrets, repo
   const deps = ssmDeps({ region: plan.region, profile: awsProfile() }, report);
   const ready = hostGate({ plan: plan.readiness, host, preview, deps });
 
-  return awsOutputs(plan, { image, cache, host, loadBalancer, ready });
+  return awsOutputs(plan, { image, cache, host, loadBalancer, ready, preview });
 }

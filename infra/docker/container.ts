@@ -15,6 +15,10 @@ export interface DockerHostArgs {
   readonly volumeName: pulumi.Input<string>;
   /** What the plan's secret variables are; they reach the container as secrets. */
   readonly secrets?: Secrets;
+  /** Labels that tell whose the container is. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Called when the container can't be made. */
+  readonly onError?: pulumi.ErrorHook;
 }
 
 /**
@@ -34,6 +38,9 @@ export class DockerHost extends pulumi.ComponentResource {
       deleteBeforeReplace: true,
       // The provider reports these as changed in place, and leaves the container as it was.
       replaceOnChanges: ["healthcheck", "tmpfs", "init"],
+      // A project that was moved, or that a pipeline checks out elsewhere each time, keeps its container.
+      ignoreChanges: ["labels"],
+      ...(args.onError ? { hooks: { onError: [args.onError] } } : {}),
     });
 
     this.containerId = container.id;
@@ -43,10 +50,11 @@ export class DockerHost extends pulumi.ComponentResource {
 }
 
 /** The plan in the provider's words, spelled as Docker gives them back: else each update would see a change. */
-function containerArgs({ plan, imageId, volumeName, secrets = {} }: DockerHostArgs): docker.ContainerArgs {
+function containerArgs({ plan, imageId, volumeName, secrets = {}, labels = {} }: DockerHostArgs): docker.ContainerArgs {
   return {
     name: plan.containerName,
     image: imageId,
+    labels: Object.entries(labels).map(([label, value]) => ({ label, value })),
     envs: environment(plan, secrets),
     ports: [
       {

@@ -1,16 +1,23 @@
 /**
- * Stage 3, image. In: the image plan, the hash of the build's files, and secrets as files. Out: an image id that changes
- * when, and only when, the content does. Never knows hosts, and never reads a file: the build does.
+ * Stage 3, image. In: the image plan, the hash of what the image is made from, and secrets as files. Out: an image id that
+ * changes when, and only when, the content does. Never knows hosts, and never reads a file: the build does.
  */
-import { createHash } from "node:crypto";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { CONTENT_LABEL } from "../contract.ts";
 import type { ImagePlan } from "../plan/image.ts";
+import { contentTag } from "../plan/image-tags.ts";
 
 export interface ServingImageArgs {
   readonly plan: ImagePlan;
-  /** Hash over the files that the build reads. */
-  readonly contextHash: string;
+  /** Hash over the files that the build reads and its arguments. */
+  readonly content: string;
+  /** What the image is called besides. */
+  readonly extraTags?: readonly string[];
+  /** The image that another program put under this one's tag; it is built again then. */
+  readonly foreign?: string | null;
+  /** The id of the image that has this content, by the one that the provider found under the tag. */
+  readonly identify?: (found: string) => Promise<string>;
   /** File with the Hugging Face token, for a build that needs it; it is in no layer, argument or log. */
   readonly tokenFile?: pulumi.Input<string> | undefined;
   /** Called when the build fails: the provider itself reports the last command's exit code and no more. */
@@ -22,25 +29,27 @@ export interface ServingImageArgs {
  * A preview builds nothing. The image stays in the daemon when the stack goes, as a cache for the next build.
  */
 export class ServingImage extends pulumi.ComponentResource {
-  /** What a container refers to. A tag could be moved under it. */
+  /** What a container refers to. Any `docker tag` could move a tag under it. */
   readonly imageId: pulumi.Output<string>;
   readonly imageName: pulumi.Output<string>;
 
   constructor(name: string, args: ServingImageArgs, opts?: pulumi.ComponentResourceOptions) {
     super("imagegen:image:ServingImage", name, {}, opts);
-    const { plan, contextHash, tokenFile, onError } = args;
+    const { plan, content, extraTags = [], foreign = null, identify, tokenFile, onError } = args;
 
     const image = new docker.RemoteImage(
       `${name}-image`,
       {
-        name: plan.name,
+        name: contentTag(plan, content),
         keepLocally: true,
-        triggers: imageTriggers(plan, contextHash),
+        triggers: { content, ...(foreign === null ? {} : { instead: foreign }) },
         build: {
           context: plan.context,
           // Without a name, the provider may choose a builder that can't see the daemon's images.
           builder: "default",
           buildArgs: { ...plan.buildArgs },
+          label: { [CONTENT_LABEL]: content },
+          ...(extraTags.length === 0 ? {} : { tags: [...extraTags] }),
           buildLogFile: plan.logFile,
           // With a containerd image store, its time of day would make every build another image id.
           provenance: "false",
@@ -52,17 +61,8 @@ export class ServingImage extends pulumi.ComponentResource {
       { parent: this, customTimeouts: { create: "2h" }, ...(onError ? { hooks: { onError: [onError] } } : {}) },
     );
 
-    this.imageId = image.imageId;
+    this.imageId = identify ? image.imageId.apply(identify) : image.imageId;
     this.imageName = image.name;
     this.registerOutputs({ imageId: this.imageId, imageName: this.imageName });
   }
-}
-
-/** The image is built again when one of these changes: the files of the build, its arguments. A secret's value is none. */
-export function imageTriggers(plan: ImagePlan, contextHash: string): Record<string, string> {
-  const args = Object.entries(plan.buildArgs).sort(([a], [b]) => (a < b ? -1 : 1));
-  const content = createHash("sha256")
-    .update(JSON.stringify([contextHash, args]))
-    .digest("hex");
-  return { content };
 }

@@ -1,11 +1,16 @@
 /** The program on this machine's Docker. In: settings. Out: outputs, once the service is ready. One call a stage. */
 
 import type { LocalSettings } from "../config/settings.ts";
-import { hashBuildContext } from "../io/build-context.ts";
+import { hashBuildContext, imageContent } from "../io/build-context.ts";
 import { buildTokenFile, prepareBuildLog, showBuildLog } from "../io/build-files.ts";
+import { followBuild } from "../io/build-progress.ts";
+import { foreignImage, identifyImage } from "../io/built-image.ts";
+import { explainContainerError } from "../io/container-error.ts";
 import { containerReport, systemDeps } from "../io/docker-probe.ts";
 import { detectGpu } from "../io/local-gpu.ts";
 import { readManifest } from "../io/manifests.ts";
+import { contentTag, extraTags } from "../plan/image-tags.ts";
+import { ownerLabels } from "../plan/owner.ts";
 import { makePlan } from "../plan/plan.ts";
 import type { ProgramContext } from "../program-context.ts";
 import { readyGate } from "../readiness/docker-gate.ts";
@@ -14,18 +19,33 @@ import { ServingImage } from "./image.ts";
 import { type LocalOutputs, localOutputs } from "./outputs.ts";
 import { ModelVolume } from "./volume.ts";
 
-export function local(settings: LocalSettings, { name, preview, secrets, report }: ProgramContext): LocalOutputs {
+export function local(settings: LocalSettings, context: ProgramContext): LocalOutputs {
+  const { name, stack, checkout, preview, secrets, report } = context;
   const plan = makePlan(settings, readManifest(settings.modelId), detectGpu());
   prepareBuildLog(plan.image, preview);
+  const content = imageContent(plan.image, hashBuildContext(plan.image));
+  const built = { tag: contentTag(plan.image, content), content };
 
   const image = new ServingImage(name, {
     plan: plan.image,
-    contextHash: hashBuildContext(plan.image),
+    content,
+    extraTags: extraTags(settings, plan.image, stack),
+    foreign: foreignImage(built),
+    identify: (found) => identifyImage(found, built, preview),
     tokenFile: buildTokenFile(plan.image, secrets.hfToken, preview),
     onError: showBuildLog(plan.image),
   });
+  const stopFollowing = preview ? () => {} : followBuild(plan.image, report);
+  image.imageName.apply(stopFollowing);
   const cache = new ModelVolume(name, { plan: plan.cache });
-  const host = new DockerHost(name, { plan: plan.host, imageId: image.imageId, volumeName: cache.volumeName, secrets });
+  const host = new DockerHost(name, {
+    plan: plan.host,
+    imageId: image.imageId,
+    volumeName: cache.volumeName,
+    labels: ownerLabels({ stack, checkout }),
+    onError: explainContainerError(plan.host),
+    secrets,
+  });
   const ready = readyGate({
     plan: plan.readiness,
     ...plan.host,
@@ -35,5 +55,5 @@ export function local(settings: LocalSettings, { name, preview, secrets, report 
     containerReport,
   });
 
-  return localOutputs(plan, { image, cache, host, ready });
+  return localOutputs(plan, { image, cache, host, ready, preview });
 }

@@ -30,3 +30,11 @@ function add(hash: ReturnType<typeof createHash>, name: string, kind: string, co
   hash.update(`${name.length}:${name}:${kind}:${content.length}:`);
   hash.update(content);
 }
+
+/** Changes when, and only when, the image would: with the files of the build and its arguments. A secret's value is none. */
+export function imageContent({ buildArgs }: Pick<ImagePlan, "buildArgs">, contextHash: string): string {
+  const args = Object.entries(buildArgs).sort(([a], [b]) => (a < b ? -1 : 1));
+  return createHash("sha256")
+    .update(JSON.stringify([contextHash, args]))
+    .digest("hex");
+}

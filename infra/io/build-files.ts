@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { buildFailure } from "../plan/build-log.ts";
 import type { ImagePlan } from "../plan/image.ts";
 
 /** Relative, like all paths of the build: the stack's state is the same wherever the project lies. */
@@ -13,25 +14,32 @@ export function prepareBuildLog({ logFile }: Pick<ImagePlan, "logFile">, preview
   writeFileSync(logFile, "");
 }
 
-/** The end of the build's log as an error of the failed resource; the build is not tried again. */
+/** Why the build failed, in one line, then the end of its log: the provider's own error is an exit code. No second try. */
 export function showBuildLog({ logFile }: Pick<ImagePlan, "logFile">): pulumi.ErrorHook {
   return new pulumi.ErrorHook("show-build-log", async () => {
-    await pulumi.log.error(`The image could not be built. The end of ${logFile}:\n${lastLogLines(logFile)}`);
+    const failure = buildFailure(readLog(logFile) ?? "");
+    const fix = failure?.fix ? ` Fix: ${failure.fix}` : "";
+    await pulumi.log.error(`The image could not be built${failure ? `: ${failure.cause}` : ""}.${fix}`);
+    await pulumi.log.error(`The end of ${logFile}:\n${lastLogLines(logFile)}`);
     return false;
   });
 }
 
+function readLog(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return null;
+  }
+}
+
 /** The last lines of a build's log, without the empty ones. */
 export function lastLogLines(path: string, count = 25): string {
-  try {
-    const lines = readFileSync(path, "utf8").split("\n");
-    return lines
-      .filter((line) => line.trim() !== "")
-      .slice(-count)
-      .join("\n");
-  } catch {
-    return "(there is none)";
-  }
+  const lines = readLog(path)?.split("\n") ?? ["(there is none)"];
+  return lines
+    .filter((line) => line.trim() !== "")
+    .slice(-count)
+    .join("\n");
 }
 
 /**

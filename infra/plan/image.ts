@@ -4,8 +4,10 @@ import { modelEnvironment } from "./container.ts";
 
 /** How the image is built. Nothing here depends on the model, unless the model is baked in. */
 export interface ImagePlan {
-  /** Name and tag that the image gets; a container refers to it by id. */
+  /** The name that people and Compose know the image by. Any build may take it over, so nothing runs by it. */
   readonly name: string;
+  /** `name` without its tag: what the tag of the content is added to. */
+  readonly repository: string;
   /** Build context, relative to the project. */
   readonly context: string;
   /** What of the context goes into the build, and into its hash: the same list as in `.dockerignore`. */
@@ -27,7 +29,8 @@ const CONTEXT_ENTRIES = ["Dockerfile", "pyproject.toml", "requirements.lock", "s
 export function planImage(settings: ImageSettings): ImagePlan {
   const baked = settings.modelCache === "baked";
   return {
-    name: taggedName(settings),
+    name: hasTag(settings.imageName) ? settings.imageName : `${settings.imageName}:${settings.modelCache}`,
+    repository: repositoryOf(settings.imageName),
     context: SERVICE_NAME,
     contextEntries: CONTEXT_ENTRIES,
     buildArgs: {
@@ -42,8 +45,11 @@ export function planImage(settings: ImageSettings): ImagePlan {
   };
 }
 
-/** Stacks that differ in where the model lives do not take each other's tag. */
-function taggedName({ imageName, modelCache }: ImageSettings): string {
-  const hasTag = imageName.includes("@") || imageName.slice(imageName.lastIndexOf("/") + 1).includes(":");
-  return hasTag ? imageName : `${imageName}:${modelCache}`;
+function hasTag(name: string): boolean {
+  return name.includes("@") || name.slice(name.lastIndexOf("/") + 1).includes(":");
+}
+
+function repositoryOf(name: string): string {
+  const [plain = name] = name.split("@");
+  return hasTag(plain) ? plain.slice(0, plain.lastIndexOf(":")) : plain;
 }

@@ -7,6 +7,7 @@ export function withLog(headline: string, log: readonly string[]): string {
   return [`${headline}. The end of its log:`, ...log.map((line) => `  ${line}`)].join("\n");
 }
 
+/** Says where the service is ready, but is not what was planned. */
 export async function warnOfDevice({ device: planned }: ReadinessPlan, { state }: Success): Promise<void> {
   if (state.device !== null && !state.device.startsWith(planned)) {
     await pulumi.log.warn(`planned for ${planned}, but the service runs on ${state.device}`);

@@ -4,6 +4,7 @@ import { UserError } from "../errors.ts";
 import type { AwsReadinessPlan } from "../plan/aws/readiness.ts";
 import { warnOfDevice, withLog } from "./gate.ts";
 import { type ExpectedHost, type HostDeps, waitForHost } from "./host-status.ts";
+import type { ReadyState } from "./probe-result.ts";
 import { describeNotReady } from "./progress.ts";
 
 export interface HostGateArgs {
@@ -19,18 +20,22 @@ export interface HostGateArgs {
 
 /**
  * Runs on every update, changed or not, by reading the status that the host writes: no inbound access is needed.
- * Resolves when the host serves this deployment; else fails the update with one `UserError`.
+ * Resolves when the host serves this deployment, to what its service says of itself; else fails the update with one
+ * `UserError`.
  */
-export function hostGate({ plan, host, preview, deps }: HostGateArgs): pulumi.Output<void> {
-  return pulumi.all([host.deploymentId, host.instanceId]).apply(async ([deployment, instance]) => {
-    if (!preview) await checkHost(plan, { deployment, instance }, deps);
-  });
+export function hostGate({ plan, host, preview, deps }: HostGateArgs): pulumi.Output<ReadyState | null> {
+  return pulumi
+    .all([host.deploymentId, host.instanceId])
+    .apply(async ([deployment, instance]) => (preview ? null : checkHost(plan, { deployment, instance }, deps)));
 }
 
 /** Waits for a ready host; throws `UserError` with the reason, and the end of its log, when there will be none. */
-export async function checkHost(plan: AwsReadinessPlan, expected: ExpectedHost, deps: HostDeps): Promise<void> {
+export async function checkHost(plan: AwsReadinessPlan, expected: ExpectedHost, deps: HostDeps): Promise<ReadyState> {
   const { outcome, log } = await waitForHost(plan, expected, deps);
-  if (outcome.ready) return warnOfDevice(plan, outcome);
+  if (outcome.ready) {
+    await warnOfDevice(plan, outcome);
+    return outcome.state;
+  }
   const who = expected.instance ?? "the host";
   const fix = `${imagegenCommand(plan.stack, "logs")}, ${imagegenCommand(plan.stack, "doctor")}`;
   const headline = `${who} is not ready: ${describeNotReady(outcome)}. Fix: ${fix}`;

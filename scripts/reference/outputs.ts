@@ -21,7 +21,7 @@ export function outputsPage(declarations: Declarations): string {
     );
   return page(
     "Stack outputs",
-    "Read them with `pulumi stack output <name> --stack <stack>`. Every output resolves once the service is ready.",
+    "Read them with `pulumi stack output <name> --stack <stack>`. In an update they resolve once the service is ready; a preview shows those that are known before.",
     "## Every target",
     rows(common),
     "## Only the target `local`",

@@ -17,7 +17,8 @@ const made = {
     logGroup: pulumi.output("/imagegen/prod"),
   },
   loadBalancer: null,
-  ready: pulumi.output(undefined) as unknown as pulumi.Output<void>,
+  ready: pulumi.output(null),
+  preview: false,
 };
 
 async function valuesOf(outputs: AwsOutputs) {
@@ -59,7 +60,7 @@ test("behind a load balancer the address is its", async () => {
 });
 
 test("no output is there before the gate opens", async () => {
-  const ready = pulumi.output(new Promise<void>(() => {}));
+  const ready = pulumi.output(new Promise<null>(() => {}));
   const soon = new Promise((resolve) => setTimeout(resolve, 50, "waiting"));
   for (const output of Object.values(awsOutputs(awsPlanWith(), { ...made, ready }))) {
     expect(await Promise.race([known(output as pulumi.Output<unknown>), soon])).toBe("waiting");

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
 import type { LocalSettings } from "../../infra/config/settings.ts";
 import { DockerHost } from "../../infra/docker/container.ts";
+import { ownerLabels } from "../../infra/plan/owner.ts";
 import { known } from "../support/outputs.ts";
 import { runProgram, theOnly } from "../support/program.ts";
 import { planWith } from "../support/settings.ts";
@@ -12,7 +13,14 @@ async function containerWith(changes: Partial<LocalSettings> = {}, { hasGpu = fa
   const { host } = planWith(changes, hasGpu);
   const secrets = hfToken === "" ? {} : { hfToken: pulumi.secret(hfToken) };
   const { resources } = await runProgram(
-    () => new DockerHost("image-gen", { plan: host, imageId: "sha256:1234", volumeName: "models", secrets }),
+    () =>
+      new DockerHost("image-gen", {
+        plan: host,
+        imageId: "sha256:1234",
+        volumeName: "models",
+        labels: ownerLabels({ stack: "local", checkout: "/a/checkout" }),
+        secrets,
+      }),
   );
   return { resources, ...theOnly(resources, CONTAINER) };
 }
@@ -26,6 +34,10 @@ test("one container with the guide's names, hardened, checked and logged", async
   expect(inputs).toEqual({
     name: "image-game-image-gen",
     image: "sha256:1234",
+    labels: [
+      { label: "imagegen.stack", value: "local" },
+      { label: "imagegen.checkout", value: "/a/checkout" },
+    ],
     envs: [
       "HF_HOME=/data/huggingface",
       "HF_HUB_CACHE=/data/huggingface/hub",
@@ -60,6 +72,7 @@ test("one container with the guide's names, hardened, checked and logged", async
     protect: false,
     deleteBeforeReplace: true,
     replaceOnChanges: ["healthcheck", "tmpfs", "init"],
+    ignoreChanges: ["labels"],
   });
 });
 

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
-import { localOutputs } from "../../infra/docker/outputs.ts";
+import { type LocalOutputs, localOutputs } from "../../infra/docker/outputs.ts";
 import { UserError } from "../../infra/errors.ts";
 import { type CheckArgs, checkReady, readyGate } from "../../infra/readiness/docker-gate.ts";
 import { type ProbeResult, parseReadyState } from "../../infra/readiness/probe-result.ts";
@@ -84,22 +84,28 @@ test("a silent container is quoted", async () => {
 
 test("without its words, the command that shows them is named", async () => {
   const { check } = service({ kind: "no-response", reason: "ECONNREFUSED" }, { containerReport: async () => [] });
-  await expect(checkReady(check)).rejects.toThrow(/Fix: see its log with docker logs image-game-image-gen$/);
+  await expect(checkReady(check)).rejects.toThrow(
+    /Fix: pulumi up --refresh; the log, if it is there: docker logs image-game-image-gen$/,
+  );
 });
 
+const made = {
+  image: { imageId: pulumi.output("sha256:1"), imageName: pulumi.output("image-gen:0123456789abcdef") },
+  cache: { volumeName: pulumi.output("models") },
+  host: { containerName: pulumi.output("image-game-image-gen") },
+};
+
+async function valuesOf(outputs: LocalOutputs): Promise<Record<string, string>> {
+  const entries = Object.entries(outputs).map(async ([key, value]) => [
+    key,
+    await known(value as pulumi.Output<string>),
+  ]);
+  return Object.fromEntries(await Promise.all(entries)) as Record<string, string>;
+}
+
 test("outputs have the names of the contract", async () => {
-  const made = {
-    image: { imageId: pulumi.output("sha256:1"), imageName: pulumi.output("image-gen:volume") },
-    cache: { volumeName: pulumi.output("models") },
-    host: { containerName: pulumi.output("image-game-image-gen") },
-  };
   const { result } = await runProgram(async () => {
-    const outputs = localOutputs(plan, { ...made, ready: gate(service(readyAnswer)) });
-    const entries = Object.entries(outputs).map(async ([key, value]) => [
-      key,
-      await known(value as pulumi.Output<string>),
-    ]);
-    return Object.fromEntries(await Promise.all(entries)) as Record<string, string>;
+    return valuesOf(localOutputs(plan, { ...made, ready: gate(service(readyAnswer)), preview: false }));
   });
   expect(result).toEqual({
     url: "http://127.0.0.1:8000",
@@ -107,7 +113,7 @@ test("outputs have the names of the contract", async () => {
     target: "local",
     modelId: "stabilityai/stable-diffusion-xl-base-1.0",
     modelCache: "volume",
-    imageName: "image-gen:volume",
+    imageName: "image-gen:0123456789abcdef",
     imageId: "sha256:1",
     containerName: "image-game-image-gen",
     volumeName: "models",
@@ -115,15 +121,29 @@ test("outputs have the names of the contract", async () => {
   });
 });
 
+test.each([
+  ["baked", "cuda:1", { modelCache: "baked", device: "cuda" }],
+  ["download", "cpu", { modelCache: "volume", device: "cpu" }],
+  [null, null, { modelCache: "baked", device: "cpu" }],
+] as const)("of a stack that asked for baked: source %s on %s is %j", async (source, device, expected) => {
+  const baked = planWith({ modelCache: "baked" });
+  const state = { phase: "ready", error: null, model, device, source };
+  const { result } = await runProgram(async () =>
+    valuesOf(localOutputs(baked, { ...made, ready: gate(service(response(200, state))), preview: false })),
+  );
+  expect(result).toMatchObject(expected);
+});
+
+test("a preview shows what is known, though nothing is ready", async () => {
+  const never = pulumi.output(new Promise<null>(() => {}));
+  const outputs = localOutputs(plan, { ...made, ready: never, preview: true });
+  expect(await valuesOf(outputs)).toMatchObject({ url: "http://127.0.0.1:8000", modelId: model, modelCache: "volume" });
+});
+
 test("no output is there before the gate opens", async () => {
-  const never = pulumi.output(new Promise<void>(() => {}));
-  const made = {
-    image: { imageId: pulumi.output("sha256:1"), imageName: pulumi.output("image-gen:volume") },
-    cache: { volumeName: pulumi.output("models") },
-    host: { containerName: pulumi.output("image-game-image-gen") },
-  };
+  const never = pulumi.output(new Promise<null>(() => {}));
   const soon = new Promise((resolve) => setTimeout(resolve, 50, "waiting"));
-  for (const output of Object.values(localOutputs(plan, { ...made, ready: never }))) {
+  for (const output of Object.values(localOutputs(plan, { ...made, ready: never, preview: false }))) {
     expect(await Promise.race([known(output as pulumi.Output<string>), soon])).toBe("waiting");
   }
 });

@@ -42,7 +42,14 @@ async function resourcesOf(stack: string, config: Readonly<Record<string, string
   const parsed = parseSettings(Object.fromEntries(renamed) as Record<string, string>, { region: "us-east-1" });
   if ("problems" in parsed) throw new Error(parsed.problems.map(wordForPulumi).join("\n"));
   const { settings } = parsed;
-  const context = { name: "image-gen", stack, preview: true, secrets: {}, report: () => {} };
+  const context = {
+    name: "image-gen",
+    stack,
+    checkout: "/a/checkout",
+    preview: true,
+    secrets: {},
+    report: () => {},
+  };
   const { resources } = await runProgram(
     () => {
       // The mocks have no error hooks; the engine has.

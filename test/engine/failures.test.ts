@@ -1,8 +1,9 @@
 /** What can go wrong with a deployment: one clear reason each, again on every run, and no stack trace. */
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { docker } from "../support/docker.ts";
+import { findOldNode } from "../support/old-node.ts";
 import { engineTests, Setting, succeeded } from "./setting.ts";
 
 const setting = new Setting("failures", "stub");
@@ -25,6 +26,20 @@ await engineTests("a failure", setting, () => {
     }
     expect(run.text).not.toMatch(noTrace);
   });
+
+  const { engines } = JSON.parse(readFileSync("package.json", "utf8")) as { engines: { node: string } };
+  const oldNode = findOldNode(engines.node);
+  test.skipIf(!oldNode)(
+    "a Node that can't read the program is named in one line, with the range and the way on",
+    async () => {
+      const path = { PATH: `${dirname(oldNode ?? "")}:${process.env.PATH}` };
+      const run = await (await setting.project.stack("old-node", {}, path)).preview();
+      expect(run.ok).toBe(false);
+      expect(run.text).toContain(`The program needs Node ${engines.node}, and runs on `);
+      expect(run.text).toContain("npm start, which brings its own");
+      expect(run.text).not.toMatch(noTrace);
+    },
+  );
 
   test("a model that is not there fails the update with the service's reason, at once and again", async () => {
     const stack = await setting.stack("missing", { modelId: "stub/missing" });
@@ -90,8 +105,8 @@ await engineTests("a failure", setting, () => {
     setting.project.write("image-gen/Dockerfile", `${readFileSync(dockerfile, "utf8")}RUN echo so near && false\n`);
     const run = await stack.up();
     expect(run.ok).toBe(false);
-    expect(run.text).toContain("The image could not be built.");
-    expect(run.text).toContain("so near");
+    expect(run.text).toContain("The image could not be built: so near.");
+    expect(run.text).toContain("The end of .imagegen/logs/image-build.log:");
     expect(await docker("inspect", "-f", "{{.Id}}", setting.container("missing"))).toBe(before);
   });
 });

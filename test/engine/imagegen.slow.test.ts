@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { baseImage } from "../support/base-image.ts";
 import { Clone, done } from "../support/clone.ts";
-import { docker, dockerIfPossible } from "../support/docker.ts";
+import { docker, dockerIfPossible, removeImages } from "../support/docker.ts";
 import { freePort } from "../support/engine.ts";
 import { missingFor } from "../support/needs.ts";
 
@@ -28,7 +28,7 @@ describe.skipIf(missing !== undefined)("npm start on Docker through Pulumi", () 
     await clone.imagegen("down", "--delete-cache", "--yes");
     await dockerIfPossible("rm", "-f", NAME);
     await dockerIfPossible("volume", "rm", NAME);
-    await dockerIfPossible("rmi", `${NAME}:volume`);
+    await removeImages(NAME);
     clone.remove();
   });
 

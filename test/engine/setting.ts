@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { baseImage } from "../support/base-image.ts";
-import { dockerIfPossible } from "../support/docker.ts";
+import { dockerIfPossible, removeImages } from "../support/docker.ts";
 import { freePort, type Run, TestProject, type TestStack } from "../support/engine.ts";
 import { missingFor } from "../support/needs.ts";
 
@@ -59,7 +59,7 @@ export class Setting {
       await dockerIfPossible("rm", "-f", this.container(name));
       await dockerIfPossible("volume", "rm", this.volume(name));
     }
-    for (const mode of ["volume", "baked"]) await dockerIfPossible("rmi", `${this.#prefix}:${mode}`);
+    await removeImages(this.#prefix);
     this.#project?.remove();
   }
 }

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { baseImage } from "../support/base-image.ts";
 import { Clone, done } from "../support/clone.ts";
-import { docker, dockerIfPossible } from "../support/docker.ts";
+import { docker, dockerIfPossible, removeImages } from "../support/docker.ts";
 import { EARLIER, missingEarlier } from "../support/earlier-program.ts";
 import { freePort } from "../support/engine.ts";
 import { missingFor } from "../support/needs.ts";
@@ -21,7 +21,7 @@ describe.skipIf(missing !== undefined)(`npm start after ${EARLIER}`, () => {
     await clone.imagegen("down", "--delete-cache", "--yes");
     await dockerIfPossible("rm", "-f", NAME);
     await dockerIfPossible("volume", "rm", NAME);
-    await dockerIfPossible("rmi", `${NAME}:volume`);
+    await removeImages(NAME);
     clone.remove();
   });
 

@@ -4,7 +4,7 @@ import { docker } from "../support/docker.ts";
 import { checkOutEarlier, EARLIER, missingEarlier } from "../support/earlier-program.ts";
 import { AwsSetting, awsTests } from "./aws-setting.ts";
 import { succeeded as awsSucceeded } from "./aws-stack.ts";
-import { engineTests, Setting, succeeded, VOLUME } from "./setting.ts";
+import { CONTAINER, engineTests, Setting, succeeded, VOLUME } from "./setting.ts";
 
 const PROGRAM = ["Pulumi.yaml", "package.json", "infra", "stacks", "policy", "scripts", "image-gen"];
 /** Types that hold data, or that others outside the stack may refer to. */
@@ -28,6 +28,9 @@ describe.skipIf(!earlier)(`a stack that ${EARLIER} deployed`, async () => {
       local.project.useCheckout();
       const upgraded = succeeded(await stack.up());
       expect(upgraded.changes.filter((change) => change.includes(VOLUME))).toEqual([]);
+      expect(upgraded.changes.filter((change) => change === `replace ${CONTAINER}`).length).toBeLessThanOrEqual(1);
+      const labels = '{{index .Config.Labels "imagegen.stack"}} {{index .Config.Labels "imagegen.checkout"}}';
+      expect(await docker("inspect", "-f", labels, local.container("kept"))).toBe(`kept ${local.project.directory}`);
       expect(await docker(...mark, image, "-c", "cat /data/huggingface/mark")).toBe("precious");
       expect(succeeded(await stack.up({ expectNoChanges: true })).changes).toEqual([]);
     });

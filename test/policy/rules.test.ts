@@ -20,7 +20,7 @@ const ID = `sha256:${"0".repeat(64)}`;
 async function ours(): Promise<readonly Registered[]> {
   const plan = planWith({ modelCache: "baked", memoryMb: 4096, hasToken: true, secretKeys: ["hfToken"] }, true);
   const { resources } = await runProgram(() => {
-    const { imageId } = new ServingImage("image-gen", { plan: plan.image, contextHash: "x", tokenFile: "file" });
+    const { imageId } = new ServingImage("image-gen", { plan: plan.image, content: "x", tokenFile: "file" });
     const { volumeName } = new ModelVolume("image-gen", { plan: plan.cache });
     return [
       imageId,

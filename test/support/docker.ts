@@ -13,6 +13,12 @@ export async function dockerIfPossible(...args: string[]): Promise<void> {
   await execa("docker", args, { reject: false, stdio: "ignore" });
 }
 
+/** Removes the images of one repository, by every tag. */
+export async function removeImages(repository: string): Promise<void> {
+  const tags = await docker("images", "--format", "{{.Repository}}:{{.Tag}}", repository);
+  for (const tag of tags.split("\n").filter((each) => each !== "")) await dockerIfPossible("rmi", tag);
+}
+
 /** The address of this machine that every container reaches: the default route of one on Docker's own bridge. */
 export async function bridgeGateway(image: string): Promise<string> {
   const routes = await docker("run", "--rm", "--entrypoint", "cat", image, "/proc/net/route");

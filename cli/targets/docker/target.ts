@@ -6,7 +6,8 @@ import { planImage } from "../../../infra/plan/image.ts";
 import { settingsEnvironment } from "../../../infra/plan/service-environment.ts";
 import { notRunning } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
-import { containerVariable, dockerOrFail, findContainer, hasImage, hasVolume } from "../../toolchain/docker.ts";
+import { containerVariable, dockerOrFail, findContainer, hasVolume } from "../../toolchain/docker.ts";
+import { anyImage } from "../../toolchain/stack-image.ts";
 import { localTarget } from "../local.ts";
 import { readRecord, stopProcess } from "../process/record.ts";
 import { upInDocker } from "./up.ts";
@@ -41,9 +42,9 @@ export function dockerTarget(context: Context, pulumiRoot?: string) {
       }
       if (!(await hasVolume(settings.volumeName)))
         throw notRunning(files.name, `The stack ${files.name} has no cache on this machine.`);
-      const image = container?.imageId ?? planImage(settings).name;
-      if (await hasImage(image)) return { file: "docker", args: volumeArgs(settings, image), env: {} };
-      throw notRunning(files.name, `The image ${image} no longer exists.`);
+      const image = container?.imageId ?? (await anyImage(paths, planImage(settings)));
+      if (image) return { file: "docker", args: volumeArgs(settings, image), env: {} };
+      throw notRunning(files.name, "The image no longer exists.");
     },
     async logs({ lines, follow }) {
       const { containerName } = lastSettings();

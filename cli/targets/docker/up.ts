@@ -7,17 +7,15 @@ import { commandFor } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
 import { requireFreePort } from "../../core/ports.ts";
+import { describeRoom, inspectRoom, ROOM_FIX } from "../../doctor/room.ts";
 import { probeState, waitForService } from "../../service/readiness.ts";
 import { AutomationStack } from "../../stack/automation-stack.ts";
 import { planOf } from "../../stack/model.ts";
 import { type ShellConfig, saveShell, setSecrets } from "../../stack/shell-variables.ts";
-import { findContainer, findEngine, freeBytes, hasImage, hasVolume, pullImage } from "../../toolchain/docker.ts";
+import { findContainer, findEngine, freeBytes, hasImage, pullImage } from "../../toolchain/docker.ts";
 import { ensurePulumi, type Tools } from "../../toolchain/pulumi.ts";
 import { readRecord } from "../process/record.ts";
 
-/** Bytes of the service's image with its build's leftovers, and of spare disk space. */
-const IMAGE_BYTES = 9e9;
-const SPARE_BYTES = 1e9;
 /** Seconds for a service that Pulumi has found ready to say so again. */
 const CONFIRM_S = 60;
 
@@ -45,7 +43,7 @@ export async function upInDocker(
 ) {
   const { files, progress, signal } = context;
   await requirePort(context, settings);
-  await requireDiskSpace(context, settings);
+  await requireRoom(context, settings);
 
   const stack = await AutomationStack.open(context, "up", root);
   progress.log(`Bringing up the stack ${files.name} with Pulumi (log ${stack.log}) …`);
@@ -103,15 +101,20 @@ async function requirePort({ paths, files }: Context, settings: LocalSettings): 
   });
 }
 
-async function requireDiskSpace({ paths }: Context, settings: LocalSettings): Promise<void> {
+async function requireRoom({ paths, progress }: Context, settings: LocalSettings): Promise<void> {
   const engine = await findEngine();
   const free = engine.ok ? freeBytes(engine.rootDir) : undefined;
-  if (free === undefined) return;
-  const plan = await planOf(paths, settings);
-  const image = (await hasImage(plan.image.name)) ? 0 : IMAGE_BYTES;
-  const model = (await hasVolume(settings.volumeName)) ? 0 : plan.startupEstimate.modelBytes;
-  const needed = image + model + SPARE_BYTES;
-  if (free >= needed) return;
-  const message = `Docker's disk has ${formatBytes(free)} free, and ${formatBytes(needed)} are needed.`;
-  throw new CliError({ message, fix: "docker system prune, or a bigger disk for Docker" }, EXIT.missingPrerequisite);
+  const room = await inspectRoom(paths, settings);
+  if (free !== undefined && free < room.bytes) {
+    const message = `Docker's disk has ${formatBytes(free)} free, and ${describeRoom(room)} are needed.`;
+    throw new CliError({ message, fix: ROOM_FIX }, EXIT.missingPrerequisite);
+  }
+  if (free !== undefined && free < room.bytes + room.assumedBytes)
+    progress.log(
+      `Docker's disk has ${formatBytes(free)} free. The size of ${settings.modelId} is not known yet; SDXL needs more.`,
+    );
+  if (room.buildBytes > 0)
+    progress.log(
+      `Building the image first: ${formatBytes(room.buildBytes)} of disk, minutes where packages are downloaded.`,
+    );
 }

@@ -1,9 +1,10 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isInstalled, nodePackage, satisfies } from "../../../cli/bootstrap.mjs";
+import { findOldNode } from "../../support/old-node.ts";
 
 const RANGE = "^24.19.0 || >=26.5.0";
 
@@ -108,7 +109,7 @@ describe("a run", () => {
     expect(runWith(process.execPath, [boot, file]).status).toBe(9);
   });
 
-  const oldNode = findOldNode();
+  const oldNode = findOldNode(RANGE);
   test.skipIf(!oldNode)("an old Node hands over to the one in .imagegen/node", () => {
     const home = join(root, `.imagegen/node/node_modules/node-${process.platform}-${process.arch}`);
     mkdirSync(join(home, "bin"), { recursive: true });
@@ -124,11 +125,3 @@ describe("a run", () => {
     expect(stderr).toContain("usage: node cli/bootstrap.mjs");
   });
 });
-
-/** A Node on this machine that is too old for the project but can run the bootstrap; undefined where there is none. */
-function findOldNode(): string | undefined {
-  return ["/usr/bin/node", "/usr/local/bin/node"].filter(existsSync).find((node) => {
-    const version = execFileSync(node, ["--version"], { encoding: "utf8" });
-    return satisfies(version, ">=18.0.0") && !satisfies(version, RANGE);
-  });
-}

@@ -3,7 +3,17 @@ import { describe, expect, test } from "vitest";
 import { type Check, fail } from "../../../cli/doctor/check.ts";
 import { machineChecks } from "../../../cli/doctor/checks.ts";
 import type { MachineFacts } from "../../../cli/doctor/inspect.ts";
+import { makePlan } from "../../../infra/plan/plan.ts";
+import { planRoom } from "../../../infra/plan/room.ts";
 import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
+import { planWith, settingsWith } from "../../support/settings.ts";
+
+/** A disk on which nothing is yet, for a model of 10 GB or for one that nobody knows. */
+const disk = (free: number, modelId?: string) => ({
+  name: "Docker",
+  free,
+  room: planRoom(modelId ? makePlan(settingsWith({ modelId }), null, { hasGpu: false }) : planWith()),
+});
 
 const healthy: MachineFacts = {
   stack: "local",
@@ -12,8 +22,8 @@ const healthy: MachineFacts = {
   engineHost: "unix:///var/run/docker.sock",
   gpu: true,
   pulumi: { ok: true, version: "3.270.0" },
-  disks: [{ name: "Docker", free: 100e9 }],
-  config: { problems: [], settings: { port: 8000, baseImage: "python:3.12" } },
+  disks: [disk(100e9)],
+  config: { problems: [], settings: settingsWith({ baseImage: "python:3.12" }) },
   port: { free: true, owner: undefined, ours: false },
   hasBaseImage: true,
   env: {},
@@ -43,7 +53,7 @@ test("every failed check has a fix", () => {
     ...noDocker,
     uv: undefined,
     python: undefined,
-    disks: [{ name: "Docker", free: 1e9 }],
+    disks: [disk(1e9)],
     port: { free: false, owner: "nginx (pid 7)", ours: false },
     certificates: [{ variable: "PIP_CERT", file: "/gone", exists: false }],
     service: { ...running, mode: "process", needsMount: false, ready: null, cache: null },
@@ -67,8 +77,14 @@ describe("each check", () => {
     ],
     ["no Pulumi", { pulumi: { ok: false, reason: { message: "none" } } }, "pulumi", "warn", /installs one/],
     ["no base image", { hasBaseImage: false }, "base-image", "warn", /not on this machine yet/],
-    ["a full disk", { disks: [{ name: "Docker", free: 2e9 }] }, "disk", "fail", /2 GB free/],
-    ["a tight disk", { disks: [{ name: "Docker", free: 12e9 }] }, "disk", "warn", /12 GB free/],
+    ["a full disk", { disks: [disk(15e9)] }, "disk", "fail", /15 GB free.* 26\.6 GB .*the model 10 GB/],
+    [
+      "a disk with room for what is known",
+      { disks: [disk(20e9, "acme/new")] },
+      "disk",
+      "warn",
+      /20 GB free.*not known/,
+    ],
     [
       "another program on the port",
       { port: { free: false, owner: "x (pid 1)", ours: false } },

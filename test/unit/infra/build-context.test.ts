@@ -2,8 +2,7 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesS
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { imageTriggers } from "../../../infra/docker/image.ts";
-import { hashBuildContext } from "../../../infra/io/build-context.ts";
+import { hashBuildContext, imageContent } from "../../../infra/io/build-context.ts";
 import { planWith } from "../../support/settings.ts";
 
 const contextEntries = ["Dockerfile", "src", "models"];
@@ -72,11 +71,11 @@ test("content that moves from one file to the next is not the same", () => {
   expect(hash()).not.toBe(before);
 });
 
-test("the trigger covers the arguments too, and no secret", () => {
-  const trigger = (changes = {}, hashed = "h") => imageTriggers(planWith(changes).image, hashed).content;
-  expect(trigger()).toBe(trigger({ modelId: "demo", hasToken: true }));
-  expect(trigger()).not.toBe(trigger({}, "other"));
-  expect(trigger()).not.toBe(trigger({ baseImage: "python:3.13" }));
-  expect(trigger({ modelCache: "baked" })).not.toBe(trigger({ modelCache: "baked", modelId: "demo" }));
-  expect(trigger({ modelCache: "baked" })).toBe(trigger({ modelCache: "baked", hasToken: true }));
+test("the content covers the arguments too, and no secret", () => {
+  const content = (changes = {}, hashed = "h") => imageContent(planWith(changes).image, hashed);
+  expect(content()).toBe(content({ modelId: "demo", hasToken: true }));
+  expect(content()).not.toBe(content({}, "other"));
+  expect(content()).not.toBe(content({ baseImage: "python:3.13" }));
+  expect(content({ modelCache: "baked" })).not.toBe(content({ modelCache: "baked", modelId: "demo" }));
+  expect(content({ modelCache: "baked" })).toBe(content({ modelCache: "baked", hasToken: true }));
 });

@@ -12,8 +12,10 @@ CACHE = pathlib.Path(os.environ["HF_HUB_CACHE"]) / ("models--" + MODEL.replace("
 if MODEL == "stub/dies":
     sys.exit("no libcuda.so here")
 
-source = "volume" if CACHE.exists() else "download"
+BAKED = pathlib.Path("/opt/models/id").read_text().strip()
+source = "baked" if BAKED == MODEL else "volume" if CACHE.exists() else "download"
 CACHE.mkdir(parents=True, exist_ok=True)
+code = pathlib.Path(__file__).with_name("code")
 
 error = None
 if MODEL == "stub/missing":
@@ -25,7 +27,8 @@ if MODEL == "stub/unreachable":
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         state = {"phase": "failed" if error else "ready", "bytes_done": 0, "bytes_total": 0, "eta_seconds": None}
-        body = json.dumps({**state, "error": error, "model": MODEL, "source": source, "device": "cpu"}).encode()
+        facts = {"model": MODEL, "source": source, "device": "cpu", "version": code.read_text() if code.exists() else None}
+        body = json.dumps({**state, "error": error, **facts}).encode()
         self.send_response(503 if error else 200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { contentTag, extraTags } from "../../../../infra/plan/image-tags.ts";
 import { makePlan } from "../../../../infra/plan/plan.ts";
 import { manifest, planWith, settingsWith } from "../../../support/settings.ts";
 
@@ -42,6 +43,22 @@ describe("image", () => {
     ["image-gen:mine", "image-gen:mine"],
     ["registry.example:5000/image-gen", "registry.example:5000/image-gen:volume"],
   ])("%s is tagged %s", (imageName, name) => expect(planWith({ imageName }).image.name).toBe(name));
+
+  test.each([
+    ["image-gen", "image-gen"],
+    ["image-gen:mine", "image-gen"],
+    ["registry.example:5000/image-gen:mine", "registry.example:5000/image-gen"],
+    [`registry.example:5000/image-gen@sha256:${"a".repeat(64)}`, "registry.example:5000/image-gen"],
+  ])("%s has its own tag in %s", (imageName, repository) =>
+    expect(contentTag(planWith({ imageName }).image, "0123456789abcdef0123")).toBe(`${repository}:0123456789abcdef`),
+  );
+
+  test("the guide's name is for the stack local alone; a name that was chosen, for every stack", () => {
+    const tags = (imageName: string, stack: string) => extraTags({ imageName }, planWith({ imageName }).image, stack);
+    expect(tags("image-gen", "local")).toEqual(["image-gen:volume"]);
+    expect(tags("image-gen", "local-baked")).toEqual([]);
+    expect(tags("mine", "local-baked")).toEqual(["mine:volume"]);
+  });
 });
 
 describe("cache", () => {

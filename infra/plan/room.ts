@@ -1,0 +1,92 @@
+import type { ModelCache } from "../config/settings.ts";
+import type { StartupEstimate } from "./startup.ts";
+
+/**
+ * What a build leaves on Docker's disk. Measured by `npm run bench:room`: dockerd 20.10 with overlay2, torch 2 with its CUDA
+ * libraries, no GPU in the machine. The bench fails where these are no longer true.
+ */
+export const BUILD_BYTES = {
+  /** Downloaded packages, which Docker's build cache keeps for the next build. */
+  downloads: 5.73e9,
+  /** The packages as the build installed them, kept for the next build as well. */
+  packages: 4.86e9,
+  /** The image without a model. */
+  image: 4.98e9,
+} as const;
+
+/** A model in an image lies there, in the step that made it, and in the build's downloads. */
+const BAKED_COPIES = 3;
+/** A build of changed code alone. */
+const CODE_BYTES = 0.02e9;
+/** Logs, pictures, and whatever else the machine does. */
+const SPARE_BYTES = 1e9;
+
+/** What is there already. */
+export interface RoomFacts {
+  /** The image that this stack would run. */
+  readonly hasImage: boolean;
+  /** Docker's build cache has the downloaded packages; the installed ones. */
+  readonly hasDownloads: boolean;
+  readonly hasPackages: boolean;
+  /** Bytes in the stack's volume. */
+  readonly volumeBytes: number;
+}
+
+const NOTHING: RoomFacts = { hasImage: false, hasDownloads: false, hasPackages: false, volumeBytes: 0 };
+
+/** Disk space that `up` takes. */
+export interface Room {
+  readonly parts: readonly { readonly what: string; readonly bytes: number }[];
+  /** What a build takes; 0: none is needed. */
+  readonly buildBytes: number;
+  /** All parts whose size is known, and some to spare. */
+  readonly bytes: number;
+  /** Of a model whose size nobody knows before it is looked up: what an SDXL takes. No reason to refuse. */
+  readonly assumedBytes: number;
+}
+
+interface Sized {
+  readonly modelCache: ModelCache;
+  readonly startupEstimate: Pick<StartupEstimate, "modelBytes" | "modelBytesSource">;
+}
+
+/** What `up` needs of Docker's disk where `facts` are there; by default, where nothing is. */
+export function planRoom({ modelCache, startupEstimate }: Sized, facts: RoomFacts = NOTHING): Room {
+  const { modelBytes, modelBytesSource } = startupEstimate;
+  const baked = modelCache === "baked";
+  const missing = baked
+    ? facts.hasImage
+      ? 0
+      : modelBytes * BAKED_COPIES
+    : Math.max(0, modelBytes - facts.volumeBytes);
+  const model = { what: baked ? "the model, in the image and twice in the build" : "the model", bytes: missing };
+  const assumed = modelBytesSource === "assumed";
+  return addUp(buildParts(facts), assumed ? [] : [model], assumed ? missing : 0);
+}
+
+/** The same for a service that runs as a process: a Python environment, its packages' downloads, the model. */
+export function planProcessRoom({ startupEstimate }: Pick<Sized, "startupEstimate">, hasEnvironment: boolean): Room {
+  const { modelBytes, modelBytesSource } = startupEstimate;
+  const environment = {
+    what: "Python packages",
+    bytes: hasEnvironment ? 0 : BUILD_BYTES.packages + BUILD_BYTES.downloads,
+  };
+  const assumed = modelBytesSource === "assumed";
+  return addUp([environment], assumed ? [] : [{ what: "the model", bytes: modelBytes }], assumed ? modelBytes : 0);
+}
+
+function buildParts({ hasImage, hasDownloads, hasPackages }: RoomFacts): Room["parts"] {
+  if (hasImage) return [];
+  if (hasPackages) return [{ what: "the image's code", bytes: CODE_BYTES }];
+  return [
+    { what: "the image", bytes: BUILD_BYTES.image },
+    { what: "the build's installed packages", bytes: BUILD_BYTES.packages },
+    { what: "the build's downloads", bytes: hasDownloads ? 0 : BUILD_BYTES.downloads },
+  ];
+}
+
+function addUp(build: Room["parts"], model: Room["parts"], assumedBytes: number): Room {
+  const total = (parts: Room["parts"]) => parts.reduce((bytes, part) => bytes + part.bytes, 0);
+  const parts = [...build, ...model].filter(({ bytes }) => bytes > 0);
+  return { parts, buildBytes: total(build), assumedBytes, bytes: total(parts) + SPARE_BYTES };
+}
