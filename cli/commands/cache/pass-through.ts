@@ -19,17 +19,19 @@ export function printOutput({ exitCode, stdout }: CommandResult, message = ""): 
 
 const VERIFY_HELP = `
 Examples:
-  imagegen cache verify          hashes every file; exit code 3 when one is damaged or missing`;
+  imagegen cache verify            hashes every file; exit code 3 when one is damaged or missing
+  imagegen cache verify --repair   deletes the damaged ones as well, which the next start downloads again`;
 
 export function addVerify(cache: Command, signal: AbortSignal): void {
   cache
     .command("verify")
     .description("hash every file of the cache and compare it with the model's manifest")
     .option("--model <id>", "only this model", modelId("--model"))
+    .option("--repair", "delete damaged files, so that they are downloaded again")
     .addHelpText("after", VERIFY_HELP)
     .action(
-      action<{ model?: string }, []>(signal, (context, { model }) =>
-        passThrough(context, ["verify", ...(model ? ["--model", model] : [])]),
+      action<{ model?: string; repair?: boolean }, []>(signal, (context, { model, repair }) =>
+        passThrough(context, ["verify", ...(model ? ["--model", model] : []), ...(repair ? ["--repair"] : [])]),
       ),
     );
 }

@@ -30,7 +30,7 @@ export interface Wrong {
 export function startsOf(printed: Printed): Start[] {
   const filled = fillSamples(printed.command);
   // A name alone: what it needs is said beside it.
-  const isName = printed.mention === true && /^[a-z][a-z -]*[a-z]$/.test(filled) && !/ -/.test(filled);
+  const isName = printed.mention === true && /^[a-z -]+$/.test(filled);
   return simpleCommands(isName ? `${filled} …` : filled).flatMap((each) => nested(printed, each));
 }
 
