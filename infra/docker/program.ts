@@ -48,6 +48,7 @@ export function local(settings: LocalSettings, context: ProgramContext): LocalOu
   });
   const ready = readyGate({
     plan: plan.readiness,
+    stack,
     ...plan.host,
     containerId: host.containerId,
     preview,

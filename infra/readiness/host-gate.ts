@@ -5,7 +5,7 @@ import type { AwsReadinessPlan } from "../plan/aws/readiness.ts";
 import { warnOfDevice, withLog } from "./gate.ts";
 import { type ExpectedHost, type HostDeps, waitForHost } from "./host-status.ts";
 import type { ReadyState } from "./probe-result.ts";
-import { describeNotReady } from "./progress.ts";
+import { describeNotReady, fixForBoth } from "./progress.ts";
 
 export interface HostGateArgs {
   readonly plan: AwsReadinessPlan;
@@ -38,6 +38,6 @@ export async function checkHost(plan: AwsReadinessPlan, expected: ExpectedHost, 
   }
   const who = expected.instance ?? "the host";
   const fix = `${imagegenCommand(plan.stack, "logs")}, ${imagegenCommand(plan.stack, "doctor")}`;
-  const headline = `${who} is not ready: ${describeNotReady(outcome)}. Fix: ${fix}`;
+  const headline = `${who} is not ready: ${describeNotReady(outcome, fixForBoth(plan.stack))}. Fix: ${fix}`;
   throw new UserError(withLog(headline, log));
 }

@@ -23,6 +23,7 @@ function service(answer: ProbeResult, changes: Partial<CheckArgs> = {}) {
   let now = 0;
   const check: CheckArgs = {
     plan: plan.readiness,
+    stack: "blue",
     containerName: "image-game-image-gen",
     deps: {
       probe: async () => {
@@ -72,6 +73,13 @@ test("a failed service fails the update with its own reason", async () => {
       "Its log: docker logs image-game-image-gen",
   );
   expect(calls.reported).toBe(0);
+});
+
+test("a wait that is too short names the key for users of pulumi and of imagegen", async () => {
+  const { check } = service(response(503, { phase: "loading", model, error: null }));
+  await expect(checkReady(check)).rejects.toThrow(
+    /pulumi config set readyTimeoutSeconds \d+, or imagegen up --stack blue --config readyTimeoutSeconds=\d+/,
+  );
 });
 
 test("a silent container is quoted", async () => {

@@ -94,6 +94,7 @@ const inDocker = (recording: Recording) =>
   play(recording, (deps, bodyNow) =>
     checkReady({
       plan: local,
+      stack: "local",
       containerName: "image-game-image-gen",
       deps: { ...deps, probe: async () => probeOf(bodyNow()) },
       containerReport: async () => [],
