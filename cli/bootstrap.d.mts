@@ -7,3 +7,4 @@ interface LockFile {
 }
 export function isInstalled(lock: LockFile, installed: LockFile): boolean;
 export function run(script: string, args: string[], root?: string): Promise<void>;
+export function loopbackWithoutProxy(env: NodeJS.ProcessEnv): Record<string, string>;

@@ -3,7 +3,7 @@
  * Out: the same script, run by a Node that package.json allows, with the dependencies of package-lock.json in place.
  * Never: needs a dependency itself, or touches anything outside the checkout.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
@@ -13,6 +13,12 @@ import { fileURLToPath } from "node:url";
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 /** Platforms that have an npm package with a Node binary in it. */
 const PREBUILT = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64", "win-x64"];
+
+/** What proxies are never asked for. */
+const LOOPBACK = ["localhost", "127.0.0.1", "::1"];
+/** Milliseconds between two lines of something that takes long, and characters of a bar. */
+const QUIET_MS = 4000;
+const BAR_WIDTH = 24;
 
 /** A set-up error that one line explains. */
 export class SetupError extends Error {}
@@ -57,8 +63,8 @@ export function isInstalled(lock, installed) {
 /** Prepares the machine where that is needed, runs `script` and ends this process as the script ended. */
 export async function run(script, args, root = ROOT) {
   try {
-    const node = ensureNode(root);
-    ensureDependencies(root, node);
+    const node = await ensureNode(root);
+    await ensureDependencies(root, node);
     await execChild(node, script, args);
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
@@ -67,7 +73,7 @@ export async function run(script, args, root = ROOT) {
   }
 }
 
-function ensureNode(root) {
+async function ensureNode(root) {
   const range = wantedRange(root);
   if (satisfies(process.version, range)) return process.execPath;
 
@@ -82,12 +88,12 @@ function ensureNode(root) {
   say(`Node ${process.versions.node} is too old here (${range}); fetching Node ${wanted} into .imagegen/node …`);
   mkdirSync(prefix, { recursive: true });
   const flags = ["--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"];
-  npm(process.execPath, ["install", "--prefix", prefix, ...flags, `${name}@${wanted}`], prefix);
+  await npm(process.execPath, ["install", "--prefix", prefix, ...flags, `${name}@${wanted}`], prefix);
   if (!existsSync(binary)) throw new SetupError(`npm installed ${name}@${wanted}, but it holds no ${binary}.`);
   return binary;
 }
 
-function ensureDependencies(root, node) {
+async function ensureDependencies(root, node) {
   const lockText = readFileSync(join(root, "package-lock.json"));
   const hash = createHash("sha256").update(lockText).digest("hex");
   const stamp = join(root, ".imagegen", "package-lock.sha256");
@@ -101,7 +107,9 @@ function ensureDependencies(root, node) {
   }
   say("Installing the packages of package-lock.json (npm ci) …");
   rmSync(stamp, { force: true });
-  npm(node, ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], root);
+  const wanted = Object.entries(JSON.parse(lockText).packages).filter(([path, entry]) => path && !entry.optional);
+  const state = () => [wanted.filter(([path]) => existsSync(join(root, path, "package.json"))).length, wanted.length];
+  await npm(node, ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], root, state);
   writeStamp(stamp, hash);
 }
 
@@ -110,17 +118,42 @@ function writeStamp(stamp, hash) {
   writeFileSync(stamp, `${hash}\n`);
 }
 
-/** Runs npm under `node`; its output is shown only when it fails. */
-function npm(node, args, cwd) {
+/**
+ * Runs npm under `node`; its own output is shown only when it fails. `count` returns how many packages are there, and of
+ * how many: a terminal shows a bar of it, a log a line every few seconds.
+ */
+async function npm(node, args, cwd, count) {
   const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ""}` };
-  const result = spawnSync(node, [npmCli(), ...args], { cwd, env, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
-  if (result.error) throw new SetupError(`npm could not be started: ${result.error.message}`);
-  if (result.status === 0) return;
-  if (result.signal === "SIGINT" || result.status === 130) process.exit(130);
-  process.stderr.write(`${result.stdout}${result.stderr}`);
+  const child = spawn(node, [npmCli(), ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
+  const terminal = process.stderr.isTTY;
+  const started = Date.now();
+  const show = () => {
+    const seconds = `npm ${args[0]}, ${Math.round((Date.now() - started) / 1000)} s`;
+    const [have, all] = count?.() ?? [];
+    const text = all ? `${have} of ${all} packages (${seconds})` : seconds;
+    if (!terminal) return say(text);
+    const full = all ? Math.round((have / all) * BAR_WIDTH) : 0;
+    process.stderr.write(`\r\u001b[K${all ? `${"█".repeat(full)}${"░".repeat(BAR_WIDTH - full)} ` : ""}${text}`);
+  };
+  const timer = setInterval(show, terminal ? 500 : QUIET_MS);
+  const { code, signal } = await ended(child, "npm").finally(() => clearInterval(timer));
+  if (terminal) process.stderr.write("\r\u001b[K");
+  if (code === 0) return;
+  if (signal === "SIGINT" || code === 130) process.exit(130);
+  process.stderr.write(output);
   throw new SetupError(
-    `\`npm ${args[0]}\` failed (exit code ${result.status}); its output is above. Fix that, then run this again.`,
+    `\`npm ${args[0]}\` failed (exit code ${code}); its output is above. Fix: what it says, then run this again.`,
   );
+}
+
+/** How a child ended; a SetupError when it could not be started. */
+function ended(child, name) {
+  return new Promise((done, fail) => {
+    child.on("error", (error) => fail(new SetupError(`${name} could not be started: ${error.message}`)));
+    child.on("close", (code, signal) => done({ code, signal }));
+  });
 }
 
 /** npm-cli.js: of the npm that started us, else beside this Node, else of the npm on PATH. */
@@ -141,23 +174,41 @@ function npmCli() {
 }
 
 /** Runs the script in the foreground, passes signals on, and ends the way the script ended. */
-function execChild(node, script, args) {
-  const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ""}` };
+async function execChild(node, script, args) {
+  const env = {
+    ...process.env,
+    ...loopbackWithoutProxy(process.env),
+    PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ""}`,
+  };
   const child = spawn(node, [resolve(script), ...args], { stdio: "inherit", env });
   // A terminal sends Ctrl-C to the child as well; passing it on again would count as a second one.
   const onInterrupt = () => process.stdin.isTTY || child.kill("SIGINT");
   const onEnd = (signal) => child.kill(signal);
   process.on("SIGINT", onInterrupt);
   for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, onEnd);
-  return new Promise((done, fail) => {
-    child.on("error", (error) => fail(new SetupError(`${node} could not be started: ${error.message}`)));
-    child.on("exit", (code, signal) => {
-      process.exitCode = code ?? 128 + (constants.signals[signal] ?? 0);
-      process.removeAllListeners("SIGINT");
-      for (const name of ["SIGTERM", "SIGHUP"]) process.removeAllListeners(name);
-      done();
-    });
-  });
+  const { code, signal } = await ended(child, node);
+  process.exitCode = code ?? 128 + (constants.signals[signal] ?? 0);
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.removeAllListeners(name);
+}
+
+/**
+ * The variables that keep this machine's own addresses from a proxy, where one is set: for the program, and for Pulumi,
+ * whose parts talk to each other on loopback.
+ */
+export function loopbackWithoutProxy(env) {
+  const isSet = Object.keys(env).some((name) => /^(https?|all|grpc)_proxy$/i.test(name) && env[name]);
+  if (!isSet) return {};
+  const names = ["NO_PROXY", "no_proxy"].filter((name) => env[name] !== undefined);
+  return Object.fromEntries(
+    (names.length > 0 ? names : ["NO_PROXY", "no_proxy"]).map((name) => {
+      const hosts = (env[name] ?? "")
+        .split(",")
+        .map((host) => host.trim())
+        .filter(Boolean);
+      if (hosts.includes("*")) return [name, "*"];
+      return [name, [...new Set([...hosts, ...LOOPBACK])].join(",")];
+    }),
+  );
 }
 
 function wantedRange(root = ROOT) {

@@ -13,6 +13,7 @@ import { addLogs } from "./commands/logs.ts";
 import { addOpen } from "./commands/open.ts";
 import { addPicture } from "./commands/picture.ts";
 import { addPlan } from "./commands/plan.ts";
+import { addRestart } from "./commands/restart.ts";
 import { addStatus } from "./commands/status.ts";
 import { addUp } from "./commands/up.ts";
 import { addMoveAz, addVolume } from "./commands/volume.ts";
@@ -32,7 +33,7 @@ export function buildProgram(signal: AbortSignal): Command {
     .version(metadata.version, "-V, --version", "print the version")
     .exitOverride()
     .showHelpAfterError("Run `imagegen --help` for a list of commands.");
-  const common = [addUp, addDown, addPlan, addStatus, addLogs, addOpen, addPicture, addDoctor, addCache];
+  const common = [addUp, addDown, addRestart, addPlan, addStatus, addLogs, addOpen, addPicture, addDoctor, addCache];
   for (const add of [...common, addStop, addStart, addPin, addMoveAz, addVolume]) add(program, signal);
   return program;
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { action, print } from "../core/context.ts";
+import { withStackLock } from "../core/stack-lock.ts";
 import { selectTarget } from "../targets/select.ts";
 import type { DownOptions, DownResult } from "../targets/target.ts";
 
@@ -17,8 +18,10 @@ export function addDown(program: Command, signal: AbortSignal): void {
     .addHelpText("after", HELP)
     .action(
       action<DownOptions, []>(signal, async (context, options) => {
+        const { paths, files, progress } = context;
         const target = await selectTarget(context);
-        print(context, await target.down(options), describeDown);
+        const done = await withStackLock(paths, files.name, "down", () => progress.busy(() => target.down(options)));
+        print(context, done, describeDown);
       }),
     );
 }

@@ -6,7 +6,8 @@ import { selectTarget } from "../targets/select.ts";
 const HELP = `
 Examples:
   imagegen logs -f         the service's log, and each new line
-  imagegen logs -n 20      its last 20 lines`;
+  imagegen logs -n 20      its last 20 lines
+  imagegen logs --json     a JSON object a line: {"line": "…"}`;
 
 export function addLogs(program: Command, signal: AbortSignal): void {
   program
@@ -17,7 +18,31 @@ export function addLogs(program: Command, signal: AbortSignal): void {
     .addHelpText("after", HELP)
     .action(
       action<{ follow?: boolean; lines: number }, []>(signal, async (context, { lines, follow = false }) => {
-        await (await selectTarget(context)).logs({ lines, follow });
+        const out = (text: string) => void process.stdout.write(text);
+        const objects = jsonLines(out);
+        await (await selectTarget(context)).logs({ lines, follow, write: context.json ? objects.write : out });
+        objects.end();
       }),
     );
+}
+
+/** What `logs --json` prints of each line. */
+interface LogLine {
+  readonly line: string;
+}
+
+/** Writes each whole line as a JSON object of its own; `end` what is left of the last one. */
+export function jsonLines(out: (text: string) => void): { write(text: string): void; end(): void } {
+  let rest = "";
+  const show = (line: string) => out(`${JSON.stringify({ line } satisfies LogLine)}\n`);
+  return {
+    write(text) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) show(line);
+    },
+    end() {
+      if (rest !== "") show(rest);
+    },
+  };
 }

@@ -1,8 +1,11 @@
 import { type Command, Option } from "commander";
+import { DEMO_MODEL_ID } from "../../infra/contract.ts";
 import { formatSeconds } from "../../infra/units.ts";
 import { commandFor } from "../core/command-line.ts";
-import { action, print } from "../core/context.ts";
+import { action, type Context, print } from "../core/context.ts";
+import { CliError } from "../core/exit.ts";
 import { collect } from "../core/options.ts";
+import { withStackLock } from "../core/stack-lock.ts";
 import { parseConfigFlags } from "../stack/config.ts";
 import { logShell, useShell } from "../stack/shell-variables.ts";
 import { MODES, type RequestedMode, selectUpTarget } from "../targets/select.ts";
@@ -25,8 +28,9 @@ Examples:
   imagegen up --mode process --port 8001
   imagegen up --config baseImage=my-registry/python:3.12 --config buildNetwork=host
 
---model, --port and --config are remembered for the stack (in .imagegen/stacks) until you change them or pass
---reset-config. stacks/Pulumi.<stack>.yaml is written only in AWS, to pin a host that was not the first choice.
+--model, --port and --config are remembered for the stack (in .imagegen/stacks) once they have worked, until you change
+them or pass --reset-config. When up fails, the service that ran before continues, or is started again.
+stacks/Pulumi.<stack>.yaml is written only in AWS, to pin a host that was not the first choice.
 Variables of the service in the environment (HF_TOKEN, IMAGE_GEN_API_KEY, HTTPS_PROXY, …) are remembered as well, secrets encrypted;
 one that can't be used is named. A service that runs as a process has them for that start alone.`;
 
@@ -44,32 +48,65 @@ export function addUp(program: Command, signal: AbortSignal): void {
     .addHelpText("after", HELP)
     .action(
       action<Options, []>(signal, async (context, options) => {
-        const { files } = context;
-        const overrides = overridesOf(options, files.name);
-        if (!options.config) files.requireKnown();
-        if (options.resetConfig) files.clearOverrides();
-        // Whatever the mode turns out to be, a wrong value ends here.
-        useShell(context, "process", overrides);
-        if (Object.keys(overrides).length > 0) files.saveOverrides(overrides);
-        const target = await selectUpTarget(context, options.mode);
-        const shell = useShell(context, target.mode, overrides);
-        const kept = target.mode === "process" ? "for this start alone" : "and kept for the stack";
-        logShell(context, shell, `Taken from the environment, ${kept}`);
-        print(context, await target.up({ prompt: options.picture ? options.prompt : null, shell }), describeUp);
+        const { paths, files, progress } = context;
+        const flags = parseFlags(options, files.name);
+        requireStack(context, flags);
+        const result = await withStackLock(paths, files.name, "up", () =>
+          progress.busy(() => up(context, options, flags)),
+        );
+        print(context, result, describeUp);
       }),
     );
 }
 
-function overridesOf({ config, model, port }: Options, stack: string): Record<string, string> {
+async function up(context: Context, options: Options, flags: Record<string, string>): Promise<UpResult> {
+  const { files, progress } = context;
+  const { mode, picture, prompt, resetConfig: reset = false } = options;
+  files.begin({ reset });
+  // Whatever the mode turns out to be, a wrong value ends here.
+  useShell(context, "process", flags);
+  if (Object.keys(flags).length > 0) files.saveOverrides(flags);
+  progress.update("looking at what this machine has");
+  try {
+    const target = await selectUpTarget(context, mode);
+    const shell = useShell(context, target.mode, flags);
+    const kept = target.mode === "process" ? "for this start alone" : "and kept for the stack";
+    logShell(context, shell, `Taken from the environment, ${kept}`);
+    const result = await target.up({ prompt: picture ? prompt : null, shell });
+    files.keep();
+    return result;
+  } catch (error) {
+    if (!(error instanceof CliError) || Object.keys(flags).length === 0) throw error;
+    const names = Object.keys(flags).map((key) => key.replace(/^.*:/, ""));
+    throw new CliError([...error.details, { message: `Not remembered: ${names.join(", ")}.` }], error.exitCode);
+  }
+}
+
+/** A name without a file is a mistake, unless a target says that a new stack is meant. */
+function requireStack({ files, progress }: Context, flags: Readonly<Record<string, string>>): void {
+  if (files.isKnown) return;
+  if (!Object.keys(flags).some((key) => key.endsWith(":target"))) files.requireKnown();
+  progress.log(`New stack ${files.name}, beside ${files.knownStacks().join(", ")}.`);
+}
+
+function parseFlags({ config, model, port }: Options, stack: string): Record<string, string> {
   const named = [...(model === undefined ? [] : [`modelId=${model}`]), ...(port === undefined ? [] : [`port=${port}`])];
   return parseConfigFlags([...(config ?? []), ...named], stack);
 }
 
-function describeUp({ stack, model, device, url, instanceType, market, picture, seconds }: UpResult): string {
+export function describeUp(result: UpResult): string {
+  const { stack, model, device, url, instanceType, market, picture, seconds, pid } = result;
   const place = instanceType ? `${instanceType} (${market})` : `${device}, at ${url}`;
   const lines = [`Ready: ${model ?? "the service"} on ${place} (${formatSeconds(seconds)})`];
-  if (picture) lines.push(`Picture: ${picture.path} (${picture.seconds.toFixed(1)} s)`);
-  if (instanceType)
+  if (picture) {
+    const noise = model === DEMO_MODEL_ID ? "; the demo model's weights are random, so it shows noise" : "";
+    lines.push(`Picture: ${picture.path} (${picture.seconds.toFixed(1)} s${noise})`);
+  }
+  if (instanceType) {
     lines.push(`Next: ${commandFor(stack, "open")}; to stop paying for the host: ${commandFor(stack, "stop")}`);
+  } else {
+    const what = pid === undefined ? "The container" : `The process ${pid}`;
+    lines.push(`${what} keeps running. To stop it: ${commandFor(stack, "down")}`);
+  }
   return lines.join("\n");
 }

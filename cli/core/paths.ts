@@ -20,7 +20,9 @@ export function pathsOf(root: string = resolve(import.meta.dirname, "../..")) {
     baked: join(home, "models"),
     pictures: join(home, "pictures"),
     logs: join(home, "logs"),
-    processFile: join(home, "process.json"),
+    processes: join(home, "processes"),
+    /** The one process that releases before 0.2 knew. */
+    oldProcessFile: join(home, "process.json"),
     imageGen: join(root, "image-gen"),
     manifests: join(root, "image-gen", "models"),
   };

@@ -8,10 +8,12 @@ export interface Progress {
   update(text: string, fraction?: number): void;
   /** Ends the live line, so that what follows starts on a fresh one. */
   stop(): void;
+  /** Runs something long. While it writes nothing, its last line is repeated with the seconds that it has taken. */
+  busy<T>(action: () => Promise<T>): Promise<T>;
 }
 
-/** Seconds between two live lines where the output is not a terminal. */
-const LOG_INTERVAL_S = 10;
+/** Seconds between two live lines where the output is not a terminal, and after which silence is broken. */
+const QUIET_S = 4;
 const BAR_WIDTH = 24;
 
 /** Progress on `stream` (stderr). Without a terminal, or with TERM=dumb, only whole lines are written. */
@@ -23,34 +25,71 @@ export function progressTo(
   const terminal = stream.isTTY === true && env.TERM !== "dumb";
   const colour = terminal && !env.NO_COLOR;
   let open = false;
-  let lastAt = Number.NEGATIVE_INFINITY;
-  let lastText = "";
+  let writtenAt = Number.NEGATIVE_INFINITY;
+  let updatedAt = Number.NEGATIVE_INFINITY;
+  /** What is going on, and since when; "" when nothing is. */
+  let current: { text: string; since: number; fraction?: number | undefined } = { text: "", since: 0 };
 
-  const stop = () => {
+  const write = (text: string) => {
+    writtenAt = now();
+    stream.write(text);
+  };
+  const begin = (text: string, fraction?: number) => {
+    if (text !== current.text) current = { text, since: now(), fraction };
+  };
+  const end = () => {
     if (open) stream.write("\n");
     open = false;
+  };
+  const stop = () => {
+    end();
+    current = { text: "", since: 0 };
+  };
+  const show = (text: string, fraction?: number) => {
+    const bar = fraction === undefined ? "" : `${drawBar(fraction, colour)} `;
+    const room = (stream.columns || 80) - (bar ? BAR_WIDTH + 1 : 0) - 1;
+    write(`\r\u001b[K${bar}${shorten(text, room)}`);
+    open = true;
+  };
+  const tick = () => {
+    const { text, since, fraction } = current;
+    if (text === "" || now() - writtenAt < QUIET_S) return;
+    const line = `${text} (${Math.round(now() - since)} s)`;
+    if (terminal) show(line, fraction);
+    else write(`${line}\n`);
   };
   return {
     stop,
     log(text) {
-      stop();
-      lastText = "";
-      stream.write(`${text}\n`);
+      end();
+      begin(text);
+      write(`${text}\n`);
     },
     update(text, fraction) {
-      if (text === lastText) return;
-      if (terminal) {
-        const bar = fraction === undefined ? "" : `${drawBar(fraction, colour)} `;
-        const room = (stream.columns || 80) - (bar ? BAR_WIDTH + 1 : 0) - 1;
-        stream.write(`\r\u001b[K${bar}${text.slice(0, room)}`);
-        open = true;
-      } else if (now() - lastAt >= LOG_INTERVAL_S) {
-        stream.write(`${text}\n`);
-        lastAt = now();
-      } else return;
-      lastText = text;
+      if (text === current.text) return;
+      begin(text, fraction);
+      if (terminal) show(text, fraction);
+      else if (now() - updatedAt >= QUIET_S) {
+        updatedAt = now();
+        write(`${text}\n`);
+      }
+    },
+    async busy(action) {
+      const timer = setInterval(tick, 1000);
+      timer.unref();
+      try {
+        return await action();
+      } finally {
+        clearInterval(timer);
+        stop();
+      }
     },
   };
+}
+
+/** A live line has to fit: what is cut off is marked. */
+function shorten(text: string, room: number): string {
+  return text.length <= room ? text : `${text.slice(0, Math.max(0, room - 1))}…`;
 }
 
 function drawBar(fraction: number, colour: boolean): string {

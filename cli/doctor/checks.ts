@@ -97,11 +97,8 @@ function port({ config: { settings }, port: { free, owner, ours }, stack }: Mach
 function proxy({ env }: MachineFacts): Check[] {
   const used = env.HTTPS_PROXY ?? env.https_proxy ?? env.HTTP_PROXY ?? env.http_proxy;
   if (!used) return [ok("proxy", "none")];
-  const excluded = (env.NO_PROXY ?? env.no_proxy ?? "").split(",").map((host) => host.trim());
-  const shown = used.replace(/\/\/[^@/]*@/, "//");
-  if (excluded.includes("127.0.0.1") || excluded.includes("*")) return [ok("proxy", shown)];
-  const message = `${shown} is also used for the service on this machine.`;
-  return [warn("proxy", message, "export NO_PROXY=127.0.0.1,localhost")];
+  const direct = env.NO_PROXY ?? env.no_proxy;
+  return [ok("proxy", used.replace(/\/\/[^@/]*@/, "//") + (direct ? `, not for ${direct}` : ""))];
 }
 
 function certificates({ certificates: all, engine }: MachineFacts): Check[] {

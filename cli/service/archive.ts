@@ -1,6 +1,7 @@
 import { createReadStream, createWriteStream, existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { execa } from "execa";
+import { commandFor } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 import { type CommandResult, type Exec, execJson, toExitCode } from "./image-gen.ts";
@@ -66,7 +67,10 @@ export async function restoreFromFile(
 ): Promise<CommandResult> {
   const json = context.json ? ["--json"] : [];
   if (isBucket(file)) return cache.exec(["restore", "--input", file, ...json], { ownContainer: true });
-  if (file !== "-" && !existsSync(file)) throw new CliError(`${file} does not exist.`, EXIT.usage);
+  if (file !== "-" && !existsSync(file)) {
+    const fix = commandFor(cache.stack, "cache restore <file>");
+    throw new CliError({ message: `${file} does not exist.`, fix }, EXIT.usage);
+  }
   const child = spawn(context, await findRunner(), ["restore", "--input", "-", ...json]);
   const output = child.stdout.setEncoding("utf8").toArray();
   const source = file === "-" ? process.stdin : createReadStream(file);

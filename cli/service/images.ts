@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { API_KEY_VARIABLE } from "../../infra/contract.ts";
+import { type HttpAnswer, httpRequest } from "../../infra/io/http-request.ts";
 import { commandFor } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
@@ -67,19 +68,32 @@ async function post(
   const key = ownKey ?? process.env[API_KEY_VARIABLE];
   const headers = { "content-type": "application/json", ...(key ? { authorization: `Bearer ${key}` } : {}) };
   const body = JSON.stringify({ ...request, n: 1, response_format: "b64_json" });
-  let response: Response;
+  let response: HttpAnswer;
   try {
-    response = await fetch(new URL("/v1/images/generations", url), { method: "POST", headers, body, signal });
+    response = await httpRequest(new URL("/v1/images/generations", url).href, {
+      method: "POST",
+      headers,
+      body,
+      signal,
+    });
   } catch (error) {
     if (signal.aborted) throw error;
     throw new CliError({ message: `Nothing answers at ${url}.`, fix: commandFor(stack, "up") }, EXIT.notRunning);
   }
-  const answer = (await response.json().catch(() => ({}))) as ImagesResponse & ErrorResponse;
-  if (response.ok) return answer;
+  const answer = parseJson(response.body);
+  if (response.status === 200) return answer;
   if (response.status === 401) {
     const message = `The service at ${url} asks for its API key${key ? ", and this is another" : ""}.`;
     throw new CliError({ message, fix: `export ${API_KEY_VARIABLE}=…` });
   }
-  const reason = answer.error?.message ?? (typeof answer.detail === "string" ? answer.detail : response.statusText);
+  const reason = answer.error?.message ?? (typeof answer.detail === "string" ? answer.detail : "it gave no reason");
   throw new CliError(`The service refused the request (HTTP ${response.status}): ${reason}`);
+}
+
+function parseJson(text: string): ImagesResponse & ErrorResponse {
+  try {
+    return JSON.parse(text) as ImagesResponse & ErrorResponse;
+  } catch {
+    return {};
+  }
 }

@@ -24,6 +24,9 @@ import {
 const STACK_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
 const STACK_FILE = /^Pulumi\.(.+)\.yaml$/;
 
+/** How a service runs on this machine: a container made by Pulumi, or a plain process. */
+export type LocalMode = "docker" | "process";
+
 /** Reads and writes the files of one stack. The tracked `stacks/Pulumi.<stack>.yaml` is only written by `pin`. */
 export class StackFiles {
   readonly name: string;
@@ -35,6 +38,9 @@ export class StackFiles {
   readonly #oldOverrides: string;
   /** Config of this run alone, over all else. */
   #given: ConfigMap = {};
+  readonly #place: string;
+  /** The overrides of an `up` that has not succeeded yet. */
+  #pending: ConfigOverrides | undefined;
 
   constructor(paths: Paths, name: string) {
     if (!STACK_NAME.test(name)) {
@@ -45,21 +51,45 @@ export class StackFiles {
     this.workingCopy = join(paths.stacks, `Pulumi.${name}.yaml`);
     this.#overrides = join(paths.stacks, `${name}.overrides.json`);
     this.#oldOverrides = join(paths.stacks, `${name}.kept.json`);
+    this.#place = join(paths.stacks, `${name}.place.json`);
   }
 
-  /** Throws a CliError for a name without any file of its own, which is likely to be mistyped. */
+  /** Whether the stack has a file of its own; a name without one is likely to be mistyped. */
+  get isKnown(): boolean {
+    return [this.tracked, this.workingCopy, this.#overrides, this.#oldOverrides].some((file) => existsSync(file));
+  }
+
+  /** Throws a CliError that names the stacks there are, for a name without any file. */
   requireKnown(): void {
-    if ([this.tracked, this.workingCopy, this.#overrides, this.#oldOverrides].some((file) => existsSync(file))) return;
-    const folder = dirname(this.tracked);
-    const known = (existsSync(folder) ? readdirSync(folder) : []).flatMap((file) => STACK_FILE.exec(file)?.[1] ?? []);
+    if (this.isKnown) return;
+    const known = this.knownStacks();
     const likely = nearest(this.name, known);
     throw new CliError(
       {
-        message: `--stack: expected ${likely ?? `one of ${known.join(", ")}`}, got "${this.name}", which has no file in stacks/.`,
-        fix: `${likely ? `--stack ${likely}` : "another --stack"}, or for a new stack: ${commandFor(this.name, "up --config target=local")}`,
+        message: `--stack: there is no stack "${this.name}"; there are ${known.join(", ")}.`,
+        fix: `--stack ${likely ?? "<one of these>"}, or for a new stack: ${commandFor(this.name, "up --config target=local")}`,
       },
       EXIT.usage,
     );
+  }
+
+  /** The names of all stacks that have a file. */
+  knownStacks(): string[] {
+    const folders = [this.tracked, this.workingCopy].map((file) => dirname(file));
+    const files = folders.flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : []));
+    return [...new Set(files.flatMap((file) => STACK_FILE.exec(file)?.[1] ?? []))].sort();
+  }
+
+  /** Where the stack's service was last started on this machine; its cache is there. */
+  lastMode(): LocalMode | undefined {
+    if (!existsSync(this.#place)) return undefined;
+    const { mode } = JSON.parse(readFileSync(this.#place, "utf8")) as { mode?: LocalMode };
+    return mode;
+  }
+
+  setLastMode(mode: LocalMode | undefined): void {
+    if (mode === undefined) rmSync(this.#place, { force: true });
+    else atomicWrite(this.#place, `${JSON.stringify({ mode })}\n`);
   }
 
   /** The config that the next `up` would use, without the choices that `up` makes by itself. */
@@ -97,29 +127,47 @@ export class StackFiles {
     return settingsFor(target, this.lastConfig(), this.#origins(), false);
   }
 
+  /**
+   * Begins an `up`: what is saved from now on is written by `keep` alone, so that a mistake is not remembered. `reset`:
+   * without what was saved before.
+   */
+  begin({ reset = false } = {}): void {
+    this.#pending = reset ? { config: {} } : this.overrides();
+  }
+
+  /** Writes what was saved since `begin`, after the `up` has succeeded. */
+  keep(): void {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (pending && Object.keys(pending.config).length > 0) this.#store(pending);
+    else if (pending) for (const file of [this.#overrides, this.#oldOverrides]) rmSync(file, { force: true });
+  }
+
   #origins(flags: ConfigMap = {}): ConfigOrigins {
     const { config } = this.overrides();
     return { stack: this.name, originOf: (key) => (key in flags ? "flag" : key in config ? "kept" : "file") };
   }
 
   overrides(): ConfigOverrides {
+    if (this.#pending) return this.#pending;
     const file = [this.#overrides, this.#oldOverrides].find((each) => existsSync(each));
     if (!file) return { config: {} };
     const saved = JSON.parse(readFileSync(file, "utf8")) as ConfigOverrides;
     return { ...saved, config: withPresentKeys(saved.config) };
   }
 
+  /** Saves values that win over the tracked file's; during an `up`, once that has succeeded. */
   saveOverrides(values: ConfigMap): void {
     const { config, salt: before } = this.overrides();
     const salt = Object.values(values).some(isSecret) ? readYaml(this.workingCopy).encryptionsalt : before;
-    this.#writeOverrides({ config: { ...config, ...values }, ...(salt ? { salt } : {}) });
+    this.#store({ config: { ...config, ...values }, ...(salt ? { salt } : {}) });
   }
 
-  clearOverrides(): void {
-    for (const file of [this.#overrides, this.#oldOverrides]) rmSync(file, { force: true });
-  }
-
-  #writeOverrides(overrides: ConfigOverrides): void {
+  #store(overrides: ConfigOverrides): void {
+    if (this.#pending) {
+      this.#pending = overrides;
+      return;
+    }
     atomicWrite(this.#overrides, `${JSON.stringify(overrides, null, 2)}\n`);
     rmSync(this.#oldOverrides, { force: true });
   }
@@ -140,7 +188,7 @@ export class StackFiles {
     const { config, ...rest } = this.overrides();
     if (Object.keys(config).some((key) => key in values)) {
       const left = Object.entries(config).filter(([key]) => !(key in values));
-      this.#writeOverrides({ ...rest, config: Object.fromEntries(left) });
+      this.#store({ ...rest, config: Object.fromEntries(left) });
     }
     return this.tracked;
   }
@@ -153,6 +201,17 @@ export class StackFiles {
     const head = `# Made by imagegen from stacks/Pulumi.${this.name}.yaml at each start: change that file, or use --config.\n`;
     atomicWrite(this.workingCopy, head + stringify(composed));
     return composed.config ?? {};
+  }
+
+  /** Remembers what the last `up` has written; the function that this returns puts it back. */
+  rememberStart(): () => void {
+    const copy = existsSync(this.workingCopy) ? readFileSync(this.workingCopy, "utf8") : undefined;
+    const mode = this.lastMode();
+    return () => {
+      this.setLastMode(mode);
+      if (copy === undefined) rmSync(this.workingCopy, { force: true });
+      else atomicWrite(this.workingCopy, copy);
+    };
   }
 
   /** The project file beside the working copies, so that `pulumi stack init` writes its salt there, not to the tracked file. */

@@ -1,14 +1,13 @@
-import { existsSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { qualifyKey } from "../../infra/config/problem.ts";
 import type { LocalSettings } from "../../infra/config/settings.ts";
-import { serviceUrl } from "../../infra/contract.ts";
+import { DEMO_MODEL_ID, serviceUrl } from "../../infra/contract.ts";
 import { detectGpu } from "../../infra/io/local-gpu.ts";
 import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import { describeState } from "../../infra/readiness/progress.ts";
 import { commandFor, notRunning } from "../core/command-line.ts";
-import { confirm } from "../core/confirm.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 import type { Check } from "../doctor/check.ts";
@@ -18,33 +17,37 @@ import { backupToFile, type Runner, restoreFromFile } from "../service/archive.t
 import { type CacheStatus, type ExecOptions, execJson } from "../service/image-gen.ts";
 import { makeImage } from "../service/images.ts";
 import { probeState } from "../service/readiness.ts";
-import { destroyStack } from "../stack/automation-stack.ts";
 import { readText } from "../stack/config.ts";
 import { chooseModel, planOf } from "../stack/model.ts";
 import type { ShellConfig } from "../stack/shell-variables.ts";
-import { dockerOrFail, findContainer, findEngine, hasVolume } from "../toolchain/docker.ts";
-import { findPulumi } from "../toolchain/pulumi.ts";
+import { unlessUnreachable } from "../toolchain/docker.ts";
+import { checkBefore } from "./check-before.ts";
+import { downOnThisMachine } from "./down.ts";
+import { type EarlierService, orGoBack } from "./earlier.ts";
 import { planRows } from "./plan-rows.ts";
 import { followFile, readTail } from "./process/follow-log.ts";
-import { readRecord, stopProcess } from "./process/record.ts";
-import type { LogsOptions, Target } from "./target.ts";
+import type { LogsOptions, RestartOptions, RestartResult, Target } from "./target.ts";
 
 /** In what Docker and process mode differ. */
 export interface LocalRuntime {
   readonly mode: "docker" | "process";
   /** Whether the service must find its cache on a mounted volume. */
   readonly needsMount: boolean;
+  /** What works now, and must work again if `start` fails. */
+  earlier(): Promise<EarlierService | undefined>;
   /** Starts the service and returns when it is ready. */
   start(settings: LocalSettings, shell: ShellConfig): Promise<ReadyState>;
   /** The key that the running service asks its clients for. */
   apiKey(): Promise<string | undefined>;
   /** Undefined when the service was never started, or was removed. */
-  find(): Promise<{ readonly url: string; readonly running: boolean } | undefined>;
+  find(): Promise<{ readonly url: string; readonly running: boolean; readonly pid?: number } | undefined>;
   /** Runs `image-gen` beside the cache. */
   runner(options?: ExecOptions): Promise<Runner>;
+  /** A cache of this machine that the service reads besides its own. */
+  hostCache?(): string | undefined;
   /** False where there is no log of its own. */
   logs?(options: LogsOptions): Promise<boolean>;
-  restart(): Promise<boolean>;
+  restart(options: RestartOptions): Promise<RestartResult | undefined>;
 }
 
 /** A service on this machine. */
@@ -60,7 +63,8 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
     return { model, settings };
   };
   const inspectService = async (): Promise<ServiceFacts | null> => {
-    const place = await runtime.find();
+    // An engine that can't be asked is a check of its own.
+    const place = await runtime.find().catch(unlessUnreachable);
     if (!place?.running) return null;
     return {
       mode,
@@ -75,17 +79,29 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
     };
   };
 
+  const cachedModels = async () => {
+    const { models } = await execJson<CacheStatus>(target, ["status"]);
+    return models.filter(({ complete }) => complete).map(({ id }) => id);
+  };
+
   const target: Target = {
     stack: files.name,
     mode,
     async up({ prompt, shell }) {
       const started = performance.now();
       const { model, settings } = plannedModel();
+      const earlier = await runtime.earlier();
+      await checkBefore(context, settings, { mode, shell, earlier, cachedModels });
+      const undo = files.rememberStart();
       files.write(model.why === "no-gpu" ? { [qualifyKey("modelId")]: model.id } : {});
-      const ready = await runtime.start(settings, shell);
+      files.setLastMode(mode);
+      const start = () => runtime.start(settings, shell);
+      const ready = await orGoBack(earlier, { signal, undo, log: progress.log }, start);
+      files.keep();
       const url = serviceUrl(settings);
       // A full-size picture takes a CPU the better part of an hour; a small one proves as much.
-      const small = ready.device === "cpu" && !ready.model?.endsWith("/demo") ? { size: "512x512", steps: 8 } : {};
+      const small = ready.device === "cpu" && ready.model !== DEMO_MODEL_ID ? { size: "512x512", steps: 8 } : {};
+      const pid = (await runtime.find())?.pid;
       return {
         stack: files.name,
         mode,
@@ -94,41 +110,14 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
         device: ready.device,
         source: ready.source,
         phases: ready.phases,
+        ...(pid === undefined ? {} : { pid }),
         picture:
           prompt === null ? null : await makeImage(context, url, { prompt, ...small }, { key: await runtime.apiKey() }),
         seconds: (performance.now() - started) / 1000,
       };
     },
 
-    // In either mode, because a stack may have been started in both.
-    async down({ deleteCache = false, yes }) {
-      const { volumeName, containerName } = files.lastSettings("local");
-      const engine = await findEngine();
-      const volume = engine.ok && (await hasVolume(volumeName)) ? volumeName : undefined;
-      const folder = existsSync(paths.data) ? paths.data : undefined;
-      const places = [...(volume ? [`the volume ${volume}`] : []), ...(folder ? [folder] : [])];
-      if (deleteCache && places.length > 0)
-        await confirm(`This deletes the downloaded models in ${places.join(" and ")}.`, { yes, signal });
-      const stopped: ("process" | "docker")[] = [];
-      const record = readRecord(paths.processFile);
-      if (record?.stack === files.name) {
-        progress.log(`Stopping the process ${record.pid} …`);
-        await stopProcess(paths.processFile, record);
-        stopped.push("process");
-      }
-      const tools = engine.ok && existsSync(files.workingCopy) ? await findPulumi(paths) : undefined;
-      if (tools?.ok && (await destroyStack(context, tools.root))) stopped.push("docker");
-      else if (engine.ok && (await findContainer(containerName)) && stopped.length === 0) {
-        const message = `The container ${containerName} was not made by this checkout.`;
-        throw new CliError({ message, fix: `docker rm --force ${containerName}` });
-      }
-      if (deleteCache) {
-        if (volume && (await hasVolume(volume))) await dockerOrFail(["volume", "rm", volume]);
-        if (folder) rmSync(folder, { recursive: true, force: true });
-      }
-      if (stopped.length === 0 && !deleteCache) throw nothingRuns();
-      return { stack: files.name, stopped, cache: places.map((place) => ({ place, kept: !deleteCache })) };
-    },
+    down: (options) => downOnThisMachine(context, mode, options),
 
     async status() {
       const place = await runtime.find();
@@ -136,10 +125,13 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
       const ready = running ? await probeState(place.url, 5000, signal) : null;
       const cache = running ? await execJson<CacheStatus>(target, ["status"]).catch(() => null) : null;
       const state = ready ? describeState(ready).text : "running, but not answering";
+      const hostCache = runtime.hostCache?.();
       return {
         stack: files.name,
         mode: place ? mode : null,
         running,
+        ...(place?.pid === undefined ? {} : { pid: place.pid }),
+        ...(hostCache ? { hostCache } : {}),
         url: place?.url ?? null,
         ready,
         state: running ? state : `${place ? "stopped" : "not running"}: ${commandFor(files.name, "up")}`,
@@ -160,12 +152,11 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
 
     async logs(options) {
       if (await runtime.logs?.(options)) return;
-      const record = readRecord(paths.processFile);
-      const file = record?.stack === files.name ? record.log : join(paths.logs, `service-${files.name}.log`);
-      if (!existsSync(file)) throw notRunning(files.name, `The stack ${files.name} has no log.`);
+      const file = join(paths.logs, `service-${files.name}.log`);
+      if (mode === "docker" || !existsSync(file)) throw notRunning(files.name, `The stack ${files.name} has no log.`);
       const { text, end } = readTail(file, options.lines);
-      process.stdout.write(text);
-      if (options.follow) await followFile(file, end, process.stdout, signal);
+      options.write(text);
+      if (options.follow) await followFile(file, end, options.write, signal);
     },
 
     async open() {
@@ -188,7 +179,7 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
       return { exitCode, stdout };
     },
 
-    restart: () => runtime.restart(),
+    restart: (options) => runtime.restart(options),
     backup: (file) => backupToFile(context, target, () => runtime.runner(), file),
     restore: (file) => restoreFromFile(context, target, () => runtime.runner(), file),
   };

@@ -1,46 +1,50 @@
-import { existsSync } from "node:fs";
-import { KEYS } from "../../infra/config/schema.ts";
 import { commandFor } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, type ErrorDetail, EXIT, formatDetail } from "../core/exit.ts";
 import { readText } from "../stack/config.ts";
-import { findContainer, hasVolume } from "../toolchain/docker.ts";
-import { venvProgram } from "../toolchain/uv.ts";
+import type { LocalMode } from "../stack/files.ts";
 import { dockerTarget } from "./docker/target.ts";
 import { findDockerTools } from "./docker/up.ts";
-import { readRecord } from "./process/record.ts";
+import { findMode, lastStarted } from "./find-mode.ts";
 import { processTarget } from "./process/target.ts";
 import type { Target } from "./target.ts";
 
 /**
- * The target of a stack: AWS by its config; on this machine the running process, else Docker where a container or volume of
- * the stack is, else the files of process mode. The only place that decides this. Reads config unchecked, so that `doctor`
- * can report its mistakes.
+ * The target of a stack: AWS by its config, else the place on this machine where it is. Reads config unchecked, so that
+ * `doctor` can report its mistakes.
  */
 export async function selectTarget(context: Context): Promise<Target> {
-  const { paths, files } = context;
-  files.requireKnown();
+  context.files.requireKnown();
   if (targetsAws(context)) return openAwsTarget(context);
-  if (readRecord(paths.processFile)?.stack === files.name) return processTarget(context);
-  const config = files.lastConfig();
-  const name = (key: "containerName" | "volumeName") => readText(config, key) ?? KEYS[key].default;
-  const usesDocker = (await findContainer(name("containerName"))) || (await hasVolume(name("volumeName")));
-  if (!usesDocker && existsSync(venvProgram(paths.venv, "python"))) return processTarget(context);
-  return dockerTarget(context);
+  return (await findMode(context)) === "docker" ? dockerTarget(context) : processTarget(context);
 }
 
 /** The target that `up` starts the service in, as `--mode` requests it. Installs Docker mode's missing tools. */
 export async function selectUpTarget(context: Context, requested: RequestedMode): Promise<Target> {
+  const { files, progress } = context;
   if (targetsAws(context)) {
     if (requested === "auto") return openAwsTarget(context);
-    const fix = commandFor(context.files.name, "up");
+    const fix = commandFor(files.name, "up");
     throw new CliError({ message: `--mode: expected auto for a stack in AWS, got ${requested}.`, fix }, EXIT.usage);
   }
-  const settings = context.files.settings("local");
+  const settings = files.settings("local");
   const tools = requested === "process" ? undefined : await findDockerTools(context, settings);
-  const { mode, note } = chooseMode(requested, tools?.ok === false ? tools.reason : undefined);
-  if (note) context.progress.log(note);
+  const { mode, note } = chooseMode(requested, tools?.ok === false ? tools.reason : undefined, {
+    last: lastStarted(context),
+    processCommand: commandFor(files.name, "up --mode process"),
+  });
+  if (mode === "process") requireProcessPlatform(process.platform);
+  if (note) progress.log(note);
   return mode === "docker" ? dockerTarget(context, tools?.ok ? tools.root : undefined) : processTarget(context);
+}
+
+/** Says what works on Windows before gigabytes of Python packages are installed there. */
+export function requireProcessPlatform(platform: NodeJS.Platform): void {
+  if (platform !== "win32") return;
+  const message =
+    "The service does not run as a process of Windows; it runs in Docker Desktop, or in WSL 2 as on Linux.";
+  const fix = "start Docker Desktop, or wsl --install, and the same command in WSL";
+  throw new CliError({ message, fix }, EXIT.missingPrerequisite);
 }
 
 function targetsAws({ files }: Context): boolean {
@@ -53,23 +57,30 @@ async function openAwsTarget(context: Context): Promise<Target> {
   return awsTarget(context);
 }
 
-/** How the service runs on this machine: a container made by Pulumi, or a plain process. */
-type LocalMode = "docker" | "process";
 export const MODES = ["auto", "docker", "process"] as const;
 export type RequestedMode = (typeof MODES)[number];
 
 /**
  * The mode, from the requested one and the first thing that Docker mode lacks (undefined: nothing), with a note if it is
- * not the mode that a user would expect.
- * Throws a CliError when Docker was requested and is not available.
+ * not the mode that a user would expect. Throws a CliError when Docker is not available and was requested, or has the
+ * stack's service and cache already.
  */
 export function chooseMode(
   requested: RequestedMode,
   missing: ErrorDetail | undefined,
+  { last, processCommand }: { readonly last: LocalMode | undefined; readonly processCommand: string },
 ): { mode: LocalMode; note?: string } {
   if (requested === "process") return { mode: "process" };
   if (missing === undefined) return { mode: "docker" };
   if (requested === "docker") throw new CliError(missing, EXIT.missingPrerequisite);
+  if (last === "docker") {
+    const message = `The stack runs in Docker, and its cache is there. ${missing.message}`;
+    const elsewhere = `${processCommand}, which has a cache of its own`;
+    throw new CliError(
+      { message, fix: missing.fix ? `${missing.fix}; or ${elsewhere}` : elsewhere },
+      EXIT.missingPrerequisite,
+    );
+  }
   const note = `Docker with Pulumi is not available: ${formatDetail(missing)}\nServing as a process of this machine instead; its cache is .imagegen/data.`;
   return { mode: "process", note };
 }

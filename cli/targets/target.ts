@@ -32,8 +32,8 @@ export interface Target {
   images(request: ImageRequest, file?: string): Promise<SavedImage>;
   /** Runs `image-gen` where the stack's cache is. */
   readonly exec: Exec;
-  /** Restarts a running service, which then reads its cache again; false when none runs. */
-  restart(): Promise<boolean>;
+  /** Restarts a running service, which then reads its cache again; undefined when none runs. */
+  restart(options: RestartOptions): Promise<RestartResult | undefined>;
   /** Writes the cache's archive to `place`; without one, to the target's own default. */
   backup(place: string | undefined): Promise<BackupResult>;
   /** Puts an archive in place of the cache, by `image-gen restore`. */
@@ -54,6 +54,16 @@ export interface HostOperations {
   restoreVolume(snapshot: string, options: MoveOptions & { readonly zone?: string }): Promise<MoveResult>;
 }
 
+export interface RestartOptions {
+  /** Whether to wait until the service is ready. */
+  readonly wait: boolean;
+}
+
+export interface RestartResult {
+  /** The service's state once it is ready; null without a wait. */
+  readonly ready: ReadyState | null;
+}
+
 interface UpOptions {
   /** What the shell says of the service. */
   readonly shell: ShellConfig;
@@ -72,6 +82,8 @@ export interface UpResult {
   readonly source: string | null;
   /** Seconds of each phase of the start, as far as the service reported them. */
   readonly phases: Readonly<Record<string, number>>;
+  /** Of a process on this machine, which continues after `up`. */
+  readonly pid?: number;
   /** Null with `--no-picture`, or where no tunnel could be opened. */
   readonly picture: SavedImage | null;
   readonly seconds: number;
@@ -109,6 +121,10 @@ export interface StatusResult {
   readonly state: string;
   /** The size of the cache; null where it was not asked for, as on AWS. */
   readonly cacheBytes: number | null;
+  /** Only where the service runs as a process of this machine. */
+  readonly pid?: number;
+  /** A cache of this machine that is read besides; absent where there is none. */
+  readonly hostCache?: string;
   /** AWS only. */
   readonly region?: string;
   /** AWS only; null: there is none. */
@@ -144,6 +160,7 @@ interface PlanResult {
 export interface LogsOptions {
   readonly lines: number;
   readonly follow: boolean;
+  readonly write: (text: string) => void;
 }
 
 export interface Connection {

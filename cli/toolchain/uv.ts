@@ -37,7 +37,8 @@ export async function ensureUv(
   const pip = ["-m", "pip", "install", ...options, `uv==${UV_VERSION}`];
   const { exitCode, stderr } = await execa(venvProgram(paths.tools, "python"), pip, { reject: false });
   if (exitCode === 0) return own;
-  throw new CliError(`pip could not install uv ${UV_VERSION}: ${lastLine(stderr)}`, EXIT.missingPrerequisite);
+  const message = `pip could not install uv ${UV_VERSION}: ${lastLine(stderr)}`;
+  throw new CliError({ message, fix: "install uv (https://docs.astral.sh/uv/), then again" }, EXIT.missingPrerequisite);
 }
 
 /** A program of a virtual environment. */

@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import type { ReadinessDeps } from "../readiness/poller.ts";
 import { type ProbeResult, parseReadyState } from "../readiness/probe-result.ts";
 import { lineReporter } from "../readiness/progress.ts";
+import { httpRequest } from "./http-request.ts";
 
 /** A loading model leaves little time to respond. */
 const RESPONSE_TIMEOUT_MS = 10_000;
@@ -25,15 +26,14 @@ export async function probeService(
 ): Promise<ProbeResult> {
   const timeout = AbortSignal.timeout(timeoutMs);
   try {
-    const response = await fetch(readyUrl, {
-      signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
-      redirect: "manual",
-    });
-    return { kind: "response", status: response.status, state: parseReadyState(parseJson(await response.text())) };
+    const both = signal ? AbortSignal.any([timeout, signal]) : timeout;
+    const { status, body } = await httpRequest(readyUrl, { signal: both });
+    return { kind: "response", status, state: parseReadyState(parseJson(body)) };
   } catch (error) {
     signal?.throwIfAborted();
-    const { cause, message } = error as Error & { cause?: { code?: string; message?: string } };
-    return { kind: "no-response", reason: cause?.code ?? cause?.message ?? message };
+    if (timeout.aborted) return { kind: "no-response", reason: `nothing within ${timeoutMs / 1000} s` };
+    const { code, message } = error as NodeJS.ErrnoException;
+    return { kind: "no-response", reason: code ?? message };
   }
 }
 

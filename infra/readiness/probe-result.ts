@@ -50,6 +50,8 @@ export interface ReadyState {
   /** Seconds of each phase so far. */
   readonly phases: Readonly<Record<string, number>>;
   readonly version: string | null;
+  /** Whether SIGHUP makes a failed service look again; absent in versions that it ends. */
+  readonly looks_again?: boolean;
 }
 
 export interface ServiceError {
@@ -79,6 +81,7 @@ export function parseReadyState(body: unknown): ReadyState | null {
       ),
     ),
     version: textIn(body.version),
+    ...(body.looks_again === true ? { looks_again: true } : {}),
   };
 }
 

@@ -15,12 +15,13 @@ export const CLI_ENVIRONMENT: Readonly<Record<string, string>> = {
   PULUMI_CONFIG_PASSPHRASE: "Passphrase of the state's secrets. Default: one is made in `.imagegen/passphrase`.",
   PULUMI_CONFIG_PASSPHRASE_FILE: "File with that passphrase.",
   DOCKER_HOST: "The Docker engine. Default: the current Docker context.",
+  DOCKER_CONTEXT: "Name of the Docker context, for this command.",
   AWS_PROFILE: "AWS profile, as every AWS tool reads it.",
   AWS_REGION: "Region for commands that find none in the stack's config.",
   AWS_DEFAULT_REGION: "The same, where `AWS_REGION` is not set.",
   HTTPS_PROXY: "Proxy for downloads of tools and packages.",
   HTTP_PROXY: "The same, for plain HTTP.",
-  NO_PROXY: "Hosts that are reached without the proxy.",
+  NO_PROXY: "Hosts that are reached without the proxy. This machine always is.",
 };
 
 /** Read to find out what kind of terminal or desktop this is: nothing that a user sets for `imagegen`. */

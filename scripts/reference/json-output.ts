@@ -11,6 +11,8 @@ export const RESULTS: Readonly<Record<string, readonly (readonly [when: string, 
     ["target `aws`", "infra/plan/aws/plan.ts#AwsPlan"],
   ],
   status: [["", "cli/targets/target.ts#StatusResult"]],
+  restart: [["", "cli/commands/restart.ts#RestartReport"]],
+  logs: [["an object a line", "cli/commands/logs.ts#LogLine"]],
   open: [["", "cli/commands/open.ts#OpenResult"]],
   picture: [["", "cli/service/images.ts#SavedImage"]],
   doctor: [["", "cli/commands/doctor.ts#DoctorResult"]],
@@ -34,9 +36,6 @@ export const PASSED_ON: Readonly<Record<string, string>> = {
   "cache gc": "GcReport",
   "cache restore": "RestoreReport",
 };
-
-/** Commands without a result of their own. */
-export const NO_JSON: readonly string[] = ["logs"];
 
 export function jsonPage(declarations: Declarations, service: ServiceFacts): string {
   const results = Object.entries(RESULTS).flatMap(([command, sources]) =>

@@ -65,7 +65,8 @@ async function clear(context: Context, options: Options): Promise<ClearResult> {
   const what = preview.removed.map(nameOf).join(", ");
   await confirm(`This deletes ${what}.`, { yes: options.yes, signal: context.signal });
   const done = await execJson<Removal>(target, [...command, "--yes", ...(force ? ["--force"] : [])]);
-  return { ...done, dryRun: false, restarted: options.restart === true && (await target.restart()) };
+  const restarted = options.restart === true && (await target.restart({ wait: false })) !== undefined;
+  return { ...done, dryRun: false, restarted };
 }
 
 function selection({ model, orphans }: Options): string[] {

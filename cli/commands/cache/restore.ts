@@ -22,7 +22,7 @@ export function addRestore(cache: Command, signal: AbortSignal): void {
       action<{ restart?: boolean }, [string]>(signal, async (context, { restart }, file) => {
         const target = await selectTarget(context);
         printOutput(await target.restore(file), `${file} was not restored; the cache is unchanged.`);
-        if (restart && (await target.restart())) context.progress.log("The service was restarted.");
+        if (restart && (await target.restart({ wait: false }))) context.progress.log("The service was restarted.");
       }),
     );
 }

@@ -6,13 +6,13 @@ import { awsPlanOf } from "../../stack/model.ts";
 import type { Target } from "../target.ts";
 import { awsChecks } from "./doctor/doctor.ts";
 import { openConnection } from "./host/connection.ts";
-import { imageGenOnHost, restartOnHost } from "./host/image-gen.ts";
+import { imageGenOnHost } from "./host/image-gen.ts";
 import { printLogs } from "./host/logs.ts";
 import { backupToS3, restoreFromS3 } from "./operations/backup.ts";
 import { move } from "./operations/move-az.ts";
 import { pinAmi } from "./operations/pin.ts";
 import { snapshotVolume } from "./operations/snapshot.ts";
-import { startInAws, stopInAws } from "./operations/start-stop.ts";
+import { restartInAws, startInAws, stopInAws } from "./operations/start-stop.ts";
 import { awsStatus } from "./operations/status.ts";
 import { downInAws } from "./stack/down.ts";
 import { awsPlanRows } from "./stack/plan-rows.ts";
@@ -65,10 +65,7 @@ export function awsTarget(context: Context): Target {
       return makeImage(context, connection.url, request, { file }).finally(() => connection.close());
     },
     exec: (args) => imageGenOnHost(context, args),
-    async restart() {
-      await restartOnHost(context);
-      return true;
-    },
+    restart: (options) => restartInAws(context, options),
     backup: async (place = "") => ({ file: place, bytes: await backupToS3(context, place) }),
     restore(place) {
       if (!/^snap-[0-9a-f]+$/.test(place)) return restoreFromS3(context, place);

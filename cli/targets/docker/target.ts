@@ -6,10 +6,14 @@ import { planImage } from "../../../infra/plan/image.ts";
 import { settingsEnvironment } from "../../../infra/plan/service-environment.ts";
 import { notRunning } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
+import { waitForService } from "../../service/readiness.ts";
+import { planOf } from "../../stack/model.ts";
 import { containerVariable, dockerOrFail, findContainer, hasVolume } from "../../toolchain/docker.ts";
 import { anyImage } from "../../toolchain/stack-image.ts";
 import { localTarget } from "../local.ts";
 import { readRecord, stopProcess } from "../process/record.ts";
+import { earlierProcess } from "../process/service.ts";
+import { earlierContainer } from "./earlier-container.ts";
 import { upInDocker } from "./up.ts";
 
 /** A container on this machine, made by Pulumi. `pulumiRoot`: the folder of a Pulumi CLI that is not on PATH. */
@@ -19,13 +23,25 @@ export function dockerTarget(context: Context, pulumiRoot?: string) {
   return localTarget(context, {
     mode: "docker",
     needsMount: true,
+    async earlier() {
+      const process = await earlierProcess(context);
+      if (!process) return earlierContainer(context, pulumiRoot);
+      const { containerName } = files.settings("local");
+      const resume: typeof process.resume = async (options) => {
+        // It may hold the port and the GPU's memory; the next `up` finds that it is gone.
+        if (await findContainer(containerName)) await dockerOrFail(["rm", "--force", containerName]);
+        await process.resume(options);
+      };
+      return { ...process, resume };
+    },
     async start(settings, shell) {
-      const running = readRecord(paths.processFile);
-      if (running) {
-        progress.log(`Stopping the service that runs as a process (pid ${running.pid}) …`);
-        await stopProcess(paths.processFile, running);
-      }
-      return upInDocker(context, settings, { root: pulumiRoot, shell });
+      const stopOther = async () => {
+        const process = readRecord(paths, files.name);
+        if (!process) return;
+        progress.log(`Stopping the service that runs as a process (pid ${process.pid}) …`);
+        await stopProcess(paths, process);
+      };
+      return upInDocker(context, settings, { root: pulumiRoot, shell, stopOther });
     },
     async find() {
       const container = await findContainer(lastSettings().containerName);
@@ -46,18 +62,28 @@ export function dockerTarget(context: Context, pulumiRoot?: string) {
       if (image) return { file: "docker", args: volumeArgs(settings, image), env: {} };
       throw notRunning(files.name, "The image no longer exists.");
     },
-    async logs({ lines, follow }) {
+    async logs({ lines, follow, write }) {
       const { containerName } = lastSettings();
       if (!(await findContainer(containerName))) return false;
-      const options = { stdio: ["ignore", "inherit", "inherit"], reject: false, cancelSignal: context.signal } as const;
-      await execa("docker", ["logs", "--tail", `${lines}`, ...(follow ? ["--follow"] : []), containerName], options);
+      const args = ["logs", "--timestamps", "--tail", `${lines}`, ...(follow ? ["--follow"] : []), containerName];
+      const child = execa("docker", args, {
+        all: true,
+        reject: false,
+        cancelSignal: context.signal,
+        buffer: false,
+        stdin: "ignore",
+      });
+      child.all.setEncoding("utf8").on("data", write);
+      await child;
       return true;
     },
-    async restart() {
-      const { containerName } = lastSettings();
-      if (!(await findContainer(containerName))?.running) return false;
-      await dockerOrFail(["restart", containerName]);
-      return true;
+    async restart({ wait }) {
+      const settings = lastSettings();
+      if (!(await findContainer(settings.containerName))?.running) return undefined;
+      await dockerOrFail(["restart", settings.containerName]);
+      if (!wait) return { ready: null };
+      const { readiness } = await planOf(paths, settings);
+      return { ready: await waitForService(context, readiness) };
     },
   });
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
 import { serviceUrl } from "../../../infra/contract.ts";
 import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
@@ -6,15 +7,15 @@ import { formatBytes } from "../../../infra/units.ts";
 import { commandFor } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
-import { requireFreePort } from "../../core/ports.ts";
 import { describeRoom, inspectRoom, ROOM_FIX } from "../../doctor/room.ts";
-import { probeState, waitForService } from "../../service/readiness.ts";
+import { LOOK_AGAIN_MS, probeState, waitForService } from "../../service/readiness.ts";
 import { AutomationStack } from "../../stack/automation-stack.ts";
 import { planOf } from "../../stack/model.ts";
 import { type ShellConfig, saveShell, setSecrets } from "../../stack/shell-variables.ts";
-import { findContainer, findEngine, freeBytes, hasImage, pullImage } from "../../toolchain/docker.ts";
+import { describeOwner, isForeign } from "../../toolchain/container-owner.ts";
+import { dockerOrFail, findContainer, findEngine, freeBytes, hasImage, pullImage } from "../../toolchain/docker.ts";
 import { ensurePulumi, type Tools } from "../../toolchain/pulumi.ts";
-import { readRecord } from "../process/record.ts";
+import { requirePort } from "../port.ts";
 
 /** Seconds for a service that Pulumi has found ready to say so again. */
 const CONFIRM_S = 60;
@@ -23,8 +24,11 @@ const CONFIRM_S = 60;
 export async function findDockerTools(context: Context, settings: LocalSettings): Promise<Tools> {
   const engine = await findEngine();
   if (!engine.ok) return engine;
-  // An existing container was built from it and needs no build.
-  if (!(await findContainer(settings.containerName)) && !(await hasImage(settings.baseImage))) {
+  // The image that a container was built from needs no build.
+  const isBuilt =
+    (await findContainer(settings.containerName)) &&
+    context.files.lastSettings("local").baseImage === settings.baseImage;
+  if (!isBuilt && !(await hasImage(settings.baseImage))) {
     const failure = await pullImage(settings.baseImage, context.progress, context.signal);
     if (failure) {
       const message = `The base image ${settings.baseImage} can't be pulled (${failure}).`;
@@ -35,20 +39,28 @@ export async function findDockerTools(context: Context, settings: LocalSettings)
   return ensurePulumi(context.paths, context.progress, context.signal);
 }
 
+interface DockerStart {
+  /** The folder of a Pulumi CLI that is not on PATH. */
+  readonly root: string | undefined;
+  readonly shell: ShellConfig;
+  /** Stops what would be in the way; called when nothing is left to check. */
+  readonly stopOther: () => Promise<void>;
+}
+
 /** Brings the stack up by Pulumi, showing the service's own progress meanwhile; returns what it says when ready. */
-export async function upInDocker(
-  context: Context,
-  settings: LocalSettings,
-  { root, shell }: { root: string | undefined; shell: ShellConfig },
-) {
+export async function upInDocker(context: Context, settings: LocalSettings, { root, shell, stopOther }: DockerStart) {
   const { files, progress, signal } = context;
-  await requirePort(context, settings);
+  await requireOwnContainer(context, settings);
+  const own = await findContainer(settings.containerName);
+  if (!(own?.running && own.ports.includes(settings.port))) await requirePort(context, settings);
   await requireRoom(context, settings);
 
   const stack = await AutomationStack.open(context, "up", root);
   progress.log(`Bringing up the stack ${files.name} with Pulumi (log ${stack.log}) …`);
   await setSecrets(stack, shell);
+  await stopOther();
   const url = serviceUrl(settings);
+  await lookAgain(context, settings);
   const seen = watchService(url, context);
   try {
     await stack.up({ signal, onText: (text) => seen.busy() || progress.update(text) });
@@ -62,6 +74,29 @@ export async function upInDocker(
   saveShell(context, shell);
   const { readiness } = await planOf(context.paths, settings);
   return waitForService(context, { ...readiness, readyTimeoutSeconds: CONFIRM_S });
+}
+
+/** A service that has failed reports the same error until something has it look again: its cause may be gone. */
+async function lookAgain({ progress, signal }: Context, settings: LocalSettings): Promise<void> {
+  const container = await findContainer(settings.containerName);
+  const state = container?.running ? await probeState(serviceUrl(settings), 5000, signal) : null;
+  if (state?.phase !== "failed") return;
+  progress.log(`The service has failed: ${state.error?.message ?? "no reason"}. It looks again …`);
+  const { containerName } = settings;
+  await dockerOrFail(state.looks_again ? ["kill", "--signal", "HUP", containerName] : ["restart", containerName]);
+  await sleep(LOOK_AGAIN_MS);
+}
+
+/** Refuses a container of this name that its labels call another's, before anything is stopped. */
+async function requireOwnContainer({ paths, files }: Context, { containerName }: LocalSettings): Promise<void> {
+  const found = await findContainer(containerName);
+  if (!found || !isForeign(found, { stack: files.name, root: paths.root })) return;
+  const { message, fix } = describeOwner(found, paths.root);
+  const other = commandFor(
+    files.name,
+    "up --config containerName=<another> --config volumeName=<another> --port <another>",
+  );
+  throw new CliError({ message, fix: `${fix}, or ${other}` }, EXIT.missingPrerequisite);
 }
 
 /** Looks at /readyz beside Pulumi's run: shows a start-up that is going on, remembers the service's own error. */
@@ -88,17 +123,6 @@ function watchService(url: string, { progress, signal }: Context) {
       clearTimeout(timer);
     },
   };
-}
-
-async function requirePort({ paths, files }: Context, settings: LocalSettings): Promise<void> {
-  const { port, bindAddress, containerName } = settings;
-  const own = await findContainer(containerName);
-  if (own?.running && own.ports.includes(port)) return;
-  await requireFreePort(port, {
-    host: bindAddress,
-    owner: readRecord(paths.processFile)?.port === port ? "a service of this checkout" : undefined,
-    fix: (next) => commandFor(files.name, `up --port ${next}`),
-  });
 }
 
 async function requireRoom({ paths, progress }: Context, settings: LocalSettings): Promise<void> {

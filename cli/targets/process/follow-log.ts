@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { StringDecoder } from "node:string_decoder";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Milliseconds between two looks at a file that is followed. */
@@ -17,9 +18,10 @@ export function readTail(file: string, count: number): { text: string; end: numb
 export async function followFile(
   file: string,
   from: number,
-  out: { write(chunk: Buffer): unknown },
+  write: (text: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  const decoder = new StringDecoder("utf8");
   let position = from;
   while (!signal.aborted) {
     const handle = openSync(file, "r");
@@ -29,7 +31,7 @@ export async function followFile(
       if (size > position) {
         const chunk = Buffer.alloc(size - position);
         position += readSync(handle, chunk, 0, chunk.length, position);
-        out.write(chunk);
+        write(decoder.write(chunk));
       }
     } finally {
       closeSync(handle);

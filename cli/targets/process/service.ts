@@ -1,102 +1,156 @@
-import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { isServiceVariable } from "../../../infra/config/service-variables.ts";
+import { type SpawnOptions, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
-import { LOG_PREFIX, serviceUrl } from "../../../infra/contract.ts";
+import { serviceUrl } from "../../../infra/contract.ts";
+import type { ReadinessPlan } from "../../../infra/plan/readiness.ts";
 import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
 import { commandFor } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError } from "../../core/exit.ts";
-import type { Paths } from "../../core/paths.ts";
-import { requireFreePort } from "../../core/ports.ts";
-import { probeState, waitForService } from "../../service/readiness.ts";
+import { identityOf } from "../../core/process-identity.ts";
+import { LOOK_AGAIN_MS, probeState, waitForService } from "../../service/readiness.ts";
 import { planOf } from "../../stack/model.ts";
 import { ensurePython, sourceHash } from "../../toolchain/python.ts";
+import { venvProgram } from "../../toolchain/uv.ts";
+import type { EarlierService } from "../earlier.ts";
+import { requirePort } from "../port.ts";
+import type { RestartOptions, RestartResult } from "../target.ts";
+import { environmentOf } from "./environ.ts";
 import { processEnvironment } from "./environment.ts";
-import { identityOf, isAlive, type ProcessRecord, readRecord, stopProcess, writeRecord } from "./record.ts";
+import { describeDifference, fingerprintOf, fingerprintParts } from "./fingerprint.ts";
+import { lastWords, logSize, serviceLog } from "./log-file.ts";
+import { isAlive, type ProcessRecord, readRecord, stopProcess, writeRecord } from "./record.ts";
+
+/** All that a process is started with. */
+interface Launch {
+  readonly env: NodeJS.ProcessEnv;
+  readonly readiness: ReadinessPlan;
+  readonly record: Pick<ProcessRecord, "url" | "port" | "model" | "fingerprint" | "parts">;
+}
 
 /**
  * Makes sure that the service runs as a process with these settings and is ready. A healthy process that was started
- * with the same settings and code is left alone (`fresh`: false), any other of this checkout is replaced.
+ * with the same settings and code is left alone (`fresh`: false), any other of this stack is replaced.
  */
 export async function startProcess(context: Context, settings: LocalSettings) {
   const { paths, files, progress, signal } = context;
-  const { readiness } = await planOf(paths, settings);
-  const python = await ensurePython(paths, progress, signal);
-  const env = processEnvironment(paths, settings);
-  const fingerprint = fingerprintOf(paths, env);
-  const running = readRecord(paths.processFile);
-  if (running && running.fingerprint === fingerprint) {
-    const state = await probeState(running.url, 5000, signal);
-    if (state && state.phase !== "failed") return { record: running, ready: await wait(running, state), fresh: false };
+  await ensurePython(paths, progress, signal);
+  const launch = await launchOf(context, settings);
+  const running = readRecord(paths, files.name);
+  if (running && running.fingerprint === launch.record.fingerprint) {
+    const ready = await continueProcess(context, running, launch);
+    if (ready) return { record: running, ready, fresh: false };
   }
-  const requirePort = () =>
-    requireFreePort(settings.port, {
-      host: settings.bindAddress,
-      fix: (next) => commandFor(files.name, `up --port ${next}`),
-    });
   // Before anything is stopped: a taken port must not cost the running service.
-  if (running?.port !== settings.port) await requirePort();
+  if (running?.port !== settings.port) await requirePort(context, settings);
   if (running) {
-    progress.log(`Stopping the service that runs with other settings (pid ${running.pid}) …`);
-    await stopProcess(paths.processFile, running);
+    const why = describeDifference(running, launch.record.parts ?? {});
+    progress.log(`Stopping the service that runs with ${why} (pid ${running.pid}) …`);
+    await stopProcess(paths, running);
+    await requirePort(context, settings);
   }
-  await requirePort();
-  const record = launch();
+  return { ...(await spawnService(context, launch)), fresh: true };
+}
+
+/** Stops the stack's process and starts it as its last `up` did; undefined when none runs. */
+export async function restartProcess(context: Context, { wait }: RestartOptions): Promise<RestartResult | undefined> {
+  const { paths, files, progress } = context;
+  const record = readRecord(paths, files.name);
+  if (!record) return undefined;
+  const launch = await launchOf(context, files.lastSettings("local"));
+  progress.log(`Stopping the process ${record.pid} …`);
+  await stopProcess(paths, record);
+  const ready = wait ? (await spawnService(context, launch)).ready : null;
+  if (!wait) beginProcess(context, launch);
+  return { ready };
+}
+
+/** The stack's process, if it works; undefined when there is none, or it has failed. */
+export async function earlierProcess(context: Context): Promise<EarlierService | undefined> {
+  const { paths, files, signal } = context;
+  const record = readRecord(paths, files.name);
+  const state = record && (await probeState(record.url, 5000, signal));
+  if (!record || !state || state.phase === "failed") return undefined;
+  const { readiness, env } = await launchOf(context, files.lastSettings("local"));
+  // What it was really started with, where the system tells; its own settings otherwise.
+  const launch = { env: environmentOf(record.pid) ?? env, readiness, record };
+  return {
+    model: state.model ?? record.model,
+    url: record.url,
+    fix: commandFor(files.name, "up"),
+    isRunning: async () => isAlive(record),
+    resume: async ({ wait }) => void (wait ? await spawnService(context, launch) : beginProcess(context, launch)),
+  };
+}
+
+async function launchOf({ paths }: Context, settings: LocalSettings): Promise<Launch> {
+  const { readiness } = await planOf(paths, settings);
+  const own = processEnvironment(paths, settings);
+  const parts = fingerprintParts(own, process.env, sourceHash(paths));
+  const url = serviceUrl(settings);
+  return {
+    env: { ...process.env, ...own },
+    readiness,
+    record: { url, port: settings.port, model: settings.modelId, fingerprint: fingerprintOf(parts), parts },
+  };
+}
+
+/** The state of a process with the present settings once it is ready; undefined when it has to be started afresh. */
+async function continueProcess(
+  context: Context,
+  record: ProcessRecord,
+  { readiness }: Launch,
+): Promise<ReadyState | undefined> {
+  const state = await probeState(record.url, 5000, context.signal);
+  if (state?.phase === "ready") return state;
+  if (!state || (state.phase === "failed" && !state.looks_again)) return undefined;
+  if (state.phase === "failed") {
+    context.progress.log(`The service has failed: ${state.error?.message ?? "no reason"}. It looks again …`);
+    process.kill(record.pid, "SIGHUP");
+    await sleep(LOOK_AGAIN_MS);
+  }
+  return waitForService(context, readiness, requireAlive(record, 0));
+}
+
+/** Starts a detached process and waits until it is ready. One that does not become ready is stopped. */
+async function spawnService(context: Context, launch: Launch) {
+  const { record, logFrom } = beginProcess(context, launch);
   try {
-    return { record, ready: await wait(record, null), fresh: true };
+    return { record, ready: await waitForService(context, launch.readiness, requireAlive(record, logFrom)) };
   } catch (error) {
     // A process that did not become ready must not stay in the background.
-    if (isAlive(record)) await stopProcess(paths.processFile, record);
+    if (isAlive(record)) await stopProcess(context.paths, record);
     throw error;
   }
-
-  function launch(): ProcessRecord {
-    mkdirSync(paths.logs, { recursive: true });
-    const log = join(paths.logs, `service-${files.name}.log`);
-    const file = openSync(log, "w");
-    const options = { cwd: paths.root, env: { ...process.env, ...env }, detached: true } as const;
-    const child = spawn(python, ["-m", "image_gen", "serve"], { ...options, stdio: ["ignore", file, file] });
-    closeSync(file);
-    child.on("error", () => {}); // Without a pid, which is looked at below.
-    child.unref();
-    const identity = child.pid === undefined ? undefined : identityOf(child.pid);
-    if (child.pid === undefined || !identity) throw exited(log);
-    const record: ProcessRecord = {
-      pid: child.pid,
-      identity,
-      stack: files.name,
-      url: serviceUrl(settings),
-      port: settings.port,
-      model: settings.modelId,
-      startedAt: new Date().toISOString(),
-      log,
-      fingerprint,
-    };
-    writeRecord(paths.processFile, record);
-    progress.log(`Serving ${settings.modelId} at ${record.url} (pid ${record.pid}, log ${log})`);
-    return record;
-  }
-
-  async function wait(record: ProcessRecord, first: ReadyState | null): Promise<ReadyState> {
-    if (first?.phase === "ready") return first;
-    return waitForService(context, readiness, () => {
-      if (!isAlive(record)) throw exited(record.log);
-    });
-  }
 }
 
-/** The error for a service that exited while it started: the last line of its log, and the log. */
-function exited(log: string): CliError {
-  const lines = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : [];
-  const last = lines.at(-1)?.replace(LOG_PREFIX, "") || "it wrote nothing";
-  return new CliError(`The service exited while it started: ${last} (full log: ${log})`);
+/** Starts a detached process. `logFrom`: the byte of its log that it began at. */
+function beginProcess({ paths, files, progress }: Context, launch: Launch) {
+  const log = serviceLog(paths, files.name);
+  const logFrom = logSize(log);
+  const file = openSync(log, "a");
+  const options: SpawnOptions = { cwd: paths.root, env: launch.env, detached: true, stdio: ["ignore", file, file] };
+  const child = spawn(venvProgram(paths.venv, "python"), ["-m", "image_gen", "serve"], options);
+  closeSync(file);
+  child.on("error", () => {}); // Without a pid, which is looked at below.
+  child.unref();
+  const identity = child.pid === undefined ? undefined : identityOf(child.pid);
+  if (child.pid === undefined || !identity) throw exited(log, logFrom);
+  const startedAt = new Date().toISOString();
+  const record = { ...launch.record, pid: child.pid, identity, stack: files.name, startedAt, log };
+  writeRecord(paths, record);
+  progress.log(`Serving ${record.model} at ${record.url} (pid ${record.pid}, log ${log})`);
+  return { record, logFrom };
 }
 
-function fingerprintOf(paths: Paths, env: Record<string, string>): string {
-  const fromShell = Object.entries(process.env).filter(([name]) => isServiceVariable(name));
-  const all = JSON.stringify([sourceHash(paths), Object.entries(env).sort(), fromShell.sort()]);
-  return createHash("sha256").update(all).digest("hex");
+function requireAlive(record: ProcessRecord, from: number): () => void {
+  return () => {
+    if (!isAlive(record)) throw exited(record.log, from);
+  };
+}
+
+/** The error for a service that exited while it started: the last line that it wrote, and the log. */
+function exited(log: string, from: number): CliError {
+  return new CliError(`The service exited while it started: ${lastWords(log, from)} (full log: ${log})`);
 }

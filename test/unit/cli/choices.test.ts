@@ -4,7 +4,7 @@ import { CliError, EXIT, EXIT_MEANINGS, firstLine, formatDetail } from "../../..
 import { toExitCode } from "../../../cli/service/image-gen.ts";
 import { imageName } from "../../../cli/service/images.ts";
 import { chooseModel } from "../../../cli/stack/model.ts";
-import { chooseMode } from "../../../cli/targets/select.ts";
+import { chooseMode, requireProcessPlatform } from "../../../cli/targets/select.ts";
 import { explainEngine } from "../../../cli/toolchain/docker.ts";
 import { hasPlugin, isAtLeast } from "../../../cli/toolchain/pulumi.ts";
 
@@ -19,23 +19,34 @@ const thrownBy = (action: () => unknown): CliError => {
 
 describe("the mode", () => {
   const lack = { message: "The Docker engine is not running.", fix: "start it" };
+  const fresh = { last: undefined, processCommand: "imagegen up --mode process" };
   test("docker, when nothing is lacking", () => {
-    expect(chooseMode("auto", undefined)).toEqual({ mode: "docker" });
-    expect(chooseMode("docker", undefined)).toEqual({ mode: "docker" });
+    expect(chooseMode("auto", undefined, fresh)).toEqual({ mode: "docker" });
+    expect(chooseMode("docker", undefined, fresh)).toEqual({ mode: "docker" });
   });
   test("a process, with the reason, when auto lacks something", () => {
-    const { mode, note } = chooseMode("auto", lack);
+    const { mode, note } = chooseMode("auto", lack, fresh);
     expect(mode).toBe("process");
     expect(note).toContain("The Docker engine is not running. Fix: start it");
     expect(note?.split("\n")).toHaveLength(2);
   });
   test("an error, when docker was requested", () => {
-    const error = thrownBy(() => chooseMode("docker", lack));
+    const error = thrownBy(() => chooseMode("docker", lack, fresh));
     expect(error.details).toEqual([lack]);
     expect(error.exitCode).toBe(EXIT.missingPrerequisite);
   });
+  test("an error, when auto lacks something of a stack that is in Docker already", () => {
+    const error = thrownBy(() => chooseMode("auto", lack, { ...fresh, last: "docker" }));
+    expect(error.message).toBe(
+      "The stack runs in Docker, and its cache is there. The Docker engine is not running. Fix: start it; or imagegen up --mode process, which has a cache of its own",
+    );
+  });
+  test("no process on Windows, which is said before anything is installed", () => {
+    expect(() => requireProcessPlatform("win32")).toThrow(/Docker Desktop, or in WSL 2.*Fix: /);
+    expect(() => requireProcessPlatform("linux")).not.toThrow();
+  });
   test("a process without a note, when requested", () => {
-    expect(chooseMode("process", lack)).toEqual({ mode: "process" });
+    expect(chooseMode("process", lack, fresh)).toEqual({ mode: "process" });
   });
 });
 
@@ -87,6 +98,15 @@ describe("Docker's errors", () => {
     ["error during connect: x509: certificate expired", /x509: certificate expired/],
   ])("%s", (complaint, expected) => {
     expect(formatDetail(explainEngine(complaint))).toMatch(expected);
+  });
+
+  test.each([
+    ["DOCKER_HOST=tcp://127.0.0.1:1", "unset DOCKER_HOST"],
+    ["the Docker context far", "docker context use default"],
+  ])("of an engine that %s names", (by, undo) => {
+    expect(formatDetail(explainEngine("Cannot connect to the Docker daemon", { by, undo }))).toBe(
+      `The Docker engine is not running (${by}). Fix: ${undo}, or start the engine that it names`,
+    );
   });
 });
 

@@ -1,15 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { pathsOf } from "../../../cli/core/paths.ts";
+import { identityOf } from "../../../cli/core/process-identity.ts";
 import { processEnvironment } from "../../../cli/targets/process/environment.ts";
 import {
-  identityOf,
   isAlive,
   type ProcessRecord,
   readRecord,
+  readRecords,
   stopProcess,
   writeRecord,
 } from "../../../cli/targets/process/record.ts";
@@ -17,11 +18,13 @@ import { settingsWith } from "../../support/settings.ts";
 
 let folder: string;
 let file: string;
+let places: { processes: string; oldProcessFile: string };
 let child: ChildProcess | undefined;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "imagegen-process-"));
-  file = join(folder, "process.json");
+  places = { processes: join(folder, "processes"), oldProcessFile: join(folder, "process.json") };
+  file = join(folder, "processes/local.json");
 });
 afterEach(() => {
   child?.kill("SIGKILL");
@@ -47,14 +50,14 @@ async function start(code = ""): Promise<ProcessRecord> {
     log: join(folder, "log"),
     fingerprint: "x",
   };
-  writeRecord(file, record);
+  writeRecord(places, record);
   return record;
 }
 
 describe("the record of the running process", () => {
   test("finds the process again", async () => {
     const record = await start();
-    expect(readRecord(file)).toEqual(record);
+    expect(readRecord(places, "local")).toEqual(record);
   });
 
   test("of version 51b7e56 is read as it was written", async () => {
@@ -71,8 +74,20 @@ describe("the record of the running process", () => {
   "fingerprint": "0123"
 }
 `;
-    writeFileSync(file, text);
-    expect(readRecord(file)).toEqual(JSON.parse(text));
+    rmSync(places.processes, { recursive: true });
+    writeFileSync(places.oldProcessFile, text);
+    expect(readRecord(places, "other")).toBeUndefined();
+    expect(readRecord(places, "local")).toEqual(JSON.parse(text));
+    expect(existsSync(places.oldProcessFile)).toBe(false);
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(JSON.parse(text));
+  });
+
+  test("of each stack is its own", async () => {
+    const record = await start();
+    writeRecord(places, { ...record, stack: "second" });
+    expect(readRecords(places).map(({ stack }) => stack)).toEqual(["local", "second"]);
+    await stopProcess(places, record);
+    expect(existsSync(file)).toBe(false);
   });
 
   test("is dropped when the process has ended", async () => {
@@ -81,20 +96,21 @@ describe("the record of the running process", () => {
     child?.kill("SIGKILL");
     await ended;
     expect(isAlive(record)).toBe(false);
-    expect(readRecord(file)).toBeUndefined();
+    expect(readRecord(places, "local")).toBeUndefined();
     expect(existsSync(file)).toBe(false);
   });
 
   test("is dropped when another process has its pid", async () => {
     const record = await start();
-    writeRecord(file, { ...record, identity: "another boot:1" });
-    expect(readRecord(file)).toBeUndefined();
+    writeRecord(places, { ...record, identity: "another boot:1" });
+    expect(readRecord(places, "local")).toBeUndefined();
     expect(isAlive(record)).toBe(true);
   });
 
   test.each(["", "{", "{}", '{"pid": "1"}'])("is dropped when it is broken (%j)", (text) => {
+    mkdirSync(places.processes, { recursive: true });
     writeFileSync(file, text);
-    expect(readRecord(file)).toBeUndefined();
+    expect(readRecord(places, "local")).toBeUndefined();
   });
 });
 
@@ -102,14 +118,14 @@ describe("stopping", () => {
   test("is polite first", async () => {
     const record = await start(`process.on("SIGTERM", () => process.exit(0))`);
     const code = new Promise((done) => child?.once("exit", done));
-    await stopProcess(file, record);
+    await stopProcess(places, record);
     expect(await code).toBe(0);
     expect(existsSync(file)).toBe(false);
   });
 
   test("is by force when politeness does not help", async () => {
     const record = await start(`process.on("SIGTERM", () => {})`);
-    await stopProcess(file, record, 0.3);
+    await stopProcess(places, record, 0.3);
     expect(isAlive(record)).toBe(false);
   });
 });

@@ -1,6 +1,7 @@
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { progressTo } from "../../../cli/core/progress.ts";
 import { followFile, readTail } from "../../../cli/targets/process/follow-log.ts";
@@ -17,9 +18,9 @@ describe("progress", () => {
     const progress = progressTo(log, {}, () => now);
     progress.log("begin");
     progress.update("10 %", 0.1);
-    now = 5;
+    now = 3;
     progress.update("20 %", 0.2);
-    now = 11;
+    now = 5;
     progress.update("30 %", 0.3);
     progress.stop();
     expect(log.written).toEqual(["begin\n", "10 %\n", "30 %\n"]);
@@ -35,6 +36,23 @@ describe("progress", () => {
     const coloured = stream(true);
     progressTo(coloured, {}).update("half", 0.5);
     expect(coloured.written[0]).toContain("\u001b[36m");
+  });
+
+  test("what is silent is repeated with its seconds, until it ends", async () => {
+    const log = stream(false);
+    let now = 0;
+    const progress = progressTo(log, {}, () => now);
+    await progress.busy(async () => {
+      progress.log("Installing …");
+      now = 3;
+      await sleep(1100);
+      expect(log.written).toEqual(["Installing …\n"]);
+      now = 5;
+      await sleep(1100);
+    });
+    now = 20;
+    await sleep(1100);
+    expect(log.written).toEqual(["Installing …\n", "Installing … (5 s)\n"]);
   });
 
   test("a live line never wraps", () => {
@@ -58,8 +76,10 @@ describe("a followed log", () => {
     const until = async (expected: string) => {
       while (seen !== expected) await new Promise((done) => setTimeout(done, 20));
     };
-    const out = { write: (chunk: Buffer) => (seen += chunk.toString()) };
-    const following = followFile(file, end, out, controller.signal);
+    const write = (text: string) => {
+      seen += text;
+    };
+    const following = followFile(file, end, write, controller.signal);
     appendFileSync(file, "d\n");
     await until("d\n");
     writeFileSync(file, "e\n");

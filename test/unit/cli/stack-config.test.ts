@@ -78,8 +78,35 @@ describe("files", () => {
     const again = new StackFiles(pathsOf(root), "local");
     again.saveOverrides({ [MODEL]: "a/b" });
     expect(again.config()).toEqual({ [PORT]: "8005", [MODEL]: "a/b" });
-    again.clearOverrides();
+    again.begin({ reset: true });
     expect(again.config()).toEqual({ [PORT]: "8000" });
+    again.keep();
+    expect(new StackFiles(pathsOf(root), "local").config()).toEqual({ [PORT]: "8000" });
+  });
+
+  test("what an up began with is remembered once it has succeeded, with what it saved meanwhile", () => {
+    const saved = () => new StackFiles(pathsOf(root), "local").config();
+    const files = new StackFiles(pathsOf(root), "local");
+    files.saveOverrides({ [PORT]: "8005" });
+    files.begin();
+    files.saveOverrides({ [MODEL]: "a/b" });
+    files.saveOverrides({ [PORT]: "8006" });
+    expect(files.config()).toEqual({ [PORT]: "8006", [MODEL]: "a/b" });
+    expect(saved()).toEqual({ [PORT]: "8005" });
+    files.keep();
+    expect(saved()).toEqual({ [PORT]: "8006", [MODEL]: "a/b" });
+  });
+
+  test("what an up wrote is put back", () => {
+    const files = new StackFiles(pathsOf(root), "local");
+    files.write({ [MODEL]: "demo" });
+    files.setLastMode("docker");
+    const undo = files.rememberStart();
+    files.write({ [MODEL]: "a/b" });
+    files.setLastMode("process");
+    undo();
+    expect(files.lastConfig()).toMatchObject({ [MODEL]: "demo" });
+    expect(files.lastMode()).toBe("docker");
   });
 
   test("the tracked file is not written by overrides or an up", () => {
@@ -110,11 +137,12 @@ describe("files", () => {
     expect(JSON.parse(saved)).toEqual({ config: { [PORT]: "8005", ...onDestroy, [MODEL]: "a/b" }, salt: "v1:salt" });
   });
 
-  test("overrides of version 51b7e56 are removed by clearOverrides", () => {
+  test("overrides of version 51b7e56 are removed by a reset", () => {
     mkdirSync(join(root, ".imagegen/stacks"), { recursive: true });
     writeFileSync(join(root, ".imagegen/stacks/local.kept.json"), JSON.stringify({ config: { [PORT]: "8005" } }));
     const files = new StackFiles(pathsOf(root), "local");
-    files.clearOverrides();
+    files.begin({ reset: true });
+    files.keep();
     expect(files.config()).toEqual({ [PORT]: "8000" });
   });
 
@@ -127,8 +155,8 @@ describe("files", () => {
   });
 
   test.each([
-    ["locl", /expected local, got "locl".*Fix: --stack local/],
-    ["elsewhere", /got "elsewhere".*Fix: .*--config target=local --stack elsewhere/],
+    ["locl", /no stack "locl"; there are local\. Fix: --stack local, or for a new stack: .*--stack locl/],
+    ["elsewhere", /no stack "elsewhere"; there are local\. Fix: .*--config target=local --stack elsewhere/],
   ])("a stack %s without any file is refused", (name, message) => {
     expect(() => new StackFiles(pathsOf(root), name).requireKnown()).toThrow(message);
   });
@@ -163,7 +191,7 @@ describe("files", () => {
     expect(failure(() => files.settings("local"))).toMatch(
       /\(set by an earlier command\)\. Fix: imagegen up --reset-config/,
     );
-    files.clearOverrides();
+    rmSync(join(root, ".imagegen"), { recursive: true });
     writeFileSync(join(root, "stacks/Pulumi.local.yaml"), `config:\n  ${WRONG}: baked\n`);
     expect(failure(() => files.settings("local"))).toMatch(
       /\(in stacks\/Pulumi\.local\.yaml\)\. Fix: remove modelCach from stacks\/Pulumi\.local\.yaml/,

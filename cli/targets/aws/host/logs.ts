@@ -15,7 +15,7 @@ const LATE_MS = 30_000;
 const POLL_MS = 2_000;
 
 /** Prints the last lines that the container and the host's units wrote; with `follow` also new ones, until Ctrl-C. */
-export async function printLogs(context: Context, { lines, follow }: LogsOptions): Promise<void> {
+export async function printLogs(context: Context, { lines, follow, write }: LogsOptions): Promise<void> {
   const { signal } = context;
   const { outputs, client, name } = await openStack(context);
   const { logGroup } = outputs;
@@ -24,7 +24,7 @@ export async function printLogs(context: Context, { lines, follow }: LogsOptions
   const show = (events: readonly LogEvent[], most = events.length) => {
     const fresh = events.filter(({ id }) => !shown.has(id));
     for (const { id, at } of events) shown.set(id, at);
-    for (const { text } of most === 0 ? [] : fresh.slice(-most)) process.stdout.write(`${text}\n`);
+    for (const { text } of most === 0 ? [] : fresh.slice(-most)) write(`${text}\n`);
   };
   try {
     const last = await lastEvents(logs, logGroup, lines);

@@ -10,10 +10,11 @@ import { CliError, EXIT } from "../../../core/exit.ts";
 import { clock, failureDetail, showPending } from "../../../service/readiness.ts";
 import { readText } from "../../../stack/config.ts";
 import { awsPlanOf } from "../../../stack/model.ts";
-import type { StartResult, StopResult } from "../../target.ts";
+import type { RestartOptions, RestartResult, StartResult, StopResult } from "../../target.ts";
 import type { Host } from "../client/ec2-models.ts";
 import { toCliError } from "../client/errors.ts";
 import { waitFor } from "../client/wait-for.ts";
+import { restartOnHost } from "../host/image-gen.ts";
 import { type AwsStack, openStack, requireStackHost } from "../stack/stack.ts";
 
 const STOP = { everySeconds: 5, timeoutSeconds: 900 };
@@ -42,6 +43,17 @@ export async function startInAws(
   const state = wait ? await waitForReadyHost(context, stack, plan, { instance: host.id, since }) : null;
   const seconds = (performance.now() - started) / 1000;
   return { host: host.id, ready: state !== null, model: state?.model ?? null, seconds };
+}
+
+/** Restarts the service on its host; the host keeps running. */
+export async function restartInAws(context: Context, { wait }: RestartOptions): Promise<RestartResult> {
+  const stack = await openStack(context);
+  const host = await requireStackHost(stack);
+  const since = Date.now();
+  await restartOnHost(context);
+  if (!wait) return { ready: null };
+  const { readiness } = await awsPlanOf(context.paths, context.files.settings("aws"), stack.name);
+  return { ready: await waitForReadyHost(context, stack, readiness, { instance: host.id, since }) };
 }
 
 /** Stops the host and waits until it is stopped. */

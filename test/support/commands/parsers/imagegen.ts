@@ -39,7 +39,9 @@ const all = (command: Command): Command[] => [command, ...command.commands.flatM
 /** What a command checks of its options by itself, before it looks at the stack. */
 function checkValues(command: Command): void {
   const { stack, config, ...options } = command.optsWithGlobals<{ stack: string; config?: string[] }>();
-  if (!existsSync(join(paths.root, "stacks", `Pulumi.${stack}.yaml`)))
+  // A target makes a new stack of a name that has no file.
+  const isNew = command.name() === "up" && config?.some((flag) => flag.startsWith("target="));
+  if (!isNew && !existsSync(join(paths.root, "stacks", `Pulumi.${stack}.yaml`)))
     throw new CliError(`there is no stack ${stack} in stacks/`);
   if (command.name() === "gc") gcArguments(options);
   for (const [name, value] of Object.entries(parseConfigFlags(config ?? []))) {

@@ -1,0 +1,91 @@
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { DEMO_MODEL, MODEL_VARIABLES, TOKEN_VARIABLE } from "../../infra/contract.ts";
+import { type HttpAnswer, httpRequest } from "../../infra/io/http-request.ts";
+import { commandFor } from "../core/command-line.ts";
+import type { ErrorDetail } from "../core/exit.ts";
+
+/** Milliseconds for the hub to answer; without an answer the service itself finds out. */
+const ANSWER_MS = 5_000;
+const HUB = "https://huggingface.co";
+/** With one of these the files come from elsewhere, and the hub is not the one to ask. */
+const OTHER_SOURCES = ["MODEL_DIR", "IMAGE_GEN_MIRROR", "HF_HUB_OFFLINE"];
+
+interface Asked {
+  readonly stack: string;
+  readonly modelId: string;
+  readonly modelRevision: string | null;
+  readonly hubEndpoint: string | null;
+  /** Whether the stack keeps a token that is not known here. */
+  readonly hasSecretToken: boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Why the hub will not give this model to the service; undefined when it will, or when that can't be known from here. One
+ * request, before anything is stopped or built.
+ */
+export async function findModelProblem(
+  { stack, modelId, modelRevision, hubEndpoint, hasSecretToken, signal }: Asked,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<ErrorDetail | undefined> {
+  if (modelId === DEMO_MODEL || OTHER_SOURCES.some((name) => env[name])) return undefined;
+  const endpoint = (hubEndpoint ?? env[MODEL_VARIABLES.hubEndpoint] ?? HUB).replace(/\/$/, "");
+  const revision = modelRevision ?? "main";
+  const token = tokenOf(env);
+  const url = `${endpoint}/api/models/${modelId}/revision/${encodeURIComponent(revision)}`;
+  const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {};
+  const timeout = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+  const answer = await httpRequest(url, { headers, signal: timeout, proxyEnv: env }).catch(() => undefined);
+  signal.throwIfAborted();
+  return answer && explain(answer, { stack, endpoint, modelId, revision, token: token !== undefined, hasSecretToken });
+}
+
+interface Facts {
+  readonly stack: string;
+  readonly endpoint: string;
+  readonly modelId: string;
+  readonly revision: string;
+  readonly token: boolean;
+  readonly hasSecretToken: boolean;
+}
+
+/** Only what a Hugging Face hub says in its own code: a mirror may lack this part of the hub's API. */
+function explain({ status, headers, body }: HttpAnswer, facts: Facts): ErrorDetail | undefined {
+  const { stack, endpoint, modelId, revision, token, hasSecretToken } = facts;
+  const code = String(headers["x-error-code"] ?? "");
+  if (status === 404 && code === "RevisionNotFound") {
+    const message = `${modelId} has no revision "${revision}" at ${endpoint} (REVISION_NOT_FOUND).`;
+    return { message, fix: commandFor(stack, "up --config modelRevision=<commit, tag or branch>") };
+  }
+  if (hasSecretToken && !token) return undefined;
+  if ((status === 404 || status === 401) && code === "RepoNotFound") {
+    const hidden = token ? "the account of HF_TOKEN can't see it" : "it is private and needs HF_TOKEN";
+    const message = `${endpoint} has no model ${modelId}, or ${hidden} (MODEL_NOT_FOUND).`;
+    return { message, fix: commandFor(stack, "up --model <organisation>/<name>") };
+  }
+  const page = `${endpoint}/${modelId}`;
+  if (code === "GatedRepo" || (status === 200 && !token && isGated(body))) {
+    const message = `${modelId} is gated: ${page} has terms to accept (GATED_MODEL).`;
+    return { message, fix: `accept them there, then HF_TOKEN=<token> ${commandFor(stack, `up --model ${modelId}`)}` };
+  }
+  return undefined;
+}
+
+function isGated(body: string): boolean {
+  try {
+    const { gated } = JSON.parse(body) as { gated?: unknown };
+    return gated === "auto" || gated === "manual" || gated === true;
+  } catch {
+    return false;
+  }
+}
+
+/** The token of the environment, else the one that `hf auth login` left. */
+function tokenOf(env: NodeJS.ProcessEnv): string | undefined {
+  const given = env[TOKEN_VARIABLE]?.trim();
+  if (given) return given;
+  const file = env.HF_TOKEN_PATH ?? join(env.HF_HOME ?? join(homedir(), ".cache", "huggingface"), "token");
+  return existsSync(file) ? readFileSync(file, "utf8").trim() || undefined : undefined;
+}
