@@ -4,5 +4,6 @@
  */
 import { PolicyPack } from "@pulumi/policy";
 import { rules } from "./rules/all.ts";
+import { whenKnown } from "./when-known.ts";
 
-new PolicyPack("image-gen", { policies: [...rules], enforcementLevel: "mandatory" });
+new PolicyPack("image-gen", { policies: rules.map(whenKnown), enforcementLevel: "mandatory" });

@@ -168,7 +168,13 @@ await engineTests("a deployment", setting, () => {
   test("the policy pack passes this stack and stops one whose port is open to all", async () => {
     const stack = await setting.stack("life");
     const policyPacks = [`${setting.project.directory}/policy`];
-    succeeded(await stack.preview({ policyPacks }));
+    expect(succeeded(await stack.preview({ policyPacks })).text).not.toContain("advisory");
+    const fresh = await setting.stack("fresh", { modelId: "stub/ready" });
+    const first = succeeded(await fresh.preview({ policyPacks }));
+    expect(first.text).not.toMatch(/advisory|can't run policy/);
+    // What is known before the image is built is shown: all but its id.
+    expect(first.text).toMatch(/url +: "http:/);
+    expect(first.text).toMatch(/modelId +: "stub\/ready"/);
     await stack.set({ bindAddress: "0.0.0.0" });
     const stopped = await stack.preview({ policyPacks });
     expect(stopped.ok).toBe(false);

@@ -1,10 +1,12 @@
 import { readdirSync } from "node:fs";
+import { unknownCheckingProxy } from "@pulumi/policy";
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
 import { DockerHost } from "../../infra/docker/container.ts";
 import { ServingImage } from "../../infra/docker/image.ts";
 import { ModelVolume } from "../../infra/docker/volume.ts";
 import { dockerRules, rules } from "../../policy/rules/all.ts";
+import { whenKnown } from "../../policy/when-known.ts";
 import { type Registered, runProgram, theOnly } from "../support/program.ts";
 import { planWith } from "../support/settings.ts";
 import { violations } from "./violations.ts";
@@ -14,6 +16,8 @@ const IMAGE = "docker:index/remoteImage:RemoteImage";
 const VOLUME = "docker:index/volume:Volume";
 /** Files of `rules/` that are no rules. */
 const HELPERS = ["all.ts", "aws-rule.ts", "container-rule.ts", "secret-patterns.ts"];
+/** How the engine spells a string that it does not know yet. */
+const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 const ID = `sha256:${"0".repeat(64)}`;
 
 /** The resources of our own program. */
@@ -87,4 +91,14 @@ describe("a bad stack breaks", () => {
     const others = ["no-secret-build-args", "volume-not-replaced"];
     expect([...broken, ...others].sort()).toEqual(dockerRules.map(({ name }) => name).sort());
   });
+});
+
+test("what a preview can't know is left to the update; what it knows is judged", async () => {
+  const pinned = dockerRules.filter(({ name }) => name === "image-pinned").map(whenKnown);
+  const container = theOnly(await ours(), CONTAINER);
+  const unknown = unknownCheckingProxy({ image: UNKNOWN }) as Record<string, unknown>;
+  expect(await violations({ ...container, inputs: unknown }, pinned)).toEqual([]);
+  expect(await violations({ ...container, inputs: { image: "image-gen:latest" } }, pinned)).toHaveLength(1);
+  const broken = { name: "x", description: "x", validateResource: () => Promise.reject(new Error("a mistake")) };
+  await expect(violations(container, [whenKnown(broken)])).rejects.toThrow("a mistake");
 });
