@@ -85,14 +85,18 @@ class Settings:
         """Reads the variables of the container's contract; raises `ImageGenError` SETTING_INVALID naming all
         problems.
         """
-        values, problems = {}, []
+        values, problems = {}, {}
         for each in fields(cls):
             variable, parse = each.metadata["variable"], each.metadata["parse"]
             if text := env.get(variable, "").strip():
                 try:
                     values[each.name] = parse(text)
                 except ValueError as error:
-                    problems.append(f"{variable}: expected {error}, got {text!r}")
+                    problems[variable] = f"{variable}: expected {error}, got {text!r}"
         if problems:
-            raise SettingInvalidError("; ".join(problems) + ". Fix: correct the environment and restart.")
+            raise SettingInvalidError(
+                f"{'; '.join(problems.values())}. Fix: correct {' and '.join(problems)}, or leave out what is not "
+                "needed, where the service gets its environment (the shell, Compose's .env, the key `environment` of a "
+                "stack), and start it again."
+            )
         return cls(**values)

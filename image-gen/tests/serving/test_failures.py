@@ -66,7 +66,9 @@ def test_wrong_settings_are_reported_together(start_server: StartServer) -> None
     assert server.process.wait(10) == 2
     assert server.log == (
         "[image-gen] ERROR: IMAGE_GEN_DEVICE: expected auto, cpu, cuda or mps, got 'tpu'; IMAGE_GEN_QUEUE_LIMIT: "
-        "expected a whole number from 0 to 10000, got 'many'. Fix: correct the environment and restart.\n"
+        "expected a whole number from 0 to 10000, got 'many'. Fix: correct IMAGE_GEN_DEVICE and IMAGE_GEN_QUEUE_LIMIT, "
+        "or leave out what is not needed, where the service gets its environment (the shell, Compose's .env, the key "
+        "`environment` of a stack), and start it again.\n"
     )
 
 

@@ -120,8 +120,9 @@ class WorkerSupervisor:
                 retryable=False,
             )
             then = ""
+        if why is not self._reason or why.retryable:
+            log.error("%s (%s)%s", why.message, why.code, then)
         self._readiness.fail(why)
-        log.error("%s (%s)%s", why.message, why.code, then)
         self._waiting = True
         try:
             await asyncio.wait_for(self._asked.wait(), pause)
@@ -278,6 +279,8 @@ class WorkerSupervisor:
 
     def _end(self, why: ImageGenError) -> None:
         """Ends a process that is of no more use; `supervise` starts the next if that can help."""
+        if self._reason is None and not why.retryable:
+            log.error("%s (%s)", why.message, why.code)  # At once; of others, with the pause that follows.
         self._reason = self._reason or why
         self.pipeline_info = None
         self._readiness.fail(why)

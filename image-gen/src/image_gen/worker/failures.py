@@ -45,6 +45,10 @@ _FAULT_WORDS: Final = (
     "cudaerrorunknown", "cudaunknownerror", "hiperrorunknown", "nocudacapabledevice", "memoryaccessfault", "gpuhang",
     "gputimeout", "pagefault", "innocentvictim", "submissionsignored",
 )  # fmt: skip
+# What CUDA's errors say after the reason, of how to debug them.
+_ADVICE: Final = re.compile(
+    r"\b(?:CUDA|HIP) kernel errors might be|\bSearch for `|\bCompile with `|\bFor debugging consider"
+)
 _XID: Final = re.compile(r"\bxid\b", re.IGNORECASE)
 
 
@@ -96,7 +100,7 @@ def to_user_error(error: Exception, *prompts: str | None, smaller: str = "") -> 
 def one_line(error: BaseException, *prompts: str | None) -> str:
     """The exception's type and the first lines of its text."""
     whole = " ".join(str(error).split())
-    text = whole[:400]
+    text = _ADVICE.split(whole)[0][:400].rstrip(" .")
     if quotes_prompt(whole, prompts):
         text = "its text quotes the prompt, and is left out"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
