@@ -106,6 +106,14 @@ def test_requests_that_always_fail_do_not_end_an_engine_that_makes_pictures(star
     assert server.state()["phase"] == "ready"
 
 
+def test_a_request_of_several_pictures_of_which_one_fails_is_an_error(start_server: StartServer) -> None:
+    server = start_server(FAKE_WORKER={"raise_after": [2, "something is odd"]})
+    server.wait_phase("ready")
+    answer = server.post({"prompt": "x", "n": 3})
+    assert (answer.status, answer.json["error"]["code"]) == (500, "engine_error")
+    assert "data" not in answer.json
+
+
 def test_an_engine_that_aborts_for_memory_is_out_of_memory(start_server: StartServer) -> None:
     server = start_server()
     server.wait_phase("ready")
