@@ -53,17 +53,19 @@ export function wrongPlace({ printed, words }: Start): string | null {
   return "image-gen is in the container: write the command that reaches it, docker exec or imagegen";
 }
 
-let outputs: readonly string[] | undefined;
-
-/** The outputs of a stack, of any target. */
-function stackOutputs(): readonly string[] {
+/** The outputs of a stack by its target. */
+function stackOutputs(): Readonly<Record<"local" | "aws", readonly string[]>> {
   const declarations = new Declarations(sources(paths.root));
-  outputs ??= ["CommonOutputs", "LocalOutputs", "AwsOutputs", "StackOutputs"].flatMap((name) => {
-    const found = declarations.find(name, "infra/");
-    return found ? declarations.fieldsOf(found).map((field) => field.name) : [];
-  });
+  const namesOf = (name: string) => {
+    const found = declarations.find(name);
+    if (!found) throw new Error(`infra/ declares no ${name}`);
+    return declarations.fieldsOf(found).map((field) => field.name);
+  };
+  outputs ??= { local: namesOf("LocalOutputs"), aws: namesOf("AwsOutputs") };
   return outputs;
 }
+
+let outputs: ReturnType<typeof stackOutputs> | undefined;
 
 /** Tools that are asked for their own help: those that this machine lacks, which the caller has to say. */
 export function missingTools(): string[] {

@@ -163,6 +163,7 @@ describe("a wrong command is found", () => {
     ["pulumi up --targets x", /has no flag --targets/],
     ["pulumi stack outputs url", /has no command outputs/],
     ["pulumi stack output repository", /no stack has the output repository/],
+    ["pulumi stack output repositoryUrl --stack local", /the stack local has no output repositoryUrl/],
     ["pulumi config set hfToken <token>", /--secret is missing/],
     ["pulumi config set cacheOnDestroy retain", /there is no key cacheOnDestroy/],
   ])("%s", (command, problem) => {

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ALL_KEYS, RENAMED_KEYS } from "../../../../infra/config/schema.ts";
 import { paths } from "../../paths.ts";
@@ -6,8 +6,11 @@ import { isPartial } from "../samples.ts";
 import { parseByHelp } from "./help.ts";
 import { keyProblem } from "./imagegen.ts";
 
+/** The outputs of a stack by its target. */
+type Outputs = Readonly<Record<"local" | "aws", readonly string[]>>;
+
 /** What is wrong with a command of `pulumi`: for the program itself, or for a stack of this project. `outputs`: the stacks' own. */
-export function checkPulumi(words: readonly string[], outputs: readonly string[]): string | null {
+export function checkPulumi(words: readonly string[], outputs: Outputs): string | null {
   const partial = isPartial(words);
   const parsed = parseByHelp(
     words.filter((word) => word !== "…"),
@@ -29,7 +32,7 @@ export function checkPulumi(words: readonly string[], outputs: readonly string[]
     case "config rm":
       return first in ALL_KEYS || first in RENAMED_KEYS ? null : `there is no key ${first}`;
     case "stack output":
-      return first === "" || outputs.includes(first) || first === "name" ? null : `no stack has the output ${first}`;
+      return checkOutput(first, flags.get("--stack"), outputs);
     case "destroy":
       if (flags.has("--target") && !flags.has("--target-dependents"))
         return "what depends on the target is not destroyed with it: --target-dependents is missing";
@@ -37,4 +40,18 @@ export function checkPulumi(words: readonly string[], outputs: readonly string[]
     default:
       return null;
   }
+}
+
+/** Without a stack, any target's output will do. */
+function checkOutput(name: string, stack: string | undefined, outputs: Outputs): string | null {
+  if (name === "" || name === "name") return null;
+  const file = join(paths.root, "stacks", `Pulumi.${stack ?? ""}.yaml`);
+  if (stack !== undefined && !existsSync(file)) return `there is no stack ${stack} in stacks/`;
+  const target = stack === undefined ? null : /target: aws/.test(readFileSync(file, "utf8")) ? "aws" : "local";
+  const known = target === null ? [...outputs.local, ...outputs.aws] : outputs[target];
+  return known.includes(name)
+    ? null
+    : stack === undefined
+      ? `no stack has the output ${name}`
+      : `the stack ${stack} has no output ${name}`;
 }
