@@ -8,16 +8,22 @@ import contextlib
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from image_gen.errors import DemoFailedError, OutOfMemoryError
-from image_gen.model_cache.core.settings import DEMO_MODEL
+from image_gen.model_cache.core.settings import DEMO_MODEL, CacheSettings
 from image_gen.worker.failures import says_out_of_memory
 
 _START_SECONDS: Final = 60.0
 # By SIGKILL, which nobody but the kernel sends it, or with a shell's code for that.
 _KILLED: Final = (-9, 137)
+
+
+def ask_loopback(settings: CacheSettings, endpoint: str) -> CacheSettings:
+    """The settings for a hub of our own: no token, and no proxy, whatever the environment says of loopback."""
+    return replace(settings, endpoint=endpoint, endpoint_login="", token=None, token_problem="", direct=True)
 
 
 class DemoHubProcess:

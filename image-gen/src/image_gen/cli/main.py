@@ -16,9 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, NoReturn, Protocol
 
+from image_gen import reader
 from image_gen.cli import render
 from image_gen.cli.parser import parser
-from image_gen.demo_hub import DemoHubProcess
+from image_gen.demo_hub import DemoHubProcess, ask_loopback
 from image_gen.errors import DAMAGED, FAILED, INTERRUPTED, OK, REFUSED, ImageGenError, UsageError
 from image_gen.model_cache import CacheSettings, ModelCache, ProgressCallbacks
 from image_gen.model_cache.backup.compression import compression_of
@@ -26,6 +27,7 @@ from image_gen.model_cache.core.atomic_files import write_atomic
 from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.s3_uri import SCHEME, S3Uri
 from image_gen.model_cache.core.settings import DEFAULT_MODEL, DEMO_MODEL
+from image_gen.model_cache.core.token import read_token
 
 
 class _Report(Protocol):
@@ -34,6 +36,7 @@ class _Report(Protocol):
 
 def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] = os.environ) -> int:
     """Runs one command and returns its exit code. No foreseen failure ends with a traceback."""
+    reader.configure(env)
     options = parser(env).parse_args(arguments)
     if options.command == "serve":
         from image_gen.serving.main import serve
@@ -140,7 +143,7 @@ class Command:
             settings = replace(settings, hf_home=home, hub_cache=home / "hub")
         secret = Path("/run/secrets/hf_token")
         if settings.token is None and secret.is_file():
-            settings = replace(settings, token=secret.read_text(encoding="utf-8").strip() or None)
+            settings = settings.with_token(read_token(secret, str(secret)))
         cache, output = ModelCache(settings), Path(options.output_dir).absolute()
         with self._hub_for(cache, options.model) as hub:
             report = hub.bake(options.model, output, revision=options.revision, callbacks=self._callbacks)
@@ -193,7 +196,7 @@ class Command:
             hub = DemoHubProcess()
             endpoint = runner.run(hub.__aenter__())
             try:
-                yield ModelCache(replace(cache.settings, endpoint=endpoint, token=None))
+                yield ModelCache(ask_loopback(cache.settings, endpoint))
             finally:
                 runner.run(hub.__aexit__())
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import uvicorn
 
+from image_gen import reader
 from image_gen.errors import ImageGenError
 from image_gen.log import configure
 from image_gen.model_cache import CacheSettings
@@ -33,6 +34,7 @@ class _Server(uvicorn.Server):
 def serve(env: Mapping[str, str] | None = None, worker_command: Sequence[str] = WORKER_COMMAND) -> int:
     """Runs until SIGTERM or SIGINT, and gives the exit code."""
     env = os.environ if env is None else env
+    reader.configure(env)
     log = configure([env.get("HF_TOKEN", "")])
     try:
         settings, cache_settings = Settings.from_env(env), CacheSettings.from_env(env)

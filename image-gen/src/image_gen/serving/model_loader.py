@@ -6,7 +6,6 @@ cache does all work on files.
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import math
 import threading
@@ -14,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from image_gen.demo_hub import DemoHubProcess
+from image_gen.demo_hub import DemoHubProcess, ask_loopback
 from image_gen.errors import ImageGenError, InternalError, OutOfMemoryError
 from image_gen.model_cache import CacheSettings, Lease, ModelCache, Progress, ProgressCallbacks, ReadyModel
 from image_gen.model_cache.core.filesystem import format_bytes
@@ -125,11 +124,11 @@ class ModelLoader:
             return await self._ensure(store)
         if await in_daemon_thread("store", lambda: ModelCache(store).locate(DEMO_MODEL, self._settings.model_revision)):
             with contextlib.suppress(ImageGenError):
-                return await self._ensure(dataclasses.replace(store, endpoint=_NOWHERE))
+                return await self._ensure(ask_loopback(store, _NOWHERE))
         log.info("The demo model is not cached: making it, and serving it from a hub of its own on loopback.")
         self._hub = DemoHubProcess()
         async with self._hub as endpoint:
-            return await self._ensure(dataclasses.replace(store, endpoint=endpoint, token=None))
+            return await self._ensure(ask_loopback(store, endpoint))
 
     async def _ensure(self, cache_settings: CacheSettings) -> ReadyModel:
         loop = asyncio.get_running_loop()

@@ -198,7 +198,7 @@ def test_private_certificate_authority_is_trusted_when_configured(
     hub.socket = context.wrap_socket(hub.socket, server_side=True)
     endpoint = hub.url.replace("http:", "https:")
     error = refused(lambda: make_cache(endpoint=endpoint).ensure("test/model"))
-    assert error.code == "HUB_UNREACHABLE" and "SSL_CERT_FILE" in error.message
+    assert error.code == "CERTIFICATE_UNTRUSTED" and "SSL_CERT_FILE" in error.message
     assert make_cache(endpoint=endpoint, ca_file=certificate).ensure("test/model").source == "download"
     missing = make_cache(endpoint=endpoint, ca_file=tmp_path / "none.pem")
     assert refused(lambda: missing.ensure("test/other")).code == "SETTING_INVALID"

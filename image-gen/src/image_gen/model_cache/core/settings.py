@@ -1,13 +1,14 @@
 """Settings of the model cache, read from the environment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from image_gen.errors import SettingInvalidError
 from image_gen.model_cache.core.s3_uri import SCHEME, S3Uri
+from image_gen.model_cache.core.token import HubToken, find_token
 
 DEFAULT_MODEL = "stabilityai/stable-diffusion-xl-base-1.0"
 DEMO_MODEL = "image-gen/demo"
@@ -19,6 +20,8 @@ DEFAULT_BAKED_DIR = "/opt/models"
 DEFAULT_READ_TIMEOUT = 10.0
 _SOURCE_TREE_MANIFESTS = Path(__file__).resolve().parents[4] / "models"
 
+# Of OpenSSL, of requests and of curl.
+_CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 # The variables of AWS's own tools that obstore supports.
 _AWS = (
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION",
@@ -32,9 +35,12 @@ _AWS = (
 class CacheSettings:
     """Directories, the hub's address and limits. Times are in seconds.
 
-    `ca_file` is an extra authority to trust, `mirror` a directory or bucket of models that is asked before the hub,
-    `parallel_files` how many files are read at once. A fetch uses `connections` to the hub, and gets files larger than
-    `piece_bytes` in pieces of that size. `aws` holds the standard AWS_* variables, for s3:// addresses.
+    `host_cache` is a hub cache of the host that is only read. `ca_file` (of `ca_variable`) and `ca_directories` are
+    extra authorities to trust, `mirror` a directory or bucket of models that is asked before the hub, `parallel_files`
+    how many files are read at once. A fetch uses `connections` to the hub, and gets files larger than `piece_bytes` in
+    pieces of that size; with `direct` it takes no proxy. `endpoint_login` is the `user:password` of the endpoint's
+    address; `token_problem` says why a token that was given (by `token_from`) can't be used. `aws` holds the standard
+    AWS_* variables, for s3:// addresses.
     """
 
     hf_home: Path
@@ -42,8 +48,15 @@ class CacheSettings:
     baked_dir: Path = Path(DEFAULT_BAKED_DIR)
     manifests_dir: Path = _SOURCE_TREE_MANIFESTS
     endpoint: str = DEFAULT_ENDPOINT
+    endpoint_login: str = field(default="", repr=False)
     token: str | None = field(default=None, repr=False)
+    token_from: str = "HF_TOKEN"  # noqa: S105 -- the name of a variable
+    token_problem: str = ""
+    host_cache: Path | None = None
     ca_file: Path | None = None
+    ca_variable: str = "SSL_CERT_FILE"
+    ca_directories: str = ""
+    direct: bool = False
     offline: bool = False
     connect_timeout: float = 10.0
     read_timeout: float = DEFAULT_READ_TIMEOUT
@@ -63,6 +76,10 @@ class CacheSettings:
         """Where the manifests of models that were resolved from the hub are kept, beside the cache."""
         return self.hf_home / "image-gen" / "manifests"
 
+    def with_token(self, token: HubToken) -> "CacheSettings":
+        """The same, with this token."""
+        return replace(self, token=token.value, token_from=token.variable, token_problem=token.problem)
+
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "CacheSettings":
         """Reads the variables that Hugging Face's own tools read, and the service's own. Empty means unset."""
@@ -72,16 +89,25 @@ class CacheSettings:
 
         home = Path(get("HF_HOME") or "~/.cache/huggingface").expanduser().absolute()
         cache = get("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE")
-        ca_file = get("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        ca_variable = next((name for name in _CA_VARIABLES if env.get(name)), _CA_VARIABLES[0])
+        ca_file, host_cache = get(*_CA_VARIABLES), get("IMAGE_GEN_HOST_CACHE")
+        endpoint, login = _endpoint(get("HF_ENDPOINT") or DEFAULT_ENDPOINT)
+        token = find_token(env, home / "token")
         manifests = get("IMAGE_GEN_MANIFESTS")
         return cls(
             hf_home=home,
             hub_cache=Path(cache).expanduser().absolute() if cache else home / "hub",
             baked_dir=Path(get("IMAGE_GEN_BAKED_DIR") or DEFAULT_BAKED_DIR),
             manifests_dir=Path(manifests) if manifests else _SOURCE_TREE_MANIFESTS,
-            endpoint=_endpoint(get("HF_ENDPOINT") or DEFAULT_ENDPOINT),
-            token=_token(get("HF_TOKEN"), Path(get("HF_TOKEN_PATH") or home / "token").expanduser()),
-            ca_file=Path(ca_file) if ca_file else None,
+            endpoint=endpoint,
+            endpoint_login=login,
+            token=token.value,
+            token_from=token.variable,
+            token_problem=token.problem,
+            host_cache=Path(host_cache).expanduser().absolute() if host_cache else None,
+            ca_file=Path(ca_file).expanduser() if ca_file else None,
+            ca_variable=ca_variable,
+            ca_directories=get("SSL_CERT_DIR") or "",
             offline=(get("HF_HUB_OFFLINE") or "0").lower() in {"1", "true", "yes", "on"},
             mirror=_mirror(get("IMAGE_GEN_MIRROR")),
             aws={name: env[name] for name in _AWS if env.get(name)},
@@ -89,14 +115,19 @@ class CacheSettings:
         )
 
 
-def _endpoint(value: str) -> str:
+def _endpoint(value: str) -> tuple[str, str]:
+    """The address, and the `user:password` in it, which belongs in no message."""
     try:
-        fine = value.startswith(("http://", "https://")) and urlsplit(value).hostname and value.isprintable()
+        address = urlsplit(value)
+        fine = address.scheme in {"http", "https"} and address.hostname and value.isprintable() and " " not in value
+        fine = fine and (address.port or 1) > 0
     except ValueError:
         fine = False
-    if not fine or " " in value:
-        raise SettingInvalidError(f"HF_ENDPOINT: expected an http:// or https:// address, got {value!r}")
-    return value.rstrip("/")
+    if not fine:
+        shown = "another text" if "@" in value else repr(value)
+        raise SettingInvalidError(f"HF_ENDPOINT: expected an http:// or https:// address, got {shown}")
+    login, _, place = address.netloc.rpartition("@")
+    return address._replace(netloc=place, query="", fragment="").geturl().rstrip("/"), unquote(login)
 
 
 def _mirror(value: str | None) -> Path | S3Uri | None:
@@ -121,13 +152,3 @@ def _seconds(name: str, value: str | None) -> float:
     if not seconds > 0:
         raise SettingInvalidError(f"{name}: expected a number of seconds above 0, got {value!r}")
     return seconds
-
-
-def _token(value: str | None, file: Path) -> str | None:
-    try:
-        token = (value or file.read_text(encoding="utf-8")).strip()
-    except (OSError, UnicodeDecodeError):
-        return None
-    if not token.isascii() or not token.isprintable() or " " in token:
-        raise SettingInvalidError("HF_TOKEN: expected a token like hf_…, got text with other characters")
-    return token or None

@@ -114,13 +114,16 @@ class RangedDownload:
                     return
                 self._check_range(part, start + have)
                 self._name = part.name or self._name
-                self._receive(part, piece, retrier)
-                if self._journal.written(piece) < length:
+                received = self._receive(part, piece, retrier)
+                if received and received == part.length:
+                    # Some servers send ranges up to a size, and the rest when asked again.
+                    retrier.progressed()
+                elif self._journal.written(piece) < length:
                     raise self._content.cut_short()
 
-    def _receive(self, part: FileRange, piece: int, retrier: Retrier) -> None:
+    def _receive(self, part: FileRange, piece: int, retrier: Retrier) -> int:
         start, length = self._journal.pieces[piece]
-        have = self._journal.written(piece)
+        have = before = self._journal.written(piece)
         throughput = self._content.throughput()
         for chunk in part.chunks:
             if have + len(chunk) > length:
@@ -135,6 +138,7 @@ class RangedDownload:
             if throughput.record(len(chunk)):
                 retrier.progressed()
             check_cancelled(self._content.cancel)
+        return have - before
 
     def _check_range(self, part: FileRange, start: int) -> None:
         if part.start != start:

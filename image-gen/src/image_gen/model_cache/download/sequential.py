@@ -75,8 +75,13 @@ class SequentialDownload:
                         digest, have = ContentDigest(self._file.size), 0
                         if part.start != 0:
                             continue
-                    if part.length is not None and have + part.length != self._file.size:
-                        raise self._wrong_size(str(have + part.length))
+                    if part.start is None:
+                        raise self._content.cut_short()
+                    end = have + (part.length or 0)
+                    # Some servers send ranges up to a size, and the rest when asked again.
+                    is_piece = part.ranged and part.total in {None, self._file.size} and have < end < self._file.size
+                    if part.length is not None and end != self._file.size and not is_piece:
+                        raise self._wrong_size(str(end))
                     self._name = part.name
                     # Chunk by chunk: collecting them would lose some when the connection breaks.
                     throughput = self._content.throughput()
@@ -88,8 +93,9 @@ class SequentialDownload:
                             furthest = have
                             retrier.progressed()
                         check_cancelled(self._content.cancel)
-                    if have < self._file.size:
+                    if have < self._file.size and not (is_piece and have == end):
                         raise self._content.cut_short()
+                    retrier.progressed()
             os.fsync(stream.fileno())
         return digest
 

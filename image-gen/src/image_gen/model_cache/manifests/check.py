@@ -55,9 +55,9 @@ def _problems(client: HubClient, manifest: Manifest) -> list[str]:
     tree = RepoTree.read(client, manifest.model_id, manifest.revision)
     known = {file.path: file for file in tree.files}
     here = [file for file in manifest.files if file.path in known]
+    listed = [known[file.path] for file in here]
     theirs = {
-        file.path: file
-        for file in with_sha256(client, manifest.model_id, tree.commit, [known[file.path] for file in here])
+        file.path: file for file in with_sha256(client, manifest.model_id, tree.commit, tree.completed(client, listed))
     }
     problems = [f"{file.path}: not there" for file in manifest.files if file.path not in known]
     for file in here:

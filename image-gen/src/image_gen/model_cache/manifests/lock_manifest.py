@@ -61,7 +61,7 @@ def lock_manifest(client: HubClient, model_id: str, revision: str, *, allow_pick
         component=None if is_pipeline else selection.pipeline,
         # Left to itself, diffusers takes a pickle where there is nothing else; the service alone forbids that.
         load=MappingProxyType({"use_safetensors": None} if selection.pickles else {}),
-        files=tuple(with_sha256(client, model_id, tree.commit, selection.files)),
+        files=tuple(with_sha256(client, model_id, tree.commit, tree.completed(client, selection.files))),
     )
     unused = excluded_files(tree.files, {file.path for file in selection.files})
     return LockedManifest(manifest, unused, selection.pickles)

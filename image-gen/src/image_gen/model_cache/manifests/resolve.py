@@ -1,14 +1,20 @@
 """Creates a manifest from the hub's file list of a model at a revision."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from image_gen import reader
 from image_gen.errors import HubError
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_commit, is_safe_path
 from image_gen.model_cache.manifests.select import INDEX, Selection, not_a_pipeline, select_files
 from image_gen.model_cache.sources.hub import HubClient
+
+log = logging.getLogger(__name__)
+_UNKNOWN = -1
+_LARGE = (".safetensors", ".bin")
 
 
 @dataclass(frozen=True)
@@ -25,16 +31,23 @@ class RepoTree:
     def read(cls, client: HubClient, model_id: str, revision: str) -> "RepoTree":
         """Raises MODEL_NOT_FOUND, REVISION_NOT_FOUND, GATED_MODEL and errors of the network."""
         info = client.revision_info(model_id, revision)
-        commit = info.get("sha")
+        commit = info.get("sha") or revision
         if not isinstance(commit, str) or not is_commit(commit):
-            raise HubError(f"The hub names no commit for {model_id} at {revision}; is it a real hub?")
-        files = tuple(file for entry in client.tree(model_id, commit) if (file := _file(entry)))
+            raise HubError(
+                f"{client.place} names no commit for {model_id} at {revision}. Fix: "
+                f"{reader.setting('MODEL_REVISION', '<commit>')}."
+            )
+        files = tuple(file for entry in client.files(model_id, commit) if (file := _file(entry)))
         return cls(model_id, commit, _licence(info), bool(info.get("gated")), files)
 
     def manifest(self, selection: Selection, **others: Any) -> Manifest:
         """The manifest of a selection of these files."""
         facts = {"variant": selection.variant, "licence": self.licence, "gated": self.gated, "files": selection.files}
         return Manifest(model_id=self.model_id, revision=self.commit, **facts | others)
+
+    def completed(self, client: HubClient, files: Sequence[ManifestFile]) -> tuple[ManifestFile, ...]:
+        """Files with size and hash each, also where the server's list lacks them."""
+        return tuple(_completed(client, self, file) for file in files)
 
     def has(self, path: str) -> bool:
         return any(file.path == path for file in self.files)
@@ -49,7 +62,7 @@ def resolve(client: HubClient, model_id: str, revision: str) -> Manifest:
     if not tree.has(INDEX):
         raise not_a_pipeline(model_id, f"it has no {INDEX}")
     selection = select_files(model_id, read_json(client, model_id, tree.commit, INDEX), tree.files)
-    return tree.manifest(selection, pipeline=selection.pipeline)
+    return tree.manifest(selection, pipeline=selection.pipeline, files=tree.completed(client, selection.files))
 
 
 def read_json(client: HubClient, model_id: str, commit: str, path: str) -> dict[str, Any]:
@@ -64,15 +77,31 @@ def read_json(client: HubClient, model_id: str, commit: str, path: str) -> dict[
 
 
 def _file(entry: Mapping[str, Any]) -> ManifestFile | None:
-    """An entry of the hub's file list; None for directories and unsafe names."""
-    path, size = entry.get("path"), entry.get("size")
-    if entry.get("type") != "file" or not isinstance(path, str) or not isinstance(size, int) or not is_safe_path(path):
+    """An entry of the hub's file list; None for directories and unsafe names. What the list lacks is left open."""
+    path, size, oid, large = entry.get("path"), entry.get("size"), entry.get("oid"), entry.get("lfs")
+    if entry.get("type", "file") != "file" or not isinstance(path, str) or not is_safe_path(path):
         return None
-    large = entry.get("lfs")
-    if isinstance(large, dict) and isinstance(large.get("oid"), str):
-        return ManifestFile(path=path, size=size, sha256=large["oid"].removeprefix("sha256:"))
-    oid = entry.get("oid")
-    return ManifestFile(path=path, size=size, git_sha1=oid) if isinstance(oid, str) else None
+    sha256 = large.get("oid") if isinstance(large, dict) else None
+    known = size if isinstance(size, int) and size >= 0 else _UNKNOWN
+    if isinstance(sha256, str):
+        return ManifestFile(path=path, size=known, sha256=sha256.removeprefix("sha256:"))
+    return ManifestFile(path=path, size=known, git_sha1=oid if isinstance(oid, str) and is_commit(oid) else None)
+
+
+def _completed(client: HubClient, tree: RepoTree, file: ManifestFile) -> ManifestFile:
+    """A file with size and hash. Hubs keep weights as large files: a list that does not say so names the hash of a
+    placeholder, which is not that of the content.
+    """
+    if file.size != _UNKNOWN and (file.sha256 or (file.git_sha1 and not file.path.endswith(_LARGE))):
+        return file
+    size, name = client.describe(tree.model_id, tree.commit, file.path, read=False)
+    if size is not None and len(name) == 64:
+        return ManifestFile(file.path, size, sha256=name)
+    if size is not None and name and name == file.git_sha1:
+        return replace(file, size=size)
+    log.info("%s says no hash of %s: it is read once to make it.", client.place, file.path)
+    size, name = client.describe(tree.model_id, tree.commit, file.path, read=True)
+    return ManifestFile(file.path, size or 0, sha256=name)
 
 
 def _licence(info: Mapping[str, Any]) -> str | None:

@@ -5,15 +5,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Self
 
-from image_gen.errors import ImageGenError, SettingInvalidError
+from image_gen.errors import ImageGenError
 from image_gen.model_cache.core.retry import TIMEOUT_TRIES, Retrier, SourceError
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.sources.source import FileRange
 
 if TYPE_CHECKING:
     import httpx2
+
+    from image_gen.model_cache.sources.transport import Transport
 
 READ_BYTES = 256 << 10
 # Slower than any line that could bring a model, faster than a hub or a proxy that only keeps a connection open.
@@ -23,6 +27,10 @@ _TIMEOUTS_PER_WINDOW = 3
 _LONG_BYTES = 8 << 20
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _ETAG = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# Where servers name a content by its hash: the hub's own header, those of artifact stores, the standard one.
+_HASH_HEADERS = ("X-Linked-Etag", "X-Checksum-Sha256", "ETag")
+# How servers that send no ranges refuse one, beside sending all of the file.
+_NO_RANGES = {400, 405, 406, 412, 416, 501}
 Refused = Callable[["httpx2.Response"], ImageGenError]
 
 
@@ -66,12 +74,13 @@ class HttpClient:
     silent: type[ImageGenError]
 
     def __init__(
-        self, settings: CacheSettings, place: str, *, token: str | None, cancel: threading.Event | None
+        self, settings: CacheSettings, place: str, *, origin: str = "", cancel: threading.Event | None = None
     ) -> None:
+        """With `origin`, the credentials of the settings are sent there, and nowhere else."""
         self.place = place
         self.cancel = cancel or threading.Event()
         self.read_timeout = settings.read_timeout
-        self._client = _open_client(settings, token)
+        self._client, self._transport = _open_client(settings, origin)
 
     def __enter__(self) -> Self:
         return self
@@ -82,7 +91,11 @@ class HttpClient:
     def get(self, url: str, refused: Refused) -> "httpx2.Response":
         """A complete response."""
         with self._map_errors():
-            return _accepted(self._client.get(url), refused)
+            answer = _accepted(self._client.get(url), refused)
+        if url.startswith("https:") and answer.url.scheme == "http":
+            # A file has its hash, but a list of files is what hashes are taken from.
+            raise self.failed(f"{self.place} redirects to {answer.url.host} without TLS. Fix: use another mirror.")
+        return answer
 
     @contextmanager
     def get_range(self, url: str, start: int, end: int | None, refused: Refused) -> Iterator[FileRange]:
@@ -90,7 +103,10 @@ class HttpClient:
         asked = "" if not start and end is None else f"bytes={start}-{'' if end is None else end - 1}"
         headers = {"Accept-Encoding": "identity"} | ({"Range": asked} if asked else {})
         with self._map_errors(), self._client.stream("GET", url, headers=headers) as answer:
-            yield self._part_of(_accepted(answer, refused))
+            if asked and answer.status_code in _NO_RANGES:
+                yield FileRange(None, False, None, None, "", iter(()))
+            else:
+                yield self._part_of(_accepted(answer, refused), start)
 
     def get_small(self, open_range: Callable[[], AbstractContextManager[FileRange]], name: str, limit: int) -> bytes:
         """A whole small file. Raises an error for more than `limit` bytes."""
@@ -106,31 +122,45 @@ class HttpClient:
 
     def interrupted(self, why: str) -> SourceError:
         error = self.unreachable(
-            f"{self.place} can't be reached ({why}). Check the network, DNS and HTTPS_PROXY, or {self.elsewhere}; "
-            "what has arrived is kept."
+            f"{self.place} can't be reached{self._via} ({why}). Check the network, DNS and HTTPS_PROXY, or "
+            f"{self.elsewhere}; what has arrived is kept."
         )
         return SourceError(error)
 
     def timed_out(self, why: str) -> SourceError:
         error = self.silent(
-            f"{self.place} does not answer ({why}, {TIMEOUT_TRIES} tries of {self.read_timeout:g} s). Check the "
-            f"firewall and the proxy (HTTPS_PROXY), or {self.elsewhere}; what has arrived is kept."
+            f"{self.place} does not answer{self._via} ({why}, {TIMEOUT_TRIES} tries of {self.read_timeout:g} s). Check "
+            f"the firewall and the proxy (HTTPS_PROXY), or {self.elsewhere}; what has arrived is kept."
         )
         return SourceError(error, timed_out=True)
 
-    def _part_of(self, answer: "httpx2.Response") -> FileRange:
-        length = answer.headers.get("Content-Length")
+    @property
+    def _via(self) -> str:
+        """The proxy that the server is asked through, for messages."""
+        proxy = self._transport.proxy_of(self.place)
+        return f" through the proxy {proxy}" if proxy else ""
+
+    def _part_of(self, answer: "httpx2.Response", asked: int) -> FileRange:
+        length = _number(answer.headers.get("Content-Length"))
         content_range = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-        ranged = answer.status_code == 206
-        whole = 0 if answer.status_code == 200 else None
+        # A server that compresses nevertheless: sizes and ranges are those of other bytes.
+        encoded = answer.headers.get("Content-Encoding", "identity").lower() not in {"", "identity"}
+        # Without the header, or with another range, nobody knows which bytes these are.
+        begins = int(content_range[1]) if content_range else None
+        ranged = answer.status_code == 206 and begins == asked and not encoded
+        total = int(content_range[3]) if ranged and content_range and content_range[3] != "*" else None
         return FileRange(
-            start=(int(content_range[1]) if content_range else None) if ranged else whole,
+            start=asked if ranged else 0 if answer.status_code == 200 else None,
             ranged=ranged,
-            length=int(length) if length is not None else None,
-            total=int(content_range[3]) if ranged and content_range and content_range[3] != "*" else None,
+            length=None if encoded else length,
+            total=total if total is not None or encoded else _linked_size(answer),
             name=_etag_of(answer),
-            chunks=self._chunks(answer, int(length or 0)),
+            chunks=self._decoded(answer) if encoded else self._chunks(answer, length or 0),
         )
+
+    def _decoded(self, answer: "httpx2.Response") -> Iterator[bytes]:
+        with self._map_errors():
+            yield from answer.iter_bytes()
 
     def _chunks(self, answer: "httpx2.Response", length: int) -> Iterator[bytes]:
         with self._map_errors():
@@ -151,13 +181,7 @@ class HttpClient:
             check = f"Check {self.setting} and HTTPS_PROXY."
             raise self.failed(f"{self.place} can't be understood ({error}). {check}") from error
         except httpx2.TransportError as error:
-            if "CERTIFICATE_VERIFY_FAILED" not in str(error):
-                raise self.interrupted(str(error)) from error
-            raise self.unreachable(
-                f"The certificate of {self.place} is not trusted ({error}). Fix: if a proxy or mirror of your own "
-                "signs it, set SSL_CERT_FILE to its authority's certificate.",
-                retryable=False,
-            ) from error
+            raise self.interrupted(str(error) or type(error).__name__) from error
 
 
 def _large_chunks(answer: "httpx2.Response", expected: int, read_timeout: float) -> Iterator[bytes]:
@@ -195,48 +219,61 @@ def _large_chunks(answer: "httpx2.Response", expected: int, read_timeout: float)
 
 def _accepted(answer: "httpx2.Response", refused: Refused) -> "httpx2.Response":
     status = answer.status_code
-    if status >= 300 and status != 416:
+    if status >= 300:
         answer.read()
-        retryable = status in {408, 425, 429} or status >= 500
-        raise SourceError(refused(answer), retryable=retryable, wait=_retry_after_seconds(answer.headers))
+        # A server that does not know a method, or a version of HTTP, will not learn it.
+        retryable = status in {408, 425, 429} or (status >= 500 and status not in {501, 505})
+        error = refused(answer)
+        if (proxy := answer.extensions.get("image_gen_proxy")) and status >= 500 and answer.url.scheme == "http":
+            error = type(error)(f"{error.message} The proxy {proxy} may have answered.", retryable=error.retryable)
+        raise SourceError(error, retryable=retryable, wait=_retry_after_seconds(answer.headers))
     return answer
 
 
 def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from `Retry-After` or from the `t=` of the hub's own `RateLimit` header."""
-    after = headers.get("Retry-After", "")
+    """Seconds to wait, from `Retry-After` (seconds or a date) or from the `t=` of the hub's own `RateLimit` header."""
+    after = headers.get("Retry-After", "").strip()
     limit = re.search(r"\bt=(\d+)", headers.get("RateLimit", ""))
-    if after.isdigit():
+    if re.fullmatch(r"\d+(\.\d+)?", after):
         return float(after)
-    return float(limit.group(1)) if limit else None
+    try:
+        moment = parsedate_to_datetime(after)
+    except ValueError:
+        return float(limit.group(1)) if limit else None
+    now = datetime.now(UTC if moment.tzinfo else None)
+    return max(0.0, (moment - now).total_seconds())
 
 
 def _etag_of(answer: "httpx2.Response") -> str:
     """The server's hash of the content; for a redirect to a CDN, the one of the first response."""
     for response in (*answer.history, answer):
-        for header in ("X-Linked-Etag", "ETag"):
-            name = response.headers.get(header, "").removeprefix("W/").strip('"')
+        for header in _HASH_HEADERS:
+            name = response.headers.get(header, "").removeprefix("W/").strip('"').lower()
             if _ETAG.fullmatch(name):
                 return str(name)
     return ""
 
 
-def _open_client(settings: CacheSettings, token: str | None) -> "httpx2.Client":
+def _linked_size(answer: "httpx2.Response") -> int | None:
+    """The size of the whole file, as the hub says it beside a redirect."""
+    sizes = (_number(each.headers.get("X-Linked-Size")) for each in (*answer.history, answer))
+    return next((size for size in sizes if size is not None), None)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None
+
+
+def _open_client(settings: CacheSettings, origin: str) -> "tuple[httpx2.Client, Transport]":
     import httpx2
 
-    trust = httpx2.create_ssl_context()
-    if settings.ca_file:
-        try:
-            trust.load_verify_locations(cafile=settings.ca_file)
-        except OSError as error:
-            raise SettingInvalidError(
-                f"SSL_CERT_FILE: {settings.ca_file} can't be used as certificates: {error}"
-            ) from error
-    headers = {"User-Agent": "image-gen"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    from image_gen.model_cache.sources.transport import Transport, authorization
+
+    transport = Transport(settings, authorization(settings) if origin else "", origin)
     seconds = settings.read_timeout
     times = httpx2.Timeout(connect=min(settings.connect_timeout, seconds), read=seconds, write=seconds, pool=None)
-    limits = httpx2.Limits(max_connections=settings.connections * 2)
-    try:
-        return httpx2.Client(headers=headers, verify=trust, follow_redirects=True, timeout=times, limits=limits)
-    except (ValueError, ImportError, httpx2.InvalidURL) as error:
-        raise SettingInvalidError(f"HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not a usable address: {error}") from error
+    # Without the environment: proxies and authorities are the transport's.
+    client = httpx2.Client(
+        headers={"User-Agent": "image-gen"}, transport=transport, follow_redirects=True, timeout=times, trust_env=False
+    )
+    return client, transport

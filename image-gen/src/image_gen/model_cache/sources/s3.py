@@ -7,7 +7,7 @@ timeouts, proxies, resumption and retries are the same as for a hub.
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.sources.http import HttpClient
 from image_gen.model_cache.sources.source import FileRange, Source
 
+_KEY_ID, _SECRET = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 _SIGNED_FOR = timedelta(hours=1)
 _SMALL_BYTES = 4 << 20
 _REGION = {
@@ -61,7 +62,7 @@ class S3Bucket(HttpClient):
     failed, unreachable, silent = errors.S3Error, errors.S3UnreachableError, errors.S3SilentError
 
     def __init__(self, settings: CacheSettings, address: S3Uri, cancel: threading.Event | None = None) -> None:
-        super().__init__(settings, str(address), token=None, cancel=cancel)
+        super().__init__(settings, str(address), cancel=cancel)
         self._address = address
         self._endpoint = settings.aws.get("AWS_ENDPOINT_URL_S3") or settings.aws.get("AWS_ENDPOINT_URL")
         self.s3_client = _open_s3_client(settings, address, self._endpoint)
@@ -90,7 +91,7 @@ class S3Bucket(HttpClient):
     def source(self, path: str) -> Source:
         return Source(
             f"{self.place}/{path}",
-            "Copy it there again (`image-gen mirror`).",
+            "Fix: export the model there again.",
             lambda file, start, end: self.open_range(f"{path}/{file.path}", start, end),
             self.interrupted,
             self.timed_out,
@@ -128,16 +129,31 @@ class S3Bucket(HttpClient):
         if "/latest/api/token" in text or "/latest/meta-data" in text or "credential" in text.lower():
             return errors.S3NoCredentialsError(
                 f"No AWS credentials were found for {self._address / path}. Fix: set AWS_ACCESS_KEY_ID, "
-                "AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or give the machine a role."
+                "AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or give the machine a role. AWS_PROFILE and ~/.aws are "
+                "not read."
             )
         if status or "<Code>" in text:
             return _to_user_error(status, text, self._address / path, permission, self._endpoint)
         return self.interrupted(text.partition("\n")[0].rpartition(" - ")[2]).error
 
 
+def _check_keys(aws: Mapping[str, str]) -> None:
+    """Credentials that can't be used are an error of their variable: obstore would look for others in silence."""
+    for name in (_KEY_ID, _SECRET, "AWS_SESSION_TOKEN"):
+        value = aws.get(name, "")
+        if value and (not value.isascii() or not value.isprintable() or value.strip("\"' ") != value):
+            raise errors.SettingInvalidError(
+                f"{name}: there are quotes, spaces or other characters in it that no key has. Fix: set it to the key."
+            )
+    for name, other in ((_KEY_ID, _SECRET), (_SECRET, _KEY_ID), ("AWS_SESSION_TOKEN", _KEY_ID)):
+        if aws.get(name) and not aws.get(other):
+            raise errors.SettingInvalidError(f"{name} is set without {other}. Fix: set both, or none of them.")
+
+
 def _open_s3_client(settings: CacheSettings, address: S3Uri, endpoint: str | None) -> Any:
     from obstore.store import S3Store
 
+    _check_keys(settings.aws)
     config: Any = {name.lower(): value for name, value in settings.aws.items() if "ENDPOINT" not in name}
     if endpoint:
         config["endpoint"] = endpoint
