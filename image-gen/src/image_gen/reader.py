@@ -88,6 +88,13 @@ def cache_command(text: str) -> str:
     return f"{_reader.prog(name)}{' ' if rest else ''}{rest}{_reader.parts[1] if _reader.is_outside else ''}"
 
 
+def manifest_command(model_id: str) -> str:
+    """How the reader makes a manifest, which the outer command can't."""
+    if _reader.is_outside:
+        return f"make a manifest of {model_id} as docs/guides/models.md says"
+    return f"`{_reader.command} models lock {model_id} --output FILE` makes a manifest"
+
+
 def setting(variable: str, value: str) -> str:
     """How the reader gives a variable a value: `set HF_ENDPOINT=<address>`, or by the stack's config."""
     key = CONFIG_KEYS.get(variable)
@@ -96,6 +103,8 @@ def setting(variable: str, value: str) -> str:
     command, options = _reader.parts
     if variable == "HF_TOKEN":
         return f"HF_TOKEN={value or 'hf_…'} {command} up{options}"
+    if key == "offline":
+        value = {"": "false", "0": "false", "1": "true"}.get(value, value)
     if key is None:
         return f"set {variable}={value} in the service's environment"
     return f"{command} up{options} --config {key}={value}"
@@ -118,8 +127,8 @@ def owner_fix(path: Path) -> str:
         image = "$(docker inspect --format '{{.Image}}' " + inside + ")"
         return f"docker run --rm --user 0:0 --volumes-from {inside} --entrypoint chown {image} -R {owner} {mounted}"
     theirs = Path(place(path) if mounted is None or path.exists() else source)
-    make = "" if path.exists() or mounted is not None else f"sudo mkdir -p {theirs} && "
-    return f"{make}sudo chown -R {owner} {theirs}{' (on the host)' if mounted is not None else ''}"
+    make = "" if path.exists() or mounted is not None else f"mkdir -p {theirs} && "
+    return f"as root{' on the host' if mounted is not None else ''}: {make}chown -R {owner} {theirs}"
 
 
 def _source_of(path: Path) -> tuple[Path | None, str]:

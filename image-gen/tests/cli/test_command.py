@@ -58,7 +58,7 @@ def test_commands_over_the_life_of_a_cache(run: Run, command_env: dict[str, str]
     assert run("prefetch", "--model", "test/model") == 0 and "is complete" in run.out
     status = run.json("status")
     line = status["models"][0]
-    assert set(status) == {"hf_home", "hub_cache", "mount", "models", "bytes"}
+    assert set(status) == {"hf_home", "hub_cache", "mount", "models", "bytes", "host_cache"}
     assert set(status["mount"]) == {"path", "is_mount", "filesystem", "bytes_total", "bytes_free"}
     assert line["id"] == "test/model" and line["complete"] is True and line["missing"] == []
     assert run("verify") == 0

@@ -37,7 +37,10 @@ class _Report(Protocol):
 def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] = os.environ) -> int:
     """Runs one command and returns its exit code. No foreseen failure ends with a traceback."""
     reader.configure(env)
-    options = parser(env).parse_args(arguments)
+    options, unknown = parser(env).parse_known_args(arguments)
+    if unknown:
+        # By the parser of the command, whose name the reader knows.
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     if options.command == "serve":
         from image_gen.serving.main import serve
 
@@ -49,11 +52,11 @@ def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] = os.env
         run.progress.end()
         if options.json:
             run.say(json.dumps({"error": error.as_json()}))
-        sys.stderr.write(f"image-gen: {error.message}\n")
+        sys.stderr.write(f"{reader.prog()}: {error.message}\n")
         return error.exit_code
     except KeyboardInterrupt:
         run.progress.end()
-        sys.stderr.write("image-gen: Interrupted; what has arrived is kept.\n")
+        sys.stderr.write(f"{reader.prog()}: Interrupted; what has arrived is kept.\n")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of the output is gone.
@@ -110,7 +113,7 @@ class Command:
         self._print(report, render.clear_text(report))
         if confirmed or options.dry_run:
             return OK
-        sys.stderr.write("image-gen: Nothing was removed. Fix: add --yes to remove it.\n")
+        sys.stderr.write(f"{reader.prog()}: Nothing was removed. Fix: add --yes to remove it.\n")
         return REFUSED
 
     def gc(self) -> int:

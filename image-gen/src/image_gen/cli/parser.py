@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from image_gen import reader
 from image_gen.model_cache.core.settings import DEFAULT_MODEL
 
 EXIT_CODES = """\
@@ -41,12 +42,15 @@ def parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
     revision = {"default": env.get("MODEL_REVISION", ""), "help": "commit, tag or branch (default: the manifest's)"}
     dry_run = _flag("only show what would be deleted")
     top = argparse.ArgumentParser(
-        prog="image-gen",
+        prog=reader.prog(),
         description="Serves images, and manages the model cache.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = partial(_add, top.add_subparsers(dest="command", required=True, metavar="COMMAND"))
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str, **options: Any) -> argparse.ArgumentParser:
+        return _add(commands, name, text, prog=reader.prog(name), **options)
 
     add("serve", "Serve images over HTTP. Configured by environment variables.", json=None)
     add("status", "Show the cached models, whether they are complete, and the free space on the volume.")
@@ -105,8 +109,8 @@ def parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
     models = add("models", "Create and check manifests, which pin a model to a commit and its files by hash.")
     # Without a default, which would override a --json before the name.
     json = _JSON | {"default": argparse.SUPPRESS}
-    add = partial(_add, models.add_subparsers(dest="what", required=True, metavar="COMMAND"), json=json)
-    lock = add(
+    add_manifest = partial(_add, models.add_subparsers(dest="what", required=True, metavar="COMMAND"), json=json)
+    lock = add_manifest(
         "lock",
         "Create a manifest from the hub, and list the excluded files on stderr.",
         revision={"default": "", "help": "commit, tag or branch (default: main)"},
@@ -114,7 +118,7 @@ def parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
         allow_pickle=_flag("accept weights that can run code when loaded, where there are no others"),
     )
     lock.add_argument("model", metavar="ID", help="the model's id on the hub")
-    check = add("check", "Compare the bundled manifests with the hub at their commits, file by file.")
+    check = add_manifest("check", "Compare the bundled manifests with the hub at their commits, file by file.")
     check.add_argument("models", nargs="*", metavar="ID", help="only these models")
     return top
 
@@ -127,13 +131,15 @@ def _add(
     name: str,
     text: str,
     *,
+    prog: str | None = None,
     json: _Option | None = _JSON,
     one_of: Mapping[str, _Option] | None = None,
     **options: _Option,
 ) -> argparse.ArgumentParser:
-    command = commands.add_parser(
-        name, help=text, description=text, epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    about: dict[str, Any] = {"prog": prog} if prog else {}
+    about |= {"epilog": EXIT_CODES, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    command = commands.add_parser(name, help=text, description=text, **about)
+    command.set_defaults(parser=command)
     group = command.add_mutually_exclusive_group(required=True) if one_of else command
     for place, table in ((command, {"json": json} if json else {}), (group, one_of or {}), (command, options)):
         for option, arguments in table.items():

@@ -5,11 +5,13 @@ import time
 from collections.abc import Iterable
 from typing import TextIO
 
+from image_gen import reader
 from image_gen.model_cache.backup.create import BackupReport
 from image_gen.model_cache.backup.export import ExportReport
 from image_gen.model_cache.backup.restore import RestoreReport
 from image_gen.model_cache.cache.delete import ClearReport, Removal
 from image_gen.model_cache.cache.gc import GcReport
+from image_gen.model_cache.cache.host import HostCacheStatus
 from image_gen.model_cache.cache.locate import ReadyModel
 from image_gen.model_cache.cache.scan import CachedModel, CacheStatus
 from image_gen.model_cache.core.filesystem import format_bytes
@@ -66,6 +68,7 @@ def status_text(status: CacheStatus) -> str:
         f"{model.model_id}  {format_bytes(model.bytes_used)}  {model.source}  "
         + f"{(model.revision or 'no revision')[:12]}  "
         + ("complete" if model.complete else f"INCOMPLETE, lacks {', '.join(model.missing) or 'everything'}")
+        + _partial(model)
         + _care(model, time.time())
         for model in status.models
     ]
@@ -74,8 +77,29 @@ def status_text(status: CacheStatus) -> str:
     lines += [
         f"{format_bytes(status.bytes_used)} in {status.hf_home}",
         f"{format_bytes(mount.bytes_free)} of {format_bytes(mount.bytes_total)} free on {mount.path} ({kind})",
+        *_host_lines(status.host_cache),
     ]
     return "\n".join(lines if status.models else ["No model is cached.", *lines])
+
+
+def _host_lines(host: HostCacheStatus | None) -> list[str]:
+    """The host's cache, as a place of its own."""
+    if host is None:
+        return []
+    if host.problem:
+        return [host.problem]
+    lines = [
+        f"  {model.model_id}  {format_bytes(model.bytes_total)}  {model.revision[:12]}  "
+        + ("complete" if model.complete else "INCOMPLETE")
+        for model in host.models
+    ]
+    return [f"The host's cache {host.path}, which is only read:", *(lines or ["  no pipeline"])]
+
+
+def _partial(model: CachedModel) -> str:
+    """What a download that is not complete takes on the disk."""
+    aside = f", {format_bytes(model.bytes_set_aside)} set aside" if model.bytes_set_aside else ""
+    return f"; {format_bytes(model.bytes_partial)} downloaded in part{aside}" if model.bytes_partial or aside else ""
 
 
 def _care(model: CachedModel, now: float) -> str:
@@ -110,9 +134,11 @@ def verify_text(report: VerifyReport) -> str:
         )
         lines += [f"  damaged: {path}" for path in model.damaged] + [f"  missing: {path}" for path in model.missing]
     if report.repaired:
-        lines.append("The damaged files were removed; the next start, or `image-gen prefetch`, fetches them again.")
+        prefetch = reader.cache_command("prefetch")
+        lines.append(f"The damaged files were removed; the next start, or `{prefetch}`, downloads them again.")
     elif not report.ok:
-        lines.append("Fix: `image-gen verify --repair`, then `image-gen prefetch` or a restart.")
+        repair, prefetch = reader.cache_command("verify --repair"), reader.cache_command("prefetch")
+        lines.append(f"Fix: `{repair}`, then `{prefetch}` or a restart.")
     return "\n".join(lines or ["No model is cached."])
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from image_gen import reader
 from image_gen.errors import ImageGenError
+from image_gen.model_cache.cache.host import HostCache
 from image_gen.model_cache.cache.orphans import find_orphans
 from image_gen.model_cache.cache.scan import scan_cache
 from image_gen.model_cache.core.filesystem import existing_parent, format_bytes, mount_of
@@ -55,7 +57,7 @@ def run_checks(settings: CacheSettings, env: Mapping[str, str], model_id: str, r
     """All checks of the cache of `settings` and the model that would be served."""
     place = (_place(settings, env), _old_variable(settings, env), _mount(settings), _owner(settings))
     model = (_model(settings, env, model_id, revision), _inodes(settings), _models(settings))
-    looks = (*place, *model, _tag(settings), _orphans(settings))
+    looks = (*place, *model, _tag(settings), _orphans(settings), _host(settings), _token(settings))
     return DoctorReport(tuple(check for look in looks for check in _safely(look)))
 
 
@@ -66,8 +68,9 @@ def _safely(look: Iterator[Check]) -> list[Check]:
     except ImageGenError as error:
         return [Check("cache", "fail", error.message)]
     except OSError as error:
-        text = f"{error.filename} can't be read by user {os.geteuid()}: {error.strerror}."
-        return [Check("cache", "fail", text, f"as root: chown -R {os.geteuid()}:{os.getegid()} {error.filename}")]
+        path = Path(os.fsdecode(error.filename or "/"))
+        text = f"{reader.place(path)} can't be read by user {os.geteuid()}: {error.strerror}."
+        return [Check("cache", "fail", text, reader.owner_fix(path))]
 
 
 def _place(settings: CacheSettings, env: Mapping[str, str]) -> Iterator[Check]:
@@ -121,7 +124,7 @@ def _owner(settings: CacheSettings) -> Iterator[Check]:
         if read_only or os.access(here, os.W_OK | os.X_OK):
             yield Check("owner", "ok", owner)
         else:
-            yield Check("owner", "fail", f"{owner}, and may not write.", f"as root: chown -R {me} {here}")
+            yield Check("owner", "fail", f"{owner}, and may not write.", reader.owner_fix(here))
     closed = [
         path
         for path in settings.hub_cache.glob("models--*/blobs/*")
@@ -129,7 +132,7 @@ def _owner(settings: CacheSettings) -> Iterator[Check]:
     ]
     if closed:
         text = f"{len(closed)} files can't be read by {me}, such as {closed[0]}."
-        yield Check("owner", "fail", text, f"as root: chown -R {me} {settings.hub_cache}")
+        yield Check("owner", "fail", text, reader.owner_fix(settings.hub_cache))
 
 
 def _model(settings: CacheSettings, env: Mapping[str, str], wanted: str, revision: str | None) -> Iterator[Check]:
@@ -145,20 +148,22 @@ def _model(settings: CacheSettings, env: Mapping[str, str], wanted: str, revisio
     manifest = registry.find(model_id, revision)
     if settings.offline:
         text = f"{model_id} is not complete, and HF_HUB_OFFLINE forbids the download."
-        yield Check("model", "fail", text, "unset HF_HUB_OFFLINE, or image-gen restore --input FILE")
+        restore = reader.cache_command("restore --input FILE")
+        yield Check("model", "fail", text, f"{reader.setting('HF_HUB_OFFLINE', '')}, or {restore}")
         return
     if manifest is None:
         text = f"{model_id} is not cached; {settings.endpoint} knows its size."
-        yield Check("model", "warn", text, "image-gen prefetch")
+        yield Check("model", "warn", text, reader.cache_command("prefetch"))
         return
     lacks = manifest.bytes_total - cached_bytes(RepoLayout(settings.hub_cache, model_id), manifest)
     free = mount_of(settings.volume_root).bytes_free
-    if lacks > free:
+    if mount_of(settings.volume_root).is_known and lacks > free:
         text = f"{model_id} lacks {format_bytes(lacks)}, and only {format_bytes(free)} are free."
-        yield Check("model", "fail", text, f"enlarge the volume, or image-gen gc --keep-free {lacks}")
+        gc = reader.cache_command(f"gc --keep-free {lacks}")
+        yield Check("model", "fail", text, f"enlarge the volume, or {gc}")
     else:
         text = f"{model_id} lacks {format_bytes(lacks)}, which the next start downloads from {settings.endpoint}."
-        yield Check("model", "warn", text, "image-gen prefetch")
+        yield Check("model", "warn", text, reader.cache_command("prefetch"))
 
 
 def _inodes(settings: CacheSettings) -> Iterator[Check]:
@@ -175,20 +180,43 @@ def _models(settings: CacheSettings) -> Iterator[Check]:
     for cached in scan_cache(settings):
         if not cached.complete and cached.source == "volume":
             lacks = f"{len(cached.missing)} files" if cached.missing else "everything"
-            fix = f"image-gen prefetch --model {cached.model_id}, or image-gen clear --model {cached.model_id} --yes"
-            yield Check("models", "warn", f"{cached.model_id} lacks {lacks}", fix)
+            prefetch = reader.cache_command(f"prefetch --model {cached.model_id}")
+            clear = reader.cache_command(f"clear --model {cached.model_id} --yes")
+            yield Check("models", "warn", f"{cached.model_id} lacks {lacks}", f"{prefetch}, or {clear}")
 
 
 def _tag(settings: CacheSettings) -> Iterator[Check]:
     """The tools of Hugging Face write this file, which makes backup programs skip the whole cache."""
     tag = settings.hub_cache / "CACHEDIR.TAG"
     if tag.is_file():
-        text = f"{tag} makes restic, borg and tar --exclude-caches leave out all models; image-gen backup does not."
+        text = f"{tag} makes restic, borg and tar --exclude-caches leave out all models; "
+        text += f"`{reader.cache_command('backup')}` does not."
         yield Check("backups", "ok", text)
+
+
+def _host(settings: CacheSettings) -> Iterator[Check]:
+    """The host's cache, which is only read."""
+    found = HostCache(settings).status()
+    if found is None:
+        return
+    if found.problem:
+        yield Check("host-cache", "warn", found.problem)
+    else:
+        complete = sum(model.complete for model in found.models)
+        yield Check(
+            "host-cache", "ok", f"{found.path} is read too, and has {complete} complete models; it is never changed"
+        )
+
+
+def _token(settings: CacheSettings) -> Iterator[Check]:
+    """A token that was given, and can't be used."""
+    if settings.token_problem:
+        text, _, fix = settings.token_problem.partition(" Fix: ")
+        yield Check("token", "warn", text, fix.rstrip("."))
 
 
 def _orphans(settings: CacheSettings) -> Iterator[Check]:
     size = sum(each.size for each in find_orphans(settings))
     if size:
         text = f"{format_bytes(size)} in files that no model uses any more."
-        yield Check("orphans", "warn", text, "image-gen clear --orphans --yes")
+        yield Check("orphans", "warn", text, reader.cache_command("clear --orphans --yes"))

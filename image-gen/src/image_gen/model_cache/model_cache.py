@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from image_gen import errors
+from image_gen import errors, reader
 from image_gen.model_cache.backup.compression import Compression
 from image_gen.model_cache.backup.create import BackupReport, back_up
 from image_gen.model_cache.backup.export import ExportReport, export_baked, export_mirror, export_to_s3
@@ -13,6 +13,7 @@ from image_gen.model_cache.backup.restore import RestoreReport, restore
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.delete import ClearReport, clear_models, clear_orphans
 from image_gen.model_cache.cache.gc import GcReport, collect_garbage
+from image_gen.model_cache.cache.host import HostCache
 from image_gen.model_cache.cache.lease import Lease, hold, note_verified
 from image_gen.model_cache.cache.locate import ReadyModel, open_directory
 from image_gen.model_cache.cache.scan import CacheStatus, cache_status, scan_cache
@@ -22,6 +23,7 @@ from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings, Verify
 from image_gen.model_cache.doctor import DoctorReport, run_checks
 from image_gen.model_cache.download.ensure import Ensure
+from image_gen.model_cache.download.range_journal import RangeJournal
 from image_gen.model_cache.download.repair import IntegrityCheck
 from image_gen.model_cache.download.verify import VerifyReport, verify_revisions
 from image_gen.model_cache.manifests.check import CheckReport, check_manifest
@@ -56,7 +58,8 @@ class ModelCache:
             if manifest and manifest.component:
                 raise errors.NotAPipelineError(
                     f"{model_id} is only a component of a pipeline ({manifest.component}) and generates no images by "
-                    "itself. Fix: set MODEL_ID to a pipeline; `image-gen prefetch --model` downloads components too."
+                    f"itself. Fix: {reader.setting('MODEL_ID', '<pipeline>')}; "
+                    f"`{reader.cache_command('prefetch --model ' + model_id)}` downloads components too."
                 )
         found = self.locate(model_id, revision, model_dir)
         return found or self._ensure(model_id, revision).download(callbacks or ProgressCallbacks())
@@ -68,7 +71,7 @@ class ModelCache:
             bundled = [each.model_id for each in self.registry.bundled() if each.component]
             raise errors.VaeInvalidError(
                 f"VAE_ID: expected a VAE with a manifest ({', '.join(bundled) or 'none is bundled'}), got {vae_id}. "
-                f"Fix: `image-gen models lock {vae_id} --output FILE` into the directory of IMAGE_GEN_MANIFESTS."
+                f"Fix: choose one of them, or {reader.manifest_command(vae_id)}."
             )
         return self.ensure(vae_id, components=True, callbacks=callbacks)
 
@@ -84,8 +87,13 @@ class ModelCache:
         check = IntegrityCheck(self.settings, model, verify)
         damaged = check.run(callbacks)
         if damaged:
-            check.quarantine(damaged, callbacks)
-            good = {file.path for file in model.files} - {read.file.path for read in damaged}
+            if model.source == "host":
+                HostCache(self.settings).distrust(model, damaged[0].file.path)
+                # Nothing of the own cache was read yet.
+                good: set[str] = set()
+            else:
+                check.quarantine(damaged, callbacks)
+                good = {file.path for file in model.files} - {read.file.path for read in damaged}
             silent = replace(callbacks, on_file=lambda _: None)
             ensure = self._ensure(model.model_id, model.revision)
             # Another process may have repaired it meanwhile.
@@ -95,14 +103,16 @@ class ModelCache:
             if still := IntegrityCheck(self.settings, unverified, verify).run(callbacks):
                 raise errors.CorruptCacheError(
                     f"{still[0].file.path} of {model.model_id} is damaged again right after its download. Fix: check "
-                    f"the disk that holds {self.settings.hub_cache}."
+                    f"the disk that holds {reader.place(self.settings.hub_cache)}."
                 )
         if verify == "full" and model.source in {"volume", "download"}:
             note_verified(self.settings, model.model_id, model.revision)
         return model
 
     def locate(self, model_id: str, revision: str | None = None, model_dir: Path | None = None) -> ReadyModel | None:
-        """The model if it is complete locally: explicit directory, image, volume. No network, no writes."""
+        """The model if it is complete locally: explicit directory, image, volume, the host's cache. No network, no
+        writes.
+        """
         if model_dir is not None:
             return open_directory(model_dir, model_id)
         return self._ensure(model_id, revision).find_local()
@@ -135,7 +145,7 @@ class ModelCache:
         if unknown := sorted(wanted - bundled.keys()):
             raise errors.ManifestNotFoundError(
                 f"{self.settings.manifests_dir} has no manifest of {', '.join(unknown)}, only of "
-                f"{', '.join(sorted(bundled))}. Fix: `image-gen models lock {unknown[0]}` creates one."
+                f"{', '.join(sorted(bundled))}. Fix: {reader.manifest_command(unknown[0])}."
             )
         with HubClient(self.settings) as client:
             chosen = [manifest for name, manifest in bundled.items() if not wanted or name in wanted]
@@ -144,7 +154,7 @@ class ModelCache:
     def status(self) -> CacheStatus:
         """The cached models, complete or not, and the free space on the volume. Changes nothing."""
         with translate_os_errors(self.settings.volume_root, "reading the cache"):
-            return cache_status(self.settings)
+            return cache_status(self.settings, RangeJournal.kept_bytes)
 
     def doctor(self, model_id: str, revision: str | None = None, env: Mapping[str, str] | None = None) -> DoctorReport:
         """Checks of the cache. `env` is the environment that the settings were read from."""
@@ -158,7 +168,10 @@ class ModelCache:
         with translate_os_errors(self.settings.volume_root, "reading the cache"):
             chosen = [each for each in scan_cache(self.settings) if each.revision and wanted in {None, each.model_id}]
         if wanted is not None and not chosen:
-            raise errors.ModelNotCachedError(f"{self.settings.hub_cache} does not contain {wanted}.")
+            raise errors.ModelNotCachedError(
+                f"{reader.place(self.settings.hub_cache)} does not contain {wanted}. Fix: "
+                f"`{reader.cache_command('prefetch --model ' + wanted)}`."
+            )
         parallel = self.settings.parallel_files
         report = verify_revisions(chosen, parallel=parallel, repair=repair, callbacks=callbacks)
         for model in report.models:
@@ -232,8 +245,9 @@ class ModelCache:
     def _model_and_manifest(
         self, model_id: str, revision: str | None, components: bool, callbacks: ProgressCallbacks | None
     ) -> tuple[ReadyModel, Manifest]:
-        # The models of this image are no source for another image.
-        unbaked = ModelCache(replace(self.settings, baked_dir=self.settings.hub_cache / ".none"))
+        # The models of this image are no source for another image, nor are those of a cache without manifests.
+        own = replace(self.settings, baked_dir=self.settings.hub_cache / ".none", host_cache=None)
+        unbaked = ModelCache(own)
         model = unbaked.ensure(model_id, revision=revision, components=components, callbacks=callbacks)
         manifest = unbaked.registry.find(model.model_id, model.revision)
         if manifest is None:

@@ -83,7 +83,7 @@ def test_full_disk_is_reported_before_the_download(
         make_cache().ensure("test/model")
     assert caught.value.code == "DISK_FULL"
     assert "needs 10.8 MB more" in caught.value.message
-    assert f"on {small_disk} (tmpfs)" in caught.value.message and "image-gen clear" in caught.value.message
+    assert f"on {small_disk} (tmpfs)" in caught.value.message and "`image-gen gc --keep-free" in caught.value.message
     assert not [entry for entry in hub.requests if entry["path"].endswith(UNET)]
 
 

@@ -109,7 +109,7 @@ def test_cancel_keeps_every_range(hub: DemoHub, make_repo: MakeRepo, make_cache:
     digest = hashlib.sha256((repo / UNET).read_bytes()).hexdigest()
     unfinished = blobs_of(make_cache().settings.hf_home) / f"{digest}.incomplete"
     kept = RangeJournal.kept_bytes(unfinished, SIZE)
-    assert 0 < kept < SIZE and unfinished.stat().st_size == SIZE
+    assert 0 < kept <= unfinished.stat().st_size < SIZE
     hub.panel.turn({"line_bytes_per_second": None})
     hub.forget()
     model = make_cache(piece_bytes=PIECE).ensure("test/model")

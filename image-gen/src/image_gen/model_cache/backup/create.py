@@ -25,6 +25,7 @@ from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.model_cache.sources.s3 import S3Bucket
 from image_gen.model_cache.sources.s3_objects import open_object_writer
+from image_gen.reader import cache_command, place
 
 _BUFFER = 1 << 20
 
@@ -138,8 +139,8 @@ class _Writer:
             self._archive.addfile(info, cast("IO[bytes]", reader))
         if "blobs" in name.parts and path.name not in {reader.digest.sha256, reader.digest.git_sha1}:
             raise CorruptCacheError(
-                f"{path} is damaged, so no backup was made. Fix: `image-gen verify --repair`, then "
-                "`image-gen prefetch`."
+                f"{place(path)} is damaged, so no backup was made. Fix: "
+                f"`{cache_command('verify --repair')}`, then `{cache_command('prefetch')}`."
             )
         self._files[name.as_posix()] = reader.digest.sha256
         self.bytes_stored += info.size

@@ -18,6 +18,7 @@ from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.sources.s3 import S3Bucket
 from image_gen.model_cache.sources.s3_objects import open_object_writer
+from image_gen.reader import cache_command
 
 # Layers of an image are compared with their times, so nothing may carry the time of the build.
 _TIME = 1_000_000_000
@@ -93,8 +94,8 @@ def _copy_verified(source: Path, writer: BinaryIO, file: ManifestFile) -> None:
         feed(reader, digest, writer.write)
     if not digest.matches(file):
         raise CorruptCacheError(
-            f"{source} is damaged, so nothing was exported. Fix: `image-gen verify --repair`, then run this command "
-            "again."
+            f"{source} is damaged, so nothing was exported. Fix: `{cache_command('verify --repair')}`, then run this "
+            "command again."
         )
 
 

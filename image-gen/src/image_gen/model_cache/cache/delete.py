@@ -1,11 +1,13 @@
 """Deletes models from the volume, with all that belongs to them, and reports the space that this freed."""
 
+import errno
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
+from image_gen import reader
 from image_gen.errors import CacheBusyError, ModelNotCachedError
 from image_gen.model_cache.cache.lease import in_use, model_in_use, unused
 from image_gen.model_cache.cache.orphans import delete_orphaned_files, find_orphans
@@ -54,7 +56,7 @@ def clear_models(settings: CacheSettings, model_id: str | None, *, dry_run: bool
     everything = cached_ids(settings)
     if model_id is not None and model_id not in everything:
         held = f" It holds {', '.join(sorted(everything))}." if everything else ""
-        raise ModelNotCachedError(f"{settings.hub_cache} does not hold {model_id}.{held}")
+        raise ModelNotCachedError(f"{reader.place(settings.hub_cache)} does not hold {model_id}.{held}")
     chosen = [model_id] if model_id is not None else sorted(everything)
     served = [each for each in chosen if in_use(settings, each)]
     if served and not dry_run and not force:
@@ -129,6 +131,19 @@ def _shared_targets(settings: CacheSettings, root: Path) -> list[Path]:
 def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+            shutil.rmtree(path, onerror=_still_open)
         else:
             path.unlink(missing_ok=True)
+
+
+def _still_open(_: object, path: str, caught: "tuple[type[BaseException], BaseException, object]") -> None:
+    """On NFS, a file that somebody has open stays under another name until it is closed, and so does its directory."""
+    error = caught[1]
+    if isinstance(error, FileNotFoundError):
+        return
+    left = Path(path)
+    if isinstance(error, OSError) and error.errno in {errno.ENOTEMPTY, errno.EBUSY}:
+        names = [left] if left.name.startswith(".nfs") else [each for each in left.rglob("*") if not each.is_dir()]
+        if all(each.name.startswith(".nfs") for each in names):
+            return
+    raise error

@@ -47,6 +47,8 @@ def collect_garbage(
     are free. Never a model in use, nor one of `keep`. Raises what the file system says.
     """
     moment = time.time() if now is None else now
+    # Where the file system does not say how much is free, nothing is deleted for the sake of it.
+    is_known = mount_of(settings.volume_root).is_known
     orphans = clear_orphans(settings, dry_run=dry_run)
     removed = [*orphans.removed]
     kept: list[KeptModel] = []
@@ -54,7 +56,7 @@ def collect_garbage(
     last_uses = sorted((last_used(settings, each) or 0.0, each) for each in cached_ids(settings))
     for used, model_id in last_uses:
         aged = older_than is not None and moment - used > older_than
-        short = keep_free is not None and _free(settings) + freed < keep_free
+        short = keep_free is not None and is_known and _free(settings) + freed < keep_free
         if not (aged or short):
             kept.append(KeptModel(model_id, "used lately" if older_than is not None else "there is room enough"))
             continue

@@ -3,17 +3,21 @@
 A service holds a shared flock for as long as its process lives, so nothing is left over after a crash.
 """
 
-import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from image_gen.errors import ImageGenError, ModelInUseError
-from image_gen.model_cache.core.file_lock import is_current, try_lock
+from image_gen.model_cache.core.file_lock import is_current, try_lock, try_share
 from image_gen.model_cache.core.filesystem import status_of
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.settings import CacheSettings
+
+# As long as a model of many gigabytes takes to be deleted on a slow disk: whoever deletes one holds its lock alone.
+_HOLD_SECONDS = 60.0
+_POLL_SECONDS = 0.05
 
 
 class Lease:
@@ -36,6 +40,7 @@ class Lease:
 def hold(settings: CacheSettings, model_id: str) -> Lease:
     """Marks a model as used now and as in use. Never fails: a model on a read-only volume can be served."""
     path = _used(RepoLayout(settings.hub_cache, model_id))
+    deadline = time.monotonic() + _HOLD_SECONDS
     while True:
         try:
             descriptor = _open(path)
@@ -44,13 +49,15 @@ def hold(settings: CacheSettings, model_id: str) -> Lease:
         with suppress(OSError):
             os.utime(descriptor)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            shared = try_share(descriptor)
+            if shared and is_current(path, descriptor):
+                return Lease(descriptor)
         except OSError:
-            os.close(descriptor)
-            return Lease(None)
-        if is_current(path, descriptor):
-            return Lease(descriptor)
+            shared = None
         os.close(descriptor)
+        if shared is None or time.monotonic() > deadline:
+            return Lease(None)
+        time.sleep(_POLL_SECONDS)
 
 
 def in_use(settings: CacheSettings, model_id: str) -> bool:
@@ -121,8 +128,11 @@ def _open(path: Path) -> int:
 def _alone(path: Path) -> Iterator[bool]:
     """Whether no other process holds the lock; while this lasts, none can."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # NFS locks a file for one alone only if it is open for writing.
+        descriptor = _open(path) if path.exists() else -1
     except OSError:
+        descriptor = -1
+    if descriptor < 0:
         yield True
         return
     try:

@@ -1,17 +1,22 @@
 """Finds a model that is complete locally: in a directory, in the image or on the volume. No network, no writes."""
 
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from image_gen.errors import ModelDirInvalidError, NotAPipelineError
+from image_gen.errors import ImageGenError, ModelDirInvalidError, NotAPipelineError
 from image_gen.model_cache.core.layout import RepoLayout, folder_name
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, read_manifest
 from image_gen.model_cache.core.settings import CacheSettings
-from image_gen.model_cache.manifests.select import FP16, INDEX, select_files
+from image_gen.model_cache.manifests.select import FP16, INDEX, is_component, select_files
 
-ModelSource = Literal["directory", "baked", "volume", "download"]
+ModelSource = Literal["directory", "baked", "volume", "host", "download"]
+# Parts of a pipeline that are configuration only; every other one has weights.
+_WITHOUT_WEIGHTS = ("Tokenizer", "Scheduler", "Processor", "FeatureExtractor")
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +76,41 @@ def locate_cached(settings: CacheSettings, manifest: Manifest) -> ReadyModel | N
     """A model on the volume, when it is complete."""
     snapshot = RepoLayout(settings.hub_cache, manifest.model_id).snapshot(manifest.revision)
     return None if missing_files(snapshot, manifest) else ready(snapshot, manifest, "volume")
+
+
+def guess_manifest(layout: RepoLayout, commit: str, listed: list[ManifestFile] | None = None) -> Manifest | None:
+    """The manifest of a model that another tool downloaded, from its snapshot, if that looks complete. `listed` are the
+    files of the repository, where that is known.
+    """
+    snapshot = layout.snapshot(commit)
+    files = listed or [f for f in snapshot_files(snapshot) if has_size(snapshot / f.path, f.size) and f.size]
+    try:
+        index: Any = json.loads((snapshot / INDEX).read_text(encoding="utf-8"))
+        selection = select_files(layout.model_id, index, files)
+    except (OSError, ValueError, AttributeError, ImageGenError):
+        return None
+    weighted = {file.path.partition("/")[0] for file in selection.files if file.path.endswith(".safetensors")}
+    for name, spec in index.items():
+        if is_component(name, spec) and name not in weighted and not any(word in spec[1] for word in _WITHOUT_WEIGHTS):
+            return None
+    return Manifest(layout.model_id, commit, selection.pipeline, selection.variant, selection.files)
+
+
+def snapshot_files(snapshot: Path) -> Iterator[ManifestFile]:
+    """The files of a snapshot, with the hashes that are their blobs' names."""
+    for path in sorted(snapshot.rglob("*")):
+        # What NFS renamed because somebody has it open is no file of the model.
+        if path.is_dir() or path.name.startswith(".nfs"):
+            continue
+        name = path.readlink().name if path.is_symlink() else ""
+        known = name if _HASH.fullmatch(name) else ""
+        yield ManifestFile(
+            path=path.relative_to(snapshot).as_posix(),
+            # A broken link counts as incomplete.
+            size=path.stat().st_size if path.exists() else 0,
+            sha256=known if len(known) == 64 else None,
+            git_sha1=known if len(known) == 40 else None,
+        )
 
 
 def open_directory(directory: Path, model_id: str) -> ReadyModel:

@@ -140,7 +140,7 @@ def _shared(settings: CacheSettings) -> list[Path]:
 def _orphans(model_id: str, paths: list[Path]) -> Orphans:
     size = 0
     for path in paths:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             size += path.lstat().st_size
     return Orphans(model_id, tuple(paths), size)
 
@@ -155,7 +155,7 @@ def _is_young(path: Path) -> bool:
     try:
         # After a clock was set back, files have times in the future.
         return time.time() - path.stat().st_mtime < _AGE_SECONDS
-    except FileNotFoundError:
+    except OSError:
         return True
 
 

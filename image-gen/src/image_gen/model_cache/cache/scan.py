@@ -1,23 +1,23 @@
 """Lists the cached models on the volume and in the image, with or without a manifest."""
 
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from image_gen.model_cache.cache.host import HostCache, HostCacheStatus
 from image_gen.model_cache.cache.lease import in_use, last_used, verified_at
-from image_gen.model_cache.cache.locate import has_size
-from image_gen.model_cache.core.filesystem import Mount, mount_of
+from image_gen.model_cache.cache.locate import has_size, snapshot_files
+from image_gen.model_cache.core.filesystem import Mount, mount_of, status_of
 from image_gen.model_cache.core.layout import PREFIX, RepoLayout, model_id_of
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, read_manifest
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 
-_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+KeptBytes = Callable[[Path, int], int]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class CachedRevision:
 class CachedModel(Report):
     """One line of `status`; `bytes_used` is what its files take, each content once, on `mount`.
 
-    `verified_at` and `last_used` are Unix times; a service sets `last_used` when it starts to use the model.
+    `bytes_partial` are in files that a download has begun; `bytes_set_aside` is the room that is reserved for the rest
+    of them. `verified_at` and `last_used` are Unix times; a service sets `last_used` when it starts to use the model.
     """
 
     json_bytes = "bytes_used"
@@ -60,6 +61,8 @@ class CachedModel(Report):
     verified_at: float | None = None
     last_used: float | None = None
     in_use: bool = False
+    bytes_partial: int = 0
+    bytes_set_aside: int = 0
 
     def as_json(self) -> dict[str, object]:
         return super().as_json() | {"verified_at": _moment(self.verified_at), "last_used": _moment(self.last_used)}
@@ -75,13 +78,15 @@ class CacheStatus(Report):
     mount: Mount
     models: tuple[CachedModel, ...]
     bytes_used: int
+    host_cache: HostCacheStatus | None = None
 
 
-def cache_status(settings: CacheSettings) -> CacheStatus:
-    """Changes nothing."""
-    models = tuple(_line(settings, cached) for cached in scan_cache(settings))
+def cache_status(settings: CacheSettings, kept: KeptBytes) -> CacheStatus:
+    """Changes nothing. `kept` says how many bytes of a file of that size a partial file has."""
+    models = tuple(_line(settings, cached, kept) for cached in scan_cache(settings))
     used = disk_usage(settings.hf_home, settings.hub_cache)
-    return CacheStatus(settings.hf_home, settings.hub_cache, mount_of(settings.volume_root), models, used)
+    mount, host = mount_of(settings.volume_root), HostCache(settings).status()
+    return CacheStatus(settings.hf_home, settings.hub_cache, mount, models, used, host)
 
 
 def scan_cache(settings: CacheSettings) -> Iterator[CachedRevision]:
@@ -108,7 +113,8 @@ def disk_usage(*places: Path) -> int:
             for name in names:
                 try:
                     status = (Path(directory) / name).lstat()
-                except FileNotFoundError:
+                except OSError:
+                    # Deleted meanwhile, or lost by a network file system.
                     continue
                 seen[status.st_dev, status.st_ino] = status.st_size
     return sum(seen.values())
@@ -126,28 +132,14 @@ def _of_repo(settings: CacheSettings, model_id: str) -> Iterator[CachedRevision]
         yield CachedRevision(model_id, None, "volume", layout.root / "snapshots", (), None)
 
 
-def snapshot_files(snapshot: Path) -> Iterator[ManifestFile]:
-    """The files of a snapshot, with the hashes that are their blobs' names."""
-    for path in sorted(snapshot.rglob("*")):
-        if path.is_dir():
-            continue
-        name = path.readlink().name if path.is_symlink() else ""
-        known = name if _HASH.fullmatch(name) else ""
-        yield ManifestFile(
-            path=path.relative_to(snapshot).as_posix(),
-            # A broken link counts as incomplete.
-            size=path.stat().st_size if path.exists() else 0,
-            sha256=known if len(known) == 64 else None,
-            git_sha1=known if len(known) == 40 else None,
-        )
-
-
 def _moment(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _line(settings: CacheSettings, cached: CachedRevision) -> CachedModel:
+def _line(settings: CacheSettings, cached: CachedRevision, kept: KeptBytes) -> CachedModel:
     on_volume = cached.source == "volume"
+    layout = RepoLayout(settings.hub_cache, cached.model_id)
+    partial, reserved = _partial_bytes(layout, cached, kept) if on_volume else (0, 0)
     paths = {(cached.directory / file.path).resolve() for file in cached.files}
     missing = cached.missing
     return CachedModel(
@@ -162,4 +154,15 @@ def _line(settings: CacheSettings, cached: CachedRevision) -> CachedModel:
         verified_at=verified_at(settings, cached.model_id, cached.revision) if on_volume and cached.revision else None,
         last_used=last_used(settings, cached.model_id) if on_volume else None,
         in_use=on_volume and in_use(settings, cached.model_id),
+        bytes_partial=partial,
+        bytes_set_aside=max(0, reserved - partial),
     )
+
+
+def _partial_bytes(layout: RepoLayout, cached: CachedRevision, kept: KeptBytes) -> tuple[int, int]:
+    """What of the missing files has arrived, and the room that their partial files take."""
+    lacking = {file.content_key: file for file in cached.files if file.path in set(cached.missing)}
+    places = {layout.partial(key): file.size for key, file in lacking.items() if key}
+    statuses = [status for place in places if (status := status_of(place))]
+    arrived = sum(kept(place, size) for place, size in places.items())
+    return arrived, sum(status.st_blocks * 512 for status in statuses)

@@ -2,22 +2,31 @@
 
 import errno
 import os
+import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from image_gen import errors
+from image_gen import errors, reader
 from image_gen.model_cache.core.report import Report
+from image_gen.mounts import mount_point
 
 # On others the C library would write into every block instead.
 _SETS_ASIDE = {"btrfs", "ext4", "f2fs", "overlay", "tmpfs", "xfs"}
+_CANNOT_SET_ASIDE = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV, errno.EPERM, errno.EBADF}
+# What a network file system says when its server is gone, or has lost a file.
+_SERVER_GONE = {errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN, errno.EREMOTEIO}
+# Errors of connections. A disk has none of them; that they are OSErrors too must not make them one of the disk.
+_NETWORK = (ssl.SSLError, socket.gaierror, socket.herror, ConnectionError)
 
 
 @dataclass(frozen=True)
 class Mount(Report):
     """The file system that holds a path; `is_mount` is False when that is the root file system itself. `files_free` is
-    how many more files it can hold; None where there is no such limit, as on btrfs.
+    how many more files it can hold; None where there is no such limit, as on btrfs. Where nothing is known of its
+    room, as on some network file systems, `bytes_total` is 0.
     """
 
     path: Path
@@ -27,20 +36,28 @@ class Mount(Report):
     bytes_free: int
     files_free: int | None = field(default=None, metadata={"json": False})
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the file system says how large it is."""
+        return self.bytes_total > 0
+
 
 def mount_of(path: Path) -> Mount:
     """The mount of a path, which need not exist yet."""
     here = existing_parent(path).resolve()
-    room = os.statvfs(here)
-    top, filesystem = _mount_point(here)
-    return Mount(
-        path=top,
-        is_mount=top != Path(top.anchor),
-        filesystem=filesystem,
-        bytes_total=room.f_blocks * room.f_frsize,
-        bytes_free=room.f_bavail * room.f_frsize,
-        files_free=room.f_favail if room.f_files else None,
-    )
+    found = mount_point(here)
+    top = found.path if found else next(each for each in (here, *here.parents) if each.is_mount())
+    try:
+        room = os.statvfs(here)
+    except OSError as error:
+        if error.errno not in {errno.ENOSYS, errno.EOPNOTSUPP}:
+            raise
+        total, free, files = 0, 0, None
+    else:
+        total, free = room.f_blocks * room.f_frsize, room.f_bavail * room.f_frsize
+        files = room.f_favail if room.f_files else None
+    kind = found.filesystem if found else "unknown"
+    return Mount(top, top != Path(top.anchor), kind, bytes_total=total, bytes_free=free, files_free=files)
 
 
 def existing_parent(path: Path) -> Path:
@@ -66,15 +83,17 @@ def allocate(descriptor: int, size: int, path: Path) -> None:
         return
     try:
         os.posix_fallocate(descriptor, 0, size)
-    except OSError:
+    except OSError as error:
         os.ftruncate(descriptor, before)
-        raise
+        if error.errno not in _CANNOT_SET_ASIDE:
+            raise
+        os.ftruncate(descriptor, size)
 
 
 def require_room(path: Path, needed: int, what: str, files: int = 0) -> None:
     """Raises DISK_FULL when `needed` bytes, or so many `files`, don't fit on the file system of `path`."""
     mount = mount_of(path)
-    if needed > mount.bytes_free:
+    if mount.is_known and needed > mount.bytes_free:
         raise disk_full(path, what, needed)
     if mount.files_free is not None and files > mount.files_free:
         raise _out_of_inodes(mount, what, files)
@@ -86,19 +105,21 @@ def disk_full(path: Path, what: str, needed: int | None = None) -> errors.ImageG
     if needed is None and mount.files_free == 0:
         return _out_of_inodes(mount, what, None)
     need = f"needs {format_bytes(needed)} more" if needed is not None else "needs more room"
+    room = f"{format_bytes(mount.bytes_free)} of {format_bytes(mount.bytes_total)} are free"
+    least = f"{needed}" if needed is not None else "20GB"
     return errors.DiskFullError(
-        f"Not enough room: {what} {need}, {format_bytes(mount.bytes_free)} of {format_bytes(mount.bytes_total)} "
-        f"are free on {mount.path} ({mount.filesystem}). Enlarge the volume, or free some: `image-gen status` shows "
-        "the cached models, `image-gen clear --model ID` removes one, `docker system df -v` shows what else there is."
+        f"Not enough room: {what} {need}, {room if mount.is_known else 'none is left'} on {reader.place(mount.path)} "
+        f"({mount.filesystem}). Fix: enlarge the volume, or delete models that are not used: "
+        f"`{reader.cache_command(f'gc --keep-free {least}')}`; `docker system df -v` shows what else there is."
     )
 
 
 def _out_of_inodes(mount: Mount, what: str, needed: int | None) -> errors.ImageGenError:
     need = f"makes up to {needed} files" if needed is not None else "makes one more file"
     return errors.DiskFullError(
-        f"Not enough inodes: {what} {need}, {mount.files_free} can be made on {mount.path} "
-        f"({mount.filesystem}), though {format_bytes(mount.bytes_free)} are free. Remove small files from it (`df -i` "
-        "counts them), or use a volume that was made with more inodes."
+        f"Not enough inodes: {what} {need}, {mount.files_free} can be made on {reader.place(mount.path)} "
+        f"({mount.filesystem}), though {format_bytes(mount.bytes_free)} are free. Fix: remove small files from it "
+        "(`df -i` counts them), or use a volume that was made with more inodes."
     )
 
 
@@ -116,28 +137,80 @@ def translate_os_errors(place: Path, what: str) -> Iterator[None]:
 
 def to_cache_error(error: OSError, place: Path, what: str) -> errors.ImageGenError:
     """The error for an OSError in the cache at `place`."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return disk_full(place, what)
-    if error.errno == errno.EROFS:
-        if mount_of(place).is_mount:
-            problem, fix = "is mounted read-only", "mount it writable (leave out `:ro`)"
-        else:
-            problem, fix = "is in the container's own, read-only file system", "mount a volume at /data"
-        return errors.CacheReadOnlyError(f"{place} {problem}, and {what} has to write there. Fix: {fix}.")
-    if error.errno in {errno.EACCES, errno.EPERM}:
-        owner = f"{os.geteuid()}:{os.getegid()}"
-        make = "" if place.exists() else f"mkdir -p {place} && "
-        return errors.CacheNotWritableError(
-            f"{error.filename or place} is not open to user {owner}. Fix, as root: {make}chown -R {owner} {place}"
-        )
-    if error.errno in {errno.ENOENT, errno.ESTALE, errno.ENOTDIR}:
+    if isinstance(error, _NETWORK) or (isinstance(error, TimeoutError) and not error.filename):
+        return errors.HubUnreachableError(f"The network failed during {what}: {error}. Fix: check the connection.")
+    named = Path(os.fsdecode(error.filename)).absolute() if isinstance(error.filename, str | bytes) else place
+    if not _is_below(named, place):
+        if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}:
+            # Somebody else's file: that of a setting, or of a library. It says nothing of the cache.
+            return errors.CacheError(
+                f"{reader.place(named)} can't be used during {what}: {error.strerror}. Fix: check that file's setting."
+            )
+        place = named.parent
+    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
         return errors.CacheChangedError(
-            f"{error.filename or place} was deleted during {what}; was the cache cleared? Fix: start again."
+            f"{reader.place(named)} was deleted during {what}; was the cache cleared? Fix: start again."
         )
-    return errors.CacheError(
-        f"{error.filename or place}: {error.strerror or error}. Check the disk behind {mount_of(place).path}.",
-        retryable=error.errno == errno.EIO,
-    )
+    return _not_permitted(error, named, place, what) or _of_disk(error, named, place, what)
+
+
+def _not_permitted(error: OSError, named: Path, place: Path, what: str) -> errors.ImageGenError | None:
+    """What a user or a mount may not do."""
+    owner = f"{os.geteuid()}:{os.getegid()}"
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        text = f"{reader.place(named)} is not open to user {owner}. Fix: {reader.owner_fix(place)}"
+        return errors.CacheNotWritableError(text)
+    if error.errno == errno.EDQUOT:
+        return errors.DiskFullError(
+            f"The disk quota of user {owner} for {reader.place(place)} is used up, and {what} needs more. Fix: "
+            f"raise it, or delete models that are not used: `{reader.cache_command('gc --keep-free 20GB')}`."
+        )
+    if error.errno != errno.EROFS:
+        return None
+    if mount_of(place).is_mount:
+        problem = "is mounted read-only"
+        fix = "mount it writable (leave out `:ro`), or give it as IMAGE_GEN_HOST_CACHE, which is only read"
+    else:
+        problem, fix = "is in the container's own, read-only file system", "mount a volume at /data"
+    return errors.CacheReadOnlyError(f"{reader.place(place)} {problem}, and {what} has to write there. Fix: {fix}.")
+
+
+def _of_disk(error: OSError, named: Path, place: Path, what: str) -> errors.ImageGenError:
+    if error.errno == errno.ENOSPC:
+        return disk_full(place, what)
+    shown, why = reader.place(named), error.strerror or str(error)
+    mount = mount_of_or_none(place)
+    if error.errno in _SERVER_GONE:
+        kind = f" ({mount.filesystem})" if mount else ""
+        text = f"The file system{kind} of {reader.place(place)} lost {shown} during {what}: {why}. "
+        return errors.CacheError(f"{text}Fix: check its server and the network; it is tried again.", retryable=True)
+    if error.errno == errno.EFBIG:
+        text = f"{shown}: the file system takes no file of that size (FAT takes 4 GiB). "
+        return errors.CacheError(f"{text}Fix: use a volume with another one.")
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return errors.CacheError(f"{shown}: too many files are open. Fix: raise the limit (ulimit -n).", retryable=True)
+    disk = f"the disk behind {reader.place(mount.path)}" if mount else "its disk"
+    text = f"{shown}: {why}. Fix: check {disk} (`dmesg` shows its errors)."
+    return errors.CacheError(text, retryable=error.errno == errno.EIO)
+
+
+def mount_of_or_none(path: Path) -> Mount | None:
+    """For messages about a file system that may not answer at all."""
+    try:
+        return mount_of(path)
+    except OSError:
+        return None
+
+
+def _is_below(named: Path, place: Path) -> bool:
+    """Whether a file is in a place, or the place in the file's: an error may name any part of a path."""
+    named, place = Path(os.path.normpath(named)), Path(os.path.normpath(place))
+    if named.is_relative_to(place) or place.is_relative_to(named):
+        return True
+    try:
+        return named.resolve().is_relative_to(place.resolve())
+    except OSError:
+        return False
 
 
 def format_bytes(count: float) -> str:
@@ -146,19 +219,3 @@ def format_bytes(count: float) -> str:
         if count >= 0.9995 * size:
             return f"{float(f'{count / size:.3g}'):g} {unit}"
     return f"{count:.0f} B"
-
-
-def _mount_point(here: Path) -> tuple[Path, str]:
-    """The nearest mount point above a path and the type of its file system, from the kernel."""
-    try:
-        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return next(path for path in (here, *here.parents) if path.is_mount()), "unknown"
-    best, filesystem = Path(here.anchor), "unknown"
-    for line in lines:
-        fields = line.split()
-        # Spaces in names are written as octal escapes.
-        where = Path(fields[4].encode("ascii", "backslashreplace").decode("unicode_escape"))
-        if here.is_relative_to(where) and where.is_relative_to(best):
-            best, filesystem = where, fields[fields.index("-") + 1]
-    return best, filesystem

@@ -6,11 +6,13 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from image_gen.errors import CorruptDownloadError, FileMissingError, ImageGenError
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
+from image_gen.model_cache.cache.host import HostCache, host_source
 from image_gen.model_cache.cache.locate import has_size, missing_files, ready
 from image_gen.model_cache.cache.orphans import delete_stale_downloads
 from image_gen.model_cache.core.atomic_files import commit_blob, link_snapshot
@@ -63,6 +65,7 @@ class Downloader:
         self._source = source
         self._skip_missing = skip_missing
         self._layout = RepoLayout(settings.hub_cache, manifest.model_id)
+        self._host = HostCache(settings)
         self._callbacks = callbacks
         # Set when one file fails, so that the others end soon; what arrived is kept.
         self._stop = threading.Event()
@@ -126,8 +129,8 @@ class Downloader:
             finally:
                 self._stop.set()
                 wait(pending)
-                for key, ranged in self._ranged.items():
-                    ranged.discard() if key in self._skipped else ranged.close()
+                for ranged in self._ranged.values():
+                    ranged.close()
 
     def _tasks(self, contents: list[list[ManifestFile]]) -> tuple[deque[_Task], deque[_Task]]:
         """Everything there is to do: the pieces of large files, in order, and whole files, the largest first."""
@@ -140,6 +143,8 @@ class Downloader:
             unfinished = self._layout.partial(file.content_key)
             if name := self._blob_there(file):
                 files.append(partial(self._link, group, name))
+            elif place := self._host.find(self._manifest, file):
+                files.append(partial(self._copy_from_host, group, place, content))
             elif file.size > piece_bytes:
                 ranged = RangedDownload(content, unfinished, support, add, piece_bytes)
                 self._ranged[file.content_key] = ranged
@@ -181,17 +186,42 @@ class Downloader:
             self._skip(file, error)
             return
         if name is not None:
-            commit_blob(self._layout.partial(file.content_key), self._layout.blobs / name)
-            self._link(group, name)
-            with self._count_lock:
-                self._paths.update(each.path for each in group)
-            for each in group:
-                self._callbacks.on_file(each.path)
+            self._commit(group, self._layout.partial(file.content_key), name)
+
+    def _copy_from_host(self, group: list[ManifestFile], place: Path, content: Content) -> None:
+        """Copies a file that the host's cache has, verified like a download; a damaged one is downloaded."""
+        file = group[0]
+        # A name of its own: what was downloaded of the file stays. It looks like a download of the hub's own client,
+        # which is deleted when it is left over.
+        unfinished = self._layout.blobs / f"{file.content_key}.{0:08x}.incomplete"
+        copied = replace(content, source=host_source(place))
+        try:
+            name = SequentialDownload(copied, partial=unfinished, add=self._meter_of(group), tries=1).run()
+        except (FileMissingError, CorruptDownloadError) as error:
+            log.warning("%s It is downloaded instead.", error.message)
+            unfinished.unlink(missing_ok=True)
+            again = self._layout.partial(file.content_key)
+            RangeJournal.forget(again)
+            self._download(group, SequentialDownload(content, partial=again, add=self._counter(group)).run)
+            return
+        self._commit(group, unfinished, name)
+
+    def _commit(self, group: list[ManifestFile], unfinished: Path, name: str) -> None:
+        """Puts a verified content in place, and links to it."""
+        commit_blob(unfinished, self._layout.blobs / name)
+        self._link(group, name)
+        with self._count_lock:
+            self._paths.update(each.path for each in group)
+        for each in group:
+            self._callbacks.on_file(each.path)
 
     def _link(self, group: list[ManifestFile], name: str) -> None:
         link_snapshot(self._layout, self._manifest.revision, (each.path for each in group), name)
         for each in group:
             self._meter.finish(each.path)
+
+    def _meter_of(self, group: list[ManifestFile]) -> Callable[[int], None]:
+        return lambda count: self._meter.add(count * len(group), group[0].path)
 
     def _counter(self, group: list[ManifestFile]) -> Callable[[int], None]:
         def add(count: int) -> None:

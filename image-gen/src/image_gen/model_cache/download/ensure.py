@@ -1,13 +1,18 @@
 """Makes sure that a model is complete locally: finds it, or resolves it and downloads missing files."""
 
-import json
 from dataclasses import replace
-from typing import Any
 
-from image_gen import errors
+from image_gen import errors, reader
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
-from image_gen.model_cache.cache.locate import ReadyModel, has_size, locate_baked, locate_cached, missing_files, ready
-from image_gen.model_cache.cache.scan import snapshot_files
+from image_gen.model_cache.cache.host import HostCache
+from image_gen.model_cache.cache.locate import (
+    ReadyModel,
+    guess_manifest,
+    locate_baked,
+    locate_cached,
+    missing_files,
+    ready,
+)
 from image_gen.model_cache.core.atomic_files import write_ref
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.filesystem import translate_os_errors
@@ -19,19 +24,19 @@ from image_gen.model_cache.download.mirror import download_from_mirror
 from image_gen.model_cache.download.repair import delete_quarantined, quarantined_files, repair_failed
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.model_cache.manifests.resolve import resolve
-from image_gen.model_cache.manifests.select import INDEX, is_component, select_files
 from image_gen.model_cache.sources.hub import HubClient
 
-# Parts of a pipeline that are configuration only; every other one has weights.
-_WITHOUT_WEIGHTS = ("Tokenizer", "Scheduler", "Processor", "FeatureExtractor")
 _CANNOT_DOWNLOAD = (
     errors.CacheNotWritableError,
     errors.CacheReadOnlyError,
+    errors.CertificateUntrustedError,
     errors.HubError,
     errors.HubSilentError,
     errors.HubUnreachableError,
     errors.OfflineError,
+    errors.ProxyFailedError,
     errors.RateLimitedError,
+    errors.SettingInvalidError,
 )
 
 
@@ -46,12 +51,14 @@ class Ensure:
         self._layout = RepoLayout(settings.hub_cache, model_id)
 
     def find_local(self) -> ReadyModel | None:
-        """The model if it is complete: in the image or on the volume."""
+        """The model if it is complete: in the image, on the volume or in the host's cache."""
         with translate_os_errors(self._settings.volume_root, f"looking for {self._model_id}"):
             if baked := locate_baked(self._settings, self._model_id, self._revision):
                 return baked
             manifest = self._manifest()
-            return locate_cached(self._settings, manifest) if manifest else None
+            if manifest and (cached := locate_cached(self._settings, manifest)):
+                return cached
+        return HostCache(self._settings).locate(self._model_id, manifest, self._revision)
 
     def download(self, callbacks: ProgressCallbacks) -> ReadyModel:
         """The model, after its missing files came from the mirror or the hub; one process at a time for each model."""
@@ -87,8 +94,9 @@ class Ensure:
             if self._settings.offline:
                 lacks = f"{len(self._missing(manifest))} files" if manifest else "everything"
                 raise errors.OfflineError(
-                    f"HF_HUB_OFFLINE is set, and {self._settings.hub_cache} lacks {lacks} of {self._model_id}. Fix: "
-                    "unset it once, or restore a backup with `image-gen restore`."
+                    f"HF_HUB_OFFLINE is set, and {reader.place(self._settings.hub_cache)} lacks {lacks} of "
+                    f"{self._model_id}. Fix: {reader.setting('HF_HUB_OFFLINE', '')} once, or restore a backup "
+                    f"(`{reader.cache_command('restore --input FILE')}`)."
                 )
             with HubClient(self._settings, callbacks.cancel) as client:
                 try:
@@ -148,18 +156,5 @@ def _import_existing(settings: CacheSettings, model_id: str, revision: str | Non
         if revision and is_commit(revision)
         else ManifestRegistry(settings).commit_of(model_id, revision or "main")
     )
-    if commit is None or not is_commit(commit):
-        return None
-    snapshot = layout.snapshot(commit)
-    files = [file for file in snapshot_files(snapshot) if has_size(snapshot / file.path, file.size) and file.size]
-    try:
-        index: Any = json.loads((snapshot / INDEX).read_text(encoding="utf-8"))
-        selection = select_files(model_id, index, files)
-    except (OSError, ValueError, AttributeError, errors.ImageGenError):
-        return None
-    weighted = {file.path.partition("/")[0] for file in selection.files if file.path.endswith(".safetensors")}
-    for name, spec in index.items():
-        if is_component(name, spec) and name not in weighted and not any(word in spec[1] for word in _WITHOUT_WEIGHTS):
-            return None
-    manifest = Manifest(model_id, commit, selection.pipeline, selection.variant, selection.files)
-    return ready(snapshot, manifest, "volume")
+    manifest = guess_manifest(layout, commit) if commit and is_commit(commit) else None
+    return ready(layout.snapshot(manifest.revision), manifest, "volume") if manifest else None

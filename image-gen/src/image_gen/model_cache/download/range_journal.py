@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from image_gen.model_cache.core.atomic_files import sync_file
 from image_gen.model_cache.core.filesystem import status_of
 
 _HEADER = struct.Struct("<8sQQ16s")
@@ -42,6 +43,13 @@ class RangeJournal:
             yield journal
         finally:
             os.close(journal._descriptor)
+
+    @classmethod
+    def forget(cls, partial: Path) -> None:
+        """Deletes a partial file that was written in ranges: one who writes it in order can't continue it."""
+        if journal_path(partial).exists():
+            partial.unlink(missing_ok=True)
+            journal_path(partial).unlink(missing_ok=True)
 
     @classmethod
     def kept_bytes(cls, partial: Path, size: int) -> int:
@@ -91,6 +99,12 @@ class RangeJournal:
     def bytes_written(self) -> int:
         return sum(self._written)
 
+    @property
+    def written_end(self) -> int:
+        """The end of the last byte that was written."""
+        ends = (start + have for have, (start, _) in zip(self._written, self.pieces, strict=True) if have)
+        return max(ends, default=0)
+
     def written(self, piece: int) -> int:
         return self._written[piece]
 
@@ -111,12 +125,12 @@ class RangeJournal:
     def sync(self, descriptor: int) -> None:
         """Syncs the partial file, and then the journal."""
         written = list(self._written)
-        os.fdatasync(descriptor)
+        sync_file(descriptor)
         for piece, have in enumerate(written):
             if have != self._synced[piece]:
                 os.pwrite(self._descriptor, _FIGURE.pack(have), _HEADER.size + piece * _FIGURES.size + _FIGURE.size)
         self._synced = written
-        os.fdatasync(self._descriptor)
+        sync_file(self._descriptor)
 
     def remove(self) -> None:
         self._path.unlink(missing_ok=True)
@@ -128,7 +142,7 @@ class RangeJournal:
         with fresh.open("wb") as stream:
             stream.write(_HEADER.pack(_MAGIC, self._size, self._piece_bytes, _boot_id()) + figures)
             stream.flush()
-            os.fsync(stream.fileno())
+            sync_file(stream.fileno())
         fresh.replace(self._path)
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
 

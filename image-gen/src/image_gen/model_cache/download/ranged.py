@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from image_gen.model_cache.core.digest import CHUNK_BYTES, ContentDigest
@@ -56,6 +56,8 @@ class RangedDownload:
         self._name = ""
         self._lock = threading.Lock()
         self._sequential = False
+        # Whether the partial file is complete, or is not this one's any more.
+        self._done = False
         self._digest = ContentDigest(self._file.size)
         self._hashed = 0
         self._hash_failed: BaseException | None = None
@@ -78,18 +80,21 @@ class RangedDownload:
         return self._start_over(tries=2) if self._sequential else self._verify()
 
     def close(self) -> None:
-        """Closes the files. Nothing may be downloaded any more."""
-        if self._resources is not None:
-            self._syncer.stop()
-            self._hasher.join()
-            self._resources.close()
-
-    def discard(self) -> None:
-        """Closes the files, and deletes an empty download; the source does not have the file."""
-        self.close()
-        if self._resources is not None and self._journal.bytes_written == 0:
-            self._partial.unlink(missing_ok=True)
-            self._journal.remove()
+        """Closes the files, and gives back the room that was set aside for bytes that did not come. Nothing may be
+        downloaded any more.
+        """
+        if self._resources is None:
+            return
+        self._syncer.stop()
+        self._hasher.join()
+        if not self._done:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, self._journal.written_end)
+        self._resources.close()
+        if not self._done and self._journal.bytes_written == 0:
+            with suppress(OSError):
+                self._partial.unlink(missing_ok=True)
+                self._journal.remove()
 
     def _open(self) -> None:
         with ExitStack() as opened:
@@ -173,12 +178,14 @@ class RangedDownload:
             raise self._hash_failed
         if self._digest.matches(self._file):
             self._journal.remove()
+            self._done = True
             return self._content.blob_name(self._digest, self._name)
         return self._start_over(tries=1)
 
     def _start_over(self, tries: int) -> str:
         """Downloads the file again, sequentially: the source sends no ranges, or the hash is wrong."""
         self._add(-self._journal.bytes_written)
+        self._done = True
         self._partial.unlink()
         self._journal.remove()
         return SequentialDownload(self._content, partial=self._partial, add=self._add, tries=tries).run()

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from image_gen import reader
 from image_gen.errors import CorruptCacheError, ImageGenError
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.locate import ReadyModel
@@ -57,7 +58,7 @@ class IntegrityCheck:
                 model.directory, files, hashed=hashed, meter=meter, cancel=callbacks.cancel, on_read=on_read
             )
             reads = reader.run()
-        if self._mode != "size" and model.source in {"volume", "download"}:
+        if self._mode != "size" and model.source in {"volume", "host", "download"}:
             self._update_record(reads)
         return [read for read in reads if read.matches is False]
 
@@ -70,7 +71,9 @@ class IntegrityCheck:
                 "it again."
             )
         if model.source == "directory":
-            raise CorruptCacheError(f"{names} in MODEL_DIR {model.directory} can't be read. Fix: copy the model again.")
+            raise CorruptCacheError(
+                f"{names} in MODEL_DIR {reader.place(model.directory)} can't be read. Fix: copy the model again."
+            )
         try:
             with (
                 translate_os_errors(self._settings.volume_root, f"repairing {model.model_id}"),
@@ -137,7 +140,8 @@ def repair_failed(layout: RepoLayout, error: ImageGenError) -> ImageGenError:
     """For a failed download of a model with quarantined files."""
     return CorruptCacheError(
         f"Damaged files of {layout.model_id} were quarantined ({', '.join(map(str, quarantined_files(layout)))}) and "
-        f"could not be downloaded again: {error.message} Fix: give this service access to the hub for one start (unset "
-        "HF_HUB_OFFLINE, check HF_ENDPOINT), or restore a backup with `image-gen restore --input FILE`.",
+        f"could not be downloaded again: {error.message} Fix: give this service access to the hub for one start "
+        f"({reader.setting('HF_HUB_OFFLINE', '')}, check HF_ENDPOINT), or restore a backup with "
+        f"`{reader.cache_command('restore --input FILE')}`.",
         retryable=error.retryable,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from image_gen.model_cache.core.atomic_files import sync_file
 from image_gen.model_cache.core.digest import ContentDigest, feed
 from image_gen.model_cache.core.manifest import ManifestFile
 from image_gen.model_cache.core.retry import Retrier, check_cancelled
@@ -96,7 +97,7 @@ class SequentialDownload:
                     if have < self._file.size and not (is_piece and have == end):
                         raise self._content.cut_short()
                     retrier.progressed()
-            os.fsync(stream.fileno())
+            sync_file(stream.fileno())
         return digest
 
     def _kept_part(self, stream: BinaryIO) -> tuple[ContentDigest, int]:

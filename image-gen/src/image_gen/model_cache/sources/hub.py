@@ -64,7 +64,7 @@ class HubClient(HttpClient):
             found = self._siblings(model_id, commit)
             if not found:
                 raise errors.HubError(
-                    f"{self.place} has {model_id}, and no list of its files ({error.message.partition('. ')[0]}). Fix: "
+                    f"{self.place} has {model_id}, and no list of its files (neither /tree nor siblings). Fix: "
                     f"use a server with the Hub's API ({reader.setting('HF_ENDPOINT', '<address>')}), or a model with "
                     "a manifest (docs/guides/models.md)."
                 ) from error

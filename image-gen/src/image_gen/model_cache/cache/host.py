@@ -1,0 +1,237 @@
+"""A hub cache of the host, such as that of `hf download`: another place to find models, and files of them.
+
+It is only read: nothing here locks, repairs, deletes or writes in it. What is wrong with it is one line of the log,
+with the path that the host knows, and the own cache is used instead.
+"""
+
+import errno
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from image_gen import errors, reader
+from image_gen.model_cache.cache.locate import ReadyModel, guess_manifest, has_size, ready
+from image_gen.model_cache.core.digest import CHUNK_BYTES
+from image_gen.model_cache.core.layout import PREFIX, RepoLayout, model_id_of
+from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_commit, is_safe_path
+from image_gen.model_cache.core.report import Report
+from image_gen.model_cache.core.retry import SourceError
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.manifests.registry import ManifestRegistry
+from image_gen.model_cache.manifests.select import INDEX
+from image_gen.model_cache.sources.source import FileRange, Source
+
+log = logging.getLogger(__name__)
+# Snapshots in which this process has found damage: they are not served, and a host's cache is not repaired.
+_DAMAGED: set[Path] = set()
+
+
+@dataclass(frozen=True)
+class HostModel(Report):
+    """A pipeline in the host's cache."""
+
+    json_bytes = "bytes_total"
+    model_id: str
+    revision: str
+    bytes_total: int
+    complete: bool
+
+
+@dataclass(frozen=True)
+class HostCacheStatus(Report):
+    """The host's cache, which is only read; `path` is the host's own. `problem` says why it is not used."""
+
+    path: str
+    models: tuple[HostModel, ...] = ()
+    problem: str = field(default="", metadata={"json": "set"})
+
+
+class HostCache:
+    """The cache of IMAGE_GEN_HOST_CACHE. Without that setting it holds nothing."""
+
+    def __init__(self, settings: CacheSettings) -> None:
+        self._settings = settings
+        self.hub = _hub_of(settings.host_cache)
+        self.problem = _problem(self.hub, settings.hub_cache) if self.hub else ""
+
+    @property
+    def is_usable(self) -> bool:
+        """False too where none is set."""
+        if self.problem:
+            _warn_once(f"{self.problem} The own cache is used.")
+        return self.hub is not None and not self.problem
+
+    def locate(self, model_id: str, manifest: Manifest | None, revision: str | None) -> ReadyModel | None:
+        """The model, if every file is there and can be read. Without a manifest, what the snapshot says of itself."""
+        layout = self._layout(model_id)
+        if layout is None or not layout.root.exists():
+            return None
+        try:
+            found = manifest or self._manifest(layout, revision)
+        except OSError as error:
+            _warn_once(f"{_where(layout.root)} can't be read ({error.strerror}). The own cache is used.")
+            return None
+        if found is None or layout.snapshot(found.revision) in _DAMAGED:
+            return None
+        snapshot = layout.snapshot(found.revision)
+        lacking = [file for file in found.files if not _is_readable(snapshot / file.path, file.size)]
+        if not lacking:
+            return ready(snapshot, found, "host")
+        if len(lacking) < len(found.files):
+            _warn_once(
+                f"{_where(snapshot)} has not all of {model_id}: {lacking[0].path} and {len(lacking) - 1} more are not "
+                "there, incomplete or not readable. The own cache is used; what is complete is copied."
+            )
+        return None
+
+    def find(self, manifest: Manifest, file: ManifestFile) -> Path | None:
+        """A file of that content, of any revision of the model; only its size was looked at."""
+        layout = self._layout(manifest.model_id)
+        if layout is None:
+            return None
+        places = [layout.blobs / name for name in (file.sha256, file.git_sha1) if name]
+        places.append(layout.snapshot(manifest.revision) / file.path)
+        return next((place for place in places if _is_readable(place, file.size)), None)
+
+    def distrust(self, model: ReadyModel, damaged: str) -> None:
+        """Never serves this snapshot again, in this process."""
+        _DAMAGED.add(model.directory)
+        log.warning(
+            "%s of %s is damaged in the host's cache, which is left as it is. The own cache is used instead.",
+            damaged, _where(model.directory),
+        )  # fmt: skip
+
+    def status(self) -> HostCacheStatus | None:
+        """None where none is set."""
+        if self.hub is None:
+            return None
+        if self.problem:
+            return HostCacheStatus(reader_path(self.hub), problem=self.problem)
+        return HostCacheStatus(reader_path(self.hub), tuple(self._models()))
+
+    def _models(self) -> Iterator[HostModel]:
+        assert self.hub is not None
+        for root in sorted(self.hub.glob(f"{PREFIX}*")):
+            layout = RepoLayout(self.hub, model_id_of(root.name))
+            with suppress(OSError, errors.ImageGenError):
+                for snapshot in sorted((root / "snapshots").iterdir()):
+                    if not (snapshot / INDEX).exists():
+                        continue
+                    known = ManifestRegistry(self._settings).find(layout.model_id, snapshot.name)
+                    found = known or self._manifest(layout, snapshot.name)
+                    files = found.files if found else ()
+                    there = [file for file in files if _is_readable(snapshot / file.path, file.size)]
+                    size = sum(file.size for file in there)
+                    yield HostModel(layout.model_id, snapshot.name, size, bool(files) and len(there) == len(files))
+
+    def _layout(self, model_id: str) -> RepoLayout | None:
+        return RepoLayout(self.hub, model_id) if self.hub is not None and self.is_usable else None
+
+    def _manifest(self, layout: RepoLayout, revision: str | None) -> Manifest | None:
+        """What the cache itself says of a model: the hub's client keeps the list of files, and names contents."""
+        commit = revision or "main"
+        if not is_commit(commit):
+            try:
+                commit = layout.ref(commit).read_text(encoding="ascii").strip()
+            except (FileNotFoundError, NotADirectoryError, ValueError):
+                return None
+        if not is_commit(commit):
+            return None
+        found = guess_manifest(layout, commit, _listed(layout, commit))
+        # A content without a name can't be verified.
+        return found if found and all(file.content_key for file in found.files) else None
+
+
+def host_source(place: Path) -> Source:
+    """One file of the host's cache as a source, for a copy that is verified."""
+
+    def failed(why: str) -> SourceError:
+        text = f"{_where(place)} can't be used ({why})."
+        return SourceError(errors.CorruptDownloadError(text), retryable=False)
+
+    @contextmanager
+    def open_range(_file: ManifestFile, start: int, end: int | None) -> Iterator[FileRange]:
+        try:
+            stream = place.open("rb")
+            size = os.fstat(stream.fileno()).st_size
+            stream.seek(start)
+        except OSError as error:
+            raise failed(error.strerror or str(error)) from error
+        with stream:
+            yield FileRange(start, True, (size if end is None else end) - start, size, "", chunks(stream))
+
+    def chunks(stream: BinaryIO) -> Iterator[bytes]:
+        try:
+            while chunk := stream.read(CHUNK_BYTES):
+                yield chunk
+        except OSError as error:
+            raise failed(error.strerror or str(error)) from error
+
+    return Source(_where(place), "It is left as it is.", open_range, failed, failed)
+
+
+def reader_path(path: Path) -> str:
+    """The host's own name of a path."""
+    return reader.place(path)
+
+
+def _hub_of(place: Path | None) -> Path | None:
+    """A hub cache, or the one in a HF_HOME."""
+    if place is None:
+        return None
+    with suppress(OSError):
+        if (place / "hub").is_dir() and not any(place.glob(f"{PREFIX}*")):
+            return place / "hub"
+    return place
+
+
+def _problem(hub: Path, own: Path) -> str:
+    """Why the host's cache can't be used; a cache that is the own one too is not a second place."""
+    try:
+        with os.scandir(hub) as names:
+            next(names, None)
+        if own.exists() and own.samefile(hub):
+            return f"IMAGE_GEN_HOST_CACHE: {reader_path(hub)} is the own cache."
+    except OSError as error:
+        why = "there is no such directory" if error.errno == errno.ENOENT else (error.strerror or str(error))
+        if error.errno == errno.EACCES:
+            why = f"user {os.geteuid()}:{os.getegid()} may not read it"
+        fix = reader.setting("IMAGE_GEN_HOST_CACHE", "<directory>")
+        return f"IMAGE_GEN_HOST_CACHE: {reader_path(hub)} can't be used ({why}). Fix: {fix}, or leave it out."
+    return ""
+
+
+def _listed(layout: RepoLayout, commit: str) -> list[ManifestFile] | None:
+    """The hub's list of a commit's files, as its client keeps it beside the snapshot."""
+    try:
+        document: Any = json.loads((layout.root / "trees" / f"{commit}.json").read_text(encoding="utf-8"))
+        if document["format_version"] != 1:
+            return None
+        return [
+            ManifestFile(path, each["size"], sha256=each.get("lfs_sha256"), git_sha1=None)
+            if each.get("lfs_sha256")
+            else ManifestFile(path, each["size"], git_sha1=each["blob_id"])
+            for path, each in document["files"].items()
+            if is_safe_path(path)
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _is_readable(path: Path, size: int) -> bool:
+    return has_size(path, size) and os.access(path, os.R_OK)
+
+
+def _where(path: Path) -> str:
+    return f"The host's cache {reader_path(path)}"
+
+
+@cache
+def _warn_once(text: str) -> None:
+    log.warning(text)
