@@ -28,6 +28,15 @@ def mount_point(here: Path) -> MountPoint | None:
     return best
 
 
+def is_reachable(path: Path) -> bool:
+    """Whether something is there, and this user may know: unlike `Path.exists`, it never raises."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
+
+
 def container_id() -> str:
     """The id of this container, by the files that its engine mounts into it; empty outside one."""
     found = (_CONTAINER.search(each.root) for each in _mounts() if each.path.parent == Path("/etc"))

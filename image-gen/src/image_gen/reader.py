@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from image_gen.mounts import container_id, mount_point, mounted_source
+from image_gen.mounts import container_id, is_reachable, mount_point, mounted_source
 
 INNER: Final = "image-gen"
 # A variable of the service, and the key of the stack's config that sets it.
@@ -126,8 +126,8 @@ def owner_fix(path: Path) -> str:
     if mounted is not None and inside and not source.startswith("/"):
         image = "$(docker inspect --format '{{.Image}}' " + inside + ")"
         return f"docker run --rm --user 0:0 --volumes-from {inside} --entrypoint chown {image} -R {owner} {mounted}"
-    theirs = Path(place(path) if mounted is None or path.exists() else source)
-    make = "" if path.exists() or mounted is not None else f"mkdir -p {theirs} && "
+    theirs = Path(place(path) if mounted is None or is_reachable(path) else source)
+    make = "" if is_reachable(path) or mounted is not None else f"mkdir -p {theirs} && "
     return f"as root{' on the host' if mounted is not None else ''}: {make}chown -R {owner} {theirs}"
 
 

@@ -165,8 +165,8 @@ def test_a_mirror_without_tree_is_read_by_its_siblings(
             info = json.loads(answer.body)
             for each in info["siblings"]:
                 file = known[each["rfilename"]]
-                each |= {"size": file.size, "blobId": file.git_sha1}
-                each |= {"lfs": {"sha256": file.sha256, "size": file.size}} if file.sha256 else {}
+                each.update({"size": file.size, "blobId": file.git_sha1})
+                each.update({"lfs": {"sha256": file.sha256, "size": file.size}} if file.sha256 else {})
             return Answer(200, answer.headers, json.dumps(info).encode())
         return answer
 

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from conftest import MakeCache, MakeRepo
@@ -18,6 +19,7 @@ from image_gen.errors import ImageGenError
 from image_gen.model_cache import CacheSettings
 from image_gen.model_cache.core.filesystem import to_cache_error
 from image_gen.model_cache.core.token import find_token
+from image_gen.model_cache.sources.hub import HubClient
 from image_gen.model_cache.sources.proxies import Proxies, Proxy
 from image_gen.model_cache.sources.s3 import _check_keys
 from image_gen_demo.hub import DemoHub
@@ -75,39 +77,34 @@ UNUSABLE: dict[str, tuple[Callable[[Path, Path], object], str]] = {
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 @pytest.mark.parametrize("kind", UNUSABLE)
 def test_a_file_of_authorities_that_cannot_be_used_is_named(
-    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path, authority: tuple[Path, Path],
-    kind: str, variable: str, monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    make_repo()
+    make_cache: MakeCache, tmp_path: Path, authority: tuple[Path, Path], kind: str, variable: str
+) -> None:
     make, why = UNUSABLE[kind]
     path = tmp_path / "authority.pem"
     make(path, authority[0])
-    # As a process has it: the client's own defaults must not read it either.
-    monkeypatch.setenv(variable, str(path))
     settings = CacheSettings.from_env({variable: str(path)})
     cache = make_cache(ca_file=settings.ca_file, ca_variable=settings.ca_variable)
-    error = refused(lambda: cache.ensure("test/model"))
+    # As a process has it: the client's own defaults must not read it either.
+    with mock.patch.dict(os.environ, {variable: str(path)}):
+        error = refused(lambda: cache.ensure("test/model"))
     assert error.code == "SETTING_INVALID" and error.message.startswith(f"{variable}: {path} ")
     if kind != "a directory" or variable == "SSL_CERT_FILE":
         assert why in error.message
-    assert "cache cleared" not in error.message and hub.requests == []
+    assert "cache cleared" not in error.message
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_file_of_authorities_that_may_not_be_read_is_named(
-    make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
-) -> None:
-    make_repo()
+def test_a_file_of_authorities_that_may_not_be_read_is_named(make_cache: MakeCache, tmp_path: Path) -> None:
     path = tmp_path / "authority.pem"
     path.write_text("-----BEGIN CERTIFICATE-----")
     path.chmod(0)
-    cache = make_cache(ca_file=path)
+    settings = make_cache(ca_file=path).settings
     os.seteuid(NOBODY)
     try:
-        error = refused(lambda: cache.resolve("test/model"))
+        error = refused(lambda: HubClient(settings))
     finally:
         os.seteuid(0)
-    assert (error.code == "SETTING_INVALID" and "may not read it" in error.message) or "can't be read" in error.message
+    assert error.code == "SETTING_INVALID" and str(path) in error.message
 
 
 def test_a_directory_of_authorities_is_used_or_named(
@@ -231,9 +228,9 @@ def test_no_proxy_takes_every_usual_form(excluded: str, direct: bool) -> None:
 
 def test_no_proxy_takes_addresses_and_networks() -> None:
     proxies = Proxies({"http_proxy": "proxy:3128", "NO_PROXY": "10.0.0.0/8,192.168.1.5,[::1],fd00::/8"})
-    assert [proxies.of("http", host, 80) is None for host in ("10.1.2.3", "192.168.1.5", "::1", "fd00::2", "11.1.1.1")] == [
-        True, True, True, True, False,
-    ]  # fmt: skip
+    excluded = ("10.1.2.3", "192.168.1.5", "::1", "fd00::2")
+    assert all(proxies.of("http", host, 80) is None for host in excluded)
+    assert proxies.of("http", "11.1.1.1", 80) is not None
     assert proxies.of("http", "hub", 80) == Proxy("http_proxy", "http://proxy:3128", "http://proxy:3128")
     assert proxies.of("https", "hub", 443) is None
     assert Proxies({"https_proxy": "", "HTTPS_PROXY": "http://proxy:1"}).of("https", "hub", 443) is None
@@ -346,7 +343,8 @@ def test_credentials_in_the_endpoint_are_sent_there_and_never_shown(
     "aws",
     [
         {"AWS_ACCESS_KEY_ID": "AKIA"}, {"AWS_SECRET_ACCESS_KEY": "s"}, {"AWS_SESSION_TOKEN": "t"},
-        {"AWS_ACCESS_KEY_ID": "AKIA\n", "AWS_SECRET_ACCESS_KEY": "s"}, {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": '"s"'},
+        {"AWS_ACCESS_KEY_ID": "AKIA\n", "AWS_SECRET_ACCESS_KEY": "s"},
+        {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": '"s"'},
     ],
 )  # fmt: skip
 def test_aws_keys_that_cannot_be_used_are_named(aws: dict[str, str]) -> None:

@@ -26,6 +26,7 @@ from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.model_cache.manifests.select import INDEX
 from image_gen.model_cache.sources.source import FileRange, Source
+from image_gen.mounts import is_reachable
 
 log = logging.getLogger(__name__)
 # Snapshots in which this process has found damage: they are not served, and a host's cache is not repaired.
@@ -70,7 +71,7 @@ class HostCache:
     def locate(self, model_id: str, manifest: Manifest | None, revision: str | None) -> ReadyModel | None:
         """The model, if every file is there and can be read. Without a manifest, what the snapshot says of itself."""
         layout = self._layout(model_id)
-        if layout is None or not layout.root.exists():
+        if layout is None or not is_reachable(layout.root):
             return None
         try:
             found = manifest or self._manifest(layout, revision)
@@ -121,7 +122,7 @@ class HostCache:
             layout = RepoLayout(self.hub, model_id_of(root.name))
             with suppress(OSError, errors.ImageGenError):
                 for snapshot in sorted((root / "snapshots").iterdir()):
-                    if not (snapshot / INDEX).exists():
+                    if not is_reachable(snapshot / INDEX):
                         continue
                     known = ManifestRegistry(self._settings).find(layout.model_id, snapshot.name)
                     found = known or self._manifest(layout, snapshot.name)

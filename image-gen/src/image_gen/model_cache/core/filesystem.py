@@ -11,7 +11,7 @@ from pathlib import Path
 
 from image_gen import errors, reader
 from image_gen.model_cache.core.report import Report
-from image_gen.mounts import mount_point
+from image_gen.mounts import is_reachable, mount_point
 
 # On others the C library would write into every block instead.
 _SETS_ASIDE = {"btrfs", "ext4", "f2fs", "overlay", "tmpfs", "xfs"}
@@ -62,7 +62,7 @@ def mount_of(path: Path) -> Mount:
 
 def existing_parent(path: Path) -> Path:
     """The path itself, or the nearest directory above it that exists."""
-    while not path.exists() and path != path.parent:
+    while not is_reachable(path) and path != path.parent:
         path = path.parent
     return path
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from image_gen import reader
 from image_gen.errors import SettingInvalidError
 from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.mounts import is_reachable
 
 _PEM = b"-----BEGIN "
 _CERTIFICATE = re.compile(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----")
@@ -22,7 +23,7 @@ def load_authorities(trust: ssl.SSLContext, settings: CacheSettings) -> None:
     """Adds the operator's authorities. Raises SETTING_INVALID."""
     if settings.ca_file:
         # The variables of requests and curl may name a directory too; that of OpenSSL may not.
-        if settings.ca_file.is_dir() and settings.ca_variable != "SSL_CERT_FILE":
+        if settings.ca_variable != "SSL_CERT_FILE" and is_reachable(settings.ca_file) and settings.ca_file.is_dir():
             _load_directories(trust, settings.ca_variable, str(settings.ca_file))
         else:
             _load_file(trust, settings.ca_variable, settings.ca_file)
@@ -67,9 +68,9 @@ def _load_directories(trust: ssl.SSLContext, variable: str, value: str) -> None:
 
 
 def _why_unreadable(path: Path, error: OSError, *, directory: bool = False) -> str:
-    if path.is_symlink() and not path.exists():
-        return f"it is a link to {path.readlink()}, which is not there"
     if isinstance(error, FileNotFoundError):
+        if path.is_symlink():
+            return f"it is a link to {path.readlink()}, which is not there"
         return "there is no such directory" if directory else "there is no such file"
     if isinstance(error, IsADirectoryError):
         return "it is a directory, and a file of certificates (PEM) is expected; SSL_CERT_DIR takes directories"
