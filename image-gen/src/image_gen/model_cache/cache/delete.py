@@ -143,7 +143,7 @@ def _still_open(_: object, path: str, caught: "tuple[type[BaseException], BaseEx
         return
     left = Path(path)
     if isinstance(error, OSError) and error.errno in {errno.ENOTEMPTY, errno.EBUSY}:
-        names = [left] if left.name.startswith(".nfs") else [each for each in left.rglob("*") if not each.is_dir()]
+        names = [each for each in left.rglob("*") if not each.is_dir()] if left.is_dir() else [left]
         if all(each.name.startswith(".nfs") for each in names):
             return
     raise error

@@ -91,6 +91,14 @@ class HostCache:
             )
         return None
 
+    def commit_of(self, model_id: str, revision: str | None) -> str | None:
+        """The commit of a branch there; `main` where none is named."""
+        layout = self._layout(model_id)
+        try:
+            return _commit_of(layout, revision) if layout else None
+        except OSError:
+            return None
+
     def find(self, manifest: Manifest, file: ManifestFile) -> Path | None:
         """A file of that content, of any revision of the model; only its size was looked at."""
         layout = self._layout(manifest.model_id)
@@ -136,13 +144,8 @@ class HostCache:
 
     def _manifest(self, layout: RepoLayout, revision: str | None) -> Manifest | None:
         """What the cache itself says of a model: the hub's client keeps the list of files, and names contents."""
-        commit = revision or "main"
-        if not is_commit(commit):
-            try:
-                commit = layout.ref(commit).read_text(encoding="ascii").strip()
-            except (FileNotFoundError, NotADirectoryError, ValueError):
-                return None
-        if not is_commit(commit):
+        commit = _commit_of(layout, revision)
+        if commit is None:
             return None
         found = guess_manifest(layout, commit, _listed(layout, commit))
         # A content without a name can't be verified.
@@ -206,6 +209,16 @@ def _problem(hub: Path, own: Path) -> str:
         fix = reader.setting("IMAGE_GEN_HOST_CACHE", "<directory>")
         return f"IMAGE_GEN_HOST_CACHE: {reader_path(hub)} can't be used ({why}). Fix: {fix}, or leave it out."
     return ""
+
+
+def _commit_of(layout: RepoLayout, revision: str | None) -> str | None:
+    commit = revision or "main"
+    if not is_commit(commit):
+        try:
+            commit = layout.ref(commit).read_text(encoding="ascii").strip()
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+    return commit if is_commit(commit) else None
 
 
 def _listed(layout: RepoLayout, commit: str) -> list[ManifestFile] | None:
