@@ -54,7 +54,7 @@ class ModelCache:
         With `components` a part of a pipeline, such as a VAE, is accepted; otherwise it raises NOT_A_PIPELINE.
         """
         if model_dir is None and not components:
-            manifest = self.registry.find(self.registry.canonical_id(model_id), revision or None)
+            manifest = self._known(self.registry.canonical_id(model_id), revision)
             if manifest and manifest.component:
                 raise errors.NotAPipelineError(
                     f"{model_id} is only a component of a pipeline ({manifest.component}) and generates no images by "
@@ -66,7 +66,7 @@ class ModelCache:
 
     def ensure_vae(self, vae_id: str, callbacks: ProgressCallbacks | None = None) -> ReadyModel:
         """A complete VAE. Raises VAE_INVALID for anything else."""
-        manifest = self.registry.find(self.registry.canonical_id(vae_id), None)
+        manifest = self._known(self.registry.canonical_id(vae_id), None)
         if manifest is None or not (manifest.component or "").startswith("Autoencoder"):
             bundled = [each.model_id for each in self.registry.bundled() if each.component]
             raise errors.VaeInvalidError(
@@ -124,7 +124,7 @@ class ModelCache:
     def resolve(self, model_id: str, revision: str | None = None) -> Manifest:
         """A model's manifest: a local one, or one resolved from the hub. Writes nothing."""
         model_id = self.registry.canonical_id(model_id)
-        if known := self.registry.find(model_id, revision or None):
+        if known := self._known(model_id, revision):
             return known
         with HubClient(self.settings) as client:
             return resolve(client, model_id, revision or "main")
@@ -255,6 +255,10 @@ class ModelCache:
                 f"The manifest of {model_id} was deleted meanwhile. Fix: run the command again."
             )
         return model, manifest
+
+    def _known(self, model_id: str, revision: str | None) -> Manifest | None:
+        with translate_os_errors(self.settings.volume_root, f"looking for {model_id}"):
+            return self.registry.find(model_id, revision or None)
 
     def _canonical(self, model_id: str | None) -> str | None:
         return None if model_id is None else self.registry.canonical_id(model_id)

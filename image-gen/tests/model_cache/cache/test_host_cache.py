@@ -102,12 +102,7 @@ def test_an_incomplete_model_gives_its_files(
 
 @pytest.mark.parametrize("kind", ["missing", "a file", "unreadable", "the own cache"])
 def test_a_host_cache_that_cannot_be_used_is_named_once_and_stops_nothing(
-    hub: DemoHub,
-    make_repo: MakeRepo,
-    make_cache: MakeCache,
-    tmp_path: Path,
-    kind: str,
-    caplog: pytest.LogCaptureFixture,
+    make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_repo()
     place = tmp_path / "theirs"

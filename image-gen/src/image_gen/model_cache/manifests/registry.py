@@ -1,6 +1,5 @@
 """Manifests that need no network: those bundled with the image, and those kept in the cache."""
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -42,8 +41,7 @@ class ManifestRegistry:
         """The files of the cached manifests of a model: `org--name.json` is that of its default revision."""
         directory, name = self._settings.cached_manifests_dir, folder_name(model_id)
         found = [directory / f"{name}.json", *sorted(directory.glob(f"{name}@*.json"))]
-        # False also where the directory may not be read: the next write there says so.
-        return [path for path in found if os.path.isfile(path)]  # noqa: PTH113 -- which raises there
+        return [path for path in found if path.is_file()]
 
     def all_manifests(self, model_id: str) -> list[Manifest]:
         """Every manifest of a model, the one of its default revision first."""
@@ -60,7 +58,7 @@ class ManifestRegistry:
     def _cached_default(self, model_id: str) -> Manifest | None:
         path = self._settings.cached_manifests_dir / f"{folder_name(model_id)}.json"
         with suppress(ImageGenError):
-            return read_manifest(path) if os.path.isfile(path) else None  # noqa: PTH113 -- see above
+            return read_manifest(path) if path.is_file() else None
         return None
 
     def keep(self, manifest: Manifest, *, default: bool) -> None:
