@@ -56,13 +56,20 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
         "`/data/huggingface/hub` in the container",
         "Read where neither of the two above is set. Current Hugging Face libraries do not read it.",
     ),
-    "SSL_CERT_FILE": ("", "File with certificate authorities to trust."),
+    "IMAGE_GEN_HOST_CACHE": (
+        "",
+        "A Hugging Face cache, or a `HF_HOME`, that is only read: after the volume, before a download. See "
+        "[a cache of the host](../guides/cache.md#a-cache-of-the-host).",
+    ),
+    "SSL_CERT_FILE": ("", "PEM file with certificate authorities to trust, beside those of the system."),
+    "SSL_CERT_DIR": ("", "Directories of such files, with the names that `openssl rehash` gives them."),
     "REQUESTS_CA_BUNDLE": ("", "The same, read where `SSL_CERT_FILE` is not set."),
     "CURL_CA_BUNDLE": ("", "The same, read where neither is set."),
     "IMAGE_GEN_MANIFESTS": ("the manifests in the image", "Directory of the bundled manifests."),
     "IMAGE_GEN_BAKED_DIR": ("`/opt/models`", "Directory of the models that are baked into the image."),
     "HF_TOKEN": ("", "Token for gated and private models."),
     "HF_TOKEN_PATH": ("`$HF_HOME/token`", "File with that token."),
+    "HUGGING_FACE_HUB_TOKEN": ("", "Older name of `HF_TOKEN`, read where that is not set."),
     "HF_HUB_OFFLINE": ("`0`", "`1`: nothing is downloaded; what is missing is an error."),
     "IMAGE_GEN_MIRROR": ("", "Directory or bucket of models, read before the Hub."),
     "HF_HUB_DOWNLOAD_TIMEOUT": ("`10`", "Seconds without a byte after which a connection counts as stalled."),
@@ -155,6 +162,10 @@ ERRORS: Final[dict[str, tuple[str, str]]] = {
         "Mount it writable, or prefetch the model.",
     ),
     "CANCELLED": ("The work was interrupted. What was downloaded is kept.", "Start again; the download resumes."),
+    "CERTIFICATE_UNTRUSTED": (
+        "The certificate of the Hub, of a mirror or of a proxy is not trusted, or the server has none.",
+        "Set `SSL_CERT_FILE` (`imagegen up --config caFile=<file>`); the message says what is wrong with it.",
+    ),
     "CLIENT_GONE": ("The client closed the connection before its picture was done.", "Nothing to do."),
     "CORRUPT_BACKUP": ("A file in the backup does not have its hash.", "Use another backup. The cache is unchanged."),
     "CORRUPT_CACHE": (
@@ -167,7 +178,7 @@ ERRORS: Final[dict[str, tuple[str, str]]] = {
     ),
     "DEMO_FAILED": ("The demo model could not be made.", "Read the reason in the message; `imagegen logs`"),
     "DISK_FULL": (
-        "There is not enough disk space, or no free inode.",
+        "There is not enough disk space, no free inode, or the user's quota is used up.",
         "`imagegen cache gc --keep-free 20GB`, or a larger volume",
     ),
     "ENGINE_DIED": (
@@ -224,6 +235,10 @@ ERRORS: Final[dict[str, tuple[str, str]]] = {
     "PICTURE_INVALID": (
         "The picture has values that are not numbers (NaN), or one value in every pixel.",
         "The message names what fits: `VAE_ID=madebyollin/sdxl-vae-fp16-fix`, `IMAGE_GEN_DTYPE=float32`, or verified files.",
+    ),
+    "PROXY_FAILED": (
+        "The proxy refuses the connection, cannot be reached, or requires a password.",
+        "The message names the proxy, its variable and the fix.",
     ),
     "QUEUE_FULL": ("Too many requests wait.", "Retry after `Retry-After` seconds."),
     "RATE_LIMITED": ("The Hub limits requests.", "Wait a few minutes, or set `HF_TOKEN`."),

@@ -27,8 +27,8 @@ const documented = (
   JSON.parse(readFileSync("docs/reference/service.json", "utf8")) as { environment: readonly Documented[] }
 ).environment;
 
-/** Read by CUDA itself, or not yet by the service. */
-const NOT_IN_SERVICE = ["CUDA_VISIBLE_DEVICES", "IMAGE_GEN_HOST_CACHE"];
+/** Read by CUDA itself. */
+const NOT_IN_SERVICE = ["CUDA_VISIBLE_DEVICES"];
 
 test("the table has what the service reads, and nothing else", () => {
   const names = SERVICE_VARIABLES.map(({ name }) => name);

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 
 @dataclass
-class Answer:
+class MirrorResponse:
     """One answer, before it is sent. A body without a length is sent in chunks."""
 
     status: int
@@ -32,7 +32,7 @@ class Mirror:
     asked: list[tuple[str, str | None, str | None]] = field(default_factory=list)
 
 
-Change = Callable[[Any, Answer], Answer]
+Change = Callable[[Any, MirrorResponse], MirrorResponse]
 
 
 @contextmanager
@@ -53,10 +53,10 @@ def mirror(hub_url: str, change: Change, prefix: str = "") -> Iterator[Mirror]:
             found = connection.getresponse()
             dropped = {"content-length", "connection", "transfer-encoding", "date", "server"}
             headers = {name: value for name, value in found.getheaders() if name.lower() not in dropped}
-            self.send(change(self, Answer(found.status, headers, found.read())))
+            self.send(change(self, MirrorResponse(found.status, headers, found.read())))
             connection.close()
 
-        def send(self, answer: Answer) -> None:
+        def send(self, answer: MirrorResponse) -> None:
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
@@ -136,7 +136,7 @@ def is_file(handler: Any) -> bool:
     return "/resolve/" in handler.path
 
 
-def compressed(answer: Answer) -> Answer:
+def compressed(answer: MirrorResponse) -> MirrorResponse:
     """A content with gzip on it, whatever was asked."""
     headers = {name: value for name, value in answer.headers.items() if name != "Content-Range"}
-    return Answer(answer.status, headers | {"Content-Encoding": "gzip"}, gzip.compress(answer.body))
+    return MirrorResponse(answer.status, headers | {"Content-Encoding": "gzip"}, gzip.compress(answer.body))

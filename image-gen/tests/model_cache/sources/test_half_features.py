@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import UNET, MakeCache, MakeRepo
-from servers import Answer, compressed, is_file, mirror
+from servers import MirrorResponse, compressed, is_file, mirror
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.core.layout import RepoLayout
@@ -28,54 +28,58 @@ def short_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("image_gen.model_cache.core.retry._back_off", lambda failed: 0.01)
 
 
-def _without(*names: str) -> Callable[[Any, Answer], Answer]:
-    def change(_: Any, answer: Answer) -> Answer:
+def _without(*names: str) -> Callable[[Any, MirrorResponse], MirrorResponse]:
+    def change(_: Any, answer: MirrorResponse) -> MirrorResponse:
         kept = {name: value for name, value in answer.headers.items() if name not in names}
-        return Answer(answer.status, kept, answer.body)
+        return MirrorResponse(answer.status, kept, answer.body)
 
     return change
 
 
-def _on_files(change: Callable[[Any, Answer], Answer]) -> Callable[[Any, Answer], Answer]:
+def _on_files(
+    change: Callable[[Any, MirrorResponse], MirrorResponse],
+) -> Callable[[Any, MirrorResponse], MirrorResponse]:
     return lambda handler, answer: change(handler, answer) if is_file(handler) else answer
 
 
-def _wrong_range(_: Any, answer: Answer) -> Answer:
+def _wrong_range(_: Any, answer: MirrorResponse) -> MirrorResponse:
     if answer.status != 206:
         return answer
     size = answer.headers["Content-Range"].rpartition("/")[2]
-    return Answer(206, answer.headers | {"Content-Range": f"bytes 7-{6 + len(answer.body)}/{size}"}, answer.body)
+    return MirrorResponse(
+        206, answer.headers | {"Content-Range": f"bytes 7-{6 + len(answer.body)}/{size}"}, answer.body
+    )
 
 
-def _short_ranges(_: Any, answer: Answer) -> Answer:
+def _short_ranges(_: Any, answer: MirrorResponse) -> MirrorResponse:
     """At most 300,000 bytes at a time."""
     if answer.status != 206 or len(answer.body) <= 300_000:
         return answer
     start, _end, size = map(int, re.findall(r"\d+", answer.headers["Content-Range"]))
     headers = answer.headers | {"Content-Range": f"bytes {start}-{start + 299_999}/{size}"}
-    return Answer(206, headers, answer.body[:300_000])
+    return MirrorResponse(206, headers, answer.body[:300_000])
 
 
-def _refuse_ranges(status: int) -> Callable[[Any, Answer], Answer]:
-    return lambda handler, answer: Answer(status, {}, b"no") if handler.headers.get("Range") else answer
+def _refuse_ranges(status: int) -> Callable[[Any, MirrorResponse], MirrorResponse]:
+    return lambda handler, answer: MirrorResponse(status, {}, b"no") if handler.headers.get("Range") else answer
 
 
-def _redirect(status: int) -> Callable[[Any, Answer], Answer]:
+def _redirect(status: int) -> Callable[[Any, MirrorResponse], MirrorResponse]:
     """To a path of the same server, which has the file."""
 
-    def change(handler: Any, answer: Answer) -> Answer:
+    def change(handler: Any, answer: MirrorResponse) -> MirrorResponse:
         if "?blob" in handler.path:
             return answer
-        return Answer(status, {"Location": f"{handler.path}?blob"}, b"")
+        return MirrorResponse(status, {"Location": f"{handler.path}?blob"}, b"")
 
     return change
 
 
-def _chunked(_: Any, answer: Answer) -> Answer:
-    return Answer(answer.status, answer.headers, answer.body, has_length=False)
+def _chunked(_: Any, answer: MirrorResponse) -> MirrorResponse:
+    return MirrorResponse(answer.status, answer.headers, answer.body, has_length=False)
 
 
-def _closing(handler: Any, answer: Answer) -> Answer:
+def _closing(handler: Any, answer: MirrorResponse) -> MirrorResponse:
     """Closes every connection without saying so."""
     handler.close_connection = True
     return answer
@@ -123,12 +127,12 @@ def test_a_download_that_was_interrupted_continues_on_such_a_server(
         assert (model.directory / UNET).read_bytes() == (repo / UNET).read_bytes()
 
 
-def _listing(edit: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Any, Answer], Answer]:
-    def change(handler: Any, answer: Answer) -> Answer:
+def _listing(edit: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Any, MirrorResponse], MirrorResponse]:
+    def change(handler: Any, answer: MirrorResponse) -> MirrorResponse:
         if "/tree/" not in handler.path:
             return answer
         lines = [edit(each) for each in json.loads(answer.body)]
-        return Answer(answer.status, answer.headers, json.dumps(lines).encode())
+        return MirrorResponse(answer.status, answer.headers, json.dumps(lines).encode())
 
     return change
 
@@ -158,16 +162,16 @@ def test_a_mirror_without_tree_is_read_by_its_siblings(
     make_repo()
     known = {each.path: each for each in hub.repositories.find("test/model", "main").files.values()}  # type: ignore[union-attr]
 
-    def change(handler: Any, answer: Answer) -> Answer:
+    def change(handler: Any, answer: MirrorResponse) -> MirrorResponse:
         if "/tree/" in handler.path:
-            return Answer(status, {}, b'{"errors":[]}')
+            return MirrorResponse(status, {}, b'{"errors":[]}')
         if "blobs=true" in handler.path and blobs:
             info = json.loads(answer.body)
             for each in info["siblings"]:
                 file = known[each["rfilename"]]
                 each.update({"size": file.size, "blobId": file.git_sha1})
                 each.update({"lfs": {"sha256": file.sha256, "size": file.size}} if file.sha256 else {})
-            return Answer(200, answer.headers, json.dumps(info).encode())
+            return MirrorResponse(200, answer.headers, json.dumps(info).encode())
         return answer
 
     with mirror(hub.url, change) as server:
@@ -177,12 +181,12 @@ def test_a_mirror_without_tree_is_read_by_its_siblings(
 def test_a_mirror_without_any_list_says_so(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo()
 
-    def change(handler: Any, answer: Answer) -> Answer:
+    def change(handler: Any, answer: MirrorResponse) -> MirrorResponse:
         if "/tree/" in handler.path:
-            return Answer(404, {}, b"{}")
+            return MirrorResponse(404, {}, b"{}")
         if "/revision/" in handler.path:
             info = {name: value for name, value in json.loads(answer.body).items() if name != "siblings"}
-            return Answer(200, answer.headers, json.dumps(info).encode())
+            return MirrorResponse(200, answer.headers, json.dumps(info).encode())
         return answer
 
     with mirror(hub.url, change) as server, pytest.raises(ImageGenError) as caught:
@@ -201,7 +205,7 @@ def test_the_next_page_is_asked_of_the_mirror_itself(
     make_repo()
     hub.panel.turn({"page_size": 3})
 
-    def change(_: Any, answer: Answer) -> Answer:
+    def change(_: Any, answer: MirrorResponse) -> MirrorResponse:
         if link := answer.headers.get("Link"):
             path, _, query = link.partition(">")[0].partition("://")[2].partition("/")[2].partition("?")
             answer.headers["Link"] = f'{form.format(path=path, query=query)}; rel="next"'
@@ -216,10 +220,10 @@ def test_the_next_page_is_asked_of_the_mirror_itself(
 def test_a_list_that_repeats_its_page_ends(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo()
 
-    def change(handler: Any, answer: Answer) -> Answer:
+    def change(handler: Any, answer: MirrorResponse) -> MirrorResponse:
         if "/tree/" in handler.path:
             count = len(server.asked)
-            return Answer(200, {"Link": f'<{UPSTREAM}/x?cursor={count}>; rel="next"'}, answer.body)
+            return MirrorResponse(200, {"Link": f'<{UPSTREAM}/x?cursor={count}>; rel="next"'}, answer.body)
         return answer
 
     with mirror(hub.url, change) as server:

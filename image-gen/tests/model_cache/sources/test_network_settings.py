@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 from conftest import MakeCache, MakeRepo
-from servers import Answer, forward_proxy, mirror
+from servers import MirrorResponse, forward_proxy, mirror
 
 from image_gen import reader
 from image_gen.errors import ImageGenError
@@ -309,16 +309,16 @@ def test_the_token_goes_to_its_own_host_alone_and_again_when_a_redirect_leads_ba
 ) -> None:
     make_repo()
 
-    def back(handler: object, answer: Answer) -> Answer:
+    def back(handler: object, answer: MirrorResponse) -> MirrorResponse:
         path = handler.path  # type: ignore[attr-defined]
-        return Answer(307, {"Location": f"{hub.url}{path}?back"}, b"")
+        return MirrorResponse(307, {"Location": f"{hub.url}{path}?back"}, b"")
 
     with mirror(hub.url, back) as elsewhere:
         hub.panel.turn({"token": "hf_mine"})
 
-        def away(handler: object, answer: Answer) -> Answer:
+        def away(handler: object, answer: MirrorResponse) -> MirrorResponse:
             path = handler.path  # type: ignore[attr-defined]
-            return Answer(302, {"Location": f"{elsewhere.url}{path}"}, b"") if "/resolve/" in path else answer
+            return MirrorResponse(302, {"Location": f"{elsewhere.url}{path}"}, b"") if "/resolve/" in path else answer
 
         with mirror(hub.url, away) as home:
             make_cache(endpoint=home.url, token="hf_mine").ensure("test/model")
