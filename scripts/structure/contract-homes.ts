@@ -43,6 +43,7 @@ const DOCKERFILE = "image-gen/Dockerfile";
 const PULUMI = "Pulumi.yaml";
 const SETTINGS = "image-gen/src/image_gen/settings.py";
 const CACHE_SETTINGS = "image-gen/src/image_gen/model_cache/core/settings.py";
+const HUB_TOKEN = "image-gen/src/image_gen/model_cache/core/token.py";
 const home = (path: string, find: RegExp): Home => ({ path, find });
 const [user = "", group = ""] = HARDENING.user.split(":");
 
@@ -175,7 +176,7 @@ export const FACTS: readonly Fact[] = [
   {
     name: "TOKEN_VARIABLE",
     value: TOKEN_VARIABLE,
-    homes: [home(COMPOSE, /^ {6}(\w+_TOKEN):/gm), home(CACHE_SETTINGS, /token=_token\(get\("(\w+)"\)/g)],
+    homes: [home(COMPOSE, /^ {6}(\w+_TOKEN):/gm), home(HUB_TOKEN, /^_VARIABLES = \("(\w+)"/gm)],
   },
   { name: "API_KEY_VARIABLE", value: API_KEY_VARIABLE, homes: [home(SETTINGS, /api_key: str = _read\("(\w+)"/g)] },
   ...Object.entries(MODEL_VARIABLES).map(([key, variable]) => ({

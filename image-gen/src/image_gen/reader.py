@@ -63,7 +63,7 @@ class Reader:
 _reader = Reader()
 
 
-def configure(env: Mapping[str, str]) -> None:
+def address_reader(env: Mapping[str, str]) -> None:
     """Reads the variables, once, at the start of a process."""
     try:
         mounts = json.loads(env.get("IMAGE_GEN_MOUNTS") or "{}")

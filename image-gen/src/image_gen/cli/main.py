@@ -36,7 +36,7 @@ class _Report(Protocol):
 
 def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] = os.environ) -> int:
     """Runs one command and returns its exit code. No foreseen failure ends with a traceback."""
-    reader.configure(env)
+    reader.address_reader(env)
     options, unknown = parser(env).parse_known_args(arguments)
     if unknown:
         # By the parser of the command, whose name the reader knows.

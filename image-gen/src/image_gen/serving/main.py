@@ -34,7 +34,7 @@ class _Server(uvicorn.Server):
 def serve(env: Mapping[str, str] | None = None, worker_command: Sequence[str] = WORKER_COMMAND) -> int:
     """Runs until SIGTERM or SIGINT, and gives the exit code."""
     env = os.environ if env is None else env
-    reader.configure(env)
+    reader.address_reader(env)
     log = configure([env.get("HF_TOKEN", "")])
     try:
         settings, cache_settings = Settings.from_env(env), CacheSettings.from_env(env)

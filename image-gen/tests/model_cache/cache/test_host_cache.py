@@ -132,7 +132,7 @@ def test_the_path_in_messages_is_the_hosts(
     assert [(model.model_id, model.complete) for model in status.models] == [("test/model", True)]
 
 
-def test_nothing_of_ours_deletes_there(hub: DemoHub, make_cache: MakeCache, theirs: Path) -> None:
+def test_no_command_deletes_there(hub: DemoHub, make_cache: MakeCache, theirs: Path) -> None:
     before = _state(theirs)
     cache = make_cache(host_cache=theirs)
     for call in (lambda: cache.clear("test/model"), lambda: cache.verify("test/model", repair=True)):

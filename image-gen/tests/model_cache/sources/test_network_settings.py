@@ -357,11 +357,11 @@ def test_the_reader_gets_commands_and_settings_of_the_own_world(monkeypatch: pyt
     monkeypatch.setattr(reader, "_reader", reader.Reader())
     assert reader.cache_command("verify --repair") == "image-gen verify --repair"
     assert reader.setting("HF_ENDPOINT", "<address>") == "set HF_ENDPOINT=<address>"
-    reader.configure({"IMAGE_GEN_COMMAND": "imagegen --stack aws-volume"})
+    reader.address_reader({"IMAGE_GEN_COMMAND": "imagegen --stack aws-volume"})
     assert reader.cache_command("verify --repair") == "imagegen cache verify --repair --stack aws-volume"
     assert reader.cache_command("restore --input FILE") == "imagegen cache restore FILE --stack aws-volume"
     assert reader.cache_command("doctor") == "imagegen doctor --stack aws-volume"
     assert reader.setting("SSL_CERT_FILE", "<f>") == "imagegen up --stack aws-volume --config caFile=<f>"
     assert reader.setting("HF_HUB_OFFLINE", "") == "imagegen up --stack aws-volume --config offline=false"
-    reader.configure({"IMAGE_GEN_COMMAND": "docker compose exec image-gen image-gen"})
+    reader.address_reader({"IMAGE_GEN_COMMAND": "docker compose exec image-gen image-gen"})
     assert reader.cache_command("gc") == "docker compose exec image-gen image-gen gc"

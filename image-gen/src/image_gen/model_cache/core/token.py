@@ -43,12 +43,11 @@ def find_token(env: Mapping[str, str], login_file: Path) -> HubToken:
         return read_token(Path(path).expanduser(), "HF_TOKEN_PATH")
     if os.path.lexists(login_file):
         return read_token(login_file, str(login_file))
-    other = next((name for name in _OTHERS if name in env and env[name]), None)
-    return (
-        HubToken(None, other, f"{other} is not read. Fix: {reader.setting('HF_TOKEN', 'hf_…')}.")
-        if other
-        else HubToken()
-    )
+    # Not by `get`, which counts as reading the variable.
+    other = next((name for name in _OTHERS if name in env and env[name]), None)  # noqa: RUF019 -- see above
+    if other is None:
+        return HubToken()
+    return HubToken(None, other, f"{other} is not read. Fix: {reader.setting('HF_TOKEN', 'hf_…')}.")
 
 
 def read_token(path: Path, variable: str) -> HubToken:
