@@ -32,7 +32,6 @@ class Case:
 # Codes that no start ends with, and why.
 NOT_SHOWN: Final = {
     "USAGE": "arguments of the command",
-    "SETTING_INVALID": "the process ends with exit code 2 before it listens: test_wrong_settings_are_reported_together",
     "MANIFEST_NOT_FOUND": "`image-gen models check` alone",
     "MODEL_NOT_CACHED": "`image-gen verify` and `clear` alone",
     "MODEL_IN_USE": "`image-gen clear` alone",
@@ -118,6 +117,34 @@ def _fixed(around: Surroundings, _: str) -> None:
 def _without_fault(around: Surroundings, _: str) -> None:
     """For a fix that is another environment: the start with it meets no fault."""
     around.env.pop("FAKE_WORKER")
+
+
+# --- settings of the network
+
+
+def _no_authorities(around: Surroundings) -> None:
+    _set(SSL_CERT_FILE=str(around.folder / "none.pem"))(around)
+
+
+def _no_tls(around: Surroundings) -> None:
+    _set(HF_ENDPOINT=around.hub.url.replace("http:", "https:"))(around)
+
+
+def _plain(around: Surroundings, message: str) -> None:
+    printed(message, "give an address with http://")
+    around.env["HF_ENDPOINT"] = around.hub.url
+
+
+def _proxy(around: Surroundings) -> None:
+    """The hub in the place of a proxy, which wants a password."""
+    _knobs(status=407)(around)
+    around.env |= {"HTTP_PROXY": around.hub.url, "HF_ENDPOINT": "http://hub.invalid"}
+
+
+def _password(around: Surroundings, message: str) -> None:
+    variable, _, address = printed(message, r"Fix: set (HTTP_PROXY=\S+),").partition("=")
+    around.env[variable] = address.replace("<user>:<password>", "me:right")
+    _turn(status=None)(around, message)
 
 
 # --- directories and manifests
@@ -418,6 +445,9 @@ CASES: Final = (
     Case("HUB_ERROR", _knobs(status=500), _turn(status=None), ("retry", "signal")),
     Case("HUB_SILENT", _silent, _turn(silent=False), ("retry", "signal")),
     Case("HUB_UNREACHABLE", _nobody_listens, _listen, ("retry", "signal")),
+    Case("SETTING_INVALID", _no_authorities, _unset("SSL_CERT_FILE"), ("restart",)),
+    Case("PROXY_FAILED", _proxy, _password, ("restart",)),
+    Case("CERTIFICATE_UNTRUSTED", _no_tls, _plain, ("restart",)),
     Case("RATE_LIMITED", _knobs(status=429, retry_after=3600), _turn(status=None), ("retry", "signal")),
     Case("OFFLINE", _set(HF_HUB_OFFLINE="1"), _prefetch),
     Case("UNAUTHORIZED", _wrong_token, _write_token),

@@ -158,7 +158,8 @@ def _not_permitted(error: OSError, named: Path, place: Path, what: str) -> error
     """What a user or a mount may not do."""
     owner = f"{os.geteuid()}:{os.getegid()}"
     if error.errno in {errno.EACCES, errno.EPERM}:
-        text = f"{reader.place(named)} is not open to user {owner}. Fix: {reader.owner_fix(place)}"
+        fix = reader.owner_fix(place)
+        text = f"{reader.place(named)} is not open to user {owner}. Fix{', ' if fix.startswith('as') else ': '}{fix}"
         return errors.CacheNotWritableError(text)
     if error.errno == errno.EDQUOT:
         return errors.DiskFullError(
