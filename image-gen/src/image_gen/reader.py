@@ -124,8 +124,8 @@ def owner_fix(path: Path) -> str:
     mounted, source = _source_of(path)
     inside = container_id()
     if mounted is not None and inside and not source.startswith("/"):
-        run = f"docker run --rm --user 0:0 --volumes-from {inside} --entrypoint chown"
-        return f"{run} $(docker inspect --format '{{{{.Image}}}}' {inside}) -R {owner} {mounted}"
+        image = f"$(docker inspect --format '{{{{.Image}}}}' {inside})"
+        return f"docker run --rm --user 0:0 --volumes-from {inside} --entrypoint chown {image} -R {owner} {mounted}"
     theirs = Path(place(path) if mounted is None or is_reachable(path) else source)
     make = "" if is_reachable(path) or mounted is not None else f"mkdir -p {theirs} && "
     return f"as root{' on the host' if mounted is not None else ''}: {make}chown -R {owner} {theirs}"
