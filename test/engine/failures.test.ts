@@ -20,7 +20,7 @@ await engineTests("a failure", setting, () => {
     for (const line of [
       "Picture-Perfect-Challenge:modelid: expected modelId, got an unknown key. Fix: pulumi config rm modelid",
       'Picture-Perfect-Challenge:port: expected a whole number from 1 to 65535, got "99999". Fix: pulumi config set port 8000',
-      'Picture-Perfect-Challenge:gpu: expected auto, all or none, got "maybe". Fix: pulumi config set gpu auto',
+      'Picture-Perfect-Challenge:gpu: expected auto, all, none, device ids such as 0 or 0,2, or count=2, got "maybe". Fix: pulumi config set gpu auto',
     ]) {
       expect(lines).toContain(line);
     }
