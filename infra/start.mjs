@@ -3,7 +3,7 @@
  * read it. Plain JavaScript, for the Node that is too old.
  */
 import { readFileSync } from "node:fs";
-import { RunError } from "@pulumi/pulumi";
+import { log } from "@pulumi/pulumi";
 
 const range = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).engines.node;
 const [major, minor] = process.versions.node.split(".").map(Number);
@@ -13,7 +13,9 @@ const allowed = range.split("||").some((part) => {
 });
 if (!allowed) {
   const fix = "put a Node of that range first on PATH, or use npm start, which brings its own";
-  throw new RunError(`The program needs Node ${range}, and runs on ${process.versions.node}. Fix: ${fix}`);
+  await log.error(`The program needs Node ${range}, and runs on ${process.versions.node}. Fix: ${fix}`);
+  // Pulumi's code for "the program has said why". A thrown error would take an old Node a minute to print.
+  process.exit(32);
 }
 
 export default (await import("./index.ts")).default;
