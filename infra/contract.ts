@@ -57,7 +57,12 @@ export const CA_VARIABLE = "SSL_CERT_FILE";
 export const MIRROR_VARIABLE = "IMAGE_GEN_MIRROR";
 export const HOST_CACHE_VARIABLE = "IMAGE_GEN_HOST_CACHE";
 export const OFFLINE_VARIABLE = "HF_HUB_OFFLINE";
+/** The GPUs that CUDA sees; it counts by the bus, as all other tools do, only where it is asked to. */
 export const GPU_VARIABLE = "CUDA_VISIBLE_DEVICES";
+export const gpuEnvironment = (ids: readonly string[]): Record<string, string> => ({
+  [GPU_VARIABLE]: ids.join(","),
+  CUDA_DEVICE_ORDER: "PCI_BUS_ID",
+});
 
 /** Whether a variable of this name holds a secret. */
 export function isSecretName(name: string): boolean {

@@ -1,5 +1,11 @@
 import { parseSettings } from "../../infra/config/parse.ts";
-import { type ConfigOrigins, describeProblem, imagegenFix, qualifyKey } from "../../infra/config/problem.ts";
+import {
+  type ConfigOrigins,
+  describeProblem,
+  imagegenFix,
+  type Problem,
+  qualifyKey,
+} from "../../infra/config/problem.ts";
 import { RENAMED_KEYS } from "../../infra/config/schema.ts";
 import { variableOf } from "../../infra/config/service-variables.ts";
 import type { Settings } from "../../infra/config/settings.ts";
@@ -118,19 +124,24 @@ export function checkedSettings(config: ConfigMap, origins: ConfigOrigins = UNKN
   const region = config["aws:region"];
   const parsed = parseSettings(raw, { region: typeof region === "string" ? region : undefined, secretKeys, rules });
   if ("settings" in parsed) return parsed.settings;
+  throw wordedProblems(parsed.problems, config, origins);
+}
+
+/** Mistakes in a stack's config as one error: each with where its value comes from, and its fix. */
+export function wordedProblems(problems: readonly Problem[], config: ConfigMap, origins: ConfigOrigins): CliError {
   const places = {
     flag: "on the command line",
     kept: "set by an earlier command",
     file: `in stacks/Pulumi.${origins.stack}.yaml`,
   };
-  const details = parsed.problems.map((problem) => {
+  const details = problems.map((problem) => {
     const place = problem.path in config ? ` (${places[origins.originOf(problem.path)]})` : "";
     return {
       message: `${describeProblem(problem)}${place}.`,
       fix: imagegenFix(problem.fix, origins, commandFor(origins.stack, "up")),
     };
   });
-  throw new CliError(details, EXIT.usage);
+  return new CliError(details, EXIT.usage);
 }
 
 type SettingsOf<T extends Settings["target"]> = Extract<Settings, { readonly target: T }>;

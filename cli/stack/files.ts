@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parse, parseDocument, stringify } from "yaml";
 import { nearest } from "../../infra/config/nearest.ts";
-import type { ConfigOrigins } from "../../infra/config/problem.ts";
+import type { ConfigOrigins, Problem } from "../../infra/config/problem.ts";
 import type { Settings } from "../../infra/config/settings.ts";
 import { PROJECT } from "../../infra/contract.ts";
 import { atomicWrite } from "../core/atomic-write.ts";
@@ -18,6 +18,7 @@ import {
   type StackFile,
   settingsFor,
   withPresentKeys,
+  wordedProblems,
 } from "./config.ts";
 
 /** The names that Pulumi allows for a stack, and that are safe as part of a file's name. */
@@ -105,6 +106,11 @@ export class StackFiles {
   /** Throws a CliError unless the config of this run is valid. */
   check(flags: ConfigMap): void {
     checkedSettings(this.config(), this.#origins(flags));
+  }
+
+  /** Mistakes that were found with this stack's config, each with its fix. */
+  wordProblems(problems: readonly Problem[]): CliError {
+    return wordedProblems(problems, this.config(), this.#origins());
   }
 
   /** The config of the tracked file alone. */

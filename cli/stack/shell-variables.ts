@@ -90,6 +90,8 @@ export function readShell(env: NodeJS.ProcessEnv, facts: ShellFacts): ShellConfi
   const taken: string[] = [];
   const notTaken: ErrorDetail[] = [];
   for (const key of keysOf(env)) {
+    // A process inherits it with the order that this shell counts devices in.
+    if (key === "gpu" && facts.mode === "process") continue;
     const found = configFrom(env, key);
     if (!found) continue;
     const qualified = qualifyKey(key);

@@ -67,9 +67,11 @@ export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
   keyed("IMAGE_GEN_VERIFY", "verify"),
   keyed("IMAGE_GEN_COMPILE", "compile"),
   keyed(API_KEY_VARIABLE, "apiKey"),
-  keyed(GPU_VARIABLE, "gpu", {
-    ...inContainers("the engine gives the container these GPUs alone, and the service sees no others"),
-  }),
+  keyed(
+    GPU_VARIABLE,
+    "gpu",
+    inContainers("the engine gives the container its GPUs; for several in Docker, the stack sets it"),
+  ),
   ...Object.keys(cacheEnvironment()).map((name) => ({ name, fixed: ON_VOLUME })),
   { name: "HUGGINGFACE_HUB_CACHE", fixed: ON_VOLUME, sameAs: "HF_HUB_CACHE", not: everywhere(SAME("HF_HUB_CACHE")) },
   keyed(HOST_CACHE_VARIABLE, "hostCache", {

@@ -1,14 +1,18 @@
 /** The program on this machine's Docker. In: settings. Out: outputs, once the service is ready. One call a stage. */
 
+import { wordForPulumi } from "../config/problem.ts";
 import type { LocalSettings } from "../config/settings.ts";
+import { UserError } from "../errors.ts";
 import { hashBuildContext, imageContent } from "../io/build-context.ts";
 import { buildTokenFile, prepareBuildLog, showBuildLog } from "../io/build-files.ts";
 import { followBuild } from "../io/build-progress.ts";
 import { foreignImage, identifyImage } from "../io/built-image.ts";
 import { explainContainerError } from "../io/container-error.ts";
 import { containerReport, systemDeps } from "../io/docker-probe.ts";
+import { pathFacts } from "../io/host-paths.ts";
 import { detectGpu } from "../io/local-gpu.ts";
 import { readManifest } from "../io/manifests.ts";
+import { hostPathProblems } from "../plan/host-paths.ts";
 import { contentTag, extraTags } from "../plan/image-tags.ts";
 import { ownerLabels } from "../plan/owner.ts";
 import { makePlan } from "../plan/plan.ts";
@@ -21,6 +25,8 @@ import { ModelVolume } from "./volume.ts";
 
 export function local(settings: LocalSettings, context: ProgramContext): LocalOutputs {
   const { name, stack, checkout, preview, secrets, report } = context;
+  const problems = hostPathProblems(settings, (path) => pathFacts(path));
+  if (problems.length > 0) throw new UserError(problems.map(wordForPulumi));
   const plan = makePlan(settings, readManifest(settings.modelId), detectGpu());
   prepareBuildLog(plan.image, preview);
   const content = imageContent(plan.image, hashBuildContext(plan.image));

@@ -5,6 +5,7 @@ import {
   DATA_PATH,
   DRAIN_SECONDS,
   DRAIN_VARIABLE,
+  gpuEnvironment,
   HARDENING,
   HOST_CACHE_PATH,
   MIRROR_PATH,
@@ -76,10 +77,11 @@ export interface HealthCheck {
 }
 
 export function planHost(settings: LocalSettings, cache: CachePlan, gpus: Gpus): HostPlan {
+  const several = Array.isArray(gpus) && gpus.length > 1;
   return {
     containerName: settings.containerName,
     port: { bindAddress: settings.bindAddress, external: settings.port, internal: SERVICE_PORT },
-    environment: serviceEnvironment(settings),
+    environment: { ...serviceEnvironment(settings), ...(several ? gpuEnvironment(gpus) : {}) },
     secrets: secretVariables(settings),
     volume: { name: cache.volumeName, path: cache.mountPath, kind: cache.kind },
     bindMounts: bindMounts(settings),
@@ -93,7 +95,8 @@ export function planHost(settings: LocalSettings, cache: CachePlan, gpus: Gpus):
     },
     ...HARDENING,
     user: settings.containerUser,
-    gpus: dockerGpus(gpus),
+    // Of several ids the provider passes on the first, and a number of GPUs that contradicts it.
+    gpus: dockerGpus(several ? "all" : gpus),
     memoryMb: settings.memoryMb,
     stopSeconds: STOP_SECONDS,
     log: { driver: "json-file", options: { "max-size": "10m", "max-file": "3" } },

@@ -2,7 +2,6 @@ import { ALL_KEYS, type SecretKey } from "../config/schema.ts";
 import { SERVICE_VARIABLES, variableOf } from "../config/service-variables.ts";
 import type { CommonSettings, LocalSettings } from "../config/settings.ts";
 import { CA_PATH, HOST_CACHE_PATH, MIRROR_PATH } from "../contract.ts";
-import { planGpus } from "./gpus.ts";
 
 /** Where the service runs, and so which paths it sees. */
 type Place = "container" | "process";
@@ -31,16 +30,10 @@ export function secretVariables({ secretKeys }: Pick<CommonSettings, "secretKeys
   return secretKeys.map((key) => ({ key, name: key === "environment" ? null : variableOf(key) }));
 }
 
-/** Files of the machine, as the service sees them. The GPUs of a container are given to it by the engine. */
-function pathsIn(place: Place, { caFile, modelMirror, hostCache = null, gpu }: ServiceSettings) {
+/** Files of the machine, as the service sees them. Its GPUs are chosen where it is started. */
+function pathsIn(place: Place, { caFile, modelMirror, hostCache = null }: ServiceSettings) {
   const folder = modelMirror?.startsWith("/") ?? false;
-  if (place === "process") {
-    const ids = planGpus(gpu, true);
-    return {
-      gpu: Array.isArray(ids) ? ids.join(",") : null,
-      modelMirror: folder ? `file://${modelMirror}` : modelMirror,
-    };
-  }
+  if (place === "process") return { gpu: null, modelMirror: folder ? `file://${modelMirror}` : modelMirror };
   return {
     gpu: null,
     caFile: caFile && CA_PATH,

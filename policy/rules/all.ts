@@ -6,6 +6,7 @@ import { everythingTagged } from "./everything-tagged.ts";
 import { iamLeastPrivilege } from "./iam-least-privilege.ts";
 import { imagePinned } from "./image-pinned.ts";
 import { imdsv2Required } from "./imdsv2-required.ts";
+import { keyForOpenPort } from "./key-for-open-port.ts";
 import { noHostNamespaces } from "./no-host-namespaces.ts";
 import { noNewPrivileges } from "./no-new-privileges.ts";
 import { noOpenIngress } from "./no-open-ingress.ts";
@@ -22,6 +23,7 @@ import { volumesEncrypted } from "./volumes-encrypted.ts";
 export const dockerRules: readonly ResourceValidationPolicy[] = [
   capabilitiesDropped,
   imagePinned,
+  keyForOpenPort,
   noHostNamespaces,
   noNewPrivileges,
   noSecretBuildArgs,

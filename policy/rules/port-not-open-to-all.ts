@@ -1,6 +1,6 @@
 import { containerRule } from "./container-rule.ts";
 
-/** The service has no log-in. Docker opens published ports past most firewalls. */
+/** Docker opens published ports past most firewalls. */
 export const portNotOpenToAll = containerRule(
   "port-not-open-to-all",
   "Ports are bound to one address, not to all of the host's.",

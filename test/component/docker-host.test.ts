@@ -88,6 +88,51 @@ test("the token reaches the container as a secret", async () => {
   expect(envs.secret).toHaveLength(6);
 });
 
+test("secrets reach the container as secrets, those of a map by their own names", async () => {
+  const { host } = planWith({ secretKeys: ["apiKey", "httpsProxy", "environment"], maxSize: 512 });
+  const { resources } = await runProgram(
+    () =>
+      new DockerHost("image-gen", {
+        plan: host,
+        imageId: "sha256:1234",
+        volumeName: "models",
+        secrets: {
+          apiKey: pulumi.secret("k"),
+          httpsProxy: pulumi.secret("http://a:b@proxy:1"),
+          environment: pulumi.secret('{"AWS_SECRET_ACCESS_KEY":"s","AWS_REGION":"r"}'),
+        },
+      }),
+  );
+  const { envs } = theOnly(resources, CONTAINER).inputs as { envs: { secret: string[] } };
+  expect(envs.secret.slice(5)).toEqual([
+    "IMAGE_GEN_MAX_SIZE=512",
+    "IMAGE_GEN_API_KEY=k",
+    "HTTPS_PROXY=http://a:b@proxy:1",
+    "AWS_SECRET_ACCESS_KEY=s",
+    "AWS_REGION=r",
+  ]);
+});
+
+test("files of this machine are mounted read-only; a folder in place of the volume is not", async () => {
+  const { host } = planWith({
+    volumeName: "/srv/models",
+    caFile: "/srv/ca.pem",
+    hostCache: "/srv/hf",
+    containerUser: "1000:1000",
+  });
+  const { resources } = await runProgram(
+    () => new DockerHost("image-gen", { plan: host, imageId: "sha256:1234", volumeName: "/srv/models" }),
+  );
+  expect(theOnly(resources, CONTAINER).inputs).toMatchObject({
+    user: "1000:1000",
+    mounts: [
+      { type: "bind", source: "/srv/models", target: "/data" },
+      { type: "bind", source: "/srv/ca.pem", target: "/etc/image-gen/ca.pem", readOnly: true },
+      { type: "bind", source: "/srv/hf", target: "/host-cache", readOnly: true },
+    ],
+  });
+});
+
 test("the rest of the program is given what Docker reports", async () => {
   const { host } = planWith();
   const { result } = await runProgram(async () => {

@@ -33,3 +33,12 @@ test.each([
   expect(options.ignoreChanges).toEqual(["labels", "driver", "driverOpts"]);
   expect(options.protect).toBe(false);
 });
+
+test("a folder of this machine is no resource, so that nothing makes or deletes it", async () => {
+  const { cache } = planWith({ volumeName: "/srv/models" });
+  const { resources, result } = await runProgram(async () =>
+    known(new ModelVolume("image-gen", { plan: cache }).volumeName),
+  );
+  expect(resources.map(({ type }) => type)).toEqual(["imagegen:cache:ModelVolume"]);
+  expect(result).toBe("/srv/models");
+});

@@ -61,7 +61,11 @@ await engineTests("the workflows' scripts", setting, () => {
   });
 
   test("an update that the policy pack refuses changes nothing", async () => {
-    const stack = await setting.stack("ci", { modelId: "stub/ready", bindAddress: "0.0.0.0" });
+    const stack = await setting.stack("ci", {
+      modelId: "stub/ready",
+      bindAddress: "0.0.0.0",
+      allowUnauthenticated: "true",
+    });
     const up = await script("up.sh");
     expect(up.exitCode).not.toBe(0);
     expect(up.text).toContain("port-not-open-to-all");

@@ -175,9 +175,11 @@ await engineTests("a deployment", setting, () => {
     // What is known before the image is built is shown: all but its id.
     expect(first.text).toMatch(/url +: "http:/);
     expect(first.text).toMatch(/modelId +: "stub\/ready"/);
-    await stack.set({ bindAddress: "0.0.0.0" });
+    await stack.set({ bindAddress: "0.0.0.0", allowUnauthenticated: "true" });
     const stopped = await stack.preview({ policyPacks });
     expect(stopped.ok).toBe(false);
     expect(stopped.text).toContain("port-not-open-to-all");
+    expect(stopped.text).toContain("key-for-open-port");
+    await stack.set({ bindAddress: "127.0.0.1" });
   });
 });

@@ -20,6 +20,8 @@ const HELPERS = ["all.ts", "aws-rule.ts", "container-rule.ts", "secret-patterns.
 const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 const ID = `sha256:${"0".repeat(64)}`;
 
+const KEY = { envs: ["IMAGE_GEN_API_KEY=k"] };
+
 /** The resources of our own program. */
 async function ours(): Promise<readonly Registered[]> {
   const plan = planWith({ modelCache: "baked", memoryMb: 4096, hasToken: true, secretKeys: ["hfToken"] }, true);
@@ -57,13 +59,14 @@ describe("a bad stack breaks", () => {
     ["capabilities-dropped", CONTAINER, { capabilities: { drops: ["ALL"], adds: ["CAP_SYS_ADMIN"] } }],
     ["image-pinned", CONTAINER, { image: "image-gen:latest" }],
     ["image-pinned", CONTAINER, { image: "sha256:12" }],
+    ["key-for-open-port", CONTAINER, { ports: [{ internal: 8000, external: 8000, ip: "192.0.2.10" }] }],
     ["no-host-namespaces", CONTAINER, { networkMode: "host" }],
     ["no-host-namespaces", CONTAINER, { pidMode: "host" }],
     ["no-new-privileges", CONTAINER, { securityOpts: [] }],
     ["no-new-privileges", CONTAINER, { securityOpts: ["no-new-privileges:false"] }],
     ["not-privileged", CONTAINER, { privileged: true }],
-    ["port-not-open-to-all", CONTAINER, { ports: [{ internal: 8000, external: 8000, ip: "0.0.0.0" }] }],
-    ["port-not-open-to-all", CONTAINER, { ports: [{ internal: 8000 }] }],
+    ["port-not-open-to-all", CONTAINER, { ...KEY, ports: [{ internal: 8000, external: 8000, ip: "0.0.0.0" }] }],
+    ["port-not-open-to-all", CONTAINER, { ...KEY, ports: [{ internal: 8000 }] }],
     ["read-only-root", CONTAINER, { readOnly: false }],
     ["no-secret-build-args", IMAGE, { build: { context: ".", buildArgs: { HF_TOKEN: "x" } } }],
     ["no-secret-build-args", IMAGE, { build: { context: ".", buildArgs: { NOTE: "hf_0123456789abcdefgh" } } }],
@@ -84,7 +87,7 @@ describe("a bad stack breaks", () => {
     const bare: Registered = {
       type: CONTAINER,
       name: "bad",
-      inputs: { image: "x", networkMode: "host", privileged: true, ports: [{ external: 1 }] },
+      inputs: { image: "x", networkMode: "host", privileged: true, envs: [], ports: [{ external: 1 }] },
       options: theOnly(await ours(), CONTAINER).options,
     };
     const broken = (await violations(bare)).map((line) => line.split(" ")[0]);

@@ -11,7 +11,7 @@ export async function violations(
   const args = {
     type: resource.type,
     name: resource.name,
-    props: resource.inputs,
+    props: withoutMarks(resource.inputs),
     opts: resource.options,
   } as unknown as ResourceValidationArgs;
   for (const { name, validateResource } of among) {
@@ -20,4 +20,12 @@ export async function violations(
     }
   }
   return found;
+}
+
+/** The engine gives a policy the values of secrets, without their marks. */
+function withoutMarks(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutMarks);
+  if (typeof value !== "object" || value === null) return value;
+  if ("secret" in value && Object.keys(value).length === 1) return withoutMarks(value.secret);
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutMarks(inner)]));
 }

@@ -14,6 +14,7 @@ import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type EngineEvent, LocalWorkspace, type OutputMap, type Stack } from "@pulumi/pulumi/automation/index.js";
+import { SECRET_KEYS } from "../../infra/config/schema.ts";
 import { paths } from "./paths.ts";
 
 /** What the program needs of the checkout; a copy of it is a project of its own. */
@@ -128,7 +129,7 @@ export class TestStack {
   async set(config: Readonly<Record<string, string>>): Promise<void> {
     const values = Object.entries(config).map(([key, value]) => [
       `${NAMESPACE}:${key}`,
-      { value, secret: key === "hfToken" },
+      { value, secret: SECRET_KEYS.some((each) => each === key) },
     ]);
     await this.#stack.setAllConfig(Object.fromEntries(values));
   }

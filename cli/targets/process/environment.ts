@@ -6,12 +6,13 @@ import type { LocalSettings } from "../../../infra/config/settings.ts";
 import {
   API_KEY_VARIABLE,
   cacheEnvironment,
-  GPU_VARIABLE,
+  gpuEnvironment,
   HOST_CACHE_VARIABLE,
   MODEL_VARIABLES,
   TOKEN_VARIABLE,
 } from "../../../infra/contract.ts";
 import { modelEnvironment } from "../../../infra/plan/container.ts";
+import { planGpus } from "../../../infra/plan/gpus.ts";
 import { secretVariables, settingsEnvironment } from "../../../infra/plan/service-environment.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
@@ -36,7 +37,7 @@ export function processEnvironment(
     ...hostCache(env, own),
     [MODEL_VARIABLES.modelRevision]: "",
     [MODEL_VARIABLES.vaeId]: "",
-    ...gpuVariables(settings.gpu, configured),
+    ...gpuVariables(settings.gpu),
     ...readVariables(env[MAP_VARIABLE] ?? ""),
     ...modelEnvironment(settings),
     ...configured,
@@ -57,10 +58,10 @@ function hostCache(env: NodeJS.ProcessEnv, own: string): Record<string, string> 
   return existsSync(found) && found !== join(own, "hub") ? { [HOST_CACHE_VARIABLE]: found } : {};
 }
 
-/** CUDA counts the fastest device first, all other tools by the bus. */
-function gpuVariables(gpu: string, configured: Readonly<Record<string, string>>): Record<string, string> {
-  if (gpu === "none") return { IMAGE_GEN_DEVICE: "cpu" };
-  return GPU_VARIABLE in configured ? { CUDA_DEVICE_ORDER: "PCI_BUS_ID" } : {};
+function gpuVariables(gpu: string): Record<string, string> {
+  const gpus = planGpus(gpu, true);
+  if (gpus === null) return { IMAGE_GEN_DEVICE: "cpu" };
+  return gpus === "all" ? {} : gpuEnvironment(gpus);
 }
 
 function inSmallLetters(values: Readonly<Record<string, string>>): Record<string, string> {

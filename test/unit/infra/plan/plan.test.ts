@@ -105,6 +105,15 @@ describe("host", () => {
     });
   });
 
+  test("several GPUs are chosen by CUDA, which then counts as nvidia-smi does", () => {
+    expect(planWith({ gpu: "0,2" }).host.environment).toMatchObject({
+      CUDA_VISIBLE_DEVICES: "0,2",
+      CUDA_DEVICE_ORDER: "PCI_BUS_ID",
+    });
+    expect(planWith({ gpu: "count=2" }).host.environment).toMatchObject({ CUDA_VISIBLE_DEVICES: "0,1" });
+    expect(planWith({ gpu: "2" }).host.environment).not.toHaveProperty("CUDA_VISIBLE_DEVICES");
+  });
+
   test("files of this machine are mounted read-only, where the service looks for them", () => {
     const { host } = planWith({
       caFile: "/srv/ca.pem",
@@ -141,8 +150,8 @@ describe("host", () => {
     ["all", false, "all"],
     ["none", true, null],
     ["0", false, "device=0"],
-    ["0,2", true, "device=0,2"],
-    ["count=2", true, "device=0,1"],
+    ["0,2", true, "all"],
+    ["count=1", true, "device=0"],
   ] as const)("gpu %s on a machine with GPU %s gives %s", (gpu, hasGpu, gpus) => {
     const plan = planWith({ gpu }, hasGpu);
     expect(plan.host.gpus).toBe(gpus);

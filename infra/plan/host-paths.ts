@@ -1,0 +1,71 @@
+import { type Problem, qualifyKey } from "../config/problem.ts";
+import type { LocalSettings } from "../config/settings.ts";
+
+/** What a path of this machine is; `access`: null where its owner means nothing to the engine. */
+export interface PathFacts {
+  readonly kind: "file" | "folder" | "nothing";
+  readonly access: { readonly uid: number; readonly gid: number; readonly mode: number } | null;
+}
+
+type PathSettings = Pick<LocalSettings, "caFile" | "hostCache" | "modelMirror" | "volumeName" | "containerUser">;
+
+interface HostPath {
+  readonly key: "caFile" | "hostCache" | "modelMirror" | "volumeName";
+  readonly path: string;
+  readonly kind: "file" | "folder";
+  /** Permission bits that the service's user needs. */
+  readonly needs: number;
+}
+
+/**
+ * What the engine would refuse, or the service would find it can't use, of the files and folders of this machine that config names:
+ * found before a container that works is taken away.
+ */
+export function hostPathProblems(
+  settings: PathSettings,
+  factsOf: (path: string) => PathFacts | undefined,
+): readonly Problem[] {
+  return hostPaths(settings).flatMap((each) => {
+    const facts = factsOf(each.path);
+    return facts === undefined ? [] : problemOf(each, facts, settings.containerUser);
+  });
+}
+
+function hostPaths({ caFile, hostCache, modelMirror, volumeName }: PathSettings): readonly HostPath[] {
+  const paths = [
+    { key: "caFile", path: caFile, kind: "file", needs: 0o4 },
+    { key: "hostCache", path: hostCache, kind: "folder", needs: 0o5 },
+    { key: "modelMirror", path: modelMirror, kind: "folder", needs: 0o5 },
+    { key: "volumeName", path: volumeName, kind: "folder", needs: 0o7 },
+  ] as const;
+  return paths.flatMap(({ path, ...rest }) => (path?.startsWith("/") ? [{ path, ...rest }] : []));
+}
+
+function problemOf({ key, path, kind, needs }: HostPath, facts: PathFacts, user: string): readonly Problem[] {
+  const problem = (expected: string, got: string, fix: Problem["fix"]) => [
+    { path: qualifyKey(key), expected, got, fix },
+  ];
+  const quoted = /^[\w./@+-]+$/.test(path) ? path : `'${path}'`;
+  if (facts.kind === "nothing" && key === "volumeName") {
+    const text = `sudo mkdir -p ${quoted} && sudo chown ${user} ${quoted}`;
+    return problem("a folder of this machine", `${path}, which does not exist`, { text });
+  }
+  if (facts.kind !== kind) {
+    const got = facts.kind === "nothing" ? `${path}, which does not exist` : `${path}, which is a ${facts.kind}`;
+    return problem(`a ${kind} of this machine`, got, { set: key, value: `<the path of a ${kind}>` });
+  }
+  if (facts.access === null || may(user, facts.access, needs)) return [];
+  const { uid, gid, mode } = facts.access;
+  const verb = key === "volumeName" ? "write to" : "read";
+  const got = `${path} of user ${uid}:${gid} with mode ${(mode & 0o777).toString(8)}`;
+  const expected = `a ${kind} that user ${user} of the container can ${verb}`;
+  if (kind === "file") return problem(expected, got, { text: `chmod o+r ${quoted}` });
+  if (key === "volumeName") return problem(expected, got, { text: `sudo chown -R ${user} ${quoted}` });
+  return problem(expected, got, { set: "containerUser", value: `${uid}:${gid}` });
+}
+
+function may(user: string, { uid, gid, mode }: NonNullable<PathFacts["access"]>, needs: number): boolean {
+  const [own, group] = user.split(":").map(Number);
+  const bits = own === uid ? mode >> 6 : group === gid ? mode >> 3 : mode;
+  return (bits & needs) === needs;
+}
