@@ -41,26 +41,26 @@ function hostPaths({ caFile, hostCache, modelMirror, volumeName }: PathSettings)
   return paths.flatMap(({ path, ...rest }) => (path?.startsWith("/") ? [{ path, ...rest }] : []));
 }
 
-function problemOf({ key, path, kind, needs }: HostPath, facts: PathFacts, user: string): readonly Problem[] {
+function problemOf({ key, path, kind, needs }: HostPath, facts: PathFacts, owner: string): readonly Problem[] {
   const problem = (expected: string, got: string, fix: Problem["fix"]) => [
     { path: qualifyKey(key), expected, got, fix },
   ];
   const quoted = /^[\w./@+-]+$/.test(path) ? path : `'${path}'`;
   if (facts.kind === "nothing" && key === "volumeName") {
-    const text = `sudo mkdir -p ${quoted} && sudo chown ${user} ${quoted}`;
+    const text = `sudo mkdir -p ${quoted} && sudo chown ${owner} ${quoted}`;
     return problem("a folder of this machine", `${path}, which does not exist`, { text });
   }
   if (facts.kind !== kind) {
     const got = facts.kind === "nothing" ? `${path}, which does not exist` : `${path}, which is a ${facts.kind}`;
     return problem(`a ${kind} of this machine`, got, { set: key, value: `<the path of a ${kind}>` });
   }
-  if (facts.access === null || may(user, facts.access, needs)) return [];
+  if (facts.access === null || may(owner, facts.access, needs)) return [];
   const { uid, gid, mode } = facts.access;
   const verb = key === "volumeName" ? "write to" : "read";
   const got = `${path} of user ${uid}:${gid} with mode ${(mode & 0o777).toString(8)}`;
-  const expected = `a ${kind} that user ${user} of the container can ${verb}`;
+  const expected = `a ${kind} that user ${owner} of the container can ${verb}`;
   if (kind === "file") return problem(expected, got, { text: `chmod o+r ${quoted}` });
-  if (key === "volumeName") return problem(expected, got, { text: `sudo chown -R ${user} ${quoted}` });
+  if (key === "volumeName") return problem(expected, got, { text: `sudo chown -R ${owner} ${quoted}` });
   return problem(expected, got, { set: "containerUser", value: `${uid}:${gid}` });
 }
 

@@ -11,6 +11,7 @@ const FORMS: Readonly<Record<string, RegExp>> = {
   base64: /^-d$/,
   cat: /^\S*$/,
   cd: /^\S+$/,
+  chmod: /^o\+r \S+$/,
   chown: /^(-R )?\d+:\d+ \S+$/,
   df: /^-i$/,
   env: /^$/,
