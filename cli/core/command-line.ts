@@ -13,6 +13,11 @@ export function commandFor(stack: string, command: string): string {
   return `${byNpm ? "npx " : ""}${imagegenCommand(stack, command)}`;
 }
 
+/** How `image-gen` is to name its commands: the reader of its messages has this command, and not that one. */
+export function readerEnvironment(stack: string): Readonly<Record<string, string>> {
+  return { IMAGE_GEN_COMMAND: commandFor(stack, "").replace(/ {2,}/, " ").trim() };
+}
+
 /** The error for something that is not there or not running, and the command that changes that. */
 export function notRunning(stack: string, message: string, command = "up"): CliError {
   return new CliError({ message, fix: commandFor(stack, command) }, EXIT.notRunning);

@@ -29,6 +29,18 @@ export interface CacheStatus {
   };
   readonly models: readonly CachedModel[];
   readonly bytes: number;
+  /** A cache of the host that is only read; images older than this checkout leave it out. */
+  readonly host_cache?: {
+    readonly path: string;
+    readonly problem?: string;
+    readonly models: readonly HostModel[];
+  } | null;
+}
+
+interface HostModel {
+  readonly id: string;
+  readonly bytes: number;
+  readonly complete: boolean;
 }
 
 export interface CachedModel {
@@ -43,6 +55,9 @@ export interface CachedModel {
   readonly verified_at?: string | null;
   readonly last_used?: string | null;
   readonly in_use?: boolean;
+  /** What a download has brought of files that are not complete, and the room that is reserved for the rest of them. */
+  readonly bytes_partial?: number;
+  readonly bytes_set_aside?: number;
 }
 
 /** Runs `image-gen … --json` and parses its output; an exit code that is not in `allowed` is a failure. */

@@ -21,7 +21,7 @@ export function addCacheStatus(cache: Command, signal: AbortSignal): void {
 }
 
 /** The cache as lines for people: where it is, then a model a line. */
-export function describeCache({ hub_cache, mount, models, bytes }: CacheStatus): string {
+export function describeCache({ hub_cache, mount, models, bytes, host_cache }: CacheStatus): string {
   const free = `${formatBytes(mount.bytes_free)} free`;
   const lines = [
     `${hub_cache}: ${formatBytes(bytes)} in ${models.length} model${models.length === 1 ? "" : "s"}, ${free}`,
@@ -29,10 +29,19 @@ export function describeCache({ hub_cache, mount, models, bytes }: CacheStatus):
   for (const model of models) {
     const state = model.complete ? "complete" : `incomplete, ${model.missing?.length ?? "some"} files missing`;
     const revision = model.revision ? ` at ${model.revision.slice(0, 12)}` : "";
-    const suffix = usageSuffix(model);
+    const suffix = `${partialSuffix(model)}${usageSuffix(model)}`;
     lines.push(`  ${model.id}${revision}  ${formatBytes(model.bytes)}  ${state} (${model.source})${suffix}`);
   }
+  if (host_cache) lines.push(host_cache.problem ?? `${host_cache.path}, which is only read:`);
+  for (const { id, bytes: size, complete } of host_cache?.models ?? [])
+    lines.push(`  ${id}  ${formatBytes(size)}  ${complete ? "complete" : "incomplete"} (host)`);
   return lines.join("\n");
+}
+
+/** What a download that is not complete takes on the disk. */
+function partialSuffix({ bytes_partial = 0, bytes_set_aside = 0 }: CachedModel): string {
+  const aside = bytes_set_aside > 0 ? `, ${formatBytes(bytes_set_aside)} set aside` : "";
+  return bytes_partial > 0 || aside ? `, ${formatBytes(bytes_partial)} downloaded in part${aside}` : "";
 }
 
 /** When a model was verified and used. */

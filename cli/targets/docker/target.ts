@@ -4,7 +4,7 @@ import { API_KEY_VARIABLE, DATA_PATH, SERVICE_NAME, serviceUrl, TOKEN_VARIABLE }
 import { bindMounts, modelEnvironment } from "../../../infra/plan/container.ts";
 import { planImage } from "../../../infra/plan/image.ts";
 import { settingsEnvironment } from "../../../infra/plan/service-environment.ts";
-import { notRunning } from "../../core/command-line.ts";
+import { notRunning, readerEnvironment } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { waitForService } from "../../service/readiness.ts";
 import { planOf } from "../../stack/model.ts";
@@ -51,15 +51,19 @@ export function dockerTarget(context: Context, pulumiRoot?: string) {
     /** In the running container, else in a temporary one on the volume. */
     async runner({ ownContainer } = {}) {
       const settings = lastSettings();
+      const reader = Object.entries(readerEnvironment(files.name)).flatMap(([name, value]) => [
+        "--env",
+        `${name}=${value}`,
+      ]);
       const container = await findContainer(settings.containerName);
       if (container?.running && !ownContainer) {
-        const args = ["exec", "-i", ...awsOptions(process.env), settings.containerName, SERVICE_NAME];
+        const args = ["exec", "-i", ...reader, ...awsOptions(process.env), settings.containerName, SERVICE_NAME];
         return { file: "docker", args, env: {} };
       }
       if (!(await hasVolume(settings.volumeName)))
         throw notRunning(files.name, `The stack ${files.name} has no cache on this machine.`);
       const image = container?.imageId ?? (await anyImage(paths, planImage(settings)));
-      if (image) return { file: "docker", args: volumeArgs(settings, image), env: {} };
+      if (image) return { file: "docker", args: volumeArgs(settings, image, reader), env: {} };
       throw notRunning(files.name, "The image no longer exists.");
     },
     async logs({ lines, follow, write }) {
@@ -88,13 +92,23 @@ export function dockerTarget(context: Context, pulumiRoot?: string) {
   });
 }
 
-function volumeArgs(settings: LocalSettings, image: string): string[] {
+function volumeArgs(settings: LocalSettings, image: string, reader: readonly string[] = []): string[] {
   const environment = Object.entries({ ...modelEnvironment(settings), ...settingsEnvironment(settings, "container") });
   const flags = environment.flatMap(([name, value]) => ["--env", `${name}=${value}`]);
   const token = process.env[TOKEN_VARIABLE] ? ["--env", TOKEN_VARIABLE] : [];
   const mounts = bindMounts(settings).flatMap(({ source, target }) => ["--volume", `${source}:${target}:ro`]);
   const user = ["--user", settings.containerUser, "--volume", `${settings.volumeName}:${DATA_PATH}`];
-  const options = ["--rm", "-i", "--init", ...user, ...mounts, ...flags, ...token, ...awsOptions(process.env)];
+  const options = [
+    "--rm",
+    "-i",
+    "--init",
+    ...user,
+    ...mounts,
+    ...flags,
+    ...reader,
+    ...token,
+    ...awsOptions(process.env),
+  ];
   return ["run", ...options, image, SERVICE_NAME];
 }
 

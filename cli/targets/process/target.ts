@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { API_KEY_VARIABLE, HOST_CACHE_VARIABLE } from "../../../infra/contract.ts";
-import { commandFor, notRunning } from "../../core/command-line.ts";
+import { commandFor, notRunning, readerEnvironment } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
 import { findContainerIfReachable } from "../../toolchain/docker.ts";
@@ -43,7 +43,7 @@ export function processTarget(context: Context) {
     hostCache: () => processEnvironment(paths, files.lastSettings("local"))[HOST_CACHE_VARIABLE],
     async runner() {
       const python = venvProgram(paths.venv, "python");
-      const env = processEnvironment(paths, files.lastSettings("local"));
+      const env = { ...processEnvironment(paths, files.lastSettings("local")), ...readerEnvironment(files.name) };
       if (existsSync(python)) return { file: python, args: ["-m", "image_gen"], env };
       throw notRunning(files.name, `The stack ${files.name} has no cache on this machine.`);
     },

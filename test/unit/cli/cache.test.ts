@@ -60,6 +60,25 @@ test("status shows when a model was verified and used, if the image reports it",
   ]);
 });
 
+test("status shows a partial download and the host's cache as a place of its own", () => {
+  const mount = { path: "/data", is_mount: true, filesystem: "ext4", bytes_total: 1e12, bytes_free: 5e11 };
+  const begun = { id: "a/b", revision: null, bytes: 0, files: 3, complete: false, source: "volume", missing: ["x"] };
+  const models = [{ ...begun, bytes_partial: 1e9, bytes_set_aside: 4e9 }];
+  const host_cache = { path: "/home/anna/.cache/huggingface/hub", models: [{ id: "c/d", bytes: 2e9, complete: true }] };
+  const status = { hf_home: "/data", hub_cache: "/data/hub", mount, models, bytes: 5e9 };
+  expect(
+    describeCache({ ...status, host_cache })
+      .split("\n")
+      .slice(1),
+  ).toEqual([
+    "  a/b  0 B  incomplete, 1 files missing (volume), 1 GB downloaded in part, 4 GB set aside",
+    "/home/anna/.cache/huggingface/hub, which is only read:",
+    "  c/d  2 GB  complete (host)",
+  ]);
+  const problem = "IMAGE_GEN_HOST_CACHE: /x can't be used.";
+  expect(describeCache({ ...status, host_cache: { path: "/x", models: [], problem } })).toContain(problem);
+});
+
 test.each([
   ["models.tar", []],
   ["-", []],
