@@ -1,10 +1,12 @@
+import { existsSync } from "node:fs";
+import { isAbsolute, join } from "node:path";
 import type { LocalSettings } from "../../infra/config/settings.ts";
 import { planRoom, type Room } from "../../infra/plan/room.ts";
 import { formatBytes } from "../../infra/units.ts";
 import type { Paths } from "../core/paths.ts";
 import { planOf } from "../stack/model.ts";
 import { hasImage } from "../toolchain/docker.ts";
-import { cachedBuild, dockerUsage } from "../toolchain/docker-usage.ts";
+import { cachedBuild, type DockerUsage, dockerUsage } from "../toolchain/docker-usage.ts";
 import { stackImage } from "../toolchain/stack-image.ts";
 
 /** What makes room on Docker's disk and loses nothing that is in use. */
@@ -23,8 +25,23 @@ export async function inspectRoom(paths: Paths, settings: LocalSettings): Promis
     hasImage: imageIsHere,
     hasDownloads: build.downloads > WHOLE_BYTES,
     hasPackages: build.packages > WHOLE_BYTES,
-    volumeBytes: usage?.volumes.find(({ name }) => name === settings.volumeName)?.bytes ?? 0,
+    volumeBytes: isElsewhere(settings) ? Number.POSITIVE_INFINITY : volumeBytes(settings, usage),
   });
+}
+
+/** Whether the model lies, or will, beside Docker's disk: in a directory of the host, or in the host's own cache. */
+export function isElsewhere({
+  volumeName,
+  hostCache,
+  modelId,
+}: Pick<LocalSettings, "volumeName" | "hostCache" | "modelId">) {
+  if (isAbsolute(volumeName)) return true;
+  const folder = `models--${modelId.replaceAll("/", "--")}`;
+  return hostCache !== null && [hostCache, join(hostCache, "hub")].some((hub) => existsSync(join(hub, folder)));
+}
+
+function volumeBytes({ volumeName }: LocalSettings, usage: DockerUsage | undefined): number {
+  return usage?.volumes.find(({ name }) => name === volumeName)?.bytes ?? 0;
 }
 
 /** "16.6 GB: 4.98 GB the image, …". */

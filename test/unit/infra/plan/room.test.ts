@@ -1,5 +1,8 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { describeRoom } from "../../../../cli/doctor/room.ts";
+import { describeRoom, isElsewhere } from "../../../../cli/doctor/room.ts";
 import { cachedBuild, readUsage } from "../../../../cli/toolchain/docker-usage.ts";
 import { makePlan } from "../../../../infra/plan/plan.ts";
 import { planProcessRoom, planRoom, type RoomFacts } from "../../../../infra/plan/room.ts";
@@ -66,4 +69,17 @@ test("Docker's own figures are read; an old or broken answer counts as nothing",
   expect(usage && cachedBuild(usage)).toEqual({ downloads: 5.728e9, packages: 4.855e9 });
   expect(usage?.volumes).toEqual([{ name: "models", bytes: 6.94e9 }]);
   expect(readUsage("Error")).toBeUndefined();
+});
+
+test("a model in a directory of the host, or in the host's own cache, takes nothing of Docker's disk", () => {
+  const home = mkdtempSync(join(tmpdir(), "imagegen-room-"));
+  mkdirSync(join(home, "hub", "models--acme--here"), { recursive: true });
+  const of = (modelId: string, changes: { volumeName?: string; hostCache?: string | null }) =>
+    isElsewhere(settingsWith({ modelId, ...changes }));
+  expect(of("acme/here", { volumeName: "/srv/models" })).toBe(true);
+  expect(of("acme/here", { hostCache: home })).toBe(true);
+  expect(of("acme/here", { hostCache: join(home, "hub") })).toBe(true);
+  expect(of("acme/other", { hostCache: home })).toBe(false);
+  expect(of("acme/here", { hostCache: null })).toBe(false);
+  rmSync(home, { recursive: true });
 });
