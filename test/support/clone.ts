@@ -42,6 +42,11 @@ export class Clone {
     return this.#npm(["run", "--silent", "imagegen", "--", ...args]);
   }
 
+  /** The same, with other variables. */
+  async imagegenIn(env: Readonly<Record<string, string>>, ...args: string[]): Promise<Ended> {
+    return this.#npm(["run", "--silent", "imagegen", "--", ...args], env);
+  }
+
   /** The commit that is checked out. */
   async revision(): Promise<string> {
     return (await execa("git", ["rev-parse", "HEAD"], { cwd: this.directory })).stdout;
@@ -55,9 +60,9 @@ export class Clone {
     rmSync(this.#parent, { recursive: true, force: true });
   }
 
-  async #npm(args: string[]): Promise<Ended> {
+  async #npm(args: string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
     const started = performance.now();
-    const result = await execa("npm", args, { cwd: this.directory, reject: false, stdin: "ignore" });
+    const result = await execa("npm", args, { cwd: this.directory, reject: false, stdin: "ignore", env });
     const seconds = (performance.now() - started) / 1000;
     // Without an exit code, execa's own message tells why: a signal, say.
     const stderr = result.exitCode === undefined ? `${result.stderr}\n${result.shortMessage}` : result.stderr;
