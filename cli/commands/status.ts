@@ -29,7 +29,7 @@ const MODES = { docker: "Docker", process: "a process of this machine", aws: "AW
 /** The result as aligned lines, for people. */
 export function describeStatus(status: StatusResult): string {
   const { stack, mode, running, url, ready, state, cacheBytes, region, host, volume, heartbeatSeconds } = status;
-  const place = [mode && MODES[mode], region].filter(Boolean).join(", ");
+  const place = [mode && MODES[mode], status.pid && `pid ${status.pid}`, region].filter(Boolean).join(", ");
   return alignRows(
     [
       ["stack", place ? `${stack} (${place})` : stack],
@@ -43,6 +43,7 @@ export function describeStatus(status: StatusResult): string {
       ["start-up", ready?.phases && describePhases(ready.phases)],
       ["volume", volume && `${volume.id}, ${volume.sizeGb} GB in ${volume.zone}, ${volume.state}`],
       ["cache", cacheBytes === null ? null : formatBytes(cacheBytes)],
+      ["reads too", status.hostCache],
     ],
     9,
   );

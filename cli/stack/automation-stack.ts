@@ -1,5 +1,4 @@
-import { randomBytes } from "node:crypto";
-import { appendFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type {
@@ -17,6 +16,7 @@ import type { Paths } from "../core/paths.ts";
 import { engineAddress } from "../toolchain/docker.ts";
 import { describeEvent, explainFailure, reasonInOutput } from "./diagnostics.ts";
 import type { StackFiles } from "./files.ts";
+import { ownPassphrase } from "./passphrase.ts";
 
 /** What `up` and `destroy` report while they run. */
 export interface RunCallbacks {
@@ -161,7 +161,11 @@ export async function destroyStack(context: Context, root: string | undefined): 
 }
 
 /** The environment of every Pulumi command: the user's own settings win, the rest is kept in this checkout. */
-export async function environment(paths: Paths, env: NodeJS.ProcessEnv = process.env): Promise<Record<string, string>> {
+export async function environment(
+  paths: Paths,
+  env: NodeJS.ProcessEnv = process.env,
+  log: (line: string) => void = (line) => process.stderr.write(`${line}\n`),
+): Promise<Record<string, string>> {
   const host = await engineAddress(env);
   return {
     PULUMI_SKIP_UPDATE_CHECK: "true",
@@ -170,7 +174,7 @@ export async function environment(paths: Paths, env: NodeJS.ProcessEnv = process
     ...(env.PULUMI_BACKEND_URL ? {} : { PULUMI_BACKEND_URL: ownBackend(paths) }),
     ...(env.PULUMI_CONFIG_PASSPHRASE !== undefined || env.PULUMI_CONFIG_PASSPHRASE_FILE
       ? {}
-      : { PULUMI_CONFIG_PASSPHRASE_FILE: ownPassphrase(paths) }),
+      : { PULUMI_CONFIG_PASSPHRASE_FILE: ownPassphrase(paths, log) }),
     ...(host ? { DOCKER_HOST: host } : {}),
   };
 }
@@ -178,14 +182,6 @@ export async function environment(paths: Paths, env: NodeJS.ProcessEnv = process
 function ownBackend(paths: Paths): string {
   mkdirSync(paths.state, { recursive: true });
   return pathToFileURL(paths.state).href;
-}
-
-function ownPassphrase(paths: Paths): string {
-  if (!existsSync(paths.passphrase)) {
-    mkdirSync(paths.home, { recursive: true });
-    writeFileSync(paths.passphrase, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600, flag: "wx" });
-  }
-  return paths.passphrase;
 }
 
 function toCliError(events: readonly EngineEvent[], error: unknown, stack: string): CliError {

@@ -18,11 +18,15 @@ export function chooseModel(facts: {
   requested?: string | undefined;
   configured?: string | undefined;
   gpu: boolean;
+  /** Apple silicon, whose GPU a process has and a container has not. */
+  appleGpu?: boolean;
 }): ModelChoice {
   if (facts.requested) return { id: facts.requested, why: "requested" };
   if (facts.configured) return { id: facts.configured, why: "config" };
   if (facts.gpu) return { id: DEFAULT_MODEL_ID, why: "default" };
-  const note = `No NVIDIA GPU here: serving the small demo model (random weights). For real pictures: --model ${DEFAULT_MODEL_ID}`;
+  const why = facts.appleGpu ? "Docker has no access to this Mac's GPU, and a process has (MPS)" : "No NVIDIA GPU here";
+  const real = `${facts.appleGpu ? "--mode process " : ""}--model ${DEFAULT_MODEL_ID}`;
+  const note = `${why}: serving the small demo model (random weights). For real pictures: ${real}`;
   return { id: DEMO_MODEL, why: "no-gpu", note };
 }
 

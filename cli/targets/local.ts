@@ -50,6 +50,8 @@ export interface LocalRuntime {
   restart(options: RestartOptions): Promise<RestartResult | undefined>;
 }
 
+const isAppleSilicon = () => process.platform === "darwin" && process.arch === "arm64";
+
 /** A service on this machine. */
 export function localTarget(context: Context, runtime: LocalRuntime): Target {
   const { paths, files, progress, signal } = context;
@@ -57,7 +59,7 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
   const nothingRuns = () => notRunning(files.name, `Nothing runs for the stack ${files.name}.`);
   const plannedModel = (requested?: string) => {
     const configured = readText(files.config(), "modelId");
-    const model = chooseModel({ requested, configured, gpu: detectGpu().hasGpu });
+    const model = chooseModel({ requested, configured, gpu: detectGpu().hasGpu, appleGpu: isAppleSilicon() });
     const settings = { ...files.settings("local"), modelId: model.id };
     if (model.note) progress.log(model.note);
     return { model, settings };

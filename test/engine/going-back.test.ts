@@ -86,6 +86,16 @@ describe.skipIf(missing !== undefined)("an up that fails on Docker", () => {
     expect(await containerId()).toBe(before);
   });
 
+  test("a lost passphrase is named, and the stack, which has no secret, continues", async () => {
+    const before = await containerId();
+    rmSync(join(clone.directory, ".imagegen/passphrase"));
+    const up = done(await clone.imagegen("up", "--no-picture"));
+    expect(up.stderr).toContain(
+      "The passphrase of .imagegen/state is gone. The state has no secret, and gets a new one.",
+    );
+    expect(await containerId()).toBe(before);
+  });
+
   test("down does not call a container stopped that another has made", async () => {
     done(await clone.imagegen("down"));
     const labels = ["--label", "com.docker.compose.project=elsewhere"];

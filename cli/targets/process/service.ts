@@ -2,7 +2,7 @@ import { type SpawnOptions, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
-import { serviceUrl } from "../../../infra/contract.ts";
+import { HOST_CACHE_VARIABLE, serviceUrl } from "../../../infra/contract.ts";
 import type { ReadinessPlan } from "../../../infra/plan/readiness.ts";
 import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
 import { commandFor } from "../../core/command-line.ts";
@@ -140,6 +140,8 @@ function beginProcess({ paths, files, progress }: Context, launch: Launch) {
   const startedAt = new Date().toISOString();
   const record = { ...launch.record, pid: child.pid, identity, stack: files.name, startedAt, log };
   writeRecord(paths, record);
+  const hostCache = launch.env[HOST_CACHE_VARIABLE];
+  if (hostCache) progress.log(`Models in ${hostCache} are read from there, and nothing is written to it.`);
   progress.log(`Serving ${record.model} at ${record.url} (pid ${record.pid}, log ${log})`);
   return { record, logFrom };
 }

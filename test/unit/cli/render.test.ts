@@ -59,6 +59,15 @@ describe("status", () => {
     ]);
   });
 
+  test("of a process has its pid, and the cache of the machine that it reads too", () => {
+    const result = { ...nothing, mode: "process", running: true, pid: 4711, hostCache: "/home/me/hub" } as const;
+    expect(describeStatus(result).split("\n")).toEqual([
+      "stack     local (a process of this machine, pid 4711)",
+      "state     not running: imagegen up",
+      "reads too /home/me/hub",
+    ]);
+  });
+
   test("of a stack without a service names the command that starts one", () => {
     expect(describeStatus(nothing)).toBe("stack     local\nstate     not running: imagegen up");
   });
