@@ -33,14 +33,15 @@ export function describeEvent(event: EngineEvent): string | undefined {
   return lines.at(-1)?.trim();
 }
 
-/** The reasons in a run's events, the one that explains the rest first; empty when no event gives one. */
+/**
+ * The reasons in a run's events, the one that explains the rest first; empty when no event gives one. The program's own
+ * errors come before a provider's, which it explains: of a failed build, a provider knows the exit code alone.
+ */
 export function findReasons(events: readonly EngineEvent[]): string[] {
-  const reasons: string[] = [];
-  for (const event of events) {
-    const found = event.diagnosticEvent?.severity === "error" ? reasonIn(event.diagnosticEvent.message) : undefined;
-    if (found && !reasons.includes(found)) reasons.push(found);
-  }
-  return reasons;
+  const errors = events.flatMap(({ diagnosticEvent: found }) => (found?.severity === "error" ? [found] : []));
+  const ofProgram = ({ urn = "" }: (typeof errors)[number]) => urn === "" || urn.includes("::pulumi:pulumi:Stack::");
+  const ordered = [...errors.filter(ofProgram), ...errors.filter((error) => !ofProgram(error))];
+  return [...new Set(ordered.flatMap(({ message }) => reasonIn(message) ?? []))];
 }
 
 /** The reason in the text that the `pulumi` command printed before it had an engine (a wrong passphrase, say). */

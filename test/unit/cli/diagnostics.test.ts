@@ -32,6 +32,22 @@ test("a container that Compose has started is named with the way to take over fr
   });
 });
 
+test("the program's own error comes before the provider's, which it explains", () => {
+  const urn = "urn:pulumi:local::P::imagegen:image:ServingImage$docker:index/remoteImage:RemoteImage::image-gen-image";
+  const of = (message: string, from: string) =>
+    ({
+      sequence: 1,
+      timestamp: 0,
+      diagnosticEvent: { message, urn: from, severity: "error", color: "never" },
+    }) as EngineEvent;
+  const provider = of("Error running buildx build: exit code: 1", urn);
+  const own = of("The image could not be built: so near.", "urn:pulumi:local::P::pulumi:pulumi:Stack::P-local");
+  expect(findReasons([provider, own])).toEqual([
+    "The image could not be built: so near.",
+    "Error running buildx build: exit code: 1",
+  ]);
+});
+
 test("only errors are reasons", () => {
   expect(findReasons([event("careful", "warning"), event("hello", "info")])).toEqual([]);
 });
