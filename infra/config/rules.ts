@@ -33,7 +33,7 @@ export function environmentProblems(
     const path = qualifyKey("environment");
     if (found?.fixed)
       return [{ path, expected: `no ${name}: ${found.fixed}`, got: name, fix: { unset: "environment" } }];
-    if (!found?.key) return [];
+    if (!found?.key || (target === "aws" && found.key === "caFile")) return [];
     const key = target === "aws" ? (ON_AWS[found.key] ?? found.key) : found.key;
     const spec = ALL_KEYS[key];
     const secret = spec?.secret && { secret: key, variable: name };

@@ -77,7 +77,9 @@ export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
   keyed(HOST_CACHE_VARIABLE, "hostCache", {
     aws: "a new host has no cache; `volumeSnapshotId` and `modelMirror` fill one",
   }),
-  keyed(CA_VARIABLE, "caFile"),
+  keyed(CA_VARIABLE, "caFile", {
+    aws: "a host has no file of this machine; authorities belong into `baseImage`, and `environment` may name their file there",
+  }),
   ...["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"].map((name) => ({
     name,
     key: "caFile",

@@ -78,6 +78,14 @@ const RULES: readonly ((settings: AwsSettings) => Problem | false)[] = [
     selfHealing &&
     idleStopMinutes !== null &&
     problem("idleStopMinutes", "0 with selfHealing, which would start the host again", idleStopMinutes, "0"),
+  ({ caFile }) =>
+    caFile !== null &&
+    problem(
+      "caFile",
+      "none on AWS, where a host has no file of this machine: put authorities into baseImage",
+      caFile,
+      "",
+    ),
   ({ gpu }) => gpu === "none" && problem("gpu", "GPUs of the host, which is there for them", gpu, "auto"),
   ({ modelMirror }) =>
     modelMirror?.startsWith("/") === true &&

@@ -166,6 +166,13 @@ describe("secrets", () => {
   });
 
   const ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:proxy-AbCdEf";
+  test("a file of this machine is refused; the image may hold one", () => {
+    expect(awsProblemsOf({ caFile: "/srv/ca.pem" })[0]).toContain("caFile: expected none on AWS");
+    expect(awsSettings({ environment: "SSL_CERT_FILE=/etc/ssl/corp.pem" }).environment).toEqual({
+      SSL_CERT_FILE: "/etc/ssl/corp.pem",
+    });
+  });
+
   test("of any variable are the host's to read", () => {
     expect(awsSettings({ environmentSecretArns: `HTTPS_PROXY=${ARN}` }).environmentSecretArns).toEqual({
       HTTPS_PROXY: ARN,
