@@ -1,4 +1,4 @@
-import { imagegenCommand } from "../../infra/command-line.ts";
+import { imagegenCommand, READER_VARIABLE } from "../../infra/command-line.ts";
 import { CliError, EXIT } from "./exit.ts";
 
 /** The names under which npm starts this command: `npm start`, `npm run imagegen`, `npx imagegen`. */
@@ -15,7 +15,7 @@ export function commandFor(stack: string, command: string): string {
 
 /** How `image-gen` is to name its commands: the reader of its messages has this command, and not that one. */
 export function readerEnvironment(stack: string): Readonly<Record<string, string>> {
-  return { IMAGE_GEN_COMMAND: commandFor(stack, "").replace(/ {2,}/, " ").trim() };
+  return { [READER_VARIABLE]: commandFor(stack, "").replace(/ {2,}/, " ").trim() };
 }
 
 /** The error for something that is not there or not running, and the command that changes that. */

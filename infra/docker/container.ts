@@ -15,6 +15,8 @@ export interface DockerHostArgs {
   readonly volumeName: pulumi.Input<string>;
   /** What the plan's secret variables are; they reach the container as secrets. */
   readonly secrets?: Secrets;
+  /** Variables beside the plan's, which only its messages depend on. */
+  readonly reader?: Readonly<Record<string, string>>;
   /** Labels that tell whose the container is. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Called when the container can't be made. */
@@ -50,12 +52,19 @@ export class DockerHost extends pulumi.ComponentResource {
 }
 
 /** The plan in the provider's words, spelled as Docker gives them back: else each update would see a change. */
-function containerArgs({ plan, imageId, volumeName, secrets = {}, labels = {} }: DockerHostArgs): docker.ContainerArgs {
+function containerArgs({
+  plan,
+  imageId,
+  volumeName,
+  secrets = {},
+  reader = {},
+  labels = {},
+}: DockerHostArgs): docker.ContainerArgs {
   return {
     name: plan.containerName,
     image: imageId,
     labels: Object.entries(labels).map(([label, value]) => ({ label, value })),
-    envs: environment(plan, secrets),
+    envs: environment({ ...plan, environment: { ...plan.environment, ...reader } }, secrets),
     ports: [
       {
         internal: plan.port.internal,

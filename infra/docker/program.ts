@@ -1,5 +1,6 @@
 /** The program on this machine's Docker. In: settings. Out: outputs, once the service is ready. One call a stage. */
 
+import { imagegenReader } from "../command-line.ts";
 import { wordForPulumi } from "../config/problem.ts";
 import type { LocalSettings } from "../config/settings.ts";
 import { UserError } from "../errors.ts";
@@ -49,6 +50,7 @@ export function local(settings: LocalSettings, context: ProgramContext): LocalOu
     imageId: image.imageId,
     volumeName: cache.volumeName,
     labels: ownerLabels({ stack, checkout }),
+    reader: imagegenReader(stack),
     onError: explainContainerError(plan.host),
     secrets,
   });

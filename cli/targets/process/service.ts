@@ -5,7 +5,7 @@ import type { LocalSettings } from "../../../infra/config/settings.ts";
 import { HOST_CACHE_VARIABLE, serviceUrl } from "../../../infra/contract.ts";
 import type { ReadinessPlan } from "../../../infra/plan/readiness.ts";
 import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
-import { commandFor } from "../../core/command-line.ts";
+import { commandFor, readerEnvironment } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError } from "../../core/exit.ts";
 import { identityOf } from "../../core/process-identity.ts";
@@ -84,13 +84,14 @@ export async function earlierProcess(context: Context): Promise<EarlierService |
   };
 }
 
-async function launchOf({ paths }: Context, settings: LocalSettings): Promise<Launch> {
+async function launchOf({ paths, files }: Context, settings: LocalSettings): Promise<Launch> {
   const { readiness } = await planOf(paths, settings);
   const own = processEnvironment(paths, settings);
   const parts = fingerprintParts(own, process.env, sourceHash(paths));
   const url = serviceUrl(settings);
   return {
-    env: { ...process.env, ...own },
+    // Not a part of the fingerprint: it changes nothing but messages.
+    env: { ...process.env, ...own, ...readerEnvironment(files.name) },
     readiness,
     record: { url, port: settings.port, model: settings.modelId, fingerprint: fingerprintOf(parts), parts },
   };

@@ -1,3 +1,4 @@
+import { imagegenReader } from "../../command-line.ts";
 import type { AwsSettings } from "../../config/aws/settings.ts";
 import { API_KEY_VARIABLE, OFFLINE_VARIABLE, STOP_SECONDS, TOKEN_VARIABLE } from "../../contract.ts";
 import { serviceEnvironment } from "../container.ts";
@@ -13,27 +14,36 @@ export interface AwsDeploymentPlan {
   readonly stopSeconds: number;
 }
 
-export function planDeployment(settings: AwsSettings): AwsDeploymentPlan {
-  const { hfTokenSecretArn, apiKeySecretArn, environmentSecretArns, modelMirror, network } = settings;
+export function planDeployment(settings: AwsSettings, stack: string): AwsDeploymentPlan {
+  const { modelMirror, network } = settings;
   const gpus = dockerGpus(planGpus(settings.gpu, true));
   return {
     environment: {
       ...serviceEnvironment(settings),
+      ...imagegenReader(stack),
       // No hub can be reached: fail at once, not after its time-outs.
       ...(network === "endpoints-only" && modelMirror === null ? { [OFFLINE_VARIABLE]: "1" } : {}),
     },
-    secrets: {
-      ...(hfTokenSecretArn === null ? {} : { [TOKEN_VARIABLE]: hfTokenSecretArn }),
-      ...(apiKeySecretArn === null ? {} : { [API_KEY_VARIABLE]: apiKeySecretArn }),
-      ...environmentSecretArns,
-    },
+    secrets: planSecrets(settings),
     // A comma ends a field there, unless there are quotes.
     gpus: gpus?.includes(",") ? `"${gpus}"` : gpus,
     stopSeconds: STOP_SECONDS,
   };
 }
 
+function planSecrets({
+  hfTokenSecretArn,
+  apiKeySecretArn,
+  environmentSecretArns,
+}: AwsSettings): Readonly<Record<string, string>> {
+  return {
+    ...(hfTokenSecretArn === null ? {} : { [TOKEN_VARIABLE]: hfTokenSecretArn }),
+    ...(apiKeySecretArn === null ? {} : { [API_KEY_VARIABLE]: apiKeySecretArn }),
+    ...environmentSecretArns,
+  };
+}
+
 /** The secrets that the host reads. */
 export const secretArns = (settings: AwsSettings): readonly string[] => [
-  ...new Set(Object.values(planDeployment(settings).secrets)),
+  ...new Set(Object.values(planSecrets(settings))),
 ];

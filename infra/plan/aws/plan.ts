@@ -66,7 +66,7 @@ export function makeAwsPlan(settings: AwsSettings, manifest: Manifest | null, st
     network,
     host,
     gpuMemoryMib: gpuMemoryNeededMib(model, manifest),
-    deployment: planDeployment(settings),
+    deployment: planDeployment(settings, stack),
     loadBalancer,
     readiness: planAwsReadiness(settings, stack, manifest, model, bytes),
     startupEstimate,

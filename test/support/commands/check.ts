@@ -43,9 +43,9 @@ function nested(printed: Printed, { words }: SimpleCommand): Start[] {
   return inside[0] === "image-gen" ? [start, { printed: { ...printed, reader: "container" }, words: inside }] : [start];
 }
 
-/** Where `image-gen` itself is named: on pages about it, in the command's own messages, and in code that runs it in the container. */
+/** Where `image-gen` itself is named: on pages about it, and in code that runs it in the container. */
 const ABOUT_IMAGE_GEN =
-  /^(CHANGELOG\.md|docs\/reference\/(image-gen|exit-codes|json-output|errors|environment)\.md|image-gen\/src\/|cli\/targets\/aws\/(host\/image-gen|operations\/backup)\.ts)/;
+  /^(CHANGELOG\.md|docs\/reference\/(image-gen|exit-codes|json-output|errors|environment)\.md|cli\/targets\/aws\/(host\/image-gen|operations\/backup)\.ts)/;
 
 /** `image-gen` is in the container alone, so that nobody can type it elsewhere. */
 export function wrongPlace({ printed, words }: Start): string | null {

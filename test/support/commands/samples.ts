@@ -17,7 +17,7 @@ const SAMPLES: readonly (readonly [RegExp, string])[] = [
   [/^variable$/, "SSL_CERT_FILE"],
   [/^(owner|me)$/, "10001:10001"],
   [/^get[eu]*[ug]id$/, "10001"],
-  [/^lacks$/, "20GB"],
+  [/^(lacks|least)$/, "20GB"],
   [/^join$/, "--zstd"],
   [/^direction$/, "backup"],
   [/organisation>\/<|^organisation$|^org$/, "stabilityai"],
@@ -40,6 +40,7 @@ function exampleOf(key: string): string {
 /** A printed command as its reader would type it: a value for each placeholder. */
 export function fillSamples(command: string): string {
   return command
+    .replaceAll("$HOME", "/home/reader")
     .replaceAll(/--config <key>=<\w+>/g, "--config port=8001")
     .replaceAll(/(config set(?: --\w+)*) <(?:key|set)> <\w+>/g, "$1 port 8001")
     .replaceAll(

@@ -10,8 +10,8 @@ export function commandsInPython(files: readonly string[]): Printed[] {
   const options = { cwd: paths.root, input: JSON.stringify(files), encoding: "utf8", maxBuffer: 2 ** 26 } as const;
   const { status, stdout, stderr } = spawnSync("python3", [script], options);
   if (status !== 0) throw new Error(`${script} failed: ${stderr}`);
-  const texts = JSON.parse(stdout) as [string, number, string][];
-  return texts.flatMap(([file, line, text]) =>
-    commandsInText(text).map((command) => ({ where: `${file}:${line}`, command, reader: "shell" as const })),
+  const texts = JSON.parse(stdout) as [string, number, string, Printed["reader"]][];
+  return texts.flatMap(([file, line, text, reader]) =>
+    commandsInText(text).map((command) => ({ where: `${file}:${line}`, command, reader })),
   );
 }

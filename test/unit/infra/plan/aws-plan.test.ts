@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { imagegenReader } from "../../../../infra/command-line.ts";
 import { INSTANCE_TYPES } from "../../../../infra/plan/aws/instance-types.ts";
 import { instanceTypeProblems, makeAwsPlan } from "../../../../infra/plan/aws/plan.ts";
 import type { Manifest } from "../../../../infra/plan/manifest.ts";
@@ -116,7 +117,7 @@ describe("host", () => {
 describe("deployment", () => {
   test("has the same environment as the container on this machine", () => {
     const { environment, secrets, gpus } = awsPlanWith().deployment;
-    expect(environment).toEqual(planWith().host.environment);
+    expect(environment).toEqual({ ...planWith().host.environment, ...imagegenReader("prod") });
     expect(secrets).toEqual({});
     expect(gpus).toBe("all");
   });
@@ -133,7 +134,7 @@ describe("deployment", () => {
     [{ ...CLOSED, modelMirror: "s3://bucket/models" }, { IMAGE_GEN_MIRROR: "s3://bucket/models" }],
   ])("with %j it adds %j", (raw, more) => {
     const { environment } = awsPlanWith(raw as Record<string, string>).deployment;
-    expect(environment).toEqual({ ...planWith().host.environment, ...more });
+    expect(environment).toEqual({ ...planWith().host.environment, ...imagegenReader("prod"), ...more });
   });
 });
 

@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { cacheEnvironment } from "../../../../infra/contract.ts";
+import { imagegenReader, READER_VARIABLE } from "../../../../infra/command-line.ts";
+import { cacheEnvironment, SERVICE_NAME } from "../../../../infra/contract.ts";
 import { dockerDuration } from "../../../../infra/units.ts";
 import { planWith } from "../../../support/settings.ts";
 
@@ -51,7 +52,11 @@ test("both share one volume", () => {
 });
 
 test("both give the same environment; what the plan leaves out, Compose takes only from outside", () => {
-  const set = Object.entries(service.environment).filter(([, value]) => value !== null);
+  // Each names the command that its own users have.
+  const { [READER_VARIABLE]: command, ...environment } = service.environment;
+  expect(command).toBe(`docker compose exec ${SERVICE_NAME} image-gen`);
+  expect(imagegenReader("local")).toEqual({ [READER_VARIABLE]: "imagegen" });
+  const set = Object.entries(environment).filter(([, value]) => value !== null);
   // The image's own default is the same, and with a baked model it is that one.
   const { MODEL_ID, ...rest } = host.environment;
   expect(Object.fromEntries(set)).toEqual(rest);
