@@ -1,6 +1,5 @@
 /** The program on this machine's Docker. In: settings. Out: outputs, once the service is ready. One call a stage. */
 
-import { imagegenReader } from "../command-line.ts";
 import { wordForPulumi } from "../config/problem.ts";
 import type { LocalSettings } from "../config/settings.ts";
 import { UserError } from "../errors.ts";
@@ -17,6 +16,7 @@ import { hostPathProblems } from "../plan/host-paths.ts";
 import { contentTag, extraTags } from "../plan/image-tags.ts";
 import { ownerLabels } from "../plan/owner.ts";
 import { makePlan } from "../plan/plan.ts";
+import { readerEnvironment } from "../plan/reader.ts";
 import type { ProgramContext } from "../program-context.ts";
 import { readyGate } from "../readiness/docker-gate.ts";
 import { DockerHost } from "./container.ts";
@@ -50,7 +50,7 @@ export function local(settings: LocalSettings, context: ProgramContext): LocalOu
     imageId: image.imageId,
     volumeName: cache.volumeName,
     labels: ownerLabels({ stack, checkout }),
-    reader: imagegenReader(stack),
+    reader: readerEnvironment(stack, plan.host),
     onError: explainContainerError(plan.host),
     secrets,
   });

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import type { ResourceValidationArgs, ResourceValidationPolicy } from "@pulumi/policy";
 import { rules } from "../../policy/rules/all.ts";
 import type { Registered } from "../support/program.ts";
@@ -25,7 +26,8 @@ export async function violations(
 /** The engine gives a policy the values of secrets, without their marks. */
 function withoutMarks(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutMarks);
-  if (typeof value !== "object" || value === null) return value;
+  // A proxy stands for inputs of a preview, and throws where one of them is read that is not known.
+  if (typeof value !== "object" || value === null || types.isProxy(value)) return value;
   if ("secret" in value && Object.keys(value).length === 1) return withoutMarks(value.secret);
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutMarks(inner)]));
 }
