@@ -47,7 +47,7 @@ export class ServingImage extends pulumi.ComponentResource {
           context: plan.context,
           // Without a name, the provider may choose a builder that can't see the daemon's images.
           builder: "default",
-          buildArgs: { ...plan.buildArgs },
+          buildArgs: { ...plan.buildArgs, ...plan.proxyArgs },
           label: { [CONTENT_LABEL]: content },
           ...(extraTags.length === 0 ? {} : { tags: [...extraTags] }),
           buildLogFile: plan.logFile,

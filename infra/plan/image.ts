@@ -1,6 +1,7 @@
-import type { CommonSettings, LocalSettings } from "../config/settings.ts";
+import type { LocalSettings, Settings } from "../config/settings.ts";
 import { SERVICE_NAME } from "../contract.ts";
 import { modelEnvironment } from "./container.ts";
+import { settingsEnvironment } from "./service-environment.ts";
 
 /** How the image is built. Nothing here depends on the model, unless the model is baked in. */
 export interface ImagePlan {
@@ -13,6 +14,8 @@ export interface ImagePlan {
   /** What of the context goes into the build, and into its hash: the same list as in `.dockerignore`. */
   readonly contextEntries: readonly string[];
   readonly buildArgs: Readonly<Record<string, string>>;
+  /** Proxies of this machine's builds: Docker knows these arguments by itself, and keeps them out of the image and its cache. */
+  readonly proxyArgs: Readonly<Record<string, string>>;
   /** Network of the RUN steps; null: Docker's default. */
   readonly network: "host" | null;
   /** Names of the BuildKit secrets that the build needs. */
@@ -22,7 +25,7 @@ export interface ImagePlan {
 }
 
 /** What of a stack's settings the image depends on. */
-type ImageSettings = CommonSettings & Pick<LocalSettings, "imageName">;
+type ImageSettings = Settings & Pick<LocalSettings, "imageName">;
 
 const CONTEXT_ENTRIES = ["Dockerfile", "pyproject.toml", "requirements.lock", "src", "models", "docker"] as const;
 
@@ -39,10 +42,17 @@ export function planImage(settings: ImageSettings): ImagePlan {
       // Without a compiler in the image, the service could not compile.
       ...(settings.compile ? { COMPILE: "1" } : {}),
     },
+    proxyArgs: settings.target === "local" ? proxies(settings) : {},
     network: settings.buildNetwork === "host" ? "host" : null,
     secrets: baked && settings.hasToken ? ["hf_token"] : [],
     logFile: ".imagegen/logs/image-build.log",
   };
+}
+
+/** A proxy with a password is a secret, which is no build argument: Docker has its own setting for that. */
+function proxies(settings: LocalSettings): Record<string, string> {
+  const variables = Object.entries(settingsEnvironment(settings, "container"));
+  return Object.fromEntries(variables.filter(([name]) => ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].includes(name)));
 }
 
 function hasTag(name: string): boolean {

@@ -19,6 +19,14 @@ describe("image", () => {
     });
   });
 
+  test("its build takes the proxies, and they are no part of what it is made from", () => {
+    const proxies = { httpsProxy: "http://proxy.example:3128", noProxy: ".example" };
+    const { image } = planWith(proxies);
+    expect(image.proxyArgs).toEqual({ HTTPS_PROXY: proxies.httpsProxy, NO_PROXY: ".example" });
+    expect(image.buildArgs).toEqual(planWith().image.buildArgs);
+    expect(planWith({ secretKeys: ["httpsProxy"], httpsProxy: null }).image.proxyArgs).toEqual({});
+  });
+
   test("in baked mode it is built with the model; the token is a secret by name", () => {
     const image = planWith({
       modelCache: "baked",
