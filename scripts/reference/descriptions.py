@@ -44,7 +44,8 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     ),
     "IMAGE_GEN_MAX_SIZE": (
         "`1536`",
-        "Longest side of a picture, in pixels. It also bounds the size of a request without one, and of the first picture.",
+        "Longest side of a picture, in pixels. It also bounds the size of a request without one, and of the first "
+        "picture.",
     ),
     "HF_HOME": (
         "`~/.cache/huggingface`; `/data/huggingface` in the container",
@@ -234,7 +235,8 @@ ERRORS: Final[dict[str, tuple[str, str]]] = {
     ),
     "PICTURE_INVALID": (
         "The picture has values that are not numbers (NaN), or one value in every pixel.",
-        "The message names what fits: `VAE_ID=madebyollin/sdxl-vae-fp16-fix`, `IMAGE_GEN_DTYPE=float32`, or verified files.",
+        "The message names what fits: `VAE_ID=madebyollin/sdxl-vae-fp16-fix`, `IMAGE_GEN_DTYPE=float32`, or verified "
+        "files.",
     ),
     "PROXY_FAILED": (
         "The proxy refuses the connection, cannot be reached, or requires a password.",

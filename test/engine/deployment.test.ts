@@ -121,44 +121,6 @@ await engineTests("a deployment", setting, () => {
     expect(await docker("volume", "ls", "-q", "--filter", `name=${setting.volume("model")}`)).toBe("");
   });
 
-  test("a volume that Compose made is taken over without a change", async () => {
-    await docker("volume", "create", "--label", "com.docker.compose.volume=image_data", setting.volume("compose"));
-    const stack = await setting.stack("compose", { modelId: "stub/ready" });
-    succeeded(await stack.up());
-    succeeded(await stack.up({ expectNoChanges: true, refresh: true }));
-    expect(await docker("volume", "inspect", "-f", "{{json .Labels}}", setting.volume("compose"))).toContain(
-      "image_data",
-    );
-  });
-
-  test("two stacks live side by side", async () => {
-    const [life, code] = [await setting.stack("life"), await setting.stack("code")];
-    const runs = [succeeded(await life.up()), succeeded(await code.up())];
-    const urls = runs.map(({ outputs }) => String(outputs.readyUrl?.value));
-    expect(new Set(urls).size).toBe(2);
-    for (const url of urls) expect((await fetch(url)).status).toBe(200);
-  });
-
-  test("a container that was removed by hand comes back with --refresh", async () => {
-    const stack = await setting.stack("life");
-    await docker("rm", "-f", setting.container("life"));
-    const { changes } = succeeded(await stack.up({ refresh: true }));
-    expect(changes).toContain(`create ${CONTAINER}`);
-  });
-
-  test("a memory limit is in force and no change the second time", async () => {
-    const stack = await setting.stack("life", { memoryMb: "1024" });
-    succeeded(await stack.up());
-    succeeded(await stack.up({ expectNoChanges: true, refresh: true }));
-    const limits = await docker(
-      "inspect",
-      "-f",
-      "{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}}",
-      setting.container("life"),
-    );
-    expect(limits).toBe(`${1024 * 2 ** 20} ${1024 * 2 ** 20}`);
-  });
-
   test.each(["local", "local-baked"])("the stack %s of the checkout can be previewed as it is", async (name) => {
     const stack = await setting.project.stack(name, {});
     const { changes } = succeeded(await stack.preview());
