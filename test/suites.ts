@@ -1,6 +1,6 @@
 /**
  * The suites of tests, and what runs each; those that take longest begin first. What is quick and what is slow stands in the files' names alone: a test
- * of `*.slow.test.ts` is run by `npm run test:slow`, every other one by `npm test`.
+ * of `*.slow.test.ts` or `test_*_slow.py` is run by `npm run test:slow`, every other one by `npm test`.
  */
 import { globSync } from "node:fs";
 import { paths } from "./support/paths.ts";
@@ -38,6 +38,7 @@ export const NAMES = Object.keys(SUITES) as SuiteName[];
 export const suiteOf = (name: SuiteName): Suite => SUITES[name];
 
 const SLOW = ".slow.test.ts";
+const SLOW_PYTHON = "_slow.py";
 
 /** What vitest calls a part of a suite. */
 export const projectOf = (name: SuiteName, part: Part) => (part === "slow" ? `${name}-slow` : name);
@@ -48,9 +49,19 @@ export const filesOf = (name: SuiteName, part: Part) => ({
   exclude: part === "slow" ? [] : [`**/*${SLOW}`],
 });
 
+/** The test files of a part in pytest, relative to image-gen. */
+export const pythonFilesOf = (part: Part) =>
+  globSync("tests/**/test_*.py", { cwd: paths.imageGen }).filter((file) => isSlow(file) === (part === "slow"));
+
 /** The parts that a suite has. */
 export function partsOf(name: SuiteName): Part[] {
-  if (suiteOf(name).runner !== "vitest") return ["quick"];
+  const { runner } = suiteOf(name);
+  if (runner === "check") return ["quick"];
+  if (runner === "pytest") return PARTS.filter((part) => pythonFilesOf(part).length > 0);
   const files = globSync(`test/${name}/**/*.test.ts`, { cwd: paths.root });
-  return PARTS.filter((part) => files.some((file) => file.endsWith(SLOW) === (part === "slow")));
+  return PARTS.filter((part) => files.some((file) => isSlow(file) === (part === "slow")));
+}
+
+function isSlow(file: string): boolean {
+  return file.endsWith(SLOW) || file.endsWith(SLOW_PYTHON);
 }

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { type Part, projectOf, type SuiteName, suiteOf } from "../suites.ts";
+import { type Part, projectOf, pythonFilesOf, type SuiteName, suiteOf } from "../suites.ts";
 import { missingFor } from "./needs.ts";
 import { paths } from "./paths.ts";
 import { checksEnvironment, pythonEnvironment } from "./python.ts";
@@ -85,14 +85,16 @@ const RUNNERS = {
     };
   },
 
-  async pytest({ forwarded }: Job, live: boolean): Promise<Ended> {
-    const report = fresh("python.xml");
+  async pytest({ name, parts, forwarded }: Job, live: boolean): Promise<Ended> {
+    const project = projectOf(name, parts[0] ?? "quick");
+    const report = fresh(`${project}.xml`);
     // Much of it waits, so there are more processes than cores. A file stays in one of them: its fixtures are made once.
     const processes = Math.min(8, 2 * availableParallelism());
     const spread = ["-n", String(processes), "--dist", "loadfile", "--no-loadscope-reorder"];
     const files = forwarded.map((argument) => argument.replace(/^(?:\.\/)?image-gen\//, ""));
-    const args = ["-m", "pytest", `--junitxml=${report}`, ...(files.length > 0 ? files : spread)];
-    const { exitCode, output } = await start(await pythonEnvironment(), args, paths.imageGen, live, "python.log");
+    const all = () => [...spread, ...parts.flatMap(pythonFilesOf)];
+    const args = ["-m", "pytest", `--junitxml=${report}`, ...(files.length > 0 ? files : all())];
+    const { exitCode, output } = await start(await pythonEnvironment(), args, paths.imageGen, live, `${project}.log`);
     const suite = existsSync(report) ? readFileSync(report, "utf8").match(/<testsuite [^>]*>/)?.[0] : undefined;
     const count = (name: string) => Number(suite?.match(new RegExp(` ${name}="(\\d+)"`))?.[1] ?? 0);
     if (count("tests") === 0) return { ...FAILED, output };
