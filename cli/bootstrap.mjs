@@ -65,7 +65,7 @@ export async function run(script, args, root = ROOT) {
   try {
     const node = await ensureNode(root);
     await ensureDependencies(root, node);
-    await execChild(node, script, args);
+    await execChild(node, script, args, root);
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     console.error(`imagegen: ${error.message}`);
@@ -174,11 +174,13 @@ function npmCli() {
 }
 
 /** Runs the script in the foreground, passes signals on, and ends the way the script ended. */
-async function execChild(node, script, args) {
+async function execChild(node, script, args, root) {
   const env = {
     ...process.env,
     ...loopbackWithoutProxy(process.env),
     PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ""}`,
+    // Pulumi's and AWS's SDKs take a second to compile, in each program that loads them.
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, ".imagegen", "compile-cache"),
   };
   const child = spawn(node, [resolve(script), ...args], { stdio: "inherit", env });
   // A terminal sends Ctrl-C to the child as well; passing it on again would count as a second one.

@@ -165,8 +165,10 @@ function refusalOf(key: string, { name, text }: Found, facts: ShellFacts): Error
     if (key === "hfToken" && readText(config, "modelCache") === "baked") return undefined;
     const arn = ARNS[key];
     if (arn && config[qualifyKey(arn)]) return undefined;
-    const fix = arn ? set("<its ARN>", arn) : set(shown);
-    return { message: `${name} of this shell is for this machine, and not passed to a host in AWS.`, fix };
+    const message = `${name} of this shell is for this machine, and not passed to a host in AWS`;
+    const reason = SERVICE_VARIABLES.find((each) => each.key === key)?.not?.aws;
+    if (reason !== undefined) return { message: `${message}: ${reason}.` };
+    return { message: `${message}.`, fix: arn ? set("<its ARN>", arn) : set(shown) };
   }
   if (ADDRESSES.includes(key) && isLoopback(new URL(text).hostname)) {
     const message = `${name} of this shell is not taken: a container does not reach this machine's own loopback address.`;

@@ -16,7 +16,7 @@ import { hostPathProblems } from "../plan/host-paths.ts";
 import { contentTag, extraTags } from "../plan/image-tags.ts";
 import { ownerLabels } from "../plan/owner.ts";
 import { makePlan } from "../plan/plan.ts";
-import { readerEnvironment } from "../plan/reader.ts";
+import { containerReader } from "../plan/reader.ts";
 import type { ProgramContext } from "../program-context.ts";
 import { readyGate } from "../readiness/docker-gate.ts";
 import { DockerHost } from "./container.ts";
@@ -50,7 +50,7 @@ export function local(settings: LocalSettings, context: ProgramContext): LocalOu
     imageId: image.imageId,
     volumeName: cache.volumeName,
     labels: ownerLabels({ stack, checkout }),
-    reader: readerEnvironment(stack, plan.host),
+    reader: containerReader(stack, plan.host),
     onError: explainContainerError(plan.host),
     secrets,
   });

@@ -5,7 +5,7 @@ import type { HostPlan } from "./container.ts";
 export const READER_MOUNTS_VARIABLE = "IMAGE_GEN_MOUNTS";
 
 /** For the messages of a container's service, whose readers are outside: their command, and their names of its mounts. */
-export function readerEnvironment(stack: string, { volume, bindMounts }: HostPlan): Readonly<Record<string, string>> {
+export function containerReader(stack: string, { volume, bindMounts }: HostPlan): Readonly<Record<string, string>> {
   const mounts = [[volume.path, volume.name], ...bindMounts.map(({ source, target }) => [target, source])];
   return { ...imagegenReader(stack), [READER_MOUNTS_VARIABLE]: JSON.stringify(Object.fromEntries(mounts)) };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { contentTag, extraTags } from "../../../../infra/plan/image-tags.ts";
 import { makePlan } from "../../../../infra/plan/plan.ts";
-import { readerEnvironment } from "../../../../infra/plan/reader.ts";
+import { containerReader } from "../../../../infra/plan/reader.ts";
 import { manifest, planWith, settingsWith } from "../../../support/settings.ts";
 
 describe("image", () => {
@@ -134,7 +134,7 @@ describe("host", () => {
       { source: "/home/a/.cache/huggingface", target: "/host-cache" },
       { source: "/srv/models", target: "/mirror" },
     ]);
-    const { IMAGE_GEN_COMMAND, IMAGE_GEN_MOUNTS = "" } = readerEnvironment("prod", host);
+    const { IMAGE_GEN_COMMAND, IMAGE_GEN_MOUNTS = "" } = containerReader("prod", host);
     expect(IMAGE_GEN_COMMAND).toBe("imagegen --stack prod");
     expect(JSON.parse(IMAGE_GEN_MOUNTS)).toEqual({
       "/data": "Picture-Perfect-Challenge_image_data",
