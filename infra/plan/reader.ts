@@ -2,7 +2,7 @@ import { imagegenReader } from "../command-line.ts";
 import type { HostPlan } from "./container.ts";
 
 /** What the mounts of the container are called outside, as JSON: a volume's name, or a path of the machine. */
-export const READER_MOUNTS_VARIABLE = "IMAGE_GEN_MOUNTS";
+const READER_MOUNTS_VARIABLE = "IMAGE_GEN_MOUNTS";
 
 /** For the messages of a container's service, whose readers are outside: their command, and their names of its mounts. */
 export function containerReader(stack: string, { volume, bindMounts }: HostPlan): Readonly<Record<string, string>> {
