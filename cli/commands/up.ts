@@ -8,7 +8,7 @@ import { collect } from "../core/options.ts";
 import { withStackLock } from "../core/stack-lock.ts";
 import { parseConfigFlags } from "../stack/config.ts";
 import { logShell, useShell } from "../stack/shell-variables.ts";
-import { MODES, type RequestedMode, selectUpTarget } from "../targets/select.ts";
+import { MODES, type RequestedMode, selectUpTarget, targetsAws } from "../targets/select.ts";
 import type { UpResult } from "../targets/target.ts";
 
 interface Options {
@@ -63,8 +63,9 @@ async function up(context: Context, options: Options, flags: Record<string, stri
   const { files, progress } = context;
   const { mode, picture, prompt, resetConfig: reset = false } = options;
   files.begin({ reset });
-  // Whatever the mode turns out to be, a wrong value ends here.
-  useShell(context, "process", flags);
+  files.use(flags);
+  // Whatever this machine turns out to have, a wrong value ends here.
+  useShell(context, targetsAws(context) ? "aws" : "process", flags);
   if (Object.keys(flags).length > 0) files.saveOverrides(flags);
   progress.update("looking at what this machine has");
   try {

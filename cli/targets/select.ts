@@ -47,7 +47,8 @@ export function requireProcessPlatform(platform: NodeJS.Platform): void {
   throw new CliError({ message, fix }, EXIT.missingPrerequisite);
 }
 
-function targetsAws({ files }: Context): boolean {
+/** By config alone. */
+export function targetsAws({ files }: Context): boolean {
   return readText(files.config(), "target") === "aws";
 }
 

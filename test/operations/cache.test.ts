@@ -47,9 +47,9 @@ describe("cache", () => {
       "--model",
       "org/it's",
       "--revision",
-      "$(id) {{ssm:x}}",
+      "$(id){{ssm:x}}",
     );
-    expect(stdout).toBe("prefetch|--model|org/it's|--revision|$(id) {{ssm:x}}|");
+    expect(stdout).toBe("prefetch|--model|org/it's|--revision|$(id){{ssm:x}}|");
   });
   test("status without a running container ends with exit code 6", async () => {
     docker("", "exit 0");
