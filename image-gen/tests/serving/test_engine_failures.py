@@ -2,7 +2,9 @@
 in the log.
 """
 
+import asyncio
 import signal
+import sys
 import time
 
 import pytest
@@ -16,6 +18,8 @@ from image_gen.serving.engine_failures import (
     given_up_delay,
     restart_delay,
 )
+from image_gen.serving.readiness import Readiness
+from image_gen.serving.worker_supervisor import WorkerSupervisor
 
 from .conftest import Server, StartServer
 
@@ -168,3 +172,24 @@ def test_only_failures_that_may_be_the_engines_own_lead_to_a_test() -> None:
 def test_delays_grow_to_a_limit() -> None:
     assert [restart_delay(n) for n in (1, 2, 3, 7, 30)] == [1, 2, 4, 60, 60]
     assert [given_up_delay(n) for n in (1, 2, 3, 9)] == [600, 1200, 2400, 3600]
+
+
+def test_a_look_that_is_asked_for_while_the_failed_engine_still_ends_is_not_lost() -> None:
+    async def engine_is_started_again() -> bool:
+        readiness = Readiness("m", None, "1")
+        # One that ends as slowly as it likes, so that the failure is public before the process is gone.
+        worker = WorkerSupervisor(readiness, {}, "cpu", command=[sys.executable, "-c", "import time; time.sleep(60)"])
+        supervision = asyncio.create_task(worker.supervise(None))
+        while worker.pid is None:
+            await asyncio.sleep(0.01)
+        worker._end(OutOfMemoryError("x", retryable=False))
+        assert readiness.phase == "failed"
+        readiness.look_again()
+        assert worker.look_again()
+        while worker.restarts == 0:
+            await asyncio.sleep(0.01)
+        supervision.cancel()
+        await worker.stop()
+        return readiness.phase != "failed"
+
+    assert asyncio.run(asyncio.wait_for(engine_is_started_again(), 20))

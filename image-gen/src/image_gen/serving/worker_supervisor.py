@@ -122,7 +122,8 @@ class WorkerSupervisor:
             then = ""
         if why is not self._reason or why.retryable:
             log.error("%s (%s)%s", why.message, why.code, then)
-        self._readiness.fail(why)
+        if not self._asked.is_set():
+            self._readiness.fail(why)
         self._waiting = True
         try:
             await asyncio.wait_for(self._asked.wait(), pause)
@@ -135,10 +136,11 @@ class WorkerSupervisor:
 
     def look_again(self) -> bool:
         """Starts the next process at once, if one is waited for. Whether the engine had been given up."""
-        given_up = self._given_up is not None
-        if self._waiting:
+        # A process that is being ended has failed already, for who reads `/readyz`.
+        why = self._given_up or self._reason
+        if self._waiting or why is not None:
             self._asked.set()
-        return given_up
+        return why is not None and not why.retryable
 
     def forget_model(self) -> None:
         """Another load request will follow."""
