@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from image_gen.errors import DemoFailedError, OutOfMemoryError
+from image_gen.library_errors import says_out_of_memory
 from image_gen.model_cache.core.settings import DEMO_MODEL, CacheSettings
-from image_gen.worker.failures import says_out_of_memory
 
 _START_SECONDS: Final = 60.0
 # By SIGKILL, which nobody but the kernel sends it, or with a shell's code for that.

@@ -4,7 +4,8 @@ import errno
 
 import pytest
 
-from image_gen.worker.failures import is_device_fault, out_of_memory, to_user_error
+from image_gen.library_errors import is_device_fault, out_of_memory
+from image_gen.worker.failures import to_user_error
 from image_gen.worker.prompt_privacy import quotes_prompt, without_prompts
 
 MEMORY = [

@@ -15,6 +15,7 @@ from typing import Final
 
 from image_gen.demo_hub import DemoHubProcess, ask_loopback
 from image_gen.errors import ImageGenError, InternalError, OutOfMemoryError
+from image_gen.library_errors import out_of_memory
 from image_gen.model_cache import CacheSettings, Lease, ModelCache, Progress, ProgressCallbacks, ReadyModel
 from image_gen.model_cache.core.filesystem import format_bytes
 from image_gen.model_cache.core.settings import DEMO_MODEL
@@ -23,7 +24,7 @@ from image_gen.serving.readiness import Readiness
 from image_gen.serving.threads import in_daemon_thread, post
 from image_gen.serving.worker_process import MORE_MEMORY
 from image_gen.settings import Settings
-from image_gen.worker.failures import one_line, out_of_memory
+from image_gen.worker.failures import one_line
 
 log = logging.getLogger(__name__)
 _LINE_EVERY_SECONDS: Final = 5.0

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from image_gen.errors import EngineDiedError, GpuFaultError, ImageGenError, OutOfMemoryError
-from image_gen.worker.failures import says_device_fault, says_out_of_memory
+from image_gen.library_errors import says_device_fault, says_out_of_memory
 from image_gen.worker.prompt_privacy import without_prompts
 from image_gen.worker.protocol import ImageJob, Message, encode, read_frame
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 import torch
 
 from image_gen.errors import CancelledError, OutOfMemoryError
-from image_gen.worker.failures import one_line, out_of_memory
+from image_gen.library_errors import out_of_memory
+from image_gen.worker.failures import one_line
 from image_gen.worker.picture_check import Numbers, require_picture, watch_numbers
 from image_gen.worker.pipeline import LoadedPipeline
 from image_gen.worker.protocol import ImageJob
