@@ -21,6 +21,7 @@ export interface Suite {
 
 const SUITES = {
   engine: { runner: "vitest", timeoutSeconds: 600, serial: true },
+  "engine-aws": { runner: "vitest", timeoutSeconds: 600, serial: true },
   python: { runner: "pytest" },
   check: { runner: "check" },
   unit: { runner: "vitest", timeoutSeconds: 120 },

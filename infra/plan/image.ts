@@ -51,8 +51,10 @@ export function planImage(settings: ImageSettings): ImagePlan {
 
 /** A proxy with a password is a secret, which is no build argument: Docker has its own setting for that. */
 function proxies(settings: LocalSettings): Record<string, string> {
-  const variables = Object.entries(settingsEnvironment(settings, "container"));
-  return Object.fromEntries(variables.filter(([name]) => ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].includes(name)));
+  const { HTTP_PROXY, HTTPS_PROXY, NO_PROXY } = settingsEnvironment(settings, "container");
+  if (HTTP_PROXY === undefined && HTTPS_PROXY === undefined) return {};
+  const set = Object.entries({ HTTP_PROXY, HTTPS_PROXY, NO_PROXY });
+  return Object.fromEntries(set.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
 function hasTag(name: string): boolean {

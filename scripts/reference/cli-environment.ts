@@ -11,6 +11,7 @@ export const CLI_ENVIRONMENT: Readonly<Record<string, string>> = {
   IMAGEGEN_ENVIRONMENT: "Other variables of the service, as JSON; `up` stores them as the key `environment`.",
   IMAGEGEN_DEBUG: "`1` also prints the stack trace of an unexpected error.",
   NO_COLOR: "Turns colours off.",
+  NODE_COMPILE_CACHE: "Where Node keeps compiled code. Default: `.imagegen/compile-cache` in the checkout.",
   PULUMI_BACKEND_URL: "Where Pulumi keeps its state. Default: `.imagegen/state` in the checkout.",
   PULUMI_CONFIG_PASSPHRASE: "Passphrase of the state's secrets. Default: one is made in `.imagegen/passphrase`.",
   PULUMI_CONFIG_PASSPHRASE_FILE: "File with that passphrase.",

@@ -1,9 +1,9 @@
 /** Stacks that commit 51b7e56 deployed, brought up by the program of this checkout: nothing is lost, nothing is fetched again. */
 import { afterAll, describe, expect, test } from "vitest";
+import { AwsSetting, awsTests } from "../engine-aws/setting.ts";
+import { succeeded as awsSucceeded } from "../engine-aws/stack.ts";
 import { docker } from "../support/docker.ts";
 import { checkOutEarlier, EARLIER, missingEarlier } from "../support/earlier-program.ts";
-import { AwsSetting, awsTests } from "./aws-setting.ts";
-import { succeeded as awsSucceeded } from "./aws-stack.ts";
 import { CONTAINER, engineTests, Setting, succeeded, VOLUME } from "./setting.ts";
 
 const PROGRAM = ["Pulumi.yaml", "package.json", "infra", "stacks", "policy", "scripts", "image-gen"];

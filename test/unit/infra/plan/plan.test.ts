@@ -24,7 +24,9 @@ describe("image", () => {
     const { image } = planWith(proxies);
     expect(image.proxyArgs).toEqual({ HTTPS_PROXY: proxies.httpsProxy, NO_PROXY: ".example" });
     expect(image.buildArgs).toEqual(planWith().image.buildArgs);
-    expect(planWith({ secretKeys: ["httpsProxy"], httpsProxy: null }).image.proxyArgs).toEqual({});
+    // A proxy with a password is none of the build's, and what it is not for neither.
+    const secret = planWith({ secretKeys: ["httpsProxy"], httpsProxy: null, noProxy: ".example" });
+    expect(secret.image.proxyArgs).toEqual({});
   });
 
   test("in baked mode it is built with the model; the token is a secret by name", () => {

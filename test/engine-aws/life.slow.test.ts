@@ -2,9 +2,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Cloud } from "../support/fakes/aws-provider/cloud.ts";
 import { text } from "../support/fakes/aws-provider/kind.ts";
-import { AwsSetting, awsTests } from "./aws-setting.ts";
-import { type AwsRun, type AwsStack, type Config, failed, succeeded } from "./aws-stack.ts";
-import { Observer } from "./aws-story.ts";
+import { AwsSetting, awsTests } from "./setting.ts";
+import { type AwsRun, type AwsStack, type Config, failed, succeeded } from "./stack.ts";
+import { Observer } from "./story.ts";
 
 const setting = new AwsSetting();
 const VOLUME = "aws:ebs/volume:Volume";

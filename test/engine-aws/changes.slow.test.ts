@@ -3,10 +3,10 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { CHANGES, KEY } from "./aws-changes.ts";
-import { AwsSetting, awsTests } from "./aws-setting.ts";
-import { type AwsStack, succeeded } from "./aws-stack.ts";
-import { Observer } from "./aws-story.ts";
+import { CHANGES, KEY } from "./changes.ts";
+import { AwsSetting, awsTests } from "./setting.ts";
+import { type AwsStack, succeeded } from "./stack.ts";
+import { Observer } from "./story.ts";
 
 const setting = new AwsSetting();
 await awsTests("changes of a stack on AWS", setting, () => {

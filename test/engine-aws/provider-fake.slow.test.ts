@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { paths } from "../support/paths.ts";
-import { AwsSetting, awsTests } from "./aws-setting.ts";
-import { type AwsRun, succeeded } from "./aws-stack.ts";
+import { AwsSetting, awsTests } from "./setting.ts";
+import { type AwsRun, succeeded } from "./stack.ts";
 
 const setting = new AwsSetting(join(paths.root, "test/support/fakes/aws-provider/program"));
 const CHANGED = "#!/bin/sh\necho changed\n";

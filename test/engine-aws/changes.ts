@@ -1,5 +1,5 @@
 /** Each kind of change, in the order in which the test makes them: what it says, and what AWS is to see of it. */
-import { CREATE_FIRST, DELETE_FIRST, HOST_ALARMS } from "./aws-story.ts";
+import { CREATE_FIRST, DELETE_FIRST, HOST_ALARMS } from "./story.ts";
 
 export const KEY = "arn:aws:kms:us-east-1:123456789012:key/1";
 const SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token-AbCdEf";

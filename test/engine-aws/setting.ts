@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { TestProject } from "../support/engine.ts";
 import { AwsProviderFake } from "../support/fakes/aws-provider/index.ts";
 import { missingForAws } from "../support/fakes/aws-provider/needs.ts";
-import { AwsStack, type Config } from "./aws-stack.ts";
+import { AwsStack, type Config } from "./stack.ts";
 
 /** A fake of AWS, and a project whose every command talks to it. */
 export class AwsSetting {

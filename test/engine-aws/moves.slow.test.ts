@@ -1,9 +1,9 @@
 /** What moves more than a host: another zone, and a host that a group replaces. */
 import { afterEach, expect, test } from "vitest";
 import { text } from "../support/fakes/aws-provider/kind.ts";
-import { AwsSetting, awsTests } from "./aws-setting.ts";
-import { succeeded } from "./aws-stack.ts";
-import { Observer } from "./aws-story.ts";
+import { AwsSetting, awsTests } from "./setting.ts";
+import { succeeded } from "./stack.ts";
+import { Observer } from "./story.ts";
 
 const setting = new AwsSetting();
 const VOLUME = "aws:ebs/volume:Volume";
