@@ -3,6 +3,7 @@ import { CREATE_FIRST, DELETE_FIRST, HOST_ALARMS } from "./story.ts";
 
 export const KEY = "arn:aws:kms:us-east-1:123456789012:key/1";
 const SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token-AbCdEf";
+const API_KEY = "arn:aws:secretsmanager:us-east-1:123456789012:secret:api-key-AbCdEf";
 const DEPLOYED = "PutParameter /imagegen/changes/deployment";
 const ROLE = "PutRolePolicy image-gen-host";
 
@@ -102,7 +103,7 @@ export const CHANGES: readonly Change[] = [
       certificateArn: "arn:aws:acm:us-east-1:123456789012:certificate/1",
       allowedCidrs: "203.0.113.0/24",
       authentication: "api-key",
-      apiKeySecretArn: SECRET,
+      apiKeySecretArn: API_KEY,
     },
     inOrder: CREATE_FIRST,
     besides: [
