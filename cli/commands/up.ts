@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { qualifyKey } from "../../infra/config/problem.ts";
 import { DEMO_MODEL_ID } from "../../infra/contract.ts";
 import { formatSeconds } from "../../infra/units.ts";
 import { commandFor } from "../core/command-line.ts";
@@ -79,7 +80,10 @@ async function up(context: Context, options: Options, flags: Record<string, stri
   } catch (error) {
     if (!(error instanceof CliError) || Object.keys(flags).length === 0) throw error;
     const names = Object.keys(flags).map((key) => key.replace(/^.*:/, ""));
-    throw new CliError([...error.details, { message: `Not remembered: ${names.join(", ")}.` }], error.exitCode);
+    const message = `Not remembered: ${names.join(", ")}.`;
+    const target = flags[qualifyKey("target")];
+    const repeat = `${message} ${files.name} is still a new stack: each up of it needs --config target=${target}.`;
+    throw new CliError([...error.details, { message: files.isKnown ? message : repeat }], error.exitCode);
   }
 }
 

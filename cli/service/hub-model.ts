@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { DEMO_MODEL, MODEL_VARIABLES, TOKEN_VARIABLE } from "../../infra/contract.ts";
@@ -87,5 +87,10 @@ function tokenOf(env: NodeJS.ProcessEnv): string | undefined {
   const given = env[TOKEN_VARIABLE]?.trim();
   if (given) return given;
   const file = env.HF_TOKEN_PATH ?? join(env.HF_HOME ?? join(homedir(), ".cache", "huggingface"), "token");
-  return existsSync(file) ? readFileSync(file, "utf8").trim() || undefined : undefined;
+  try {
+    return readFileSync(file, "utf8").trim() || undefined;
+  } catch {
+    // The service names a file that it can't read; without a token the hub says what it needs.
+    return undefined;
+  }
 }

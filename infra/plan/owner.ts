@@ -1,23 +1,27 @@
-import { imagegenCommand } from "../command-line.ts";
 import { OWNER_LABELS } from "../contract.ts";
 
-/** Whose a container is: the labels that this program gives it. */
-export interface Owner {
+/** A stack, and the folder of the project that deploys it. */
+export interface StackOwner {
   readonly stack: string;
-  /** The folder of the project that deployed it. */
   readonly checkout: string;
 }
 
-export function ownerLabels(owner: Owner): Record<string, string> {
-  return { [OWNER_LABELS.stack]: owner.stack, [OWNER_LABELS.checkout]: owner.checkout };
+/** Who made a container: a stack of this program, or a project of Compose's. */
+export type ContainerOwner =
+  | ({ readonly kind: "stack" } & StackOwner)
+  | { readonly kind: "compose"; readonly project: string; readonly folder: string | null };
+
+export function ownerLabels({ stack, checkout }: StackOwner): Record<string, string> {
+  return { [OWNER_LABELS.stack]: stack, [OWNER_LABELS.checkout]: checkout };
 }
 
-/** By a container's labels, who made it, and the command there that removes it; null when no label tells. */
-export function readOwner(labels: Readonly<Record<string, string>>): { who: string; remove: string } | null {
-  const { [OWNER_LABELS.stack]: stack, [OWNER_LABELS.checkout]: checkout } = labels;
-  if (stack && checkout) return { who: `the stack ${stack} of ${checkout}`, remove: imagegenCommand(stack, "down") };
+/** Null when no label says who made it. */
+export function readOwner(labels: Readonly<Record<string, string>>): ContainerOwner | null {
   const project = labels["com.docker.compose.project"];
-  if (!project) return null;
-  const folder = labels["com.docker.compose.project.working_dir"];
-  return { who: `Docker Compose${folder ? ` in ${folder}` : ` (project ${project})`}`, remove: "docker compose down" };
+  if (project) return { kind: "compose", project, folder: labels["com.docker.compose.project.working_dir"] ?? null };
+  const { [OWNER_LABELS.stack]: stack, [OWNER_LABELS.checkout]: checkout } = labels;
+  return stack && checkout ? { kind: "stack", stack, checkout } : null;
 }
+
+/** The command that removes the containers of a project of Compose's, from any folder. */
+export const composeDown = (project: string) => `docker compose --project-name ${project} down`;

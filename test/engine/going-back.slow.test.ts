@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { baseImage } from "../support/base-image.ts";
 import { Clone, done } from "../support/clone.ts";
-import { docker, dockerIfPossible, removeImages } from "../support/docker.ts";
+import { docker } from "../support/docker.ts";
 import { freePort } from "../support/engine.ts";
 import { missingFor } from "../support/needs.ts";
 import { paths } from "../support/paths.ts";
@@ -33,13 +33,7 @@ describe.skipIf(missing !== undefined)("an up that fails on Docker", () => {
     done(await clone.imagegen("up", "--mode", "docker", "--no-picture", "--model", "stub/ready", ...all));
   });
 
-  afterAll(async () => {
-    await clone.imagegen("down", "--delete-cache", "--yes");
-    await dockerIfPossible("rm", "-f", NAME);
-    await dockerIfPossible("volume", "rm", NAME);
-    await removeImages(NAME);
-    clone.remove();
-  });
+  afterAll(() => clone.removeWithStack(NAME));
 
   test("goes back to the earlier service, says both, and remembers no flag", async () => {
     const before = await containerId();

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { baseImage } from "../support/base-image.ts";
 import { Clone, done } from "../support/clone.ts";
-import { docker, dockerIfPossible, removeImages } from "../support/docker.ts";
+import { docker } from "../support/docker.ts";
 import { freePort } from "../support/engine.ts";
 import { missingFor } from "../support/needs.ts";
 
@@ -24,13 +24,7 @@ describe.skipIf(missing !== undefined)("npm start on Docker through Pulumi", () 
     await clone.make();
   });
 
-  afterAll(async () => {
-    await clone.imagegen("down", "--delete-cache", "--yes");
-    await dockerIfPossible("rm", "-f", NAME);
-    await dockerIfPossible("volume", "rm", NAME);
-    await removeImages(NAME);
-    clone.remove();
-  });
+  afterAll(() => clone.removeWithStack(NAME));
 
   test("the first run ends with a picture, the second too, and the clone stays clean", async () => {
     const names = { containerName: NAME, volumeName: NAME, imageName: NAME, gpu: "none" };

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { baseImage } from "../support/base-image.ts";
 import { Clone, done } from "../support/clone.ts";
-import { docker, dockerIfPossible, removeImages } from "../support/docker.ts";
+import { docker } from "../support/docker.ts";
 import { EARLIER, missingEarlier } from "../support/earlier-program.ts";
 import { freePort } from "../support/engine.ts";
 import { missingFor } from "../support/needs.ts";
@@ -17,13 +17,7 @@ const json = async (...args: string[]) => JSON.parse(done(await clone.imagegen("
 describe.skipIf(missing !== undefined)(`npm start after ${EARLIER}`, () => {
   beforeAll(async () => clone.make());
 
-  afterAll(async () => {
-    await clone.imagegen("down", "--delete-cache", "--yes");
-    await dockerIfPossible("rm", "-f", NAME);
-    await dockerIfPossible("volume", "rm", NAME);
-    await removeImages(NAME);
-    clone.remove();
-  });
+  afterAll(() => clone.removeWithStack(NAME));
 
   test("keeps the earlier --config, the volume and the model in it, and downloads nothing", async () => {
     const values = {

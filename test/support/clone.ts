@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
+import { dockerIfPossible, removeImages } from "./docker.ts";
 import { paths } from "./paths.ts";
 
 /** How a command of the clone ended. */
@@ -54,6 +55,15 @@ export class Clone {
 
   async gitStatus(): Promise<string> {
     return (await execa("git", ["status", "--porcelain"], { cwd: this.directory })).stdout;
+  }
+
+  /** Takes the clone's stack of that name away, with its container, volume and images, and then the clone. */
+  async removeWithStack(name: string): Promise<void> {
+    await this.imagegen("down", "--delete-cache", "--yes");
+    await dockerIfPossible("rm", "-f", name);
+    await dockerIfPossible("volume", "rm", name);
+    await removeImages(name);
+    this.remove();
   }
 
   remove(): void {

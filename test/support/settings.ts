@@ -28,3 +28,26 @@ export const manifest: Manifest = {
 export function planWith(changes: Partial<LocalSettings> = {}, hasGpu = false): Plan {
   return makePlan(settingsWith(changes), manifest, { hasGpu });
 }
+
+/** What a stack without config says of the service, on every target. */
+export const SERVICE_DEFAULTS = {
+  gpu: "auto",
+  hubEndpoint: null,
+  apiKey: null,
+  dtype: "auto",
+  compile: false,
+  verify: null,
+  queueLimit: 8,
+  requestTimeoutSeconds: 600,
+  maxSize: 1536,
+  warmupSize: null,
+  modelMirror: null,
+  offline: false,
+  downloadTimeoutSeconds: 10,
+  httpProxy: null,
+  httpsProxy: null,
+  noProxy: null,
+  caFile: null,
+  environment: {},
+  secretKeys: [],
+} as const;

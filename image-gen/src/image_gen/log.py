@@ -37,7 +37,7 @@ class _OneLine(logging.Formatter):
         start = f"{_utc(record.created)} {PREFIX}" if self._with_time else PREFIX
         return "\n".join(start + line for line in text.splitlines() or [""])
 
-    def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802 - logging's name
+    def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802 -- logging's name
         """Where it happened, without the exception's own text: that may quote what a client sent."""
         kind, _, trace = ei
         frames = traceback.extract_tb(trace)

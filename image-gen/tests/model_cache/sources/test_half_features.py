@@ -160,7 +160,9 @@ def test_a_mirror_without_tree_is_read_by_its_siblings(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, status: int, blobs: bool
 ) -> None:
     make_repo()
-    known = {each.path: each for each in hub.repositories.find("test/model", "main").files.values()}  # type: ignore[union-attr]
+    repository = hub.repositories.find("test/model", "main")
+    assert repository is not None
+    known = {each.path: each for each in repository.files.values()}
 
     def change(handler: Any, answer: MirrorResponse) -> MirrorResponse:
         if "/tree/" in handler.path:

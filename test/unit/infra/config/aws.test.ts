@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { parseSettings } from "../../../../infra/config/parse.ts";
 import { wordForPulumi } from "../../../../infra/config/problem.ts";
 import { ALB, awsProblemsOf, awsSettings, OIDC } from "../../../support/aws-settings.ts";
+import { SERVICE_DEFAULTS } from "../../../support/settings.ts";
 
 const P = "Picture-Perfect-Challenge";
 const SNAPSHOT = "snap-0123456789abcdef0";
@@ -27,23 +28,7 @@ test("a stack that only names AWS and a region has everything else decided", () 
     volumeThroughputMb: 300,
     volumeGeneration: 1,
     onDestroy: "retain",
-    apiKey: null,
-    dtype: "auto",
-    compile: false,
-    verify: null,
-    queueLimit: 8,
-    requestTimeoutSeconds: 600,
-    maxSize: 1536,
-    warmupSize: null,
-    offline: false,
-    downloadTimeoutSeconds: 10,
-    httpProxy: null,
-    httpsProxy: null,
-    noProxy: null,
-    caFile: null,
-    environment: {},
-    secretKeys: [],
-    gpu: "auto",
+    ...SERVICE_DEFAULTS,
     environmentSecretArns: {},
     hasToken: false,
   });

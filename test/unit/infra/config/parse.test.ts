@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { parseSettings } from "../../../../infra/config/parse.ts";
 import { wordForPulumi } from "../../../../infra/config/problem.ts";
 import { ALL_KEYS, RENAMED_KEYS } from "../../../../infra/config/schema.ts";
+import { SERVICE_DEFAULTS } from "../../../support/settings.ts";
 
 const PINNED = `registry.example:5000/python:3.12@sha256:${"0".repeat(64)}`;
 
@@ -28,25 +29,7 @@ test("a stack without config has the guide's names", () => {
       bindAddress: "127.0.0.1",
       baseImage: "python:3.12.12-slim-bookworm",
       buildNetwork: "default",
-      gpu: "auto",
-      hubEndpoint: null,
-      apiKey: null,
-      dtype: "auto",
-      compile: false,
-      verify: null,
-      queueLimit: 8,
-      requestTimeoutSeconds: 600,
-      maxSize: 1536,
-      warmupSize: null,
-      modelMirror: null,
-      offline: false,
-      downloadTimeoutSeconds: 10,
-      httpProxy: null,
-      httpsProxy: null,
-      noProxy: null,
-      caFile: null,
-      environment: {},
-      secretKeys: [],
+      ...SERVICE_DEFAULTS,
       allowUnauthenticated: false,
       hostCache: null,
       containerUser: "10001:10001",
