@@ -7,7 +7,7 @@ const HELP = `
 Examples:
   imagegen logs -f         the service's log, and each new line
   imagegen logs -n 20      its last 20 lines
-  imagegen logs --json     a JSON object a line: {"line": "…"}`;
+  imagegen logs --json     one JSON object per line: {"line": "…"}`;
 
 export function addLogs(program: Command, signal: AbortSignal): void {
   program

@@ -11,8 +11,8 @@ import type { Context } from "../core/context.ts";
 import { CliError, type ErrorDetail } from "../core/exit.ts";
 import type { Progress } from "../core/progress.ts";
 
-/** Milliseconds in which a failed service that is asked to look again has taken note of it. */
-export const LOOK_AGAIN_MS = 500;
+/** Milliseconds in which a failed service takes note of the signal to retry. */
+export const RETRY_MS = 500;
 
 /** One probe of the service; null when no image-gen service answers within `timeoutMs`. */
 export async function probeState(url: string, timeoutMs = 2000, signal?: AbortSignal): Promise<ReadyState | null> {

@@ -78,7 +78,7 @@ export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
     aws: "a new host has no cache; `volumeSnapshotId` and `modelMirror` fill one",
   }),
   keyed(CA_VARIABLE, "caFile", {
-    aws: "a host has no file of this machine; authorities belong into `baseImage`, and `environment` may name their file there",
+    aws: "a host has no file of this machine; certificate authorities belong in `baseImage`, and `environment` may name their file there",
   }),
   ...["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"].map((name) => ({
     name,

@@ -50,8 +50,8 @@ export interface ReadyState {
   /** Seconds of each phase so far. */
   readonly phases: Readonly<Record<string, number>>;
   readonly version: string | null;
-  /** Whether SIGHUP makes a failed service look again; absent in versions that it ends. */
-  readonly looks_again?: boolean;
+  /** Whether SIGHUP makes a failed service retry; absent in versions that it ends. */
+  readonly retries_on_sighup?: boolean;
 }
 
 export interface ServiceError {
@@ -81,7 +81,7 @@ export function parseReadyState(body: unknown): ReadyState | null {
       ),
     ),
     version: textIn(body.version),
-    ...(body.looks_again === true ? { looks_again: true } : {}),
+    ...(body.retries_on_sighup === true ? { retries_on_sighup: true } : {}),
   };
 }
 

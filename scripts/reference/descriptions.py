@@ -111,7 +111,7 @@ READYZ: Final[dict[str, str]] = {
     "bytes_per_second": "The download's rate.",
     "phases": "Seconds of each phase of this start so far.",
     "version": "The service's version.",
-    "looks_again": "Always true: SIGHUP makes the service look again at what failed, and does not end it.",
+    "retries_on_sighup": "Always true: SIGHUP makes a failed service retry, and does not end it.",
 }
 
 # Status, code in the body, meaning.

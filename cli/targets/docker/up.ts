@@ -10,7 +10,7 @@ import { commandFor } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
 import { describeRoom, inspectRoom, ROOM_FIX } from "../../doctor/room.ts";
-import { LOOK_AGAIN_MS, probeState, waitForService } from "../../service/readiness.ts";
+import { probeState, RETRY_MS, waitForService } from "../../service/readiness.ts";
 import { AutomationStack } from "../../stack/automation-stack.ts";
 import { planOf } from "../../stack/model.ts";
 import { type ShellConfig, saveShell, setSecrets } from "../../stack/shell-variables.ts";
@@ -64,7 +64,7 @@ export async function upInDocker(context: Context, settings: LocalSettings, { ro
   await setSecrets(stack, shell);
   await stopOther();
   const url = serviceUrl(settings);
-  await lookAgain(context, settings);
+  await retryFailedService(context, settings);
   const seen = watchService(url, context);
   try {
     await stack.up({ signal, onText: (text) => seen.busy() || progress.update(text) });
@@ -80,15 +80,15 @@ export async function upInDocker(context: Context, settings: LocalSettings, { ro
   return waitForService(context, { ...readiness, readyTimeoutSeconds: CONFIRM_S });
 }
 
-/** A service that has failed reports the same error until something has it look again: its cause may be gone. */
-async function lookAgain({ progress, signal }: Context, settings: LocalSettings): Promise<void> {
+/** A service that has failed reports the same error until it retries, and the cause may be gone. */
+async function retryFailedService({ progress, signal }: Context, settings: LocalSettings): Promise<void> {
   const container = await findContainer(settings.containerName);
   const state = container?.running ? await probeState(serviceUrl(settings), 5000, signal) : null;
   if (state?.phase !== "failed") return;
-  progress.log(`The service has failed: ${state.error?.message ?? "no reason"}. It looks again …`);
+  progress.log(`The service has failed: ${state.error?.message ?? "no reason"}. Retrying …`);
   const { containerName } = settings;
-  await dockerOrFail(state.looks_again ? ["kill", "--signal", "HUP", containerName] : ["restart", containerName]);
-  await sleep(LOOK_AGAIN_MS);
+  await dockerOrFail(state.retries_on_sighup ? ["kill", "--signal", "HUP", containerName] : ["restart", containerName]);
+  await sleep(RETRY_MS);
 }
 
 /** Refuses a container of this name that its labels call another's, before anything is stopped. */

@@ -9,7 +9,7 @@ import { commandFor, readerEnvironment } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError } from "../../core/exit.ts";
 import { identityOf } from "../../core/process-identity.ts";
-import { LOOK_AGAIN_MS, probeState, waitForService } from "../../service/readiness.ts";
+import { probeState, RETRY_MS, waitForService } from "../../service/readiness.ts";
 import { planOf } from "../../stack/model.ts";
 import { ensurePython, sourceHash } from "../../toolchain/python.ts";
 import { venvProgram } from "../../toolchain/uv.ts";
@@ -105,11 +105,11 @@ async function continueProcess(
 ): Promise<ReadyState | undefined> {
   const state = await probeState(record.url, 5000, context.signal);
   if (state?.phase === "ready") return state;
-  if (!state || (state.phase === "failed" && !state.looks_again)) return undefined;
+  if (!state || (state.phase === "failed" && !state.retries_on_sighup)) return undefined;
   if (state.phase === "failed") {
-    context.progress.log(`The service has failed: ${state.error?.message ?? "no reason"}. It looks again …`);
+    context.progress.log(`The service has failed: ${state.error?.message ?? "no reason"}. Retrying …`);
     process.kill(record.pid, "SIGHUP");
-    await sleep(LOOK_AGAIN_MS);
+    await sleep(RETRY_MS);
   }
   return waitForService(context, readiness, requireAlive(record, 0));
 }

@@ -6,7 +6,7 @@ FAST: the seconds of every pause for which a test would otherwise wait for minut
 import os
 import sys
 
-from image_gen.serving import look_again, worker_supervisor
+from image_gen.serving import retry_after_failure, worker_supervisor
 from image_gen.serving.main import serve
 from image_gen.serving.model_loader import ModelLoader
 from image_gen.serving.worker_process import WORKER_COMMAND
@@ -17,8 +17,8 @@ if fast := os.environ.get("FAST"):
     def delay(_: int) -> float:
         return float(fast or 0)
 
-    look_again.LOOK_SECONDS = float(fast)
-    look_again.source_delay = delay
+    retry_after_failure.CHECK_SECONDS = float(fast)
+    retry_after_failure.source_delay = delay
     worker_supervisor.given_up_delay = delay
     for part in (ModelLoader, WorkerSupervisor):
         part.__init__.__kwdefaults__["pause"] = delay

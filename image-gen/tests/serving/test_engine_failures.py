@@ -78,7 +78,7 @@ def test_a_fault_with_every_request_ends_in_failed_and_a_signal_starts_it_again(
         server.wait_phase("failed")
     server.wait_log("Next attempt in 2 s.")
     server.signal(signal.SIGHUP)
-    server.wait_log("Looking again.")
+    server.wait_log("Retrying after SIGHUP.")
     server.wait_phase("ready")
 
 
@@ -184,8 +184,8 @@ def test_a_look_that_is_asked_for_while_the_failed_engine_still_ends_is_not_lost
             await asyncio.sleep(0.01)
         worker._end(OutOfMemoryError("x", retryable=False))
         assert readiness.phase == "failed"
-        readiness.look_again()
-        assert worker.look_again()
+        readiness.clear_failure()
+        assert worker.retry()
         while worker.restarts == 0:
             await asyncio.sleep(0.01)
         supervision.cancel()

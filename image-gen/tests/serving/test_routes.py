@@ -13,7 +13,7 @@ def test_healthz_and_readyz_of_a_ready_service(server: Server) -> None:
     state = ready.json
     assert set(state) == {
         "phase", "bytes_done", "bytes_total", "eta_seconds", "error", "model", "revision", "source", "device", "file",
-        "bytes_per_second", "phases", "version", "looks_again",
+        "bytes_per_second", "phases", "version", "retries_on_sighup",
     }  # fmt: skip
     assert (state["phase"], state["error"], state["source"], state["device"]) == ("ready", None, "directory", "cpu")
     assert state["bytes_done"] == state["bytes_total"] > 0

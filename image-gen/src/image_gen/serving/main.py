@@ -1,5 +1,5 @@
 """`image-gen serve`: listens first, then does everything else, so nothing slow is imported before.
-SIGTERM and SIGINT stop it, SIGHUP makes it look again at what failed.
+SIGTERM and SIGINT stop it, SIGHUP makes it retry after a failure.
 
 Exit codes: 0 after an orderly stop, 1 if the port is not available, 2 for wrong settings.
 """
@@ -83,7 +83,7 @@ async def _run(service: Service, listener: socket.socket) -> None:
         loop.add_signal_handler(number, on_signal)
     # On a terminal, SIGHUP is its end.
     if not sys.stdin or not sys.stdin.isatty():
-        loop.add_signal_handler(signal.SIGHUP, service.look_again)
+        loop.add_signal_handler(signal.SIGHUP, service.retry)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.001)

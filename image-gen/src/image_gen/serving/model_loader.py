@@ -1,6 +1,6 @@
 """Downloads and verifies the model's files in a thread, with progress in the log and in `/readyz`.
 
-Retries retryable errors for as long as it takes, and others when `look_again` finds that it is worth it. The model
+Retries retryable errors for as long as it takes, and others when `RetryAfterFailure` says so. The model
 cache does all work on files.
 """
 
@@ -19,8 +19,8 @@ from image_gen.library_errors import out_of_memory
 from image_gen.model_cache import CacheSettings, Lease, ModelCache, Progress, ProgressCallbacks, ReadyModel
 from image_gen.model_cache.core.filesystem import format_bytes
 from image_gen.model_cache.core.settings import DEMO_MODEL
-from image_gen.serving.look_again import LookAgain
 from image_gen.serving.readiness import Readiness
+from image_gen.serving.retry_after_failure import RetryAfterFailure
 from image_gen.serving.threads import in_daemon_thread, post
 from image_gen.serving.worker_process import MORE_MEMORY
 from image_gen.settings import Settings
@@ -63,9 +63,9 @@ class ModelLoader:
         self._readiness = readiness
         self._pause = pause
         self._read_settings = read_settings or (lambda: cache_settings)
-        self._again = LookAgain(settings)
-        # After a final error nobody sees that it is looked at again, until there is progress.
-        self._is_look = False
+        self._retry = RetryAfterFailure(settings)
+        # A retry after a final error is not shown until it makes progress.
+        self._is_silent_retry = False
         self._on_found = on_found
         self._on_verified = on_verified
         self._cancel = threading.Event()
@@ -94,21 +94,21 @@ class ModelLoader:
                 pause = self._pause(failures) if error.retryable else None
                 self._readiness.fail(error)
                 then = "" if pause is None else f" Next attempt in {pause:.0f} s."
-                # What a look finds unchanged is one line.
-                if not self._is_look or error.message != last:
+                # The same error after a silent retry is not logged twice.
+                if not self._is_silent_retry or error.message != last:
                     log.error("%s (%s)%s", error.message, error.code, then)
                 last = error.message
-                asked = await self._again.wait(error, self._cache_settings, failures, pause)
+                asked = await self._retry.wait(error, self._cache_settings, failures, pause)
                 failures = 0 if asked else failures
-                self._is_look = pause is None and not asked
+                self._is_silent_retry = pause is None and not asked
             else:
                 self._show()
                 self._arrived(model)
                 return model
 
-    def look_again(self) -> None:
+    def retry(self) -> None:
         """Ends the wait for the next attempt."""
-        self._again.now()
+        self._retry.now()
 
     def cancel(self) -> None:
         """Ends a download in progress; what has arrived is kept, and the next start resumes from there."""
@@ -171,9 +171,9 @@ class ModelLoader:
 
     def _show(self) -> None:
         """There is progress after a final error."""
-        if self._is_look:
-            self._is_look = False
-            self._readiness.look_again()
+        if self._is_silent_retry:
+            self._is_silent_retry = False
+            self._readiness.clear_failure()
             log.info("What failed before is possible now.")
 
     def _progress(self, progress: Progress) -> None:

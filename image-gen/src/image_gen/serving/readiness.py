@@ -58,8 +58,8 @@ class Readiness:
         if self.phase == "failed":
             self.error = error
 
-    def look_again(self) -> None:
-        """The error counts no more, even if it was final: everything is looked at again."""
+    def clear_failure(self) -> None:
+        """The error is over, even if it was final: the service starts again."""
         if self.phase == "failed":
             self.error = None
             self.enter("starting")
@@ -88,5 +88,5 @@ class Readiness:
             "bytes_per_second": round(progress.bytes_per_second),
             "phases": self.phase_seconds(),
             "version": self.version,
-            "looks_again": True,
+            "retries_on_sighup": True,
         }

@@ -67,15 +67,15 @@ class Service:
             task.add_done_callback(self._on_end)
             self._tasks.append(task)
 
-    def look_again(self) -> None:
+    def retry(self) -> None:
         """After a failure: looks at the files and the engine again, at once. Nothing happens in any other phase."""
         if self.readiness.phase != "failed":
-            log.info("Asked to look again; nothing has failed (phase %s).", self.readiness.phase)
+            log.info("SIGHUP: nothing has failed (phase %s).", self.readiness.phase)
             return
-        log.info("Looking again.")
-        self.readiness.look_again()
-        self.loader.look_again()
-        if self.worker.look_again() and self._is_loaded:
+        log.info("Retrying after SIGHUP.")
+        self.readiness.clear_failure()
+        self.loader.retry()
+        if self.worker.retry() and self._is_loaded:
             self._reload.set()
 
     async def stop(self) -> None:

@@ -130,11 +130,11 @@ class WorkerSupervisor:
             self._failures.forget()
         except TimeoutError:
             if self._given_up is not None:
-                self._readiness.look_again()
+                self._readiness.clear_failure()
         self._waiting, self._given_up = False, None
         self._asked.clear()
 
-    def look_again(self) -> bool:
+    def retry(self) -> bool:
         """Starts the next process at once, if one is waited for. Whether the engine had been given up."""
         # A process that is being ended has failed already, for who reads `/readyz`.
         why = self._given_up or self._reason

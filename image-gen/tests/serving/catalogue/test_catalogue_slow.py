@@ -71,7 +71,7 @@ def test_a_signal_shows_starting_at_once_and_the_error_that_is_there_then(
     server.wait_phase("failed")
     before = server.log.count("MODEL_DIR_INVALID")
     server.signal(signal.SIGHUP)
-    server.wait_log("Looking again.")
+    server.wait_log("Retrying after SIGHUP.")
     server._wait(lambda: server.log.count("MODEL_DIR_INVALID") == before + 1, SECONDS)
     assert server.wait_phase("failed")["error"]["code"] == "MODEL_DIR_INVALID"
 
@@ -81,7 +81,7 @@ def test_a_signal_changes_nothing_while_nothing_has_failed(start_server: StartSe
     server.wait_phase("ready")
     pid = server.engine_pid()
     server.signal(signal.SIGHUP)
-    server.wait_log("Asked to look again; nothing has failed (phase ready).")
+    server.wait_log("SIGHUP: nothing has failed (phase ready).")
     assert server.state()["phase"] == "ready" and server.engine_pid() == pid
     assert server.post({"prompt": "x"}).status == 200
 

@@ -1,5 +1,5 @@
-"""When a start that failed for good is worth another look: when somebody asks, when what it failed for has changed, or
-after a while where a look costs the source a few requests.
+"""When to retry a start that failed with a final error: when an operator asks, when what it failed for has changed, or
+after a while where a retry costs the source a few requests.
 
 Comes in: an error, the settings. Goes out: the moment. Must not: download, hash or write.
 """
@@ -19,8 +19,8 @@ from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.settings import Settings
 
-# The files are looked at this often; it takes a dozen calls of stat.
-LOOK_SECONDS: Final = 30.0
+# The files are checked this often; it takes a dozen calls of stat.
+CHECK_SECONDS: Final = 30.0
 # Less than this more is what logs and databases beside the cache free now and then.
 _ROOM_BYTES: Final = 1_000_000
 # A source that answers so may answer otherwise later; asking takes a few requests and no byte of a model.
@@ -36,7 +36,7 @@ def source_delay(failures: int) -> float:
     return float(min(60.0 * 2 ** max(failures - 1, 0), 900.0))
 
 
-class LookAgain:
+class RetryAfterFailure:
     """`wait` returns when another attempt is worth it; `now` makes it return at once."""
 
     def __init__(
@@ -44,7 +44,7 @@ class LookAgain:
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._every = every or (lambda: LOOK_SECONDS)
+        self._every = every or (lambda: CHECK_SECONDS)
         self._asked = asyncio.Event()
         self._waiting = False
 
