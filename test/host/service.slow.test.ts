@@ -53,7 +53,7 @@ describe("a host", () => {
     machine.must(`for _ in $(seq ${count}); do systemctl start image-gen-watchdog.service; done`);
 
   test("the image is there before the volume, and without the volume nothing is started", async () => {
-    const record = await recordThat(machine, ({ phase }) => phase === "volume", 240);
+    const record = await recordThat(machine, ({ phase }) => phase === "volume", 480);
     expect(record).toMatchObject({
       schema: 1,
       deployment: "aaaaaaaaaaaa",
