@@ -80,6 +80,12 @@ def test_compile_blocks_names_a_missing_compiler(tmp_path: Path, monkeypatch: py
     assert "Triton" in str(compile_blocks(SimpleNamespace(unet=Part()), "cuda", tmp_path))
 
 
+def test_compile_blocks_that_fail_are_a_reason_and_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled.shutil, "which", lambda _: "/usr/bin/g++")
+    why = compile_blocks(SimpleNamespace(unet=Part()), "cpu", tmp_path)
+    assert why == "torch's compiler can't be used: AssertionError: it must not come to this"
+
+
 def test_compile_blocks_names_an_unwritable_directory_or_an_unsupported_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

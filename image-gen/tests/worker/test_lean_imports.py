@@ -84,6 +84,23 @@ print(without_dynamo(work), *asked)
     assert output.split() == [b"explain", b"_DynamoStub", b"module"]
 
 
+def test_lean_imports_leave_no_part_of_the_compiler_behind(tmp_path: Path) -> None:
+    """As torchvision does, where it is installed."""
+    (tmp_path / "of_the_compiler.py").write_text("from torch._dynamo.utils import counters\n")
+    program = """
+import importlib
+from image_gen.worker.lean_imports import without_dynamo
+
+print(without_dynamo(lambda: importlib.import_module("of_the_compiler")).__name__)
+import torch
+
+print(torch.compile(lambda x: x + 1, backend="eager")(torch.ones(1)).item(), torch._dynamo.utils.__name__)
+"""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{SOURCES}:{tmp_path}"}
+    output = subprocess.run([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, check=True).stdout
+    assert output.split() == [b"of_the_compiler", b"2.0", b"torch._dynamo.utils"]
+
+
 def test_lean_imports_do_not_retry_other_errors() -> None:
     tries: list[int] = []
 

@@ -11,6 +11,8 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
+from image_gen.worker.failures import one_line
+
 _PARTS: Final = ("unet", "transformer")
 
 
@@ -35,11 +37,14 @@ def compile_blocks(pipeline: Any, device: str, cache: Path) -> str | None:
     # The compiler reads these when it looks for what it made before.
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(place / "inductor")
     os.environ["TRITON_CACHE_DIR"] = str(place / "triton")
-    import torch._dynamo
+    try:
+        import torch._dynamo
 
-    # A block that can't be compiled is run as it is.
-    torch._dynamo.config.suppress_errors = True
-    part.compile_repeated_blocks()
+        # A block that can't be compiled is run as it is.
+        torch._dynamo.config.suppress_errors = True
+        part.compile_repeated_blocks()
+    except Exception as error:
+        return f"torch's compiler can't be used: {one_line(error)}"
     return None
 
 

@@ -1,0 +1,77 @@
+"""Paired times in figures, and what the machine is that gave them."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import random
+import re
+import statistics
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The geometric mean of paired ratios, with the 95 % interval of a bootstrap over the pairs."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def paired_ratio(ours: Sequence[float], plain: Sequence[float]) -> Ratio:
+    """Of times measured in turn, pair by pair. Two pairs at least."""
+    logs = [math.log(one / other) for one, other in zip(ours, plain, strict=True)]
+    draw = random.Random(0)
+    means = sorted(statistics.fmean(draw.choices(logs, k=len(logs))) for _ in range(_RESAMPLES))
+    low, high = means[int(_RESAMPLES * 0.025)], means[int(_RESAMPLES * 0.975)]
+    return Ratio(math.exp(statistics.fmean(logs)), math.exp(low), math.exp(high))
+
+
+def own_bytes(pid: int) -> int:
+    """Memory of its own (no page cache, no mapped files) of a process and all below it, at this moment."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    except OSError:
+        return 0
+    own = re.search(r"^RssAnon:\s+(\d+) kB", status, re.MULTILINE)
+    return (int(own[1]) * 1024 if own else 0) + sum(own_bytes(int(child)) for child in children)
+
+
+def hardware(gpu: str | None) -> dict[str, object]:
+    """Processor, cores, memory and GPU."""
+    cpu = re.search(r"^model name\s*:\s*(.+)$", _text("/proc/cpuinfo"), re.MULTILINE)
+    memory = re.search(r"^MemTotal:\s+(\d+) kB", _text("/proc/meminfo"), re.MULTILINE)
+    return {
+        "processor": cpu[1] if cpu else platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_bytes": int(memory[1]) * 1024 if memory else None,
+        "gpu": gpu,
+    }
+
+
+def commit() -> str | None:
+    """The checkout's commit, with `+` when files differ from it; None outside a checkout."""
+    here = Path(__file__).resolve().parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True).stdout
+
+    try:
+        return git("rev-parse", "HEAD").strip() + ("+" if git("status", "--porcelain").strip() else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError:
+        return ""
