@@ -58,8 +58,11 @@ class Row:
         )
 
 
-HEAD = """| size | steps | service, s | plain, s | ratio (95 % interval) | plain, steps/s | pictures an hour | difference |
-|---|---|---|---|---|---|---|---|"""
+HEAD = (
+    "| size | steps | service, s | plain, s | ratio (95 % interval) | plain, steps/s | pictures an hour "
+    "| difference |\n"
+    "|---|---|---|---|---|---|---|---|"
+)
 
 
 def measure(service: Service, plain: Plain, job: Job, rounds: int, queue: int) -> Row:

@@ -62,7 +62,8 @@ def commit() -> str | None:
     here = Path(__file__).resolve().parent
 
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True).stdout
+        command = ["git", "-C", str(here), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     try:
         return git("rev-parse", "HEAD").strip() + ("+" if git("status", "--porcelain").strip() else "")

@@ -33,10 +33,10 @@ def main() -> None:
         os.environ["BENCH_MODEL"], dtype=dtype, variant="fp16", use_safetensors=True
     ).to(DEVICE)
     pipeline.set_progress_bar_config(disable=True)
-    modules = {"torch": torch, "diffusers": diffusers, "transformers": transformers}
+    versions = {each.__name__: str(each.__version__) for each in (torch, diffusers, transformers)}
     say(
         device=torch.cuda.get_device_name(0) if DEVICE == "cuda" else None,
-        versions={"python": platform.python_version()} | {name: str(each.__version__) for name, each in modules.items()},
+        versions={"python": platform.python_version()} | versions,
     )
     for line in sys.stdin:
         job = json.loads(line)

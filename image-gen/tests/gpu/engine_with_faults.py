@@ -1,4 +1,4 @@
-"""The real engine, and a prompt that makes the GPU itself report a fault: `fault` reads past the end of a tensor there."""
+"""The real engine; the prompt `fault` reads past the end of a tensor on the GPU, which then reports a fault."""
 
 from typing import Any
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
 from serving.conftest import Server, StartServer, model_dir, start_server
 
 __all__ = ["model_dir", "start_server"]  # fixtures
@@ -86,13 +86,15 @@ def test_memory_that_runs_out_fails_one_request_and_not_the_engine(
     assert server.state()["phase"] == "ready"
 
 
-def test_a_start_without_memory_says_so_and_succeeds_once_there_is_some(
+def test_a_start_without_memory_says_so_and_an_asked_retry_succeeds_once_there_is_some(
     start_server: StartServer, model: dict[str, object]
 ) -> None:
     with memory_is_full():
         server = start_server(worker="-", **model)
         state = server.wait_phase("ready", "failed", seconds=300)
         assert state["phase"] == "failed" and state["error"]["code"] == "OUT_OF_MEMORY", server.log
+    # As `imagegen up` does; by itself the service tries again after ten minutes.
+    server.signal(signal.SIGHUP)
     server._wait(lambda: server.state()["phase"] == "ready", 300)
 
 
