@@ -36,7 +36,7 @@ const shell = await execa("git", ["ls-files", "*.sh", ".ci/run", ...SCRIPT_FOLDE
 const scripts: string[] = [];
 for (const file of shell.stdout.split("\n").filter(Boolean)) {
   const head = await execa("head", ["-n1", file], { cwd: paths.root });
-  if (/^#!.*\b(ba|da)?sh\b/.test(head.stdout)) scripts.push(file);
+  if (/^#!.*\b(ba|da)?sh\b|^# shellcheck shell=/.test(head.stdout)) scripts.push(file);
 }
 if ((await execa("shellcheck", ["--version"], { reject: false })).exitCode === 0)
   checks.push({ name: "shellcheck", command: "shellcheck", args: ["-x", ...scripts] });

@@ -5,6 +5,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { CONTENT_LABEL } from "../contract.ts";
+import type { BuildSecretFile } from "../io/build-files.ts";
 import type { ImagePlan } from "../plan/image.ts";
 import { contentTag } from "../plan/image-tags.ts";
 
@@ -18,8 +19,8 @@ export interface ServingImageArgs {
   readonly foreign?: string | null;
   /** The id of the image that has this content, by the one that the provider found under the tag. */
   readonly identify?: (found: string) => Promise<string>;
-  /** File with the Hugging Face token, for a build that needs it; it is in no layer, argument or log. */
-  readonly tokenFile?: pulumi.Input<string> | undefined;
+  /** Files with what the build is given as BuildKit secrets. */
+  readonly secretFiles?: readonly BuildSecretFile[];
   /** Called when the build fails: the provider itself reports the last command's exit code and no more. */
   readonly onError?: pulumi.ErrorHook;
 }
@@ -35,7 +36,7 @@ export class ServingImage extends pulumi.ComponentResource {
 
   constructor(name: string, args: ServingImageArgs, opts?: pulumi.ComponentResourceOptions) {
     super("imagegen:image:ServingImage", name, {}, opts);
-    const { plan, content, extraTags = [], foreign = null, identify, tokenFile, onError } = args;
+    const { plan, content, extraTags = [], foreign = null, identify, secretFiles = [], onError } = args;
 
     const image = new docker.RemoteImage(
       `${name}-image`,
@@ -54,7 +55,7 @@ export class ServingImage extends pulumi.ComponentResource {
           // With a containerd image store, its time of day would make every build another image id.
           provenance: "false",
           ...(plan.network === null ? {} : { networkMode: plan.network }),
-          ...(tokenFile === undefined ? {} : { secrets: plan.secrets.map((id) => ({ id, src: tokenFile })) }),
+          ...(secretFiles.length === 0 ? {} : { secrets: [...secretFiles] }),
         },
       },
       // A model of 7 GB on a slow line takes longer than the provider's 20 minutes.

@@ -4,7 +4,7 @@ import { wordForPulumi } from "../config/problem.ts";
 import type { LocalSettings } from "../config/settings.ts";
 import { UserError } from "../errors.ts";
 import { hashBuildContext, imageContent } from "../io/build-context.ts";
-import { buildTokenFile, prepareBuildLog, showBuildLog } from "../io/build-files.ts";
+import { buildSecretFiles, prepareBuildLog, showBuildLog } from "../io/build-files.ts";
 import { followBuild } from "../io/build-progress.ts";
 import { foreignImage, identifyImage } from "../io/built-image.ts";
 import { explainContainerError } from "../io/container-error.ts";
@@ -39,7 +39,7 @@ export function local(settings: LocalSettings, context: ProgramContext): LocalOu
     extraTags: extraTags(settings, plan.image, stack),
     foreign: foreignImage(built),
     identify: (found) => identifyImage(found, built, preview),
-    tokenFile: buildTokenFile(plan.image, secrets.hfToken, preview),
+    secretFiles: buildSecretFiles(plan.image, secrets, preview),
     onError: showBuildLog(plan.image),
   });
   const stopFollowing = preview ? () => {} : followBuild(plan.image, report);

@@ -1,11 +1,19 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import type { Secrets } from "../config/load.ts";
+import { variableOf } from "../config/service-variables.ts";
 import { buildFailure } from "../plan/build-log.ts";
-import type { ImagePlan } from "../plan/image.ts";
+import { type BuildSecret, type ImagePlan, PROXY_KEYS } from "../plan/image.ts";
+
+/** What the build reads a secret from. */
+export interface BuildSecretFile {
+  readonly id: BuildSecret;
+  readonly src: pulumi.Input<string>;
+}
 
 /** Relative, like all paths of the build: the stack's state is the same wherever the project lies. */
-const TOKEN_FILE = ".imagegen/build-secrets/hf_token";
+const SECRETS_FOLDER = ".imagegen/build-secrets";
 
 /** Makes room for the build's log, and empties the last one. A preview leaves it. */
 export function prepareBuildLog({ logFile }: Pick<ImagePlan, "logFile">, preview: boolean): void {
@@ -43,22 +51,37 @@ export function lastLogLines(path: string, count = 25): string {
 }
 
 /**
- * Puts the token where BuildKit can read it, for this program's lifetime and this user only; undefined when the build
- * needs none. BuildKit takes secrets from files or from the environment of the provider, which config can't reach.
+ * Puts each secret where BuildKit can read it, for this program's lifetime and this user only. BuildKit takes secrets
+ * from files or from the environment of the provider, which config can't reach. The paths are no secrets; unmarked, a
+ * preview shows them.
  */
-export function buildTokenFile(
-  { secrets }: Pick<ImagePlan, "secrets">,
-  hfToken: pulumi.Output<string> | undefined,
+export function buildSecretFiles(
+  { secrets: wanted, caFile }: Pick<ImagePlan, "secrets" | "caFile">,
+  { hfToken, ...others }: Secrets,
   preview: boolean,
-): pulumi.Output<string> | undefined {
-  if (hfToken === undefined || !secrets.includes("hf_token")) return undefined;
-  if (preview) return pulumi.output(TOKEN_FILE);
-  const written = hfToken.apply((token) => {
-    mkdirSync(dirname(TOKEN_FILE), { recursive: true, mode: 0o700 });
-    process.once("exit", () => rmSync(TOKEN_FILE, { force: true }));
-    writeFileSync(TOKEN_FILE, token, { mode: 0o600 });
-    return TOKEN_FILE;
+): BuildSecretFile[] {
+  return wanted.flatMap((id): BuildSecretFile[] => {
+    if (id === "ca_file") return caFile === null ? [] : [{ id, src: caFile }];
+    const content = id === "hf_token" ? hfToken : proxyVariables(others);
+    if (content === undefined) return [];
+    const path = join(SECRETS_FOLDER, id);
+    if (preview) return [{ id, src: path }];
+    return [{ id, src: pulumi.unsecret(content.apply((text) => writeSecret(path, text))) }];
   });
-  // The path is no secret; unmarked, a preview shows it.
-  return pulumi.unsecret(written);
+}
+
+function writeSecret(path: string, text: string): string {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  process.once("exit", () => rmSync(path, { force: true }));
+  writeFileSync(path, text, { mode: 0o600 });
+  return path;
+}
+
+/** Lines for a shell. */
+function proxyVariables(secrets: Secrets): pulumi.Output<string> {
+  const set = PROXY_KEYS.flatMap((key) => {
+    const value = secrets[key];
+    return value === undefined ? [] : [value.apply((url) => `${variableOf(key)}='${url.replaceAll("'", "%27")}'\n`)];
+  });
+  return pulumi.all(set).apply((lines) => lines.join(""));
 }

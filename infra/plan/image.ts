@@ -3,6 +3,12 @@ import { SERVICE_NAME } from "../contract.ts";
 import { modelEnvironment } from "./container.ts";
 import { settingsEnvironment } from "./service-environment.ts";
 
+/**
+ * What the build is given as BuildKit secrets, which are in no layer, argument or log: the Hugging Face token, proxies
+ * whose addresses hold passwords, and certificate authorities of this machine.
+ */
+export type BuildSecret = "hf_token" | "proxies" | "ca_file";
+
 /** How the image is built. Nothing here depends on the model, unless the model is baked in. */
 export interface ImagePlan {
   /** The name that people and Compose know the image by. Any build may take it over, so nothing runs by it. */
@@ -18,14 +24,17 @@ export interface ImagePlan {
   readonly proxyArgs: Readonly<Record<string, string>>;
   /** Network of the RUN steps; null: Docker's default. */
   readonly network: "host" | null;
-  /** Names of the BuildKit secrets that the build needs. */
-  readonly secrets: readonly "hf_token"[];
+  readonly secrets: readonly BuildSecret[];
+  /** File of this machine with certificate authorities; null: those of the base image alone. */
+  readonly caFile: string | null;
   /** Where the build's output goes, relative to the project. */
   readonly logFile: string;
 }
 
 /** What of a stack's settings the image depends on. */
 type ImageSettings = Settings & Pick<LocalSettings, "imageName">;
+
+export const PROXY_KEYS = ["httpProxy", "httpsProxy"] as const;
 
 const CONTEXT_ENTRIES = ["Dockerfile", "pyproject.toml", "requirements.lock", "src", "models", "docker"] as const;
 
@@ -44,15 +53,26 @@ export function planImage(settings: ImageSettings): ImagePlan {
     },
     proxyArgs: settings.target === "local" ? proxies(settings) : {},
     network: settings.buildNetwork === "host" ? "host" : null,
-    secrets: baked && settings.hasToken ? ["hf_token"] : [],
+    secrets: buildSecrets(settings),
+    caFile: settings.target === "local" ? settings.caFile : null,
     logFile: ".imagegen/logs/image-build.log",
   };
 }
 
-/** A proxy with a password is a secret, which is no build argument: Docker has its own setting for that. */
+/** A host on AWS has nothing to do with the machine that builds its image. */
+function buildSecrets(settings: ImageSettings): BuildSecret[] {
+  const token: BuildSecret[] = settings.modelCache === "baked" && settings.hasToken ? ["hf_token"] : [];
+  if (settings.target !== "local") return token;
+  const proxies: BuildSecret[] = hasSecretProxy(settings) ? ["proxies"] : [];
+  return [...token, ...proxies, ...(settings.caFile === null ? [] : (["ca_file"] as const))];
+}
+
+const hasSecretProxy = ({ secretKeys }: Settings) => PROXY_KEYS.some((key) => secretKeys.includes(key));
+
+/** A proxy with a password is a secret, and so no build argument. */
 function proxies(settings: LocalSettings): Record<string, string> {
   const { HTTP_PROXY, HTTPS_PROXY, NO_PROXY } = settingsEnvironment(settings, "container");
-  if (HTTP_PROXY === undefined && HTTPS_PROXY === undefined) return {};
+  if (HTTP_PROXY === undefined && HTTPS_PROXY === undefined && !hasSecretProxy(settings)) return {};
   const set = Object.entries({ HTTP_PROXY, HTTPS_PROXY, NO_PROXY });
   return Object.fromEntries(set.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }

@@ -33,7 +33,12 @@ test("one image, built by the daemon's BuildKit and kept", async () => {
 
 test("baked, the model's arguments go in, and the token only as a BuildKit secret", async () => {
   const { resources } = await runProgram(
-    () => new ServingImage("image-gen", { plan: bakedMode, content: CONTENT, tokenFile: "token-file" }),
+    () =>
+      new ServingImage("image-gen", {
+        plan: bakedMode,
+        content: CONTENT,
+        secretFiles: [{ id: "hf_token", src: "token-file" }],
+      }),
   );
   expect(theOnly(resources, IMAGE).inputs.build).toEqual({
     context: "image-gen",

@@ -26,7 +26,11 @@ const KEY = { envs: ["IMAGE_GEN_API_KEY=k"] };
 async function ours(): Promise<readonly Registered[]> {
   const plan = planWith({ modelCache: "baked", memoryMb: 4096, hasToken: true, secretKeys: ["hfToken"] }, true);
   const { resources } = await runProgram(() => {
-    const { imageId } = new ServingImage("image-gen", { plan: plan.image, content: "x", tokenFile: "file" });
+    const { imageId } = new ServingImage("image-gen", {
+      plan: plan.image,
+      content: "x",
+      secretFiles: [{ id: "hf_token", src: "file" }],
+    });
     const { volumeName } = new ModelVolume("image-gen", { plan: plan.cache });
     return [
       imageId,

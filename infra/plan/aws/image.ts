@@ -49,7 +49,7 @@ export function planRegistryImage(image: ImagePlan, options: RegistryImageOption
       BUILDKIT_ATTEST_PROVENANCE: PROVENANCE,
       BUILDKIT_ATTEST_SBOM: `generator=${sbomGenerator}`,
     },
-    secrets: image.secrets,
+    secrets: image.secrets.filter((id) => id === "hf_token"),
     network: image.network ?? "default",
     platform,
     builder,

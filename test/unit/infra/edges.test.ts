@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -6,10 +6,11 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, describe, expect, test } from "vitest";
 import { UserError } from "../../../infra/errors.ts";
-import { lastLogLines } from "../../../infra/io/build-files.ts";
+import { buildSecretFiles, lastLogLines } from "../../../infra/io/build-files.ts";
 import { systemDeps } from "../../../infra/io/docker-probe.ts";
 import { detectGpu } from "../../../infra/io/local-gpu.ts";
 import { readManifest } from "../../../infra/io/manifests.ts";
+import { read } from "../../support/outputs.ts";
 
 const work = mkdtempSync(join(tmpdir(), "imagegen-edges-"));
 afterAll(() => rmSync(work, { recursive: true }));
@@ -26,6 +27,41 @@ test.each([
   ["/dev/null", false],
 ])("with %s alone, the machine has a GPU: %s", (path, hasGpu) => {
   expect(detectGpu((asked) => asked === path)).toEqual({ hasGpu });
+});
+
+describe("secrets of the build", () => {
+  const proxy = "http://anna:o'neill@proxy:3128";
+  const secrets = { hfToken: pulumi.secret("hf_x"), httpsProxy: pulumi.secret(proxy) };
+  const wanted = ["hf_token", "proxies", "ca_file"] as const;
+
+  test("are files that only this user reads, until the program ends; a preview writes none", async () => {
+    const before = process.cwd();
+    process.chdir(work);
+    try {
+      const image = { secrets: wanted, caFile: "/etc/ca.pem" };
+      const preview = buildSecretFiles(image, secrets, true);
+      expect(preview.map(({ src }) => src)).toEqual([
+        ".imagegen/build-secrets/hf_token",
+        ".imagegen/build-secrets/proxies",
+        "/etc/ca.pem",
+      ]);
+      expect(existsSync(join(work, ".imagegen"))).toBe(false);
+      const files = buildSecretFiles(image, secrets, false);
+      const sources = await Promise.all(files.map(({ src }) => pulumi.output(src)).map(read));
+      expect(sources.map(({ secret }) => secret)).toEqual([false, false, false]);
+      expect(sources.map(({ value }) => value)).toEqual(preview.map(({ src }) => src));
+      const text = (name: string) => readFileSync(join(work, ".imagegen/build-secrets", name), "utf8");
+      expect(text("hf_token")).toBe("hf_x");
+      expect(text("proxies")).toBe("HTTPS_PROXY='http://anna:o%27neill@proxy:3128'\n");
+      expect(statSync(join(work, ".imagegen/build-secrets/proxies")).mode & 0o777).toBe(0o600);
+    } finally {
+      process.chdir(before);
+    }
+  });
+
+  test("that the plan does not ask for are not written", () => {
+    expect(buildSecretFiles({ secrets: [], caFile: null }, secrets, true)).toEqual([]);
+  });
 });
 
 describe("manifests", () => {

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { contentTag, extraTags } from "../../../../infra/plan/image-tags.ts";
 import { makePlan } from "../../../../infra/plan/plan.ts";
@@ -24,9 +25,6 @@ describe("image", () => {
     const { image } = planWith(proxies);
     expect(image.proxyArgs).toEqual({ HTTPS_PROXY: proxies.httpsProxy, NO_PROXY: ".example" });
     expect(image.buildArgs).toEqual(planWith().image.buildArgs);
-    // A proxy with a password is none of the build's, and what it is not for neither.
-    const secret = planWith({ secretKeys: ["httpsProxy"], httpsProxy: null, noProxy: ".example" });
-    expect(secret.image.proxyArgs).toEqual({});
   });
 
   test("in baked mode it is built with the model; the token is a secret by name", () => {
@@ -47,6 +45,29 @@ describe("image", () => {
     });
     expect(image.secrets).toEqual(["hf_token"]);
     expect(image.network).toBe("host");
+  });
+
+  test("a proxy with a password and a file of authorities are secrets of the build on this machine", () => {
+    const plan = (more: object) => planWith({ caFile: "/etc/ca.pem", noProxy: ".example", ...more }).image;
+    const secret = plan({ secretKeys: ["httpsProxy"] });
+    expect(secret).toMatchObject({ secrets: ["proxies", "ca_file"], caFile: "/etc/ca.pem" });
+    expect(secret.proxyArgs).toEqual({ NO_PROXY: ".example" });
+    const plain = plan({ httpsProxy: "http://proxy:3128" });
+    expect(plain.secrets).toEqual(["ca_file"]);
+    expect(plain.proxyArgs).toEqual({ HTTPS_PROXY: "http://proxy:3128", NO_PROXY: ".example" });
+  });
+
+  test("every step of the Dockerfile that downloads takes proxies and authorities over", () => {
+    const steps = readFileSync("image-gen/Dockerfile", "utf8")
+      .split(/\n(?=[A-Z]+ )/)
+      .filter((step) => step.startsWith("RUN "));
+    const downloads = steps.filter((step) => /pip install|apt-get update|image_gen bake/.test(step));
+    expect(downloads).toHaveLength(4);
+    for (const step of downloads) {
+      expect(step).toContain("--mount=type=secret,id=proxies --mount=type=secret,id=ca_file");
+      expect(step).toContain("--mount=type=tmpfs,target=/run/build-network");
+      expect(step).toMatch(/^ +\. \/run\/build\/network \\$/m);
+    }
   });
 
   test.each([
