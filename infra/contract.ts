@@ -6,6 +6,8 @@
 
 export const PROJECT = "Picture-Perfect-Challenge";
 export const DEFAULT_STACK = "local";
+/** In place of every secret of a stack that is previewed by unreviewed code. */
+export const SECRET_PLACEHOLDER = "secret-that-previews-do-not-have";
 export const SERVICE_NAME = "image-gen";
 export const CONTAINER_NAME = "image-game-image-gen";
 export const VOLUME_NAME = "Picture-Perfect-Challenge_image_data";

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { SECRET_PLACEHOLDER } from "../contract.ts";
 import type { LoadBalancerPlan, OidcPlan } from "../plan/aws/load-balancer.ts";
 
 export interface LoadBalancerArgs {
@@ -116,12 +117,15 @@ function listenerActions(
   const forward = { type: "forward", targetGroupArn };
   if (oidc === null) return [forward];
   const { clientSecretArn, ...client } = oidc;
-  const secret = aws.secretsmanager.getSecretVersionOutput({ secretId: clientSecretArn }, { parent });
+  const clientSecret =
+    clientSecretArn === null
+      ? SECRET_PLACEHOLDER
+      : aws.secretsmanager.getSecretVersionOutput({ secretId: clientSecretArn }, { parent }).secretString;
   return [
     {
       type: "authenticate-oidc",
       order: 1,
-      authenticateOidc: { ...client, clientSecret: pulumi.secret(secret.secretString) },
+      authenticateOidc: { ...client, clientSecret: pulumi.secret(clientSecret) },
     },
     { ...forward, order: 2 },
   ];

@@ -21,6 +21,11 @@ need_stack() {
     fail "IMAGEGEN_STACK: expected a stack of this state, got $IMAGEGEN_STACK. Fix: pulumi stack init $IMAGEGEN_STACK"
 }
 
+# Where the copy of the stack's state without secrets is, which previews read.
+need_preview_state() {
+  need IMAGEGEN_PREVIEW_STATE "set the variable IMAGEGEN_PREVIEW_STATE of the repository, say to s3://<bucket>/previews"
+}
+
 # Everything that Pulumi is asked by a workflow: no question, no colour, no moving lines, the policy pack in force.
 ask_pulumi() {
   local command=$1

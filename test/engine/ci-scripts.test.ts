@@ -2,10 +2,13 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { docker } from "../support/docker.ts";
+import { PreviewBucket } from "../support/preview-bucket.ts";
 import { engineTests, Setting } from "./setting.ts";
 
+const bucket = new PreviewBucket();
+afterAll(() => bucket.remove());
 const setting = new Setting("ci", "stub");
 
 /** `scripts/ci/<name>` in the project, as a job runs it. */
@@ -13,6 +16,7 @@ async function script(name: string, args: readonly string[] = []) {
   const { directory, environment } = setting.project;
   const env = {
     ...environment,
+    ...bucket.environment(environment.PATH ?? ""),
     IMAGEGEN_STACK: "ci",
     GITHUB_ACTIONS: "true",
   };
@@ -30,6 +34,8 @@ await engineTests("the workflows' scripts", setting, () => {
   test("preview of a pull request, update of main, no drift, drift, update, no drift", async () => {
     const stack = await setting.stack("ci", { modelId: "stub/ready" });
 
+    const published = await script("redact.sh");
+    expect(published.exitCode, published.text).toBe(0);
     const preview = await script("preview.sh", [".imagegen/preview.md"]);
     expect(preview.exitCode, preview.text).toBe(0);
     const report = readFileSync(join(setting.project.directory, ".imagegen/preview.md"), "utf8");
@@ -43,6 +49,8 @@ await engineTests("the workflows' scripts", setting, () => {
     const calm = await script("drift.sh");
     expect(calm.exitCode, calm.text).toBe(0);
     expect(calm.text).toContain("ci: no drift");
+    expect((await script("redact.sh")).exitCode).toBe(0);
+    expect((await script("preview.sh", [".imagegen/preview.md"])).text).toMatch(/Resources:\n +\d+ unchanged\n/);
 
     // Somebody helped by hand.
     await docker("rm", "-f", setting.container("ci"));

@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { SECRET_PLACEHOLDER } from "../../contract.ts";
 import type { RegistryImagePlan } from "../../plan/aws/image.ts";
 import { EcrRepository } from "./ecr-repository.ts";
 import { PushedImage } from "./pushed-image.ts";
@@ -24,7 +25,9 @@ export class RegistryImage extends pulumi.ComponentResource {
 
     const repository = new EcrRepository(name, { plan }, { parent: this });
     // Good for twelve hours; a new one is no change of the image.
-    const login = aws.ecr.getAuthorizationTokenOutput({}, { parent: this });
+    const login = plan.withoutPassword
+      ? { userName: "AWS", password: SECRET_PLACEHOLDER }
+      : aws.ecr.getAuthorizationTokenOutput({}, { parent: this });
     const image = new PushedImage(
       name,
       {

@@ -83,6 +83,8 @@ export const AWS_KEYS = {
   /** Name of a buildx builder; null: the build's default. */
   builder: unset(matching(/^[A-Za-z][A-Za-z0-9_.-]*$/, "the name of a buildx builder"), "default"),
   imagePlatform: text("linux/amd64", oneOf("linux/amd64")),
+  /** Placeholders for the secrets that the program looks up: for previews by unreviewed code, which may read none. */
+  previewWithoutSecrets: flag,
 };
 
 /** CloudWatch takes these numbers of days and no others. */

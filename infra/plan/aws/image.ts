@@ -21,6 +21,8 @@ export interface RegistryImagePlan {
   readonly kmsKeyArn: string | null;
   /** Whether the repository and its images outlive the stack. */
   readonly retain: boolean;
+  /** Whether a placeholder stands for the registry's password, which a preview may not ask for. */
+  readonly withoutPassword: boolean;
 }
 
 /** What the registry's side of a stack adds to its image. */
@@ -29,6 +31,7 @@ export interface RegistryImageOptions {
   readonly platform: "linux/amd64";
   readonly kmsKeyArn: string | null;
   readonly retain: boolean;
+  readonly withoutPassword?: boolean;
   /** Another scanner than the pinned one, say from a mirror. */
   readonly sbomGenerator?: string;
 }
@@ -40,7 +43,7 @@ const SBOM_GENERATOR = "docker/buildkit-syft-scanner:1.12.0";
 const PROVENANCE = "mode=max";
 
 export function planRegistryImage(image: ImagePlan, options: RegistryImageOptions): RegistryImagePlan {
-  const { builder, platform, kmsKeyArn, retain, sbomGenerator = SBOM_GENERATOR } = options;
+  const { builder, platform, kmsKeyArn, retain, withoutPassword = false, sbomGenerator = SBOM_GENERATOR } = options;
   return {
     context: image.context,
     buildArgs: {
@@ -58,5 +61,6 @@ export function planRegistryImage(image: ImagePlan, options: RegistryImageOption
     untaggedDays: 14,
     kmsKeyArn,
     retain,
+    withoutPassword,
   };
 }

@@ -20,7 +20,8 @@ export interface OidcPlan {
   readonly tokenEndpoint: string;
   readonly userInfoEndpoint: string;
   readonly clientId: string;
-  readonly clientSecretArn: string;
+  /** Null: a placeholder stands for the secret, which a preview may not read. */
+  readonly clientSecretArn: string | null;
 }
 
 /** Null: nothing listens; the service is reached by a tunnel through Session Manager. */
@@ -45,6 +46,6 @@ function planOidc(settings: AwsSettings): OidcPlan | null {
     tokenEndpoint: settings.oidcTokenEndpoint ?? "",
     userInfoEndpoint: settings.oidcUserInfoEndpoint ?? "",
     clientId: settings.oidcClientId ?? "",
-    clientSecretArn: settings.oidcClientSecretArn ?? "",
+    clientSecretArn: settings.previewWithoutSecrets ? null : (settings.oidcClientSecretArn ?? ""),
   };
 }

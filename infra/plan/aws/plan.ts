@@ -60,6 +60,7 @@ export function makeAwsPlan(settings: AwsSettings, manifest: Manifest | null, st
       platform: settings.imagePlatform,
       kmsKeyArn: settings.kmsKeyArn,
       retain: false,
+      withoutPassword: settings.previewWithoutSecrets,
     }),
     volume,
     snapshots,
@@ -92,6 +93,13 @@ export function instanceTypeProblems({
       },
     ];
   });
+}
+
+/** What only a preview may be given. */
+export function updateProblems({ previewWithoutSecrets }: AwsSettings): readonly Problem[] {
+  if (!previewWithoutSecrets) return [];
+  const fix = { unset: "previewWithoutSecrets" };
+  return [{ path: qualifyKey("previewWithoutSecrets"), expected: "false for an update", got: "true", fix }];
 }
 
 function warningsFor(host: AwsHostPlan, startupEstimate: AwsStartupEstimate): string[] {

@@ -11,6 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+const PREVIEWS = { IMAGEGEN_PREVIEW_STATE: "s3://bucket/previews" };
 const LIST = `[{"name": "other"}, {"name": "aws-volume"}]`;
 
 /** A command on PATH: it notes its arguments, then does what `body` says. */
@@ -50,6 +51,7 @@ test.each([
     "IMAGEGEN_STACK: expected a stack of this state, got aws. Fix: pulumi stack init aws",
   ],
   ["drift.sh", { PULUMI_BACKEND_URL: "" }, "PULUMI_BACKEND_URL: expected a value, got nothing."],
+  ["redact.sh", { IMAGEGEN_PREVIEW_STATE: "" }, "IMAGEGEN_PREVIEW_STATE: expected a value, got nothing."],
 ])("%s with %j ends in one line", async (name, environment, line) => {
   pulumi("true");
   const ended = await script(name, [], environment);
@@ -59,13 +61,64 @@ test.each([
 });
 
 test("a preview's report is the end of a long one, fenced, and its exit code is the preview's", async () => {
+  command("aws", 'echo "{}" >"$5"');
+  command("node");
   pulumi(`printf 'x%.0s' $(seq 70000); echo; echo '\`\`\`'; echo the end; exit 4`);
   const file = join(folder, "report.md");
-  expect((await script("preview.sh", [file])).exitCode).toBe(4);
+  expect((await script("preview.sh", [file], PREVIEWS)).exitCode).toBe(4);
   const report = readFileSync(file, "utf8");
   expect(report.length).toBeLessThan(65_536);
   expect(report).toMatch(/^### `pulumi preview` of aws-volume failed\n\n````text\n/);
   expect(report).toContain("```\nthe end\n````\n");
+});
+
+test("a preview reads the copy of the state, with a backend and a passphrase of its own", async () => {
+  command("aws", 'echo "{}" >"$5"');
+  command("node", `echo "$PULUMI_BACKEND_URL $PULUMI_CONFIG_PASSPHRASE" >>"${folder}/backend"`);
+  pulumi("true");
+  const secrets = { PULUMI_BACKEND_URL: "s3://state", PULUMI_CONFIG_PASSPHRASE: "of the state" };
+  expect((await script("preview.sh", [join(folder, "report.md")], { ...PREVIEWS, ...secrets })).exitCode).toBe(0);
+  expect(readFileSync(join(folder, "backend"), "utf8")).toMatch(/^file:\/\/\S+\/backend preview\n$/);
+  const [copy, open, preview] = calls();
+  expect(copy).toMatch(/^aws s3 cp --only-show-errors s3:\/\/bucket\/previews\/aws-volume.json \S+\/state.json$/);
+  expect(open).toMatch(/^node scripts\/preview\/open.ts aws-volume \S+\/state.json \S+$/);
+  expect(preview).toMatch(
+    /^pulumi preview --stack aws-volume .*--config-file \S+\/Pulumi.aws-volume.yaml --policy-pack policy --diff$/,
+  );
+});
+
+test("what is published for previews is what was redacted, and nothing when that failed", async () => {
+  command("aws");
+  command("node", 'echo copy >"$3"');
+  pulumi("true");
+  expect((await script("redact.sh", [], PREVIEWS)).exitCode).toBe(0);
+  const [redacted, copied] = calls().slice(1);
+  expect(redacted).toMatch(/^node scripts\/preview\/publish.ts aws-volume \S+$/);
+  expect(copied).toBe(`aws s3 cp --only-show-errors ${redacted?.split(" ")[3]} s3://bucket/previews/aws-volume.json`);
+  rmSync(join(folder, "calls"));
+  command("node", "exit 1");
+  const ended = await script("redact.sh", [], PREVIEWS);
+  expect([ended.exitCode, ended.all]).toEqual([1, "aws-volume: no copy of its state was written for previews"]);
+  expect(calls().filter((call) => call.startsWith("aws"))).toEqual([]);
+});
+
+const df = (gigabytes: number) => command("df", `printf 'Avail\n %sGB\n' ${gigabytes}`);
+test.each([
+  ["github-hosted", 40, 0],
+  ["github-hosted", 39, 1],
+  ["self-hosted", 40, 0],
+  ["", 40, 0],
+])("on a runner that is %j, with %i GB free, a build of 40 GB ends with %i", async (kind, free, exitCode) => {
+  command("sudo");
+  command("docker", "echo /var/lib/docker");
+  df(free);
+  const ended = await script("space.sh", ["40"], { RUNNER_ENVIRONMENT: kind });
+  expect(ended.exitCode).toBe(exitCode);
+  if (exitCode === 1)
+    expect(ended.all).toContain("Docker's disk at /var/lib/docker: expected 40 GB free, got 39. Fix: ");
+  const removed = calls().filter((call) => call.startsWith("sudo rm -rf /usr/local/lib/android "));
+  // Nobody else's toolchains are deleted.
+  expect(removed).toHaveLength(kind === "github-hosted" ? 1 : 0);
 });
 
 test("a comment takes the last one's place, and is not made of nothing", async () => {

@@ -1,9 +1,15 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { DEFAULT_MODEL_ID } from "../../../infra/contract.ts";
+import { readManifest } from "../../../infra/io/manifests.ts";
+import { makePlan } from "../../../infra/plan/plan.ts";
+import { planRoom } from "../../../infra/plan/room.ts";
 import { NAMES, PARTS, partsOf } from "../../suites.ts";
+import { settingsWith } from "../../support/settings.ts";
 
 interface Step {
+  readonly id?: string;
   readonly uses?: string;
   readonly run?: string;
   readonly with?: Readonly<Record<string, unknown>>;
@@ -12,7 +18,10 @@ interface Step {
 
 interface Job {
   readonly uses?: string;
-  readonly needs?: string;
+  readonly with?: Readonly<Record<string, string>>;
+  readonly if?: string;
+  readonly needs?: string | readonly string[];
+  readonly outputs?: Readonly<Record<string, string>>;
   readonly permissions?: Readonly<Record<string, string>>;
   readonly environment?: string;
   readonly concurrency?: { readonly group: string; readonly "cancel-in-progress": unknown };
@@ -34,6 +43,13 @@ const text = (file: string) => readFileSync(`${FOLDER}/${file}`, "utf8");
 const read = (file: string) => parse(text(file)) as Workflow;
 const jobs = (file: string): Job[] => Object.values(read(file).jobs);
 const steps = (file: string): Step[] => jobs(file).flatMap((job) => job.steps ?? []);
+
+/** As GitHub writes one. */
+const expression = (text: string) => `\${{ ${text} }}`;
+
+/** What a job checks out, each time. */
+const checkouts = (job: Job | undefined) =>
+  (job?.steps ?? []).filter(({ uses }) => uses?.startsWith("actions/checkout@")).map((step) => step.with?.ref);
 
 test("these are all workflows", () => {
   expect(readdirSync(FOLDER).sort()).toEqual(FILES);
@@ -110,15 +126,58 @@ test("the jobs of check.yml run every part of every suite", () => {
 test("one update of a stack runs at a time, after the checks and an approval, and is never stopped half-way", () => {
   const { up, check } = read("deploy.yml").jobs;
   expect(check?.uses).toBe("./.github/workflows/check.yml");
-  expect(up).toMatchObject({ needs: "check", environment: "production" });
+  expect(up).toMatchObject({ needs: ["commit", "check"], environment: "production" });
   expect(up?.concurrency?.group).toContain("vars.IMAGEGEN_STACK");
   expect(up?.concurrency?.["cancel-in-progress"]).toBe(false);
   expect(Object.keys(read("deploy.yml").on).sort()).toEqual(["push", "workflow_dispatch"]);
 });
 
-test("a preview and a look for drift are given another role than an update", () => {
-  for (const file of ["preview.yml", "drift.yml"])
-    expect(jobs(file).map((job) => job.environment)).toEqual(["preview"]);
+test("what is checked is the commit that is deployed or released, whatever the workflow was started on", () => {
+  const { commit, check, up } = read("deploy.yml").jobs;
+  const [{ id, with: asked } = {}] = commit?.steps ?? [];
+  expect(asked?.ref).toBe(expression("inputs.ref || github.sha"));
+  expect(commit?.outputs).toEqual({ sha: expression(`steps.${id}.outputs.commit`) });
+  expect(check).toMatchObject({ needs: "commit", with: { ref: expression("needs.commit.outputs.sha") } });
+  expect(checkouts(up)).toEqual([expression("needs.commit.outputs.sha")]);
+  const release = read("release.yml").jobs;
+  expect(checkouts(release.draft)).toEqual([release.check?.with?.ref]);
+  // With nothing asked for, it is the commit that started the workflow.
+  const checked = jobs("check.yml").flatMap(checkouts);
+  expect(checked).toHaveLength(jobs("check.yml").length);
+  expect([...new Set(checked)]).toEqual([expression("inputs.ref")]);
+});
+
+test("the disk has room for the largest build before one begins", () => {
+  const room = planRoom(
+    makePlan(settingsWith({ modelCache: "baked" }), readManifest(DEFAULT_MODEL_ID), { hasGpu: false }),
+  );
+  const runs = read("deploy.yml").jobs.up?.steps?.flatMap(({ run }) => run ?? []) ?? [];
+  const space = runs.findIndex((run) => run.startsWith("scripts/ci/space.sh"));
+  expect(space).toBeGreaterThan(-1);
+  expect(space).toBeLessThan(runs.indexOf("scripts/ci/builder.sh"));
+  expect(Number(runs[space]?.split(" ")[1]) * 1e9).toBeGreaterThan(room.bytes);
+});
+
+test("a preview, which runs unreviewed code, is given no secret, no state, and a role of its own", () => {
+  const preview = text("preview.yml");
+  expect(jobs("preview.yml").map((job) => job.environment)).toEqual(["preview"]);
+  expect(preview).not.toMatch(/secrets\.|PULUMI_BACKEND_URL|PASSPHRASE/);
+  expect(preview).toContain(`IMAGEGEN_PREVIEW_STATE: ${expression("vars.IMAGEGEN_PREVIEW_STATE")}`);
+  for (const file of FILES.filter((one) => one !== "preview.yml"))
+    expect(jobs(file).map((job) => job.environment)).not.toContain("preview");
+});
+
+test("what reads the state is started by main alone, and a deployment ends with a copy for previews", () => {
+  expect(jobs("drift.yml").map((job) => job.environment)).toEqual(["drift"]);
+  expect(Object.keys(read("drift.yml").on).sort()).toEqual(["schedule", "workflow_dispatch"]);
+  const { redact } = read("deploy.yml").jobs;
+  expect(redact).toMatchObject({ needs: "up", environment: "drift" });
+  expect(redact?.if).toBe(expression("!cancelled() && needs.up.result != 'skipped'"));
+  // Of main: a commit that is rolled back to may know less of secrets.
+  expect(checkouts(redact)).toEqual([undefined]);
+});
+
+test("a fork's pull request runs nothing that has a role", () => {
   expect(text("preview.yml")).toContain("head.repo.full_name == github.repository");
   for (const file of FILES) expect(text(file)).not.toContain("pull_request_target");
 });

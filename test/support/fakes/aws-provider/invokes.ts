@@ -102,6 +102,12 @@ const INVOKES: Readonly<Record<string, Invoke>> = {
     proxyEndpoint: `https://${registryOf(cloud)}`,
     expiresAt: "2026-11-23T00:00:00Z",
   }),
+  getSecretVersion: (_, { secretId }) => ({
+    secretId,
+    arn: secretId,
+    secretString: "client-secret-of-the-fake",
+    versionId: "1",
+  }),
   getPolicyDocument: (_, args) => {
     const statements = (Array.isArray(args.statements) ? args.statements : []).map(record);
     const json = JSON.stringify({ Version: "2012-10-17", Statement: statements.map(statementOf) });
