@@ -1,12 +1,11 @@
 import type { Plan } from "../../infra/plan/plan.ts";
-import { BUILD_BYTES, planRoom } from "../../infra/plan/room.ts";
+import { BUILD_BYTES } from "../../infra/plan/room.ts";
 import { RATES } from "../../infra/plan/startup.ts";
 import { formatBytes, formatSeconds } from "../../infra/units.ts";
 
 /** The plan of a stack on this machine, for people. */
 export function planRows(plan: Plan): [string, string][] {
-  const { modelId, image, host, cache, readiness, startupEstimate } = plan;
-  const room = planRoom(plan);
+  const { modelId, image, host, cache, readiness, room, startupEstimate } = plan;
   const cached = BUILD_BYTES.downloads + BUILD_BYTES.packages;
   const size = `${formatBytes(startupEstimate.modelBytes)}${startupEstimate.modelBytesSource === "manifest" ? "" : ", estimated"}`;
   const rate = formatBytes(RATES.downloadBytesPerSecond);

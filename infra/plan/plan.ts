@@ -8,6 +8,7 @@ import { planGpus } from "./gpus.ts";
 import { type ImagePlan, planImage } from "./image.ts";
 import { type Manifest, modelSize } from "./manifest.ts";
 import { planReadiness, type ReadinessPlan } from "./readiness.ts";
+import { planRoom, type Room } from "./room.ts";
 import { estimateStartup, type StartupEstimate } from "./startup.ts";
 
 /** What the plan must know of the machine that it is made for. */
@@ -26,6 +27,8 @@ export interface Plan {
   readonly host: HostPlan;
   readonly readiness: ReadinessPlan;
   readonly startupEstimate: StartupEstimate;
+  /** Disk space that the first `up` takes of a machine that has nothing of it yet. */
+  readonly room: Room;
 }
 
 export function makePlan(settings: LocalSettings, manifest: Manifest | null, gpu: LocalGpu): Plan {
@@ -42,5 +45,6 @@ export function makePlan(settings: LocalSettings, manifest: Manifest | null, gpu
     host: planHost(settings, cache, gpus),
     readiness: planReadiness(settings, manifest, size, gpus !== null),
     startupEstimate,
+    room: planRoom({ modelCache: settings.modelCache, startupEstimate }),
   };
 }
