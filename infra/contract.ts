@@ -21,6 +21,13 @@ export const DEMO_MODEL_ID = "image-gen/demo";
 /** In the container and, by default, on the operator's machine. */
 export const SERVICE_PORT = 8000;
 export const READY_PATH = "/readyz";
+/** Longest idle timeout that an Application Load Balancer takes, in seconds. */
+export const LONGEST_IDLE_TIMEOUT_SECONDS = 4000;
+/**
+ * How long the service keeps an idle connection open: longer than a load balancer does, which else sends a request on a
+ * connection that is being closed and answers with 502.
+ */
+export const KEEP_ALIVE_SECONDS = LONGEST_IDLE_TIMEOUT_SECONDS + 20;
 
 /** Where a client on the same machine reaches the service. An address that stands for every one is none to connect to. */
 export function serviceUrl({ bindAddress, port }: { readonly bindAddress: string; readonly port: number }): string {
@@ -37,6 +44,8 @@ export const BAKED_PATH = "/opt/models";
 export const CA_PATH = "/etc/image-gen/ca.pem";
 export const HOST_CACHE_PATH = "/host-cache";
 export const MIRROR_PATH = "/mirror";
+/** On AWS: a directory with the credentials for a mirror, which the host renews. */
+export const CREDENTIALS_PATH = "/etc/image-gen/aws";
 
 /** The cache's place in the variables that the libraries read; `TRANSFORMERS_CACHE` is kept for the guide. */
 export const cacheEnvironment = (hfHome: string = HF_HOME) => ({
@@ -100,6 +109,8 @@ export const OWNER_LABELS = { stack: "imagegen.stack", checkout: "imagegen.check
 export const stackTags = (stack: string) => ({ "imagegen:project": PROJECT, "imagegen:stack": stack });
 export const volumeTag = (stack: string) => ({ "imagegen:volume": stack });
 export const METRICS_NAMESPACE = "ImageGen";
+/** The metric that a host sends every minute while its scripts run. */
+export const HEARTBEAT_METRIC = "Heartbeat";
 /** The container's label with the id of its deployment. */
 export const DEPLOYMENT_LABEL = "imagegen.deployment";
 
@@ -161,4 +172,6 @@ export const hostEnvironment = () => ({
   IMAGE_GEN_STATUS_PARAMETER: statusParameter(""),
   IMAGE_GEN_HEARTBEAT_SECONDS: String(HEARTBEAT_SECONDS),
   IMAGE_GEN_METRICS_NAMESPACE: METRICS_NAMESPACE,
+  IMAGE_GEN_HEARTBEAT_METRIC: HEARTBEAT_METRIC,
+  IMAGE_GEN_CREDENTIALS: CREDENTIALS_PATH,
 });

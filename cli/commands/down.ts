@@ -28,8 +28,16 @@ export function addDown(program: Command, signal: AbortSignal): void {
 
 const REMOVED = { process: "the process", docker: "the container", aws: "the host in AWS and all that belongs to it" };
 
-function describeDown({ stopped, cache }: DownResult): string {
+export function describeDown({ stopped, cache, images = [] }: DownResult): string {
   const lines = stopped.length > 0 ? [`Removed ${stopped.map((mode) => REMOVED[mode]).join(" and ")}.`] : [];
-  for (const { place, kept } of cache) lines.push(`${kept ? "Kept" : "Deleted"} the models in ${place}.`);
+  for (const [what, places] of [["models", cache] as const, ["images", images] as const]) {
+    for (const { place, kept, usdPerMonth, deleteCommand } of places) {
+      const price = usdPerMonth === undefined ? "" : `, for ${usdPerMonth.toFixed(2)} USD a month${EACH[what]}`;
+      const remove = deleteCommand === undefined ? "" : ` To delete it: ${deleteCommand}`;
+      lines.push(`${kept ? "Kept" : "Deleted"} the ${what} in ${place}${price}.${remove}`);
+    }
+  }
   return lines.join("\n");
 }
+
+const EACH = { models: " (list price)", images: " for each image (list price)" };

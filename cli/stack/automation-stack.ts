@@ -86,9 +86,9 @@ export class AutomationStack {
     return { message: `Full log: ${this.log}` };
   }
 
-  /** False when nothing is left of the stack, or nothing was ever made. */
-  async hasResources(): Promise<boolean> {
-    return resourcesIn(await this.#stack.exportStack()).length > 0;
+  /** What the state has: nothing when nothing is left of the stack, or nothing was ever made. */
+  async resources(): Promise<readonly StateResource[]> {
+    return resourcesIn(await this.#stack.exportStack());
   }
 
   /**
@@ -138,26 +138,38 @@ export class AutomationStack {
 }
 
 /** What is read and changed of a resource in the state. */
-interface StateResource {
+export interface StateResource {
   type: string;
   id?: string;
   protect?: boolean;
   retainOnDelete?: boolean;
+  /** Only read, not managed. */
+  external?: boolean;
+  inputs?: Readonly<Record<string, unknown>>;
 }
 
 function resourcesIn({ deployment }: Deployment): StateResource[] {
   return (deployment as { resources?: StateResource[] } | undefined)?.resources ?? [];
 }
 
-/** Destroys the resources of the stack; false when Pulumi knows of none. */
-export async function destroyStack(context: Context, root: string | undefined): Promise<boolean> {
+/**
+ * Destroys the resources of the stack and returns those that stay in its state, which are protected; null when Pulumi knows of
+ * none. `before`: what must be right of them; it throws.
+ */
+export async function destroyStack(
+  context: Context,
+  root: string | undefined,
+  before: (resources: readonly StateResource[]) => void | Promise<void> = () => {},
+): Promise<readonly StateResource[] | null> {
   const { files, progress, signal } = context;
   const stack = await AutomationStack.open(context, "down", root);
-  if (!(await stack.hasResources())) return false;
+  const resources = await stack.resources();
+  if (resources.length === 0) return null;
+  await before(resources);
   progress.log(`Removing the stack ${files.name} with Pulumi (log ${stack.log}) …`);
   await stack.destroy({ signal, onText: (text) => progress.update(text) });
   progress.stop();
-  return true;
+  return stack.resources();
 }
 
 /** The environment of every Pulumi command: the user's own settings win, the rest is kept in this checkout. */

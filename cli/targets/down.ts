@@ -63,7 +63,7 @@ async function destroy(context: Context, container: Container | undefined, mode:
   const { paths, files } = context;
   if (!existsSync(files.workingCopy)) return false;
   const tools = await findPulumi(paths);
-  if (tools.ok) return destroyStack(context, tools.root);
+  if (tools.ok) return (await destroyStack(context, tools.root)) !== null;
   if (container && mode === "docker") throw new CliError(tools.reason, EXIT.missingPrerequisite);
   return false;
 }

@@ -105,7 +105,18 @@ export interface DownResult {
   /** What was removed. */
   readonly stopped: readonly Mode[];
   /** Where models were, and whether they are kept. */
-  readonly cache: readonly { readonly place: string; readonly kept: boolean }[];
+  readonly cache: readonly KeptPlace[];
+  /** AWS: where images were, and whether they are kept. */
+  readonly images?: readonly KeptPlace[];
+}
+
+interface KeptPlace {
+  readonly place: string;
+  readonly kept: boolean;
+  /** AWS: list price of what is kept; of images, of each. */
+  readonly usdPerMonth?: number;
+  /** AWS: what deletes it. */
+  readonly deleteCommand?: string;
 }
 
 export interface StatusResult {

@@ -6,7 +6,7 @@ from pathlib import Path
 from image_gen import errors, log
 from image_gen.model_cache import CacheSettings
 from image_gen.model_cache.core import settings as cache_settings
-from image_gen.settings import Settings
+from image_gen.settings import KEEP_ALIVE_SECONDS, Settings
 
 CONTRACT = json.loads(Path(__file__).with_name("contract.json").read_text(encoding="utf-8"))
 
@@ -19,6 +19,7 @@ def test_constants_are_those_of_the_contract() -> None:
         "BAKED_PATH": cache_settings.DEFAULT_BAKED_DIR,
         "LOG_PREFIX": log.PREFIX,
         "SERVICE_PORT": Settings.port,
+        "KEEP_ALIVE_SECONDS": KEEP_ALIVE_SECONDS,
         "EXIT_CODES": {
             "ok": errors.OK,
             "failed": errors.FAILED,

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import { imagegenCommand } from "../command-line.ts";
-import { METRICS_NAMESPACE } from "../contract.ts";
+import { HEARTBEAT_METRIC, METRICS_NAMESPACE } from "../contract.ts";
 import { awsPartition } from "../plan/aws/arn.ts";
 import type { AwsHostPlan } from "../plan/aws/host.ts";
 
@@ -116,4 +116,34 @@ export function createAlarms(name: string, { plan, dimensions, parent }: AlarmsA
     create(alarm, "AWS/EC2", { ...dimensions }, reboots ? [reboot, ...notify] : notify);
   }
   for (const alarm of HOST_ALARMS) create(alarm, METRICS_NAMESPACE, { Stack: plan.stack }, notify);
+  createHeartbeatAlarm(name, plan, notify, parent);
+}
+
+/** Longer than a host takes to boot, to be replaced, or to be stopped and started again. */
+const SILENT_MINUTES = 15;
+
+/**
+ * A host that was terminated, or whose scripts have ended, sends nothing, and every other alarm stays as it was. One that stops
+ * itself when it is idle is silent each time, which is no reason to notify anybody.
+ */
+function createHeartbeatAlarm(name: string, plan: AwsHostPlan, notify: string[], parent: pulumi.Resource): void {
+  const actions = plan.idleStopMinutes > 0 ? [] : notify;
+  new aws.cloudwatch.MetricAlarm(
+    `${name}-heartbeat`,
+    {
+      alarmDescription: `No sign of the host for ${SILENT_MINUTES} minutes: it is stopped or terminated, or its scripts do not run. Fix: ${imagegenCommand(plan.stack, "status")}`,
+      namespace: METRICS_NAMESPACE,
+      metricName: HEARTBEAT_METRIC,
+      dimensions: { Stack: plan.stack },
+      statistic: "SampleCount",
+      comparisonOperator: "LessThanThreshold",
+      threshold: 1,
+      period: 60,
+      evaluationPeriods: SILENT_MINUTES,
+      treatMissingData: "breaching",
+      alarmActions: actions,
+      okActions: actions,
+    },
+    { parent },
+  );
 }

@@ -2,6 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { SECRET_PLACEHOLDER } from "../contract.ts";
 import type { LoadBalancerPlan, OidcPlan } from "../plan/aws/load-balancer.ts";
+import { createAccessLogs } from "./access-logs.ts";
 
 export interface LoadBalancerArgs {
   readonly plan: LoadBalancerPlan;
@@ -26,6 +27,7 @@ export class LoadBalancer extends pulumi.ComponentResource {
     const child = { parent: this };
 
     const group = createSecurityGroup(name, plan, network.vpcId, this);
+    const logs = createAccessLogs(name, plan, this);
     const balancer = new aws.lb.LoadBalancer(
       `${name}-alb`,
       {
@@ -35,8 +37,11 @@ export class LoadBalancer extends pulumi.ComponentResource {
         securityGroups: [group.id],
         idleTimeout: plan.idleTimeoutSeconds,
         dropInvalidHeaderFields: true,
+        enableDeletionProtection: plan.deletionProtection,
+        accessLogs: { enabled: true, bucket: logs.bucket },
       },
-      child,
+      // The balancer tries to write as soon as it has a bucket.
+      { ...child, dependsOn: [logs.policy] },
     );
     const target = new aws.lb.TargetGroup(
       `${name}-service`,
@@ -93,7 +98,14 @@ function createSecurityGroup(
     for (const port of [443, 80]) {
       new aws.vpc.SecurityGroupIngressRule(
         `${name}-alb-${port}-${cidr.replace("/", "-")}`,
-        { securityGroupId: group.id, cidrIpv4: cidr, ipProtocol: "tcp", fromPort: port, toPort: port },
+        {
+          securityGroupId: group.id,
+          description: "clients, by allowedCidrs",
+          cidrIpv4: cidr,
+          ipProtocol: "tcp",
+          fromPort: port,
+          toPort: port,
+        },
         { parent },
       );
     }
@@ -101,7 +113,14 @@ function createSecurityGroup(
   if (plan.oidc) {
     new aws.vpc.SecurityGroupEgressRule(
       `${name}-alb-sign-in`,
-      { securityGroupId: group.id, cidrIpv4: "0.0.0.0/0", ipProtocol: "tcp", fromPort: 443, toPort: 443 },
+      {
+        securityGroupId: group.id,
+        description: "the identity provider",
+        cidrIpv4: "0.0.0.0/0",
+        ipProtocol: "tcp",
+        fromPort: 443,
+        toPort: 443,
+      },
       { parent },
     );
   }

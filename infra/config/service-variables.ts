@@ -120,6 +120,7 @@ export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
   ].map((name) => ({ name })),
   keyed("HF_HUB_DOWNLOAD_TIMEOUT", "downloadTimeoutSeconds"),
   keyed("HTTPS_PROXY", "httpsProxy"),

@@ -87,6 +87,7 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": ("", "Where ECS offers the task's credentials."),
     "AWS_CONTAINER_CREDENTIALS_FULL_URI": ("", "Where another agent offers credentials."),
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": ("", "Token for that address."),
+    "AWS_SHARED_CREDENTIALS_FILE": ("", "File with credentials, in its profile `default`; read again as they change."),
     "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": ("", "`true`: the bucket is part of the host name."),
 }
 

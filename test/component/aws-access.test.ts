@@ -43,8 +43,10 @@ test("it waits for a picture, and for a model that is ready", async () => {
     internal: false,
     subnets: ["image-gen-alb-1-id", "image-gen-alb-2-id"],
     securityGroups: ["image-gen-alb-id"],
-    idleTimeout: 600,
+    idleTimeout: 620,
     dropInvalidHeaderFields: true,
+    enableDeletionProtection: false,
+    accessLogs: { enabled: true, bucket: "image-gen-alb-logs-id" },
   });
   expect(theOnly(resources, "aws:lb/targetGroup:TargetGroup").inputs).toMatchObject({
     port: 8000,
@@ -61,6 +63,7 @@ test("only config's ranges come in", async () => {
   expect(host?.cidrIpv4).toBeUndefined();
   const door = (cidrIpv4: string, port: number) => ({
     securityGroupId: "image-gen-alb-id",
+    description: "clients, by allowedCidrs",
     cidrIpv4,
     ipProtocol: "tcp",
     fromPort: port,
@@ -95,4 +98,38 @@ test("sign-in comes before the service; its secret is one in the state as well",
   expect(defaultActions).toEqual({ secret: expected });
   const out = inputsOf(resources, "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")["image-gen-alb-sign-in"];
   expect(out).toMatchObject({ securityGroupId: "image-gen-alb-id", fromPort: 443, toPort: 443 });
+});
+
+test("its access logs are in a closed bucket, for as long as config says", async () => {
+  const { resources } = await stackWith({ ...ALB, logRetentionDays: "7" });
+  const of = (type: string) => theOnly(resources, `aws:s3/${type}`).inputs;
+  expect(of("bucket:Bucket")).toEqual({ forceDestroy: true });
+  expect(of("bucketPublicAccessBlock:BucketPublicAccessBlock")).toEqual({
+    bucket: "image-gen-alb-logs-id",
+    blockPublicAcls: true,
+    blockPublicPolicy: true,
+    ignorePublicAcls: true,
+    restrictPublicBuckets: true,
+  });
+  expect(of("bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration").rules).toEqual([
+    { applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" } },
+  ]);
+  expect(of("bucketLifecycleConfiguration:BucketLifecycleConfiguration").rules).toMatchObject([
+    { status: "Enabled", expiration: { days: 7 } },
+  ]);
+  const { Statement } = JSON.parse(of("bucketPolicy:BucketPolicy").policy as string) as { Statement: object[] };
+  expect(Statement).toMatchObject([
+    {
+      Effect: "Allow",
+      Principal: { Service: "logdelivery.elasticloadbalancing.amazonaws.com" },
+      Action: "s3:PutObject",
+      Resource: "arn:aws:s3:::logs/AWSLogs/123456789012/*",
+    },
+    { Effect: "Deny", Principal: "*", Condition: { Bool: { "aws:SecureTransport": "false" } } },
+  ]);
+});
+
+test("deletion protection is AWS's own, when config asks for it", async () => {
+  const { resources } = await stackWith({ ...ALB, deletionProtection: "true" });
+  expect(theOnly(resources, "aws:lb/loadBalancer:LoadBalancer").inputs.enableDeletionProtection).toBe(true);
 });

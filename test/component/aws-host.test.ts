@@ -1,5 +1,6 @@
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { explainGrantError } from "../../infra/aws/host/key-grants.ts";
 import { IMAGE, inputsOf, runStack } from "../support/aws-program.ts";
 import { ALB, awsPlanWith } from "../support/aws-settings.ts";
 import { known } from "../support/outputs.ts";
@@ -37,7 +38,7 @@ test("what to run stands in a parameter, with the image by digest", async () => 
 
 test("the host has its own log group, kept as long as config says", async () => {
   const { resources } = await stackWith({ logRetentionDays: "7" });
-  expect(theOnly(resources, "aws:cloudwatch/logGroup:LogGroup").inputs).toEqual({
+  expect(inputsOf(resources, "aws:cloudwatch/logGroup:LogGroup")["image-gen-logs"]).toEqual({
     name: "/imagegen/prod",
     retentionInDays: 7,
   });
@@ -59,6 +60,7 @@ describe("who may come in", () => {
     const { resources } = await stackWith(ALB);
     expect(inputsOf(resources, ingress)["image-gen-host-in"]).toEqual({
       securityGroupId: "image-gen-host-id",
+      description: "the load balancer",
       referencedSecurityGroupId: "image-gen-alb-id",
       ipProtocol: "tcp",
       fromPort: 8000,
@@ -87,6 +89,7 @@ describe("alarms", () => {
       ["ebs-status", "AWS/EC2", "StatusCheckFailed_AttachedEBS", instance],
       ["gpu-lost", "ImageGen", "GpuLost", stack],
       ["gpu-xid", "ImageGen", "XidErrors", stack],
+      ["heartbeat", "ImageGen", "Heartbeat", stack],
       ["instance-status", "AWS/EC2", "StatusCheckFailed_Instance", instance],
       ["system-status", "AWS/EC2", "StatusCheckFailed_System", instance],
       ["unhealthy", "ImageGen", "Unhealthy", stack],
@@ -95,6 +98,29 @@ describe("alarms", () => {
     const actions = Object.values(alarms).flatMap(({ alarmActions }) => alarmActions as string[]);
     expect([...new Set(actions)].sort()).toEqual([REBOOT, TOPIC]);
     expect(alarms["image-gen-instance-status"]?.alarmActions).toEqual([REBOOT, TOPIC]);
+  });
+
+  test("a host that says nothing is one, and no other alarm takes silence for a failure", async () => {
+    const alarms = inputsOf((await stackWith({ alarmTopicArn: TOPIC })).resources, ALARM);
+    const { "image-gen-heartbeat": heartbeat, ...others } = alarms;
+    expect(heartbeat).toMatchObject({
+      statistic: "SampleCount",
+      comparisonOperator: "LessThanThreshold",
+      threshold: 1,
+      period: 60,
+      evaluationPeriods: 15,
+      treatMissingData: "breaching",
+      alarmActions: [TOPIC],
+      okActions: [TOPIC],
+    });
+    expect(Object.values(others).map(({ treatMissingData }) => treatMissingData)).toEqual(
+      Array.from({ length: 8 }, () => "ignore"),
+    );
+  });
+
+  test("a host that stops itself notifies nobody of its silence", async () => {
+    const { resources } = await stackWith({ alarmTopicArn: TOPIC, idleStopMinutes: "60" });
+    expect(inputsOf(resources, ALARM)["image-gen-heartbeat"]).toMatchObject({ alarmActions: [], okActions: [] });
   });
 
   test("no instance of a group is rebooted: the group replaces it", async () => {
@@ -140,7 +166,7 @@ describe("self-healing", () => {
           volumeType: "gp3",
           volumeSize: 60,
           iops: 3000,
-          throughput: 500,
+          throughput: 125,
           encrypted: "true",
           deleteOnTermination: "true",
         },
@@ -163,12 +189,54 @@ describe("roles", () => {
   test("a mirror has a role of its own, which only the host may take", async () => {
     const { resources } = await stackWith({ modelMirror: "s3://bucket/models" });
     const roles = inputsOf(resources, "aws:iam/role:Role");
-    expect(Object.keys(roles)).toEqual(["image-gen-host", "image-gen-mirror"]);
+    expect(Object.keys(roles).sort()).toEqual(["image-gen-flow-logs", "image-gen-host", "image-gen-mirror"]);
     expect(JSON.parse(roles["image-gen-mirror"]?.assumeRolePolicy as string)).toMatchObject({
       Statement: [{ Principal: { AWS: "arn:aws:iam::1:role/r" }, Action: "sts:AssumeRole" }],
     });
     const policies = inputsOf(resources, "aws:iam/rolePolicy:RolePolicy");
     expect(policies["image-gen-host"]?.policy).toContain('"Sid":"Mirror"');
     expect(policies["image-gen-mirror"]?.policy).toContain("arn:aws:s3:::bucket/models/*");
+  });
+});
+
+describe("a customer's key", () => {
+  const KEY = "arn:aws:kms:us-east-1:123456789012:key/1";
+  const GRANT = "aws:kms/grant:Grant";
+
+  test.each([
+    [{}, []],
+    [{ selfHealing: "true" }, ["autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"]],
+    [{ purchaseOption: "spot" }, ["spot.amazonaws.com/AWSServiceRoleForEC2Spot"]],
+    [
+      { selfHealing: "true", purchaseOption: "spot" },
+      ["autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling", "spot.amazonaws.com/AWSServiceRoleForEC2Spot"],
+    ],
+  ])("with %j is granted to %j, which start the host", async (raw, roles) => {
+    const { resources } = await stackWith({ kmsKeyArn: KEY, ...(raw as Record<string, string>) });
+    const grants = Object.values(inputsOf(resources, GRANT));
+    expect(grants.map(({ keyId, granteePrincipal }) => [keyId, granteePrincipal])).toEqual(
+      roles.map((role) => [KEY, `arn:aws:iam::123456789012:role/aws-service-role/${role}`]),
+    );
+    for (const { operations } of grants) expect(operations).toEqual(expect.arrayContaining(["CreateGrant", "Decrypt"]));
+  });
+
+  test("without one there are no grants", async () => {
+    const { resources } = await stackWith({ selfHealing: "true", purchaseOption: "spot" });
+    expect(inputsOf(resources, GRANT)).toEqual({});
+  });
+
+  test.each([
+    [
+      "InvalidArnException: ARN does not refer to a valid principal",
+      "aws iam create-service-linked-role --aws-service-name spot.amazonaws.com",
+    ],
+    ["AccessDeniedException: not authorized to perform: kms:CreateGrant", "allow kms:CreateGrant on the key"],
+    ["LimitExceededException", "aws kms create-grant --key-id"],
+  ])("a grant that fails with %s says which is missing", (text, fix) => {
+    const line = explainGrantError(text, KEY, { service: "spot.amazonaws.com", role: "AWSServiceRoleForEC2Spot" });
+    expect(line).toMatch(
+      /^The key arn:\S+ can not be used by AWSServiceRoleForEC2Spot, which starts the host: .+\. Fix: /,
+    );
+    expect(line).toContain(fix);
   });
 });

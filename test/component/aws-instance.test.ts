@@ -37,7 +37,7 @@ describe("the instance", () => {
         volumeType: "gp3",
         volumeSize: 60,
         iops: 3000,
-        throughput: 500,
+        throughput: 125,
         encrypted: true,
         deleteOnTermination: true,
       },

@@ -21,7 +21,12 @@ async function networkOf(raw: Record<string, string>) {
 test("public: one subnet in the volume's zone, and one default route", async () => {
   const { resources, types } = await networkOf({});
   expect(types).toEqual([
+    "DefaultSecurityGroup image-gen-default",
+    "FlowLog image-gen-flow-logs",
     "InternetGateway image-gen-internet",
+    "LogGroup image-gen-flow-logs",
+    "Role image-gen-flow-logs",
+    "RolePolicy image-gen-flow-logs",
     "Route image-gen-out",
     "RouteTable image-gen-routes",
     "RouteTableAssociation image-gen-routes",
@@ -46,6 +51,32 @@ test("public: one subnet in the volume's zone, and one default route", async () 
     enableDnsHostnames: true,
   });
 });
+
+test.each([{}, { network: "nat" }, { network: "endpoints-only", modelCache: "baked" }])(
+  "a VPC of this stack with %j has a closed default security group, and its connections are recorded",
+  async (raw) => {
+    const { resources } = await networkOf({ ...raw, logRetentionDays: "7" });
+    expect(theOnly(resources, "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup").inputs).toEqual({
+      vpcId: "image-gen-vpc-id",
+      ingress: [],
+      egress: [],
+    });
+    expect(theOnly(resources, "aws:ec2/flowLog:FlowLog").inputs).toEqual({
+      vpcId: "image-gen-vpc-id",
+      trafficType: "ALL",
+      logDestinationType: "cloud-watch-logs",
+      logDestination: "arn:aws:logs:us-east-1:1:log-group:/imagegen/prod",
+      iamRoleArn: "arn:aws:iam::1:role/r",
+      maxAggregationInterval: 600,
+    });
+    expect(inputsOf(resources, "aws:cloudwatch/logGroup:LogGroup")["image-gen-flow-logs"]).toEqual({
+      name: "/imagegen/prod/network",
+      retentionInDays: 7,
+    });
+    const role = inputsOf(resources, "aws:iam/role:Role")["image-gen-flow-logs"];
+    expect(role?.assumeRolePolicy).toContain("vpc-flow-logs.amazonaws.com");
+  },
+);
 
 test("nat: the host has no address of its own, and leaves by the gateway's", async () => {
   const { resources } = await networkOf({ network: "nat" });
@@ -103,6 +134,7 @@ describe("endpoints-only", () => {
     expect(inputsOf(resources, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")).toEqual({
       "image-gen-endpoints": {
         securityGroupId: "image-gen-endpoints-id",
+        description: "the VPC itself",
         cidrIpv4: "10.96.0.0/16",
         ipProtocol: "tcp",
         fromPort: 443,
@@ -111,6 +143,7 @@ describe("endpoints-only", () => {
     });
     expect(theOnly(resources, "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule").inputs).toEqual({
       securityGroupId: "image-gen-host-id",
+      description: "what the host reaches",
       cidrIpv4: "0.0.0.0/0",
       ipProtocol: "tcp",
       fromPort: 443,

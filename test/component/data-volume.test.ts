@@ -32,7 +32,7 @@ test("one encrypted gp3 volume, of the plan's size, protected, retained, and nev
     type: "gp3",
     size: 50,
     iops: 3000,
-    throughput: 300,
+    throughput: 125,
     encrypted: true,
     tags: { Name: "image-gen-data-prod", "imagegen:volume": "prod" },
   });

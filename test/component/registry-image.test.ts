@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { RegistryImage } from "../../infra/aws/image/registry-image.ts";
 import { planRegistryImage, type RegistryImageOptions } from "../../infra/plan/aws/image.ts";
+import { awsPlanWith } from "../support/aws-settings.ts";
 import { known, read } from "../support/outputs.ts";
 import { type RunOptions, runProgram, theOnly } from "../support/program.ts";
 import { planWith } from "../support/settings.ts";
@@ -60,9 +61,18 @@ test("the repository: no tag is moved but the cache's, what is pushed is scanned
   expect(rules).toMatchObject([{ selection: { tagStatus: "untagged", countNumber: 14 }, action: { type: "expire" } }]);
 });
 
+test("a repository is kept as the data volume is: protected, and left to AWS when the stack goes", async () => {
+  const own = awsPlanWith().image;
+  expect(own.retain).toBe(true);
+  expect(awsPlanWith({ imagesOnDestroy: "delete" }).image.retain).toBe(false);
+  const { resources } = await make({ ...own, context: "image-gen" });
+  expect(theOnly(resources, REPOSITORY).options).toMatchObject({ protect: true, retainOnDelete: true });
+});
+
 test("a customer's key, and a repository that goes with its stack", async () => {
   const { resources } = await make(plan({ kmsKeyArn: "arn:aws:kms:us-east-1:1:key/x", retain: false }));
   const { inputs, options } = theOnly(resources, REPOSITORY);
+  expect(options.protect).toBe(false);
   expect(inputs.encryptionConfigurations).toEqual([{ encryptionType: "KMS", kmsKey: "arn:aws:kms:us-east-1:1:key/x" }]);
   expect([inputs.forceDelete, options.retainOnDelete]).toEqual([true, false]);
 });

@@ -26,9 +26,9 @@ await awsTests("changes of a stack on AWS", setting, () => {
     expect(bytes).toMatch(/^formatted by host 1/);
   });
 
-  test.each(CHANGES)("$name", async ({ config = {}, file, inOrder = [], besides = [] }) => {
+  test.each(CHANGES)("$name", async ({ config = {}, file, line = "# changed", inOrder = [], besides = [] }) => {
     stack.change(config);
-    if (file) appendFileSync(join(setting.project.directory, file), "\n# changed\n");
+    if (file) appendFileSync(join(setting.project.directory, file), `\n${line}\n`);
     const { outputs } = succeeded(await stack.up());
     const story = observer.next();
     expect(story).toEqual({ inOrder, besides, broken: [] });

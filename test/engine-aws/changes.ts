@@ -13,6 +13,8 @@ export interface Change {
   readonly config?: Readonly<Record<string, string | undefined>>;
   /** A file of the program or of the image's sources that gets a line more. */
   readonly file?: string;
+  /** That line, where a comment is not what a host would see. */
+  readonly line?: string;
   /** What touches hosts and disks, in order. */
   readonly inOrder?: readonly string[];
   /** All else, in the order of the alphabet. */
@@ -26,7 +28,7 @@ export const CHANGES: readonly Change[] = [
   { name: "instance type", config: { pinnedInstanceType: "g5.xlarge" }, ...REPLACED },
   { name: "AMI pinned to a newer one", config: { amiId: "ami-0ca77a28d8801702b" }, ...REPLACED },
   { name: "setting in the host's files", config: { idleStopMinutes: "60" }, ...REPLACED },
-  { name: "script of the host", file: "infra/aws/host/files/bin/data-volume", ...REPLACED },
+  { name: "script of the host", file: "infra/aws/host/files/bin/data-volume", line: ": changed", ...REPLACED },
   { name: "root disk", config: { rootSizeGb: "90" }, ...REPLACED },
   { name: "volume grown", config: { volumeSizeGb: "100" }, ...MODIFIED },
   { name: "volume's IOPS", config: { volumeIops: "4000" }, ...MODIFIED },
@@ -38,7 +40,11 @@ export const CHANGES: readonly Change[] = [
   },
   { name: "model", config: { modelId: "runwayml/stable-diffusion-v1-5" }, besides: [DEPLOYED] },
   { name: "token of the hub", config: { hfTokenSecretArn: SECRET }, besides: [DEPLOYED, ROLE] },
-  { name: "log retention", config: { logRetentionDays: "90" }, besides: ["PutRetentionPolicy /imagegen/changes"] },
+  {
+    name: "log retention",
+    config: { logRetentionDays: "90" },
+    besides: ["PutRetentionPolicy /imagegen/changes", "PutRetentionPolicy /imagegen/changes/network"],
+  },
   {
     name: "alarms' topic",
     config: { alarmTopicArn: "arn:aws:sns:us-east-1:123456789012:alarms" },
@@ -65,9 +71,19 @@ export const CHANGES: readonly Change[] = [
     ],
   },
   { name: "time that a start may take", config: { readyTimeoutSeconds: "1200" } },
-  { name: "key", config: { kmsKeyArn: KEY }, ...REPLACED },
-  { name: "spot", config: { purchaseOption: "spot" }, ...REPLACED },
-  { name: "back to on-demand", config: { purchaseOption: undefined }, ...REPLACED },
+  { name: "key", config: { kmsKeyArn: KEY }, inOrder: CREATE_FIRST, besides: [...HOST_ALARMS, ROLE] },
+  {
+    name: "spot",
+    config: { purchaseOption: "spot" },
+    inOrder: CREATE_FIRST,
+    besides: ["CreateGrant", ...HOST_ALARMS],
+  },
+  {
+    name: "back to on-demand",
+    config: { purchaseOption: undefined },
+    inOrder: CREATE_FIRST,
+    besides: [...HOST_ALARMS, "RevokeGrant"],
+  },
   { name: "replacement in the other order", config: { replacement: "delete-first" } },
   {
     name: "instance type, in that order",
@@ -110,17 +126,27 @@ export const CHANGES: readonly Change[] = [
       "AssociateRouteTable × 2",
       "AuthorizeSecurityGroupEgress",
       "AuthorizeSecurityGroupIngress × 3",
+      "CreateBucket image-gen-alb-logs",
       "CreateListener × 2",
       "CreateLoadBalancer image-gen-alb",
       "CreateRouteTable × 2",
       "CreateSecurityGroup image-gen-alb",
       "CreateSubnet × 2",
       "CreateTargetGroup image-gen-service",
+      "PutBucketEncryption",
+      "PutBucketLifecycleConfiguration",
+      "PutBucketPolicy",
       ...HOST_ALARMS,
       DEPLOYED,
+      "PutPublicAccessBlock",
       ROLE,
       "RegisterTargets",
     ],
+  },
+  {
+    name: "images that go with the stack",
+    config: { imagesOnDestroy: "delete" },
+    besides: ["PutImageTagMutability image-gen-repository"],
   },
   { name: "what destroy does", config: { onDestroy: "snapshot" } },
 ];

@@ -1,7 +1,7 @@
 /** A stack on AWS from its first deploy to its end: the stack files as they are, failures and what fixes them, and the data at each end. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Cloud } from "../support/fakes/aws-provider/cloud.ts";
-import { text } from "../support/fakes/aws-provider/kind.ts";
+import { record, text } from "../support/fakes/aws-provider/kind.ts";
 import { AwsSetting, awsTests } from "./setting.ts";
 import { type AwsRun, type AwsStack, type Config, failed, succeeded } from "./stack.ts";
 import { Observer } from "./story.ts";
@@ -9,6 +9,9 @@ import { Observer } from "./story.ts";
 const setting = new AwsSetting();
 const VOLUME = "aws:ebs/volume:Volume";
 const INSTANCE = "aws:ec2/instance:Instance";
+const REPOSITORY = "aws:ecr/repository:Repository";
+/** Its images go with the stack. */
+const GONE = { imagesOnDestroy: "delete" };
 /** Deployed once, for the tests that change it one after another; its host is the newest one. */
 const SHARED = "shared";
 const PATIENT = new Cloud().knobs;
@@ -29,6 +32,8 @@ await awsTests("a stack on AWS", setting, () => {
   });
 
   const volumes = () => setting.fake.cloud.all(VOLUME);
+  const repositoriesOf = (stack: string) =>
+    setting.fake.cloud.all(REPOSITORY).filter(({ props }) => record(props.tags)["imagegen:stack"] === stack);
   const hosts = () => setting.fake.cloud.all(INSTANCE);
 
   describe.each(["aws-volume", "aws-baked"])("of stacks/Pulumi.%s.yaml as it is", (name) => {
@@ -65,7 +70,7 @@ await awsTests("a stack on AWS", setting, () => {
   }
 
   test("resumes after a deploy that failed half-way", async () => {
-    const stack = await setting.stack("snapshot", { target: "aws", onDestroy: "snapshot" });
+    const stack = await setting.stack("snapshot", { target: "aws", ...GONE, onDestroy: "snapshot" });
     const before = hosts().length;
     setting.fake.cloud.knobs = { ...PATIENT, failNext: ["aws:ec2/volumeAttachment:VolumeAttachment"] };
     expect(failed(await stack.up())).toContain("RequestTimeout");
@@ -74,7 +79,7 @@ await awsTests("a stack on AWS", setting, () => {
   });
 
   test("comes up where AWS is eventually consistent", async () => {
-    const stack = await setting.stack("delete", { target: "aws", onDestroy: "delete" });
+    const stack = await setting.stack("delete", { target: "aws", ...GONE, onDestroy: "delete" });
     setting.fake.cloud.knobs = { ...PATIENT, lag: 2, staleReads: 2 };
     keep("delete", stack, succeeded(await stack.up()));
   });
@@ -83,7 +88,8 @@ await awsTests("a stack on AWS", setting, () => {
     ["snapshot", ["CreateSnapshot", "DeleteVolume"]],
     ["delete", ["DeleteVolume"]],
   ])("that is destroyed with onDestroy %s does so", async (onDestroy, ends) => {
-    const { stack, volumeId } = await deployedStack(onDestroy, { onDestroy });
+    const { stack, volumeId } = await deployedStack(onDestroy, { ...GONE, onDestroy });
+    expect(repositoriesOf(stack.name)).toHaveLength(1);
     expect(volumes().map(({ id }) => id)).toContain(volumeId);
     observer.next();
     succeeded(await stack.destroy());
@@ -95,6 +101,7 @@ await awsTests("a stack on AWS", setting, () => {
       ...ends,
     ]);
     expect(volumes().map(({ id }) => id)).not.toContain(volumeId);
+    expect(repositoriesOf(stack.name)).toEqual([]);
   });
 
   test("whose service fails reports why at every up, until it is fixed", async () => {
@@ -173,12 +180,17 @@ await awsTests("a stack on AWS", setting, () => {
     ]);
     expect(volumes().map((volume) => volume.id)).toContain(id);
 
-    // Deployed once more it is its own again; then it is given away.
-    expect(succeeded(await stack.up()).outputs.volumeId).toBe(id);
+    // Deployed once more it is its own again, with the repository that its images are in; then it is given away.
+    const images = repositoriesOf(stack.name);
+    expect(images).toHaveLength(1);
+    const { volumeId, repositoryUrl } = succeeded(await stack.up()).outputs;
+    expect([volumeId, repositoryUrl]).toEqual([id, images[0]?.props.repositoryUrl]);
+    expect(repositoriesOf(stack.name)).toEqual(images);
     expect(observer.bytesOf(id)).toBe(bytes);
     succeeded(await stack.destroy("--exclude-protected"));
+    expect(repositoriesOf(stack.name)).toHaveLength(1);
 
-    const next = await setting.stack("adopted", { target: "aws", volumeId: id });
+    const next = await setting.stack("adopted", { target: "aws", ...GONE, volumeId: id });
     expect(succeeded(await next.up()).outputs.volumeId).toBe(id);
     expect(observer.bytesOf(id)).toBe(bytes);
     expect(succeeded(await next.up()).changes).toEqual([]);

@@ -34,11 +34,11 @@ interface Place {
 /** A stack that is driven by one CLI process a command; its config is written straight into its file. */
 export class AwsStack {
   readonly #place: Place;
-  readonly #name: string;
+  readonly name: string;
 
   private constructor(place: Place, name: string) {
     this.#place = place;
-    this.#name = name;
+    this.name = name;
   }
 
   static async init(place: Place, name: string): Promise<AwsStack> {
@@ -54,7 +54,7 @@ export class AwsStack {
   }
 
   write(changes: Config): void {
-    const path = join(this.#place.directory, this.#place.stacks, `Pulumi.${this.#name}.yaml`);
+    const path = join(this.#place.directory, this.#place.stacks, `Pulumi.${this.name}.yaml`);
     const file = existsSync(path) ? (parse(readFileSync(path, "utf8")) as { config?: Config }) : {};
     const config = Object.entries({ ...file.config, ...changes }).filter(([, value]) => value !== undefined);
     writeFileSync(path, stringify({ ...file, config: Object.fromEntries(config) }));
@@ -78,13 +78,13 @@ export class AwsStack {
 
   /** Lets a protected resource go, which the program does not name any more. */
   async unprotect(type: string, name: string): Promise<void> {
-    const urn = `urn:pulumi:${this.#name}::${PROJECT}::${type}::${name}`;
+    const urn = `urn:pulumi:${this.name}::${PROJECT}::${type}::${name}`;
     const { exitCode, all } = await this.#pulumi("state", "unprotect", "--yes", urn);
     if (exitCode !== 0) throw new Error(all);
   }
 
   async #run(...command: string[]): Promise<AwsRun> {
-    const log = join(this.#place.directory, `${this.#name}.events`);
+    const log = join(this.#place.directory, `${this.name}.events`);
     const started = performance.now();
     const { exitCode, all } = await this.#pulumi(...command, "--event-log", log);
     const seconds = (performance.now() - started) / 1000;
@@ -104,7 +104,7 @@ export class AwsStack {
   }
 
   async #pulumi(...command: string[]): Promise<{ exitCode: number | undefined; all: string }> {
-    const stack = command[0] === "stack" ? [] : ["--stack", this.#name];
+    const stack = command[0] === "stack" ? [] : ["--stack", this.name];
     const all = [...command, ...stack, "--non-interactive", "--color", "never"];
     const result = await execa("bash", ["-c", TIMED, "bash", ...all], {
       cwd: this.#place.directory,

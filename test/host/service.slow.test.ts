@@ -92,13 +92,34 @@ describe("a host", () => {
     expect(JSON.parse(environment)).toEqual(
       expect.arrayContaining(["GREETING=hello", "QUOTED=a b'c", "HF_TOKEN=hf_secret"]),
     );
-    // The mirror's, of the role that reads it and nothing else.
+    // The mirror's, of the role that reads it and nothing else: in a file, which can be renewed.
     expect(JSON.parse(environment)).toEqual(
-      expect.arrayContaining(["AWS_ACCESS_KEY_ID=ASIAKEY", "AWS_SESSION_TOKEN=sessiontoken", "AWS_REGION=us-east-1"]),
+      expect.arrayContaining(["AWS_SHARED_CREDENTIALS_FILE=/etc/image-gen/aws/credentials", "AWS_REGION=us-east-1"]),
+    );
+    expect(environment).not.toMatch(/ASIAKEY|secretkey|sessiontoken/);
+    expect((await inContainer("cat /etc/image-gen/aws/credentials")).output).toContain("aws_access_key_id = ASIAKEY\n");
+    expect(await machine.must("stat -c '%a %u' /run/image-gen/mirror /run/image-gen/mirror/credentials")).toBe(
+      "700 10001\n600 10001",
     );
     expect(await machine.must("grep -c 'role/mirror' /var/lib/aws/calls")).toBe("1");
     expect((await inContainer("touch /bin/x")).code).not.toBe(0);
     expect(await hashOf(decoy.file)).toBe(decoyHash);
+  });
+
+  test("the mirror's credentials are renewed long before their hour is over, and the container has the new ones", async () => {
+    const renewed = "$(stat -c %i /run/image-gen/mirror/credentials)";
+    await machine.must(`touch -d '-21 minutes' /run/image-gen/mirror/credentials; echo "${renewed}" >/run/before`);
+    await machine.must(
+      `for _ in $(seq 90); do [ "${renewed}" != "$(cat /run/before)" ] && break; sleep 1; done; [ "${renewed}" != "$(cat /run/before)" ]`,
+    );
+    expect(await machine.must("grep -c 'role/mirror' /var/lib/aws/calls")).toBe("2");
+    const inside = await inContainer("stat -c %i /etc/image-gen/aws/credentials");
+    expect(inside.output.trim()).toBe(await machine.must("stat -c %i /run/image-gen/mirror/credentials"));
+  });
+
+  test("a heartbeat goes out while every script runs", async () => {
+    await machine.must("rm -f /run/image-gen/metrics-sent; /opt/image-gen/bin/watchdog");
+    expect(await machine.must("grep -c 'MetricName=Heartbeat,Value=1' /var/lib/aws/calls")).not.toBe("0");
   });
 
   test("a secret is on tmpfs alone, and the record fits its parameter", async () => {

@@ -8,6 +8,7 @@ import { ALB, awsPlanWith, OIDC } from "../support/aws-settings.ts";
 import { violations } from "./violations.ts";
 
 const TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms";
+const KEY = "arn:aws:kms:us-east-1:123456789012:key/1";
 const CLOSED = { network: "endpoints-only", modelCache: "baked" };
 /** The provider adds these to all that can have them; mocks have no provider. */
 const TAGS = { "imagegen:project": PROJECT, "imagegen:stack": "prod" };
@@ -30,6 +31,10 @@ test.each([
   ["a load balancer with a key", { ...ALB }],
   ["a load balancer with sign-in", { ...OIDC }],
   ["a group that heals itself", { ...ALB, selfHealing: "true" }],
+  [
+    "a customer's key",
+    { selfHealing: "true", purchaseOption: "spot", kmsKeyArn: KEY, modelMirror: "s3://bucket/models" },
+  ],
   ["an adopted volume", { volumeId: "vol-0a1b2c3d" }],
 ])("%s", async (_, raw) => {
   const { resources } = await runStack(awsPlanWith(raw as Record<string, string>));

@@ -15,6 +15,7 @@ const OUTPUTS: Readonly<Record<string, Record<string, unknown>>> = {
   "aws:cloudwatch/logGroup:LogGroup": { arn: "arn:aws:logs:us-east-1:1:log-group:/imagegen/prod" },
   "aws:ssm/parameter:Parameter": { arn: "arn:aws:ssm:us-east-1:1:parameter/imagegen/prod/deployment" },
   "aws:lb/loadBalancer:LoadBalancer": { arn: "arn:alb", dnsName: "alb.example" },
+  "aws:s3/bucket:Bucket": { arn: "arn:aws:s3:::logs" },
   "aws:lb/targetGroup:TargetGroup": { arn: "arn:target" },
   "aws:lb/listener:Listener": { arn: "arn:listener" },
   "aws:ec2/launchTemplate:LaunchTemplate": { latestVersion: 3 },
@@ -34,6 +35,7 @@ export async function runAws<T>(program: () => T | Promise<T>, options: RunOptio
   return runProgram(program, {
     answers: {
       "aws:ec2/getSubnet:getSubnet": { vpcId: "vpc-there", availabilityZone: "us-east-1d" },
+      "aws:index/getCallerIdentity:getCallerIdentity": { accountId: "123456789012" },
       "aws:secretsmanager/getSecretVersion:getSecretVersion": { secretString: "sesame" },
     },
     outputs: ({ type }) => OUTPUTS[type] ?? {},
@@ -42,7 +44,7 @@ export async function runAws<T>(program: () => T | Promise<T>, options: RunOptio
 }
 
 /** The components of a stack, joined as the program joins them, on an image that is there already. */
-export async function runStack(plan: AwsPlan, zone = "us-east-1b") {
+export async function runStack(plan: AwsPlan, zone = "us-east-1b", options: RunOptions = {}) {
   return runAws(() => {
     const cache = new DataVolume("image-gen", { plan: plan.volume, zone, stack: plan.stack });
     if (plan.snapshots) new SnapshotSchedule("image-gen", { plan: plan.snapshots, volumeId: cache.volumeId });
@@ -60,7 +62,7 @@ export async function runStack(plan: AwsPlan, zone = "us-east-1b") {
       loadBalancer,
     });
     return { cache, network, loadBalancer, host };
-  });
+  }, options);
 }
 
 /** Inputs by the resource's name, of all resources of a type. */

@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly answers?: Readonly<Record<string, Record<string, unknown>>>;
   /** What only the provider knows of a resource. */
   readonly outputs?: (resource: { readonly type: string; readonly name: string }) => Record<string, unknown>;
+  /** A resource's id, where its name is not enough to tell it from others. */
+  readonly idOf?: (resource: { readonly type: string; readonly name: string }) => string;
 }
 
 const PROJECT = "Picture-Perfect-Challenge";
@@ -40,7 +42,7 @@ const PROJECT = "Picture-Perfect-Challenge";
  */
 export async function runProgram<T>(
   program: () => T | Promise<T>,
-  { config = {}, secretKeys = [], preview = false, answers = {}, outputs = () => ({}) }: RunOptions = {},
+  { config = {}, secretKeys = [], preview = false, answers = {}, outputs = () => ({}), idOf }: RunOptions = {},
 ): Promise<{ result: T; resources: readonly Registered[] }> {
   const resources: Registered[] = [];
   const options = new Map<string, Options>();
@@ -50,7 +52,10 @@ export async function runProgram<T>(
         resources.push({ type, name, inputs: plain(inputs), options: options.get(`${type} ${name}`) ?? noOptions });
         const more = preview ? {} : { ...known(type), ...outputs({ type, name }) };
         // One that is only read has an id, whatever the provider says.
-        return { id: id || (preview ? undefined : `${name}-id`), state: { ...inputs, ...more } };
+        return {
+          id: id || (preview ? undefined : (idOf?.({ type, name }) ?? `${name}-id`)),
+          state: { ...inputs, ...more },
+        };
       },
       call({ token }) {
         const answer = answers[token];
@@ -107,7 +112,10 @@ interface Request {
 function recordOptions(options: Map<string, Options>): void {
   const monitor = pulumi.runtime.getMonitor() as unknown as {
     registerResource(request: Request, callback: unknown): Promise<void>;
+    registerErrorHook?(request: unknown, callback: (error: null, response: object) => void): void;
   };
+  // The mocks have no error hooks; the engine has.
+  monitor.registerErrorHook = (_, done) => done(null, {});
   const register = monitor.registerResource.bind(monitor);
   monitor.registerResource = async (request, callback) => {
     const createTimeout = request.getCustomtimeouts()?.getCreate();

@@ -30,6 +30,11 @@ export function checksEnvironment(): Promise<string> {
   return environment("checks", NOT_FOR_CHECKS.reduce(without, readLock()));
 }
 
+/** The Python of `.imagegen/checkov`, with the scanner of Terraform plans alone: a hundred packages that nothing else needs. */
+export function checkovEnvironment(): Promise<string> {
+  return environment("checkov", readFileSync(join(paths.root, "test/support/checkov/requirements.lock"), "utf8"));
+}
+
 const readLock = () => readFileSync(join(paths.imageGen, "requirements-dev.lock"), "utf8");
 
 /** A virtual environment with exactly what the lock names. */

@@ -12,6 +12,8 @@ from image_gen.errors import SettingInvalidError
 from image_gen.model_cache.core.settings import DEFAULT_MODEL, DEMO_ALIAS, DEMO_MODEL, Verify
 
 VERSION: Final = "0.1.0"
+# Longer than any load balancer waits: else it sends a request on a connection that is being closed.
+KEEP_ALIVE_SECONDS: Final = 4020
 
 
 def _read(variable: str, default: Any, parse: Callable[[str], Any] = str, **options: Any) -> Any:

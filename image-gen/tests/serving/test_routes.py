@@ -1,6 +1,8 @@
 """The other routes: the model, metrics, the page, and the answers for what is not there."""
 
+import contextlib
 import re
+import time
 
 from .conftest import Server
 
@@ -20,6 +22,17 @@ def test_healthz_and_readyz_of_a_ready_service(server: Server) -> None:
     assert set(state["phases"]) == {"starting", "verifying", "loading", "warming"}
     assert server.get("/healthz", "HEAD").body == b""
     assert server.get("/readyz", "POST").status == 405
+
+
+def test_an_idle_connection_stays_open(server: Server) -> None:
+    """A load balancer sends its next request on it; after the five seconds that are usual it would answer with 502."""
+    with contextlib.closing(server.connect()) as connection:
+        for pause in (6, 0):
+            connection.request("GET", "/healthz")
+            # Without the connection, http.client would make another.
+            connection.auto_open = 0
+            assert connection.getresponse().read() == b'{"status": "alive"}'
+            time.sleep(pause)
 
 
 def test_models_route_describes_the_model(server: Server) -> None:

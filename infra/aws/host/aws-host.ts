@@ -12,6 +12,7 @@ import { createAutoScalingGroup } from "./auto-scaling-group.ts";
 import { renderDeployment } from "./deployment.ts";
 import { createHostRole } from "./host-role.ts";
 import { createInstance } from "./instance.ts";
+import { createKeyGrants } from "./key-grants.ts";
 import { renderUserData } from "./user-data.ts";
 
 export interface AwsHostArgs {
@@ -86,6 +87,7 @@ export class AwsHost extends pulumi.ComponentResource {
       }),
       parent: this,
     });
+    const grants = createKeyGrants(name, plan, this);
     const inputs = {
       plan,
       imageId: args.amiId,
@@ -94,7 +96,7 @@ export class AwsHost extends pulumi.ComponentResource {
       profile,
       userData: createUserData(args, mirrorRoleArn),
       volumeId: args.volume.volumeId,
-      dependsOn: [permissions, ...args.network.routes],
+      dependsOn: [permissions, ...grants, ...args.network.routes],
       onLaunchError: args.onLaunchError,
       parent: this,
     };
@@ -131,7 +133,7 @@ function createSecurityGroup(
   const ports = plan.endpointsOnly ? { ipProtocol: "tcp", fromPort: 443, toPort: 443 } : { ipProtocol: "-1" };
   new aws.vpc.SecurityGroupEgressRule(
     `${name}-host-out`,
-    { securityGroupId: group.id, cidrIpv4: "0.0.0.0/0", ...ports },
+    { securityGroupId: group.id, description: "what the host reaches", cidrIpv4: "0.0.0.0/0", ...ports },
     { parent },
   );
   return group;
@@ -147,12 +149,12 @@ function allowFromLoadBalancer(
   const service = { ipProtocol: "tcp", fromPort: SERVICE_PORT, toPort: SERVICE_PORT };
   new aws.vpc.SecurityGroupIngressRule(
     `${name}-host-in`,
-    { securityGroupId: host, referencedSecurityGroupId: loadBalancer, ...service },
+    { securityGroupId: host, description: "the load balancer", referencedSecurityGroupId: loadBalancer, ...service },
     { parent },
   );
   new aws.vpc.SecurityGroupEgressRule(
     `${name}-alb-out`,
-    { securityGroupId: loadBalancer, referencedSecurityGroupId: host, ...service },
+    { securityGroupId: loadBalancer, description: "the service", referencedSecurityGroupId: host, ...service },
     { parent },
   );
 }

@@ -17,7 +17,7 @@ export interface Statement {
   readonly Effect: "Allow";
   readonly Action: readonly string[];
   readonly Resource: string | readonly string[];
-  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 }
 
 /**
@@ -46,9 +46,12 @@ export function hostStatements(plan: AwsHostPlan, arns: PolicyArns): readonly St
     allow("SessionManager", [...SESSIONS], "*"),
     ...(plan.secretArns.length === 0
       ? []
-      : [allow("Secrets", ["secretsmanager:GetSecretValue"], [...plan.secretArns])]),
+      : [
+          allow("Secrets", ["secretsmanager:GetSecretValue"], [...plan.secretArns]),
+          ...decryptThrough("secretsmanager", plan, "SecretKeys"),
+        ]),
     ...(plan.mirror === null ? [] : [allow("Mirror", ["sts:AssumeRole"], arns.mirrorRoleArn)]),
-    ...(plan.selfHealing ? selfAttach(plan.stack, arns.volumeArn) : []),
+    ...(plan.selfHealing ? [...selfAttach(plan.stack, arns.volumeArn), ...attachEncrypted(plan)] : []),
   ];
 }
 
@@ -78,8 +81,49 @@ function selfAttach(stack: string, volumeArn: string): readonly Statement[] {
   ];
 }
 
+/** Who asks for an encrypted secret or object needs its key, too: through that service, and for nothing else. */
+function decryptThrough(service: string, { decryptKeyArns, region }: KeyUse, sid: string): readonly Statement[] {
+  if (decryptKeyArns.length === 0) return [];
+  return [
+    {
+      Sid: sid,
+      Effect: "Allow",
+      Action: ["kms:Decrypt"],
+      Resource: [...decryptKeyArns],
+      Condition: { StringEquals: { "kms:ViaService": viaService(service, region) } },
+    },
+  ];
+}
+
+type KeyUse = Pick<AwsHostPlan, "decryptKeyArns" | "region">;
+
+const viaService = (service: string, region: string) =>
+  `${service}.${region}.amazonaws.com${region.startsWith("cn-") ? ".cn" : ""}`;
+
+/** Whoever attaches an encrypted volume hands its key on to EC2, by a grant. */
+function attachEncrypted({ decryptKeyArns, region }: KeyUse): readonly Statement[] {
+  if (decryptKeyArns.length === 0) return [];
+  const via = { StringEquals: { "kms:ViaService": viaService("ec2", region) } };
+  return [
+    {
+      Sid: "VolumeKey",
+      Effect: "Allow",
+      Action: ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext"],
+      Resource: [...decryptKeyArns],
+      Condition: via,
+    },
+    {
+      Sid: "VolumeKeyGrant",
+      Effect: "Allow",
+      Action: ["kms:CreateGrant"],
+      Resource: [...decryptKeyArns],
+      Condition: { ...via, Bool: { "kms:GrantIsForAWSResource": "true" } },
+    },
+  ];
+}
+
 /** What the container may do with the narrow role that the host takes for it: read one prefix of one bucket. */
-export function mirrorStatements(partition: string, { bucket, prefix }: S3Location): Statement[] {
+export function mirrorStatements(partition: string, { bucket, prefix }: S3Location, keys: KeyUse): Statement[] {
   const arn = `arn:${partition}:s3:::${bucket}`;
   return [
     { Sid: "Read", Effect: "Allow", Action: ["s3:GetObject"], Resource: `${arn}/${prefix}*` },
@@ -90,5 +134,6 @@ export function mirrorStatements(partition: string, { bucket, prefix }: S3Locati
       Resource: arn,
       Condition: { StringLike: { "s3:prefix": `${prefix}*` } },
     },
+    ...decryptThrough("s3", keys, "MirrorKeys"),
   ];
 }

@@ -48,7 +48,7 @@ function mirrorRole(
     { assumeRolePolicy: host.arn.apply((arn) => trustPolicy({ AWS: arn })) },
     { parent },
   );
-  const policy = policyDocument(mirrorStatements(awsPartition(plan.region), mirror));
+  const policy = policyDocument(mirrorStatements(awsPartition(plan.region), mirror, plan));
   new aws.iam.RolePolicy(`${name}-mirror`, { role: role.id, policy }, { parent });
   return role.arn;
 }

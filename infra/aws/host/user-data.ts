@@ -42,8 +42,13 @@ function filesOf(folder: string, target: string, permissions: string) {
     .map((name) => ({
       path: `${target}/${name}`,
       permissions,
-      content: readFileSync(join(files, folder, name), "utf8"),
+      content: withoutComments(readFileSync(join(files, folder, name), "utf8")),
     }));
+}
+
+/** A comment is for whoever reads the source, and takes room that EC2 does not have. No text of the files holds such a line. */
+function withoutComments(text: string): string {
+  return text.replace(/^[ \t]*#(?!!).*\n/gm, "");
 }
 
 function renderHostEnvironment(plan: HostFilesPlan): string {

@@ -6,7 +6,8 @@ import type { RegistryImagePlan } from "../../plan/aws/image.ts";
  * A repository whose tags can't be moved, but for the build cache's: that is in the same repository, because its layers
  * are the image's own, and a second repository would be sent them again. Every image that was deployed has a tag, and
  * nothing with a tag expires; what has none (old caches, pushes that failed half-way) does. The parts of a tagged image
- * have no tag of their own, and ECR expires none that an index still refers to.
+ * have no tag of their own, and ECR expires none that an index still refers to. A retained repository is protected, too: the
+ * next `up` after `imagegen down` uses it again, with the build's cache in it.
  */
 export class EcrRepository extends pulumi.ComponentResource {
   readonly repositoryUrl: pulumi.Output<string>;
@@ -28,7 +29,7 @@ export class EcrRepository extends pulumi.ComponentResource {
         forceDelete: !plan.retain,
       },
       // Another key counts for a new repository: the images of this one would have to be pushed again.
-      { parent: this, retainOnDelete: plan.retain, ignoreChanges: ["encryptionConfigurations"] },
+      { parent: this, protect: plan.retain, retainOnDelete: plan.retain, ignoreChanges: ["encryptionConfigurations"] },
     );
     new aws.ecr.LifecyclePolicy(
       `${name}-lifecycle`,

@@ -22,7 +22,14 @@ export function createEndpoints(name: string, args: EndpointsArgs): pulumi.Resou
   );
   new aws.vpc.SecurityGroupIngressRule(
     `${name}-endpoints`,
-    { securityGroupId: group.id, cidrIpv4: plan.vpcCidr, ipProtocol: "tcp", fromPort: 443, toPort: 443 },
+    {
+      securityGroupId: group.id,
+      description: "the VPC itself",
+      cidrIpv4: plan.vpcCidr,
+      ipProtocol: "tcp",
+      fromPort: 443,
+      toPort: 443,
+    },
     { parent },
   );
   const s3 = new aws.ec2.VpcEndpoint(

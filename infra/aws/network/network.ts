@@ -2,6 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { AwsNetworkPlan, ExistingNetworkPlan, OwnNetworkPlan } from "../../plan/aws/network.ts";
 import { createEndpoints } from "./endpoints.ts";
+import { createFlowLogs } from "./flow-logs.ts";
 
 export interface AwsNetworkArgs {
   readonly plan: AwsNetworkPlan;
@@ -60,6 +61,9 @@ function createVpc(
     { cidrBlock: plan.vpcCidr, enableDnsSupport: true, enableDnsHostnames: true, tags: { Name: name } },
     child,
   );
+  // Every VPC has this group, which lets its members talk to each other. Nothing is in it: it is closed.
+  new aws.ec2.DefaultSecurityGroup(`${name}-default`, { vpcId: vpc.id, ingress: [], egress: [] }, child);
+  createFlowLogs(name, { plan, vpcId: vpc.id, parent });
   // Without a gateway, a load balancer is internal.
   const closed = plan.egress === "endpoints-only";
   const gateway = closed ? null : new aws.ec2.InternetGateway(`${name}-internet`, { vpcId: vpc.id }, child);

@@ -11,6 +11,8 @@ const secretArns: Parser<Readonly<Record<string, string>>> = (value) => {
     ? found
     : { expected: "variables as NAME=ARN,NAME=ARN or as JSON, each the ARN of a secret in Secrets Manager" };
 };
+const kmsKeyArn = arn("kms", /^key\/.+/, "the ARN of a KMS key");
+const KMS_EXAMPLE = "arn:aws:kms:us-east-1:123456789012:key/…";
 const endpoint = unset(httpUrl, "https://id.example/oauth2");
 
 /** Keys of a stack on AWS. `aws:region` is Pulumi's own. */
@@ -48,6 +50,8 @@ export const AWS_KEYS = {
   ),
   allowedCidrs: text("", listOf(cidr), "203.0.113.0/24"),
   allowPublic: flag,
+  /** Whether AWS refuses to delete the load balancer; `imagegen down` names the way to turn it off. */
+  deletionProtection: flag,
   authentication: unset(oneOf("api-key", "oidc"), "api-key"),
   oidcIssuer: unset(httpUrl, "https://id.example"),
   oidcAuthorizationEndpoint: endpoint,
@@ -63,8 +67,8 @@ export const AWS_KEYS = {
   /** GiB; null: sized by the model. */
   volumeSizeGb: number(0, optional("0", integer(1, 65_536)), 100),
   volumeIops: number(3000, integer(3000, 80_000)),
-  /** MiB/s. */
-  volumeThroughputMb: number(300, integer(125, 2000)),
+  /** MiB/s; null: what the instance type sustains. */
+  volumeThroughputMb: number(0, optional("0", integer(125, 2000)), 300),
   volumeSnapshotId: unset(ec2Id("snap"), "snap-0123456789abcdef0"),
   /** MiB/s at which a volume from a snapshot is filled; null: lazily. */
   volumeInitializationRate: number(0, optional("0", integer(100, 300)), 200),
@@ -73,8 +77,12 @@ export const AWS_KEYS = {
   /** Raised by a move to another zone: each generation is a volume of its own. */
   volumeGeneration: number(1, integer(1, 199)),
   onDestroy: text("retain", oneOf("retain", "snapshot", "delete")),
-  /** Customer key of volumes; null: the account's own for EBS. */
-  kmsKeyArn: unset(arn("kms", /^key\/.+/, "the ARN of a KMS key"), "arn:aws:kms:us-east-1:123456789012:key/…"),
+  /** What happens to the image repository when the stack is destroyed. */
+  imagesOnDestroy: text("retain", oneOf("retain", "delete")),
+  /** Customer key of the volumes and the image repository; null: AWS's own. */
+  kmsKeyArn: unset(kmsKeyArn, KMS_EXAMPLE),
+  /** Customer keys of the secrets and of the mirror's bucket, which the host has to decrypt with. */
+  decryptKmsKeyArns: text("", listOf(kmsKeyArn), KMS_EXAMPLE),
   snapshots: text("off", oneOf("off", "daily"), "daily"),
   snapshotRetentionDays: number(3, integer(1, 365)),
 

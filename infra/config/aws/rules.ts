@@ -1,3 +1,4 @@
+import { LONGEST_IDLE_TIMEOUT_SECONDS } from "../../contract.ts";
 import { type Problem, qualifyKey } from "../problem.ts";
 import { SERVICE_VARIABLES } from "../service-variables.ts";
 import type { AwsSettings } from "./settings.ts";
@@ -32,6 +33,23 @@ const RULES: readonly ((settings: AwsSettings) => Problem | false)[] = [
   },
   ({ authentication, access }) =>
     authentication === "oidc" && access !== "alb" && problem("access", "alb with authentication oidc", access, "alb"),
+  ({ authentication, network }) =>
+    authentication === "oidc" &&
+    network === "endpoints-only" &&
+    problem(
+      "network",
+      "public or nat with authentication oidc, as the load balancer must reach the identity provider's endpoints from the VPC (or authentication api-key)",
+      network,
+      "nat",
+    ),
+  ({ access, requestTimeoutSeconds: seconds }) =>
+    access === "alb" &&
+    seconds > MOST_REQUEST_SECONDS &&
+    problem("requestTimeoutSeconds", `at most ${MOST_REQUEST_SECONDS}, what a load balancer waits for`, seconds, "600"),
+  ({ access, deletionProtection }) =>
+    deletionProtection &&
+    access !== "alb" &&
+    problem("access", "alb, until an update with deletionProtection false: AWS keeps the load balancer", access, "alb"),
   ({ access, allowedCidrs }) =>
     access === "alb" &&
     allowedCidrs.length === 0 &&
@@ -55,6 +73,7 @@ const RULES: readonly ((settings: AwsSettings) => Problem | false)[] = [
     return volumeIops > most && problem("volumeIops", `at most 500 for each GiB, ${most}`, volumeIops, "3000");
   },
   ({ volumeIops, volumeThroughputMb: throughput }) =>
+    throughput !== null &&
     throughput > volumeIops / 4 &&
     problem("volumeThroughputMb", `at most a quarter of volumeIops, ${volumeIops / 4}`, throughput, "300"),
   ({ volumeId, volumeSnapshotId }) =>
@@ -100,6 +119,9 @@ const RULES: readonly ((settings: AwsSettings) => Problem | false)[] = [
     return name !== undefined && problem("environmentSecretArns", `no ${name}, which is set without it`, name, "");
   },
 ];
+
+/** The balancer waits a little longer than the service, whose own answer then reaches the client. */
+const MOST_REQUEST_SECONDS = LONGEST_IDLE_TIMEOUT_SECONDS - 20;
 
 const SECRET = "arn:aws:secretsmanager:…";
 

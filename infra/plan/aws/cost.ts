@@ -1,5 +1,5 @@
 import type { AwsHostPlan } from "./host.ts";
-import { INSTANCE_TYPES } from "./instance-types.ts";
+import { BASE_THROUGHPUT_MIB, INSTANCE_TYPES } from "./instance-types.ts";
 import type { LoadBalancerPlan } from "./load-balancer.ts";
 import type { AwsNetworkPlan } from "./network.ts";
 import type { DataVolumePlan, SnapshotPlan } from "./volume.ts";
@@ -13,7 +13,7 @@ const PRICES = {
   gp3GibMonth: 0.08,
   /** Above 3000. */
   gp3IopsMonth: 0.005,
-  /** Above 125 MiB/s. */
+  /** Above `BASE_THROUGHPUT_MIB`. */
   gp3ThroughputMonth: 0.04,
   ecrGbMonth: 0.1,
   snapshotGibMonth: 0.05,
@@ -22,6 +22,9 @@ const PRICES = {
   loadBalancerHour: 0.0225,
   publicAddressHour: 0.005,
 } as const;
+
+/** A load balancer has one public address in each. */
+const BALANCER_ZONES = 2;
 
 interface CostItem {
   readonly what: string;
@@ -81,7 +84,7 @@ function storage({ host, volume, imageBytes, snapshots }: CostInputs): CostItem[
   });
   const items = [
     always(`root disk, ${host.root.sizeGib} GiB`, gp3(host.root.sizeGib, host.root.iops, host.root.throughputMib)),
-    always(`image in ECR, ${round(imageBytes / 1e9)} GB at most`, (imageBytes / 1e9) * PRICES.ecrGbMonth),
+    always(`image in ECR, ${round(imageBytes / 1e9)} GB at most`, imageUsdPerMonth(imageBytes)),
   ];
   if (volume.existingVolumeId === null) {
     const { sizeGib, iops, throughputMib } = volume;
@@ -110,15 +113,26 @@ function networking({ network, loadBalancer }: CostInputs): CostItem[] {
       items.push(hourly(`${count} interface endpoints`, count * PRICES.interfaceEndpointHour));
     }
   }
-  if (loadBalancer) items.push(hourly("load balancer", PRICES.loadBalancerHour));
+  if (loadBalancer) {
+    items.push(hourly("load balancer", PRICES.loadBalancerHour));
+    const addresses = `${BALANCER_ZONES} public addresses of the load balancer`;
+    if (!loadBalancer.internal) items.push(hourly(addresses, BALANCER_ZONES * PRICES.publicAddressHour));
+  }
   return items;
 }
+
+/** Of one image in ECR. */
+export const imageUsdPerMonth = (bytes: number) => round((bytes / 1e9) * PRICES.ecrGbMonth);
+
+/** Of a gp3 volume. */
+export const gp3UsdPerMonth = (sizeGib: number, iops: number, throughputMib: number) =>
+  round(gp3(sizeGib, iops, throughputMib));
 
 function gp3(sizeGib: number, iops: number, throughputMib: number): number {
   return (
     sizeGib * PRICES.gp3GibMonth +
     Math.max(0, iops - 3000) * PRICES.gp3IopsMonth +
-    Math.max(0, throughputMib - 125) * PRICES.gp3ThroughputMonth
+    Math.max(0, throughputMib - BASE_THROUGHPUT_MIB) * PRICES.gp3ThroughputMonth
   );
 }
 

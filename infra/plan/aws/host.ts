@@ -2,6 +2,7 @@ import type { AwsSettings } from "../../config/aws/settings.ts";
 import { type PurchaseOption, parameterPrefix } from "../../contract.ts";
 import { parseS3Uri, type S3Location } from "./arn.ts";
 import { secretArns } from "./deployment.ts";
+import { sustainedThroughputMib } from "./instance-types.ts";
 
 /** The machine with the GPU, and what belongs to it. */
 export interface AwsHostPlan {
@@ -28,6 +29,8 @@ export interface AwsHostPlan {
     readonly throughputMib: number;
   };
   readonly kmsKeyArn: string | null;
+  /** Customer keys that the host's roles may decrypt with: of the secrets, of the mirror's bucket, of the volume. */
+  readonly decryptKeyArns: readonly string[];
   /** True only when this stack made the volume blank: else a blank disk is a mistake, and refused. */
   readonly formatIfBlank: boolean;
   /** Minutes without a request after which the instance stops; 0 for never. */
@@ -57,6 +60,8 @@ const AMIS = {
 
 const GIB = 2 ** 30;
 const LEAST_ROOT_GIB = 60;
+/** What gp3 has without a charge. */
+const ROOT_IOPS = 3000;
 /** The image that runs, the next one while it is pulled, and that one's packed layers. */
 const IMAGES_ON_ROOT = 3;
 
@@ -82,10 +87,13 @@ export function planAwsHost(settings: AwsSettings, stack: string, imageBytes: nu
     root: {
       deviceName: ami.root,
       sizeGib: settings.rootSizeGb ?? Math.max(LEAST_ROOT_GIB, needed),
-      iops: 3000,
-      throughputMib: 500,
+      iops: ROOT_IOPS,
+      throughputMib: sustainedThroughputMib(instanceType, ROOT_IOPS),
     },
     kmsKeyArn: settings.kmsKeyArn,
+    decryptKeyArns: [
+      ...new Set([...(settings.kmsKeyArn === null ? [] : [settings.kmsKeyArn]), ...settings.decryptKmsKeyArns]),
+    ],
     formatIfBlank: settings.volumeId === null && settings.volumeSnapshotId === null,
     idleStopMinutes: settings.idleStopMinutes ?? 0,
     endpointsOnly: settings.network === "endpoints-only",

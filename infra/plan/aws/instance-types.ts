@@ -49,3 +49,16 @@ export const INSTANCE_TYPES: Readonly<Record<string, InstanceType>> = {
   "g6f.4xlarge": type(16, "L4", 11_444, [750, 750]),
   "gr6f.4xlarge": type(16, "L4", 11_444, [1000, 1000]),
 };
+
+/** What a gp3 volume has without a charge, in MiB/s. */
+export const BASE_THROUGHPUT_MIB = 125;
+/** More than this reads no model noticeably sooner. */
+const MOST_THROUGHPUT_MIB = 300;
+const MIB = 2 ** 20;
+
+/** The throughput in MiB/s that is worth its price: what EBS sustains for the type, and never less than what is free. */
+export function sustainedThroughputMib(instanceType: string, iops: number): number {
+  const sustained = Math.floor(((INSTANCE_TYPES[instanceType]?.ebsBaselineMbps ?? 0) * 1e6) / MIB);
+  // gp3 has a quarter of a MiB/s for each of its IOPS.
+  return Math.max(BASE_THROUGHPUT_MIB, Math.min(sustained, MOST_THROUGHPUT_MIB, Math.floor(iops / 4)));
+}

@@ -7,8 +7,13 @@ export interface LoadBalancerPlan {
   readonly allowedCidrs: readonly string[];
   readonly servicePort: number;
   readonly readyPath: string;
-  /** A picture on a small GPU takes longer than the balancer's own minute. */
+  /** Longer than a request may take, so that the service's own answer reaches the client; shorter than its keep-alive. */
   readonly idleTimeoutSeconds: number;
+  readonly deletionProtection: boolean;
+  /** Days that access logs are kept. */
+  readonly logRetentionDays: number;
+  /** Whose load balancers may write to the bucket of the logs. */
+  readonly account: string;
   readonly internal: boolean;
   /** Sign-in by the balancer; null: the service asks for its key. */
   readonly oidc: OidcPlan | null;
@@ -24,6 +29,11 @@ export interface OidcPlan {
   readonly clientSecretArn: string | null;
 }
 
+/** The balancer's own minute, which is its default. */
+const LEAST_IDLE_SECONDS = 60;
+/** From the service's deadline to its answer. */
+const MARGIN_SECONDS = 20;
+
 /** Null: nothing listens; the service is reached by a tunnel through Session Manager. */
 export function planLoadBalancer(settings: AwsSettings): LoadBalancerPlan | null {
   if (settings.access !== "alb" || settings.certificateArn === null) return null;
@@ -32,7 +42,11 @@ export function planLoadBalancer(settings: AwsSettings): LoadBalancerPlan | null
     allowedCidrs: settings.allowedCidrs,
     servicePort: SERVICE_PORT,
     readyPath: READY_PATH,
-    idleTimeoutSeconds: 600,
+    idleTimeoutSeconds: Math.max(LEAST_IDLE_SECONDS, settings.requestTimeoutSeconds + MARGIN_SECONDS),
+    deletionProtection: settings.deletionProtection,
+    logRetentionDays: settings.logRetentionDays,
+    // A load balancer takes a certificate of its own account alone.
+    account: settings.certificateArn.split(":")[4] ?? "",
     internal: settings.network === "endpoints-only",
     oidc: planOidc(settings),
   };

@@ -1,4 +1,5 @@
 import type { AwsSettings } from "../../config/aws/settings.ts";
+import { parameterPrefix } from "../../contract.ts";
 import { awsPartition, parseS3Uri } from "./arn.ts";
 import { secretArns } from "./deployment.ts";
 
@@ -27,13 +28,16 @@ export interface OwnNetworkPlan {
   readonly interfaceEndpoints: readonly string[];
   /** Buckets of S3 that may be read through the gateway endpoint. */
   readonly s3Resources: readonly string[];
+  /** Where the VPC's connections are recorded, and for how many days. */
+  readonly flowLogGroup: string;
+  readonly logRetentionDays: number;
 }
 
 type Egress = "public" | "nat" | "endpoints-only";
 
 const VPC = "10.96";
 
-export function planNetwork(settings: AwsSettings): AwsNetworkPlan {
+export function planNetwork(settings: AwsSettings, stack: string): AwsNetworkPlan {
   const { subnetId, network, access, albSubnetIds, volumeGeneration } = settings;
   if (subnetId !== null) return { kind: "existing", subnetId, albSubnetIds, egress: network };
   const closed = network === "endpoints-only";
@@ -47,6 +51,8 @@ export function planNetwork(settings: AwsSettings): AwsNetworkPlan {
     albCidrs: access === "alb" ? [`${VPC}.${volumeGeneration}.128/26`, `${VPC}.${volumeGeneration}.192/26`] : [],
     interfaceEndpoints: closed ? requiredEndpoints(settings) : [],
     s3Resources: closed ? readableBuckets(settings) : [],
+    flowLogGroup: `${parameterPrefix(stack)}/network`,
+    logRetentionDays: settings.logRetentionDays,
   };
 }
 

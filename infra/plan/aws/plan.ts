@@ -8,7 +8,7 @@ import { type CostPlan, planCost } from "./cost.ts";
 import { type AwsDeploymentPlan, planDeployment } from "./deployment.ts";
 import { type AwsHostPlan, planAwsHost } from "./host.ts";
 import { planRegistryImage, type RegistryImagePlan } from "./image.ts";
-import { INSTANCE_TYPES } from "./instance-types.ts";
+import { BASE_THROUGHPUT_MIB, INSTANCE_TYPES } from "./instance-types.ts";
 import { type LoadBalancerPlan, planLoadBalancer } from "./load-balancer.ts";
 import { type AwsNetworkPlan, planNetwork } from "./network.ts";
 import { type AwsReadinessPlan, planAwsReadiness } from "./readiness.ts";
@@ -42,9 +42,9 @@ export interface AwsPlan {
 export function makeAwsPlan(settings: AwsSettings, manifest: Manifest | null, stack: string): AwsPlan {
   const model = modelSize(settings, manifest);
   const bytes = imageBytes(settings.modelCache, model);
-  const volume = planDataVolume(settings, model);
-  const network = planNetwork(settings);
+  const network = planNetwork(settings, stack);
   const host = planAwsHost(settings, stack, bytes);
+  const volume = planDataVolume(settings, model, host.instanceType);
   const loadBalancer = planLoadBalancer(settings);
   const snapshots = planSnapshots(settings, stack);
   const type = INSTANCE_TYPES[host.instanceType] ?? null;
@@ -59,7 +59,7 @@ export function makeAwsPlan(settings: AwsSettings, manifest: Manifest | null, st
       builder: settings.builder,
       platform: settings.imagePlatform,
       kmsKeyArn: settings.kmsKeyArn,
-      retain: false,
+      retain: settings.imagesOnDestroy === "retain",
       withoutPassword: settings.previewWithoutSecrets,
     }),
     volume,
@@ -72,7 +72,7 @@ export function makeAwsPlan(settings: AwsSettings, manifest: Manifest | null, st
     readiness: planAwsReadiness(settings, stack, manifest, model, bytes),
     startupEstimate,
     cost: planCost({ host, volume, network, loadBalancer, imageBytes: bytes, snapshots }),
-    warnings: warningsFor(host, startupEstimate),
+    warnings: warningsFor(host, volume, startupEstimate),
   };
 }
 
@@ -102,11 +102,12 @@ export function updateProblems({ previewWithoutSecrets }: AwsSettings): readonly
   return [{ path: qualifyKey("previewWithoutSecrets"), expected: "false for an update", got: "true", fix }];
 }
 
-function warningsFor(host: AwsHostPlan, startupEstimate: AwsStartupEstimate): string[] {
+function warningsFor(host: AwsHostPlan, volume: DataVolumePlan, startupEstimate: AwsStartupEstimate): string[] {
   const type = INSTANCE_TYPES[host.instanceType];
   if (!type)
     return [`${host.instanceType} is not in the table: its GPU, its disk's speed and its price are not known.`];
-  if (!startupEstimate.burst) return [];
+  // What is free is no purchase.
+  if (!startupEstimate.burst || volume.throughputMib <= BASE_THROUGHPUT_MIB) return [];
   return [
     `${host.instanceType} reads its disk at ${startupEstimate.readMbps} MB/s for half an hour a day only, then at ` +
       `${type.ebsBaselineMbps} MB/s; a bigger type sustains more.`,

@@ -1,5 +1,6 @@
 import type { AwsSettings } from "../../config/aws/settings.ts";
 import type { ModelSize } from "../manifest.ts";
+import { sustainedThroughputMib } from "./instance-types.ts";
 
 /** The disk that models are kept on. */
 export interface DataVolumePlan {
@@ -49,7 +50,7 @@ const MODELS = 3;
 const IOPS_PER_GIB = 500;
 const GIB = 2 ** 30;
 
-export function planDataVolume(settings: AwsSettings, model: ModelSize): DataVolumePlan {
+export function planDataVolume(settings: AwsSettings, model: ModelSize, instanceType: string): DataVolumePlan {
   const needed = Math.ceil((MODELS * model.bytes) / GIB) + SPARE_GIB;
   // More IOPS than the base ask for a bigger disk.
   const forIops = settings.volumeIops > 3000 ? Math.ceil(settings.volumeIops / IOPS_PER_GIB) : 0;
@@ -58,7 +59,7 @@ export function planDataVolume(settings: AwsSettings, model: ModelSize): DataVol
     generation: settings.volumeGeneration,
     sizeGib: settings.volumeSizeGb ?? Math.max(LEAST_GIB, needed, forIops),
     iops: settings.volumeIops,
-    throughputMib: settings.volumeThroughputMb,
+    throughputMib: settings.volumeThroughputMb ?? sustainedThroughputMib(instanceType, settings.volumeIops),
     snapshotId: settings.volumeSnapshotId,
     initializationRateMib: settings.volumeInitializationRate,
     kmsKeyArn: settings.kmsKeyArn,

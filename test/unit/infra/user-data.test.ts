@@ -94,7 +94,16 @@ test("the same plan gives the same text, and fits EC2's limit with room to spare
   const bytes = Buffer.from(text, "base64");
   // No time and no name in the header, and the same operating system wherever it was made.
   expect([...bytes.subarray(3, 10)]).toEqual([0, 0, 0, 0, 0, 2, 3]);
-  expect(bytes.length).toBeLessThan(15_500);
+  expect(bytes.length).toBeLessThan(14_000);
+});
+
+test("comments stay behind: they take room, and change no host", () => {
+  const scripts = rendered().write_files.filter(({ path }) => !path.endsWith(".env"));
+  const lines = scripts.flatMap(({ content: text }) => text.split("\n"));
+  expect(lines.filter((line) => /^\s*#/.test(line) && !line.startsWith("#!"))).toEqual([]);
+  expect(lines.filter((line) => line.startsWith("#!"))).toHaveLength(
+    scripts.filter(({ path }) => path.startsWith("/opt/image-gen/bin/") && !/\/(?:lib|disk)$/.test(path)).length,
+  );
 });
 
 test("neither an image nor a secret is in it: a new image does not replace the host", () => {

@@ -30,13 +30,14 @@ beforeEach(() => {
     chmodSync(join(folder, name), 0o755);
   };
   const names = `state=${state} container=c service=http://x IMAGE_GEN_READY_PATH=/readyz IMAGE_GEN_STACK=s`;
-  const more = "IMAGE_GEN_DATA=/ IMAGE_GEN_METRICS_NAMESPACE=n";
+  const more = "IMAGE_GEN_DATA=/ IMAGE_GEN_METRICS_NAMESPACE=n IMAGE_GEN_HEARTBEAT_METRIC=Heartbeat";
   const trouble = `trouble() { printf '%s' "$2" >"$state/trouble/$1"; }; resolved() { rm -f "$state/trouble/$1"; }`;
   script("lib", `set -euo pipefail\n${names} ${more}\nsay() { :; }\n${trouble}`);
   script("docker", "date --iso-8601=seconds");
-  script("systemctl", `echo "$@" >>${folder}/systemctl.calls`);
+  script("systemctl", `[ "$1" = is-active ] && exec test ! -e ${folder}/dead\necho "$@" >>${folder}/systemctl.calls`);
+  script("aws", `echo "$@" >>${folder}/aws.calls`);
   script("curl", `printf '%s\\n%s' "$(cat ${folder}/body)" "$(cat ${folder}/code)"`);
-  for (const name of ["aws", "deployment", "idle-stop", "data-volume", "journalctl"]) script(name, ":");
+  for (const name of ["deployment", "idle-stop", "data-volume", "journalctl", "mirror-credentials"]) script(name, ":");
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -86,4 +87,26 @@ test("looks at a failed service count, though it loads between them", async () =
 test("an answer that is not the service's counts as a failure", async () => {
   await look("200", READY);
   expect((await look("502", "<html>bad gateway</html>", 3)).restarted).toBe(true);
+});
+
+test("a heartbeat is sent while the host's other scripts run, and not when one has ended", async () => {
+  await look("200", READY);
+  expect(readFileSync(join(folder, "aws.calls"), "utf8")).toContain("MetricName=Heartbeat,Value=1,");
+  rmSync(join(folder, "aws.calls"));
+  rmSync(join(state, "metrics-sent"));
+  writeFileSync(join(folder, "dead"), "");
+  await look("200", READY);
+  const sent = readFileSync(join(folder, "aws.calls"), "utf8");
+  expect(sent).toContain("MetricName=VolumeLost");
+  expect(sent).not.toContain("Heartbeat");
+});
+
+test("credentials for the mirror that could not be renewed are named until they are", async () => {
+  const script = join(folder, "mirror-credentials");
+  writeFileSync(script, "#!/bin/bash\necho no credentials for the mirror: denied\nexit 1\n");
+  await look("200", READY);
+  expect(readFileSync(join(state, "trouble/mirror"), "utf8")).toBe("no credentials for the mirror: denied");
+  writeFileSync(script, "#!/bin/bash\n:\n");
+  await look("200", READY);
+  expect(existsSync(join(state, "trouble/mirror"))).toBe(false);
 });

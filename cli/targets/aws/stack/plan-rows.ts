@@ -28,7 +28,7 @@ export function awsPlanRows(plan: AwsPlan): [string, string][] {
     ],
     ["baked", formatSeconds(startupEstimate.bakedSeconds)],
     ["timeout", formatSeconds(readiness.readyTimeoutSeconds)],
-    ["on destroy", DESTROY[volume.onDestroy]],
+    ["on destroy", `${DESTROY[volume.onDestroy]}, the images are ${plan.image.retain ? "kept" : "deleted"}`],
     ["cost", `${usd(cost.runningUsdPerMonth)} a month${cost.incomplete ? " plus the rows without a price" : ""}`],
     ["stopped", `${usd(cost.stoppedUsdPerMonth)} a month`],
     ...cost.items.map(({ what, usdPerMonth }): [string, string] => ["", `${amount(usdPerMonth)}  ${what}`]),

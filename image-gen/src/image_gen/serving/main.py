@@ -20,7 +20,7 @@ from image_gen.log import configure
 from image_gen.model_cache import CacheSettings
 from image_gen.serving.service import Service
 from image_gen.serving.worker_process import WORKER_COMMAND
-from image_gen.settings import Settings
+from image_gen.settings import KEEP_ALIVE_SECONDS, Settings
 
 
 class _Server(uvicorn.Server):
@@ -63,6 +63,7 @@ async def _run(service: Service, listener: socket.socket) -> None:
     config = uvicorn.Config(
         service.startup_app, lifespan="off", loop="asyncio", http="h11", ws="none", interface="asgi3",
         log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )  # fmt: skip
     server = _Server(config)
     stopping: list[asyncio.Task[None]] = []

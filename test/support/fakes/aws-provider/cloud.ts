@@ -20,6 +20,8 @@ export interface Knobs {
   readonly released: ReadonlyMap<string, string>;
   /** The provider's next create of this kind fails once, in the middle of an update. */
   readonly failNext: readonly string[];
+  /** Roles of AWS's own that the account does not have yet, since it never used their service. */
+  readonly missingRoles: readonly string[];
 }
 
 /** One call that changed something, in order. */
@@ -38,6 +40,7 @@ const PATIENT: Knobs = {
   volumeCooldown: false,
   released: PUBLIC_PARAMETERS,
   failNext: [],
+  missingRoles: [],
 };
 
 /** What exists in the account, what was called, and which rules were broken. */

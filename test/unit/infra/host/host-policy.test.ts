@@ -73,7 +73,7 @@ test.each([
   [{ bucket: "b", prefix: "models/" }, "arn:aws:s3:::b/models/*", "models/*"],
   [{ bucket: "b", prefix: "" }, "arn:aws:s3:::b/*", "*"],
 ])("a mirror at %j is read, and nothing beside it", (mirror, objects, listed) => {
-  expect(mirrorStatements("aws", mirror)).toEqual([
+  expect(mirrorStatements("aws", mirror, awsPlanWith().host)).toEqual([
     { Sid: "Read", Effect: "Allow", Action: ["s3:GetObject"], Resource: objects },
     {
       Sid: "List",
@@ -83,4 +83,58 @@ test.each([
       Condition: { StringLike: { "s3:prefix": listed } },
     },
   ]);
+});
+
+describe("customer keys", () => {
+  const VOLUMES = "arn:aws:kms:us-east-1:123456789012:key/volumes";
+  const SECRETS = "arn:aws:kms:us-east-1:123456789012:key/secrets";
+  const keys = { kmsKeyArn: VOLUMES, decryptKmsKeyArns: SECRETS };
+  const through = (service: string) => ({ StringEquals: { "kms:ViaService": `${service}.us-east-1.amazonaws.com` } });
+  const about = (raw: Record<string, string>) =>
+    statementsWith(raw).filter(({ Action }) => Action.some((action) => action.startsWith("kms:")));
+
+  test("without a secret, a mirror or a group, the host uses none: EC2 has it from whoever deploys", () =>
+    expect(about(keys)).toEqual([]));
+
+  test("secrets are decrypted through Secrets Manager alone", () => {
+    expect(about({ ...keys, apiKeySecretArn: ALB.apiKeySecretArn })).toEqual([
+      {
+        Sid: "SecretKeys",
+        Effect: "Allow",
+        Action: ["kms:Decrypt"],
+        Resource: [VOLUMES, SECRETS],
+        Condition: through("secretsmanager"),
+      },
+    ]);
+  });
+
+  test("a mirror is decrypted through S3 alone, by the mirror's own role", () => {
+    const { host } = awsPlanWith({ ...keys, modelMirror: "s3://bucket/models" });
+    expect(mirrorStatements("aws", { bucket: "b", prefix: "models/" }, host).at(-1)).toEqual({
+      Sid: "MirrorKeys",
+      Effect: "Allow",
+      Action: ["kms:Decrypt"],
+      Resource: [VOLUMES, SECRETS],
+      Condition: through("s3"),
+    });
+  });
+
+  test("a host of a group attaches an encrypted volume: it hands the key on to EC2, and to nobody else", () => {
+    expect(about({ ...keys, selfHealing: "true" })).toEqual([
+      {
+        Sid: "VolumeKey",
+        Effect: "Allow",
+        Action: ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext"],
+        Resource: [VOLUMES, SECRETS],
+        Condition: through("ec2"),
+      },
+      {
+        Sid: "VolumeKeyGrant",
+        Effect: "Allow",
+        Action: ["kms:CreateGrant"],
+        Resource: [VOLUMES, SECRETS],
+        Condition: { ...through("ec2"), Bool: { "kms:GrantIsForAWSResource": "true" } },
+      },
+    ]);
+  });
 });

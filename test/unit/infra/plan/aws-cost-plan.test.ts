@@ -5,7 +5,10 @@ const CLOSED = { network: "endpoints-only", modelCache: "baked" } as const;
 
 describe("start-up", () => {
   test("is read at the slower of volume and instance", () => {
-    expect(awsPlanWith().startupEstimate).toMatchObject({ readMbps: 315, burst: true, bytesToFetch: 10e9 });
+    expect(awsPlanWith().startupEstimate).toMatchObject({ readMbps: 131, bytesToFetch: 10e9 });
+    const bought = awsPlanWith({ volumeThroughputMb: "300" });
+    expect(bought.startupEstimate).toMatchObject({ readMbps: 315, burst: true });
+    expect([awsPlanWith().warnings, bought.warnings]).toEqual([[], [expect.stringContaining("half an hour a day")]]);
     expect(awsPlanWith({ volumeThroughputMb: "125", instanceTypes: "g6.2xlarge" }).startupEstimate).toMatchObject({
       readMbps: 131,
       burst: false,
@@ -25,16 +28,16 @@ describe("cost", () => {
     const { cost } = awsPlanWith();
     expect(cost.items).toEqual([
       { what: "g6.xlarge, on-demand", usdPerMonth: 587.5, whileStopped: false },
-      { what: "data volume, 50 GiB", usdPerMonth: 11, whileStopped: true },
-      { what: "root disk, 60 GiB", usdPerMonth: 19.8, whileStopped: true },
+      { what: "data volume, 50 GiB", usdPerMonth: 4, whileStopped: true },
+      { what: "root disk, 60 GiB", usdPerMonth: 4.8, whileStopped: true },
       { what: "image in ECR, 4.9 GB at most", usdPerMonth: 0.49, whileStopped: true },
       { what: "public address", usdPerMonth: 3.65, whileStopped: false },
     ]);
     expect(cost).toMatchObject({
       asOf: "2025-26",
       region: "us-east-1",
-      runningUsdPerMonth: 622.44,
-      stoppedUsdPerMonth: 31.29,
+      runningUsdPerMonth: 600.44,
+      stoppedUsdPerMonth: 9.29,
       incomplete: false,
     });
   });
@@ -44,10 +47,17 @@ describe("cost", () => {
     [{ network: "nat" }, "NAT gateway with its address", 36.5],
     [{ ...CLOSED }, "6 interface endpoints", 43.8],
     [{ ...ALB }, "load balancer", 16.43],
+    [{ ...ALB }, "2 public addresses of the load balancer", 7.3],
+    [{ volumeThroughputMb: "300" }, "data volume, 50 GiB", 11],
     [{ snapshots: "daily" }, "snapshots, a full one at most", 2.5],
   ])("with %j it has: %s", (raw, what, usdPerMonth) => {
     const { items } = awsPlanWith(raw as Record<string, string>).cost;
     expect(items.find((item) => item.what === what)).toMatchObject({ usdPerMonth });
+  });
+
+  test("an internal load balancer has no public address", () => {
+    const { items } = awsPlanWith({ ...ALB, ...CLOSED }).cost;
+    expect(items.filter(({ what }) => what.includes("address"))).toEqual([]);
   });
 
   test("an adopted volume is not this stack's cost", () => {

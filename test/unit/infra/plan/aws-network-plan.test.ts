@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { KEEP_ALIVE_SECONDS, LONGEST_IDLE_TIMEOUT_SECONDS } from "../../../../infra/contract.ts";
 import { ALB, awsPlanWith, OIDC } from "../../../support/aws-settings.ts";
 
 const HF = "arn:aws:secretsmanager:us-east-1:123456789012:secret:hf-AbCdEf";
@@ -16,6 +17,8 @@ describe("network", () => {
       albCidrs: [],
       interfaceEndpoints: [],
       s3Resources: [],
+      flowLogGroup: "/imagegen/prod/network",
+      logRetentionDays: 30,
     });
   });
 
@@ -62,7 +65,10 @@ describe("access", () => {
       allowedCidrs: ["203.0.113.0/24"],
       servicePort: 8000,
       readyPath: "/readyz",
-      idleTimeoutSeconds: 600,
+      idleTimeoutSeconds: 620,
+      deletionProtection: false,
+      logRetentionDays: 30,
+      account: "123456789012",
       internal: false,
       oidc: null,
     });
@@ -76,4 +82,20 @@ describe("access", () => {
     });
     expect(awsPlanWith({ ...ALB, ...CLOSED }).loadBalancer?.internal).toBe(true);
   });
+
+  test.each([
+    ["1", 60],
+    ["900", 920],
+    ["3980", 4000],
+  ])(
+    "requests of %s s: the balancer waits longer than the service, and gives up before its connection does",
+    (seconds, idle) => {
+      const plan = awsPlanWith({ ...ALB, requestTimeoutSeconds: seconds }).loadBalancer;
+      expect(plan?.idleTimeoutSeconds).toBe(idle);
+      expect(idle).toBeLessThan(KEEP_ALIVE_SECONDS);
+    },
+  );
+
+  test("the service keeps a connection longer than any balancer that AWS makes", () =>
+    expect(KEEP_ALIVE_SECONDS).toBeGreaterThan(LONGEST_IDLE_TIMEOUT_SECONDS));
 });

@@ -1,6 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { imagegenReader } from "../../../../infra/command-line.ts";
-import { INSTANCE_TYPES } from "../../../../infra/plan/aws/instance-types.ts";
+import {
+  BASE_THROUGHPUT_MIB,
+  INSTANCE_TYPES,
+  sustainedThroughputMib,
+} from "../../../../infra/plan/aws/instance-types.ts";
 import { instanceTypeProblems, makeAwsPlan } from "../../../../infra/plan/aws/plan.ts";
 import type { Manifest } from "../../../../infra/plan/manifest.ts";
 import { ALB, awsPlanWith, awsSettings } from "../../../support/aws-settings.ts";
@@ -31,7 +35,7 @@ describe("data volume", () => {
       generation: 1,
       sizeGib: 50,
       iops: 3000,
-      throughputMib: 300,
+      throughputMib: 125,
       snapshotId: null,
       initializationRateMib: null,
       kmsKeyArn: null,
@@ -42,6 +46,26 @@ describe("data volume", () => {
     expect(awsPlanWith().host.formatIfBlank).toBe(true);
     expect(awsPlanWith({ volumeSnapshotId: SNAPSHOT }).host.formatIfBlank).toBe(false);
     expect(awsPlanWith({ volumeId: "vol-0a1b2c3d" }).host.formatIfBlank).toBe(false);
+  });
+
+  // 125 MiB/s are free, and an xlarge sustains no more.
+  test.each([
+    [{}, 125, 125],
+    [{ pinnedInstanceType: "g5.xlarge" }, 125, 125],
+    [{ pinnedInstanceType: "g6.2xlarge" }, 238, 238],
+    [{ pinnedInstanceType: "g6.4xlarge" }, 300, 300],
+    [{ pinnedInstanceType: "g99.xlarge" }, 125, 125],
+    [{ volumeThroughputMb: "500" }, 500, 125],
+  ])("with %j it has %d MiB/s and the root disk %d: what the type sustains, or what config says", (raw, data, root) => {
+    const { volume, host } = awsPlanWith(raw as Record<string, string>);
+    expect([volume.throughputMib, host.root.throughputMib]).toEqual([data, root]);
+  });
+
+  test("no type of the table is sold throughput that it can't sustain", () => {
+    for (const [type, { ebsBaselineMbps }] of Object.entries(INSTANCE_TYPES)) {
+      const mib = sustainedThroughputMib(type, 3000);
+      expect(mib <= BASE_THROUGHPUT_MIB || mib * 1.048576 <= ebsBaselineMbps, type).toBe(true);
+    }
   });
 
   test.each([[{ availabilityZone: "us-east-1c" }], [{ subnetId: "subnet-0a1b2c3d" }]])(

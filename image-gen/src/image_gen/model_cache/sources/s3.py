@@ -16,6 +16,7 @@ from image_gen import errors
 from image_gen.model_cache.core.manifest import Manifest
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.sources import aws_credentials
 from image_gen.model_cache.sources.http import HttpClient
 from image_gen.model_cache.sources.source import FileRange, Source
 
@@ -129,8 +130,8 @@ class S3Bucket(HttpClient):
         if "/latest/api/token" in text or "/latest/meta-data" in text or "credential" in text.lower():
             return errors.S3NoCredentialsError(
                 f"No AWS credentials were found for {self._address / path}. Fix: set AWS_ACCESS_KEY_ID, "
-                "AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or give the machine a role. AWS_PROFILE and ~/.aws are "
-                "not read."
+                "AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or AWS_SHARED_CREDENTIALS_FILE, or give the machine a "
+                "role. AWS_PROFILE and ~/.aws are not read."
             )
         if status or "<Code>" in text:
             return _to_user_error(status, text, self._address / path, permission, self._endpoint)
@@ -154,7 +155,17 @@ def _open_s3_client(settings: CacheSettings, address: S3Uri, endpoint: str | Non
     from obstore.store import S3Store
 
     _check_keys(settings.aws)
-    config: Any = {name.lower(): value for name, value in settings.aws.items() if "ENDPOINT" not in name}
+    own = settings.aws
+    config: Any = {
+        name.lower(): value
+        for name, value in own.items()
+        if "ENDPOINT" not in name and name != aws_credentials.VARIABLE
+    }
+    # Keys of the environment count first, as with AWS's own tools.
+    file = own.get(aws_credentials.VARIABLE) if not own.get(_KEY_ID) else None
+    provider: Any = aws_credentials.CredentialsFile(file) if file else None
+    if provider:
+        provider()  # a file that can't be read is said before anything is asked for
     if endpoint:
         config["endpoint"] = endpoint
     seconds = timedelta(seconds=settings.read_timeout)
@@ -166,8 +177,9 @@ def _open_s3_client(settings: CacheSettings, address: S3Uri, endpoint: str | Non
     retries: Any = {"max_retries": 3, "retry_timeout": seconds * 6}
     try:
         return S3Store(
-            address.bucket, prefix=address.key or None, config=config, client_options=options, retry_config=retries
-        )
+            address.bucket, prefix=address.key or None, config=config, client_options=options, retry_config=retries,
+            credential_provider=provider,
+        )  # fmt: skip
     except Exception as error:
         text = str(error).partition("\n")[0]
         raise errors.SettingInvalidError(f"The AWS_* variables can't be used for {address}: {text}") from error

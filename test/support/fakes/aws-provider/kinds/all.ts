@@ -2,6 +2,8 @@
 import type { Kind } from "../kind.ts";
 import { ATTACHMENTS } from "./attachment.ts";
 import { BALANCING } from "./balancing.ts";
+import { BUCKETS } from "./buckets.ts";
+import { GRANTS } from "./grants.ts";
 import { IDENTITY } from "./identity.ts";
 import { INSTANCES } from "./instance.ts";
 import { NETWORK } from "./network.ts";
@@ -14,12 +16,14 @@ import { WATCHING } from "./watching.ts";
 export const KINDS: readonly Kind[] = [
   ...NETWORK,
   ...IDENTITY,
+  ...GRANTS,
   ...STORAGE,
   ...INSTANCES,
   ...ATTACHMENTS,
   ...REGISTRY,
   ...PARAMETERS,
   ...WATCHING,
+  ...BUCKETS,
   ...BALANCING,
   ...SCALING,
 ];

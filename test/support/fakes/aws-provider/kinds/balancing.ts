@@ -1,5 +1,6 @@
 import { AwsError } from "../aws-error.ts";
 import { type Kind, number, record, text, texts } from "../kind.ts";
+import { demandLogBucket } from "./buckets.ts";
 import { plain } from "./plain.ts";
 
 const BALANCER = "aws:lb/loadBalancer:LoadBalancer";
@@ -24,7 +25,16 @@ export const BALANCING: readonly Kind[] = [
       zoneId: "Z35SXDOTRQ7X7K",
       vpcId: "vpc-of-the-subnets",
     }),
-    demand: (cloud, { name, idleTimeout, subnets }) => {
+    beforeDelete: (_, { id, props }) => {
+      if (props.enableDeletionProtection === true)
+        throw new AwsError(
+          "OperationNotPermitted",
+          `Load balancer '${id}' cannot be deleted because deletion protection is enabled`,
+        );
+    },
+    demand: (cloud, { name, idleTimeout, subnets, accessLogs }) => {
+      const { enabled, bucket } = record(accessLogs);
+      if (enabled === true) demandLogBucket(cloud, text(bucket));
       if (text(name).length > 32) throw new AwsError("ValidationError", `'${text(name)}' is longer than 32 characters`);
       if (number(idleTimeout, 60) < 1 || number(idleTimeout, 60) > 4000)
         throw new AwsError("InvalidConfigurationRequest", "idle_timeout.timeout_seconds is out of range");

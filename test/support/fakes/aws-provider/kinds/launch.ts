@@ -2,6 +2,7 @@ import { AwsError } from "../aws-error.ts";
 import type { Cloud } from "../cloud.ts";
 import { AMIS, TYPES, ZONES } from "../facts.ts";
 import { number, type Props, record, text, texts } from "../kind.ts";
+import { demandDiskGrant } from "./grants.ts";
 
 const INSTANCE = "aws:ec2/instance:Instance";
 const USER_DATA_BYTES = 16_384;
@@ -22,6 +23,7 @@ export function demandLaunch(cloud: Cloud, inputs: Props, maxRetries: number): v
   demandGroups(cloud, inputs);
   if (record(inputs.metadataOptions).httpTokens !== "required") cloud.broke("an instance without IMDSv2");
   if (record(inputs.rootBlockDevice).encrypted !== true) cloud.broke("an instance without an encrypted root disk");
+  if (marketOf(inputs) === "spot") demandDiskGrant(cloud, record(inputs.rootBlockDevice), "AWSServiceRoleForEC2Spot");
   demandQuota(cloud, inputs, facts.vcpus);
   const market = marketOf(inputs);
   if (cloud.knobs.noCapacity({ type, zone, market })) {

@@ -135,6 +135,40 @@ export const NETWORK: readonly Kind[] = [
     }),
   ),
   plain({
+    // There already, in every VPC: the provider takes it over, and leaves it as it is when it goes.
+    token: "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
+    api: ["RevokeSecurityGroupRules", "RevokeSecurityGroupRules", "ForgetDefaultSecurityGroup"],
+    id: (_, { vpcId }) => `sg-default-${text(vpcId)}`,
+    replaces: ["vpcId"],
+    references: { vpcId: VPC },
+    outputs: (cloud, key) => ({ arn: cloud.arn("ec2", `security-group/${key}`), ownerId: cloud.account }),
+  }),
+  plain({
+    token: "aws:ec2/flowLog:FlowLog",
+    api: ["CreateFlowLogs", "ModifyFlowLog", "DeleteFlowLogs"],
+    id: id("fl"),
+    // All but its tags.
+    replaces: ["vpcId", "trafficType", "logDestination", "logDestinationType", "iamRoleArn", "maxAggregationInterval"],
+    references: { vpcId: VPC },
+    outputs: (cloud, key) => ({ arn: cloud.arn("ec2", `vpc-flow-log/${key}`) }),
+    demand: (cloud, { logDestinationType, logDestination, iamRoleArn, maxAggregationInterval = 600 }) => {
+      if (maxAggregationInterval !== 60 && maxAggregationInterval !== 600)
+        throw new AwsError("InvalidParameter", "maxAggregationInterval: expected 60 or 600");
+      if (logDestinationType !== "cloud-watch-logs") return;
+      const groups = cloud.all("aws:cloudwatch/logGroup:LogGroup").map(({ props }) => props.arn);
+      const roles = cloud.all("aws:iam/role:Role");
+      const role = roles.find(({ props }) => props.arn === iamRoleArn);
+      if (
+        !groups.includes(logDestination) ||
+        !text(role?.props.assumeRolePolicy).includes("vpc-flow-logs.amazonaws.com")
+      )
+        throw new AwsError(
+          "InvalidParameter",
+          "Access Denied for LogDestination. Please check LogDestination permission",
+        );
+    },
+  }),
+  plain({
     token: "aws:ec2/vpcEndpoint:VpcEndpoint",
     api: ["CreateVpcEndpoint", "ModifyVpcEndpoint", "DeleteVpcEndpoints"],
     id: id("vpce"),

@@ -36,6 +36,8 @@ export const REGISTRY: readonly Kind[] = [
       id: by("repository"),
       replaces: ["repository"],
       references: { repository: REPOSITORY },
+      // Each is a put: a repository that outlived its stack has one already.
+      sameIdIs: "overwritten",
       outputs: (cloud) => ({ registryId: cloud.account }),
     }),
   ),

@@ -1,6 +1,7 @@
 import { AwsError } from "../aws-error.ts";
 import type { Cloud } from "../cloud.ts";
 import { type Kind, number, type Props, record, type Thing, text, texts } from "../kind.ts";
+import { demandDiskGrant } from "./grants.ts";
 import { INSTANCE, runInstance, terminateInstance } from "./instance.ts";
 import { id, plain } from "./plain.ts";
 
@@ -43,6 +44,7 @@ export function scale(cloud: Cloud, group: Thing): void {
   const overrides = record(first(group.props.mixedInstancesPolicy).launchTemplate).overrides;
   const types = (Array.isArray(overrides) ? overrides : []).map((one) => text(record(one).instanceType));
   const inputs = launchInputs(template, { ...group.props, name: group.id });
+  demandDiskGrant(cloud, record(inputs.rootBlockDevice), "AWSServiceRoleForAutoScaling");
   for (const type of types.length > 0 ? types : [text(inputs.instanceType)]) {
     try {
       runInstance(cloud, { ...inputs, instanceType: type }, 0);
