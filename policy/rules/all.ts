@@ -1,12 +1,14 @@
 import type { ResourceValidationPolicy } from "@pulumi/policy";
 import { capabilitiesDropped } from "./capabilities-dropped.ts";
 import { dataVolumeGuarded } from "./data-volume-guarded.ts";
+import { defaultGroupClosed } from "./default-group-closed.ts";
 import { deploymentByDigest } from "./deployment-by-digest.ts";
 import { everythingTagged } from "./everything-tagged.ts";
 import { iamLeastPrivilege } from "./iam-least-privilege.ts";
 import { imagePinned } from "./image-pinned.ts";
 import { imdsv2Required } from "./imdsv2-required.ts";
 import { keyForOpenPort } from "./key-for-open-port.ts";
+import { loadBalancerGuarded } from "./load-balancer-guarded.ts";
 import { noHostNamespaces } from "./no-host-namespaces.ts";
 import { noNewPrivileges } from "./no-new-privileges.ts";
 import { noOpenIngress } from "./no-open-ingress.ts";
@@ -36,10 +38,12 @@ export const dockerRules: readonly ResourceValidationPolicy[] = [
 /** Rules about hosts on AWS. */
 export const awsRules: readonly ResourceValidationPolicy[] = [
   dataVolumeGuarded,
+  defaultGroupClosed,
   deploymentByDigest,
   everythingTagged,
   iamLeastPrivilege,
   imdsv2Required,
+  loadBalancerGuarded,
   noOpenIngress,
   noPlainSecrets,
   repositoryGuarded,

@@ -108,8 +108,15 @@ describe.skipIf(missing !== undefined)("imagegen up in AWS", () => {
 
   test("down takes the host and leaves the protected volumes, without an error", async () => {
     const kept = fake.cloud.all("aws:ebs/volume:Volume").map(({ id }) => id);
-    const { stderr, exitCode } = await operator.imagegen("down", "--yes");
+    const images = fake.cloud.all("aws:ecr/repository:Repository");
+    expect(images).toHaveLength(1);
+    const { stdout, stderr, exitCode } = await operator.imagegen("down", "--yes");
     expect([exitCode, stderr]).toEqual([0, expect.stringContaining("Removing the stack aws-volume")]);
+    expect(stdout).toMatch(
+      /^Kept the models in the volume vol-\w+, for 4\.00 USD a month \(list price\)\. To delete it: aws ec2 delete-volume --volume-id vol-\w+ --region us-east-1$/m,
+    );
+    expect(stdout).toContain(`Kept the images in the repository ${images[0]?.id}, for 0.49 USD a month for each image`);
+    expect(fake.cloud.all("aws:ecr/repository:Repository")).toEqual(images);
     expect(fake.cloud.all("aws:ec2/instance:Instance")).toEqual([]);
     expect(fake.cloud.all("aws:ebs/volume:Volume").map(({ id }) => id)).toEqual(kept);
     expect(fake.cloud.broken).toEqual([]);

@@ -70,6 +70,12 @@ const BAD: readonly (readonly [string, string, Record<string, unknown>])[] = [
   ["repository-guarded", "repository", { imageTagMutabilityExclusionFilters: [{ filter: "*" }] }],
   ["repository-guarded", "repository", { imageScanningConfiguration: undefined }],
   ["repository-guarded", "repository", { encryptionConfigurations: undefined }],
+  ["load-balancer-guarded", "balancer", { accessLogs: { enabled: false } }],
+  ["load-balancer-guarded", "balancer", { accessLogs: undefined }],
+  ["load-balancer-guarded", "balancer", { dropInvalidHeaderFields: undefined }],
+  ["load-balancer-guarded", "balancer", { idleTimeout: 4020 }],
+  ["default-group-closed", "default", { ingress: [{ protocol: "-1", self: true }] }],
+  ["default-group-closed", "default", { egress: [{ protocol: "-1", cidrBlocks: ["10.0.0.0/8"] }] }],
   ["no-secret-build-args", "image", { buildArgs: { HF_TOKEN: "x" } }],
 ];
 

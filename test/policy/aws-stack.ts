@@ -93,6 +93,13 @@ const stack: readonly Registered[] = [
     encryptionConfigurations: [{ encryptionType: "AES256" }],
     tags: TAGS,
   }),
+  resource("aws:lb/loadBalancer:LoadBalancer", "balancer", {
+    accessLogs: { enabled: true, bucket: "logs" },
+    dropInvalidHeaderFields: true,
+    idleTimeout: 620,
+    tags: TAGS,
+  }),
+  resource("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "default", { ingress: [], egress: [], tags: TAGS }),
   resource("docker-build:index:Image", "image", { buildArgs: { MODEL_ID: "demo" }, secrets: { hf_token: "hf_x" } }),
 ];
 

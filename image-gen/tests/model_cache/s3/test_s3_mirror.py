@@ -14,6 +14,7 @@ from image_gen.cli.main import main
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import CacheSettings, ModelCache
 from image_gen.model_cache.core.s3_uri import S3Uri
+from image_gen.model_cache.sources.s3 import _to_user_error
 from image_gen_demo.hub import DemoHub
 from s3.conftest import BUCKET
 from s3.proxy import S3Proxy
@@ -168,6 +169,15 @@ def test_s3_refusal_is_one_clear_line(
     with pytest.raises(ImageGenError) as caught:
         island.ensure(ID)
     assert caught.value.code == code and fix in caught.value.message and "\n" not in caught.value.message
+
+
+def test_a_denied_key_has_another_fix_than_a_denied_object() -> None:
+    text = (
+        "<Error><Code>AccessDenied</Code><Message>User: arn:aws:sts::1:assumed-role/mirror/image-gen is not authorized "
+        "to perform: kms:Decrypt on resource: arn:aws:kms:us-east-1:1:key/x</Message></Error>"
+    )
+    error = _to_user_error(403, text, ADDRESS, "s3:GetObject", None)
+    assert error.code == "S3_DENIED" and "kms:Decrypt" in error.message and "decryptKmsKeyArns" in error.message
 
 
 def test_busy_bucket_is_retried(filled: str, island: ModelCache, proxy: S3Proxy) -> None:

@@ -200,6 +200,11 @@ def _to_user_error(
         return known[0](known[1].format(place=place, bucket=place.bucket, where=where, code=code))
     if status == 404:
         return errors.FileMissingError(f"{place} does not exist.")
+    if status in {401, 403} and "kms:" in text:
+        return errors.S3DeniedError(
+            f"The AWS credentials may not use the KMS key of {place}. Fix: grant kms:Decrypt on it; a stack on AWS "
+            "does so for the keys in decryptKmsKeyArns."
+        )
     if status in {401, 403}:
         missing = " (S3 says so too of what does not exist, where s3:ListBucket is not granted)" if place.key else ""
         text = f"The AWS credentials may not read or write {place}{missing}. Fix: grant {permission} on it."
