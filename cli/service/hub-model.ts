@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { splitLogin } from "../../infra/config/login.ts";
 import { DEMO_MODEL, MODEL_VARIABLES, TOKEN_VARIABLE } from "../../infra/contract.ts";
 import { type HttpAnswer, httpRequest } from "../../infra/io/http-request.ts";
 import { commandFor } from "../core/command-line.ts";
@@ -31,15 +32,22 @@ export async function findModelProblem(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<ErrorDetail | undefined> {
   if (modelId === DEMO_MODEL || OTHER_SOURCES.some((name) => env[name])) return undefined;
-  const endpoint = (hubEndpoint ?? env[MODEL_VARIABLES.hubEndpoint] ?? HUB).replace(/\/$/, "");
+  const { address, login } = splitLogin(hubEndpoint ?? (env[MODEL_VARIABLES.hubEndpoint] || HUB));
+  const endpoint = address.replace(/\/+$/, "");
   const revision = modelRevision ?? "main";
   const token = tokenOf(env);
   const url = `${endpoint}/api/models/${modelId}/revision/${encodeURIComponent(revision)}`;
-  const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {};
+  const headers = authorization(login, token);
   const timeout = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
   const answer = await httpRequest(url, { headers, signal: timeout, proxyEnv: env }).catch(() => undefined);
   signal.throwIfAborted();
   return answer && explain(answer, { stack, endpoint, modelId, revision, token: token !== undefined, hasSecretToken });
+}
+
+/** As the service: a user and a password in the hub's address are meant for it alone, and a token is not sent then. */
+function authorization(login: string | null, token: string | undefined): Record<string, string> {
+  if (login !== null) return { authorization: `Basic ${Buffer.from(login).toString("base64")}` };
+  return token ? { authorization: `Bearer ${token}` } : {};
 }
 
 interface Facts {

@@ -1,3 +1,4 @@
+import { maskLogin } from "../../infra/config/login.ts";
 import { parseSettings } from "../../infra/config/parse.ts";
 import {
   type ConfigOrigins,
@@ -72,7 +73,8 @@ export function parseConfigFlags(flags: readonly string[], stack = DEFAULT_STACK
   const parsed: Record<string, string> = {};
   for (const flag of flags) {
     const at = flag.indexOf("=");
-    if (at < 1) throw wrongFlag(`expected key=value, got "${flag}".`, commandFor(stack, "up --config port=8001"));
+    if (at < 1)
+      throw wrongFlag(`expected key=value, got "${maskLogin(flag)}".`, commandFor(stack, "up --config port=8001"));
     const key = qualifyKey(flag.slice(0, at).trim());
     const secret = ALWAYS_SECRET.find((each) => qualifyKey(each) === key);
     if (secret)

@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { hasLogin } from "../../infra/config/login.ts";
 import { qualifyKey } from "../../infra/config/problem.ts";
 import { ALL_KEYS, SECRET_KEYS } from "../../infra/config/schema.ts";
 import { SERVICE_VARIABLES } from "../../infra/config/service-variables.ts";
@@ -146,9 +147,9 @@ const settingCommand = (stack: string, key: string, value: string) => commandFor
 function refusalOf(key: string, { name, text }: Found, facts: ShellFacts): ErrorDetail | undefined {
   const { mode, stack, config, flags, tracked } = facts;
   const set = (value: string, other = key) => settingCommand(stack, other, value);
-  const shown = SECRET_KEYS.some((each) => each === key) ? "…" : text;
   const qualified = qualifyKey(key);
   const parsed = ALL_KEYS[key]?.parse(text);
+  const hidden = SECRET_KEYS.some((each) => each === key) && !ALL_KEYS[key]?.shows?.(text);
   if (qualified in flags || (qualified in tracked && readText(tracked, key) !== text && mode !== "aws")) {
     if (readText(config, key) === text) return undefined;
     const where = qualified in flags ? `--config ${key}` : `stacks/Pulumi.${stack}.yaml`;
@@ -168,7 +169,10 @@ function refusalOf(key: string, { name, text }: Found, facts: ShellFacts): Error
     const message = `${name} of this shell is for this machine, and not passed to a host in AWS`;
     const reason = SERVICE_VARIABLES.find((each) => each.key === key)?.not?.aws;
     if (reason !== undefined) return { message: `${message}: ${reason}.` };
-    return { message: `${message}.`, fix: arn ? set("<its ARN>", arn) : set(shown) };
+    if (arn) return { message: `${message}.`, fix: set("<its ARN>", arn) };
+    const variable = key === "environment" ? "<NAME>" : name.toUpperCase();
+    const fix = hidden ? set(`${variable}=<its ARN>`, "environmentSecretArns") : set(text);
+    return { message: `${message}.`, fix };
   }
   if (ADDRESSES.includes(key) && isLoopback(new URL(text).hostname)) {
     const message = `${name} of this shell is not taken: a container does not reach this machine's own loopback address.`;
@@ -197,7 +201,7 @@ function keyless(env: NodeJS.ProcessEnv, { mode, stack, config }: ShellFacts): r
       const mirror = readText(config, "modelMirror") ?? "";
       if (mode === "aws" || !mirror.startsWith("s3://")) return [];
     }
-    const secret = isSecretName(name) || name === "AWS_ACCESS_KEY_ID";
+    const secret = isSecretName(name) || name === "AWS_ACCESS_KEY_ID" || hasLogin(text);
     const fix = secret
       ? `export ${MAP_VARIABLE}='{"${name}":"…"}', then ${commandFor(stack, "up")}`
       : commandFor(stack, `up --config environment=${name}=${text}`);

@@ -1,6 +1,7 @@
 import { qualifyKey } from "../../infra/config/problem.ts";
 import { TOKEN_KEY } from "../../infra/config/schema.ts";
 import type { LocalSettings } from "../../infra/config/settings.ts";
+import { MODEL_VARIABLES } from "../../infra/contract.ts";
 import { detectGpu } from "../../infra/io/local-gpu.ts";
 import { commandFor } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
@@ -44,6 +45,8 @@ async function requireModel(
 ): Promise<void> {
   const { modelId, modelRevision, hubEndpoint } = settings;
   if (settings.modelMirror !== null || settings.offline) return;
+  // Another hub's address that the stack keeps as a secret is not known here.
+  if (settings.secretKeys.includes("hubEndpoint") && !process.env[MODEL_VARIABLES.hubEndpoint]) return;
   const last = files.lastSettings("local");
   const isServed = earlier && last.modelId === modelId && last.modelRevision === modelRevision;
   if (isServed) return;

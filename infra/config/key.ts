@@ -8,6 +8,8 @@ export interface Key<T> {
   readonly example: string;
   /** Whether such a value must be a Pulumi secret; absent for a key that is never one. */
   secret?(value: T): boolean;
+  /** Of a key that may be a secret: whether a message may show this text of it. */
+  shows?(text: string): boolean;
 }
 
 /** The settings that a table of keys describes: a field for each key, of the type that its parser gives. */

@@ -41,7 +41,7 @@ export function parseSettings(raw: Readonly<Record<string, string>>, other: Othe
     const text = (raw[key] ?? spec.default).trim();
     const parsed = spec.parse(text);
     if (!("value" in parsed)) problems.push(wrongValue(key, spec, parsed.expected, text));
-    else if (!hidden(key) && text !== spec.default && spec.secret?.(parsed.value))
+    else if (other.rules !== false && !hidden(key) && text !== spec.default && spec.secret?.(parsed.value))
       problems.push(plainSecret(key, target));
     else values[key] = hidden(key) ? emptyOf(spec) : parsed.value;
     if (key === "environment" && "value" in parsed)
@@ -79,7 +79,7 @@ function plainSecret(key: string, target: Settings["target"]): Problem {
 
 function wrongValue(key: string, spec: Key<unknown>, expected: string, text: string): Problem {
   const path = qualifyKey(key);
-  if (spec.secret) {
+  if (spec.secret && !spec.shows?.(text)) {
     return { path, expected, got: "another (not shown)", fix: { secret: key, variable: variableOf(key) } };
   }
   return { path, expected, got: JSON.stringify(text), fix: { set: key, value: spec.example } };

@@ -1,4 +1,5 @@
 /** Parsers of one config value: text in, a value out, or what was expected instead. Pure. */
+import { hasLogin } from "./login.ts";
 
 /** Either the parsed value, or (for the message) what was expected. */
 type Parsed<T> = { readonly value: T } | { readonly expected: string };
@@ -48,14 +49,21 @@ export const ipAddress: Parser<string> = (text) => {
   return { expected: "an IP address" };
 };
 
-/** An http(s) address without path's trailing slash, query or credentials. */
+/** An http(s) address without path's trailing slash or query; with a user and a password where a server asks for them. */
+export const loginUrl: Parser<string> = (text) => {
+  const expected = "an http:// or https:// address";
+  if (!URL.canParse(text) || /\s/.test(text)) return { expected };
+  const { protocol, search, hash } = new URL(text);
+  const web = protocol === "http:" || protocol === "https:";
+  return web && search === "" && hash === "" ? { value: text.replace(/\/+$/, "") } : { expected };
+};
+
+/** Such an address without a user and a password. */
 export const httpUrl: Parser<string> = (text) => {
-  const expected = "an http:// or https:// address without credentials";
-  if (!URL.canParse(text)) return { expected };
-  const url = new URL(text);
-  const plain = url.username === "" && url.password === "" && url.search === "" && url.hash === "";
-  const web = url.protocol === "http:" || url.protocol === "https:";
-  return web && plain ? { value: text.replace(/\/+$/, "") } : { expected };
+  const parsed = loginUrl(text);
+  return "value" in parsed && !hasLogin(text)
+    ? parsed
+    : { expected: "an http:// or https:// address without credentials" };
 };
 
 /** Pulumi writes booleans as these two words. */

@@ -1,5 +1,6 @@
 import { imagegenCommand } from "../command-line.ts";
 import { PROJECT } from "../contract.ts";
+import { maskLogin } from "./login.ts";
 
 /** A mistake in a stack's config, as data; each front end words it with the command that its user has. */
 export interface Problem {
@@ -78,6 +79,7 @@ export function imagegenFix(
   }
 }
 
-export const describeProblem = ({ path, expected, got }: Problem) => `${path}: expected ${expected}, got ${got}`;
+export const describeProblem = ({ path, expected, got }: Problem) =>
+  `${path}: expected ${expected}, got ${maskLogin(got)}`;
 
 const quoted = (value: string) => (value === "" ? '""' : value);

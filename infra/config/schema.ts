@@ -41,7 +41,7 @@ const token = matching(/^[\x21-\x7e]+$/, "a Hugging Face token without spaces");
 const TOKEN: Key<string | null> = { ...unset(token, "--secret"), secret: () => true };
 
 /** Keys that take a secret: read apart from the settings, so that none travels with plain data. */
-export const SECRET_KEYS = [TOKEN_KEY, "apiKey", "httpProxy", "httpsProxy", "environment"] as const;
+export const SECRET_KEYS = [TOKEN_KEY, "apiKey", "hubEndpoint", "httpProxy", "httpsProxy", "environment"] as const;
 export type SecretKey = (typeof SECRET_KEYS)[number];
 
 const TARGET = text("local", oneOf("local", "aws"));

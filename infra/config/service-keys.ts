@@ -1,6 +1,7 @@
 import { isSecretName } from "../contract.ts";
 import { flag, type Key, number, text, unset } from "./key.ts";
-import { hostPath, httpUrl, integer, matching, oneOf, optional, type Parser, s3Prefix, variables } from "./parsers.ts";
+import { hasLogin } from "./login.ts";
+import { hostPath, integer, loginUrl, matching, oneOf, optional, type Parser, s3Prefix, variables } from "./parsers.ts";
 
 /** An address of a proxy, with a user and a password where it asks for them. */
 const proxyUrl: Parser<string> = (value) => {
@@ -17,6 +18,11 @@ const hasPassword = (value: string | null) => value !== null && new URL(value).p
 const always = () => true;
 
 const secret = <T>(key: Key<T>, needed: (value: T) => boolean): Key<T> => ({ ...key, secret: needed });
+/** An address, which is a secret with a password in it. */
+const address = (key: Key<string | null>, needed: (value: string | null) => boolean): Key<string | null> => ({
+  ...secret(key, needed),
+  shows: (value) => !value.includes("@"),
+});
 const printable = (expected: string) => matching(/^[\x21-\x7e]+$/, expected);
 
 /** A mirror of models: a bucket, or a folder of the machine. */
@@ -50,13 +56,13 @@ export const SERVICE_KEYS = {
   /** Null: the model's own on a GPU, a small one on the CPU. */
   warmupSize: number(0, optional("0", integer(1, 4096)), 512),
   /** Another hub than huggingface.co; null: the default one. */
-  hubEndpoint: unset(httpUrl, "https://huggingface.co"),
+  hubEndpoint: address(unset(loginUrl, "https://huggingface.co"), (value) => value !== null && hasLogin(value)),
   /** Models that are read before the hub. */
   modelMirror: unset(mirror, "s3://my-models/mirror"),
   offline: flag,
   downloadTimeoutSeconds: number(10, integer(1, 3600)),
-  httpProxy: secret(unset(proxyUrl, "http://proxy.example:3128"), hasPassword),
-  httpsProxy: secret(unset(proxyUrl, "http://proxy.example:3128"), hasPassword),
+  httpProxy: address(unset(proxyUrl, "http://proxy.example:3128"), hasPassword),
+  httpsProxy: address(unset(proxyUrl, "http://proxy.example:3128"), hasPassword),
   noProxy: unset(printable("names with commas between them"), ".example,10.0.0.0/8"),
   /** Authorities to trust beside the public ones. */
   caFile: unset(hostPath, "/etc/ssl/certs/ca-certificates.crt"),
@@ -65,5 +71,5 @@ export const SERVICE_KEYS = {
 };
 
 function holdsSecret(map: Readonly<Record<string, string>>): boolean {
-  return Object.keys(map).some((name) => isSecretName(name));
+  return Object.entries(map).some(([name, value]) => isSecretName(name) || hasLogin(value));
 }

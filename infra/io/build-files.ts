@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Secrets } from "../config/load.ts";
 import { variableOf } from "../config/service-variables.ts";
 import { buildFailure } from "../plan/build-log.ts";
-import { type BuildSecret, type ImagePlan, PROXY_KEYS } from "../plan/image.ts";
+import { ADDRESS_KEYS, type BuildSecret, type ImagePlan } from "../plan/image.ts";
 
 /** What the build reads a secret from. */
 export interface BuildSecretFile {
@@ -62,7 +62,7 @@ export function buildSecretFiles(
 ): BuildSecretFile[] {
   return wanted.flatMap((id): BuildSecretFile[] => {
     if (id === "ca_file") return caFile === null ? [] : [{ id, src: caFile }];
-    const content = id === "hf_token" ? hfToken : proxyVariables(others);
+    const content = id === "hf_token" ? hfToken : addressVariables(others);
     if (content === undefined) return [];
     const path = join(SECRETS_FOLDER, id);
     if (preview) return [{ id, src: path }];
@@ -78,8 +78,8 @@ function writeSecret(path: string, text: string): string {
 }
 
 /** Lines for a shell. */
-function proxyVariables(secrets: Secrets): pulumi.Output<string> {
-  const set = PROXY_KEYS.flatMap((key) => {
+function addressVariables(secrets: Secrets): pulumi.Output<string> {
+  const set = ADDRESS_KEYS.flatMap((key) => {
     const value = secrets[key];
     return value === undefined ? [] : [value.apply((url) => `${variableOf(key)}='${url.replaceAll("'", "%27")}'\n`)];
   });

@@ -4,8 +4,8 @@ import { modelEnvironment } from "./container.ts";
 import { settingsEnvironment } from "./service-environment.ts";
 
 /**
- * What the build is given as BuildKit secrets, which are in no layer, argument or log: the Hugging Face token, proxies
- * whose addresses hold passwords, and certificate authorities of this machine.
+ * What the build is given as BuildKit secrets, which are in no layer, argument or log: the Hugging Face token; proxies,
+ * and a hub, whose addresses hold passwords; and certificate authorities of this machine.
  */
 export type BuildSecret = "hf_token" | "proxies" | "ca_file";
 
@@ -34,7 +34,9 @@ export interface ImagePlan {
 /** What of a stack's settings the image depends on. */
 type ImageSettings = Settings & Pick<LocalSettings, "imageName">;
 
-export const PROXY_KEYS = ["httpProxy", "httpsProxy"] as const;
+const PROXY_KEYS = ["httpProxy", "httpsProxy"] as const;
+/** Keys whose secret values are in the build secret `proxies`. */
+export const ADDRESS_KEYS = [...PROXY_KEYS, "hubEndpoint"] as const;
 
 const CONTEXT_ENTRIES = ["Dockerfile", "pyproject.toml", "requirements.lock", "src", "models", "docker"] as const;
 
@@ -63,11 +65,15 @@ export function planImage(settings: ImageSettings): ImagePlan {
 function buildSecrets(settings: ImageSettings): BuildSecret[] {
   const token: BuildSecret[] = settings.modelCache === "baked" && settings.hasToken ? ["hf_token"] : [];
   if (settings.target !== "local") return token;
-  const proxies: BuildSecret[] = hasSecretProxy(settings) ? ["proxies"] : [];
+  const proxies: BuildSecret[] = hasSecretProxy(settings) || hasSecretHub(settings) ? ["proxies"] : [];
   return [...token, ...proxies, ...(settings.caFile === null ? [] : (["ca_file"] as const))];
 }
 
 const hasSecretProxy = ({ secretKeys }: Settings) => PROXY_KEYS.some((key) => secretKeys.includes(key));
+
+/** A hub's address with a password, which a build with the model in it downloads from. */
+const hasSecretHub = ({ modelCache, secretKeys }: Settings) =>
+  modelCache === "baked" && secretKeys.includes("hubEndpoint");
 
 /** A proxy with a password is a secret, and so no build argument. */
 function proxies(settings: LocalSettings): Record<string, string> {

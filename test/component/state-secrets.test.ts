@@ -63,6 +63,7 @@ function everySecret({ target = "local" }: Config): { config: Config; secrets: C
     apiKey: "k",
     httpProxy: proxy,
     httpsProxy: proxy,
+    hubEndpoint: proxy,
     environment: "A_TOKEN=x",
   };
   if (target === "local") return { config: {}, secrets };

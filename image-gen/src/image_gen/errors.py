@@ -4,6 +4,7 @@ The class says whether a retry alone can help, the command's exit code and the s
 test `code`; nothing compares messages.
 """
 
+import re
 from typing import ClassVar, Final
 
 OK, FAILED, USAGE, DAMAGED, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -39,6 +40,11 @@ BY_CODE: Final[dict[str, type[ImageGenError]]] = {}
 
 
 # Settings and arguments
+def shown(text: str) -> str:
+    """A setting's value as a message shows it: an address without its user and password."""
+    return repr(re.sub(r"//.*@", "//***@", text, flags=re.DOTALL))
+
+
 class SettingInvalidError(ImageGenError, code="SETTING_INVALID"): ...
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from image_gen.errors import SettingInvalidError
+from image_gen.errors import SettingInvalidError, shown
 from image_gen.model_cache.core.settings import DEFAULT_MODEL, DEMO_ALIAS, DEMO_MODEL, Verify
 
 VERSION: Final = "0.1.0"
@@ -94,7 +94,7 @@ class Settings:
                 try:
                     values[each.name] = parse(text)
                 except ValueError as error:
-                    problems[variable] = f"{variable}: expected {error}, got {text!r}"
+                    problems[variable] = f"{variable}: expected {error}, got {shown(text)}"
         if problems:
             raise SettingInvalidError(
                 f"{'; '.join(problems.values())}. Fix: correct {' and '.join(problems)}, or leave out what is not "

@@ -1,6 +1,6 @@
 import { LONGEST_IDLE_TIMEOUT_SECONDS } from "../../contract.ts";
 import { type Problem, qualifyKey } from "../problem.ts";
-import { SERVICE_VARIABLES } from "../service-variables.ts";
+import { SERVICE_VARIABLES, variableOf } from "../service-variables.ts";
 import type { AwsSettings } from "./settings.ts";
 
 /** Rules between keys: each returns a problem, or false. */
@@ -128,11 +128,11 @@ const SECRET = "arn:aws:secretsmanager:…";
 /** A host reads its secrets from Secrets Manager: the parameter with its deployment shows what is in it. */
 export function secretOnAws(key: string): Problem {
   const arns = key === "apiKey" ? "apiKeySecretArn" : "environmentSecretArns";
-  const fix = { set: arns, value: SECRETS[arns], unset: key };
+  const variable = key === "apiKey" ? "" : `${variableOf(key) || "<NAME>"}=`;
+  const fix = { set: arns, value: `${variable}${SECRET}`, unset: key };
   return { path: qualifyKey(key), expected: `${arns} in its place on AWS`, got: "a secret's value", fix };
 }
 
-const SECRETS = { apiKeySecretArn: SECRET, environmentSecretArns: `HTTPS_PROXY=${SECRET}` };
 const OIDC_KEYS = [
   "oidcIssuer",
   "oidcAuthorizationEndpoint",

@@ -93,6 +93,21 @@ describe("a model that is asked for before anything is stopped", () => {
   });
 });
 
+describe("a hub's address with a user and a password", () => {
+  test("is asked with them in place of the token, and no message shows them", async () => {
+    const gated = { status: 200, body: { gated: "auto" } };
+    const { endpoint } = await serve(gated);
+    const hubEndpoint = endpoint.replace("//", "//anna:ge%23heim@");
+    const { text } = await ask(gated, NO_TOKEN, { hubEndpoint });
+    expect(text).toContain(`${endpoint}/acme/nope has terms`);
+    expect(text).not.toMatch(/anna|heim/);
+    const other = await serve({ status: 200 });
+    const address = other.endpoint.replace("//", "//anna:ge%23heim@");
+    await ask(gated, { HF_TOKEN: "t", HF_ENDPOINT: address }, { hubEndpoint: null });
+    expect(other.requests[0]?.headers.authorization).toBe(`Basic ${Buffer.from("anna:ge#heim").toString("base64")}`);
+  });
+});
+
 describe("a request", () => {
   test("to the service uses no proxy; one to a hub does", async () => {
     const [service, proxy] = [await serve({ status: 200 }), await serve({ status: 502 })];

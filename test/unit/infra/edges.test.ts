@@ -31,7 +31,11 @@ test.each([
 
 describe("secrets of the build", () => {
   const proxy = "http://anna:o'neill@proxy:3128";
-  const secrets = { hfToken: pulumi.secret("hf_x"), httpsProxy: pulumi.secret(proxy) };
+  const secrets = {
+    hfToken: pulumi.secret("hf_x"),
+    httpsProxy: pulumi.secret(proxy),
+    hubEndpoint: pulumi.secret("http://a:b@hub"),
+  };
   const wanted = ["hf_token", "proxies", "ca_file"] as const;
 
   test("are files that only this user reads, until the program ends; a preview writes none", async () => {
@@ -52,7 +56,7 @@ describe("secrets of the build", () => {
       expect(sources.map(({ value }) => value)).toEqual(preview.map(({ src }) => src));
       const text = (name: string) => readFileSync(join(work, ".imagegen/build-secrets", name), "utf8");
       expect(text("hf_token")).toBe("hf_x");
-      expect(text("proxies")).toBe("HTTPS_PROXY='http://anna:o%27neill@proxy:3128'\n");
+      expect(text("proxies")).toBe("HTTPS_PROXY='http://anna:o%27neill@proxy:3128'\nHF_ENDPOINT='http://a:b@hub'\n");
       expect(statSync(join(work, ".imagegen/build-secrets/proxies")).mode & 0o777).toBe(0o600);
     } finally {
       process.chdir(before);

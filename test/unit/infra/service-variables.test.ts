@@ -170,6 +170,24 @@ describe("the shell of `imagegen up`", () => {
     expect(notTaken.map(({ message }) => message).join()).toMatch(expected);
   });
 
+  test.each(["docker", "process"] as const)("a hub's address with a password is a secret, mode %s", (mode) => {
+    const HF_ENDPOINT = "https://anna:geheim123@hub.example/api";
+    const { plain, secrets, taken, notTaken } = readShell({ HF_ENDPOINT }, { ...facts, mode });
+    expect({ plain, secrets, taken, notTaken }).toEqual({
+      plain: {},
+      secrets: { [`${P}hubEndpoint`]: HF_ENDPOINT },
+      taken: ["HF_ENDPOINT"],
+      notTaken: [],
+    });
+  });
+
+  test("a fix shows no password of a variable without a key", () => {
+    const SSL_CERT_DIR = "http://anna:geheim123@host";
+    const { notTaken } = readShell({ SSL_CERT_DIR }, { ...facts, mode: "docker" });
+    expect(notTaken).toHaveLength(1);
+    expect(JSON.stringify(notTaken)).not.toContain("geheim123");
+  });
+
   test("a proxy with a password is a secret", () => {
     const env = { HTTPS_PROXY: "http://anna:p%23@proxy:3128", https_proxy: "http://other:1" };
     const { plain, secrets } = readShell(env, { ...facts, mode: "docker" });
@@ -201,7 +219,12 @@ describe("the shell of `imagegen up`", () => {
     expect([plain, secrets]).toEqual([{}, { [`${P}hfToken`]: "t" }]);
     expect(notTaken.map(({ fix }) => fix)).toEqual([
       "imagegen up --config apiKeySecretArn=<its ARN> --stack prod",
-      "imagegen up --config httpsProxy=… --stack prod",
+      "imagegen up --config httpsProxy=http://proxy:3128 --stack prod",
+    ]);
+    const passwords = { HF_ENDPOINT: "https://anna:geheim123@hub", https_proxy: "http://anna:geheim123@proxy:3128" };
+    expect(readShell(passwords, aws).notTaken.map(({ fix }) => fix)).toEqual([
+      "imagegen up --config environmentSecretArns=HF_ENDPOINT=<its ARN> --stack prod",
+      "imagegen up --config environmentSecretArns=HTTPS_PROXY=<its ARN> --stack prod",
     ]);
     expect(readShell(env, aws).secrets).toEqual({});
   });

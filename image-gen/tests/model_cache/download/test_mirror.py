@@ -131,6 +131,15 @@ def test_mirror_setting_accepts_file_and_s3_urls(tmp_path: Path) -> None:
         assert caught.value.code == "SETTING_INVALID" and "IMAGE_GEN_MIRROR" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "env", [{"IMAGE_GEN_MIRROR": f"{scheme}://anna:ge/heim123@mirror"} for scheme in ("https", "s3")]
+)
+def test_a_refused_address_is_shown_without_its_password(env: dict[str, str]) -> None:
+    with pytest.raises(ImageGenError) as caught:
+        CacheSettings.from_env(env)
+    assert "//***@mirror" in caught.value.message and "heim123" not in caught.value.message
+
+
 def test_mirror_command_exports_and_serves_a_model(
     make_repo: MakeRepo, command_env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

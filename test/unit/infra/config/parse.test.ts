@@ -106,7 +106,8 @@ describe("refuses", () => {
     ["modelMirror", "https://mirror.example", undefined],
     ["warmupSize", "5000", undefined],
     ["hubEndpoint", "huggingface.co", undefined],
-    ["hubEndpoint", "https://user:pass@hub.example", undefined],
+    ["hubEndpoint", "https://hub.example/?a=b", undefined],
+    ["httpsProxy", "proxy.corp", undefined],
     ["containerName", "-x", undefined],
     ["volumeName", "../models", undefined],
     ["volumeName", "/", undefined],
@@ -172,7 +173,10 @@ test.each([
   ["apiKey", "hf_value"],
   ["httpProxy", "http://anna:hf_value@proxy:3128"],
   ["httpsProxy", "http://anna:hf_value@proxy:3128"],
+  ["hubEndpoint", "https://anna:hf_value@hub.example/path"],
+  ["hubEndpoint", "https://hf_value@hub.example"],
   ["environment", '{"AWS_SECRET_ACCESS_KEY":"hf_value"}'],
+  ["environment", "AWS_ENDPOINT_URL=http://anna:hf_value@host"],
 ])("%s is noticed as a secret, never shown, and refused as plain text", (key, value) => {
   const parsed = parseSettings({ [key]: value }, { secretKeys: [key] });
   expect(parsed).toMatchObject({ settings: { secretKeys: [key], hasToken: key === "hfToken" } });
@@ -182,6 +186,24 @@ test.each([
   expect(problemsOf({ [key]: value })).toEqual([
     `Picture-Perfect-Challenge:${key}: expected a secret, got plain text. Fix: pulumi config set --secret ${key}`,
   ]);
+});
+
+/** A password in an address is in no message, whichever key was given it. */
+test.each(
+  Object.keys(ALL_KEYS).flatMap((key) =>
+    ["ftp://anna:geheim123@h", "https://anna:ge/heim123@h o", "s3://anna:geheim123@b"].map((value) => [key, value]),
+  ),
+)("%s = %s shows no password", (key, value) => {
+  for (const target of ["local", "aws"]) {
+    const problems = problemsOf({ target, [key as string]: value as string });
+    if (target === "aws" || !["noProxy"].includes(key as string)) expect(problems.length).toBeGreaterThan(0);
+    expect(problems.join()).not.toContain("heim123");
+  }
+});
+
+test("a service that runs with such an address in plain text is found", () => {
+  const raw = { environment: "AWS_ENDPOINT_URL=http://anna:pw@host" };
+  expect(parseSettings(raw, { rules: false })).toMatchObject({ settings: { secretKeys: [] } });
 });
 
 test("an empty secret is none, and what needs to be no secret may be one", () => {

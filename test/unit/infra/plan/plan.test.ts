@@ -57,6 +57,13 @@ describe("image", () => {
     expect(plain.proxyArgs).toEqual({ HTTPS_PROXY: "http://proxy:3128", NO_PROXY: ".example" });
   });
 
+  test("a hub with a password is a secret of the build with a model in it, and of no other", () => {
+    const plan = (modelCache: "baked" | "volume") => planWith({ modelCache, secretKeys: ["hubEndpoint"] });
+    expect(plan("baked").image.secrets).toEqual(["proxies"]);
+    expect(plan("volume").image.secrets).toEqual([]);
+    expect(plan("volume").host.secrets).toEqual([{ key: "hubEndpoint", name: "HF_ENDPOINT" }]);
+  });
+
   test("every step of the Dockerfile that downloads takes proxies and authorities over", () => {
     const steps = readFileSync("image-gen/Dockerfile", "utf8")
       .split(/\n(?=[A-Z]+ )/)

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from image_gen.errors import ManifestInvalidError, ModelIdInvalidError
+from image_gen.errors import ManifestInvalidError, ModelIdInvalidError, shown
 
 SCHEMA = 1
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}|[A-Za-z0-9._-]{0,95})")
@@ -84,7 +84,7 @@ def check_model_id(model_id: str) -> str:
     """Returns a valid `model_id`. It becomes part of paths and URLs, so anything else is rejected."""
     if not _ID.fullmatch(model_id) or ".." in model_id or "--" in model_id:
         raise ModelIdInvalidError(
-            f"MODEL_ID: expected <organisation>/<name>, got {model_id!r}. "
+            f"MODEL_ID: expected <organisation>/<name>, got {shown(model_id)}. "
             "Fix: copy the id from the model's page, for example stabilityai/stable-diffusion-xl-base-1.0"
         )
     return model_id

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from image_gen.errors import SettingInvalidError
+from image_gen.errors import SettingInvalidError, shown
 
 SCHEME = "s3://"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -30,5 +30,5 @@ class S3Uri:
         fine = text.startswith(SCHEME) and _BUCKET.fullmatch(bucket) and key.isprintable() and "//" not in key
         if not fine or (key_required and not key) or any(part in {".", ".."} for part in key.split("/")):
             expected = "s3://bucket/key" if key_required else "s3://bucket or s3://bucket/prefix"
-            raise SettingInvalidError(f"{what}: expected {expected}, got {text!r}")
+            raise SettingInvalidError(f"{what}: expected {expected}, got {shown(text)}")
         return cls(bucket, key)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from image_gen.errors import SettingInvalidError
+from image_gen.errors import SettingInvalidError, shown
 from image_gen.model_cache.core.s3_uri import SCHEME, S3Uri
 from image_gen.model_cache.core.token import HubToken, find_token
 
@@ -139,7 +139,7 @@ def _mirror(value: str | None) -> Path | S3Uri | None:
     address = urlsplit(value)
     if address.scheme != "file" or address.netloc not in {"", "localhost"} or not address.path.startswith("/"):
         raise SettingInvalidError(
-            f"IMAGE_GEN_MIRROR: expected s3://bucket/prefix or file:///directory, got {value!r}. A mirror over "
+            f"IMAGE_GEN_MIRROR: expected s3://bucket/prefix or file:///directory, got {shown(value)}. A mirror over "
             "HTTP with a hub's API belongs in HF_ENDPOINT."
         )
     return Path(unquote(address.path))
