@@ -92,17 +92,20 @@ export class AutomationStack {
   }
 
   /**
-   * Lets the program drop these volumes from the stack without deleting them: unprotects them and sets `retainOnDelete`.
-   * Everything else in the state stays as it is.
+   * Lets volumes leave the stack, by unprotecting them: those of `retain` stay in AWS, those of `remove` are deleted with the
+   * next run that does not need them. Everything else in the state stays as it is.
    */
-  async retainVolumes(volumeIds: readonly string[]): Promise<void> {
+  async releaseVolumes({ retain = [], remove = [] }: ReleasedVolumes): Promise<void> {
+    if (retain.length + remove.length === 0) return;
     const state = await this.#stack.exportStack();
-    const found = resourcesIn(state).filter(
-      ({ type, id }) => type === "aws:ebs/volume:Volume" && volumeIds.includes(id ?? ""),
+    const held = resourcesIn(state).filter(
+      ({ type, id = "", protect, retainOnDelete }) =>
+        type === "aws:ebs/volume:Volume" &&
+        ((retain.includes(id) && (protect || !retainOnDelete)) || (remove.includes(id) && (protect || retainOnDelete))),
     );
-    const held = found.filter(({ protect, retainOnDelete }) => protect || !retainOnDelete);
     if (held.length === 0) return;
-    for (const volume of held) Object.assign(volume, { protect: false, retainOnDelete: true });
+    for (const volume of held)
+      Object.assign(volume, { protect: false, retainOnDelete: retain.includes(volume.id ?? "") });
     await this.#stack.importStack(state);
   }
 
@@ -137,6 +140,12 @@ export class AutomationStack {
   }
 }
 
+/** Volumes, by id, that a run may drop from the stack. */
+export interface ReleasedVolumes {
+  readonly retain?: readonly string[];
+  readonly remove?: readonly string[];
+}
+
 /** What is read and changed of a resource in the state. */
 export interface StateResource {
   type: string;
@@ -154,18 +163,18 @@ function resourcesIn({ deployment }: Deployment): StateResource[] {
 
 /**
  * Destroys the resources of the stack and returns those that stay in its state, which are protected; null when Pulumi knows of
- * none. `before`: what must be right of them; it throws.
+ * none. `before`: what must be right of them, or it throws; it returns the volumes that are released first.
  */
 export async function destroyStack(
   context: Context,
   root: string | undefined,
-  before: (resources: readonly StateResource[]) => void | Promise<void> = () => {},
+  before: (resources: readonly StateResource[]) => ReleasedVolumes | Promise<ReleasedVolumes> = () => ({}),
 ): Promise<readonly StateResource[] | null> {
   const { files, progress, signal } = context;
   const stack = await AutomationStack.open(context, "down", root);
   const resources = await stack.resources();
   if (resources.length === 0) return null;
-  await before(resources);
+  await stack.releaseVolumes(await before(resources));
   progress.log(`Removing the stack ${files.name} with Pulumi (log ${stack.log}) …`);
   await stack.destroy({ signal, onText: (text) => progress.update(text) });
   progress.stop();

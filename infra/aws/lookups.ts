@@ -1,10 +1,13 @@
 /** What the program finds out from the account, and what it tells the provider. Where config knows, nobody is asked. */
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { wordForPulumi } from "../config/problem.ts";
 import { stackTags } from "../contract.ts";
+import { DENIED } from "../plan/aws/credential-errors.ts";
 import type { AwsHostPlan } from "../plan/aws/host.ts";
-import { explainLaunchError } from "../plan/aws/launch-errors.ts";
+import { explainLaunchError, type OfferedTypes } from "../plan/aws/launch-errors.ts";
 import type { AwsPlan } from "../plan/aws/plan.ts";
+import { chooseZone, type Offers, otherZones, typesToLookUp } from "../plan/aws/zone.ts";
 
 interface WithProvider {
   readonly provider: aws.Provider;
@@ -27,14 +30,67 @@ export function createProvider(name: string, { region, stack }: AwsPlan): aws.Pr
   });
 }
 
-/** Where a new volume goes: config, the given subnet's zone, or the region's first. */
-export function lookupAvailabilityZone({ volume, network }: AwsPlan, opts: WithProvider): pulumi.Output<string> {
-  if (network.kind === "existing") {
-    return aws.ec2.getSubnetOutput({ id: network.subnetId }, opts).availabilityZone;
+/**
+ * Where a new volume goes: config, the given subnet's zone, or the choice of `chooseZone`. An existing volume stays where it
+ * is, whatever is offered today; only a new one is refused where no type of the list is.
+ */
+export function lookupPlace(plan: AwsPlan, opts: WithProvider) {
+  const { volume, network, host, region, stack, gpuMemoryMib } = plan;
+  let refusal: string | null = null;
+  let offered: OfferedTypes = { zone: "", types: null, otherZones: [] };
+  const isAdopted = volume.existingVolumeId !== null;
+  const given: pulumi.Output<string | null> =
+    network.kind === "existing"
+      ? aws.ec2.getSubnetOutput({ id: network.subnetId }, opts).availabilityZone
+      : pulumi.output(volume.zone);
+  const found = pulumi.output(lookupOffers(typesToLookUp(host.launchTypes), opts));
+  const facts = pulumi.all([given, found, availabilityZones(opts)]);
+  const zone = facts.apply(([wanted, offers, zones]) => {
+    if (isAdopted && wanted === null) return "";
+    if (offers === null) return wanted ?? zones[0] ?? "";
+    const wish = { stack, region, types: host.launchTypes, zone: wanted, hasVolume: false, gpuMemoryMib };
+    const choice = chooseZone(wish, offers, zones);
+    if (!("problem" in choice)) return choice.zone;
+    refusal = wordForPulumi(choice.problem);
+    return wanted ?? zones[0] ?? "";
+  });
+  /** The type to launch there: the pinned one, else the first of the list that the zone offers. */
+  const typeIn = (of: pulumi.Output<string>) =>
+    pulumi.all([of, facts]).apply(async ([there, [, offers, zones]]) => {
+      const types = offers && host.launchTypes.filter((type) => offers[type]?.includes(there));
+      const wish = { types: host.launchTypes, zone: there };
+      offered = { zone: there, types, otherZones: offers ? otherZones(wish, offers, zones) : [] };
+      const first = types?.[0];
+      if (host.hasPinnedType || first === undefined || first === host.instanceType) return host.instanceType;
+      const keep = `pulumi config set pinnedInstanceType ${first}`;
+      await pulumi.log.info(`${there} offers no ${host.instanceType}: ${first} is launched. To keep it: ${keep}`);
+      return first;
+    });
+  const beforeCreate = new pulumi.ResourceHook(
+    "zone-offers-a-type",
+    async () => {
+      if (refusal !== null) throw new Error(refusal);
+    },
+    { onDryRun: true },
+  );
+  return { zone, beforeCreate, typeIn, offered: () => offered };
+}
+
+/** Null, with a warning, where the credentials may not ask: then AWS tells at the launch. */
+async function lookupOffers(types: readonly string[], opts: WithProvider): Promise<Offers | null> {
+  const filters = [{ name: "instance-type", values: [...types] }];
+  try {
+    const all = await aws.ec2.getInstanceTypeOfferings({ locationType: "availability-zone", filters }, opts);
+    const rows = all.instanceTypes.map((type, index) => ({ type, zone: all.locations[index] ?? "" }));
+    const zonesOf = (type: string) => rows.flatMap((row) => (row.type === type ? [row.zone] : []));
+    return Object.fromEntries(types.map((type) => [type, zonesOf(type)]));
+  } catch (error) {
+    if (!DENIED.test(String(error))) throw error;
+    await pulumi.log.warn(
+      "Which zones offer the instanceTypes is not known. Fix: allow ec2:DescribeInstanceTypeOfferings",
+    );
+    return null;
   }
-  if (volume.zone !== null) return pulumi.output(volume.zone);
-  if (volume.existingVolumeId !== null) return pulumi.output("");
-  return availabilityZones(opts).apply((zones) => zones[0] ?? "");
 }
 
 /** The region's zones, when a load balancer needs two of them. */
@@ -56,9 +112,9 @@ export function lookupAmi({ host }: AwsPlan, opts: WithProvider): pulumi.Output<
 }
 
 /** Says in one line why there is no host; a retry is left to the user. */
-export function launchErrorHook(plan: AwsHostPlan): pulumi.ErrorHook {
+export function launchErrorHook(plan: AwsHostPlan, offered: () => OfferedTypes): pulumi.ErrorHook {
   return new pulumi.ErrorHook("capacity-refused", async ({ errors }) => {
-    const line = explainLaunchError(errors, plan);
+    const line = explainLaunchError(errors, plan, offered());
     if (line !== null) await pulumi.log.error(line);
     return false;
   });

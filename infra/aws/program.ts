@@ -17,8 +17,8 @@ import {
   createProvider,
   launchErrorHook,
   lookupAmi,
-  lookupAvailabilityZone,
   lookupAvailabilityZones,
+  lookupPlace,
 } from "./lookups.ts";
 import { AwsNetwork } from "./network/network.ts";
 import { type AwsOutputs, awsOutputs } from "./outputs.ts";
@@ -33,7 +33,8 @@ export function aws(settings: AwsSettings, { name, stack, preview, secrets, repo
 
   const onError = showBuildHistory(plan.image);
   const image = new RegistryImage(name, { plan: plan.image, hfToken: secrets.hfToken, onError }, opts);
-  const cache = new DataVolume(name, { plan: plan.volume, zone: lookupAvailabilityZone(plan, opts), stack }, opts);
+  const place = lookupPlace(plan, opts);
+  const cache = new DataVolume(name, { plan: plan.volume, stack, ...place }, opts);
   if (plan.snapshots) new SnapshotSchedule(name, { plan: plan.snapshots, volumeId: cache.volumeId }, opts);
   const where = { region: plan.region, zone: cache.availabilityZone, zones: lookupAvailabilityZones(plan, opts) };
   const network = new AwsNetwork(name, { plan: plan.network, ...where }, opts);
@@ -47,8 +48,9 @@ export function aws(settings: AwsSettings, { name, stack, preview, secrets, repo
       volume: cache,
       network,
       amiId: lookupAmi(plan, opts),
+      instanceType: place.typeIn(cache.availabilityZone),
       loadBalancer,
-      onLaunchError: launchErrorHook(plan.host),
+      onLaunchError: launchErrorHook(plan.host, place.offered),
     },
     opts,
   );

@@ -10,7 +10,9 @@ const LINES = 25;
  */
 export function showBuildHistory({ builder }: Pick<RegistryImagePlan, "builder">): pulumi.ErrorHook {
   return new pulumi.ErrorHook("show-build-history", async () => {
-    await pulumi.log.error(`The image could not be built. The end of BuildKit's log:\n${await lastBuild(builder)}`);
+    await pulumi.log.error(
+      `The image could not be built and pushed. The end of BuildKit's log:\n${await lastBuild(builder)}`,
+    );
     return false;
   });
 }

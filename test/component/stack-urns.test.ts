@@ -26,6 +26,10 @@ const recorded = JSON.parse(readFileSync("test/component/fixtures/urns-51b7e56.j
 /** What AWS's lookups find in a preview. */
 const answers = {
   "aws:index/getAvailabilityZones:getAvailabilityZones": { names: ["us-east-1a", "us-east-1b"] },
+  "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": {
+    instanceTypes: ["g6.xlarge"],
+    locations: ["us-east-1a"],
+  },
   "aws:ssm/getParameter:getParameter": { value: "ami-0123456789abcdef0" },
   "aws:ecr/getAuthorizationToken:getAuthorizationToken": { userName: "AWS", password: "x" },
 };

@@ -36,7 +36,7 @@ describe("status", () => {
     expect(JSON.parse(stopped.stdout)).toMatchObject({ mode: "aws", running: false, host: { state: "stopped" } });
   });
   test("finds the host of an `up` that did not finish", async () => {
-    here.operator.outputs({});
+    here.operator.state({});
     expect(JSON.parse((await here.operator.imagegen("status", "--json")).stdout)).toMatchObject({
       host: { id: here.instanceId },
     });

@@ -59,6 +59,7 @@ export async function runStack(plan: AwsPlan, zone = "us-east-1b", options: RunO
       volume: cache,
       network,
       amiId: "ami-0123456789abcdef0",
+      instanceType: plan.host.instanceType,
       loadBalancer,
     });
     return { cache, network, loadBalancer, host };

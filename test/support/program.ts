@@ -26,8 +26,8 @@ export interface RunOptions {
   readonly secretKeys?: readonly string[];
   /** Custom resources then have no id, as in a real preview. */
   readonly preview?: boolean;
-  /** What the provider's functions answer, by their token. One that is not here fails the test. */
-  readonly answers?: Readonly<Record<string, Record<string, unknown>>>;
+  /** What the provider's functions answer, by their token; an error is thrown. One that is not here fails the test. */
+  readonly answers?: Readonly<Record<string, Record<string, unknown> | Error>>;
   /** What only the provider knows of a resource. */
   readonly outputs?: (resource: { readonly type: string; readonly name: string }) => Record<string, unknown>;
   /** A resource's id, where its name is not enough to tell it from others. */
@@ -59,6 +59,8 @@ export async function runProgram<T>(
       },
       call({ token }) {
         const answer = answers[token];
+        // As the engine passes it on.
+        if (answer instanceof Error) throw Object.assign(answer, { details: answer.message });
         if (answer) return answer;
         throw new Error(`no test expects a call of ${token}`);
       },

@@ -61,7 +61,7 @@ function launchTemplate(name: string, { plan, ...parts }: AutoScalingGroupInputs
     `${name}-template`,
     {
       imageId: parts.imageId,
-      instanceType: plan.instanceType,
+      instanceType: parts.instanceType,
       vpcSecurityGroupIds: [parts.securityGroupId],
       iamInstanceProfile: { arn: parts.profile.arn },
       userData: parts.userData,

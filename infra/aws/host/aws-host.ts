@@ -33,6 +33,7 @@ export interface AwsHostArgs {
     readonly routes: readonly pulumi.Resource[];
   };
   readonly amiId: pulumi.Input<string>;
+  readonly instanceType: pulumi.Input<string>;
   /** Null: requests come through a tunnel. */
   readonly loadBalancer: {
     readonly targetGroupArn: pulumi.Output<string>;
@@ -91,6 +92,7 @@ export class AwsHost extends pulumi.ComponentResource {
     const inputs = {
       plan,
       imageId: args.amiId,
+      instanceType: args.instanceType,
       subnetId: args.network.subnetId,
       securityGroupId: group.id,
       profile,

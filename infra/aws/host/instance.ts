@@ -5,6 +5,7 @@ import type { AwsHostPlan } from "../../plan/aws/host.ts";
 /** The inputs of a host, for an instance and for a group alike. */
 export interface HostInputs {
   readonly plan: AwsHostPlan;
+  readonly instanceType: pulumi.Input<string>;
   readonly imageId: pulumi.Input<string>;
   readonly subnetId: pulumi.Input<string>;
   readonly securityGroupId: pulumi.Input<string>;
@@ -65,7 +66,7 @@ function instanceArgs(parts: HostInputs): aws.ec2.InstanceArgs {
   const { plan } = parts;
   return {
     ami: parts.imageId,
-    instanceType: plan.instanceType,
+    instanceType: parts.instanceType,
     subnetId: parts.subnetId,
     vpcSecurityGroupIds: [parts.securityGroupId],
     iamInstanceProfile: parts.profile.name,

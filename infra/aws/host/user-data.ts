@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { gzipSync, strToU8 } from "fflate";
 import { hostEnvironment } from "../../contract.ts";
 import { UserError } from "../../errors.ts";
-import type { HostFilesPlan } from "../../plan/aws/host-files.ts";
+import type { HostFilesPlan } from "../../plan/aws/host.ts";
 
 /** EC2's limit, before base64. */
 const MOST_BYTES = 16_384;

@@ -1,6 +1,12 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import type { AwsNetworkPlan, ExistingNetworkPlan, OwnNetworkPlan } from "../../plan/aws/network.ts";
+import {
+  type AwsNetworkPlan,
+  type ExistingNetworkPlan,
+  generationSuffix,
+  hostSubnetName,
+  type OwnNetworkPlan,
+} from "../../plan/aws/network.ts";
 import { createEndpoints } from "./endpoints.ts";
 import { createFlowLogs } from "./flow-logs.ts";
 
@@ -68,7 +74,7 @@ function createVpc(
   const closed = plan.egress === "endpoints-only";
   const gateway = closed ? null : new aws.ec2.InternetGateway(`${name}-internet`, { vpcId: vpc.id }, child);
   const subnet = new aws.ec2.Subnet(
-    `${name}-subnet${generationSuffix(plan)}`,
+    hostSubnetName(name, plan.generation),
     {
       vpcId: vpc.id,
       cidrBlock: plan.hostCidr,
@@ -80,7 +86,7 @@ function createVpc(
   );
   const table = new aws.ec2.RouteTable(`${name}-routes`, { vpcId: vpc.id }, child);
   const association = new aws.ec2.RouteTableAssociation(
-    `${name}-routes${generationSuffix(plan)}`,
+    `${name}-routes${generationSuffix(plan.generation)}`,
     { subnetId: subnet.id, routeTableId: table.id },
     child,
   );
@@ -148,12 +154,9 @@ function albSubnets(
   const other = pulumi.all([args.zone, args.zones]).apply(([zone, zones]) => zones.find((one) => one !== zone) ?? "");
   return plan.albCidrs.map((cidr, index) => {
     const zone = index === 0 ? args.zone : other;
-    return publicSubnet(`${name}-alb-${index + 1}${generationSuffix(plan)}`, cidr, zone, parts).id;
+    return publicSubnet(`${name}-alb-${index + 1}${generationSuffix(plan.generation)}`, cidr, zone, parts).id;
   });
 }
-
-/** Another generation may be in another zone: what is bound to a zone is made beside the old. */
-const generationSuffix = ({ generation }: OwnNetworkPlan) => (generation === 1 ? "" : `-${generation}`);
 
 /** A subnet with its own route table, which has a default route when there is a gateway. */
 function publicSubnet(

@@ -9,13 +9,15 @@ import { imagegenCommand } from "../../command-line.ts";
 import { qualifyKey, wordForPulumi } from "../../config/problem.ts";
 import { volumeTag } from "../../contract.ts";
 import { UserError } from "../../errors.ts";
-import type { DataVolumePlan } from "../../plan/aws/volume.ts";
+import { type DataVolumePlan, dataVolumeName } from "../../plan/aws/volume.ts";
 
 export interface DataVolumeArgs {
   readonly plan: DataVolumePlan;
   /** The zone of a new volume. An existing one stays where it is. */
   readonly zone: pulumi.Input<string>;
   readonly stack: string;
+  /** Called before a volume is made, also in a preview. */
+  readonly beforeCreate?: pulumi.ResourceHook | undefined;
 }
 
 /** Inputs whose change would replace the volume: they count only when it is made. */
@@ -41,18 +43,24 @@ export class DataVolume extends pulumi.ComponentResource {
 
     this.volumeId = volume.id;
     this.volumeArn = volume.arn;
-    this.availabilityZone = pulumi
-      .all([volume.availabilityZone, volume.id, args.zone])
-      .apply(([zone, id, wanted]) => (args.plan.zoneMatters ? requireSameZone(zone, wanted, id, args.stack) : zone));
+    // Known in the preview of a new volume, whose id is not.
+    const requireSame = ([zone, wanted]: [string, string]) =>
+      zone === wanted ? pulumi.output(zone) : volume.id.apply((id) => requireSameZone(zone, wanted, id, args.stack));
+    this.availabilityZone = args.plan.zoneMatters
+      ? pulumi.all([volume.availabilityZone, args.zone]).apply(requireSame)
+      : volume.availabilityZone;
     this.registerOutputs({ volumeId: this.volumeId, availabilityZone: this.availabilityZone });
   }
 }
 
-function createVolume(name: string, { plan, zone, stack }: DataVolumeArgs, parent: pulumi.Resource): aws.ebs.Volume {
+function createVolume(
+  name: string,
+  { plan, zone, stack, beforeCreate }: DataVolumeArgs,
+  parent: pulumi.Resource,
+): aws.ebs.Volume {
   const retain = plan.onDestroy === "retain";
-  const generation = plan.generation === 1 ? "" : `-${plan.generation}`;
   return new aws.ebs.Volume(
-    `${name}-data${generation}`,
+    dataVolumeName(name, plan.generation),
     {
       availabilityZone: zone,
       type: "gp3",
@@ -67,7 +75,13 @@ function createVolume(name: string, { plan, zone, stack }: DataVolumeArgs, paren
       ...(plan.initializationRateMib === null ? {} : { volumeInitializationRate: plan.initializationRateMib }),
       tags: { Name: `image-gen-data-${stack}`, ...volumeTag(stack) },
     },
-    { parent, protect: retain, retainOnDelete: retain, ignoreChanges: FIXED },
+    {
+      parent,
+      protect: retain,
+      retainOnDelete: retain,
+      ignoreChanges: FIXED,
+      ...(beforeCreate ? { hooks: { beforeCreate: [beforeCreate] } } : {}),
+    },
   );
 }
 

@@ -3,6 +3,7 @@ import { type PurchaseOption, parameterPrefix } from "../../contract.ts";
 import { parseS3Uri, type S3Location } from "./arn.ts";
 import { secretArns } from "./deployment.ts";
 import { sustainedThroughputMib } from "./instance-types.ts";
+import { hostTypes } from "./zone.ts";
 
 /** The machine with the GPU, and what belongs to it. */
 export interface AwsHostPlan {
@@ -15,6 +16,10 @@ export interface AwsHostPlan {
   readonly instanceType: string;
   /** The type to use, and then the others that are acceptable: a self-healing host is one of them. */
   readonly instanceTypes: readonly string[];
+  /** The types that the zone is chosen by, and those to try; a pinned one that is not in config's list is the only one. */
+  readonly launchTypes: readonly string[];
+  /** Whether config names this one type: else it is the first that the zone offers. */
+  readonly hasPinnedType: boolean;
   readonly purchaseOption: PurchaseOption;
   readonly createFirst: boolean;
   /** A host of an Auto Scaling group, which attaches the volume itself. */
@@ -42,6 +47,29 @@ export interface AwsHostPlan {
   readonly mirror: S3Location | null;
   readonly secretArns: readonly string[];
   readonly alarmTopicArn: string | null;
+}
+
+type PlannedFields =
+  | "region"
+  | "stack"
+  | "parameters"
+  | "logGroup"
+  | "formatIfBlank"
+  | "selfHealing"
+  | "idleStopMinutes"
+  | "endpointsOnly"
+  | "publishAddress";
+
+/** The settings of the host's scripts. They become `/etc/image-gen/host.env`: no secret, no image. */
+export interface HostFilesPlan extends Pick<AwsHostPlan, PlannedFields> {
+  /** `vol-…`: the only way in which the data disk is found. */
+  readonly volumeId: string;
+  /** Chosen once: a disk is never formatted again to change it. */
+  readonly filesystem: "xfs";
+  /** `<account>.dkr.ecr.<region>.<suffix>`. */
+  readonly registry: string;
+  /** The narrow role that reads the S3 mirror; "" without a mirror. */
+  readonly mirrorRoleArn: string;
 }
 
 /** Where each image's newest id is published, and the name of its root disk. */
@@ -79,6 +107,8 @@ export function planAwsHost(settings: AwsSettings, stack: string, imageBytes: nu
     logRetentionDays: settings.logRetentionDays,
     instanceType,
     instanceTypes: [...new Set([instanceType, ...instanceTypes])],
+    launchTypes: hostTypes(settings),
+    hasPinnedType: settings.pinnedInstanceType !== null,
     purchaseOption: pinnedPurchaseOption ?? (purchaseOption === "on-demand" ? "on-demand" : "spot"),
     createFirst: settings.replacement === "create-first",
     selfHealing: settings.selfHealing,

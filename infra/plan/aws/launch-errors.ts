@@ -50,21 +50,37 @@ export function describeLaunchError(
   return `${reasons[kind]} (${code})`;
 }
 
+/** What is known of the zone that the host is to be in. */
+export interface OfferedTypes {
+  readonly zone: string;
+  /** Of the list, in its order; null: EC2 was not allowed to tell. */
+  readonly types: readonly string[] | null;
+  /** Other zones with a type of the list, the best one first. */
+  readonly otherZones: readonly string[];
+}
+
 /** One line on a launch that failed, with its fix; null when the errors are others. */
-export function explainLaunchError(errors: readonly string[], plan: AwsHostPlan): string | null {
+export function explainLaunchError(errors: readonly string[], plan: AwsHostPlan, offered: OfferedTypes): string | null {
   const error = findLaunchError(errors.join("\n"));
   if (!error) return null;
-  const { stack, instanceType, instanceTypes, purchaseOption, createFirst } = plan;
-  const other = instanceTypes.find((type) => type !== instanceType);
-  const anotherType = other ? `pulumi config set pinnedInstanceType ${other}` : "add another type to instanceTypes";
-  const move = imagegenCommand(stack, "move-az <zone>");
+  const { stack, purchaseOption, createFirst, selfHealing } = plan;
+  const launched = plan.hasPinnedType ? plan.instanceType : (offered.types?.[0] ?? plan.instanceType);
+  const others = (offered.types ?? plan.instanceTypes).filter((type) => type !== launched);
+  const [other] = others;
+  const [zone] = offered.otherZones;
+  const anotherType = other
+    ? `pulumi config set pinnedInstanceType ${other}, then pulumi up`
+    : "add another type to instanceTypes, then pulumi up";
+  const elsewhere = `${anotherType}${zone === undefined ? "" : `; or ${imagegenCommand(stack, `move-az ${zone}`)}`}`;
   const fixes: Record<LaunchError["kind"], string> = {
-    capacity: `${anotherType}, or ${move}`,
+    capacity: elsewhere,
     quota: `${imagegenCommand(stack, "doctor")} shows how to raise it${createFirst ? ", or pulumi config set replacement delete-first" : ""}`,
-    offering: `${anotherType}, or ${move}`,
+    offering: elsewhere,
     price: "pulumi config set purchaseOption on-demand",
-    timeout: `${anotherType}, or ${move}`,
+    timeout: elsewhere,
   };
-  const what = describeLaunchError({ type: instanceType, market: purchaseOption }, error, "this zone");
-  return `No host: ${what}. Fix: ${fixes[error.kind]}`;
+  const what = describeLaunchError({ type: launched, market: purchaseOption }, error, offered.zone || "this zone");
+  // A self-healing group goes through the list by itself, as imagegen up does.
+  const untried = others.length > 0 && !selfHealing && error.kind !== "price" && error.kind !== "quota";
+  return `No host: ${what}.${untried ? ` Not tried: ${others.join(", ")}.` : ""} Fix: ${fixes[error.kind]}`;
 }

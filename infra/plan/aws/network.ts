@@ -33,6 +33,13 @@ export interface OwnNetworkPlan {
   readonly logRetentionDays: number;
 }
 
+/** Another generation of the volume may be in another zone: what is bound to a zone is made beside the old. */
+export const generationSuffix = (generation: number): string => (generation === 1 ? "" : `-${generation}`);
+
+/** The name of the host's subnet in a network of the stack's own, after the program's prefix. */
+export const hostSubnetName = (prefix: string, generation: number): string =>
+  `${prefix}-subnet${generationSuffix(generation)}`;
+
 type Egress = "public" | "nat" | "endpoints-only";
 
 const VPC = "10.96";

@@ -41,6 +41,16 @@ export function planSnapshots(settings: AwsSettings, stack: string): SnapshotPla
   };
 }
 
+/** The name of the stack's own data volume, after the program's prefix; each generation is a volume of its own. */
+export const dataVolumeName = (prefix: string, generation: number): string =>
+  `${prefix}-data${generation === 1 ? "" : `-${generation}`}`;
+
+/** The generation in such a name; null when it is another one. */
+export function dataVolumeGeneration(name: string): number | null {
+  const found = /-data(?:-(\d+))?$/.exec(name);
+  return found ? Number(found[1] ?? 1) : null;
+}
+
 const LEAST_GIB = 50;
 /** Room for what else is on the disk: parts of a download, damaged files set aside, backups. */
 const SPARE_GIB = 20;

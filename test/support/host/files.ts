@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { renderContract, renderUserData } from "../../../infra/aws/host/user-data.ts";
-import type { HostFilesPlan } from "../../../infra/plan/aws/host-files.ts";
+import type { HostFilesPlan } from "../../../infra/plan/aws/host.ts";
 import { paths } from "../paths.ts";
 
 export const VOLUME = "vol-0123456789abcdef0";

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { HostFilesPlan } from "../../../infra/plan/aws/host-files.ts";
+import type { HostFilesPlan } from "../../../infra/plan/aws/host.ts";
 import type { Disk } from "../vm/disks.ts";
 import { Machine } from "../vm/machine.ts";
 import { bringIn, hostPlan, userData } from "./files.ts";

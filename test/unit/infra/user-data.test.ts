@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { renderUserData } from "../../../infra/aws/host/user-data.ts";
 import { hostEnvironment } from "../../../infra/contract.ts";
 import { UserError } from "../../../infra/errors.ts";
-import type { HostFilesPlan } from "../../../infra/plan/aws/host-files.ts";
+import type { HostFilesPlan } from "../../../infra/plan/aws/host.ts";
 
 const plan: HostFilesPlan = {
   region: "eu-central-1",

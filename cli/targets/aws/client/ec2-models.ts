@@ -57,6 +57,8 @@ export function toSnapshot(snapshot: RawSnapshot) {
     /** 0 to 1. */
     progress: (Number.parseInt(snapshot.Progress ?? "", 10) || 0) / 100,
     startedAt: snapshot.StartTime?.toISOString() ?? "",
+    /** What was ever written to the volume; null: AWS does not tell. */
+    fullBytes: snapshot.FullSnapshotSizeInBytes ?? null,
   };
 }
 

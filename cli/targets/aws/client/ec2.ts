@@ -1,4 +1,9 @@
-import type { _InstanceType, DescribeInstancesCommandOutput, Instance } from "@aws-sdk/client-ec2";
+import type {
+  _InstanceType,
+  DescribeInstancesCommandOutput,
+  Instance,
+  InstanceTypeOffering,
+} from "@aws-sdk/client-ec2";
 import { type PurchaseOption, type VcpuQuota, vcpuQuota } from "../../../../infra/contract.ts";
 import { type AwsClientConfig, sdkOptions } from "./client-config.ts";
 import {
@@ -39,6 +44,11 @@ export async function openEc2(config: AwsClientConfig) {
       return instancesIn(answer)
         .map(toHost)
         .sort((a, b) => b.launchedAt.localeCompare(a.launchedAt));
+    },
+
+    /** All instances with these tags that EC2 still lists: a terminated one stays there for about an hour. */
+    async hostsEver(tags: Tags): Promise<Host[]> {
+      return instancesIn(await client.send(new sdk.DescribeInstancesCommand({ Filters: filters(tags) }))).map(toHost);
     },
 
     async stop(id: string): Promise<void> {
@@ -89,19 +99,37 @@ export async function openEc2(config: AwsClientConfig) {
 
     /** The zones of the region that offer each type. */
     async offerings(names: readonly string[]): Promise<Readonly<Record<string, readonly string[]>>> {
-      const answer = await client.send(
-        new sdk.DescribeInstanceTypeOfferingsCommand({
-          LocationType: "availability-zone",
-          Filters: [{ Name: "instance-type", Values: [...names] }],
-        }),
+      const all: InstanceTypeOffering[] = [];
+      const pages = sdk.paginateDescribeInstanceTypeOfferings(
+        { client },
+        { LocationType: "availability-zone", Filters: [{ Name: "instance-type", Values: [...names] }] },
       );
-      const all = answer.InstanceTypeOfferings ?? [];
+      for await (const { InstanceTypeOfferings = [] } of pages) all.push(...InstanceTypeOfferings);
       return Object.fromEntries(
         names.map((name) => [
           name,
           all.flatMap(({ InstanceType, Location }) => (InstanceType === name && Location ? [Location] : [])).sort(),
         ]),
       );
+    },
+
+    /** The region's ordinary zones, which the program chooses from. */
+    async zones(): Promise<string[]> {
+      const answer = await client.send(
+        new sdk.DescribeAvailabilityZonesCommand({
+          Filters: [
+            { Name: "opt-in-status", Values: ["opt-in-not-required"] },
+            { Name: "state", Values: ["available"] },
+          ],
+        }),
+      );
+      return (answer.AvailabilityZones ?? []).flatMap(({ ZoneName }) => ZoneName ?? []).sort();
+    },
+
+    /** Undefined when there is no such subnet. */
+    async subnetZone(id: string): Promise<string | undefined> {
+      const answer = await unlessUnknown(() => client.send(new sdk.DescribeSubnetsCommand({ SubnetIds: [id] })));
+      return answer?.Subnets?.[0]?.AvailabilityZone;
     },
 
     /** The running vCPUs of one market that the quota counts. */
@@ -132,7 +160,10 @@ async function unlessUnknown<T>(look: () => Promise<T>): Promise<T | undefined> 
     return await look();
   } catch (error) {
     const unknown = ["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed", "InvalidVolume.NotFound"];
-    if (hasAwsErrorName(error, ...unknown, "InvalidSnapshot.NotFound", "InvalidInstanceType")) return undefined;
+    if (
+      hasAwsErrorName(error, ...unknown, "InvalidSnapshot.NotFound", "InvalidInstanceType", "InvalidSubnetID.NotFound")
+    )
+      return undefined;
     throw error;
   }
 }

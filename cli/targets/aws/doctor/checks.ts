@@ -5,6 +5,7 @@ import { TUNNEL_TOOLS } from "../host/connection.ts";
 import { amisFor } from "./drivers.ts";
 import { host, service, volume } from "./host-checks.ts";
 import type { AwsFacts } from "./inspect.ts";
+import { offering } from "./offering-check.ts";
 import { quotas } from "./quota-checks.ts";
 
 /** The checks of a stack in AWS, in the order in which a first deployment needs them. Pure. */
@@ -45,26 +46,6 @@ function types(facts: AwsFacts): Check[] {
   if (missing.length === 0) return [ok("types", wanted.join(", "))];
   const message = `${missing.join(", ")} ${missing.length === 1 ? "does" : "do"} not exist in this region.`;
   return [(missing.length === wanted.length ? fail : warn)("types", message, setTypes(facts.stack))];
-}
-
-function offering(facts: AwsFacts): Check[] {
-  const { offerings, region, stack, caller } = facts;
-  if (!caller.known) return [];
-  if (!offerings.known) return [unknown("offering", offerings.reason.message)];
-  const { availabilityZone: zone } = facts.requirements;
-  const wanted = typesOf(facts);
-  const zonesOf = (type: string) => offerings.value[type] ?? [];
-  const offered = wanted.filter((type) => (zone ? zonesOf(type).includes(zone) : zonesOf(type).length > 0));
-  const place = zone ?? region;
-  if (offered.length === wanted.length) return [ok("offering", `${offered.join(", ")} in ${place}`)];
-  const missing = wanted.filter((type) => !offered.includes(type));
-  const message = `${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} not offered in ${place}.`;
-  if (offered.length > 0) return [ok("offering", `${offered.join(", ")} in ${place}; ${message}`)];
-  const others = [...new Set(wanted.flatMap(zonesOf))].sort();
-  if (others.length === 0) return [fail("offering", message, "another aws:region, or other instanceTypes")];
-  const move = commandFor(stack, `move-az ${others[0]}`);
-  const fix = `${move}, or ${setConfig(stack, "instanceTypes", "…")} (offered in ${others.join(", ")})`;
-  return [fail("offering", message, fix)];
 }
 
 function gpuMemory({ types: lookup, requirements: { gpuMemoryMib: needed }, stack }: AwsFacts): Check[] {

@@ -7,6 +7,7 @@ import { settingsFor } from "../../../stack/config.ts";
 import { findPulumi } from "../../../toolchain/pulumi.ts";
 import { type AwsClientConfig, awsClientConfig } from "../client/client-config.ts";
 import type { Host } from "../client/ec2-models.ts";
+import type { Place } from "../stack/place.ts";
 import { runAwsChecks } from "./checks.ts";
 import { inspectAws } from "./inspect.ts";
 
@@ -36,17 +37,17 @@ const LEFT_TO_DOCTOR = ["service", "volume", "tunnel"];
 
 /**
  * Checks before `up` what would fail after minutes. Logs warnings; throws a CliError with every failure.
- * Returns what the run can use: the vCPUs of the types, and the present host.
+ * Returns what the run can use: the vCPUs of the types, the present host, and where it is or will be.
  */
 export async function preflight(
   context: Context,
   settings: AwsSettings,
   client: AwsClientConfig,
-): Promise<{ vcpus: Readonly<Record<string, number>>; host: Host | undefined }> {
+): Promise<{ vcpus: Readonly<Record<string, number>>; host: Host | undefined; place: Place | null }> {
   context.progress.update(`checking the account and ${client.region}`);
-  const { types, host, ...facts } = await inspectAws(context, settings, client);
+  const { types, host, place, ...facts } = await inspectAws(context, settings, client);
   context.progress.stop();
-  const checks = runAwsChecks({ types, host, ...facts })
+  const checks = runAwsChecks({ types, host, place, ...facts })
     .filter(({ id }) => !LEFT_TO_DOCTOR.includes(id))
     .map(({ status, id, message, fix }) => ({ status, message: `${id}: ${message}`, fix }));
   for (const result of ["warn", "unknown"])
@@ -56,5 +57,6 @@ export async function preflight(
   return {
     vcpus: types.known ? Object.fromEntries(types.value.map(({ type, vcpus }) => [type, vcpus])) : {},
     host: host.known ? host.value : undefined,
+    place: place.known ? place.value : null,
   };
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
 import { type VcpuQuota, vcpuQuota } from "../../../../infra/contract.ts";
+import { hostTypes } from "../../../../infra/plan/aws/zone.ts";
 import type { Context } from "../../../core/context.ts";
 import { openIdentity, openQuotas } from "../client/account.ts";
 import type { AwsClientConfig } from "../client/client-config.ts";
@@ -14,8 +15,9 @@ import { describeAwsError, type Lookup, tryLookup } from "../client/errors.ts";
 import { TUNNEL_TOOLS } from "../host/connection.ts";
 import { hostRequirements } from "../stack/host-requirements.ts";
 import { type LaunchCandidate, launchCandidates } from "../stack/launch-candidates.ts";
-import { parseOutputs, readOutputs } from "../stack/outputs.ts";
+import { choosePlace } from "../stack/place.ts";
 import { connect, findHost, readHostStatus } from "../stack/stack.ts";
+import { parseState, readState } from "../stack/state.ts";
 import { cudaOf, driverFor } from "./drivers.ts";
 
 export type AwsFacts = Readonly<Awaited<ReturnType<typeof inspectAws>>>;
@@ -23,26 +25,25 @@ export type QuotaFacts = Awaited<ReturnType<typeof inspectQuotas>>[number];
 
 export async function inspectAws(context: Context, settings: AwsSettings, client: AwsClientConfig) {
   const { paths, files } = context;
-  const outputs = parseOutputs(files.name, (await readOutputs(context).catch(() => null)) ?? {});
+  const state = parseState(files.name, await readState(context).catch(() => null));
   const { readManifest } = await import("../../../../infra/io/manifests.ts");
   const manifest = readManifest(settings.modelId, paths.manifests);
-  const zone = outputs.availabilityZone;
-  const requirements = hostRequirements(settings, { stack: files.name, manifest, zone });
+  const requirements = hostRequirements(settings, { stack: files.name, manifest });
   const candidates = launchCandidates(requirements);
-  const types = [...new Set(candidates.map(({ type }) => type))];
+  const types = hostTypes(settings);
   const cuda = cudaOf(join(paths.imageGen, "requirements.lock"));
-  const stack = await connect(files.name, client, outputs);
+  const stack = await connect(files.name, client, state);
   const { ec2 } = stack;
   const caller = await findCaller(client);
   const look = <T>(run: () => Promise<T>): Promise<Lookup<T>> =>
     caller.known ? tryLookup(run) : Promise.resolve(caller);
   const tools = [["docker", "buildx", "version"], ...Object.keys(TUNNEL_TOOLS).map((tool) => [tool, "--version"])];
-  const [typeSpecs, offerings, quotas, host, volume, hostStatus, ...works] = await Promise.all([
+  const [typeSpecs, place, quotas, host, volume, hostStatus, ...works] = await Promise.all([
     look(() => ec2.types(types)),
-    look(() => ec2.offerings(types)),
+    look(() => choosePlace(stack, settings, requirements.gpuMemoryMib)),
     caller.known ? inspectQuotas(client, candidates, ec2) : [],
     look(() => findHost(stack)),
-    look(async () => (outputs.volumeId === null ? undefined : ec2.volume(outputs.volumeId))),
+    look(async () => (state.volumeId === null ? undefined : ec2.volume(state.volumeId))),
     look(() => readHostStatus(stack)),
     ...tools.map(runs),
   ]);
@@ -54,7 +55,7 @@ export async function inspectAws(context: Context, settings: AwsSettings, client
     // When unknown, nothing else could be looked up.
     caller,
     types: typeSpecs,
-    offerings,
+    place,
     quotas,
     host,
     volume,

@@ -18,7 +18,7 @@ export async function openConnection(context: Context, port?: number): Promise<C
   const stack = await openStack(context);
   if (settings.access !== "alb") return openTunnel(context, stack, port ?? settings.port);
   await requireRunning(stack);
-  const { url } = stack.outputs;
+  const { url } = stack.state;
   if (url) return { url, close: () => {} };
   throw notRunning(name, `The stack ${name} has no address yet.`);
 }

@@ -30,7 +30,7 @@ export async function inContainer(
   around: { before?: string; after?: string } = {},
 ): Promise<HostCommandResult> {
   const host = await requireRunning(stack);
-  const name = stack.outputs.containerName;
+  const name = stack.state.containerName;
   const exec = `docker exec -i ${quote(name)} ${command}`;
   const script = [
     "set -o pipefail",

@@ -17,8 +17,8 @@ const POLL_MS = 2_000;
 /** Prints the last lines that the container and the host's units wrote; with `follow` also new ones, until Ctrl-C. */
 export async function printLogs(context: Context, { lines, follow, write }: LogsOptions): Promise<void> {
   const { signal } = context;
-  const { outputs, client, name } = await openStack(context);
-  const { logGroup } = outputs;
+  const { state, client, name } = await openStack(context);
+  const { logGroup } = state;
   const logs = await openLogs(client);
   const shown = new Map<string, number>();
   const show = (events: readonly LogEvent[], most = events.length) => {

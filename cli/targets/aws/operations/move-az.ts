@@ -1,4 +1,7 @@
 import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
+import { SERVICE_NAME } from "../../../../infra/contract.ts";
+import { hostSubnetName } from "../../../../infra/plan/aws/network.ts";
+import { otherZones } from "../../../../infra/plan/aws/zone.ts";
 import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
@@ -8,6 +11,7 @@ import type { Host, Snapshot } from "../client/ec2-models.ts";
 import { toCliError } from "../client/errors.ts";
 import { launchCandidates } from "../stack/launch-candidates.ts";
 import { type AwsStack, findHost, openStack } from "../stack/stack.ts";
+import { findUnusedVolumes } from "../stack/unused-volumes.ts";
 import { upInAws } from "../stack/up.ts";
 import { describeStep, type MoveFacts, type MoveStep, moveTags, planMove } from "./move.ts";
 import { snapshotVolume, waitForSnapshot } from "./snapshot.ts";
@@ -38,41 +42,49 @@ export async function move(
   if (steps.length > 0) await checkMove(context, stack, settings, facts.zone, options);
   const lines = steps.map((step) => describeStep(step, facts, stack.name));
   const { dryRun = false, subnet } = options;
-  const result: MoveResult = { zone: facts.zone, steps: lines, dryRun, kept: facts.volumeId };
+  const kept = facts.unused ? null : facts.volumeId;
+  const result: MoveResult = { zone: facts.zone, steps: lines, dryRun, kept };
   if (dryRun) return result;
-  let snapshot: string | undefined;
+  let snapshot: Snapshot | undefined;
   const doStep = async (step: MoveStep) => {
     switch (step.do) {
       case "stop":
         return facts.host && (await stopHost(context, stack, facts.host));
       case "snapshot":
-        snapshot = (await snapshotVolume(context, stack, step.tags)).id;
+        snapshot = await snapshotVolume(context, stack, step.tags);
         return;
       case "wait":
-        snapshot = (await waitForSnapshot(context, stack, step.snapshot)).id;
+        snapshot = await waitForSnapshot(context, stack, step.snapshot);
         return;
       case "config": {
-        const source = step.snapshot ?? snapshot;
+        // A volume that was attached and never written to is as blank as a new one, and a host formats no copy.
+        const made = snapshot ?? facts.snapshots.find(({ id }) => id === step.snapshot);
+        const isBlank = made?.fullBytes === 0;
+        const source = step.copy && !isBlank ? (step.snapshot ?? snapshot?.id ?? "") : "";
         // The new volume is of another generation than the old one and exists beside it.
         const values = {
           availabilityZone: facts.zone,
-          ...(source === undefined ? {} : { volumeSnapshotId: source, volumeGeneration: String(step.generation) }),
-          ...(settings.volumeId !== null && source !== undefined ? { volumeId: "" } : {}),
+          ...(step.generation === settings.volumeGeneration ? {} : { volumeGeneration: String(step.generation) }),
+          ...(source === (settings.volumeSnapshotId ?? "") ? {} : { volumeSnapshotId: source }),
+          ...(settings.volumeId !== null && step.copy ? { volumeId: "" } : {}),
           ...(subnet ? { subnetId: subnet } : {}),
         };
         const file = files.pin(qualifyAll(values));
         return progress.log(`Written to ${file}: commit it, so that no other run recreates the old host.`);
       }
       case "up":
-        await upInAws(context, { startStopped: false, retainVolumes: facts.volumeId ? [facts.volumeId] : [] });
+        await upInAws(context, { startStopped: false, retainVolumes: kept ? [kept] : [] });
     }
   };
   for (const [index, step] of steps.entries()) {
     progress.log(`${index + 1}/${steps.length} ${lines[index]} …`);
     await doStep(step);
   }
-  const remove = `aws ec2 delete-volume --volume-id ${facts.volumeId} --region ${stack.client.region}`;
-  if (facts.volumeId && steps.length > 0) progress.log(`${facts.volumeId} is kept. To delete it: ${remove}`);
+  // Not where only the host was missing, beside the volume that it is to have.
+  if (kept && facts.from !== null && steps.some((step) => step.do === "config" || facts.from !== facts.zone)) {
+    const remove = `aws ec2 delete-volume --volume-id ${kept} --region ${stack.client.region}`;
+    progress.log(`${kept} is kept. To delete it: ${remove}`);
+  }
   return result;
 }
 
@@ -81,21 +93,26 @@ async function gather(
   settings: AwsSettings,
   goal: { readonly zone: string | null; readonly snapshot: string | null },
 ): Promise<MoveFacts & { host: Host | null }> {
-  const { outputs, ec2 } = stack;
+  const { state, ec2 } = stack;
   try {
-    const volume = outputs.volumeId === null ? undefined : await ec2.volume(outputs.volumeId);
+    const volume = state.volumeId === null ? undefined : await ec2.volume(state.volumeId);
     const zone = goal.zone ?? volume?.zone ?? settings.availabilityZone;
     if (zone === null) {
       const fix = commandFor(stack.name, `volume restore ${goal.snapshot} --zone <zone>`);
       throw new CliError({ message: `The stack ${stack.name} has no volume and so no zone.`, fix }, EXIT.usage);
     }
     const snapshots: Snapshot[] = volume ? await ec2.snapshotsTagged(moveTags(volume.id, zone)) : [];
+    const { volumeGeneration: generation } = settings;
+    const subnetHere = hostSubnetName(SERVICE_NAME, generation);
     return {
       zone,
       from: volume?.zone ?? null,
       volumeId: volume?.id ?? null,
       madeFrom: volume?.madeFrom ?? null,
-      generation: settings.volumeGeneration,
+      volumeGeneration: state.volumes.find(({ id }) => id === volume?.id)?.generation ?? null,
+      unused: volume !== undefined && (await findUnusedVolumes(stack)).includes(volume.id),
+      generation,
+      subnetElsewhere: state.subnets.some(({ name, zone: there }) => name === subnetHere && there !== zone),
       configured: { zone: settings.availabilityZone, snapshotId: settings.volumeSnapshotId },
       host: (await findHost(stack)) ?? null,
       snapshots,
@@ -125,8 +142,10 @@ async function checkMove(
   try {
     const offered = await ec2.offerings(types);
     if (types.some((type) => offered[type]?.includes(zone))) return;
-    const zones = [...new Set(Object.values(offered).flat())].sort().join(", ");
-    throw usage(`${zone} offers none of ${types.join(", ")}.`, `one of ${zones}`);
+    const [best, ...others] = otherZones({ types, zone }, offered, [...new Set(Object.values(offered).flat())]);
+    const fix =
+      best && `${commandFor(name, `move-az ${best}`)}${others.length > 0 ? `, or one of ${others.join(", ")}` : ""}`;
+    throw usage(`${zone} offers none of ${types.join(", ")}.`, fix);
   } catch (error) {
     throw toCliError(error, `looking up the zone ${zone}`);
   }

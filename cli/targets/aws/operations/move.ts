@@ -9,7 +9,14 @@ export interface MoveFacts {
   readonly volumeId: string | null;
   /** The snapshot that the volume was made from. */
   readonly madeFrom: string | null;
+  /** The generation of that volume; null: there is none, or it is not the stack's own. */
+  readonly volumeGeneration: number | null;
+  /** No host ever mounted it: there is nothing to copy. */
+  readonly unused: boolean;
+  /** The generation in the stack's config. */
   readonly generation: number;
+  /** Whether the stack has a subnet of that generation in another zone: the new one needs addresses of its own. */
+  readonly subnetElsewhere: boolean;
   /** Of the stack's config. */
   readonly configured: { readonly zone: string | null; readonly snapshotId: string | null };
   readonly host: Pick<Host, "id" | "state" | "reason"> | null;
@@ -23,7 +30,13 @@ export type MoveStep =
   | { readonly do: "stop"; readonly host: string }
   | { readonly do: "snapshot"; readonly volume: string; readonly tags: Readonly<Record<string, string>> }
   | { readonly do: "wait"; readonly snapshot: string }
-  | { readonly do: "config"; readonly generation: number; readonly snapshot: string | null }
+  | {
+      readonly do: "config";
+      readonly generation: number;
+      /** Null: the one of the step before, if the new volume is a copy. */
+      readonly snapshot: string | null;
+      readonly copy: boolean;
+    }
   | { readonly do: "up" };
 
 /** Marks a snapshot as made for a move, so that a resumed move finds it. */
@@ -31,24 +44,36 @@ export function moveTags(volumeId: string, zone: string): Record<string, string>
   return { "imagegen:move-from": volumeId, "imagegen:move-to": zone };
 }
 
-/** The steps left, in order; none when the volume is there. Pure. */
+/** The steps left, in order; none when the volume and a host are there. Pure. */
 export function planMove(facts: MoveFacts): MoveStep[] {
-  const { zone, from, volumeId, madeFrom, generation, configured, host, given } = facts;
-  if (from === zone && (given === null || given === madeFrom)) return [];
-  // The config is written already: only `up` is left.
-  const written = configured.zone === zone && configured.snapshotId !== null;
-  if (written && (given ?? configured.snapshotId) === configured.snapshotId) return [{ do: "up" }];
-  const stop: MoveStep[] = host && host.state !== "stopped" ? [{ do: "stop", host: host.id }] : [];
+  const { zone, from, volumeId, madeFrom, generation, host, given } = facts;
   const last: MoveStep[] = [{ do: "up" }];
-  if (given !== null) return [...stop, { do: "config", generation: generation + 1, snapshot: given }, ...last];
-  if (volumeId === null) return [{ do: "config", generation, snapshot: null }, ...last];
+  if (from === zone && (given === null || given === madeFrom)) return host ? [] : last;
+  if (isWritten(facts)) return last;
+  const stop: MoveStep[] = host && host.state !== "stopped" ? [{ do: "stop", host: host.id }] : [];
+  const config = (step: { generation: number; snapshot: string | null; copy: boolean }) =>
+    [{ do: "config", ...step }, ...last] as const;
+  if (given !== null) return [...stop, ...config({ generation: generation + 1, snapshot: given, copy: true })];
+  const blank = { snapshot: null, copy: false };
+  if (volumeId === null)
+    return [...config({ generation: facts.subnetElsewhere ? generation + 1 : generation, ...blank })];
+  if (facts.unused) return [...config({ generation: generation + 1, ...blank })];
   const made = stop.length === 0 ? facts.snapshots.find((snapshot) => isCurrent(snapshot, host)) : undefined;
   const snapshot: MoveStep[] = made
     ? made.state === "completed"
       ? []
       : [{ do: "wait", snapshot: made.id }]
     : [{ do: "snapshot", volume: volumeId, tags: moveTags(volumeId, zone) }];
-  return [...stop, ...snapshot, { do: "config", generation: generation + 1, snapshot: made?.id ?? null }, ...last];
+  return [...stop, ...snapshot, ...config({ generation: generation + 1, snapshot: made?.id ?? null, copy: true })];
+}
+
+/** Whether the config names the move's goal already, so that only `up` is left. */
+function isWritten({ zone, volumeId, volumeGeneration, unused, generation, configured, given, ...facts }: MoveFacts) {
+  if (configured.zone !== zone) return false;
+  if (given !== null) return given === configured.snapshotId;
+  if (volumeId === null) return !facts.subnetElsewhere;
+  if (unused) return generation > (volumeGeneration ?? generation);
+  return configured.snapshotId !== null;
 }
 
 /** Made after the host was stopped for the last time: nothing was written since. */
@@ -60,7 +85,11 @@ function isCurrent({ state, startedAt }: Snapshot, host: MoveFacts["host"]): boo
 }
 
 /** A step for --dry-run and for progress. */
-export function describeStep(step: MoveStep, facts: Pick<MoveFacts, "zone" | "volumeId">, stack: string): string {
+export function describeStep(
+  step: MoveStep,
+  facts: Pick<MoveFacts, "zone" | "from" | "volumeId" | "unused">,
+  stack: string,
+): string {
   switch (step.do) {
     case "stop":
       return `stop the host ${step.host}, so that the filesystem is consistent`;
@@ -69,8 +98,15 @@ export function describeStep(step: MoveStep, facts: Pick<MoveFacts, "zone" | "vo
     case "wait":
       return `wait for the snapshot ${step.snapshot}`;
     case "config":
-      return `write availabilityZone=${facts.zone}${step.generation > 1 ? `, volumeGeneration=${step.generation} and the snapshot` : ""} into the stack's config`;
+      return `write availabilityZone=${facts.zone}${step.generation > 1 ? `, volumeGeneration=${step.generation}${step.copy ? " and the snapshot" : ""}` : ""} into the stack's config`;
     case "up":
-      return `${commandFor(stack, "up")}: a new volume and a new host in ${facts.zone}${facts.volumeId ? `; ${facts.volumeId} is kept` : ""}`;
+      return `${commandFor(stack, "up")}: ${describeUp(facts)}`;
   }
+}
+
+function describeUp({ zone, from, volumeId, unused }: Pick<MoveFacts, "zone" | "from" | "volumeId" | "unused">) {
+  const made = `a new volume and a new host in ${zone}`;
+  if (volumeId === null) return made;
+  if (from === zone && unused) return `a host in ${zone} for ${volumeId}`;
+  return unused ? `${made}; ${volumeId}, which no host ever mounted, is deleted` : `${made}; ${volumeId} is kept`;
 }

@@ -24,7 +24,7 @@ export async function snapshotVolume(
   tags: Readonly<Record<string, string>> = {},
 ): Promise<Snapshot> {
   const { progress } = context;
-  const { volumeId } = stack.outputs;
+  const { volumeId } = stack.state;
   if (volumeId === null) throw notRunning(stack.name, `The stack ${stack.name} has no volume yet.`);
   const host = await findHost(stack);
   if (host?.state === "running") {

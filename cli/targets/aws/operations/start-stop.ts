@@ -105,7 +105,7 @@ export async function startHost(
 /** Waits for a heartbeat after `since` (milliseconds since 1970) that reports a ready service. */
 async function waitForReadyHost(
   { progress, signal }: Context,
-  { name, ssm, outputs }: AwsStack,
+  { name, ssm, state }: AwsStack,
   plan: AwsReadinessPlan,
   { instance, since }: { readonly instance: string; readonly since: number },
 ): Promise<ReadyState> {
@@ -117,7 +117,7 @@ async function waitForReadyHost(
     return text === null ? ({ kind: "none", reason: "no heartbeat yet" } as const) : ({ kind: "value", text } as const);
   };
   const { outcome, log } = await waitForHost(
-    { ...plan, parameter: statusParameter(outputs.parameterPrefix) },
+    { ...plan, parameter: statusParameter(state.parameterPrefix) },
     { deployment: null, instance, since },
     { readParameter, date: Date.now, onProgress: (pending) => showPending(progress, pending), ...clock(signal) },
   );

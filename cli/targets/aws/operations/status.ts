@@ -9,10 +9,10 @@ import { findHost, openStack, readHostStatus } from "../stack/stack.ts";
 
 export async function awsStatus(context: Context): Promise<StatusResult> {
   const stack = await openStack(context);
-  const { name, client, outputs, ec2 } = stack;
+  const { name, client, state, ec2 } = stack;
   const findVolume = async () => {
     try {
-      return outputs.volumeId === null ? undefined : await ec2.volume(outputs.volumeId);
+      return state.volumeId === null ? undefined : await ec2.volume(state.volumeId);
     } catch (error) {
       throw toCliError(error, `looking up the volume of the stack ${name}`);
     }
@@ -24,7 +24,7 @@ export async function awsStatus(context: Context): Promise<StatusResult> {
     stack: name,
     mode: "aws",
     running,
-    url: outputs.url,
+    url: state.url,
     ready: running && status?.instance === host.id ? status.ready : null,
     state: running ? stateLine(status, host.id, now) : stoppedLine(name, host?.state),
     cacheBytes: null,

@@ -7,13 +7,15 @@ import { destroyStack, type StateResource } from "../../../stack/automation-stac
 import { awsPlanOf } from "../../../stack/model.ts";
 import { findPulumi } from "../../../toolchain/pulumi.ts";
 import type { DownOptions, DownResult } from "../../target.ts";
+import { openStack } from "./stack.ts";
+import { findUnusedVolumes } from "./unused-volumes.ts";
 
 const VOLUME = "aws:ebs/volume:Volume";
 const REPOSITORY = "aws:ecr/repository:Repository";
 
 /** Destroys what the stack has in AWS; the config decides what happens to the volume (`onDestroy`) and the images (`imagesOnDestroy`). */
 export async function downInAws(context: Context, { deleteCache, yes }: DownOptions): Promise<DownResult> {
-  const { paths, files, signal } = context;
+  const { paths, files, progress, signal } = context;
   if (deleteCache) {
     const message = "--delete-cache: expected the stack's config to decide that in AWS.";
     const fix = `${commandFor(files.name, "up --config onDestroy=delete")}, then ${commandFor(files.name, "down")}`;
@@ -26,12 +28,16 @@ export async function downInAws(context: Context, { deleteCache, yes }: DownOpti
   const imageUsd = imageUsdPerMonth(startupEstimate.imageBytes);
   files.write({});
   let before: readonly StateResource[] = [];
+  let unused: readonly string[] = [];
   const left = await destroyStack(context, tools.root, async (resources) => {
-    before = resources;
     requireNoDeletionProtection(files.name, resources);
     await confirm(`This removes the host of ${files.name} and all that belongs to it.`, { yes, signal });
+    unused = await findUnusedVolumes(await openStack(context));
+    before = resources.filter(({ id = "" }) => !unused.includes(id));
+    return { remove: unused };
   });
   if (left === null) throw notRunning(files.name, `Nothing runs for the stack ${files.name}.`);
+  for (const id of unused) progress.log(`Deleted the volume ${id}, which no host ever mounted.`);
   const { onDestroy, region } = settings;
   return {
     stack: files.name,

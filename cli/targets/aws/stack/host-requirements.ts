@@ -8,7 +8,7 @@ import type { LaunchPreferences } from "./launch-candidates.ts";
 /** What a stack's settings and plan require of its host. */
 export interface HostRequirements
   extends LaunchPreferences,
-    Pick<AwsSettings, "availabilityZone" | "replacement" | "ami" | "amiId" | "access"> {
+    Pick<AwsSettings, "replacement" | "ami" | "amiId" | "access"> {
   /** MiB/s of the data volume. */
   readonly volumeThroughputMb: number;
   /** GPU memory in MiB that the model needs; 0: a model for any GPU. */
@@ -18,10 +18,9 @@ export interface HostRequirements
   readonly rootNeededGb: number;
 }
 
-/** `zone`: the volume's zone, once there is one. */
 export function hostRequirements(
   settings: AwsSettings,
-  { stack, manifest, zone }: { stack: string; manifest: Manifest | null; zone: string | null },
+  { stack, manifest }: { stack: string; manifest: Manifest | null },
 ): HostRequirements {
   const size = modelSize(settings, manifest);
   const bytes = imageBytes(settings.modelCache, size);
@@ -30,7 +29,6 @@ export function hostRequirements(
   return {
     ...settings,
     volumeThroughputMb: planDataVolume(settings, size, instanceType).throughputMib,
-    availabilityZone: zone ?? settings.availabilityZone,
     gpuMemoryMib: gpuMemoryNeededMib(size, manifest),
     rootSizeGb: rootOf(settings.rootSizeGb),
     rootNeededGb: rootOf(null),

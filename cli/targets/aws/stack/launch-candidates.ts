@@ -58,12 +58,23 @@ export function quotaIncrease({ code, vcpus, region }: { code: string; vcpus: nu
 }
 
 /** What to do when no host of the list was launched. */
-export function suggestFix(stack: string, region: string, failed: readonly FailedLaunch[]): string {
+export function suggestFix(
+  {
+    stack,
+    region,
+    otherZones,
+  }: { readonly stack: string; readonly region: string; readonly otherZones: readonly string[] },
+  failed: readonly FailedLaunch[],
+): string {
   const [candidate, error] = failed.at(-1) ?? [];
   if (candidate && error?.kind === "quota" && failed.every(([, { kind }]) => kind === "quota")) {
     const code = vcpuQuota(candidate.type, candidate.market)?.code;
-    return code ? quotaIncrease({ code, vcpus: 8, region }) : commandFor(stack, "doctor");
+    return code
+      ? `${quotaIncrease({ code, vcpus: 8, region })}, then ${commandFor(stack, "up")}`
+      : commandFor(stack, "doctor");
   }
   const more = commandFor(stack, "up --config instanceTypes=…");
-  return `${commandFor(stack, "up")} again later, more types (${more}), or ${commandFor(stack, "move-az <zone>")}`;
+  const [zone] = otherZones;
+  const move = zone === undefined ? "" : `, or ${commandFor(stack, `move-az ${zone}`)}`;
+  return `${commandFor(stack, "up")} again later, more types (${more})${move}`;
 }

@@ -7,31 +7,31 @@ import { openEc2 } from "../client/ec2.ts";
 import type { Host } from "../client/ec2-models.ts";
 import { toCliError } from "../client/errors.ts";
 import { openSsm } from "../client/ssm.ts";
-import { parseOutputs, readOutputs, type StackOutputs } from "./outputs.ts";
+import { parseState, readState, type StackState } from "./state.ts";
 
-/** A stack in AWS, with the outputs of its last `up`. */
+/** A stack in AWS, with what Pulumi's state has of it. */
 export type AwsStack = Readonly<Awaited<ReturnType<typeof connect>>>;
 
 /** Opens the stack, without a call to AWS yet. */
 export async function openStack(context: Context): Promise<AwsStack> {
   const { files } = context;
   const config = files.config();
-  const raw = (await readOutputs(context)) ?? {};
-  return connect(files.name, awsClientConfig(files.name, config), parseOutputs(files.name, raw));
+  const state = parseState(files.name, await readState(context));
+  return connect(files.name, awsClientConfig(files.name, config), state);
 }
 
-export async function connect(name: string, client: AwsClientConfig, outputs: StackOutputs) {
+export async function connect(name: string, client: AwsClientConfig, state: StackState) {
   const [ec2, ssm] = await Promise.all([openEc2(client), openSsm(client)]);
-  return { name, client, outputs, ec2, ssm };
+  return { name, client, state, ec2, ssm };
 }
 
 /**
- * The stack's host: the one in the outputs, else the latest with the stack's tags (a failed `up` wrote no outputs; a
- * self-healing group has launched a new host since). Undefined when there is none.
+ * The stack's host: the one in the state, else the latest with the stack's tags (a self-healing group has launched
+ * a new host since). Undefined when there is none.
  */
-export async function findHost({ name, outputs, ec2 }: AwsStack): Promise<Host | undefined> {
+export async function findHost({ name, state, ec2 }: AwsStack): Promise<Host | undefined> {
   try {
-    const known = outputs.instanceId === null ? undefined : await ec2.host(outputs.instanceId);
+    const known = state.instanceId === null ? undefined : await ec2.host(state.instanceId);
     if (known && known.state !== "terminated" && known.state !== "shutting-down") return known;
     return (await ec2.hostsTagged(stackTags(name)))[0];
   } catch (error) {
@@ -51,9 +51,9 @@ export async function requireRunning(stack: AwsStack): Promise<Host> {
   throw notRunning(stack.name, `The host ${host.id} is ${host.state}.`, host.state === "stopped" ? "start" : "status");
 }
 
-export async function readHostStatus({ ssm, outputs, name }: AwsStack): Promise<HostStatus | null> {
+export async function readHostStatus({ ssm, state, name }: AwsStack): Promise<HostStatus | null> {
   try {
-    return parseHostStatus(await ssm.parameter(statusParameter(outputs.parameterPrefix)));
+    return parseHostStatus(await ssm.parameter(statusParameter(state.parameterPrefix)));
   } catch (error) {
     throw toCliError(error, `reading the host status of the stack ${name}`);
   }

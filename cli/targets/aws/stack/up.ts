@@ -19,6 +19,10 @@ import {
   suggestFix,
 } from "./launch-candidates.ts";
 import { LaunchTimeout } from "./launch-timeout.ts";
+import { chosen, type Place } from "./place.ts";
+import { openStack } from "./stack.ts";
+import { findUnusedVolumes } from "./unused-volumes.ts";
+import { withWayOn } from "./way-on.ts";
 
 /** One run of Pulumi with some values over the stack's config. Returns why the host was not launched, if so. */
 type Run = (values: Readonly<Record<string, string>>) => Promise<LaunchError | undefined>;
@@ -40,7 +44,7 @@ export async function upInAws(
   const config = files.config();
   const settings = files.settings("aws");
   const client = awsClientConfig(files.name, config);
-  const { vcpus, host: present } = await preflight(context, settings, client);
+  const { vcpus, host: present, place } = await preflight(context, settings, client);
 
   const tools = await ensureCli(paths, progress, signal);
   if (!tools.ok) throw new CliError(tools.reason, EXIT.missingPrerequisite);
@@ -48,7 +52,13 @@ export async function upInAws(
   const stack = await AutomationStack.open(context, "up", tools.root);
   await setSecrets(stack, shell);
   saveShell(context, shell);
-  await stack.retainVolumes(retainVolumes);
+  const now = await openStack(context);
+  // Of an earlier generation, from an up that failed: the program does not name it any more.
+  const planned = settings.volumeId === null ? settings.volumeGeneration : null;
+  const stale = now.state.volumes.filter(({ generation }) => generation !== planned).map(({ id }) => id);
+  const unused = stale.length === 0 ? [] : await findUnusedVolumes(now);
+  const remove = stale.filter((id) => unused.includes(id) && !retainVolumes.includes(id));
+  await stack.releaseVolumes({ retain: retainVolumes, remove });
 
   if (startStopped && present?.state === "stopped") {
     progress.log(`Starting the host ${present.id}, which was stopped …`);
@@ -67,14 +77,14 @@ export async function upInAws(
     } catch (error) {
       signal.throwIfAborted();
       if (launch.error) return launch.error;
-      throw error;
+      throw withWayOn(error, { stack: files.name, region: client.region, zone: settings.availabilityZone });
     } finally {
       launch.stop();
       progress.stop();
     }
   };
   progress.log(`Bringing up the stack ${files.name} in ${client.region} with Pulumi (log ${stack.log}) …`);
-  const host = await launchWithFallback(context, settings, vcpus, run);
+  const host = await launchWithFallback(context, settings, { vcpus, place }, run);
   const pinned = pinsOf(settings, host);
   if (Object.keys(pinned).length > 0) {
     const file = files.pin(qualifyAll(pinned));
@@ -87,21 +97,29 @@ export async function upInAws(
 /** Runs with one host after the other until one is launched. Throws a CliError when none is. */
 export async function launchWithFallback(
   { files, progress }: Pick<Context, "files" | "progress">,
-  settings: LaunchPreferences & Pick<AwsSettings, "selfHealing" | "availabilityZone" | "region">,
-  vcpus: Readonly<Record<string, number>>,
+  settings: LaunchPreferences & Pick<AwsSettings, "selfHealing" | "region">,
+  { vcpus, place }: { readonly vcpus: Readonly<Record<string, number>>; readonly place: Place | null },
   run: Run,
 ): Promise<LaunchCandidate> {
+  const { zone = null, types: offered } = (place && chosen(place)) ?? {};
+  const all = launchCandidates(settings);
+  const possible = all.filter(({ type }) => offered?.includes(type) ?? true);
+  const left = [...new Set(all.filter((one) => !possible.includes(one)).map(({ type }) => type))];
   // A self-healing group tries the list by itself.
-  const candidates = settings.selfHealing ? launchCandidates(settings).slice(0, 1) : launchCandidates(settings);
+  const candidates = settings.selfHealing ? all.slice(0, 1) : possible;
+  if (left.length > 0 && !settings.selfHealing) progress.log(`${zone} offers no ${left.join(", ")}: not tried.`);
   const failed: FailedLaunch[] = [];
   for (let candidate = candidates[0]; candidate; candidate = nextCandidate(candidates, failed, vcpus)) {
     const error = await run(settings.selfHealing ? {} : valuesOf(settings, candidate));
     if (!error) return candidate;
     failed.push([candidate, error]);
     const next = nextCandidate(candidates, failed, vcpus);
-    const line = describeLaunchError(candidate, error, settings.availabilityZone);
+    const line = describeLaunchError(candidate, error, zone);
     if (next) progress.log(`${line}. Next: ${next.type} (${next.market}) …`);
-    else throw new CliError({ message: `No host: ${line}.`, fix: suggestFix(files.name, settings.region, failed) });
+    else {
+      const where = { stack: files.name, region: settings.region, otherZones: place?.otherZones ?? [] };
+      throw new CliError({ message: `No host: ${line}.`, fix: suggestFix(where, failed) });
+    }
   }
   throw new CliError("instanceTypes: expected at least one type, got none.", EXIT.usage);
 }

@@ -22,6 +22,8 @@ export interface Knobs {
   readonly failNext: readonly string[];
   /** Roles of AWS's own that the account does not have yet, since it never used their service. */
   readonly missingRoles: readonly string[];
+  /** Creates of these kinds are refused, with this code and sentence of AWS's, or with this whole text of docker-build's. */
+  readonly refuses: Readonly<Record<string, AwsError | string>>;
 }
 
 /** One call that changed something, in order. */
@@ -41,6 +43,7 @@ const PATIENT: Knobs = {
   released: PUBLIC_PARAMETERS,
   failNext: [],
   missingRoles: [],
+  refuses: {},
 };
 
 /** What exists in the account, what was called, and which rules were broken. */
@@ -109,6 +112,11 @@ export class Cloud {
 
   all(kind: string): Thing[] {
     return [...this.#things.values()].filter((thing) => thing.kind === kind);
+  }
+
+  /** Everything that there is. */
+  inventory(): Thing[] {
+    return [...this.#things.values()];
   }
 
   /** By id, name or ARN; a fresh one may not be found at first. */

@@ -39,6 +39,8 @@ export class DockerBuildFake implements Provider {
   }
 
   async create({ type }: Asked, inputs: Props, preview: boolean): Promise<{ id: string; props: Props }> {
+    const refused = this.#cloud.knobs.refuses[type];
+    if (!preview && refused !== undefined) throw new Error(String(refused));
     if (type === INDEX) return this.#createIndex(inputs, preview);
     if (preview) return { id: "", props: { ...inputs, digest: UNKNOWN, ref: UNKNOWN, contextHash: UNKNOWN } };
     const props = this.#build(inputs);

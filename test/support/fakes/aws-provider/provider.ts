@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { AwsError } from "./aws-error.ts";
+import { AwsError, wordCreate } from "./aws-error.ts";
 import type { Cloud } from "./cloud.ts";
 import { changedPaths, schemaPath } from "./diff.ts";
 import { invoke } from "./invokes.ts";
@@ -62,13 +62,19 @@ export class AwsProvider implements Provider {
   async create({ type, peer }: Asked, inputs: Props, preview: boolean): Promise<{ id: string; props: Props }> {
     const kind = this.#kind(type);
     if (preview) return { id: "", props: this.#planned(kind, inputs) };
-    this.#failOnce(type);
     const wish = { ...inputs, __maxRetries: number(parsed(this.#config.get(peer)?.maxRetries), 25) };
-    const made = await this.#untilSeen(async () => {
-      this.#cloud.demandReferences(kind, inputs);
-      return kind.create(this.#cloud, wish);
-    });
-    return { id: made.id, props: shown(made) };
+    try {
+      this.#failOnce(type);
+      const refused = this.#cloud.knobs.refuses[type];
+      if (refused instanceof AwsError) throw refused;
+      const made = await this.#untilSeen(async () => {
+        this.#cloud.demandReferences(kind, inputs);
+        return kind.create(this.#cloud, wish);
+      });
+      return { id: made.id, props: shown(made) };
+    } catch (error) {
+      throw error instanceof AwsError ? wordCreate(type, error) : error;
+    }
   }
 
   async read(

@@ -66,7 +66,7 @@ export class Account {
       new AttachVolumeCommand({ InstanceId: this.instanceId, VolumeId: this.volumeId, Device: "/dev/sdf" }),
     );
     const names = { parameterPrefix: GROUP, logGroup: GROUP, containerName: "image-game-image-gen" };
-    this.operator.outputs({
+    this.operator.state({
       target: "aws",
       url: "http://127.0.0.1:8000",
       instanceId: this.instanceId,

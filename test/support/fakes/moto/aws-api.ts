@@ -6,6 +6,8 @@ import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Cloud } from "../aws-provider/cloud.ts";
+import { answerEc2 } from "./ec2-of-cloud.ts";
 import { Moto } from "./moto.ts";
 
 /** How AWS cuts what a command prints (characters). */
@@ -28,6 +30,11 @@ export interface Refused {
   readonly status?: number;
 }
 
+interface OtherAws {
+  readonly parameters?: string;
+  readonly cloud?: Cloud;
+}
+
 export class AwsApi {
   readonly moto: Moto;
   readonly #server: Server;
@@ -41,23 +48,23 @@ export class AwsApi {
   /** The commands' environment and the folder that stands for the host's /run. */
   host: { readonly path: string; readonly run: string } | null = null;
 
-  /** Another one that answers for Systems Manager's parameters, instead of moto. */
-  readonly #parameters: string | undefined;
+  /** Another one that answers for Systems Manager's parameters, and the AWS whose hosts and disks there are, instead of moto's. */
+  readonly #other: OtherAws;
 
-  private constructor(moto: Moto, server: Server, parameters: string | undefined) {
+  private constructor(moto: Moto, server: Server, other: OtherAws) {
     this.moto = moto;
-    this.#parameters = parameters;
+    this.#other = other;
     this.#server = server;
     server.on("request", (request, response) => {
       this.#answer(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
     });
   }
 
-  static async start(options: { parameters?: string } = {}): Promise<AwsApi> {
+  static async start(options: OtherAws = {}): Promise<AwsApi> {
     const moto = await Moto.start();
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return new AwsApi(moto, server, options.parameters);
+    return new AwsApi(moto, server, options);
   }
 
   get url(): string {
@@ -102,6 +109,11 @@ export class AwsApi {
     if (refused) return typeof target === "string" ? refuseJson(response, refused) : refuseXml(response, refused);
     const own = typeof target === "string" ? await this.#own(action, JSON.parse(body.toString()) as Json) : undefined;
     if (own) return "name" in own ? refuseJson(response, own as Refused) : sendJson(response, 200, own);
+    const here = this.#other.cloud && answerEc2(this.#other.cloud, new URLSearchParams(body.toString()));
+    if (here !== undefined) {
+      response.writeHead(200, { "content-type": "text/xml" }).end(here);
+      return;
+    }
     await this.#forward(request, body, response);
   }
 
@@ -151,7 +163,7 @@ export class AwsApi {
         typeof value === "string" && !["host", "connection", "content-length", "expect"].includes(name),
     ) as [string, string][];
     const isParameter = /^AmazonSSM\.(Get|Put)Parameter/.test(String(headers["x-amz-target"]));
-    const upstream = (isParameter ? this.#parameters : undefined) ?? this.moto.url;
+    const upstream = (isParameter ? this.#other.parameters : undefined) ?? this.moto.url;
     const answer = await fetch(`${upstream}${url}`, {
       method: method ?? "POST",
       headers: kept,

@@ -9,7 +9,7 @@ const COPIED = ["cli", "infra", "stacks", "package.json", "Pulumi.yaml"];
 const CONTEXT = ["Dockerfile", ".dockerignore", "pyproject.toml", "requirements.lock", "src", "models", "docker"];
 
 /**
- * A checkout of an operator: the real `imagegen`, and on its PATH programs that stand for Pulumi (tells the outputs that a
+ * A checkout of an operator: the real `imagegen`, and on its PATH programs that stand for Pulumi (tells the state that a
  * test sets), for `docker` on the host and for AWS's own tools.
  */
 export class Operator {
@@ -20,7 +20,7 @@ export class Operator {
 
   readonly #environment: Readonly<Record<string, string>>;
 
-  /** `engine`: the real Pulumi, with this in its environment; without it, one that only tells the outputs. */
+  /** `engine`: the real Pulumi, with this in its environment; without it, one that only tells the state. */
   constructor(api: AwsApi, engine?: Readonly<Record<string, string>>) {
     this.#api = api;
     this.#environment = { ...(engine ?? { PULUMI_BACKEND_URL: "file:///nowhere" }), ...api.environment };
@@ -33,17 +33,19 @@ export class Operator {
     mkdirSync(this.#host);
     mkdirSync(join(this.directory, "run"));
     if (engine) return;
-    const outputs = join(this.directory, "outputs.json");
-    this.outputs({});
+    const state = join(this.directory, "state.json");
+    this.state({});
     this.program(
       "pulumi",
-      `case "$1" in version) echo v3.999.0;; stack) cat ${outputs};; up) echo "error: not here" >&2; exit 255;; esac`,
+      `case "$1" in version) echo v3.999.0;; stack) cat ${state};; up) echo "error: not here" >&2; exit 255;; esac`,
     );
   }
 
-  /** What the last `up` is to have left. */
-  outputs(values: Readonly<Record<string, unknown>>): void {
-    writeFileSync(join(this.directory, "outputs.json"), JSON.stringify(values));
+  /** What the last `up` is to have left in Pulumi's state: the outputs, and resources beside the stack itself. */
+  state(outputs: Readonly<Record<string, unknown>>, resources: readonly object[] = []): void {
+    const stack = { urn: "urn:pulumi:aws-volume::p::pulumi:pulumi:Stack::p", type: "pulumi:pulumi:Stack", outputs };
+    const exported = { version: 3, deployment: { resources: [stack, ...resources] } };
+    writeFileSync(join(this.directory, "state.json"), JSON.stringify(exported));
   }
 
   /** A program of that name, first on the operator's PATH. */
@@ -70,11 +72,36 @@ export class Operator {
     cpSync(join(paths.root, name), join(this.directory, name));
   }
 
+  /** A stack beside aws-volume, with the same file. */
+  addStack(name: string): void {
+    cpSync(join(paths.root, "stacks/Pulumi.aws-volume.yaml"), join(this.directory, "stacks", `Pulumi.${name}.yaml`));
+  }
+
   /** A running `imagegen`, to be ended by a signal. */
   imagegen(...args: string[]) {
-    const env = { ...this.#environment, PATH: `${this.bin}:${process.env.PATH}` };
-    const all = [join(this.directory, "cli/main.ts"), "--stack", "aws-volume", ...args];
-    return execa(process.execPath, all, { cwd: this.directory, env, reject: false, timeout: 300_000 });
+    return this.imagegenOf("aws-volume", ...args);
+  }
+
+  imagegenOf(stack: string, ...args: string[]) {
+    const all = [join(this.directory, "cli/main.ts"), ...args, "--stack", stack];
+    return execa(process.execPath, all, { cwd: this.directory, env: this.#env, reject: false, timeout: 300_000 });
+  }
+
+  /** The real Pulumi, on the state of this checkout. */
+  pulumi(...args: string[]) {
+    return execa("pulumi", args, { cwd: this.directory, env: { ...this.#env, ...this.#state }, reject: false });
+  }
+
+  get #env() {
+    return { ...this.#environment, PATH: `${this.bin}:${process.env.PATH}` };
+  }
+
+  get #state() {
+    const folder = join(this.directory, ".imagegen");
+    return {
+      PULUMI_BACKEND_URL: `file://${join(folder, "state")}`,
+      PULUMI_CONFIG_PASSPHRASE_FILE: join(folder, "passphrase"),
+    };
   }
 
   remove(): void {

@@ -3,6 +3,7 @@ import type { Host, InstanceTypeSpecs } from "../../../../cli/targets/aws/client
 import { runAwsChecks } from "../../../../cli/targets/aws/doctor/checks.ts";
 import { cudaIn, driverFor } from "../../../../cli/targets/aws/doctor/drivers.ts";
 import type { AwsFacts } from "../../../../cli/targets/aws/doctor/inspect.ts";
+import { chooseZone, type Offers, otherZones } from "../../../../infra/plan/aws/zone.ts";
 import type { HostStatus } from "../../../../infra/readiness/host-status.ts";
 
 const known = <T>(value: T) => ({ known: true, value }) as const;
@@ -36,6 +37,19 @@ const status: HostStatus = {
   error: null,
   log: [],
 };
+/** What EC2 tells, chosen from as `doctor` does. */
+const place = (zone: string | null, offers: Offers, hasVolume = false): AwsFacts["place"] => {
+  const wish = {
+    stack: "aws-volume",
+    region: "us-east-1",
+    types: ["g6.xlarge"],
+    zone,
+    hasVolume,
+    gpuMemoryMib: 12_288,
+  };
+  const zones = ["us-east-1a", "us-east-1b"];
+  return known({ choice: chooseZone(wish, offers, zones), otherZones: otherZones(wish, offers, zones) });
+};
 const healthy: AwsFacts = {
   stack: "aws-volume",
   region: "us-east-1",
@@ -44,7 +58,6 @@ const healthy: AwsFacts = {
     pinnedInstanceType: null,
     purchaseOption: "on-demand",
     pinnedPurchaseOption: null,
-    availabilityZone: "us-east-1a",
     replacement: "create-first",
     ami: "ecs-gpu-al2023",
     amiId: null,
@@ -57,7 +70,7 @@ const healthy: AwsFacts = {
   candidates: [{ type: "g6.xlarge", market: "on-demand" }],
   caller: known({ account: "1", arn: "arn:aws:iam::1:user/x" }),
   types: known([type()]),
-  offerings: known({ "g6.xlarge": ["us-east-1a", "us-east-1b"] }),
+  place: place(null, { "g6.xlarge": ["us-east-1a", "us-east-1b"] }),
   quotas: [{ name: "G", code: "L-DB2E81BA", market: "on-demand", limit: known(8), used: known(4), families: ["g"] }],
   host: known(host),
   volume: known(volume),
@@ -118,19 +131,43 @@ describe("each check", () => {
     ["types denied", { types: denied }, "types", "unknown", /access denied/],
     [
       "not offered in the zone",
-      { offerings: known({ "g6.xlarge": ["us-east-1b"] }) },
+      { place: place("us-east-1a", { "g6.xlarge": ["us-east-1b"] }, true) },
       "offering",
       "fail",
-      /not offered in us-east-1a/,
-      /move-az us-east-1b/,
+      /^.*:availabilityZone: expected a zone that offers one of g6\.xlarge: us-east-1b, got us-east-1a$/,
+      /^imagegen move-az us-east-1b --stack aws-volume$/,
     ],
-    ["offered nowhere", { offerings: known({}) }, "offering", "fail", /not offered/, /aws:region/],
+    [
+      "not offered in the zone of config, before there is a volume",
+      { place: place("us-east-1a", { "g6.xlarge": ["us-east-1b"] }) },
+      "offering",
+      "fail",
+      /got us-east-1a$/,
+      /^imagegen up --stack aws-volume --config availabilityZone=us-east-1b$/,
+    ],
+    ["offers denied", { place: denied }, "offering", "unknown", /access denied/],
+    [
+      "offered nowhere",
+      { place: place(null, {}) },
+      "offering",
+      "fail",
+      /instanceTypes: expected a type that us-east-1 offers, got g6\.xlarge/,
+      /aws:region=/,
+    ],
+    [
+      "offered nowhere, where another type is",
+      { place: place(null, { "g4dn.xlarge": ["us-east-1b"], "g6f.large": ["us-east-1b"] }) },
+      "offering",
+      "fail",
+      /a type that us-east-1 offers/,
+      /instanceTypes=g4dn\.xlarge$/,
+    ],
     [
       "any zone will do",
-      { ...wish({ availabilityZone: null }), offerings: known({ "g6.xlarge": ["us-east-1b"] }) },
+      { place: place(null, { "g6.xlarge": ["us-east-1b"] }) },
       "offering",
       "ok",
-      /in us-east-1$/,
+      /^g6\.xlarge in us-east-1b$/,
     ],
     [
       "a quota of nothing",
@@ -297,7 +334,7 @@ test("every failed check has a fix", () => {
     ...quota(0, 0, noHost),
     ...wish({ rootSizeGb: 30, volumeThroughputMb: 1000 }),
     types: known([type({ gpuMemoryMib: 2861 })]),
-    offerings: known({}),
+    place: place(null, {}),
     hasBuildx: false,
   };
   const failures = runAwsChecks(worst).filter(({ status: result }) => result === "fail");

@@ -61,8 +61,16 @@ describe("after a failed launch", () => {
 });
 
 describe("launchWithFallback", () => {
-  const settings = { ...requirements, selfHealing: false, availabilityZone: "us-east-1a" };
-  const play = async (answers: (LaunchError | undefined)[], changes: object = {}) => {
+  const settings = { ...requirements, selfHealing: false };
+  const place = {
+    choice: { zone: "us-east-1a", types: ["g6.xlarge", "g5.xlarge"] },
+    otherZones: ["us-east-1b", "us-east-1c"],
+  };
+  const play = async (
+    answers: (LaunchError | undefined)[],
+    changes: object = {},
+    where: typeof place | null = place,
+  ) => {
     const lines: string[] = [];
     const asked: Record<string, string>[] = [];
     const context = {
@@ -76,7 +84,7 @@ describe("launchWithFallback", () => {
     const host = await launchWithFallback(
       context,
       { ...settings, region: "us-east-1", ...changes },
-      { "g6.xlarge": 4, "g5.xlarge": 4 },
+      { vcpus: { "g6.xlarge": 4, "g5.xlarge": 4 }, place: where },
       run,
     ).catch(String);
     return { host, asked, lines };
@@ -106,7 +114,7 @@ describe("launchWithFallback", () => {
   test("names the fix when no host is left", async () => {
     const { host } = await play([none, none]);
     expect(host).toMatch(
-      /^CliError: No host: AWS has no g5\.xlarge .*\. Fix: imagegen up --stack aws-volume again later, .*move-az/,
+      /^CliError: No host: AWS has no g5\.xlarge .*\. Fix: imagegen up --stack aws-volume again later, .*move-az us-east-1b --stack aws-volume$/,
     );
   });
   test("tries a quota that is too small for any only once", async () => {
@@ -115,6 +123,20 @@ describe("launchWithFallback", () => {
     expect(host).toMatch(
       /Fix: aws service-quotas request-service-quota-increase .*--quota-code L-DB2E81BA .*--region us-east-1/,
     );
+  });
+  test("does not try what the zone does not offer, and says so", async () => {
+    const there = { ...place, choice: { zone: "us-east-1e", types: ["g5.xlarge"] } };
+    const { host, asked, lines } = await play([undefined], {}, there);
+    expect({ host, asked, lines }).toEqual({
+      host: { type: "g5.xlarge", market: "on-demand" },
+      asked: [{ pinnedInstanceType: "g5.xlarge" }],
+      lines: ["us-east-1e offers no g6.xlarge: not tried."],
+    });
+  });
+  test("tries the list where the offers are not known", async () => {
+    const { asked, lines } = await play([none, undefined], {}, null);
+    expect(asked).toHaveLength(2);
+    expect(lines[0]).toMatch(/^AWS has no g6\.xlarge \(on demand\) now/);
   });
   test("leaves the list to a self-healing group", async () => {
     const { asked } = await play([none], { selfHealing: true });
@@ -139,7 +161,8 @@ test("only a fallback host is pinned", () => {
 
 test("the fix for no capacity has a command for the stack", () => {
   const candidate: LaunchCandidate = { type: "g6.xlarge", market: "spot" };
-  expect(suggestFix("prod", "us-east-1", [[candidate, { kind: "capacity", code: "x" }]])).toContain(
-    "imagegen up --stack prod again later",
-  );
+  expect(
+    suggestFix({ stack: "prod", region: "us-east-1", otherZones: [] }, [[candidate, { kind: "capacity", code: "x" }]]),
+  ).toContain("imagegen up --stack prod again later");
+  expect(suggestFix({ stack: "prod", region: "us-east-1", otherZones: [] }, [])).not.toContain("move-az");
 });

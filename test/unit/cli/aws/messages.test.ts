@@ -9,7 +9,7 @@ import { awsClientConfig } from "../../../../cli/targets/aws/client/client-confi
 import { toCliError, tryLookup } from "../../../../cli/targets/aws/client/errors.ts";
 import { classifyHostStatus } from "../../../../cli/targets/aws/host/host-status.ts";
 import { LaunchTimeout } from "../../../../cli/targets/aws/stack/launch-timeout.ts";
-import { parseOutputs } from "../../../../cli/targets/aws/stack/outputs.ts";
+import { parseState } from "../../../../cli/targets/aws/stack/state.ts";
 import { parseHostStatus } from "../../../../infra/readiness/host-status.ts";
 
 const failure = (name: string, message: string, more: object = {}) =>
@@ -72,8 +72,8 @@ test("the region comes from the stack, else from the environment, else there is 
   );
 });
 
-test("a stack without outputs has the program's default names", () => {
-  expect(parseOutputs("prod", { instanceId: null })).toMatchObject({
+test("a stack without a state has the program's default names", () => {
+  expect(parseState("prod", null)).toMatchObject({
     instanceId: null,
     volumeId: null,
     parameterPrefix: "/imagegen/prod",

@@ -10,6 +10,7 @@ const snapshot = (changes: Partial<Snapshot> = {}): Snapshot => ({
   state: "completed",
   progress: 1,
   startedAt: "2026-11-22T12:05:00.000Z",
+  fullBytes: null,
   ...changes,
 });
 const facts: MoveFacts = {
@@ -17,12 +18,17 @@ const facts: MoveFacts = {
   from: "us-east-1a",
   volumeId: "vol-1",
   madeFrom: null,
+  volumeGeneration: 1,
+  unused: false,
   generation: 1,
+  subnetElsewhere: false,
   configured: { zone: null, snapshotId: null },
   host: running,
   snapshots: [],
   given: null,
 };
+const NOTHING = { from: null, volumeId: null, volumeGeneration: null, host: null };
+const UNUSED = { unused: true, host: null };
 const short = (changes: Partial<MoveFacts>) =>
   planMove({ ...facts, ...changes }).map((step) => {
     if (step.do === "config") return `config ${step.generation} ${step.snapshot}`;
@@ -74,7 +80,30 @@ describe("planMove", () => {
       { from: "us-east-1b", generation: 2, configured: { zone: "us-east-1b", snapshotId: "snap-0" }, host: stopped },
       ["snapshot", "config 3 null", "up"],
     ],
-    ["without a volume", { from: null, volumeId: null, host: null }, ["config 1 null", "up"]],
+    ["without a volume", { ...NOTHING }, ["config 1 null", "up"]],
+    ["without a volume, beside a subnet", { ...NOTHING, subnetElsewhere: true }, ["config 2 null", "up"]],
+    [
+      "without a volume, interrupted",
+      { ...NOTHING, generation: 2, configured: { zone: "us-east-1c", snapshotId: null } },
+      ["up"],
+    ],
+    ["of a volume that no host ever mounted", UNUSED, ["config 2 null", "up"]],
+    [
+      "of such a volume, interrupted before the new one was made",
+      { ...UNUSED, generation: 2, configured: { zone: "us-east-1c", snapshotId: null } },
+      ["up"],
+    ],
+    [
+      "of such a volume, interrupted before the host was launched",
+      { ...UNUSED, from: "us-east-1c", volumeId: "vol-2", volumeGeneration: 2, generation: 2 },
+      ["up"],
+    ],
+    [
+      "of such a volume to the zone that is configured, where it is not",
+      { ...UNUSED, configured: { zone: "us-east-1c", snapshotId: null } },
+      ["config 2 null", "up"],
+    ],
+    ["to its own zone, where it has no host", { from: "us-east-1c", host: null }, ["up"]],
     ["to a snapshot in the same zone", { zone: "us-east-1a", given: "snap-9" }, ["stop", "config 2 snap-9", "up"]],
     [
       "to a snapshot, interrupted",
@@ -94,4 +123,12 @@ test("each step is a line that names what it does", () => {
     "write availabilityZone=us-east-1c, volumeGeneration=2 and the snapshot into the stack's config",
     "imagegen up --stack prod: a new volume and a new host in us-east-1c; vol-1 is kept",
   ]);
+});
+
+test.each<[Partial<MoveFacts>, string]>([
+  [UNUSED, "a new volume and a new host in us-east-1c; vol-1, which no host ever mounted, is deleted"],
+  [{ ...UNUSED, from: "us-east-1c" }, "a host in us-east-1c for vol-1"],
+  [NOTHING, "a new volume and a new host in us-east-1c"],
+])("with %j the last step is: %s", (changes, line) => {
+  expect(describeStep({ do: "up" }, { ...facts, ...changes }, "prod")).toBe(`imagegen up --stack prod: ${line}`);
 });

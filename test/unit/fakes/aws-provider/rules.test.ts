@@ -147,7 +147,9 @@ describe("a host is refused", () => {
     const vpcId = account.cloud.all("aws:ec2/vpc:Vpc")[0]?.id;
     const inputs = { vpcId, cidrBlock: "10.0.1.0/24", availabilityZone: "us-east-1e" };
     const subnetId = await account.create("aws:ec2/subnet:Subnet", inputs);
-    await expect(account.host({ subnetId })).rejects.toThrow("not supported in us-east-1e");
+    await expect(account.host({ subnetId })).rejects.toThrow(
+      "not supported in your requested Availability Zone (us-east-1e)",
+    );
   });
 
   test("beyond the quota of vCPUs, which is one for each market", async () => {

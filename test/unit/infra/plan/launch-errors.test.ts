@@ -5,20 +5,21 @@ import { awsPlanWith } from "../../../support/aws-settings.ts";
 
 const said = (code: string, message = "We do not have it.") =>
   `creating EC2 Instance: operation error EC2: RunInstances, api error ${code}: ${message}`;
+const HERE = { zone: "us-east-1a", types: null, otherZones: ["us-east-1b", "us-east-1c"] };
 const NOT_HERE = "Your requested instance type (g6e.xlarge) is not supported in your requested Availability Zone.";
 
 test.each([
   [
     said("InsufficientInstanceCapacity"),
     {},
-    "AWS has no g6.xlarge (on demand) in this zone now (InsufficientInstanceCapacity). " +
-      "Fix: pulumi config set pinnedInstanceType g5.xlarge, or imagegen move-az <zone> --stack prod",
+    "AWS has no g6.xlarge (on demand) in us-east-1a now (InsufficientInstanceCapacity). " +
+      "Not tried: g5.xlarge. Fix: pulumi config set pinnedInstanceType g5.xlarge, then pulumi up; or imagegen move-az us-east-1b --stack prod",
   ],
   [
     said("InsufficientInstanceCapacity"),
     { instanceTypes: "g6.xlarge", purchaseOption: "spot" },
-    "AWS has no g6.xlarge (spot) in this zone now (InsufficientInstanceCapacity). " +
-      "Fix: add another type to instanceTypes, or imagegen move-az <zone> --stack prod",
+    "AWS has no g6.xlarge (spot) in us-east-1a now (InsufficientInstanceCapacity). " +
+      "Fix: add another type to instanceTypes, then pulumi up; or imagegen move-az us-east-1b --stack prod",
   ],
   [
     said("VcpuLimitExceeded"),
@@ -35,23 +36,36 @@ test.each([
   [
     said("SpotMaxPriceTooLow"),
     { purchaseOption: "spot" },
-    "g6.xlarge (spot) in this zone costs more than the maximum price (SpotMaxPriceTooLow). " +
+    "g6.xlarge (spot) in us-east-1a costs more than the maximum price (SpotMaxPriceTooLow). " +
       "Fix: pulumi config set purchaseOption on-demand",
   ],
   [
     said("Unsupported", NOT_HERE),
     { instanceTypes: "g6e.xlarge,g6.xlarge" },
-    "AWS does not offer g6e.xlarge (on demand) in this zone (Unsupported). " +
-      "Fix: pulumi config set pinnedInstanceType g6.xlarge, or imagegen move-az <zone> --stack prod",
+    "AWS does not offer g6e.xlarge (on demand) in us-east-1a (Unsupported). " +
+      "Not tried: g6.xlarge. Fix: pulumi config set pinnedInstanceType g6.xlarge, then pulumi up; or imagegen move-az us-east-1b --stack prod",
   ],
 ])("%s with %j is one line", (text, raw, line) => {
-  expect(explainLaunchError([text], awsPlanWith(raw as Record<string, string>).host)).toBe(`No host: ${line}`);
+  const { host } = awsPlanWith(raw as Record<string, string>);
+  const types = host.launchTypes.filter((type) => type !== "g4dn.xlarge");
+  expect(explainLaunchError([text], host, { ...HERE, types })).toBe(`No host: ${line}`);
+});
+
+test("where the offers are not known, all other types of the list are named, and no zone", () => {
+  const { host } = awsPlanWith();
+  expect(
+    explainLaunchError([said("InsufficientInstanceCapacity")], host, { zone: "", types: null, otherZones: [] }),
+  ).toBe(
+    "No host: AWS has no g6.xlarge (on demand) in this zone now (InsufficientInstanceCapacity). " +
+      "Not tried: g5.xlarge, g4dn.xlarge. Fix: pulumi config set pinnedInstanceType g5.xlarge, then pulumi up",
+  );
 });
 
 test("another error is not explained", () => {
-  expect(explainLaunchError([said("UnauthorizedOperation")], awsPlanWith().host)).toBeNull();
-  expect(explainLaunchError([said("Unsupported")], awsPlanWith().host)).toBeNull();
-  expect(explainLaunchError([], awsPlanWith().host)).toBeNull();
+  const { host } = awsPlanWith();
+  expect(explainLaunchError([said("UnauthorizedOperation")], host, HERE)).toBeNull();
+  expect(explainLaunchError([said("Unsupported")], host, HERE)).toBeNull();
+  expect(explainLaunchError([], host, HERE)).toBeNull();
 });
 
 test.each([

@@ -20,7 +20,7 @@ export function stopInstance(cloud: Cloud, host: Thing): void {
   cloud.record("StopInstances", host.label);
 }
 
-function startInstance(cloud: Cloud, host: Thing): void {
+export function startInstance(cloud: Cloud, host: Thing): void {
   if (host.props.instanceState === "running") return;
   const { availabilityZone, instanceType } = host.props;
   const wish = { type: text(instanceType), zone: text(availabilityZone), market: marketOf(host.props) };

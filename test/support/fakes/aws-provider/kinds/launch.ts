@@ -14,7 +14,10 @@ export function demandLaunch(cloud: Cloud, inputs: Props, maxRetries: number): v
   const facts = TYPES.get(type);
   if (!facts) throw new AwsError("InvalidInstanceType", `The instance type '${type}' does not exist`);
   if (!facts.zones.includes(zone.at(-1) ?? "-"))
-    throw new AwsError("Unsupported", `Your requested instance type (${type}) is not supported in ${zone}.`);
+    throw new AwsError(
+      "Unsupported",
+      `Your requested instance type (${type}) is not supported in your requested Availability Zone (${zone}). Please retry your request by not specifying an Availability Zone or choosing ${offeredIn(facts.zones)}.`,
+    );
   const wanted = text(inputs.availabilityZone);
   if (wanted !== "" && wanted !== zone)
     throw new AwsError("InvalidParameterValue", `The subnet is in ${zone}, the instance was asked for in ${wanted}`);
@@ -36,6 +39,8 @@ export function demandLaunch(cloud: Cloud, inputs: Props, maxRetries: number): v
     );
   }
 }
+
+const offeredIn = (letters: string) => ZONES.filter((zone) => letters.includes(zone.at(-1) ?? "-")).join(", ");
 
 /** The zone is the subnet's. */
 export function zoneOf(cloud: Cloud, inputs: Props): string {

@@ -44,7 +44,11 @@ export const NETWORK: readonly Kind[] = [
       availabilityZone: text(inputs.availabilityZone) || ZONES[0],
       ownerId: cloud.account,
     }),
-    demand: (_, { availabilityZone }) => {
+    demand: (cloud, { availabilityZone, vpcId, cidrBlock }) => {
+      // An update comes by here too, with its own range.
+      const twins = cloud.all(SUBNET).filter(({ props }) => props.vpcId === vpcId && props.cidrBlock === cidrBlock);
+      if (twins.some(({ props }) => props.availabilityZone !== availabilityZone))
+        throw new AwsError("InvalidSubnet.Conflict", `The CIDR '${text(cidrBlock)}' conflicts with another subnet`);
       if (availabilityZone === undefined || ZONES.includes(text(availabilityZone))) return;
       throw new AwsError("InvalidParameterValue", `Value (${text(availabilityZone)}) for availabilityZone is invalid`);
     },

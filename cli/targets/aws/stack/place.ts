@@ -1,0 +1,43 @@
+import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
+import { chooseZone, hostTypes, otherZones, typesToLookUp, type ZoneChoice } from "../../../../infra/plan/aws/zone.ts";
+import type { AwsStack } from "./stack.ts";
+
+/** Where a stack's volume and host are, or will be, and what is offered there. */
+export type Place = Readonly<Awaited<ReturnType<typeof choosePlace>>>;
+
+/**
+ * Asks EC2, and chooses as the program does: the zone of the volume that config names counts, then the subnet's, config's, and
+ * the offers.
+ */
+export async function choosePlace(
+  { name, client, state, ec2 }: AwsStack,
+  settings: AwsSettings,
+  gpuMemoryMib: number,
+): Promise<{
+  readonly choice: ReturnType<typeof chooseZone>;
+  /** Other zones with a type of the list, the best one first; those that an earlier `up` of this stack was in, last. */
+  readonly otherZones: readonly string[];
+}> {
+  const types = hostTypes(settings);
+  const { subnetId, volumeId, volumeGeneration } = settings;
+  const [offers, zones, subnetZone, existing] = await Promise.all([
+    ec2.offerings(typesToLookUp(types)),
+    ec2.zones(),
+    subnetId === null ? null : ec2.subnetZone(subnetId),
+    volumeId === null ? null : ec2.volume(volumeId),
+  ]);
+  // One of another generation is of an earlier zone: the program will make a new one.
+  const own = state.volumes.find(({ generation }) => generation === volumeGeneration);
+  const volumeZone = (volumeId === null ? own : existing)?.zone ?? null;
+  const zone = volumeZone ?? subnetZone ?? settings.availabilityZone;
+  const wish = { stack: name, region: client.region, types, zone, hasVolume: volumeZone !== null, gpuMemoryMib };
+  const others = otherZones(wish, offers, zones);
+  const had = state.volumes.map((volume) => volume.zone);
+  return {
+    choice: chooseZone(wish, offers, zones),
+    otherZones: [...others.filter((one) => !had.includes(one)), ...others.filter((one) => had.includes(one))],
+  };
+}
+
+/** The choice, unless there is none. */
+export const chosen = ({ choice }: Place): ZoneChoice | null => ("problem" in choice ? null : choice);
