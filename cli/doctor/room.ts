@@ -14,7 +14,7 @@ export const ROOM_FIX =
   "docker image prune --all (images that no container uses); docker system df shows what takes it";
 
 /** Whether a build's packages are there; a record of an interrupted build is smaller. */
-const WHOLE_BYTES = 1e9;
+export const WHOLE_BYTES = 1e9;
 
 /** What `up` takes of Docker's disk, beside what is there. */
 export async function inspectRoom(paths: Paths, settings: LocalSettings): Promise<Room> {

@@ -6,7 +6,7 @@ import { UserError } from "../errors.ts";
 import { showBuildHistory } from "../io/build-history.ts";
 import { readManifest } from "../io/manifests.ts";
 import { ssmDeps } from "../io/ssm-probe.ts";
-import { instanceTypeProblems, makeAwsPlan, updateProblems } from "../plan/aws/plan.ts";
+import { instanceTypeProblems, makeAwsPlan, modelProblems, updateProblems } from "../plan/aws/plan.ts";
 import type { ProgramContext } from "../program-context.ts";
 import { hostGate } from "../readiness/host-gate.ts";
 import { AwsHost } from "./host/aws-host.ts";
@@ -26,8 +26,13 @@ import { DataVolume } from "./volume/data-volume.ts";
 import { SnapshotSchedule } from "./volume/snapshot-schedule.ts";
 
 export function aws(settings: AwsSettings, { name, stack, preview, secrets, report }: ProgramContext): AwsOutputs {
-  const plan = makeAwsPlan(settings, readManifest(settings.modelId), stack);
-  const problems = [...instanceTypeProblems(plan), ...(preview ? [] : updateProblems(settings))];
+  const manifest = readManifest(settings.modelId);
+  const plan = makeAwsPlan(settings, manifest, stack);
+  const problems = [
+    ...instanceTypeProblems(plan),
+    ...modelProblems(settings, plan, manifest),
+    ...(preview ? [] : updateProblems(settings)),
+  ];
   if (problems.length > 0) throw new UserError(problems.map(wordForPulumi));
   const opts = { provider: createProvider(name, plan) };
 

@@ -139,7 +139,7 @@ describe.skipIf(missing !== undefined)("a first up in AWS that fails", () => {
     await expectWhole(stack, before);
   });
 
-  test("at its host, for a quota: told what to ask for, and up continues", async () => {
+  test("at its host, for a quota: up continues, once it is larger", async () => {
     const stack = "first-quota";
     operator.addStack(stack);
     const before = inventory();

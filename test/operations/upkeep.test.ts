@@ -1,5 +1,5 @@
 /** Pinning, moving to another zone and the doctor, as they are typed, against AWS on loopback. */
-import { DescribeSnapshotsCommand, StopInstancesCommand } from "@aws-sdk/client-ec2";
+import { DescribeSnapshotsCommand, DescribeVolumesCommand, StopInstancesCommand } from "@aws-sdk/client-ec2";
 import { describe, expect, test, vi } from "vitest";
 import { AMI, useAccount } from "../support/fakes/moto/account.ts";
 
@@ -105,8 +105,30 @@ describe("doctor", () => {
     expect(up.exitCode).toBe(5);
     expect(up.stderr).toMatch(/quota: .*no room for one\. Fix: aws service-quotas/);
   });
+  test("tells a first deployment which rights are missing, by dry runs, and that Docker's engine does not answer", async () => {
+    here.operator.state({});
+    here.operator.docker("Cannot connect to the Docker daemon", 1);
+    const message = "You are not authorized to perform this operation.";
+    here.api.refusals.set("CreateVolume", { name: "UnauthorizedOperation", message, status: 403 });
+    const { stdout, exitCode } = await here.operator.imagegen("doctor");
+    here.operator.docker('{"ServerVersion":"28.0.0","DockerRootDir":""}');
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(
+      /^fail .*rights .*denied: ec2:CreateVolume\. Fix: allow ec2:CreateVolume for these credentials$/m,
+    );
+    expect(stdout).toMatch(/^fail .*docker .*engine is not running.*Fix: start Docker/m);
+    expect(here.api.calls).toEqual(expect.arrayContaining(["RunInstances", "CreateVpc", "CreateSecurityGroup"]));
+    const { Volumes } = await here.ec2.send(new DescribeVolumesCommand({}));
+    expect(Volumes).toHaveLength(2);
+  });
+  test("refuses a volume that the model does not fit on, before anything is made", async () => {
+    here.operator.state({});
+    const up = await here.operator.imagegen("up", "--config", "volumeSizeGb=5");
+    expect(up.exitCode).toBe(5);
+    expect(up.stderr).toMatch(/model: .*volumeSizeGb: expected \d+ or more, for this model, got 5\. Fix: imagegen up/);
+    expect(here.api.calls).not.toContain("StartInstances");
+  });
   test("with rejected credentials reports only them", async () => {
-    here.operator.program("docker", '[ "$1" = buildx ]');
     here.api.refusals.set("GetCallerIdentity", {
       name: "ExpiredToken",
       message: "The security token included in the request is expired",

@@ -43,7 +43,7 @@ export class DataVolume extends pulumi.ComponentResource {
 
     this.volumeId = volume.id;
     this.volumeArn = volume.arn;
-    // Known in the preview of a new volume, whose id is not.
+    // A preview has the zone of a new volume, and not its id.
     const requireSame = ([zone, wanted]: [string, string]) =>
       zone === wanted ? pulumi.output(zone) : volume.id.apply((id) => requireSameZone(zone, wanted, id, args.stack));
     this.availabilityZone = args.plan.zoneMatters

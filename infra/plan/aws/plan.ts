@@ -1,7 +1,8 @@
 import type { AwsSettings } from "../../config/aws/settings.ts";
 import { type Problem, qualifyKey } from "../../config/problem.ts";
+import { TOKEN_KEY } from "../../config/schema.ts";
 import type { ModelCache } from "../../config/settings.ts";
-import { SERVICE_NAME } from "../../contract.ts";
+import { SERVICE_NAME, TOKEN_VARIABLE } from "../../contract.ts";
 import { planImage } from "../image.ts";
 import { gpuMemoryNeededMib, type Manifest, modelSize } from "../manifest.ts";
 import { type CostPlan, planCost } from "./cost.ts";
@@ -100,6 +101,39 @@ export function updateProblems({ previewWithoutSecrets }: AwsSettings): readonly
   if (!previewWithoutSecrets) return [];
   const fix = { unset: "previewWithoutSecrets" };
   return [{ path: qualifyKey("previewWithoutSecrets"), expected: "false for an update", got: "true", fix }];
+}
+
+/** What of config and manifest can't work, reported before anything is made. */
+export function modelProblems(settings: AwsSettings, { volume }: Pick<AwsPlan, "volume">, manifest: Manifest | null) {
+  return [...volumeSizeProblems(volume), ...tokenProblems(settings, manifest)];
+}
+
+/** A new volume that the model does not fit on; the size of an existing one is not known here. */
+function volumeSizeProblems({ existingVolumeId, sizeGib, leastGib }: DataVolumePlan): readonly Problem[] {
+  if (existingVolumeId !== null || leastGib === null || sizeGib >= leastGib) return [];
+  const expected = `${leastGib} or more, for this model`;
+  const path = qualifyKey("volumeSizeGb");
+  return [{ path, expected, got: String(sizeGib), fix: { set: "volumeSizeGb", value: String(leastGib) } }];
+}
+
+/** A gated model without the token that its download needs: on the host, or in the build. */
+function tokenProblems(settings: AwsSettings, manifest: Manifest | null): readonly Problem[] {
+  // A copy of the config for a preview has no secret.
+  if (manifest?.gated !== true || settings.previewWithoutSecrets) return [];
+  if (settings.modelMirror !== null || hasToken(settings)) return [];
+  const expected = `a token, for ${manifest.id} is gated: accept its terms at https://huggingface.co/${manifest.id}`;
+  if (settings.modelCache === "baked") {
+    const fix = { secret: TOKEN_KEY, variable: TOKEN_VARIABLE };
+    return [{ path: qualifyKey(TOKEN_KEY), expected, got: "none", fix }];
+  }
+  const fix = { set: "hfTokenSecretArn", value: "arn:aws:secretsmanager:…" };
+  return [{ path: qualifyKey("hfTokenSecretArn"), expected, got: "none", fix }];
+}
+
+/** Whether the download has a token, where it happens. */
+export function hasToken({ modelCache, secretKeys, hfTokenSecretArn, environmentSecretArns }: AwsSettings): boolean {
+  if (modelCache === "baked") return secretKeys.includes(TOKEN_KEY);
+  return hfTokenSecretArn !== null || TOKEN_VARIABLE in environmentSecretArns;
 }
 
 function warningsFor(host: AwsHostPlan, volume: DataVolumePlan, startupEstimate: AwsStartupEstimate): string[] {

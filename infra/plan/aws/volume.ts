@@ -1,4 +1,5 @@
 import type { AwsSettings } from "../../config/aws/settings.ts";
+import type { ModelCache } from "../../config/settings.ts";
 import type { ModelSize } from "../manifest.ts";
 import { sustainedThroughputMib } from "./instance-types.ts";
 
@@ -8,6 +9,8 @@ export interface DataVolumePlan {
   readonly existingVolumeId: string | null;
   readonly generation: number;
   readonly sizeGib: number;
+  /** What the model takes of it; null: not known, or nothing. */
+  readonly leastGib: number | null;
   readonly iops: number;
   /** MiB/s. */
   readonly throughputMib: number;
@@ -41,6 +44,15 @@ export function planSnapshots(settings: AwsSettings, stack: string): SnapshotPla
   };
 }
 
+/**
+ * GiB that hold the model and no more, with what a filesystem takes for itself; null where the model's size is not known, or
+ * no model is kept there.
+ */
+function leastVolumeGib(modelCache: ModelCache, { bytes, source }: ModelSize): number | null {
+  if (modelCache === "baked" || source === "assumed") return null;
+  return Math.ceil((1.05 * bytes) / GIB) + 1;
+}
+
 /** The name of the stack's own data volume, after the program's prefix; each generation is a volume of its own. */
 export const dataVolumeName = (prefix: string, generation: number): string =>
   `${prefix}-data${generation === 1 ? "" : `-${generation}`}`;
@@ -68,6 +80,7 @@ export function planDataVolume(settings: AwsSettings, model: ModelSize, instance
     existingVolumeId: settings.volumeId,
     generation: settings.volumeGeneration,
     sizeGib: settings.volumeSizeGb ?? Math.max(LEAST_GIB, needed, forIops),
+    leastGib: leastVolumeGib(settings.modelCache, model),
     iops: settings.volumeIops,
     throughputMib: settings.volumeThroughputMb ?? sustainedThroughputMib(instanceType, settings.volumeIops),
     snapshotId: settings.volumeSnapshotId,

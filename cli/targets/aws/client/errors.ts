@@ -9,6 +9,12 @@ export type Lookup<T> =
 const THROTTLED = /Throttl|TooManyRequests|RequestLimitExceeded|SlowDown/;
 const NO_RESPONSE = /TimeoutError|ETIMEDOUT|ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|NetworkingError|socket hang up/;
 
+/** Name and message of whatever an AWS call threw. */
+export function errorText(error: unknown): string {
+  const { name, message } = failureOf(error);
+  return `${name} ${message}`;
+}
+
 /** True when the error is not evidence about the resource (permissions, throttling, network). */
 function isInconclusive(error: unknown): boolean {
   const { name, message, status } = failureOf(error);

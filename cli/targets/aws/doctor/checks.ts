@@ -2,6 +2,7 @@ import { commandFor } from "../../../core/command-line.ts";
 import { type Check, fail, ok, unknown, warn } from "../../../doctor/check.ts";
 import type { InstanceTypeSpecs } from "../client/ec2-models.ts";
 import { TUNNEL_TOOLS } from "../host/connection.ts";
+import { disk, docker, model, rights } from "./build-checks.ts";
 import { amisFor } from "./drivers.ts";
 import { host, service, volume } from "./host-checks.ts";
 import type { AwsFacts } from "./inspect.ts";
@@ -19,7 +20,10 @@ export function runAwsChecks(facts: AwsFacts): Check[] {
     ebs,
     driver,
     rootDisk,
-    buildx,
+    model,
+    rights,
+    docker,
+    disk,
     tunnel,
     host,
     volume,
@@ -99,11 +103,6 @@ function rootDisk({ requirements: { rootSizeGb, rootNeededGb }, stack }: AwsFact
   const text = `${rootSizeGb} GB; the operating system and two images need ${rootNeededGb} GB`;
   if (rootSizeGb >= rootNeededGb) return [ok("root-disk", text)];
   return [fail("root-disk", `${text}.`, setConfig(stack, "rootSizeGb", String(rootNeededGb)))];
-}
-
-function buildx({ hasBuildx }: AwsFacts): Check[] {
-  if (hasBuildx) return [ok("buildx", "Docker can build and push the image")];
-  return [fail("buildx", "Docker's buildx is not installed.", "https://docs.docker.com/build/install-buildx/")];
 }
 
 function tunnel({ missingTunnelTools: missing, requirements: { access }, stack }: AwsFacts): Check[] {

@@ -6,8 +6,17 @@ import { join } from "node:path";
 import { execa } from "execa";
 import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
 import { type VcpuQuota, vcpuQuota } from "../../../../infra/contract.ts";
+import { planAwsHost } from "../../../../infra/plan/aws/host.ts";
+import { type AwsPlan, hasToken, makeAwsPlan, modelProblems } from "../../../../infra/plan/aws/plan.ts";
 import { hostTypes } from "../../../../infra/plan/aws/zone.ts";
+import type { Manifest } from "../../../../infra/plan/manifest.ts";
+import { planRoom } from "../../../../infra/plan/room.ts";
+import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
+import { WHOLE_BYTES } from "../../../doctor/room.ts";
+import { findModelProblem } from "../../../service/hub-model.ts";
+import { findEngine, freeBytes } from "../../../toolchain/docker.ts";
+import { cachedBuild, dockerUsage } from "../../../toolchain/docker-usage.ts";
 import { openIdentity, openQuotas } from "../client/account.ts";
 import type { AwsClientConfig } from "../client/client-config.ts";
 import type { Ec2 } from "../client/ec2.ts";
@@ -15,10 +24,11 @@ import { describeAwsError, type Lookup, tryLookup } from "../client/errors.ts";
 import { TUNNEL_TOOLS } from "../host/connection.ts";
 import { hostRequirements } from "../stack/host-requirements.ts";
 import { type LaunchCandidate, launchCandidates } from "../stack/launch-candidates.ts";
-import { choosePlace } from "../stack/place.ts";
-import { connect, findHost, readHostStatus } from "../stack/stack.ts";
+import { choosePlace, chosen, type Place } from "../stack/place.ts";
+import { type AwsStack, connect, findHost, readHostStatus } from "../stack/stack.ts";
 import { parseState, readState } from "../stack/state.ts";
 import { cudaOf, driverFor } from "./drivers.ts";
+import { inspectRights } from "./rights.ts";
 
 export type AwsFacts = Readonly<Awaited<ReturnType<typeof inspectAws>>>;
 export type QuotaFacts = Awaited<ReturnType<typeof inspectQuotas>>[number];
@@ -37,14 +47,18 @@ export async function inspectAws(context: Context, settings: AwsSettings, client
   const caller = await findCaller(client);
   const look = <T>(run: () => Promise<T>): Promise<Lookup<T>> =>
     caller.known ? tryLookup(run) : Promise.resolve(caller);
+  const plan = makeAwsPlan(settings, manifest, files.name);
   const tools = [["docker", "buildx", "version"], ...Object.keys(TUNNEL_TOOLS).map((tool) => [tool, "--version"])];
-  const [typeSpecs, place, quotas, host, volume, hostStatus, ...works] = await Promise.all([
+  const place = await look(() => choosePlace(stack, settings, requirements.gpuMemoryMib));
+  const [typeSpecs, quotas, host, volume, hostStatus, rights, engine, modelProblem, ...works] = await Promise.all([
     look(() => ec2.types(types)),
-    look(() => choosePlace(stack, settings, requirements.gpuMemoryMib)),
     caller.known ? inspectQuotas(client, candidates, ec2) : [],
     look(() => findHost(stack)),
     look(async () => (state.volumeId === null ? undefined : ec2.volume(state.volumeId))),
     look(() => readHostStatus(stack)),
+    caller.known && place.known ? lookupRights(stack, settings, place.value) : [],
+    findEngine(),
+    findUnlistedModelProblem(context, settings, manifest),
     ...tools.map(runs),
   ]);
   return {
@@ -63,10 +77,53 @@ export async function inspectAws(context: Context, settings: AwsSettings, client
     // "13.2"; null: not found in the lock file.
     cuda,
     driver: driverFor(requirements.ami, cuda),
+    engine,
     hasBuildx: works[0] === true,
+    room: settings.builder === null && engine.ok ? await inspectBuildRoom(engine, plan) : null,
+    // An up that changes nothing needs neither the room nor the rights of a first one.
+    isFirst: state.url === null,
+    rights,
+    problems: modelProblems(settings, plan, manifest),
+    modelProblem,
     missingTunnelTools: Object.keys(TUNNEL_TOOLS).filter((_, index) => !works[index + 1]),
     now: Date.now(),
   };
+}
+
+/** For the type that is tried first, in the zone that is chosen. */
+async function lookupRights({ name, client, ssm }: AwsStack, settings: AwsSettings, place: Place) {
+  const choice = chosen(place);
+  if (!choice) return [];
+  const { amiParameter } = planAwsHost(settings, name, 0);
+  const ami = settings.amiId ?? (await ssm.parameter(amiParameter).catch(() => null)) ?? "ami-00000000";
+  const [type = ""] = choice.types;
+  return inspectRights(client, settings, { stack: name, zone: choice.zone, type, ami });
+}
+
+/** Docker's disk, and what a build takes of it; the model only where it is built into the image. */
+async function inspectBuildRoom({ rootDir }: { readonly rootDir: string }, plan: AwsPlan) {
+  const free = freeBytes(rootDir);
+  if (free === undefined) return null;
+  const { downloads, packages } = cachedBuild((await dockerUsage()) ?? { buildCache: [] });
+  const facts = {
+    hasImage: false,
+    hasDownloads: downloads > WHOLE_BYTES,
+    hasPackages: packages > WHOLE_BYTES,
+    volumeBytes: Number.POSITIVE_INFINITY,
+  };
+  return { free, room: planRoom(plan, facts) };
+}
+
+/** What the hub says of a model without a manifest; the host has no token of this machine. */
+async function findUnlistedModelProblem({ files, signal }: Context, settings: AwsSettings, manifest: Manifest | null) {
+  if (manifest !== null || settings.modelMirror !== null || settings.offline) return undefined;
+  const { modelId, modelRevision, hubEndpoint } = settings;
+  const asked = { stack: files.name, modelId, modelRevision, hubEndpoint, hasSecretToken: hasToken(settings), signal };
+  const here = settings.modelCache === "baked" ? {} : { HF_TOKEN: "", HF_TOKEN_PATH: "" };
+  const found = await findModelProblem(asked, { ...process.env, ...here });
+  if (!found || settings.modelCache === "baked" || !found.message.includes("GATED_MODEL")) return found;
+  const fix = `accept them there, then ${commandFor(files.name, "up --config hfTokenSecretArn=arn:aws:secretsmanager:…")}`;
+  return { ...found, fix };
 }
 
 async function findCaller(

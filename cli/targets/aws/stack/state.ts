@@ -14,7 +14,7 @@ import { findPulumi, pulumiCommand } from "../../../toolchain/pulumi.ts";
 export type StackState = Readonly<ReturnType<typeof parseState>>;
 
 /** A data volume in the state. */
-export interface StateVolume {
+interface StateVolume {
   readonly id: string;
   readonly zone: string | null;
   /** Null: an existing volume, which the stack only reads. */

@@ -11,7 +11,7 @@ import { snapshot, VOLUME } from "../aws-provider/kinds/volume.ts";
 const SNAPSHOT = "aws:ebs/snapshot:Snapshot";
 const AT = "2026-11-22T00:00:00.000Z";
 
-type Answer = (cloud: Cloud, asked: URLSearchParams) => string;
+type Ec2Action = (cloud: Cloud, asked: URLSearchParams) => string;
 
 export function answerEc2(cloud: Cloud, asked: URLSearchParams): string | undefined {
   const action = asked.get("Action") ?? "";
@@ -19,7 +19,7 @@ export function answerEc2(cloud: Cloud, asked: URLSearchParams): string | undefi
   return answer && `<${action}Response>${answer(cloud, asked)}</${action}Response>`;
 }
 
-const ANSWERS: Readonly<Record<string, Answer>> = {
+const ANSWERS: Readonly<Record<string, Ec2Action>> = {
   DescribeInstances: (cloud, asked) => {
     const found = cloud.all(INSTANCE).filter((thing) => isAsked(thing, asked, "InstanceId"));
     return list("reservationSet", [list("instancesSet", found.map(toInstance))]);

@@ -10,7 +10,7 @@ const CONTEXT = ["Dockerfile", ".dockerignore", "pyproject.toml", "requirements.
 
 /**
  * A checkout of an operator: the real `imagegen`, and on its PATH programs that stand for Pulumi (tells the state that a
- * test sets), for `docker` on the host and for AWS's own tools.
+ * test sets), for Docker, for `docker` on the host and for AWS's own tools.
  */
 export class Operator {
   readonly directory = mkdtempSync(join(tmpdir(), "imagegen-operator-"));
@@ -32,6 +32,8 @@ export class Operator {
     mkdirSync(this.bin);
     mkdirSync(this.#host);
     mkdirSync(join(this.directory, "run"));
+    // An engine that answers and has no disk of this machine; nothing is built by it.
+    this.docker('{"ServerVersion":"28.0.0","DockerRootDir":""}');
     if (engine) return;
     const state = join(this.directory, "state.json");
     this.state({});
@@ -51,6 +53,12 @@ export class Operator {
   /** A program of that name, first on the operator's PATH. */
   program(name: string, script: string): void {
     writeProgram(join(this.bin, name), script);
+  }
+
+  /** Docker with buildx, whose engine tells this of itself; with an exit code, none that answers. */
+  docker(info: string, exitCode = 0): void {
+    const answer = `echo '${info}' ${exitCode === 0 ? "" : ">&2"}; exit ${exitCode}`;
+    this.program("docker", `case "$1" in info) ${answer};; esac`);
   }
 
   /** A program of that name on the host. */

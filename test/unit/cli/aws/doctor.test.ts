@@ -3,8 +3,12 @@ import type { Host, InstanceTypeSpecs } from "../../../../cli/targets/aws/client
 import { runAwsChecks } from "../../../../cli/targets/aws/doctor/checks.ts";
 import { cudaIn, driverFor } from "../../../../cli/targets/aws/doctor/drivers.ts";
 import type { AwsFacts } from "../../../../cli/targets/aws/doctor/inspect.ts";
+import { modelProblems } from "../../../../infra/plan/aws/plan.ts";
 import { chooseZone, type Offers, otherZones } from "../../../../infra/plan/aws/zone.ts";
+import { planRoom } from "../../../../infra/plan/room.ts";
 import type { HostStatus } from "../../../../infra/readiness/host-status.ts";
+import { awsPlanWith, awsSettings } from "../../../support/aws-settings.ts";
+import { manifest } from "../../../support/settings.ts";
 
 const known = <T>(value: T) => ({ known: true, value }) as const;
 const denied = { known: false, reason: { message: "access denied: these credentials lack ec2:DescribeX" } } as const;
@@ -37,6 +41,9 @@ const status: HostStatus = {
   error: null,
   log: [],
 };
+const ROOM = planRoom({ modelCache: "volume", startupEstimate: { modelBytes: 0, modelBytesSource: "manifest" } });
+const modelProblemsOf = (raw: Record<string, string>) => modelProblems(awsSettings(raw), awsPlanWith(raw), manifest);
+
 /** What EC2 tells, chosen from as `doctor` does. */
 const place = (zone: string | null, offers: Offers, hasVolume = false): AwsFacts["place"] => {
   const wish = {
@@ -77,7 +84,13 @@ const healthy: AwsFacts = {
   hostStatus: known(status),
   cuda: "13.2",
   driver: { fits: true, driver: 580, needed: 580, seen: "today" },
+  engine: { ok: true, version: "28.0.0", rootDir: "/var/lib/docker", runtimes: [] },
   hasBuildx: true,
+  room: { free: 50e9, room: { bytes: 17e9, parts: [], buildBytes: 16e9, assumedBytes: 0 } },
+  isFirst: true,
+  rights: [{ action: "ec2:RunInstances", allowed: true }],
+  problems: [],
+  modelProblem: undefined,
   missingTunnelTools: [],
   now,
 };
@@ -102,7 +115,10 @@ test("a running stack passes every check", () => {
     "ebs",
     "driver",
     "root-disk",
+    "rights",
+    "docker",
     "buildx",
+    "disk",
     "tunnel",
     "host",
     "volume",
@@ -242,6 +258,66 @@ describe("each check", () => {
       /ami=ecs-gpu-al2023/,
     ],
     ["a root disk that is too small", wish({ rootSizeGb: 30 }), "root-disk", "fail", /need 60 GB/, /rootSizeGb=60/],
+    [
+      "Docker whose engine does not answer",
+      { engine: { ok: false, reason: { message: "The Docker engine is not running.", fix: "start Docker Desktop" } } },
+      "docker",
+      "fail",
+      /not running/,
+      /start Docker/,
+    ],
+    [
+      "a disk that is too small for the build",
+      { room: { free: 9e9, room: ROOM } },
+      "disk",
+      "fail",
+      /9 GB free; the build needs 16\.6 GB \(the image 4\.98 GB/,
+      /docker image prune/,
+    ],
+    [
+      "such a disk, for a stack that was ready once",
+      { room: { free: 9e9, room: ROOM }, isFirst: false },
+      "disk",
+      "warn",
+      /9 GB free/,
+      /docker image prune/,
+    ],
+    [
+      "a right that is missing",
+      {
+        rights: [
+          { action: "ec2:RunInstances", allowed: false },
+          { action: "ec2:CreateVpc", allowed: true },
+        ],
+      },
+      "rights",
+      "fail",
+      /denied: ec2:RunInstances\.$/,
+      /^allow ec2:RunInstances for/,
+    ],
+    [
+      "a dry run that tells nothing",
+      { rights: [{ action: "ec2:RunInstances", allowed: null }] },
+      "rights",
+      "unknown",
+      /nothing of ec2:RunInstances/,
+    ],
+    [
+      "a volume that is too small for the model",
+      { problems: modelProblemsOf({ volumeSizeGb: "5" }) },
+      "model",
+      "fail",
+      /volumeSizeGb: expected 11 or more, for this model, got 5$/,
+      /^imagegen up --stack aws-volume --config volumeSizeGb=11$/,
+    ],
+    [
+      "a gated model without a token",
+      { modelProblem: { message: "x is gated", fix: "accept" } },
+      "model",
+      "fail",
+      /gated/,
+      /accept/,
+    ],
     ["no buildx", { hasBuildx: false }, "buildx", "fail", /not installed/, /docs\.docker\.com/],
     [
       "no plugin",

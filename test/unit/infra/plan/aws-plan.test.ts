@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { imagegenReader } from "../../../../infra/command-line.ts";
+import { wordForPulumi } from "../../../../infra/config/problem.ts";
 import {
   BASE_THROUGHPUT_MIB,
   INSTANCE_TYPES,
   sustainedThroughputMib,
 } from "../../../../infra/plan/aws/instance-types.ts";
-import { instanceTypeProblems, makeAwsPlan } from "../../../../infra/plan/aws/plan.ts";
+import { instanceTypeProblems, makeAwsPlan, modelProblems } from "../../../../infra/plan/aws/plan.ts";
 import type { Manifest } from "../../../../infra/plan/manifest.ts";
 import { ALB, awsPlanWith, awsSettings } from "../../../support/aws-settings.ts";
 import { manifest, planWith } from "../../../support/settings.ts";
@@ -34,6 +35,7 @@ describe("data volume", () => {
       existingVolumeId: null,
       generation: 1,
       sizeGib: 50,
+      leastGib: 11,
       iops: 3000,
       throughputMib: 125,
       snapshotId: null,
@@ -74,6 +76,49 @@ describe("data volume", () => {
       expect(awsPlanWith(raw as Record<string, string>).volume.zoneMatters).toBe(true);
     },
   );
+});
+
+describe("what can't work with the model is reported before anything is made", () => {
+  const problemsOf = (raw: Record<string, string>, of: Manifest | null = manifest, secretKeys: "hfToken"[] = []) => {
+    const settings = { ...awsSettings(raw), secretKeys };
+    return modelProblems(settings, makeAwsPlan(settings, of, "prod"), of).map(wordForPulumi);
+  };
+  const gated = { ...manifest, gated: true };
+
+  test.each<[string, Record<string, string>]>([
+    ["as it is", {}],
+    ["a disk that just holds the model", { volumeSizeGb: "11" }],
+    ["a small disk for a model in the image", { volumeSizeGb: "5", modelCache: "baked" }],
+    ["an existing volume, whose size AWS knows", { volumeSizeGb: "5", volumeId: "vol-0a1b2c3d" }],
+  ])("nothing for %s", (_, raw) => {
+    expect(problemsOf(raw)).toEqual([]);
+  });
+  test("nothing for a model of unknown size", () => {
+    expect(problemsOf({ volumeSizeGb: "5" }, null)).toEqual([]);
+  });
+  test("a volume that is too small", () => {
+    expect(problemsOf({ volumeSizeGb: "10" })).toEqual([
+      "Picture-Perfect-Challenge:volumeSizeGb: expected 11 or more, for this model, got 10. Fix: pulumi config set volumeSizeGb 11",
+    ]);
+  });
+  test("a gated model without a token on the host, or in the build", () => {
+    expect(problemsOf({}, gated)).toEqual([
+      expect.stringMatching(
+        /hfTokenSecretArn: expected a token, for .* is gated: .* Fix: pulumi config set hfTokenSecretArn/,
+      ),
+    ]);
+    expect(problemsOf({ modelCache: "baked" }, gated)).toEqual([
+      expect.stringMatching(/hfToken: expected a token.* Fix: pulumi config set --secret hfToken/),
+    ]);
+  });
+  test.each<[string, Record<string, string>, "hfToken"[]]>([
+    ["a secret's ARN", { hfTokenSecretArn: HF }, []],
+    ["a variable with a secret's ARN", { environmentSecretArns: `HF_TOKEN=${HF}` }, []],
+    ["a mirror", { modelMirror: "s3://models/mirror" }, []],
+    ["a token in the build of a baked model", { modelCache: "baked" }, ["hfToken"]],
+  ])("a gated model with %s is none", (_, raw, secretKeys) => {
+    expect(problemsOf(raw, gated, secretKeys)).toEqual([]);
+  });
 });
 
 describe("host", () => {
