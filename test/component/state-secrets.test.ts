@@ -15,6 +15,10 @@ type Config = Readonly<Record<string, string>>;
 
 const ANSWERS = {
   "aws:index/getAvailabilityZones:getAvailabilityZones": { names: ["us-east-1a", "us-east-1b"] },
+  "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": {
+    instanceTypes: ["g6.xlarge", "g6.xlarge"],
+    locations: ["us-east-1a", "us-east-1d"],
+  },
   "aws:ssm/getParameter:getParameter": { value: "ami-0123456789abcdef0" },
   "aws:ec2/getSubnet:getSubnet": { vpcId: "vpc-0123456789abcdef0", availabilityZone: "us-east-1d" },
   "aws:ecr/getAuthorizationToken:getAuthorizationToken": { userName: "AWS", password: "of twelve hours" },
@@ -37,9 +41,6 @@ async function preview(config: Config, secrets: Config = {}) {
   const stack = { name: "image-gen", stack: "a-stack", checkout: "/a/checkout", preview: true, report: () => {} };
   const { resources } = await runProgram(
     () => {
-      // The mocks have no error hooks; the engine has.
-      const monitor = pulumi.runtime.getMonitor() as unknown as Record<string, unknown>;
-      monitor.registerErrorHook = (_: unknown, done: (error: null, response: object) => void) => done(null, {});
       const context = { ...stack, secrets: hidden };
       return settings.target === "aws" ? void aws(settings, context) : void local(settings, context);
     },
@@ -95,6 +96,7 @@ test("the table names no stack that is not there", () => {
 /** The action of IAM behind each function that a preview calls. */
 const ACTIONS: Readonly<Record<string, string>> = {
   "aws:index/getAvailabilityZones:getAvailabilityZones": "ec2:DescribeAvailabilityZones",
+  "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": "ec2:DescribeInstanceTypeOfferings",
   "aws:ec2/getSubnet:getSubnet": "ec2:DescribeSubnets",
   "aws:ssm/getParameter:getParameter": "ssm:GetParameter",
 };

@@ -110,14 +110,18 @@ interface Request {
   getCustomtimeouts(): { getCreate(): string } | undefined;
 }
 
+type HookCall = (request: unknown, callback: (error: null, response: object) => void) => void;
+
 /** Mocks receive inputs alone; the options are in the request that the monitor gets. */
 function recordOptions(options: Map<string, Options>): void {
   const monitor = pulumi.runtime.getMonitor() as unknown as {
     registerResource(request: Request, callback: unknown): Promise<void>;
-    registerErrorHook?(request: unknown, callback: (error: null, response: object) => void): void;
+    registerErrorHook?: HookCall;
+    registerResourceHook?: HookCall;
   };
-  // The mocks have no error hooks; the engine has.
-  monitor.registerErrorHook = (_, done) => done(null, {});
+  // The mocks have no hooks; the engine has.
+  const accept: HookCall = (_, done) => done(null, {});
+  Object.assign(monitor, { registerErrorHook: accept, registerResourceHook: accept });
   const register = monitor.registerResource.bind(monitor);
   monitor.registerResource = async (request, callback) => {
     const createTimeout = request.getCustomtimeouts()?.getCreate();
