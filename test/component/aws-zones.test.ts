@@ -182,6 +182,24 @@ describe("credentials that may not ask for the offers", () => {
   });
 });
 
+test("another zone than the chosen one is suggested, and one that the stack was in last", async () => {
+  const { place } = await doctorIn("us-east-1");
+  expect(place.choice).toMatchObject({ zone: "us-east-1a" });
+  expect(place.otherZones).toEqual(["us-east-1b", "us-east-1c", "us-east-1d", "us-east-1f"]);
+  const volume = (name: string, zone: string) => ({
+    type: "aws:ebs/volume:Volume",
+    urn: `urn:pulumi:prod::p::x$aws:ebs/volume:Volume::${name}`,
+    id: name,
+    inputs: {},
+    outputs: { availabilityZone: zone },
+  });
+  const resources = [volume("image-gen-data", "us-east-1a"), volume("image-gen-data-2", "us-east-1b")];
+  const moved = { availabilityZone: "us-east-1b", volumeGeneration: "2" };
+  const again = await doctorIn("us-east-1", moved, { deployment: { resources } });
+  expect(again.place.choice).toMatchObject({ zone: "us-east-1b" });
+  expect(again.place.otherZones).toEqual(["us-east-1c", "us-east-1d", "us-east-1f", "us-east-1a"]);
+});
+
 describe("the type", () => {
   test("is the first of the list that the zone offers", async () => {
     const raw = { availabilityZone: "us-west-1a", instanceTypes: "g6.xlarge,g5.xlarge,g4dn.xlarge" };

@@ -31,10 +31,11 @@ export async function choosePlace(
   const volumeZone = (volumeId === null ? own : existing)?.zone ?? null;
   const zone = volumeZone ?? subnetZone ?? settings.availabilityZone;
   const wish = { stack: name, region: client.region, types, zone, hasVolume: volumeZone !== null, gpuMemoryMib };
-  const others = otherZones(wish, offers, zones);
+  const choice = chooseZone(wish, offers, zones);
+  const others = otherZones({ types, zone: "problem" in choice ? zone : choice.zone }, offers, zones);
   const had = state.volumes.map((volume) => volume.zone);
   return {
-    choice: chooseZone(wish, offers, zones),
+    choice,
     otherZones: [...others.filter((one) => !had.includes(one)), ...others.filter((one) => had.includes(one))],
   };
 }
