@@ -31,7 +31,10 @@ describe("move-az", () => {
   });
   test.each([
     ["us-west-2a", /Expected a zone of us-east-1/],
-    ["us-east-1e", /us-east-1e offers none of g6\.xlarge, g5\.xlarge, g4dn\.xlarge\. Fix: one of us-east-1a/],
+    [
+      "us-east-1e",
+      /us-east-1e offers none of g6\.xlarge, g5\.xlarge, g4dn\.xlarge\. Fix: imagegen move-az us-east-1a --stack aws-volume, or one of us-east-1b/,
+    ],
     ["mars", /Expected a zone such as us-east-1c/],
   ])("to %s is refused before anything changes", async (zone, reason) => {
     const { stderr, exitCode } = await here.operator.imagegen("move-az", zone, "--yes");

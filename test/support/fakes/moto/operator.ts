@@ -91,7 +91,7 @@ export class Operator {
   }
 
   imagegenOf(stack: string, ...args: string[]) {
-    const all = [join(this.directory, "cli/main.ts"), ...args, "--stack", stack];
+    const all = [join(this.directory, "cli/main.ts"), "--stack", stack, ...args];
     return execa(process.execPath, all, { cwd: this.directory, env: this.#env, reject: false, timeout: 300_000 });
   }
 
