@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { execa } from "execa";
 import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
-import { type VcpuQuota, vcpuQuota } from "../../../../infra/contract.ts";
+import { MODEL_VARIABLES, type VcpuQuota, vcpuQuota } from "../../../../infra/contract.ts";
 import { planAwsHost } from "../../../../infra/plan/aws/host.ts";
 import { type AwsPlan, hasToken, makeAwsPlan, modelProblems } from "../../../../infra/plan/aws/plan.ts";
 import { hostTypes } from "../../../../infra/plan/aws/zone.ts";
@@ -117,6 +117,8 @@ async function inspectBuildRoom({ rootDir }: { readonly rootDir: string }, plan:
 /** What the hub says of a model without a manifest; the host has no token of this machine. */
 async function findUnlistedModelProblem({ files, signal }: Context, settings: AwsSettings, manifest: Manifest | null) {
   if (manifest !== null || settings.modelMirror !== null || settings.offline) return undefined;
+  // An address that only the host reads.
+  if (MODEL_VARIABLES.hubEndpoint in settings.environmentSecretArns) return undefined;
   const { modelId, modelRevision, hubEndpoint } = settings;
   const asked = { stack: files.name, modelId, modelRevision, hubEndpoint, hasSecretToken: hasToken(settings), signal };
   const here = settings.modelCache === "baked" ? {} : { HF_TOKEN: "", HF_TOKEN_PATH: "" };
