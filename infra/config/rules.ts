@@ -1,4 +1,4 @@
-import { isLoopback } from "../contract.ts";
+import { HARDENING, isLoopback } from "../contract.ts";
 import { type Problem, qualifyKey } from "./problem.ts";
 import { ALL_KEYS } from "./schema.ts";
 import { SERVICE_VARIABLES, variableOf } from "./service-variables.ts";
@@ -15,6 +15,14 @@ const RULES: readonly ((settings: LocalSettings) => Problem | false)[] = [
         "an address of this machine alone, such as 127.0.0.1, as there is no apiKey: others could use the service",
       got: bindAddress,
       fix: { secret: "apiKey", variable: variableOf("apiKey"), or: { set: "allowUnauthenticated", value: "true" } },
+    },
+  ({ containerUser, volumeName }) =>
+    containerUser !== HARDENING.user &&
+    !volumeName.startsWith("/") && {
+      path: qualifyKey("volumeName"),
+      expected: `a folder that user ${containerUser} can write to, as a Docker volume belongs to ${HARDENING.user}`,
+      got: volumeName,
+      fix: { set: "volumeName", value: "<the path of a folder>" },
     },
 ];
 

@@ -64,6 +64,19 @@ const RULES: readonly ((settings: AwsSettings) => Problem | false)[] = [
     (vpcId ?? subnetId) !== null &&
     albSubnetIds.length < 2 &&
     problem("albSubnetIds", "two subnets in two zones", albSubnetIds.length, "subnet-…,subnet-…"),
+  ({ access, authentication, certificateArn, allowedCidrs, albSubnetIds }) => {
+    // Sign-in without a load balancer is a problem of its own, with the same fix.
+    if (access === "alb" || authentication === "oidc") return false;
+    const set = Object.entries({ certificateArn, allowedCidrs, albSubnetIds }).find(([, value]) => value?.length);
+    if (!set) return false;
+    const [key, value] = set;
+    return {
+      path: qualifyKey(key),
+      expected: "none without access alb: it is the load balancer's",
+      got: String(value),
+      fix: { unset: key },
+    };
+  },
   ({ vpcId, subnetId }) =>
     vpcId !== null &&
     subnetId === null &&

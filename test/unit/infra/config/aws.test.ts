@@ -117,6 +117,18 @@ describe("values that do not go together", () => {
     expect(problems[0]).toMatch(new RegExp(`^${P}:${key}: expected .+, got .+\\. Fix: pulumi config set \\S+ .+$`));
   });
 
+  test.each(["certificateArn", "allowedCidrs"] as const)("%s without a load balancer", (key) => {
+    const problems = awsProblemsOf({ [key]: ALB[key] });
+    expect(problems).toEqual([
+      `${P}:${key}: expected none without access alb: it is the load balancer's, got ${ALB[key]}. Fix: pulumi config rm ${key}`,
+    ]);
+  });
+  test("subnets of a load balancer without one", () => {
+    expect(awsProblemsOf({ albSubnetIds: SUBNET })).toEqual([
+      expect.stringContaining("Fix: pulumi config rm albSubnetIds"),
+    ]);
+  });
+
   test.each([
     ["an air-gapped stack with a baked image", { network: "endpoints-only", modelCache: "baked" }],
     ["an air-gapped stack with a mirror", { network: "endpoints-only", modelMirror: "s3://bucket/models" }],

@@ -59,7 +59,6 @@ describe("accepts", () => {
     ["gpu", "count=2", "count=2"],
     ["volumeName", "/srv/models/", "/srv/models"],
     ["hostCache", "/home/anna/.cache/huggingface", "/home/anna/.cache/huggingface"],
-    ["containerUser", "1000:1000", "1000:1000"],
     ["httpsProxy", "http://proxy.corp:3128", "http://proxy.corp:3128"],
     ["modelMirror", "s3://models/sdxl/", "s3://models/sdxl"],
     ["modelMirror", "file:///srv/models", "/srv/models"],
@@ -230,6 +229,20 @@ describe("an address that others reach", () => {
   });
   test("of what runs already is no mistake", () => {
     expect(parseSettings(open, { rules: false })).toMatchObject({ settings: open });
+  });
+});
+
+describe("another user of the container", () => {
+  const user = { containerUser: "1000:1000" };
+  test("is refused with a Docker volume, which belongs to the image's", () => {
+    expect(problemsOf({ ...user, volumeName: "models" })).toEqual([
+      "Picture-Perfect-Challenge:volumeName: expected a folder that user 1000:1000 can write to, as a Docker volume belongs to " +
+        "10001:10001, got models. Fix: pulumi config set volumeName <the path of a folder>",
+    ]);
+  });
+  test("is accepted with a folder", () => {
+    const folder = { ...user, volumeName: "/srv/models" };
+    expect(parseSettings(folder)).toMatchObject({ settings: folder });
   });
 });
 
