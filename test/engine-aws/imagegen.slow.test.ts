@@ -117,6 +117,9 @@ describe.skipIf(missing !== undefined)("imagegen up in AWS", () => {
     );
     expect(stdout).toContain(`Kept the images in the repository ${images[0]?.id}, for 0.49 USD a month for each image`);
     expect(fake.cloud.all("aws:ecr/repository:Repository")).toEqual(images);
+    const again = await operator.imagegen("down", "--yes");
+    expect(again.stdout).not.toContain("Removed");
+    expect(again.stdout).toContain(`Kept the images in the repository ${images[0]?.id}`);
     expect(fake.cloud.all("aws:ec2/instance:Instance")).toEqual([]);
     expect(fake.cloud.all("aws:ebs/volume:Volume").map(({ id }) => id)).toEqual(kept);
     expect(fake.cloud.broken).toEqual([]);

@@ -41,7 +41,8 @@ export async function downInAws(context: Context, { deleteCache, yes }: DownOpti
   const { onDestroy, region } = settings;
   return {
     stack: files.name,
-    stopped: ["aws"],
+    // What is protected stays in the state: after that, nothing ran.
+    stopped: left.length < before.length ? ["aws"] : [],
     ...keptPlaces(before, left, { onDestroy, region, imageUsdPerMonth: imageUsd }),
   };
 }
