@@ -9,7 +9,7 @@ import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import { describeState } from "../../infra/readiness/progress.ts";
 import { commandFor, notRunning } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
-import { CliError, EXIT } from "../core/exit.ts";
+import { CliError, EXIT, firstLine } from "../core/exit.ts";
 import type { Check } from "../doctor/check.ts";
 import { machineChecks } from "../doctor/checks.ts";
 import { checkedConfig, inspectMachine, parseDoctor, type ServiceFacts } from "../doctor/inspect.ts";
@@ -181,9 +181,35 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
       return { exitCode, stdout };
     },
 
-    restart: (options) => runtime.restart(options),
+    async restart(options) {
+      try {
+        return await runtime.restart(options);
+      } catch (error) {
+        const place = await runtime.find().catch(() => null);
+        throw afterRestart(error, place, context);
+      }
+    },
     backup: (file) => backupToFile(context, target, () => runtime.runner(), file),
     restore: (file) => restoreFromFile(context, target, () => runtime.runner(), file),
   };
   return target;
+}
+
+/** The error of a restart, with what has become of the service; `place`: null where that can't be told. */
+function afterRestart(
+  error: unknown,
+  place: { readonly url: string; readonly running: boolean } | null | undefined,
+  { files, signal }: Pick<Context, "files" | "signal">,
+): unknown {
+  if (place === null || (place?.running && !signal.aborted)) return error;
+  const details = error instanceof CliError && !signal.aborted ? error.details : [];
+  const reason = signal.aborted ? "interrupted" : firstLine(error);
+  const left = place?.running
+    ? { message: `The service goes on starting at ${place.url}.`, fix: commandFor(files.name, "status") }
+    : { message: `Nothing runs for the stack ${files.name}.`, fix: commandFor(files.name, "up") };
+  const code = error instanceof CliError ? error.exitCode : EXIT.failed;
+  return new CliError(
+    [...(details.length > 0 ? details : [{ message: reason }]), left],
+    signal.aborted ? EXIT.interrupted : code,
+  );
 }

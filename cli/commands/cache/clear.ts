@@ -3,6 +3,7 @@ import { commandFor } from "../../core/command-line.ts";
 import { confirm } from "../../core/confirm.ts";
 import { action, type Context, print } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
+import { withStackLock } from "../../core/stack-lock.ts";
 import { execJson } from "../../service/image-gen.ts";
 import { selectTarget } from "../../targets/select.ts";
 import { modelId } from "./options.ts";
@@ -43,7 +44,10 @@ export function addClear(cache: Command, signal: AbortSignal): void {
     .addHelpText("after", HELP)
     .action(
       action<Options, []>(signal, async (context, options) => {
-        print(context, await clear(context, options), (result) => describeClear(result, context.files.name));
+        const work = () => clear(context, options);
+        const { paths, files } = context;
+        const done = await (options.restart ? withStackLock(paths, files.name, "cache clear --restart", work) : work());
+        print(context, done, (result) => describeClear(result, context.files.name));
       }),
     );
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { action } from "../../core/context.ts";
+import { withStackLock } from "../../core/stack-lock.ts";
 import { selectTarget } from "../../targets/select.ts";
 import { printOutput } from "./pass-through.ts";
 
@@ -21,8 +22,12 @@ export function addRestore(cache: Command, signal: AbortSignal): void {
     .action(
       action<{ restart?: boolean }, [string]>(signal, async (context, { restart }, file) => {
         const target = await selectTarget(context);
-        printOutput(await target.restore(file), `${file} was not restored; the cache is unchanged.`);
-        if (restart && (await target.restart({ wait: false }))) context.progress.log("The service was restarted.");
+        const { paths, files, progress } = context;
+        const work = async () => {
+          printOutput(await target.restore(file), `${file} was not restored; the cache is unchanged.`);
+          if (restart && (await target.restart({ wait: false }))) progress.log("The service was restarted.");
+        };
+        await (restart ? withStackLock(paths, files.name, "cache restore --restart", work) : work());
       }),
     );
 }

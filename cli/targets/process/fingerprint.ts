@@ -30,15 +30,22 @@ export function fingerprintParts(own: Record<string, string>, shell: NodeJS.Proc
   return { ...Object.fromEntries(parts.sort()), [CODE]: source.slice(0, 16) };
 }
 
+type Parts = Readonly<Record<string, string>>;
+
 /** The name of the part that is no variable. */
 const CODE = "code";
 
-export function fingerprintOf(parts: Readonly<Record<string, string>>): string {
+/** The variables that a process was started with, and the code that it is started with now. */
+export function withCodeOf(parts: Parts, now: Parts = {}): Parts {
+  return now[CODE] === undefined ? parts : { ...parts, [CODE]: now[CODE] };
+}
+
+export function fingerprintOf(parts: Parts): string {
   return hash(JSON.stringify(Object.entries(parts).sort()));
 }
 
 /** What differs between a running process and one that would be started now, for a message. */
-export function describeDifference({ parts }: ProcessRecord, now: Readonly<Record<string, string>>): string {
+export function describeDifference({ parts }: ProcessRecord, now: Parts): string {
   if (!parts) return "other settings";
   const names = [...new Set([...Object.keys(parts), ...Object.keys(now)])].filter((name) => parts[name] !== now[name]);
   return names.length === 0

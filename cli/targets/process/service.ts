@@ -2,12 +2,12 @@ import { type SpawnOptions, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
-import { HOST_CACHE_VARIABLE, serviceUrl } from "../../../infra/contract.ts";
+import { API_KEY_VARIABLE, HOST_CACHE_VARIABLE, serviceUrl } from "../../../infra/contract.ts";
 import type { ReadinessPlan } from "../../../infra/plan/readiness.ts";
 import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
 import { commandFor, readerEnvironment } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
-import { CliError } from "../../core/exit.ts";
+import { CliError, EXIT } from "../../core/exit.ts";
 import { identityOf } from "../../core/process-identity.ts";
 import { probeState, RETRY_MS, waitForService } from "../../service/readiness.ts";
 import { planOf } from "../../stack/model.ts";
@@ -18,7 +18,7 @@ import { requirePort } from "../port.ts";
 import type { RestartOptions, RestartResult } from "../target.ts";
 import { environmentOf } from "./environ.ts";
 import { processEnvironment } from "./environment.ts";
-import { describeDifference, fingerprintOf, fingerprintParts } from "./fingerprint.ts";
+import { describeDifference, fingerprintOf, fingerprintParts, withCodeOf } from "./fingerprint.ts";
 import { lastWords, logSize, serviceLog } from "./log-file.ts";
 import { isAlive, type ProcessRecord, readRecord, stopProcess, writeRecord } from "./record.ts";
 
@@ -53,17 +53,19 @@ export async function startProcess(context: Context, settings: LocalSettings) {
   return { ...(await spawnService(context, launch)), fresh: true };
 }
 
-/** Stops the stack's process and starts it as its last `up` did; undefined when none runs. */
+/** Stops the stack's process and starts it with what it was started with; undefined when none runs. */
 export async function restartProcess(context: Context, { wait }: RestartOptions): Promise<RestartResult | undefined> {
   const { paths, files, progress } = context;
   const record = readRecord(paths, files.name);
   if (!record) return undefined;
-  const launch = await launchOf(context, files.lastSettings("local"));
+  const launch = await relaunchOf(context, record);
+  // Before anything is stopped.
+  requireSameKey(context, record, launch);
   progress.log(`Stopping the process ${record.pid} …`);
   await stopProcess(paths, record);
-  const ready = wait ? (await spawnService(context, launch)).ready : null;
-  if (!wait) beginProcess(context, launch);
-  return { ready };
+  if (wait) return { ready: (await spawnService(context, launch, { keepOnInterrupt: true })).ready };
+  beginProcess(context, launch);
+  return { ready: null };
 }
 
 /** The stack's process, if it works; undefined when there is none, or it has failed. */
@@ -72,16 +74,43 @@ export async function earlierProcess(context: Context): Promise<EarlierService |
   const record = readRecord(paths, files.name);
   const state = record && (await probeState(record.url, 5000, signal));
   if (!record || !state || state.phase === "failed") return undefined;
-  const { readiness, env } = await launchOf(context, files.lastSettings("local"));
-  // What it was really started with, where the system tells; its own settings otherwise.
-  const launch = { env: environmentOf(record.pid) ?? env, readiness, record };
+  const launch = await relaunchOf(context, record);
   return {
     model: state.model ?? record.model,
     url: record.url,
     fix: commandFor(files.name, "up"),
     isRunning: async () => isAlive(record),
-    resume: async ({ wait }) => void (wait ? await spawnService(context, launch) : beginProcess(context, launch)),
+    async resume({ wait }) {
+      requireSameKey(context, record, launch);
+      if (wait) await spawnService(context, launch);
+      else beginProcess(context, launch);
+    },
   };
+}
+
+/**
+ * What starts a running process again as it is: the environment that it was really started with, where the system tells, and
+ * not that of this shell, which may have no key, token or choice of a GPU. Elsewhere its last settings in this shell.
+ */
+async function relaunchOf(context: Context, record: ProcessRecord): Promise<Launch> {
+  const launch = await launchOf(context, context.files.lastSettings("local"));
+  const env = environmentOf(record.pid);
+  if (!env) return launch;
+  const { parts, fingerprint, url, port, model } = record;
+  const now = parts && withCodeOf(parts, launch.record.parts);
+  return {
+    env: { ...env, ...readerEnvironment(context.files.name) },
+    readiness: launch.readiness,
+    record: { url, port, model, ...(now ? { parts: now, fingerprint: fingerprintOf(now) } : { fingerprint }) },
+  };
+}
+
+/** Without the key that it asks its clients for, a service would answer everybody. */
+function requireSameKey({ files }: Pick<Context, "files">, { parts }: ProcessRecord, { record }: Launch): void {
+  const before = parts?.[API_KEY_VARIABLE];
+  if (before === undefined || before === record.parts?.[API_KEY_VARIABLE]) return;
+  const message = `The service of the stack ${files.name} asks its clients for an API key, and this shell has ${record.parts?.[API_KEY_VARIABLE] ? "another" : "none"}.`;
+  throw new CliError({ message, fix: `export ${API_KEY_VARIABLE}=…` }, EXIT.usage);
 }
 
 async function launchOf({ paths, files }: Context, settings: LocalSettings): Promise<Launch> {
@@ -115,11 +144,13 @@ async function continueProcess(
 }
 
 /** Starts a detached process and waits until it is ready. One that does not become ready is stopped. */
-async function spawnService(context: Context, launch: Launch) {
+async function spawnService(context: Context, launch: Launch, { keepOnInterrupt = false } = {}) {
   const { record, logFrom } = beginProcess(context, launch);
   try {
     return { record, ready: await waitForService(context, launch.readiness, requireAlive(record, logFrom)) };
   } catch (error) {
+    // What ran before a restart is to run after it.
+    if (keepOnInterrupt && context.signal.aborted && isAlive(record)) throw error;
     // A process that did not become ready must not stay in the background.
     if (isAlive(record)) await stopProcess(context.paths, record);
     throw error;
