@@ -26,13 +26,14 @@ import type { DownOptions, DownResult } from "./target.ts";
 export async function downOnThisMachine(
   context: Context,
   mode: LocalMode,
-  { deleteCache = false, yes }: DownOptions,
+  { deleteCache = false, yes, hasCache = true }: DownOptions & { readonly hasCache?: boolean },
 ): Promise<DownResult> {
   const { paths, files, progress, signal } = context;
   const { name } = files;
   const engine = await findEngine();
   if (mode === "docker" && !engine.ok) throw new EngineError(engine.reason);
-  const cache = mode === "docker" ? await volumeOf(context) : folderOf(context);
+  const place = mode === "docker" ? volumeOf : folderOf;
+  const cache = hasCache ? await place(context) : undefined;
   if (deleteCache && cache?.refusal) throw cache.refusal;
   if (deleteCache && cache) await confirm(`This deletes the downloaded models in ${cache.place}.`, { yes, signal });
 
@@ -53,7 +54,8 @@ export async function downOnThisMachine(
     throw new CliError({ message: `${message} It still runs.`, fix });
   }
   if (destroyed && !before) progress.log(`Nothing ran; what was left of the stack ${name} was removed.`);
-  else if (stopped.length === 0 && !deleteCache) throw notRunning(name, `Nothing runs for the stack ${name}.`);
+  else if (stopped.length === 0 && !(deleteCache && hasCache))
+    throw notRunning(name, `Nothing runs for the stack ${name}.`);
   if (deleteCache) await cache?.remove();
   return { stack: name, stopped, cache: cache ? [{ place: cache.place, kept: !deleteCache }] : [] };
 }

@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { execa } from "execa";
 import { qualifyKey } from "../../infra/config/problem.ts";
 import type { LocalSettings } from "../../infra/config/settings.ts";
@@ -26,6 +25,7 @@ import { downOnThisMachine } from "./down.ts";
 import { type EarlierService, orGoBack } from "./earlier.ts";
 import { planRows } from "./plan-rows.ts";
 import { followFile, readTail } from "./process/follow-log.ts";
+import { serviceLogFile } from "./process/log-file.ts";
 import type { LogsOptions, RestartOptions, RestartResult, Target } from "./target.ts";
 
 /** In what Docker and process mode differ. */
@@ -33,6 +33,8 @@ export interface LocalRuntime {
   readonly mode: "docker" | "process";
   /** Whether the service must find its cache on a mounted volume. */
   readonly needsMount: boolean;
+  /** False where no cache of this machine is the stack's. */
+  readonly hasCache?: boolean;
   /** What works now, and must work again if `start` fails. */
   earlier(): Promise<EarlierService | undefined>;
   /** Starts the service and returns when it is ready. */
@@ -119,7 +121,7 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
       };
     },
 
-    down: (options) => downOnThisMachine(context, mode, options),
+    down: (options) => downOnThisMachine(context, mode, { hasCache: runtime.hasCache ?? true, ...options }),
 
     async status() {
       const place = await runtime.find();
@@ -154,7 +156,7 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
 
     async logs(options) {
       if (await runtime.logs?.(options)) return;
-      const file = join(paths.logs, `service-${files.name}.log`);
+      const file = serviceLogFile(paths, files.name);
       if (mode === "docker" || !existsSync(file)) throw notRunning(files.name, `The stack ${files.name} has no log.`);
       const { text, end } = readTail(file, options.lines);
       options.write(text);
@@ -195,7 +197,7 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
   return target;
 }
 
-/** The error of a restart, with what has become of the service; `place`: null where that can't be told. */
+/** The error of a restart, with what has become of the service; `place`: null where it can't be asked. */
 function afterRestart(
   error: unknown,
   place: { readonly url: string; readonly running: boolean } | null | undefined,
@@ -205,7 +207,7 @@ function afterRestart(
   const details = error instanceof CliError && !signal.aborted ? error.details : [];
   const reason = signal.aborted ? "interrupted" : firstLine(error);
   const left = place?.running
-    ? { message: `The service goes on starting at ${place.url}.`, fix: commandFor(files.name, "status") }
+    ? { message: `The service continues to start at ${place.url}.`, fix: commandFor(files.name, "status") }
     : { message: `Nothing runs for the stack ${files.name}.`, fix: commandFor(files.name, "up") };
   const code = error instanceof CliError ? error.exitCode : EXIT.failed;
   return new CliError(

@@ -16,7 +16,8 @@ import type { Target } from "./target.ts";
 export async function selectTarget(context: Context): Promise<Target> {
   context.files.requireKnown();
   if (targetsAws(context)) return openAwsTarget(context);
-  return (await findMode(context)) === "docker" ? dockerTarget(context) : processTarget(context);
+  const mode = await findMode(context);
+  return mode === "docker" ? dockerTarget(context) : processTarget(context, { wasStarted: mode === "process" });
 }
 
 /** The target that `up` starts the service in, as `--mode` requests it. Installs Docker mode's missing tools. */

@@ -22,6 +22,11 @@ export class EngineError extends CliError {
   constructor(reason: ErrorDetail) {
     super(reason, EXIT.missingPrerequisite);
   }
+
+  /** False where there is no Docker at all, and so nothing in it. */
+  get isInstalled(): boolean {
+    return this.details[0] !== NOT_INSTALLED;
+  }
 }
 
 export async function findEngine(): Promise<Engine> {

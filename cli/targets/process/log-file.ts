@@ -7,10 +7,13 @@ import type { Paths } from "../../core/paths.ts";
 /** Bytes after which a start begins a new file; Docker's log driver has the same limit. */
 const LIMIT = 10_000_000;
 
+/** Where the log of a stack's process is. */
+export const serviceLogFile = ({ logs }: Pick<Paths, "logs">, stack: string) => join(logs, `service-${stack}.log`);
+
 /** The log of a stack's process, which each start continues. A long one is moved to `<log>.1` first. */
-export function serviceLog({ logs }: Pick<Paths, "logs">, stack: string, limit = LIMIT): string {
-  const log = join(logs, `service-${stack}.log`);
-  mkdirSync(logs, { recursive: true });
+export function serviceLog(paths: Pick<Paths, "logs">, stack: string, limit = LIMIT): string {
+  const log = serviceLogFile(paths, stack);
+  mkdirSync(paths.logs, { recursive: true });
   if (existsSync(log) && statSync(log).size > limit) {
     rmSync(`${log}.1`, { force: true });
     renameSync(log, `${log}.1`);

@@ -11,13 +11,17 @@ import { processEnvironment, requireSecrets } from "./environment.ts";
 import { readRecord } from "./record.ts";
 import { earlierProcess, restartProcess, startProcess } from "./service.ts";
 
-/** A detached process of this machine, with its cache in .imagegen/data. */
-export function processTarget(context: Context) {
+/**
+ * A detached process of this machine, with its cache in .imagegen/data. `wasStarted`: false for a stack that was never started
+ * anywhere; what is in that folder is another stack's.
+ */
+export function processTarget(context: Context, { wasStarted = true } = {}) {
   const { paths, files, progress } = context;
   const last = files.lastMode();
   return localTarget(context, {
     mode: "process",
     needsMount: false,
+    hasCache: wasStarted,
     earlier: () => earlierProcess(context),
     async start(settings) {
       requireSecrets(context, settings);
@@ -44,7 +48,7 @@ export function processTarget(context: Context) {
     async runner() {
       const python = venvProgram(paths.venv, "python");
       const env = { ...processEnvironment(paths, files.lastSettings("local")), ...readerEnvironment(files.name) };
-      if (existsSync(python)) return { file: python, args: ["-m", "image_gen"], env };
+      if (wasStarted && existsSync(python)) return { file: python, args: ["-m", "image_gen"], env };
       throw notRunning(files.name, `The stack ${files.name} has no cache on this machine.`);
     },
     restart: (options) => restartProcess(context, options),

@@ -1,12 +1,14 @@
 /** What a command does where Docker can't be asked, and who made a container. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { EXIT, formatDetail } from "../../../cli/core/exit.ts";
 import { pathsOf } from "../../../cli/core/paths.ts";
+import { progressTo } from "../../../cli/core/progress.ts";
 import { StackFiles } from "../../../cli/stack/files.ts";
 import { findMode } from "../../../cli/targets/find-mode.ts";
+import { selectTarget } from "../../../cli/targets/select.ts";
 import { describeOwner, isForeign } from "../../../cli/toolchain/container-owner.ts";
 import {
   EngineError,
@@ -73,8 +75,74 @@ describe("the place of a stack", () => {
     expect(await mode()).toBe("docker");
   });
 
-  test("of an earlier version is a process when nothing says otherwise", async () => {
+  test("of an earlier version is a process when its log is there", async () => {
+    write(".imagegen/logs/service-local.log", "");
     expect(await mode()).toBe("process");
+  });
+
+  describe("that was never started, beside one that runs as a process with its models in .imagegen/data", () => {
+    beforeEach(() => {
+      venv();
+      write(".imagegen/logs/service-local.log", "");
+      write(".imagegen/data/huggingface/hub/model", "");
+      write("stacks/Pulumi.second.yaml", "config:\n  Picture-Perfect-Challenge:target: local\n");
+    });
+    /** A `docker` that answers `inspect` by this script. */
+    const docker = (script: string) => {
+      write("bin/docker", `#!/bin/sh\n${script}\n`);
+      chmodSync(join(root, "bin/docker"), 0o755);
+      vi.stubEnv("PATH", `${join(root, "bin")}${delimiter}${process.env.PATH}`);
+    };
+    const context = () => ({
+      paths: pathsOf(root),
+      files: new StackFiles(pathsOf(root), "second"),
+      progress: progressTo({ isTTY: false, write: () => true } as unknown as NodeJS.WriteStream),
+      json: false,
+      signal: new AbortController().signal,
+    });
+    const NOTHING = 'echo "Error: No such $1: x" >&2; exit 1';
+    const owned = (stack: string) => {
+      const labels = { "imagegen.stack": stack, "imagegen.checkout": root };
+      const container = { Id: "1", Image: "i", State: { Running: true }, Config: { Labels: labels }, HostConfig: {} };
+      return `[ "$1" = container ] && echo '${JSON.stringify([container])}' && exit; echo '[{}]'`;
+    };
+
+    test("is nowhere: it has no cache, and none is deleted", async () => {
+      docker(NOTHING);
+      expect(await findMode(context())).toBeUndefined();
+      const target = await selectTarget(context());
+      await expect(target.exec(["clear", "--all", "--yes"])).rejects.toThrow(/stack second has no cache.*Fix: .*up/);
+      await expect(target.down({ deleteCache: true, yes: true })).rejects.toThrow("Nothing runs for the stack second");
+      expect(existsSync(join(root, ".imagegen/data/huggingface/hub/model"))).toBe(true);
+      expect((await target.status()).state).toMatch(/^not running/);
+    });
+
+    test("is not called missing where the engine can't be asked", async () => {
+      docker('echo "Cannot connect to the Docker daemon" >&2; exit 1');
+      const target = await selectTarget(context());
+      await expect(target.exec(["clear", "--all", "--yes"])).rejects.toThrow("The Docker engine is not running");
+      await expect(target.status()).rejects.toThrow("The Docker engine is not running");
+    });
+
+    test("is nowhere on a machine without Docker", async () => {
+      vi.stubEnv("PATH", "/none");
+      expect(await findMode(context())).toBeUndefined();
+    });
+
+    test("has nothing of a container, and its volume, that another stack made under the same names", async () => {
+      docker(owned("local"));
+      expect(await findMode(context())).toBeUndefined();
+      docker(owned("second"));
+      expect(await findMode(context())).toBe("docker");
+    });
+
+    test("has not the volume of another stack with the same name that is down", async () => {
+      docker(`[ "$1" = volume ] && echo '[{}]' && exit; ${NOTHING}`);
+      expect(await findMode(context())).toBe("docker");
+      write("stacks/Pulumi.local.yaml", "config:\n  Picture-Perfect-Challenge:target: local\n");
+      new StackFiles(pathsOf(root), "local").setLastMode("docker");
+      expect(await findMode(context())).toBeUndefined();
+    });
   });
 });
 

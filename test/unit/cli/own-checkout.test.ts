@@ -23,7 +23,7 @@ beforeEach(() => {
 afterEach(() => rmSync(checkout.root, { recursive: true }));
 
 test.each([[["restart"]], [["cache", "clear", "--yes", "--restart"]], [["cache", "restore", "x.tar", "--restart"]]])(
-  "%j waits for no other command of the stack: it is refused",
+  "%j is refused while another command works on the stack",
   async (args) => {
     const holder = {
       pid: process.pid,

@@ -108,7 +108,7 @@ describe.runIf(process.platform === "linux")("a restart from a shell without the
     await vi.waitFor(() => expect(readRecord(paths(), "local")?.pid ?? first).not.toBe(first), { timeout: 5000 });
     controller.abort();
     expect(await failed).toMatch(
-      /^interrupted\nThe service goes on starting at http:\/\/127\.0\.0\.1:1\. Fix: imagegen status/,
+      /^interrupted\nThe service continues to start at http:\/\/127\.0\.0\.1:1\. Fix: imagegen status/,
     );
     expect(readRecord(paths(), "local")).toBeDefined();
   });
