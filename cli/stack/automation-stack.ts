@@ -16,7 +16,7 @@ import type { Paths } from "../core/paths.ts";
 import { engineAddress } from "../toolchain/docker.ts";
 import { describeEvent, explainFailure, reasonInOutput } from "./diagnostics.ts";
 import type { StackFiles } from "./files.ts";
-import { ownPassphrase } from "./passphrase.ts";
+import { hasOwnPassphrase, ownPassphrase } from "./passphrase.ts";
 
 /** What `up` and `destroy` report while they run. */
 export interface RunCallbacks {
@@ -50,7 +50,7 @@ export class AutomationStack {
     const { LocalWorkspace, PulumiCommand, Stack } = await import("@pulumi/pulumi/automation/index.js");
     try {
       const pulumiCommand = await PulumiCommand.get(root ? { root } : {});
-      const common = { pulumiCommand, envVars: await environment(paths) };
+      const common = { pulumiCommand, envVars: await environment(paths, files.name) };
       // `stack init` writes the salt beside the project it runs in, so it runs in one of our own.
       const besides = await LocalWorkspace.create({ ...common, workDir: files.writeInitProject() });
       await Stack.createOrSelect(files.name, besides);
@@ -184,6 +184,7 @@ export async function destroyStack(
 /** The environment of every Pulumi command: the user's own settings win, the rest is kept in this checkout. */
 export async function environment(
   paths: Paths,
+  stack: string,
   env: NodeJS.ProcessEnv = process.env,
   log: (line: string) => void = (line) => process.stderr.write(`${line}\n`),
 ): Promise<Record<string, string>> {
@@ -193,9 +194,7 @@ export async function environment(
     // The program must run on the Node that runs this, whatever `node` is on the user's PATH.
     PATH: `${dirname(process.execPath)}${delimiter}${env.PATH ?? ""}`,
     ...(env.PULUMI_BACKEND_URL ? {} : { PULUMI_BACKEND_URL: ownBackend(paths) }),
-    ...(env.PULUMI_CONFIG_PASSPHRASE !== undefined || env.PULUMI_CONFIG_PASSPHRASE_FILE
-      ? {}
-      : { PULUMI_CONFIG_PASSPHRASE_FILE: ownPassphrase(paths, log) }),
+    ...(hasOwnPassphrase(env) ? {} : { PULUMI_CONFIG_PASSPHRASE_FILE: ownPassphrase(paths, stack, log) }),
     ...(host ? { DOCKER_HOST: host } : {}),
   };
 }

@@ -1,11 +1,12 @@
-import { existsSync, rmSync } from "node:fs";
-import { isAbsolute } from "node:path";
+import { existsSync, globSync, rmSync } from "node:fs";
+import { isAbsolute, join } from "node:path";
 import { commandFor, notRunning } from "../core/command-line.ts";
 import { confirm } from "../core/confirm.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 import { destroyStack } from "../stack/automation-stack.ts";
 import type { LocalMode } from "../stack/files.ts";
+import { requirePassphrase } from "../stack/passphrase.ts";
 import { describeOwner } from "../toolchain/container-owner.ts";
 import {
   type Container,
@@ -15,7 +16,7 @@ import {
   findEngine,
   hasVolume,
 } from "../toolchain/docker.ts";
-import { findPulumi } from "../toolchain/pulumi.ts";
+import { findPulumi, type Tools } from "../toolchain/pulumi.ts";
 import { readRecord, readRecords, stopProcess } from "./process/record.ts";
 import type { DownOptions, DownResult } from "./target.ts";
 
@@ -37,6 +38,9 @@ export async function downOnThisMachine(
   if (deleteCache && cache?.refusal) throw cache.refusal;
   if (deleteCache && cache) await confirm(`This deletes the downloaded models in ${cache.place}.`, { yes, signal });
 
+  const tools = engine.ok && mayBeInState(context) ? await findPulumi(paths) : undefined;
+  // Before anything is stopped.
+  if (tools?.ok) requirePassphrase(paths, name);
   const stopped: ("process" | "docker")[] = [];
   const record = readRecord(paths, name);
   if (record) {
@@ -46,7 +50,7 @@ export async function downOnThisMachine(
   }
   const { containerName } = files.lastSettings("local");
   const before = engine.ok ? await findContainer(containerName) : undefined;
-  const destroyed = engine.ok && (await destroy(context, before, mode));
+  const destroyed = tools !== undefined && (await destroy(context, tools, before, mode));
   const left = engine.ok ? await findContainer(containerName) : undefined;
   if (before && !left) stopped.push("docker");
   if (left?.running && (mode === "docker" || stopped.length === 0)) {
@@ -60,11 +64,21 @@ export async function downOnThisMachine(
   return { stack: name, stopped, cache: cache ? [{ place: cache.place, kept: !deleteCache }] : [] };
 }
 
-/** Destroys what Pulumi made; false when it knows of nothing. */
-async function destroy(context: Context, container: Container | undefined, mode: LocalMode): Promise<boolean> {
-  const { paths, files } = context;
+/** False where Pulumi can't know of anything: its state of this checkout has no such stack. */
+function mayBeInState({ paths, files }: Context): boolean {
   if (!existsSync(files.workingCopy)) return false;
-  const tools = await findPulumi(paths);
+  if (process.env.PULUMI_BACKEND_URL) return true;
+  const folder = join(paths.state, ".pulumi", "stacks");
+  return globSync(join(folder, `**/${files.name}.json*`)).length > 0;
+}
+
+/** Destroys what Pulumi made; false when it knows of nothing. */
+async function destroy(
+  context: Context,
+  tools: Tools,
+  container: Container | undefined,
+  mode: LocalMode,
+): Promise<boolean> {
   if (tools.ok) return (await destroyStack(context, tools.root)) !== null;
   if (container && mode === "docker") throw new CliError(tools.reason, EXIT.missingPrerequisite);
   return false;

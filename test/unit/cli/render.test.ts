@@ -131,19 +131,19 @@ describe("Pulumi's environment", () => {
   test("keeps state and passphrase in the checkout, and makes the passphrase once, for its owner alone", async () => {
     const root = mkdtempSync(join(tmpdir(), "imagegen env "));
     const paths = pathsOf(root);
-    const env = await environment(paths, host);
+    const env = await environment(paths, "local", host);
     expect(env.PULUMI_BACKEND_URL).toBe(`file://${root.replaceAll(" ", "%20")}/.imagegen/state`);
     expect(env.PULUMI_CONFIG_PASSPHRASE_FILE).toBe(paths.passphrase);
     expect(env.DOCKER_HOST).toBe("unix:///run/d.sock");
     expect(statSync(paths.passphrase).mode & 0o777).toBe(0o600);
     const made = readFileSync(paths.passphrase, "utf8");
-    await environment(paths, host);
+    await environment(paths, "local", host);
     expect(readFileSync(paths.passphrase, "utf8")).toBe(made);
     rmSync(root, { recursive: true });
   });
 
   test("keeps the user's own settings, an empty passphrase too", async () => {
-    const env = await environment(pathsOf("/nowhere"), {
+    const env = await environment(pathsOf("/nowhere"), "local", {
       ...host,
       PULUMI_BACKEND_URL: "s3://x",
       PULUMI_CONFIG_PASSPHRASE: "",
@@ -153,7 +153,7 @@ describe("Pulumi's environment", () => {
   });
 
   test("puts the Node that runs imagegen first on PATH", async () => {
-    const env = await environment(pathsOf("/nowhere"), {
+    const env = await environment(pathsOf("/nowhere"), "local", {
       ...host,
       PULUMI_BACKEND_URL: "x",
       PULUMI_CONFIG_PASSPHRASE: "x",

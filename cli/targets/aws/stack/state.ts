@@ -53,7 +53,7 @@ export async function readState({ paths, files }: Context): Promise<StateExport 
   const tools = await findPulumi(paths);
   if (!tools.ok) throw new CliError(tools.reason, EXIT.missingPrerequisite);
   const args = ["stack", "export", "--stack", files.name, "--non-interactive"];
-  const env = await environment(paths);
+  const env = await environment(paths, files.name);
   const result = await execa(pulumiCommand(tools.root), args, {
     cwd: paths.root,
     env,
