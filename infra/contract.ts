@@ -108,6 +108,8 @@ export const OWNER_LABELS = { stack: "imagegen.stack", checkout: "imagegen.check
 /** Tags of everything in AWS, and the one that tells a stack's data volume from its other disks. */
 export const stackTags = (stack: string) => ({ "imagegen:project": PROJECT, "imagegen:stack": stack });
 export const volumeTag = (stack: string) => ({ "imagegen:volume": stack });
+/** What the stream of a host's journal ends with in its log group; before it, as the container's whole name, the instance's id. */
+export const HOST_STREAM = "/host";
 export const METRICS_NAMESPACE = "ImageGen";
 /** The metric that a host sends every minute while its scripts run. */
 export const HEARTBEAT_METRIC = "Heartbeat";
@@ -174,4 +176,5 @@ export const hostEnvironment = () => ({
   IMAGE_GEN_METRICS_NAMESPACE: METRICS_NAMESPACE,
   IMAGE_GEN_HEARTBEAT_METRIC: HEARTBEAT_METRIC,
   IMAGE_GEN_CREDENTIALS: CREDENTIALS_PATH,
+  IMAGE_GEN_HOST_STREAM: HOST_STREAM,
 });

@@ -24,7 +24,7 @@ export interface Target {
   /** What `up` would make of the stack's config, with another model if `modelId` names one. */
   plan(modelId?: string): Promise<PlanResult>;
   checks(): Promise<Check[]>;
-  /** Writes the service's log to stdout. */
+  /** Writes the service's log to stdout; where it has a host of its own, that one's too. */
   logs(options: LogsOptions): Promise<void>;
   /** A connection to the running service. `port`: the local end of a tunnel, where one is needed. */
   open(port?: number): Promise<Connection>;
@@ -171,6 +171,8 @@ interface PlanResult {
 export interface LogsOptions {
   readonly lines: number;
   readonly follow: boolean;
+  /** On AWS: the container's lines alone, or the host's; null: both. */
+  readonly from: "container" | "host" | null;
   readonly write: (text: string) => void;
 }
 

@@ -76,7 +76,7 @@ const rows = [...readFileSync("SECURITY.md", "utf8").matchAll(/^\| (`.+`) \| `(\
   ([, names = "", type = "", property = ""]) => ({ names: names.replaceAll("`", "").split(", "), type, property }),
 );
 
-describe.each(stacks)("of stacks/Pulumi.$name.yaml", ({ name, config }) => {
+describe.each(stacks)("of the stack $name", ({ name, config }) => {
   test("SECURITY.md lists the secrets that the state can hold", async () => {
     const all = everySecret(config);
     const { resources } = await preview({ ...config, ...all.config }, all.secrets);

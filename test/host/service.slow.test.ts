@@ -146,6 +146,30 @@ describe("a host", () => {
     expect((await inContainer(ask)).code).not.toBe(0);
   });
 
+  test("the journal is sent from the boot's first lines on, and nothing of the container", async () => {
+    // Only for this: a container would start with Docker's driver for CloudWatch.
+    const logTo = (group: string) =>
+      machine.must(
+        `sed -i 's#^IMAGE_GEN_LOG_GROUP=.*#IMAGE_GEN_LOG_GROUP=${group}#' /etc/image-gen/host.env; systemctl restart image-gen-journal`,
+      );
+    await logTo("/imagegen/test");
+    await machine.must(
+      "for _ in $(seq 60); do grep -qs formatting /var/lib/aws/log-events && exit; sleep 1; done; exit 1",
+    );
+    await logTo("");
+    const requests = (await machine.must("cat /var/lib/aws/log-events")).trim().split("\n");
+    const sent = requests.map(
+      (text) => JSON.parse(text) as { logStreamName: string; logEvents: { message: string }[] },
+    );
+    expect(sent[0]?.logStreamName).toBe("i-0123456789abcdef0/host");
+    const lines = sent.flatMap(({ logEvents }) => logEvents.map(({ message }) => message)).join("\n");
+    expect(lines).toMatch(/^systemd: Start(?:ed|ing) /m);
+    expect(lines).toMatch(/^image-gen-deploy: pulling localhost:5000\/stub@/m);
+    expect(lines).toMatch(/^image-gen-data: formatting \w+ \(vol-0123456789abcdef0\)/m);
+    expect(lines).not.toContain("[image-gen] started");
+    expect(await machine.must("journalctl -b -o cat -t container")).toContain("[image-gen] started with hello");
+  });
+
   test("an image that can't be pulled leaves the old one serving, and says so", async () => {
     const before = await containerId();
     await deploy("bbbbbbbbbbbb", `localhost:5000/stub@sha256:${"0".repeat(64)}`, "hello");

@@ -106,22 +106,56 @@ describe("stop and start", () => {
   });
 });
 
-test("logs prints the last lines, in the order of time", async () => {
-  const logs = new CloudWatchLogsClient({
-    region: "us-east-1",
-    endpoint: here.api.moto.url,
-    credentials: { accessKeyId: "t", secretAccessKey: "t" },
-  });
-  await logs.send(new CreateLogGroupCommand({ logGroupName: GROUP }));
+describe("logs", () => {
+  const logs = () =>
+    new CloudWatchLogsClient({
+      region: "us-east-1",
+      endpoint: here.api.moto.url,
+      credentials: { accessKeyId: "t", secretAccessKey: "t" },
+    });
   const put = async (stream: string, ...lines: [number, string][]) => {
-    await logs.send(new CreateLogStreamCommand({ logGroupName: GROUP, logStreamName: stream }));
+    await logs().send(new CreateLogStreamCommand({ logGroupName: GROUP, logStreamName: stream }));
     const logEvents = lines.map(([ago, message]) => ({ timestamp: Date.now() - ago, message }));
-    await logs.send(new PutLogEventsCommand({ logGroupName: GROUP, logStreamName: stream, logEvents }));
+    await logs().send(new PutLogEventsCommand({ logGroupName: GROUP, logStreamName: stream, logEvents }));
   };
-  await put("host", [3_000_000, "long ago"], [3000, "host first"], [1000, "host last"]);
-  await put("container", [2000, "container between"]);
-  expect((await here.operator.imagegen("logs", "-n", "3")).stdout).toBe("host first\ncontainer between\nhost last");
-  expect((await here.operator.imagegen("logs")).stdout).toMatch(/^long ago\n/);
+  const printed = async (...options: string[]) => (await here.operator.imagegen("logs", ...options)).stdout;
+
+  test("prints the last lines of the container and the host, in the order of time, or those of one", async () => {
+    await logs().send(new CreateLogGroupCommand({ logGroupName: GROUP }));
+    const host: [number, string][] = [
+      [3_000_000, "long ago"],
+      [3000, "image-gen-data: formatting"],
+      [1000, "kernel: Xid"],
+    ];
+    await put(`${here.instanceId}/host`, ...host);
+    await put(here.instanceId, [2000, "container between"]);
+    expect(await printed("-n", "3")).toBe("[host] image-gen-data: formatting\ncontainer between\n[host] kernel: Xid");
+    expect(await printed()).toMatch(/^\[host\] long ago\n/);
+    expect(await printed("--container")).toBe("container between");
+    expect(await printed("--host", "-n", "2")).toBe("image-gen-data: formatting\nkernel: Xid");
+    const both = await here.operator.imagegen("logs", "--host", "--container");
+    expect(both.exitCode).toBe(2);
+  });
+
+  test("shows the console of a host that has sent nothing, and says so", async () => {
+    const { stdout, stderr, exitCode } = await here.operator.imagegen("logs", "-n", "2");
+    // moto's console, whatever the host.
+    const end =
+      "[console] Kernel command line: root=/dev/sda1 ro 4\n[console] Enabling fast FPU save and restore... done.";
+    expect([exitCode, stdout]).toEqual([0, end]);
+    expect(stderr).toContain(`The host ${here.instanceId} (running) has sent no line of its own: this is its console.`);
+    await logs().send(new CreateLogGroupCommand({ logGroupName: GROUP }));
+    expect((await printed("--host")).split("\n")).toHaveLength(10);
+    expect(await printed("--container")).toBe("");
+  });
+
+  test("names the permission that the console needs", async () => {
+    const message = "You are not authorized to perform: ec2:GetConsoleOutput";
+    here.api.refusals.set("GetConsoleOutput", { name: "UnauthorizedOperation", message, status: 403 });
+    const { stderr, exitCode } = await here.operator.imagegen("logs");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(`reading the console of ${here.instanceId}: access denied`);
+  });
 });
 
 describe("open", () => {

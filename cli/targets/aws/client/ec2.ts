@@ -51,6 +51,15 @@ export async function openEc2(config: AwsClientConfig) {
       return instancesIn(await client.send(new sdk.DescribeInstancesCommand({ Filters: filters(tags) }))).map(toHost);
     },
 
+    /** What the instance wrote to its console so far; empty when EC2 has nothing of it. */
+    async console(id: string): Promise<string> {
+      const answer = await unlessUnknown(() =>
+        // The newest there is: without this, EC2 answers what it took at the last start or stop.
+        client.send(new sdk.GetConsoleOutputCommand({ InstanceId: id, Latest: true })),
+      );
+      return Buffer.from(answer?.Output ?? "", "base64").toString();
+    },
+
     async stop(id: string): Promise<void> {
       await client.send(new sdk.StopInstancesCommand({ InstanceIds: [id] }));
     },
