@@ -7,4 +7,5 @@ interface LockFile {
 }
 export function isInstalled(lock: LockFile, installed: LockFile): boolean;
 export function run(script: string, args: string[], root?: string): Promise<void>;
+export function explainFileError(error: unknown, root?: string): { message: string; fix: string } | undefined;
 export function loopbackWithoutProxy(env: NodeJS.ProcessEnv): Record<string, string>;

@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
-import { delimiter, dirname, join, resolve } from "node:path";
+import { delimiter, dirname, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
@@ -67,11 +67,43 @@ export async function run(script, args, root = ROOT) {
     await ensureDependencies(root, node);
     await execChild(node, script, args, root);
   } catch (error) {
-    if (!(error instanceof SetupError)) throw error;
-    console.error(`imagegen: ${error.message}`);
+    const reason = error instanceof SetupError ? { message: error.message } : explainFileError(error, root);
+    if (!reason) throw error;
+    const text = reason.fix ? `${reason.message} Fix: ${reason.fix}` : reason.message;
+    console.error(`imagegen: ${text}`);
+    if (args.includes("--json"))
+      console.log(JSON.stringify({ error: { message: text, exitCode: 1, details: [reason] } }));
     process.exitCode = 1;
   }
 }
+
+/** What a full or read-only disk means for the checkout at `root`, with its fix; undefined for any other error. */
+export function explainFileError(error, root = ROOT) {
+  const { code, path } = error ?? {};
+  const place = path ?? root;
+  const own = resolve(place).startsWith(`${root}${sep}`) || resolve(place) === root;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    const message = `${code === "EDQUOT" ? "The disk quota is used up" : "No space is left on the disk"}: ${place} could not be written.`;
+    return { message, fix: `df -h ${quote(own ? root : dirname(place))}, then free some and run this again` };
+  }
+  if (code === "EROFS") {
+    const message = `${place} could not be written: its file system is read-only.`;
+    return own
+      ? {
+          message: `${message} A checkout is written to (.imagegen).`,
+          fix: `cp -R ${quote(root)} <a folder on another disk>`,
+        }
+      : { message, fix: "name a folder on another disk" };
+  }
+  if (code === "EACCES" && own && error.syscall) {
+    const message = `${place} could not be opened or written: it belongs to another user.`;
+    return { message, fix: `sudo chown -R "$(id -u)" ${quote(root)}` };
+  }
+  return undefined;
+}
+
+/** A path as one word of a shell. */
+const quote = (path) => (/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
 
 async function ensureNode(root) {
   const range = wantedRange(root);

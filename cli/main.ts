@@ -1,4 +1,7 @@
 import { CommanderError } from "commander";
+import { DEFAULT_STACK } from "../infra/contract.ts";
+import { explainFileError } from "./bootstrap.mjs";
+import { commandFor } from "./core/command-line.ts";
 import { abortOnSignal } from "./core/context.ts";
 import { CliError, EXIT, type ExitCode, firstLine } from "./core/exit.ts";
 import { buildProgram } from "./program.ts";
@@ -9,10 +12,12 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     await buildProgram(signal).parseAsync([...args], { from: "user" });
     return signal.aborted ? EXIT.interrupted : EXIT.ok;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : wrongUsage(args, error);
     if (signal.aborted) return report(args, interrupted(error));
     if (error instanceof CliError) return report(args, error);
     if (process.env.IMAGEGEN_DEBUG) console.error(error);
+    const reason = explainFileError(error);
+    if (reason) return report(args, new CliError(reason));
     return report(args, new CliError(`${firstLine(error)} (stack trace: IMAGEGEN_DEBUG=1)`));
   }
 }
@@ -23,13 +28,24 @@ function interrupted(error: unknown): CliError {
   return new CliError(details, EXIT.interrupted);
 }
 
+/** Commander has printed the error, or its help, on stderr. */
+function wrongUsage(args: readonly string[], { code, message }: CommanderError): ExitCode {
+  const text = code === "commander.help" ? "Expected a command." : message.replace(/^error: /, "");
+  reportJson(args, new CliError({ message: text, fix: commandFor(DEFAULT_STACK, "--help") }, EXIT.usage));
+  return EXIT.usage;
+}
+
 /** The error on stderr; with --json also as JSON, so that stdout is never empty. */
 function report(args: readonly string[], error: CliError): ExitCode {
-  const { message, details, exitCode } = error;
+  const { message, exitCode } = error;
   if (message === "") return exitCode; // The command has printed its result, which shows the failure.
   process.stderr.write(`imagegen: ${message}\n`);
-  if (args.includes("--json")) process.stdout.write(`${JSON.stringify({ error: { message, exitCode, details } })}\n`);
+  reportJson(args, error);
   return exitCode;
+}
+
+function reportJson(args: readonly string[], { message, details, exitCode }: CliError): void {
+  if (args.includes("--json")) process.stdout.write(`${JSON.stringify({ error: { message, exitCode, details } })}\n`);
 }
 
 // A reader that has enough, such as `head`, is no error.

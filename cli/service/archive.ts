@@ -1,9 +1,10 @@
-import { createReadStream, createWriteStream, existsSync, renameSync, rmSync, statSync } from "node:fs";
+import { accessSync, constants, createReadStream, createWriteStream, renameSync, rmSync, statSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { execa } from "execa";
 import { commandFor } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
-import { CliError, EXIT } from "../core/exit.ts";
+import { CliError, EXIT, firstLine } from "../core/exit.ts";
+import { requireOutput, statOf } from "../core/output-file.ts";
 import { type CommandResult, type Exec, execJson, toExitCode } from "./image-gen.ts";
 
 /** A program that runs `image-gen` beside the cache: the arguments before the command's own, and the environment. */
@@ -41,6 +42,7 @@ export async function backupToFile(
     return { file, bytes: report.bytes };
   }
   const toStdout = file === "-";
+  if (!toStdout) requireOutput(file);
   const partial = `${file}.part`;
   const child = spawn(context, await findRunner(), ["backup", "--output", "-", ...compressionOptions(file)]);
   child.stdin.end();
@@ -67,17 +69,31 @@ export async function restoreFromFile(
 ): Promise<CommandResult> {
   const json = context.json ? ["--json"] : [];
   if (isBucket(file)) return cache.exec(["restore", "--input", file, ...json], { ownContainer: true });
-  if (file !== "-" && !existsSync(file)) {
-    const fix = commandFor(cache.stack, "cache restore <file>");
-    throw new CliError({ message: `${file} does not exist.`, fix }, EXIT.usage);
-  }
+  if (file !== "-") requireArchive(file, commandFor(cache.stack, "cache restore <file>"));
   const child = spawn(context, await findRunner(), ["restore", "--input", "-", ...json]);
   const output = child.stdout.setEncoding("utf8").toArray();
   const source = file === "-" ? process.stdin : createReadStream(file);
+  let unreadable: Error | undefined;
+  source.on("error", (error: Error) => {
+    unreadable = error;
+  });
   // A child that ends early (a bad archive) closes the pipe; its exit code says more than that error.
   const [{ exitCode }] = await Promise.all([child, pipeline(source, child.stdin).catch(() => {})]);
   context.signal.throwIfAborted();
+  if (unreadable) throw new CliError(`${file} can't be read: ${firstLine(unreadable)}. The cache is unchanged.`);
   return { exitCode: toExitCode(exitCode), stdout: (await output).join("").trimEnd() };
+}
+
+/** Throws a CliError unless `file` is there, is no folder, and may be read. */
+function requireArchive(file: string, fix: string): void {
+  const found = statOf(file);
+  if (!found) throw new CliError({ message: `${file} does not exist.`, fix }, EXIT.usage);
+  if (found.isDirectory()) throw new CliError({ message: `${file} is a folder, not an archive.`, fix }, EXIT.usage);
+  try {
+    accessSync(file, constants.R_OK);
+  } catch {
+    throw new CliError({ message: `${file} can't be read by this user.`, fix: `ls -l '${file}'` }, EXIT.usage);
+  }
 }
 
 /** `image-gen` with both ends as streams. */

@@ -5,6 +5,7 @@ import { type HttpAnswer, httpRequest } from "../../infra/io/http-request.ts";
 import { commandFor } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
+import { requireOutput } from "../core/output-file.ts";
 
 /** What POST /v1/images/generations takes; the service has a default for what is left out. */
 export interface ImageRequest {
@@ -34,6 +35,7 @@ export async function makeImage(
   request: ImageRequest,
   { file, key }: { readonly file?: string | undefined; readonly key?: string | undefined } = {},
 ): Promise<SavedImage> {
+  if (file) requireOutput(file);
   progress.update(`making a picture of ${request.prompt}`);
   const started = performance.now();
   const limit = AbortSignal.any([AbortSignal.timeout(TIMEOUT_S * 1000), signal]);

@@ -84,7 +84,7 @@ export class StackFiles {
   /** Where the stack's service was last started on this machine; its cache is there. */
   lastMode(): LocalMode | undefined {
     if (!existsSync(this.#place)) return undefined;
-    const { mode } = JSON.parse(readFileSync(this.#place, "utf8")) as { mode?: LocalMode };
+    const { mode } = readJson(this.#place) as { mode?: LocalMode };
     return mode;
   }
 
@@ -158,8 +158,8 @@ export class StackFiles {
     if (this.#pending) return this.#pending;
     const file = [this.#overrides, this.#oldOverrides].find((each) => existsSync(each));
     if (!file) return { config: {} };
-    const saved = JSON.parse(readFileSync(file, "utf8")) as ConfigOverrides;
-    return { ...saved, config: withPresentKeys(saved.config) };
+    const saved = readJson(file) as Partial<ConfigOverrides>;
+    return { ...saved, config: withPresentKeys(saved.config ?? {}) };
   }
 
   /** Saves values that win over the tracked file's; during an `up`, once that has succeeded. */
@@ -249,4 +249,17 @@ function readYaml(file: string): StackFile {
   } catch (error) {
     throw new CliError(`${file} is not valid YAML: ${firstLine(error)}`, EXIT.usage);
   }
+}
+
+/** The object in a file that only this command writes. */
+function readJson(file: string): object {
+  const text = readFileSync(file, "utf8");
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null) return value;
+  } catch {
+    // As one of another form, below.
+  }
+  const message = `${file} is ${text.trim() === "" ? "empty" : "no JSON object"}: it was damaged.`;
+  throw new CliError({ message, fix: `rm '${file}', and give what it held (--config, --mode) again` }, EXIT.failed);
 }

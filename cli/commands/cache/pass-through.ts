@@ -8,13 +8,18 @@ import { modelId, revision as revisionName } from "./options.ts";
 /** Runs a command of `image-gen`; its output is the result and its exit code that of the command. */
 async function passThrough(context: Context, args: readonly string[]): Promise<void> {
   const target = await selectTarget(context);
-  printOutput(await target.exec([...args, ...(context.json ? ["--json"] : [])], { ownContainer: true }));
+  printOutput(context, await target.exec([...args, ...(context.json ? ["--json"] : [])], { ownContainer: true }));
 }
 
-/** Prints what `image-gen` printed. Throws a CliError with `message` if it failed; "": its own output has the reason. */
-export function printOutput({ exitCode, stdout }: CommandResult, message = ""): void {
+/**
+ * Prints what `image-gen` printed. Throws a CliError with `message` if it failed; "": its own output has the reason. With
+ * `--json` that output is the one document, if there is any.
+ */
+export function printOutput({ json }: Pick<Context, "json">, { exitCode, stdout }: CommandResult, message = ""): void {
   if (stdout !== "") process.stdout.write(`${stdout}\n`);
-  if (exitCode !== 0) throw new CliError(message, toExitCode(exitCode));
+  if (exitCode === 0) return;
+  const silent = `image-gen failed (exit code ${exitCode}) and printed nothing; its reason is above.`;
+  throw new CliError(json ? (stdout === "" ? message || silent : "") : message, toExitCode(exitCode));
 }
 
 const VERIFY_HELP = `

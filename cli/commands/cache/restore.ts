@@ -24,7 +24,7 @@ export function addRestore(cache: Command, signal: AbortSignal): void {
         const target = await selectTarget(context);
         const { paths, files, progress } = context;
         const work = async () => {
-          printOutput(await target.restore(file), `${file} was not restored; the cache is unchanged.`);
+          printOutput(context, await target.restore(file), `${file} was not restored; the cache is unchanged.`);
           if (restart && (await target.restart({ wait: false }))) progress.log("The service was restarted.");
         };
         await (restart ? withStackLock(paths, files.name, "cache restore --restart", work) : work());

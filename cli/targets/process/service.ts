@@ -153,6 +153,8 @@ async function spawnService(context: Context, launch: Launch, { keepOnInterrupt 
     if (keepOnInterrupt && context.signal.aborted && isAlive(record)) throw error;
     // A process that did not become ready must not stay in the background.
     if (isAlive(record)) await stopProcess(context.paths, record);
+    if (context.signal.aborted)
+      throw new CliError("interrupted; the process that was starting was stopped.", EXIT.interrupted);
     throw error;
   }
 }
