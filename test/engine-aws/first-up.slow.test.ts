@@ -94,128 +94,103 @@ describe.skipIf(missing !== undefined)("a first up in AWS that fails", () => {
     expect(await orphans(stack, before)).toEqual([]);
   }
 
-  const DENIED = "403 Forbidden";
-  test.each<[string, Partial<typeof PATIENT>, RegExp]>([
-    [
-      "build",
-      {
-        refuses: {
-          "docker-build:index:Image":
-            'failed to solve: process "/bin/sh -c uv pip install" did not complete successfully: exit code: 1',
-        },
-      },
-      /The image could not be built/,
-    ],
-    [
-      "push",
-      { refuses: { "docker-build:index:Index": `failed to push: unexpected status from PUT request: ${DENIED}` } },
-      /failed to push: unexpected status from PUT request: 403 Forbidden/,
-    ],
-    [
-      "volume",
-      {
-        refuses: { [VOLUME]: new AwsError("VolumeLimitExceeded", "You have exceeded your maximum gp3 storage limit") },
-      },
-      /creating EBS Volume: .*VolumeLimitExceeded.* Fix: aws service-quotas request-service-quota-increase --service-code ebs/,
-    ],
-    [
-      "network",
-      {
-        refuses: {
-          "aws:ec2/vpc:Vpc": new AwsError("VpcLimitExceeded", "The maximum number of VPCs has been reached."),
-        },
-      },
-      /creating EC2 VPC: .*VpcLimitExceeded.* Fix: aws service-quotas request-service-quota-increase --service-code vpc/,
-    ],
-  ])("at its %s: up continues, once the cause is gone", async (stage, knobs, line) => {
-    const stack = `first-${stage}`;
+  const refusing = (kind: string, error: AwsError | string) => ({ ...PATIENT, refuses: { [kind]: error } });
+
+  test("at its build, and then at its push: up continues, once the cause is gone", async () => {
+    const stack = "first-image";
     operator.addStack(stack);
     const before = inventory();
-    fake.cloud.knobs = { ...PATIENT, ...knobs };
+    const build = 'failed to solve: process "/bin/sh -c uv pip install" did not complete successfully: exit code: 1';
+    fake.cloud.knobs = refusing("docker-build:index:Image", build);
+    const first = await fails(stack, "up", "--no-picture");
+    expect(first).toMatch(/The image could not be built and pushed/);
+    const push = "failed to push: unexpected status from PUT request: 403 Forbidden";
+    fake.cloud.knobs = refusing("docker-build:index:Index", push);
+    const second = await fails(stack, ...printed(stack, first, "up"), "--no-picture");
+    expect(second).toContain(push);
+    fake.cloud.knobs = PATIENT;
+    await follow(stack, printed(stack, second, "up"));
+    await expectWhole(stack, before);
+  });
+
+  test("at its volume: the command that requests more, and up continues", async () => {
+    const stack = "first-volume";
+    operator.addStack(stack);
+    const before = inventory();
+    const limit = new AwsError("VolumeLimitExceeded", "You have exceeded your maximum gp3 storage limit");
+    fake.cloud.knobs = refusing(VOLUME, limit);
     const stderr = await fails(stack, "up", "--no-picture");
-    expect(stderr).toMatch(line);
+    expect(stderr).toMatch(
+      /creating EBS Volume: .*VolumeLimitExceeded.* Fix: aws service-quotas request-service-quota-increase --service-code ebs/,
+    );
     fake.cloud.knobs = PATIENT;
     await follow(stack, printed(stack, stderr, "up"));
     await expectWhole(stack, before);
   });
 
-  test("at its host, for a quota: up continues, once it is larger", async () => {
-    const stack = "first-quota";
+  test("at its network, then at its host for a quota, then at its gate: up continues each time", async () => {
+    const stack = "first-network";
     operator.addStack(stack);
     const before = inventory();
-    const used = fake.cloud.all(INSTANCE).length * 4;
-    fake.cloud.knobs = { ...PATIENT, vcpuQuota: used };
-    const stderr = await fails(stack, "up", "--no-picture");
-    expect(stderr).toMatch(
+    const limit = new AwsError("VpcLimitExceeded", "The maximum number of VPCs has been reached.");
+    fake.cloud.knobs = refusing("aws:ec2/vpc:Vpc", limit);
+    const network = await fails(stack, "up", "--no-picture");
+    expect(network).toMatch(
+      /creating EC2 VPC: .*VpcLimitExceeded.* Fix: aws service-quotas request-service-quota-increase --service-code vpc/,
+    );
+    fake.cloud.knobs = { ...PATIENT, vcpuQuota: fake.cloud.all(INSTANCE).length * 4 };
+    const quota = await fails(stack, ...printed(stack, network, "up"), "--no-picture");
+    expect(quota).toMatch(
       /No host: the account's quota L-DB2E81BA .*Fix: aws service-quotas request-service-quota-increase/,
     );
-    // Nothing is lost: it says what there is, and pin, logs and status find their way too.
-    const status = await operator.imagegenOf(stack, "status", "--json");
-    const volume = volumes().find(({ id }) => !before.has(id));
-    expect(JSON.parse(status.stdout)).toMatchObject({ running: false, host: null, volume: { id: volume?.id } });
-    fake.cloud.knobs = PATIENT;
-    await follow(stack, printed(stack, stderr, "up"));
-    await expectWhole(stack, before);
-  });
-
-  test("at its host, without capacity in two zones: move-az, and move-az again, leave one volume", async () => {
-    const stack = "first-host";
-    operator.addStack(stack);
-    const before = inventory();
-    const full = ["us-east-1a", "us-east-1b"];
-    fake.cloud.knobs = { ...PATIENT, noCapacity: ({ zone }) => full.includes(zone) };
-    const first = await fails(stack, "up", "--no-picture");
-    const [, zone = ""] = printed(stack, first, "move-az");
-    expect(zone).toBe("us-east-1b");
-    const second = await fails(stack, "move-az", zone, "--yes");
-    expect(second).toMatch(/No host: AWS has no g4dn\.xlarge \(on demand\) in us-east-1b now/);
-    const next = printed(stack, second, "move-az");
-    expect(next[1]).toBe("us-east-1c");
-    await follow(stack, next);
-    await expectWhole(stack, before);
-    expect(operator.stackFile(stack)).toMatch(/availabilityZone: us-east-1c[\s\S]*volumeGeneration: "3"/);
-    expect(operator.stackFile(stack)).not.toContain("volumeSnapshotId");
-    // The moved stack is as any other: its data is kept from here on.
-    expect((await operator.imagegenOf(stack, "up", "--no-picture")).exitCode).toBe(0);
-    await expectWhole(stack, before);
-  });
-
-  test("in a zone that is configured and offers nothing: refused before anything is made, and the fix goes through", async () => {
-    const stack = "first-zone";
-    operator.addStack(stack);
-    const before = inventory();
-    const stderr = await fails(stack, "up", "--no-picture", "--config", "availabilityZone=us-east-1e");
-    expect(stderr).toMatch(
-      /availabilityZone: expected a zone that offers one of g6\.xlarge, .*got us-east-1e\. Fix: imagegen up/,
-    );
-    expect(inventory()).toEqual(before);
-    const fix = new RegExp(`imagegen up --stack ${stack} (--config availabilityZone=\\S+)`).exec(stderr)?.[1] ?? "";
-    await follow(stack, ["up", ...fix.split(" ")]);
-    await expectWhole(stack, before);
-  });
-
-  test("at its gate: the service's reason, and up continues when the cause is gone", async () => {
-    const stack = "first-gate";
-    operator.addStack(stack);
-    const before = inventory();
-    fake.hosts.behave({ kind: "failing", error: "the weights are damaged" });
-    const stderr = await fails(stack, "up", "--no-picture");
-    expect(stderr).toMatch(
-      /is not ready: .*the weights are damaged.*Fix: imagegen logs --stack first-gate, imagegen doctor/,
-    );
+    // There is no output yet, and the volume is found.
     const status = JSON.parse((await operator.imagegenOf(stack, "status", "--json")).stdout) as object;
-    expect(status).toMatchObject({ running: true, volume: { state: "in-use" } });
+    const volume = volumes().find(({ id }) => !before.has(id));
+    expect(status).toMatchObject({ running: false, host: null, volume: { id: volume?.id } });
+    fake.cloud.knobs = PATIENT;
+    fake.hosts.behave({ kind: "failing", error: "the weights are damaged" });
+    const gate = await fails(stack, ...printed(stack, quota, "up"), "--no-picture");
+    expect(gate).toMatch(
+      /is not ready: .*the weights are damaged.*Fix: imagegen logs --stack first-network, imagegen doctor/,
+    );
     // A volume that a host has mounted is copied, never dropped.
     const dry = await operator.imagegenOf(stack, "move-az", "us-east-1c", "--dry-run");
     expect(dry.stdout).toMatch(/stop the host.*\n.*make a snapshot of vol-.*\n.*and the snapshot.*\n.*is kept$/);
     fake.hosts.behave({});
-    await follow(stack, printed(stack, stderr.slice(stderr.indexOf("What was made stays")), "up"));
+    await follow(stack, printed(stack, gate.slice(gate.indexOf("What was made stays")), "up"));
     await expectWhole(stack, before);
+  });
+
+  test("in a zone that offers nothing, then without capacity in two zones: each printed command leads on to one volume", async () => {
+    const stack = "first-host";
+    operator.addStack(stack, { instanceTypes: "g6.xlarge" });
+    const before = inventory();
+    const refused = await fails(stack, "up", "--no-picture", "--config", "availabilityZone=us-east-1e");
+    expect(refused).toMatch(
+      /availabilityZone: expected a zone that offers one of g6\.xlarge: .*got us-east-1e\. Fix: imagegen up/,
+    );
+    expect(inventory()).toEqual(before);
+    const [, fix = ""] = new RegExp(`imagegen up --stack ${stack} (--config \\S+)`).exec(refused) ?? [];
+    expect(fix).toBe("--config availabilityZone=us-east-1a");
+
+    const full = ["us-east-1a", "us-east-1b"];
+    fake.cloud.knobs = { ...PATIENT, noCapacity: ({ zone }) => full.includes(zone) };
+    const first = await fails(stack, "up", ...fix.split(" "), "--no-picture");
+    const toB = printed(stack, first, "move-az");
+    expect(toB).toEqual(["move-az", "us-east-1b"]);
+    const second = await fails(stack, ...toB, "--yes");
+    expect(second).toMatch(/No host: AWS has no g6\.xlarge \(on demand\) in us-east-1b now/);
+    const toC = printed(stack, second, "move-az");
+    expect(toC).toEqual(["move-az", "us-east-1c"]);
+    await follow(stack, toC);
+    await expectWhole(stack, before);
+    expect(operator.stackFile(stack)).toMatch(/availabilityZone: us-east-1c[\s\S]*volumeGeneration: "3"/);
+    expect(operator.stackFile(stack)).not.toContain("volumeSnapshotId");
   });
 
   test("and is given up: down removes it all, with a volume that no host ever mounted", async () => {
     const stack = "first-down";
-    operator.addStack(stack);
+    operator.addStack(stack, { instanceTypes: "g6.xlarge" });
     const before = inventory();
     fake.cloud.knobs = { ...PATIENT, noCapacity: () => true };
     await fails(stack, "up", "--no-picture");

@@ -80,9 +80,11 @@ export class Operator {
     cpSync(join(paths.root, name), join(this.directory, name));
   }
 
-  /** A stack beside aws-volume, with the same file. */
-  addStack(name: string): void {
-    cpSync(join(paths.root, "stacks/Pulumi.aws-volume.yaml"), join(this.directory, "stacks", `Pulumi.${name}.yaml`));
+  /** A stack beside aws-volume, with the same file and these keys. */
+  addStack(name: string, config: Readonly<Record<string, string>> = {}): void {
+    const keys = Object.entries(config).map(([key, value]) => `  Picture-Perfect-Challenge:${key}: ${value}\n`);
+    const file = readFileSync(join(paths.root, "stacks/Pulumi.aws-volume.yaml"), "utf8");
+    writeFileSync(join(this.directory, "stacks", `Pulumi.${name}.yaml`), file + keys.join(""));
   }
 
   /** A running `imagegen`, to be ended by a signal. */
