@@ -157,6 +157,15 @@ await awsTests("a stack on AWS", setting, () => {
     succeeded(await stack.up());
   });
 
+  test("is refused in a zone without any of its types, before anything is made", async () => {
+    const stack = await setting.stack("nowhere", { target: "aws", availabilityZone: "us-east-1e" });
+    const line =
+      /availabilityZone: expected a zone that offers one of g6\.xlarge, .*, got us-east-1e\. Fix: pulumi config set availabilityZone us-east-1a/;
+    expect(failed(await stack.preview())).toMatch(line);
+    expect(failed(await stack.up())).toMatch(line);
+    expect(observer.next().inOrder).toEqual([]);
+  });
+
   test("refuses another zone than its volume's, and touches nothing", async () => {
     const { stack } = await deployedStack(SHARED);
     observer.next();
