@@ -65,7 +65,7 @@ const saltIn = (file: string): unknown => parseDocument(readFileSync(file, "utf8
 /** The tracked file has secrets of the user's own `pulumi config set --secret`. */
 function foreign(stack: string): CliError {
   const message = `The secrets in stacks/Pulumi.${stack}.yaml were encrypted with a passphrase that this shell does not have. They are unchanged.`;
-  const fix = "export PULUMI_CONFIG_PASSPHRASE=… with the one of `pulumi config set --secret`";
+  const fix = "export PULUMI_CONFIG_PASSPHRASE=… with the one that they were set with";
   return new CliError({ message, fix }, EXIT.missingPrerequisite);
 }
 

@@ -33,8 +33,10 @@ const sampleOf = (name: string) => SAMPLES.find(([pattern]) => pattern.test(name
 function exampleOf(key: string): string {
   const spec = ALL_KEYS[key];
   if (!spec) return key === "aws:region" ? "us-east-1" : "value";
-  // The example of a secret is an option: its value is typed at a prompt.
-  return (spec.secret ? "" : spec.example) || spec.default || "value";
+  const parsed = spec.parse(spec.example ?? "");
+  // The example of what is always a secret is an option: its value is typed at a prompt.
+  const isShown = "value" in parsed && !spec.secret?.(parsed.value);
+  return (isShown ? spec.example : "") || spec.default || "value";
 }
 
 /** A printed command as its reader would type it: a value for each placeholder. */

@@ -26,7 +26,10 @@ export function checkPulumi(words: readonly string[], outputs: Outputs): string 
       if (partial && first === "") return null;
       const spec = ALL_KEYS[first];
       if (!spec && first !== "aws:region") return `there is no key ${first}`;
-      if (spec?.secret && !flags.has("--secret")) return `${first} is a secret: --secret is missing`;
+      const parsed = spec?.parse(second ?? "");
+      // Without a value, one that is always a secret is meant.
+      const isPublic = second !== undefined && parsed && "value" in parsed && !spec?.secret?.(parsed.value);
+      if (spec?.secret && !isPublic && !flags.has("--secret")) return `${first} is a secret: --secret is missing`;
       return second === undefined ? null : keyProblem(first, second);
     }
     case "config rm":
