@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { splitLogin } from "../../infra/config/login.ts";
 import { DEMO_MODEL, MODEL_VARIABLES, TOKEN_VARIABLE } from "../../infra/contract.ts";
 import { type HttpAnswer, httpRequest } from "../../infra/io/http-request.ts";
 import { commandFor } from "../core/command-line.ts";
 import type { ErrorDetail } from "../core/exit.ts";
+import { userPath } from "../core/user-path.ts";
+import { loginTokenFile } from "./hf-home.ts";
 
 /** Milliseconds for the hub to answer; without an answer the service itself finds out. */
 const ANSWER_MS = 5_000;
@@ -20,6 +20,8 @@ interface Asked {
   readonly hubEndpoint: string | null;
   /** Whether the stack keeps a token that is not known here. */
   readonly hasSecretToken: boolean;
+  /** Whether the service finds the token of `hf auth login`: a container does not. */
+  readonly usesLogin: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -28,14 +30,14 @@ interface Asked {
  * request, before anything is stopped or built.
  */
 export async function findModelProblem(
-  { stack, modelId, modelRevision, hubEndpoint, hasSecretToken, signal }: Asked,
+  { stack, modelId, modelRevision, hubEndpoint, hasSecretToken, usesLogin, signal }: Asked,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<ErrorDetail | undefined> {
   if (modelId === DEMO_MODEL || OTHER_SOURCES.some((name) => env[name])) return undefined;
   const { address, login } = splitLogin(hubEndpoint ?? (env[MODEL_VARIABLES.hubEndpoint] || HUB));
   const endpoint = address.replace(/\/+$/, "");
   const revision = modelRevision ?? "main";
-  const token = tokenOf(env);
+  const token = tokenOf(env, usesLogin);
   const url = `${endpoint}/api/models/${modelId}/revision/${encodeURIComponent(revision)}`;
   const headers = authorization(login, token);
   const timeout = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
@@ -90,11 +92,13 @@ function isGated(body: string): boolean {
   }
 }
 
-/** The token of the environment, else the one that `hf auth login` left. */
-function tokenOf(env: NodeJS.ProcessEnv): string | undefined {
-  const given = env[TOKEN_VARIABLE]?.trim();
+/** The token of the environment, else, for a process, the one that `hf auth login` left. */
+function tokenOf(env: NodeJS.ProcessEnv, usesLogin: boolean): string | undefined {
+  const given = (env[TOKEN_VARIABLE] || env.HUGGING_FACE_HUB_TOKEN)?.trim();
   if (given) return given;
-  const file = env.HF_TOKEN_PATH ?? join(env.HF_HOME ?? join(homedir(), ".cache", "huggingface"), "token");
+  const login = usesLogin ? loginTokenFile(env) : undefined;
+  const file = env.HF_TOKEN_PATH ? userPath(env.HF_TOKEN_PATH, env) : login;
+  if (file === undefined) return undefined;
   try {
     return readFileSync(file, "utf8").trim() || undefined;
   } catch {

@@ -3,7 +3,6 @@
  * config. Out: config for this run, secrets apart, and a line for each variable that is not taken. Writes nothing.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { resolve } from "node:path";
 import { hasLogin } from "../../infra/config/login.ts";
 import { qualifyKey } from "../../infra/config/problem.ts";
 import { ALL_KEYS, SECRET_KEYS } from "../../infra/config/schema.ts";
@@ -12,6 +11,8 @@ import { isLoopback, isSecretName } from "../../infra/contract.ts";
 import { commandFor } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
 import { type ErrorDetail, formatDetail } from "../core/exit.ts";
+import { userPath } from "../core/user-path.ts";
+import { hubCacheOf } from "../service/hf-home.ts";
 import type { AutomationStack } from "./automation-stack.ts";
 import { type ConfigMap, readText } from "./config.ts";
 
@@ -123,10 +124,10 @@ function configFrom(env: NodeJS.ProcessEnv, key: string): Found | ErrorDetail | 
   for (const { name } of SERVICE_VARIABLES.filter((each) => each.key === key)) {
     const text = read(env, name);
     if (text === undefined) continue;
-    if (name === "HF_TOKEN_PATH") return tokenIn(text);
+    if (name === "HF_TOKEN_PATH") return tokenIn(userPath(text, env));
     if (ALL_KEYS[key]?.type === "boolean") return { name, text: String(/^(1|true|yes|on)$/i.test(text)) };
     if (key === "gpu") return { name, text: text === "-1" ? "none" : text };
-    return { name, text: PATHS.includes(key) ? resolve(text) : text };
+    return { name, text: PATHS.includes(key) ? userPath(text, env) : text };
   }
   return undefined;
 }
@@ -186,16 +187,12 @@ function refusalOf(key: string, { name, text }: Found, facts: ShellFacts): Error
 /** Variables of the shell that no key takes. A process inherits them. */
 function keyless(env: NodeJS.ProcessEnv, { mode, stack, config }: ShellFacts): readonly ErrorDetail[] {
   if (mode === "process") return [];
+  const others = mode === "aws" || config[qualifyKey("hostCache")] ? [] : hubCache(env, stack);
   const missing = SERVICE_VARIABLES.filter(({ name, key }) => key === undefined && read(env, name) !== undefined);
-  return missing.flatMap(({ name, fixed }): ErrorDetail[] => {
+  const details = missing.flatMap(({ name, fixed }): ErrorDetail[] => {
     const text = read(env, name) ?? "";
     const message = `${name} of this shell is not taken`;
     if (name === "HOST" || name === "PORT") return [];
-    if (name === "HF_HOME" || name === "HF_HUB_CACHE") {
-      if (mode === "aws" || config[qualifyKey("hostCache")]) return [];
-      const fix = commandFor(stack, `up --config hostCache=${resolve(text)}`);
-      return [{ message: `${message}: the container has a cache of its own, and reads this one by hostCache.`, fix }];
-    }
     if (fixed) return name.startsWith("IMAGE_GEN_") ? [{ message: `${message}: ${fixed}.` }] : [];
     if (name.startsWith("AWS_")) {
       const mirror = readText(config, "modelMirror") ?? "";
@@ -207,6 +204,16 @@ function keyless(env: NodeJS.ProcessEnv, { mode, stack, config }: ShellFacts): r
       : commandFor(stack, `up --config environment=${name}=${text}`);
     return [{ message: `${message}, as no key sets it.`, fix }];
   });
+  return [...others, ...details];
+}
+
+/** The cache of the user's other tools, where a variable moved it: a container reads it by `hostCache` alone. */
+function hubCache(env: NodeJS.ProcessEnv, stack: string): readonly ErrorDetail[] {
+  const { path, variable } = hubCacheOf(env);
+  // Many shells set it, and for other programs.
+  if (variable === undefined || (variable === "XDG_CACHE_HOME" && !existsSync(path))) return [];
+  const message = `${variable} of this shell is not taken: the container has a cache of its own, and reads this one by hostCache.`;
+  return [{ message, fix: commandFor(stack, `up --config hostCache=${path}`) }];
 }
 
 /** A variable's text, whichever way it is spelled; undefined when it is empty. */

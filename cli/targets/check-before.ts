@@ -2,7 +2,9 @@ import { qualifyKey } from "../../infra/config/problem.ts";
 import { TOKEN_KEY } from "../../infra/config/schema.ts";
 import type { LocalSettings } from "../../infra/config/settings.ts";
 import { MODEL_VARIABLES } from "../../infra/contract.ts";
+import { ownPathFacts, pathFacts } from "../../infra/io/host-paths.ts";
 import { detectGpu } from "../../infra/io/local-gpu.ts";
+import { hostPathProblems } from "../../infra/plan/host-paths.ts";
 import { commandFor } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
@@ -24,8 +26,18 @@ interface Lookup {
 
 /** Finds the mistakes that can be found before anything is stopped: a GPU that is not there, a model that is not. */
 export async function checkBefore(context: Context, settings: LocalSettings, lookup: Lookup): Promise<void> {
+  requirePaths(context, settings, lookup.mode);
   await requireGpu(context, settings, lookup);
   await requireModel(context, settings, lookup);
+}
+
+/** Files and folders of this machine that config names, as the engine or this user sees them. */
+export function requirePaths({ files }: Pick<Context, "files">, settings: LocalSettings, mode: LocalMode): void {
+  const problems =
+    mode === "process"
+      ? hostPathProblems(settings, ownPathFacts, "process")
+      : hostPathProblems(settings, (path) => pathFacts(path));
+  if (problems.length > 0) throw files.wordProblems(problems);
 }
 
 async function requireGpu({ files }: Context, { gpu }: LocalSettings, { mode, shell }: Lookup): Promise<void> {
@@ -41,7 +53,7 @@ async function requireGpu({ files }: Context, { gpu }: LocalSettings, { mode, sh
 async function requireModel(
   { files, progress, signal }: Context,
   settings: LocalSettings,
-  { earlier, cachedModels }: Lookup,
+  { mode, earlier, cachedModels }: Lookup,
 ): Promise<void> {
   const { modelId, modelRevision, hubEndpoint } = settings;
   if (settings.modelMirror !== null || settings.offline) return;
@@ -58,6 +70,7 @@ async function requireModel(
     modelRevision,
     hubEndpoint,
     hasSecretToken,
+    usesLogin: mode === "process",
     signal,
   });
   if (!problem) return;

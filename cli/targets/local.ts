@@ -20,7 +20,7 @@ import { readText } from "../stack/config.ts";
 import { chooseModel, planOf } from "../stack/model.ts";
 import type { ShellConfig } from "../stack/shell-variables.ts";
 import { unlessUnreachable } from "../toolchain/docker.ts";
-import { checkBefore } from "./check-before.ts";
+import { checkBefore, requirePaths } from "./check-before.ts";
 import { downOnThisMachine } from "./down.ts";
 import { type EarlierService, orGoBack } from "./earlier.ts";
 import { planRows } from "./plan-rows.ts";
@@ -144,7 +144,9 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
     },
 
     async plan(modelId) {
-      const plan = await planOf(paths, plannedModel(modelId).settings);
+      const { settings } = plannedModel(modelId);
+      requirePaths(context, settings, mode);
+      const plan = await planOf(paths, settings);
       return { plan, rows: planRows(plan) };
     },
 

@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import type { PathFacts } from "../plan/host-paths.ts";
 
 /**
@@ -18,6 +18,20 @@ export function pathFacts(
     kind: stat.isDirectory() ? "folder" : "file",
     access: rootful ? { uid: stat.uid, gid: stat.gid, mode: stat.mode } : null,
   };
+}
+
+/** What a path of this machine is to this user, as whom a process runs. */
+export function ownPathFacts(path: string): PathFacts {
+  const stat = statOf(path);
+  if (stat === undefined) return { kind: "nothing", access: null };
+  const kind = stat?.isDirectory() ? "folder" : "file";
+  if (stat === null) return { kind: "unreadable", access: null };
+  try {
+    accessSync(path, constants.R_OK | (kind === "folder" ? constants.X_OK : 0));
+    return { kind, access: null };
+  } catch {
+    return { kind: "unreadable", access: null };
+  }
 }
 
 /** Null where this user may not look, and the engine may. */

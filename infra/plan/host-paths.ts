@@ -3,7 +3,7 @@ import type { LocalSettings } from "../config/settings.ts";
 
 /** What a path of this machine is; `access`: null where its owner means nothing to the engine. */
 export interface PathFacts {
-  readonly kind: "file" | "folder" | "nothing";
+  readonly kind: "file" | "folder" | "nothing" | "unreadable";
   readonly access: { readonly uid: number; readonly gid: number; readonly mode: number } | null;
 }
 
@@ -24,8 +24,11 @@ interface HostPath {
 export function hostPathProblems(
   settings: PathSettings,
   factsOf: (path: string) => PathFacts | undefined,
+  place: "container" | "process" = "container",
 ): readonly Problem[] {
-  return hostPaths(settings).flatMap((each) => {
+  // A process has no volume.
+  const paths = hostPaths(settings).filter(({ key }) => place === "container" || key !== "volumeName");
+  return paths.flatMap((each) => {
     const facts = factsOf(each.path);
     return facts === undefined ? [] : problemOf(each, facts, settings.containerUser);
   });
@@ -49,6 +52,10 @@ function problemOf({ key, path, kind, needs }: HostPath, facts: PathFacts, owner
   if (facts.kind === "nothing" && key === "volumeName") {
     const text = `sudo mkdir -p ${quoted} && sudo chown ${owner} ${quoted}`;
     return problem("a folder of this machine", `${path}, which does not exist`, { text });
+  }
+  if (facts.kind === "unreadable") {
+    const got = `${path}, which this user may not read`;
+    return problem(`a ${kind} of this machine`, got, { set: key, value: `<the path of a ${kind}>` });
   }
   if (facts.kind !== kind) {
     const got = facts.kind === "nothing" ? `${path}, which does not exist` : `${path}, which is a ${facts.kind}`;

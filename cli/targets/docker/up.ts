@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
 import { serviceUrl } from "../../../infra/contract.ts";
-import { pathFacts } from "../../../infra/io/host-paths.ts";
-import { hostPathProblems } from "../../../infra/plan/host-paths.ts";
 import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
 import { describeState } from "../../../infra/readiness/progress.ts";
 import { formatBytes } from "../../../infra/units.ts";
@@ -52,8 +50,6 @@ interface DockerStart {
 /** Brings the stack up by Pulumi, showing the service's own progress meanwhile; returns what it says when ready. */
 export async function upInDocker(context: Context, settings: LocalSettings, { root, shell, stopOther }: DockerStart) {
   const { files, progress, signal } = context;
-  const problems = hostPathProblems(settings, (path) => pathFacts(path));
-  if (problems.length > 0) throw files.wordProblems(problems);
   await requireOwnContainer(context, settings);
   const own = await findContainer(settings.containerName);
   if (!(own?.running && own.ports.includes(settings.port))) await requirePort(context, settings);

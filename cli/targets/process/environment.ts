@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { readVariables } from "../../../infra/config/parsers.ts";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
 import {
@@ -17,6 +16,8 @@ import { secretVariables, settingsEnvironment } from "../../../infra/plan/servic
 import type { Context } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
 import type { Paths } from "../../core/paths.ts";
+import { userPath } from "../../core/user-path.ts";
+import { hubCacheOf, loginTokenFile } from "../../service/hf-home.ts";
 import { MAP_VARIABLE } from "../../stack/shell-variables.ts";
 
 /** The variables that `image_gen` reads, for a process of this checkout; the rest comes from the user's shell. */
@@ -25,9 +26,9 @@ export function processEnvironment(
   settings: LocalSettings,
   env: NodeJS.ProcessEnv = process.env,
 ): Record<string, string> {
-  const token = join(homedir(), ".cache", "huggingface", "token");
-  // HF_HOME moves the place where `hf auth login` left the user's token.
-  const useLoginToken = !env[TOKEN_VARIABLE] && !env.HF_TOKEN_PATH && existsSync(token);
+  const ownToken = TOKENS.some((name) => env[name]);
+  // The process has an HF_HOME of its own, without the token that `hf auth login` left in the user's.
+  const login = ownToken || env.HF_TOKEN_PATH ? undefined : loginTokenFile(env);
   const configured = settingsEnvironment(settings, "process");
   const own = join(paths.data, "huggingface");
   return {
@@ -37,6 +38,7 @@ export function processEnvironment(
     ...hostCache(env, own),
     [MODEL_VARIABLES.modelRevision]: "",
     [MODEL_VARIABLES.vaeId]: "",
+    ...inheritedPaths(env),
     ...gpuVariables(settings.gpu),
     ...readVariables(env[MAP_VARIABLE] ?? ""),
     ...modelEnvironment(settings),
@@ -46,15 +48,29 @@ export function processEnvironment(
     HOST: settings.bindAddress,
     PORT: String(settings.port),
     IMAGE_GEN_BAKED_DIR: paths.baked,
-    ...(useLoginToken ? { HF_TOKEN_PATH: token } : {}),
+    ...(login === undefined ? {} : { HF_TOKEN_PATH: login }),
   };
+}
+
+const TOKENS = [TOKEN_VARIABLE, "HUGGING_FACE_HUB_TOKEN"];
+/** Variables with a path that the process inherits. It runs in another folder than the user's. */
+const INHERITED_PATHS = [
+  "HF_TOKEN_PATH",
+  "MODEL_DIR",
+  "IMAGE_GEN_MANIFESTS",
+  "AWS_SHARED_CREDENTIALS_FILE",
+  "AWS_WEB_IDENTITY_TOKEN_FILE",
+];
+
+function inheritedPaths(env: NodeJS.ProcessEnv): Record<string, string> {
+  const set = INHERITED_PATHS.flatMap((name) => (env[name] ? [[name, userPath(env[name], env)] as const] : []));
+  return Object.fromEntries(set);
 }
 
 /** The cache that the user's other tools have, for reading: what is there need not be downloaded again. */
 function hostCache(env: NodeJS.ProcessEnv, own: string): Record<string, string> {
   if (env[HOST_CACHE_VARIABLE] !== undefined) return {};
-  const home = env.HF_HOME || join(env.HOME ?? homedir(), ".cache", "huggingface");
-  const found = resolve(env.HF_HUB_CACHE || join(home, "hub"));
+  const { path: found } = hubCacheOf(env);
   return existsSync(found) && found !== join(own, "hub") ? { [HOST_CACHE_VARIABLE]: found } : {};
 }
 

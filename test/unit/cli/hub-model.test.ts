@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { formatDetail } from "../../../cli/core/exit.ts";
 import { findModelProblem } from "../../../cli/service/hub-model.ts";
@@ -37,6 +40,7 @@ const ask = async (answer: Response, env: NodeJS.ProcessEnv = NO_TOKEN, changes:
     modelRevision: null,
     hubEndpoint: endpoint,
     hasSecretToken: false,
+    usesLogin: true,
   };
   const { signal } = new AbortController();
   const problem = await findModelProblem({ ...asked, signal, ...changes }, env);
@@ -81,7 +85,14 @@ describe("a model that is asked for before anything is stopped", () => {
   test("on a hub that does not answer is the service's to find out", async () => {
     const { endpoint } = await serve({ status: 200 });
     for (const server of servers) server.close();
-    const asked = { stack: "local", modelId: "a/b", modelRevision: null, hubEndpoint: endpoint, hasSecretToken: false };
+    const asked = {
+      stack: "local",
+      modelId: "a/b",
+      modelRevision: null,
+      hubEndpoint: endpoint,
+      hasSecretToken: false,
+      usesLogin: true,
+    };
     expect(await findModelProblem({ ...asked, signal: new AbortController().signal }, NO_TOKEN)).toBeUndefined();
   });
 
@@ -91,6 +102,16 @@ describe("a model that is asked for before anything is stopped", () => {
   ])("%s asks nobody", async (modelId, env) => {
     expect((await ask({ status: 404 }, env, { modelId })).requests).toHaveLength(0);
   });
+});
+
+test("the token of `hf auth login` is that of HF_HOME, and a container's hub is asked without it", async () => {
+  const HF_HOME = mkdtempSync(join(tmpdir(), "imagegen-hf-home-"));
+  writeFileSync(join(HF_HOME, "token"), "hf_login\n");
+  const process = await ask({ status: 200 }, { HF_HOME });
+  const container = await ask({ status: 200 }, { HF_HOME }, { usesLogin: false });
+  rmSync(HF_HOME, { recursive: true });
+  expect(process.requests[0]?.headers.authorization).toBe("Bearer hf_login");
+  expect(container.requests[0]?.headers.authorization).toBeUndefined();
 });
 
 describe("a hub's address with a user and a password", () => {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { pathsOf } from "../../../cli/core/paths.ts";
 import { identityOf } from "../../../cli/core/process-identity.ts";
 import { processEnvironment } from "../../../cli/targets/process/environment.ts";
@@ -147,6 +147,37 @@ describe("the service's environment", () => {
       HOST: "127.0.0.1",
       PORT: "8001",
       IMAGE_GEN_BAKED_DIR: "/checkout/.imagegen/models",
+    });
+  });
+
+  describe("has what the user's other Hugging Face tools have", () => {
+    const home = mkdtempSync(join(tmpdir(), "imagegen-home-"));
+    afterAll(() => rmSync(home, { recursive: true }));
+    for (const folder of ["hf", ".cache/huggingface", "xdg/huggingface", "sub/hf"]) {
+      mkdirSync(join(home, folder, "hub"), { recursive: true });
+      writeFileSync(join(home, folder, "token"), "hf_login");
+    }
+    test.each<[NodeJS.ProcessEnv, string, string]>([
+      [{}, ".cache/huggingface/hub", ".cache/huggingface/token"],
+      [{ HF_HOME: "~/hf" }, "hf/hub", "hf/token"],
+      [{ HF_HOME: `${home}/hf` }, "hf/hub", "hf/token"],
+      [{ XDG_CACHE_HOME: `${home}/xdg` }, "xdg/huggingface/hub", "xdg/huggingface/token"],
+      [{ HUGGINGFACE_HUB_CACHE: `${home}/hf/hub` }, "hf/hub", ".cache/huggingface/token"],
+      [{ HF_HUB_CACHE: "~/hf/hub", HF_HOME: `${home}/xdg/huggingface` }, "hf/hub", "xdg/huggingface/token"],
+      [{ HF_HOME: "hf", INIT_CWD: `${home}/sub`, npm_lifecycle_event: "start" }, "sub/hf/hub", "sub/hf/token"],
+    ])("with %j", (variables, cache, token) => {
+      const env = processEnvironment(paths, settings, { HOME: home, ...variables });
+      expect(env).toMatchObject({ IMAGE_GEN_HOST_CACHE: join(home, cache), HF_TOKEN_PATH: join(home, token) });
+    });
+    test.each([{ HF_TOKEN: "t" }, { HUGGING_FACE_HUB_TOKEN: "t" }])("but with %j its own token", (variables) => {
+      expect(processEnvironment(paths, settings, { HOME: home, ...variables }).HF_TOKEN_PATH).toBeUndefined();
+    });
+    test("and paths as the user's shell means them", () => {
+      const env = { HOME: home, HF_TOKEN_PATH: "~/hf/token", MODEL_DIR: "model" };
+      expect(processEnvironment(paths, settings, env)).toMatchObject({
+        HF_TOKEN_PATH: join(home, "hf/token"),
+        MODEL_DIR: join(process.cwd(), "model"),
+      });
     });
   });
 

@@ -163,7 +163,8 @@ describe("the shell of `imagegen up`", () => {
     ["SSL_CERT_FILE", "/nowhere/ca.pem", /there is no \/nowhere\/ca\.pem/],
     ["IMAGE_GEN_MAX_SIZE", "big", /expected a whole number/],
     ["HF_TOKEN_PATH", "/nowhere/token", /there is no such file/],
-    ["HF_HOME", "/home/anna/hf", /hostCache/],
+    ["HF_HOME", "/home/anna/hf", /^HF_HOME.*hostCache/],
+    ["HUGGINGFACE_HUB_CACHE", "/home/anna/hub", /^HUGGINGFACE_HUB_CACHE.*hostCache/],
   ])("%s=%s can't be used in a container, and is named", (name, text, expected) => {
     const { plain, secrets, notTaken } = readShell({ [name]: text }, { ...facts, mode: "docker" });
     expect({ ...plain, ...secrets }).toEqual({});

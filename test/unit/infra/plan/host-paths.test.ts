@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { wordForPulumi } from "../../../../infra/config/problem.ts";
 import type { LocalSettings } from "../../../../infra/config/settings.ts";
-import { pathFacts } from "../../../../infra/io/host-paths.ts";
+import { ownPathFacts, pathFacts } from "../../../../infra/io/host-paths.ts";
 import { hostPathProblems, type PathFacts } from "../../../../infra/plan/host-paths.ts";
 import { settingsWith } from "../../../support/settings.ts";
 
@@ -66,6 +66,24 @@ test.each<[Partial<LocalSettings>, PathFacts, string | undefined]>([
   if (expected) expect(found[0]).toContain(expected);
 });
 
+test.each<[Partial<LocalSettings>, PathFacts["kind"], string | undefined]>([
+  [
+    { hostCache: "/nonexistent" },
+    "nothing",
+    "hostCache: expected a folder of this machine, got /nonexistent, which does not exist",
+  ],
+  [{ hostCache: "/etc/passwd" }, "file", "which is a file"],
+  [{ hostCache: "/root/hf" }, "unreadable", "got /root/hf, which this user may not read"],
+  [{ caFile: "/nonexistent.pem" }, "nothing", "caFile: expected a file"],
+  [{ modelMirror: "/nonexistent" }, "nothing", "modelMirror: expected a folder"],
+  [{ volumeName: "/nonexistent" }, "nothing", undefined],
+  [{ caFile: "/srv/ca.pem" }, "file", undefined],
+])("a process with %j that is %s: %s", (changes, kind, expected) => {
+  const found = hostPathProblems(settingsWith(changes), () => ({ kind, access: null }), "process").map(wordForPulumi);
+  expect(found).toHaveLength(expected === undefined ? 0 : 1);
+  if (expected) expect(found[0]).toContain(expected);
+});
+
 describe("what a path is", () => {
   const work = mkdtempSync(join(tmpdir(), "imagegen-paths-"));
   afterAll(() => rmSync(work, { recursive: true }));
@@ -85,6 +103,16 @@ describe("what a path is", () => {
   ])("to %j, whose users are others", (other) => {
     writeFileSync(join(work, "file"), "");
     expect(pathFacts(join(work, "file"), other)).toEqual({ kind: "file", access: null });
+  });
+  test("to this user, as whom a process runs", () => {
+    mkdirSync(join(work, "own"));
+    writeFileSync(join(work, "own.pem"), "");
+    expect([ownPathFacts(join(work, "own")), ownPathFacts(join(work, "own.pem"))]).toMatchObject([
+      { kind: "folder" },
+      { kind: "file" },
+    ]);
+    expect(ownPathFacts(join(work, "none"))).toEqual(NOTHING);
+    expect(ownPathFacts(join(work, "own.pem", "below"))).toEqual(NOTHING);
   });
   test("to an engine elsewhere nobody here knows", () => {
     expect(pathFacts(work, { platform: "linux", engine: "ssh://other" })).toBeUndefined();
