@@ -5,6 +5,15 @@ export function imagegenCommand(stack: string, command: string): string {
   return `imagegen ${command}${stack === DEFAULT_STACK ? "" : ` --stack ${stack}`}`;
 }
 
+/**
+ * A word as a shell takes it, for a command that a message shows. Placeholders, such as `<path>` and `…`, are the reader's to
+ * replace and stay as they are.
+ */
+export function shellWord(word: string): string {
+  if (/^(?:[\w./@%+=:,…-]|<[^<>]*>)+$/.test(word)) return word;
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 /** The variable that says which command reaches the cache, for the messages of the service; its readers are outside of the container. */
 export const READER_VARIABLE = "IMAGE_GEN_COMMAND";
 

@@ -137,7 +137,9 @@ export function wordedProblems(problems: readonly Problem[], config: ConfigMap, 
     file: `in stacks/Pulumi.${origins.stack}.yaml`,
   };
   const details = problems.map((problem) => {
-    const place = problem.path in config ? ` (${places[origins.originOf(problem.path)]})` : "";
+    const origin = origins.originOf(problem.path);
+    const named = origin === "shell" ? `${origins.variableOf?.(problem.path)} of this shell` : places[origin];
+    const place = problem.path in config ? ` (${named})` : "";
     return {
       message: `${describeProblem(problem)}${place}.`,
       fix: imagegenFix(problem.fix, origins, commandFor(origins.stack, "up")),

@@ -37,8 +37,10 @@ export class StackFiles {
   readonly #overrides: string;
   /** The overrides as releases before 0.2 named them; read, and renamed by the first write. */
   readonly #oldOverrides: string;
-  /** Config of this run alone, over all else. */
+  /** Config of this run alone, from its flags and its shell, over all else. */
   #given: ConfigMap = {};
+  /** The variables of this shell that keys of it come from. */
+  #shell: Readonly<Record<string, string>> = {};
   readonly #place: string;
   /** The overrides of an `up` that has not succeeded yet. */
   #pending: ConfigOverrides | undefined;
@@ -98,14 +100,15 @@ export class StackFiles {
     return { ...this.compose({}).config, ...this.#given };
   }
 
-  /** Config for this run, which is saved by `saveOverrides` or not at all; `{ secure: "" }` stands for a secret. */
-  use(values: ConfigMap): void {
+  /** Config for this run, which is saved by `saveOverrides` or not at all; `{ secure: "" }` stands for a secret. `shell`: where it is from, by key. */
+  use(values: ConfigMap, shell: Readonly<Record<string, string>> = {}): void {
     this.#given = values;
+    this.#shell = shell;
   }
 
   /** Throws a CliError unless the config of this run is valid. */
-  check(flags: ConfigMap): void {
-    checkedSettings(this.config(), this.#origins(flags));
+  check(): void {
+    checkedSettings(this.config(), this.#origins());
   }
 
   /** Mistakes that were found with this stack's config, each with its fix. */
@@ -149,9 +152,14 @@ export class StackFiles {
     else if (pending) for (const file of [this.#overrides, this.#oldOverrides]) rmSync(file, { force: true });
   }
 
-  #origins(flags: ConfigMap = {}): ConfigOrigins {
+  #origins(): ConfigOrigins {
     const { config } = this.overrides();
-    return { stack: this.name, originOf: (key) => (key in flags ? "flag" : key in config ? "kept" : "file") };
+    const originOf = (key: string) => {
+      if (key in this.#shell) return "shell";
+      if (key in this.#given) return "flag";
+      return key in config ? "kept" : "file";
+    };
+    return { stack: this.name, originOf, variableOf: (key) => this.#shell[key] };
   }
 
   overrides(): ConfigOverrides {

@@ -3,18 +3,16 @@
  * config. Out: config for this run, secrets apart, and a line for each variable that is not taken. Writes nothing.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { hasLogin } from "../../infra/config/login.ts";
 import { qualifyKey } from "../../infra/config/problem.ts";
 import { ALL_KEYS, SECRET_KEYS } from "../../infra/config/schema.ts";
-import { SERVICE_VARIABLES } from "../../infra/config/service-variables.ts";
-import { isLoopback, isSecretName } from "../../infra/contract.ts";
-import { commandFor } from "../core/command-line.ts";
+import { MAP_VARIABLE, SERVICE_VARIABLES } from "../../infra/config/service-variables.ts";
+import { isLoopback } from "../../infra/contract.ts";
 import type { Context } from "../core/context.ts";
 import { type ErrorDetail, formatDetail } from "../core/exit.ts";
 import { userPath } from "../core/user-path.ts";
-import { hubCacheOf } from "../service/hf-home.ts";
 import type { AutomationStack } from "./automation-stack.ts";
 import { type ConfigMap, readText } from "./config.ts";
+import { keyless, read, settingCommand } from "./keyless-variables.ts";
 
 /** How the service is going to run. */
 type Mode = "docker" | "process" | "aws";
@@ -32,19 +30,20 @@ export interface ShellFacts {
 export interface ShellConfig {
   readonly plain: Readonly<Record<string, string>>;
   readonly secrets: Readonly<Record<string, string>>;
-  /** The variables that `plain` and `secrets` come from. */
+  /** The variables that `plain` and `secrets` come from, and those by key. */
   readonly taken: readonly string[];
+  readonly from: Readonly<Record<string, string>>;
   readonly notTaken: readonly ErrorDetail[];
 }
 
-export const NOTHING: ShellConfig = { plain: {}, secrets: {}, taken: [], notTaken: [] };
-
-/** A secret map of variables, for those that have no key of their own. */
-export const MAP_VARIABLE = "IMAGEGEN_ENVIRONMENT";
+export const NOTHING: ShellConfig = { plain: {}, secrets: {}, taken: [], from: {}, notTaken: [] };
 
 /** Addresses that mean another machine where the service runs elsewhere. */
 const ADDRESSES = ["hubEndpoint", "httpProxy", "httpsProxy"];
 const PATHS = ["caFile", "hostCache"];
+/** Stands for both proxies; a process reads it by itself. */
+const ALL_PROXY = "ALL_PROXY";
+const PROXY_KEYS = ["httpProxy", "httpsProxy"];
 /** Keys of a host on AWS that stand for a secret's value. */
 const ARNS: Readonly<Record<string, string>> = { apiKey: "apiKeySecretArn", hfToken: "hfTokenSecretArn" };
 
@@ -54,8 +53,8 @@ export function useShell({ files }: Pick<Context, "files">, mode: Mode, flags: C
   const facts = { stack: files.name, mode, config: files.config(), flags, tracked: files.trackedConfig() };
   const shell = readShell(process.env, facts);
   const secrets = Object.keys(shell.secrets).map((key) => [key, { secure: "" }]);
-  files.use({ ...shell.plain, ...Object.fromEntries(secrets), ...flags });
-  files.check(flags);
+  files.use({ ...shell.plain, ...Object.fromEntries(secrets), ...flags }, shell.from);
+  files.check();
   return shell;
 }
 
@@ -89,12 +88,12 @@ type Found = { readonly name: string; readonly text: string };
 export function readShell(env: NodeJS.ProcessEnv, facts: ShellFacts): ShellConfig {
   const plain: Record<string, string> = {};
   const secrets: Record<string, string> = {};
-  const taken: string[] = [];
+  const from: Record<string, string> = {};
   const notTaken: ErrorDetail[] = [];
-  for (const key of keysOf(env)) {
+  for (const key of keysOf(env, facts.mode)) {
     // A process inherits it with the order that this shell counts devices in.
     if (key === "gpu" && facts.mode === "process") continue;
-    const found = configFrom(env, key);
+    const found = configFrom(env, key, facts.mode);
     if (!found) continue;
     const qualified = qualifyKey(key);
     const refusal = "message" in found ? found : refusalOf(key, found, facts);
@@ -105,25 +104,34 @@ export function readShell(env: NodeJS.ProcessEnv, facts: ShellFacts): ShellConfi
     const parsed = spec?.parse(found.text);
     const secret = parsed && "value" in parsed && spec?.secret?.(parsed.value);
     (secret ? secrets : plain)[qualified] = found.text;
-    taken.push(found.name);
+    from[qualified] = found.name;
   }
-  return { plain, secrets, taken, notTaken: [...notTaken, ...keyless(env, facts)].filter(({ message }) => message) };
+  const taken = [...new Set(Object.values(from))];
+  const others = [...notTaken, ...keyless(env, facts)].filter(({ message }) => message);
+  return { plain, secrets, taken, from, notTaken: others };
 }
 
 /** Keys that a variable of this shell may set. */
-function keysOf(env: NodeJS.ProcessEnv): readonly string[] {
+function keysOf(env: NodeJS.ProcessEnv, mode: Mode): readonly string[] {
   const keys = SERVICE_VARIABLES.flatMap(({ name, key }) =>
     key !== undefined && read(env, name) !== undefined ? [key] : [],
   );
-  return [...new Set(keys), ...(env[MAP_VARIABLE] ? ["environment"] : [])];
+  const all = mode !== "process" && read(env, ALL_PROXY) !== undefined ? PROXY_KEYS : [];
+  return [...new Set([...keys, ...all]), ...(env[MAP_VARIABLE] ? ["environment"] : [])];
 }
 
 /** The first variable that sets the key, in config's words. */
-function configFrom(env: NodeJS.ProcessEnv, key: string): Found | ErrorDetail | undefined {
+function configFrom(env: NodeJS.ProcessEnv, key: string, mode: Mode): Found | ErrorDetail | undefined {
   if (key === "environment") return { name: MAP_VARIABLE, text: env[MAP_VARIABLE] ?? "" };
-  for (const { name } of SERVICE_VARIABLES.filter((each) => each.key === key)) {
+  const names = SERVICE_VARIABLES.filter((each) => each.key === key).map(({ name }) => name);
+  for (const name of PROXY_KEYS.includes(key) ? [...names, ALL_PROXY] : names) {
     const text = read(env, name);
     if (text === undefined) continue;
+    if (key === "noProxy") {
+      const others = withoutLoopback(text);
+      // A process is on this machine.
+      return others === "" ? undefined : { name, text: mode === "process" ? text : others };
+    }
     if (name === "HF_TOKEN_PATH") return tokenIn(userPath(text, env));
     if (ALL_KEYS[key]?.type === "boolean") return { name, text: String(/^(1|true|yes|on)$/i.test(text)) };
     if (key === "gpu") return { name, text: text === "-1" ? "none" : text };
@@ -141,8 +149,6 @@ function tokenIn(path: string): Found | ErrorDetail | undefined {
     return { message: `HF_TOKEN_PATH is not taken: ${path}: ${reason}.`, fix: "export HF_TOKEN=…" };
   }
 }
-
-const settingCommand = (stack: string, key: string, value: string) => commandFor(stack, `up --config ${key}=${value}`);
 
 /** Why a variable is not taken; undefined when it is. */
 function refusalOf(key: string, { name, text }: Found, facts: ShellFacts): ErrorDetail | undefined {
@@ -184,40 +190,8 @@ function refusalOf(key: string, { name, text }: Found, facts: ShellFacts): Error
   return undefined;
 }
 
-/** Variables of the shell that no key takes. A process inherits them. */
-function keyless(env: NodeJS.ProcessEnv, { mode, stack, config }: ShellFacts): readonly ErrorDetail[] {
-  if (mode === "process") return [];
-  const others = mode === "aws" || config[qualifyKey("hostCache")] ? [] : hubCache(env, stack);
-  const missing = SERVICE_VARIABLES.filter(({ name, key }) => key === undefined && read(env, name) !== undefined);
-  const details = missing.flatMap(({ name, fixed }): ErrorDetail[] => {
-    const text = read(env, name) ?? "";
-    const message = `${name} of this shell is not taken`;
-    if (name === "HOST" || name === "PORT") return [];
-    if (fixed) return name.startsWith("IMAGE_GEN_") ? [{ message: `${message}: ${fixed}.` }] : [];
-    if (name.startsWith("AWS_")) {
-      const mirror = readText(config, "modelMirror") ?? "";
-      if (mode === "aws" || !mirror.startsWith("s3://")) return [];
-    }
-    const secret = isSecretName(name) || name === "AWS_ACCESS_KEY_ID" || hasLogin(text);
-    const fix = secret
-      ? `export ${MAP_VARIABLE}='{"${name}":"…"}', then ${commandFor(stack, "up")}`
-      : commandFor(stack, `up --config environment=${name}=${text}`);
-    return [{ message: `${message}, as no key sets it.`, fix }];
-  });
-  return [...others, ...details];
-}
-
-/** The cache of the user's other tools, where a variable moved it: a container reads it by `hostCache` alone. */
-function hubCache(env: NodeJS.ProcessEnv, stack: string): readonly ErrorDetail[] {
-  const { path, variable } = hubCacheOf(env);
-  // Many shells set it, and for other programs.
-  if (variable === undefined || (variable === "XDG_CACHE_HOME" && !existsSync(path))) return [];
-  const message = `${variable} of this shell is not taken: the container has a cache of its own, and reads this one by hostCache.`;
-  return [{ message, fix: commandFor(stack, `up --config hostCache=${path}`) }];
-}
-
-/** A variable's text, whichever way it is spelled; undefined when it is empty. */
-function read(env: NodeJS.ProcessEnv, name: string): string | undefined {
-  const text = (env[name] || (name.endsWith("_PROXY") ? env[name.toLowerCase()] : ""))?.trim();
-  return text === "" ? undefined : text;
+/** NO_PROXY without this machine's own names, which the start of this command adds, and which mean nothing elsewhere. */
+function withoutLoopback(text: string): string {
+  const hosts = text.split(",").map((host) => host.trim());
+  return hosts.filter((host) => host !== "" && !isLoopback(host)).join(",");
 }

@@ -5,7 +5,7 @@ import { nearest } from "./nearest.ts";
 import { type Problem, qualifyKey } from "./problem.ts";
 import { environmentProblems, localProblems } from "./rules.ts";
 import { ALL_KEYS, KEYS, RENAMED_KEYS, SECRET_KEYS, TARGET_KEYS, TOKEN_KEY } from "./schema.ts";
-import { variableOf } from "./service-variables.ts";
+import { shellVariableOf } from "./service-variables.ts";
 import type { Settings } from "./settings.ts";
 
 /** Checked settings, or all problems: never both. */
@@ -73,14 +73,16 @@ function emptyOf(spec: Key<unknown>): unknown {
 /** A secret that stands in the stack's file as it is. */
 function plainSecret(key: string, target: Settings["target"]): Problem {
   if (target === "aws" && key !== TOKEN_KEY) return secretOnAws(key);
-  const fix = { secret: key, variable: variableOf(key) };
+  const fix = { secret: key, variable: shellVariableOf(key) };
   return { path: qualifyKey(key), expected: "a secret", got: "plain text", fix };
 }
 
 function wrongValue(key: string, spec: Key<unknown>, expected: string, text: string): Problem {
   const path = qualifyKey(key);
   if (spec.secret && !spec.shows?.(text)) {
-    return { path, expected, got: "another (not shown)", fix: { secret: key, variable: variableOf(key) } };
+    const or = spec.example === "--secret" ? {} : { or: { set: key, value: spec.example } };
+    const fix = { secret: key, variable: shellVariableOf(key), ...or };
+    return { path, expected, got: "another (not shown)", fix };
   }
   return { path, expected, got: JSON.stringify(text), fix: { set: key, value: spec.example } };
 }

@@ -1,4 +1,4 @@
-import { imagegenCommand } from "../command-line.ts";
+import { imagegenCommand, shellWord } from "../command-line.ts";
 import { PROJECT } from "../contract.ts";
 import { maskLogin } from "./login.ts";
 
@@ -25,7 +25,7 @@ export type Fix =
   | { readonly text: string };
 
 /** Where a value of a stack's config comes from, as the command knows it. */
-export type Origin = "flag" | "kept" | "file";
+export type Origin = "flag" | "shell" | "kept" | "file";
 
 /** A key of the project's namespace as Pulumi spells it; another one as it is. */
 export const qualifyKey = (key: string): string => (key.includes(":") ? key : `${PROJECT}:${key}`);
@@ -39,6 +39,8 @@ export function wordForPulumi(problem: Problem): string {
 export interface ConfigOrigins {
   readonly stack: string;
   readonly originOf: (path: string) => Origin;
+  /** The variable that a value of the origin `shell` comes from. */
+  readonly variableOf?: (path: string) => string | undefined;
 }
 
 export function pulumiFix(fix: Fix): string {
@@ -46,7 +48,7 @@ export function pulumiFix(fix: Fix): string {
   if ("secret" in fix) {
     const { secret: key } = fix;
     const ways = [`pulumi config set --secret ${key}`];
-    if (fix.or) ways.push(`pulumi config set ${fix.or.set} ${fix.or.value}`);
+    if (fix.or) ways.push(`pulumi config set ${fix.or.set} ${quoted(fix.or.value)}`);
     return ways.join(", or ");
   }
   const remove = fix.unset === undefined ? [] : [`pulumi config rm ${fix.unset}`];
@@ -56,20 +58,27 @@ export function pulumiFix(fix: Fix): string {
 /** For a user of `imagegen`; `up`: how they start it. */
 export function imagegenFix(
   fix: Fix,
-  { stack, originOf }: ConfigOrigins,
+  { stack, originOf, variableOf }: ConfigOrigins,
   up: string = imagegenCommand(stack, "up"),
 ): string {
   if ("text" in fix) return fix.text;
   if ("secret" in fix) {
     const ways = [`export ${fix.variable}=…, then ${up}`];
-    if (fix.or) ways.push(`${up} --config ${fix.or.set}=${fix.or.value}`);
+    if (fix.or) ways.push(`${up} ${flag(fix.or.set, fix.or.value)}`);
     return ways.join(", or ");
   }
-  const set = "set" in fix ? ` --config ${fix.set}=${fix.value}` : "";
-  if (fix.unset === undefined) return `${up}${set}`;
+  const set = "set" in fix ? ` ${flag(fix.set, fix.value)}` : "";
+  if (fix.unset === undefined) {
+    const variable = "set" in fix ? variableOf?.(qualifyKey(fix.set)) : undefined;
+    return `${variable === undefined ? "" : `unset ${variable}, or `}${up}${set}`;
+  }
   switch (originOf(qualifyKey(fix.unset))) {
     case "flag":
       return set === "" ? `remove --config ${fix.unset}=…` : `replace --config ${fix.unset}=… by${set}`;
+    case "shell": {
+      const variable = variableOf?.(qualifyKey(fix.unset)) ?? "";
+      return set === "" ? `unset ${variable}` : `unset ${variable}, then ${up}${set}`;
+    }
     case "kept":
       return `${up} --reset-config${set}`;
     case "file": {
@@ -82,4 +91,5 @@ export function imagegenFix(
 export const describeProblem = ({ path, expected, got }: Problem) =>
   `${path}: expected ${expected}, got ${maskLogin(got)}`;
 
-const quoted = (value: string) => (value === "" ? '""' : value);
+const quoted = (value: string) => (value === "" ? '""' : shellWord(value));
+const flag = (key: string, value: string) => `--config ${shellWord(`${key}=${value}`)}`;

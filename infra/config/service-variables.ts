@@ -125,8 +125,16 @@ export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
   keyed("HF_HUB_DOWNLOAD_TIMEOUT", "downloadTimeoutSeconds"),
   keyed("HTTPS_PROXY", "httpsProxy"),
   keyed("HTTP_PROXY", "httpProxy"),
+  // For both keys where they are unset, which only the shell of `imagegen up` can tell.
+  { name: "ALL_PROXY" },
   keyed("NO_PROXY", "noProxy"),
 ];
+
+/** What `imagegen up` takes the key `environment` from: a map of variables, for those that have no key of their own. */
+export const MAP_VARIABLE = "IMAGEGEN_ENVIRONMENT";
+
+/** The variable of a shell that `imagegen up` takes a key from. */
+export const shellVariableOf = (key: string): string => (key === "environment" ? MAP_VARIABLE : variableOf(key));
 
 /** The variable that a key sets. */
 export function variableOf(key: string): string {

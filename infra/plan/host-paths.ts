@@ -1,3 +1,4 @@
+import { shellWord } from "../command-line.ts";
 import { type Problem, qualifyKey } from "../config/problem.ts";
 import type { LocalSettings } from "../config/settings.ts";
 
@@ -48,7 +49,7 @@ function problemOf({ key, path, kind, needs }: HostPath, facts: PathFacts, owner
   const problem = (expected: string, got: string, fix: Problem["fix"]) => [
     { path: qualifyKey(key), expected, got, fix },
   ];
-  const quoted = /^[\w./@+-]+$/.test(path) ? path : `'${path}'`;
+  const quoted = shellWord(path);
   if (facts.kind === "nothing" && key === "volumeName") {
     const text = `sudo mkdir -p ${quoted} && sudo chown ${owner} ${quoted}`;
     return problem("a folder of this machine", `${path}, which does not exist`, { text });

@@ -95,6 +95,7 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
 OTHER_ENVIRONMENT: Final[dict[str, str]] = {
     "HTTPS_PROXY": "Proxy for downloads from https addresses.",
     "HTTP_PROXY": "The same, for http addresses.",
+    "ALL_PROXY": "Proxy for both, where the variable of its own is not set.",
     "NO_PROXY": "Hosts that are reached without the proxy; separated by commas.",
 }
 

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readVariables } from "../../../infra/config/parsers.ts";
+import { MAP_VARIABLE } from "../../../infra/config/service-variables.ts";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
 import {
   API_KEY_VARIABLE,
@@ -18,7 +19,6 @@ import { CliError, EXIT } from "../../core/exit.ts";
 import type { Paths } from "../../core/paths.ts";
 import { userPath } from "../../core/user-path.ts";
 import { hubCacheOf, loginTokenFile } from "../../service/hf-home.ts";
-import { MAP_VARIABLE } from "../../stack/shell-variables.ts";
 
 /** The variables that `image_gen` reads, for a process of this checkout; the rest comes from the user's shell. */
 export function processEnvironment(

@@ -7,6 +7,7 @@ and paths that exist for the reader. Must not: touch the cache.
 import json
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,8 +128,9 @@ def owner_fix(path: Path) -> str:
         image = f"$(docker inspect --format '{{{{.Image}}}}' {inside})"
         return f"docker run --rm --user 0:0 --volumes-from {inside} --entrypoint chown {image} -R {owner} {mounted}"
     theirs = Path(place(path) if mounted is None or is_reachable(path) else source)
-    make = "" if is_reachable(path) or mounted is not None else f"mkdir -p {theirs} && "
-    return f"as root{' on the host' if mounted is not None else ''}: {make}chown -R {owner} {theirs}"
+    shown = shlex.quote(str(theirs))
+    make = "" if is_reachable(path) or mounted is not None else f"mkdir -p {shown} && "
+    return f"as root{' on the host' if mounted is not None else ''}: {make}chown -R {owner} {shown}"
 
 
 def _source_of(path: Path) -> tuple[Path | None, str]:

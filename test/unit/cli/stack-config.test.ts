@@ -180,10 +180,13 @@ describe("files", () => {
       }
       return "no error";
     };
+    const QUEUE = "Picture-Perfect-Challenge:queueLimit";
     const WRONG = "Picture-Perfect-Challenge:modelCach";
     files.use({ [WRONG]: "baked" });
-    expect(failure(() => files.check({ [WRONG]: "baked" }))).toMatch(
-      /\(on the command line\)\. Fix: remove --config modelCach/,
+    expect(failure(() => files.check())).toMatch(/\(on the command line\)\. Fix: remove --config modelCach/);
+    files.use({ [QUEUE]: "-1" }, { [QUEUE]: "IMAGE_GEN_QUEUE_LIMIT" });
+    expect(failure(() => files.check())).toMatch(
+      /\(IMAGE_GEN_QUEUE_LIMIT of this shell\)\. Fix: unset IMAGE_GEN_QUEUE_LIMIT, or imagegen up --config queueLimit=8$/,
     );
     expect(files.overrides()).toEqual({ config: {} });
     files.use({});

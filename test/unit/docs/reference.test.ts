@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { MAP_VARIABLE } from "../../../cli/stack/shell-variables.ts";
+import { MAP_VARIABLE } from "../../../infra/config/service-variables.ts";
 import { API_KEY_VARIABLE, HOST_CACHE_VARIABLE, TOKEN_VARIABLE } from "../../../infra/contract.ts";
 import { leaves, nameOf, program } from "../../../scripts/reference/cli.ts";
 import { CLI_ENVIRONMENT, SYSTEM_ENVIRONMENT } from "../../../scripts/reference/cli-environment.ts";

@@ -130,6 +130,7 @@ describe("the shell of `imagegen up`", () => {
   const facts = { stack: "local", config: {}, flags: {}, tracked: {} } as const;
   const P = "Picture-Perfect-Challenge:";
   const textFor = ({ name, key }: ServiceVariable): string => {
+    if (key === "noProxy") return ".example,localhost";
     if (name === "HF_TOKEN_PATH") return ".node-version";
     if (key === "caFile" || key === "hostCache") return import.meta.filename;
     return ALL_KEYS[key ?? ""]?.type === "boolean" ? "1" : key === undefined ? "value" : sampleOf(key);
@@ -187,6 +188,52 @@ describe("the shell of `imagegen up`", () => {
     const { notTaken } = readShell({ SSL_CERT_DIR }, { ...facts, mode: "docker" });
     expect(notTaken).toHaveLength(1);
     expect(JSON.stringify(notTaken)).not.toContain("geheim123");
+  });
+
+  test.each(["docker", "process", "aws"] as const)("the start's own NO_PROXY is not the user's, mode %s", (mode) => {
+    const NO_PROXY = "localhost,127.0.0.1,::1";
+    const { plain, taken, notTaken } = readShell({ NO_PROXY, no_proxy: NO_PROXY }, { ...facts, mode });
+    expect([plain, taken, notTaken]).toEqual([{}, [], []]);
+    const own = readShell({ NO_PROXY: `.example,${NO_PROXY}` }, { ...facts, mode });
+    const kept = { docker: ".example", process: `.example,${NO_PROXY}`, aws: undefined }[mode];
+    expect(own.plain[`${P}noProxy`]).toBe(kept);
+  });
+
+  test("ALL_PROXY stands for the proxies that have no variable of their own", () => {
+    const read = (env: NodeJS.ProcessEnv, mode: "docker" | "process" = "docker") => {
+      const { plain, secrets, notTaken } = readShell(env, { ...facts, mode });
+      expect(notTaken).toEqual([]);
+      return { ...plain, ...secrets };
+    };
+    const proxy = "http://proxy:3128";
+    expect(read({ all_proxy: proxy })).toEqual({ [`${P}httpProxy`]: proxy, [`${P}httpsProxy`]: proxy });
+    expect(read({ ALL_PROXY: proxy, HTTPS_PROXY: "http://other:1" })).toEqual({
+      [`${P}httpProxy`]: proxy,
+      [`${P}httpsProxy`]: "http://other:1",
+    });
+    expect(read({ ALL_PROXY: proxy }, "process")).toEqual({});
+  });
+
+  test("variables without a key have one fix together, beside those that the stack has", () => {
+    const fixes = (env: NodeJS.ProcessEnv, config: Readonly<Record<string, string | { secure: string }>> = {}) =>
+      readShell(env, { ...facts, config, mode: "docker" }).notTaken.map(({ fix }) => fix);
+    const env = { MODEL_DIR: "/data/my model", IMAGE_GEN_DEVICE: "cpu" };
+    const set = { [`${P}environment`]: "AWS_REGION=eu-west-1" };
+    expect(fixes({ IMAGE_GEN_DEVICE: "cpu" }, set)).toEqual([
+      "imagegen up --config environment=AWS_REGION=eu-west-1,IMAGE_GEN_DEVICE=cpu",
+    ]);
+    expect(fixes(env)).toEqual([
+      `imagegen up --config 'environment={"MODEL_DIR":"/data/my model","IMAGE_GEN_DEVICE":"cpu"}'`,
+    ]);
+    expect(fixes(env, { [`${P}environment`]: { secure: "v1:x" } })[0]).toMatch(/^export IMAGEGEN_ENVIRONMENT='/);
+    for (const name of ["MODEL_DIR", "IMAGE_GEN_MANIFESTS"])
+      expect(fixes({ [name]: import.meta.dirname })).toEqual(["imagegen up --mode process"]);
+    expect(fixes({ SSL_CERT_DIR: "/etc" })[0]).toContain("caFile=");
+  });
+
+  test("a fix is quoted as a shell needs it", () => {
+    const { notTaken } = readShell({ HF_HUB_CACHE: "/tmp/str ü x/it's" }, { ...facts, mode: "docker" });
+    expect(notTaken[0]?.fix).toBe(`imagegen up --config 'hostCache=/tmp/str ü x/it'\\''s'`);
   });
 
   test("a proxy with a password is a secret", () => {

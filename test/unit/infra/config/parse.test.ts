@@ -263,6 +263,7 @@ describe("environment", () => {
       "https_proxy=x",
       "no https_proxy, which the key httpsProxy sets, got https_proxy. Fix: pulumi config set --secret httpsProxy",
     ],
+    ["FOO", "pulumi config set --secret environment, or pulumi config set environment IMAGE_GEN_DEVICE=cpu"],
     ["=x", "variables as NAME=value,NAME=value or as JSON"],
   ])("refuses %s", (text, expected) => {
     expect(problemsOf({ environment: text })[0]).toContain(expected);

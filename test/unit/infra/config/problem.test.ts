@@ -34,13 +34,17 @@ describe("for imagegen", () => {
       "remove cacheOnDestroy from stacks/Pulumi.local.yaml, then imagegen up --config onDestroy=delete",
     ],
     [{ text: "set HF_TOKEN" }, "prod", "file", "set HF_TOKEN"],
+    [set, "local", "shell", "unset IMAGE_GEN_X, or imagegen up --config port=8000"],
+    [unset, "local", "shell", "unset IMAGE_GEN_X"],
+    [{ set: "hostCache", value: "/a b" }, "local", "flag", "imagegen up --config 'hostCache=/a b'"],
   ] satisfies [Fix, string, Origin, string][])("%j in stack %s from %s is %s", (fix, stack, origin, command) => {
     const asked: string[] = [];
     const originOf = (path: string) => {
       asked.push(path);
       return origin;
     };
-    expect(imagegenFix(fix, { stack, originOf })).toBe(command);
+    const variableOf = () => (origin === "shell" ? "IMAGE_GEN_X" : undefined);
+    expect(imagegenFix(fix, { stack, originOf, variableOf })).toBe(command);
     expect(asked.every((path) => path.startsWith(`${P}:`))).toBe(true);
   });
 });
