@@ -120,8 +120,9 @@ async function findUnlistedModelProblem({ files, signal }: Context, settings: Aw
   // An address that only the host reads.
   if (MODEL_VARIABLES.hubEndpoint in settings.environmentSecretArns) return undefined;
   const { modelId, modelRevision, hubEndpoint } = settings;
-  const asked = { stack: files.name, modelId, modelRevision, hubEndpoint, hasSecretToken: hasToken(settings), signal };
-  const here = settings.modelCache === "baked" ? {} : { HF_TOKEN: "", HF_TOKEN_PATH: "" };
+  const tokens = { hasSecretToken: hasToken(settings), usesLogin: false };
+  const asked = { stack: files.name, modelId, modelRevision, hubEndpoint, ...tokens, signal };
+  const here = settings.modelCache === "baked" ? {} : { HF_TOKEN: "", HUGGING_FACE_HUB_TOKEN: "", HF_TOKEN_PATH: "" };
   const found = await findModelProblem(asked, { ...process.env, ...here });
   if (!found || settings.modelCache === "baked" || !found.message.includes("GATED_MODEL")) return found;
   const fix = `accept them there, then ${commandFor(files.name, "up --config hfTokenSecretArn=arn:aws:secretsmanager:…")}`;
