@@ -57,13 +57,13 @@ function passing(passed: Readonly<Record<string, string>>, stack: string, config
   const names = Object.keys(passed);
   const [verb, them] = names.length === 1 ? ["is", "it"] : ["are", "them"];
   const message = `${names.join(", ")} of this shell ${verb} not taken, as no key sets ${them}.`;
-  const kept = config[qualifyKey("environment")];
+  const present = config[qualifyKey("environment")];
   const all = { ...readVariables(readText(config, "environment") ?? ""), ...passed };
   const isSecretOne = ([name, text]: [string, string]) =>
     isSecretName(name) || name === "AWS_ACCESS_KEY_ID" || hasLogin(text);
-  if (typeof kept === "object" || Object.entries(all).some(isSecretOne)) {
+  if (typeof present === "object" || Object.entries(all).some(isSecretOne)) {
     const map = Object.fromEntries(Object.entries(all).map((each) => [each[0], isSecretOne(each) ? "…" : each[1]]));
-    const others = typeof kept === "object" ? ", with what it has already" : "";
+    const others = typeof present === "object" ? ", with what it has already" : "";
     return {
       message,
       fix: `export ${MAP_VARIABLE}='${JSON.stringify(map)}'${others}, then ${commandFor(stack, "up")}`,
@@ -87,8 +87,10 @@ function hubCache(env: NodeJS.ProcessEnv, stack: string): ErrorDetail[] {
   return [{ message, fix: settingCommand(stack, "hostCache", path) }];
 }
 
-export const settingCommand = (stack: string, key: string, value: string) =>
-  commandFor(stack, `up --config ${shellWord(`${key}=${value}`)}`);
+export function settingCommand(stack: string, key: string, value: string): string {
+  const word = shellWord(value);
+  return commandFor(stack, `up --config ${key}=${word}`);
+}
 
 /** A variable's text, whichever way it is spelled; undefined when it is empty. */
 export function read(env: NodeJS.ProcessEnv, name: string): string | undefined {

@@ -223,7 +223,7 @@ describe("the shell of `imagegen up`", () => {
       "imagegen up --config environment=AWS_REGION=eu-west-1,IMAGE_GEN_DEVICE=cpu",
     ]);
     expect(fixes(env)).toEqual([
-      `imagegen up --config 'environment={"MODEL_DIR":"/data/my model","IMAGE_GEN_DEVICE":"cpu"}'`,
+      `imagegen up --config environment='{"MODEL_DIR":"/data/my model","IMAGE_GEN_DEVICE":"cpu"}'`,
     ]);
     expect(fixes(env, { [`${P}environment`]: { secure: "v1:x" } })[0]).toMatch(/^export IMAGEGEN_ENVIRONMENT='/);
     for (const name of ["MODEL_DIR", "IMAGE_GEN_MANIFESTS"])
@@ -233,7 +233,7 @@ describe("the shell of `imagegen up`", () => {
 
   test("a fix is quoted as a shell needs it", () => {
     const { notTaken } = readShell({ HF_HUB_CACHE: "/tmp/str ü x/it's" }, { ...facts, mode: "docker" });
-    expect(notTaken[0]?.fix).toBe(`imagegen up --config 'hostCache=/tmp/str ü x/it'\\''s'`);
+    expect(notTaken[0]?.fix).toBe(`imagegen up --config hostCache='/tmp/str ü x/it'\\''s'`);
   });
 
   test("a proxy with a password is a secret", () => {
