@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { userPath } from "../core/user-path.ts";
 
-const HUB_CACHES = ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"];
+export const HUB_CACHES = ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"];
 
 function hfHome(env: NodeJS.ProcessEnv): string {
   if (env.HF_HOME) return userPath(env.HF_HOME, env);

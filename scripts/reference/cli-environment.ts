@@ -1,10 +1,13 @@
 /** The environment variables that `imagegen` reads. A test compares the names with those that the code reads. */
 export const CLI_ENVIRONMENT: Readonly<Record<string, string>> = {
   HF_TOKEN: "Hugging Face token for gated models. `up` stores it in the stack's config as the secret `hfToken`.",
+  HUGGING_FACE_HUB_TOKEN: "An earlier name of `HF_TOKEN`.",
   HF_TOKEN_PATH: "File with that token.",
   HF_HOME:
     "Hugging Face's directory on this machine. A service that runs as a process reads the cache in it before it downloads.",
   HF_HUB_CACHE: "The same, where the cache is elsewhere.",
+  HUGGINGFACE_HUB_CACHE: "An earlier name of `HF_HUB_CACHE`.",
+  XDG_CACHE_HOME: "Where `huggingface` is Hugging Face's directory, unless `HF_HOME` is set.",
   IMAGE_GEN_HOST_CACHE: "The same for the service alone; in Docker it is the key `hostCache`.",
   IMAGE_GEN_API_KEY:
     "Key of the service, which `up` stores as the secret `apiKey`. `imagegen picture` sends it where it can't find the service's own.",
@@ -28,6 +31,7 @@ export const CLI_ENVIRONMENT: Readonly<Record<string, string>> = {
 /** Read to find out what kind of terminal or desktop this is: nothing that a user sets for `imagegen`. */
 export const SYSTEM_ENVIRONMENT: readonly string[] = [
   "PATH",
+  "INIT_CWD",
   "HOME",
   "TERM",
   "DISPLAY",

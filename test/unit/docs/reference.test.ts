@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { HUB_CACHES } from "../../../cli/service/hf-home.ts";
 import { MAP_VARIABLE } from "../../../infra/config/service-variables.ts";
 import { API_KEY_VARIABLE, HOST_CACHE_VARIABLE, TOKEN_VARIABLE } from "../../../infra/contract.ts";
 import { leaves, nameOf, program } from "../../../scripts/reference/cli.ts";
@@ -30,7 +31,8 @@ test("every environment variable that imagegen reads is described, and no other"
   const read = Object.entries(sources(paths.root))
     .filter(([file]) => file.startsWith("cli/"))
     .flatMap(([, text]) => [...text.matchAll(/\benv(?:\.([A-Z][A-Z0-9_]+)|\[([A-Z_]+)\])/g)])
-    .map(([, name, constant = ""]) => name ?? constants[constant] ?? constant);
+    .map(([, name, constant = ""]) => name ?? constants[constant] ?? constant)
+    .concat(HUB_CACHES);
   const known = [...Object.keys(CLI_ENVIRONMENT), ...SYSTEM_ENVIRONMENT];
   expect([...new Set(read)].sort()).toEqual(known.sort());
 });
