@@ -58,6 +58,11 @@ export function composeStack(parts: {
   };
 }
 
+/** A file's config as Pulumi reads it: a key without a namespace is the project's own. */
+export function withNamespaces(config: ConfigMap): ConfigMap {
+  return Object.fromEntries(Object.entries(config).map(([key, value]) => [qualifyKey(key), value]));
+}
+
 /** Config that an earlier version of this command saved, with the keys' present names. */
 export function withPresentKeys(config: ConfigMap): ConfigMap {
   const renamed = Object.fromEntries(Object.entries(RENAMED_KEYS).map((names) => names.map(qualifyKey)));

@@ -17,6 +17,7 @@ import {
   isSecret,
   type StackFile,
   settingsFor,
+  withNamespaces,
   withPresentKeys,
   wordedProblems,
 } from "./config.ts";
@@ -253,7 +254,8 @@ export class StackFiles {
 function readYaml(file: string): StackFile {
   if (!existsSync(file)) return {};
   try {
-    return (parse(readFileSync(file, "utf8")) as StackFile | null) ?? {};
+    const { config, ...others } = (parse(readFileSync(file, "utf8")) as StackFile | null) ?? {};
+    return config === undefined ? others : { ...others, config: withNamespaces(config) };
   } catch (error) {
     throw new CliError(`${file} is not valid YAML: ${firstLine(error)}`, EXIT.usage);
   }

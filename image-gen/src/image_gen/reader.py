@@ -75,6 +75,11 @@ def address_reader(env: Mapping[str, str]) -> None:
     _reader.mounts = named
 
 
+def has_mounts() -> bool:
+    """Whether the service runs in a container that Docker made for the reader."""
+    return bool(_reader.mounts)
+
+
 def prog(name: str = "") -> str:
     """How the reader calls a command of this package; without a name, the command itself."""
     return _reader.prog(name) if name else (_reader.parts[0] if _reader.is_outside else INNER)

@@ -73,6 +73,13 @@ describe("files", () => {
   });
   afterEach(() => rmSync(root, { recursive: true }));
 
+  test("keys without a namespace are the project's, as Pulumi reads them", () => {
+    writeFileSync(join(root, "stacks/Pulumi.local.yaml"), 'config:\n  port: "8107"\n  aws:region: eu-west-1\n');
+    const files = new StackFiles(pathsOf(root), "local");
+    expect(files.config()).toEqual({ [PORT]: "8107", "aws:region": "eu-west-1" });
+    expect(settingsFor("local", files.config()).port).toBe(8107);
+  });
+
   test("overrides last from one run to the next, until they are cleared", () => {
     new StackFiles(pathsOf(root), "local").saveOverrides({ [PORT]: "8005" });
     const again = new StackFiles(pathsOf(root), "local");

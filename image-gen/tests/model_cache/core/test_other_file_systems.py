@@ -152,6 +152,8 @@ def test_files_that_nfs_keeps_while_they_are_open_stop_no_deletion(
         (errno.ENOTCONN, ("CACHE_ERROR", True, "check its server")),
         (errno.EFBIG, ("CACHE_ERROR", False, "file of that size")),
         (errno.EMFILE, ("CACHE_ERROR", True, "ulimit")),
+        (errno.EEXIST, ("CACHE_ERROR", False, "a link that leads nowhere")),
+        (errno.ELOOP, ("CACHE_ERROR", False, "is no directory")),
         (errno.ENOENT, ("CACHE_CHANGED", True, "start again")),
     ],
 )

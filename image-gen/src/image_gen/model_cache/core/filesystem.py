@@ -107,10 +107,11 @@ def disk_full(path: Path, what: str, needed: int | None = None) -> errors.ImageG
     need = f"needs {format_bytes(needed)} more" if needed is not None else "needs more room"
     room = f"{format_bytes(mount.bytes_free)} of {format_bytes(mount.bytes_total)} are free"
     least = f"{needed}" if needed is not None else "20GB"
+    others = "; `docker system df -v` shows what else there is" if reader.has_mounts() else ""
     return errors.DiskFullError(
         f"Not enough room: {what} {need}, {room if mount.is_known else 'none is left'} on {reader.place(mount.path)} "
         f"({mount.filesystem}). Fix: enlarge the volume, or delete models that are not used: "
-        f"`{reader.cache_command(f'gc --keep-free {least}')}`; `docker system df -v` shows what else there is."
+        f"`{reader.cache_command(f'gc --keep-free {least}')}`{others}."
     )
 
 
@@ -190,6 +191,9 @@ def _of_disk(error: OSError, named: Path, place: Path, what: str) -> errors.Imag
         return errors.CacheError(f"{text}Fix: use a volume with another one.")
     if error.errno in {errno.EMFILE, errno.ENFILE}:
         return errors.CacheError(f"{shown}: too many files are open. Fix: raise the limit (ulimit -n).", retryable=True)
+    if error.errno in {errno.EEXIST, errno.ELOOP}:
+        text = f"{shown} is no directory: a file, or a link that leads nowhere, is in its place. "
+        return errors.CacheError(f"{text}Fix: make the directory that it should be, or remove what is there.")
     disk = f"the disk behind {reader.place(mount.path)}" if mount else "its disk"
     text = f"{shown}: {why}. Fix: check {disk} (`dmesg` shows its errors)."
     return errors.CacheError(text, retryable=error.errno == errno.EIO)
