@@ -27,9 +27,10 @@ export function keyless(env: NodeJS.ProcessEnv, { mode, stack, config }: ShellFa
     if (fixed) {
       if (name.startsWith("IMAGE_GEN_")) details.push({ message: `${message}: ${fixed}.` });
     } else if (PATHS_WITHOUT_KEY.includes(name) && existsSync(userPath(text, env))) {
+      const where = mode === "aws" ? "on the host" : "in the container";
       details.push({
-        message: `${message}: ${text} is of this machine, and not in the container.`,
-        ...fileFix(name, stack),
+        message: `${message}: ${text} is of this machine, and not ${where}.`,
+        ...(mode === "aws" ? {} : fileFix(name, stack)),
       });
     } else passed[name] = text;
   }

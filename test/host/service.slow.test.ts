@@ -201,7 +201,7 @@ describe("a host", () => {
     expect(await containerId()).toBe(before);
     await looks(1);
     await machine.must(
-      `for _ in $(seq 60); do [ "$(docker inspect --format '{{.Id}}' ${CONTAINER})" = ${before} ] || exit 0; sleep 1; done; exit 1`,
+      `for _ in $(seq 120); do [ "$(docker inspect --format '{{.Id}}' ${CONTAINER})" = ${before} ] || exit 0; sleep 1; done; exit 1`,
     );
     await machine.must("systemctl start image-gen-watchdog.timer");
     await recordThat(machine, ({ phase, error }) => phase === "ready" && error === null);

@@ -67,7 +67,7 @@ export async function startServiceMachine(
 export async function recordThat(
   machine: Machine,
   wanted: (record: HostStatus) => boolean,
-  seconds = 120,
+  seconds = 240,
 ): Promise<HostStatus> {
   let text = "";
   for (const end = Date.now() + seconds * 1000; Date.now() < end; ) {

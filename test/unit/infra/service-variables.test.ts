@@ -229,6 +229,12 @@ describe("the shell of `imagegen up`", () => {
     for (const name of ["MODEL_DIR", "IMAGE_GEN_MANIFESTS"])
       expect(fixes({ [name]: import.meta.dirname })).toEqual(["imagegen up --mode process"]);
     expect(fixes({ SSL_CERT_DIR: "/etc" })[0]).toContain("caFile=");
+    // A host has no path of this machine, and no key for one.
+    const onAws = readShell({ SSL_CERT_DIR: "/etc", MODEL_DIR: "/etc" }, { ...facts, mode: "aws" }).notTaken;
+    expect(onAws.map(({ message, fix }) => [message, fix])).toEqual([
+      ["MODEL_DIR of this shell is not taken: /etc is of this machine, and not on the host.", undefined],
+      ["SSL_CERT_DIR of this shell is not taken: /etc is of this machine, and not on the host.", undefined],
+    ]);
   });
 
   test("a fix is quoted as a shell needs it", () => {
