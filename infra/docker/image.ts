@@ -48,7 +48,7 @@ export class ServingImage extends pulumi.ComponentResource {
           context: plan.context,
           // Without a name, the provider may choose a builder that can't see the daemon's images.
           builder: "default",
-          buildArgs: { ...plan.buildArgs, ...plan.proxyArgs },
+          buildArgs: { ...plan.buildArgs },
           label: { [CONTENT_LABEL]: content },
           ...(extraTags.length === 0 ? {} : { tags: [...extraTags] }),
           buildLogFile: plan.logFile,

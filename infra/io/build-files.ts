@@ -56,13 +56,13 @@ export function lastLogLines(path: string, count = 25): string {
  * preview shows them.
  */
 export function buildSecretFiles(
-  { secrets: wanted, caFile }: Pick<ImagePlan, "secrets" | "caFile">,
+  { secrets: wanted, caFile, proxies }: Pick<ImagePlan, "secrets" | "caFile" | "proxies">,
   { hfToken, ...others }: Secrets,
   preview: boolean,
 ): BuildSecretFile[] {
   return wanted.flatMap((id): BuildSecretFile[] => {
     if (id === "ca_file") return caFile === null ? [] : [{ id, src: caFile }];
-    const content = id === "hf_token" ? hfToken : addressVariables(others);
+    const content = id === "hf_token" ? hfToken : addressVariables(proxies, others);
     if (content === undefined) return [];
     const path = join(SECRETS_FOLDER, id);
     if (preview) return [{ id, src: path }];
@@ -78,10 +78,12 @@ function writeSecret(path: string, text: string): string {
 }
 
 /** Lines for a shell. */
-function addressVariables(secrets: Secrets): pulumi.Output<string> {
+function addressVariables(plain: ImagePlan["proxies"], secrets: Secrets): pulumi.Output<string> {
+  const line = (name: string, value: string) => `${name}='${value.replaceAll("'", "%27")}'\n`;
   const set = ADDRESS_KEYS.flatMap((key) => {
     const value = secrets[key];
-    return value === undefined ? [] : [value.apply((url) => `${variableOf(key)}='${url.replaceAll("'", "%27")}'\n`)];
+    return value === undefined ? [] : [value.apply((url) => line(variableOf(key), url))];
   });
-  return pulumi.all(set).apply((lines) => lines.join(""));
+  const known = Object.entries(plain).map(([name, value]) => line(name, value));
+  return pulumi.all(set).apply((lines) => [...known, ...lines].join(""));
 }

@@ -20,8 +20,11 @@ export interface ImagePlan {
   /** What of the context goes into the build, and into its hash: the same list as in `.dockerignore`. */
   readonly contextEntries: readonly string[];
   readonly buildArgs: Readonly<Record<string, string>>;
-  /** Proxies of this machine's builds: Docker knows these arguments by itself, and keeps them out of the image and its cache. */
-  readonly proxyArgs: Readonly<Record<string, string>>;
+  /**
+   * Proxies of this machine's builds whose addresses hold no password. They are in the build secret `proxies`: as build
+   * arguments they would make a changed proxy another image.
+   */
+  readonly proxies: Readonly<Record<string, string>>;
   /** Network of the RUN steps; null: Docker's default. */
   readonly network: "host" | null;
   readonly secrets: readonly BuildSecret[];
@@ -53,7 +56,7 @@ export function planImage(settings: ImageSettings): ImagePlan {
       // Without a compiler in the image, the service could not compile.
       ...(settings.compile ? { COMPILE: "1" } : {}),
     },
-    proxyArgs: settings.target === "local" ? proxies(settings) : {},
+    proxies: settings.target === "local" ? plainProxies(settings) : {},
     network: settings.buildNetwork === "host" ? "host" : null,
     secrets: buildSecrets(settings),
     caFile: settings.target === "local" ? settings.caFile : null,
@@ -65,20 +68,19 @@ export function planImage(settings: ImageSettings): ImagePlan {
 function buildSecrets(settings: ImageSettings): BuildSecret[] {
   const token: BuildSecret[] = settings.modelCache === "baked" && settings.hasToken ? ["hf_token"] : [];
   if (settings.target !== "local") return token;
-  const proxies: BuildSecret[] = hasSecretProxy(settings) || hasSecretHub(settings) ? ["proxies"] : [];
+  const proxies: BuildSecret[] = hasProxy(settings) || hasSecretHub(settings) ? ["proxies"] : [];
   return [...token, ...proxies, ...(settings.caFile === null ? [] : (["ca_file"] as const))];
 }
 
-const hasSecretProxy = ({ secretKeys }: Settings) => PROXY_KEYS.some((key) => secretKeys.includes(key));
+const hasProxy = (settings: Settings) =>
+  PROXY_KEYS.some((key) => settings[key] !== null || settings.secretKeys.includes(key));
 
 /** A hub's address with a password, which a build with the model in it downloads from. */
 const hasSecretHub = ({ modelCache, secretKeys }: Settings) =>
   modelCache === "baked" && secretKeys.includes("hubEndpoint");
 
-/** A proxy with a password is a secret, and so no build argument. */
-function proxies(settings: LocalSettings): Record<string, string> {
+function plainProxies(settings: LocalSettings): Record<string, string> {
   const { HTTP_PROXY, HTTPS_PROXY, NO_PROXY } = settingsEnvironment(settings, "container");
-  if (HTTP_PROXY === undefined && HTTPS_PROXY === undefined && !hasSecretProxy(settings)) return {};
   const set = Object.entries({ HTTP_PROXY, HTTPS_PROXY, NO_PROXY });
   return Object.fromEntries(set.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }

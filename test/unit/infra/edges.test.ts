@@ -42,7 +42,7 @@ describe("secrets of the build", () => {
     const before = process.cwd();
     process.chdir(work);
     try {
-      const image = { secrets: wanted, caFile: "/etc/ca.pem" };
+      const image = { secrets: wanted, caFile: "/etc/ca.pem", proxies: { NO_PROXY: ".example" } };
       const preview = buildSecretFiles(image, secrets, true);
       expect(preview.map(({ src }) => src)).toEqual([
         ".imagegen/build-secrets/hf_token",
@@ -56,7 +56,9 @@ describe("secrets of the build", () => {
       expect(sources.map(({ value }) => value)).toEqual(preview.map(({ src }) => src));
       const text = (name: string) => readFileSync(join(work, ".imagegen/build-secrets", name), "utf8");
       expect(text("hf_token")).toBe("hf_x");
-      expect(text("proxies")).toBe("HTTPS_PROXY='http://anna:o%27neill@proxy:3128'\nHF_ENDPOINT='http://a:b@hub'\n");
+      expect(text("proxies")).toBe(
+        "NO_PROXY='.example'\nHTTPS_PROXY='http://anna:o%27neill@proxy:3128'\nHF_ENDPOINT='http://a:b@hub'\n",
+      );
       expect(statSync(join(work, ".imagegen/build-secrets/proxies")).mode & 0o777).toBe(0o600);
     } finally {
       process.chdir(before);
@@ -64,7 +66,7 @@ describe("secrets of the build", () => {
   });
 
   test("that the plan does not ask for are not written", () => {
-    expect(buildSecretFiles({ secrets: [], caFile: null }, secrets, true)).toEqual([]);
+    expect(buildSecretFiles({ secrets: [], caFile: null, proxies: {} }, secrets, true)).toEqual([]);
   });
 });
 

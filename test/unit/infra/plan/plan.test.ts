@@ -23,7 +23,8 @@ describe("image", () => {
   test("its build takes the proxies, and they are no part of what it is made from", () => {
     const proxies = { httpsProxy: "http://proxy.example:3128", noProxy: ".example" };
     const { image } = planWith(proxies);
-    expect(image.proxyArgs).toEqual({ HTTPS_PROXY: proxies.httpsProxy, NO_PROXY: ".example" });
+    expect(image.proxies).toEqual({ HTTPS_PROXY: proxies.httpsProxy, NO_PROXY: ".example" });
+    expect(image.secrets).toEqual(["proxies"]);
     expect(image.buildArgs).toEqual(planWith().image.buildArgs);
   });
 
@@ -51,10 +52,10 @@ describe("image", () => {
     const plan = (more: object) => planWith({ caFile: "/etc/ca.pem", noProxy: ".example", ...more }).image;
     const secret = plan({ secretKeys: ["httpsProxy"] });
     expect(secret).toMatchObject({ secrets: ["proxies", "ca_file"], caFile: "/etc/ca.pem" });
-    expect(secret.proxyArgs).toEqual({ NO_PROXY: ".example" });
+    expect(secret.proxies).toEqual({ NO_PROXY: ".example" });
     const plain = plan({ httpsProxy: "http://proxy:3128" });
-    expect(plain.secrets).toEqual(["ca_file"]);
-    expect(plain.proxyArgs).toEqual({ HTTPS_PROXY: "http://proxy:3128", NO_PROXY: ".example" });
+    expect(plain.secrets).toEqual(["proxies", "ca_file"]);
+    expect(plain.proxies).toEqual({ HTTPS_PROXY: "http://proxy:3128", NO_PROXY: ".example" });
   });
 
   test("a hub with a password is a secret of the build with a model in it, and of no other", () => {
