@@ -231,7 +231,7 @@ describe("a customer's key", () => {
       "aws iam create-service-linked-role --aws-service-name spot.amazonaws.com",
     ],
     ["AccessDeniedException: not authorized to perform: kms:CreateGrant", "allow kms:CreateGrant on the key"],
-    ["LimitExceededException", "aws kms create-grant --key-id"],
+    ["LimitExceededException", "aws kms create-grant --region"],
   ])("a grant that fails with %s says which is missing", (text, fix) => {
     const line = explainGrantError(text, KEY, { service: "spot.amazonaws.com", role: "AWSServiceRoleForEC2Spot" });
     expect(line).toMatch(

@@ -67,10 +67,12 @@ export function explainGrantError(
   kmsKeyArn: string,
   { service, role }: Pick<ServiceRole, "service" | "role">,
 ): string {
+  const region = kmsKeyArn.split(":")[3] ?? "";
+  const operations = OPERATIONS.join(" ");
   const what = `The key ${kmsKeyArn} can not be used by ${role}, which starts the host`;
   if (/InvalidArn|principal/i.test(text))
     return `${what}: the account has no such role yet. Fix: aws iam create-service-linked-role --aws-service-name ${service}`;
   if (/AccessDenied/i.test(text))
     return `${what}: kms:CreateGrant is denied. Fix: allow kms:CreateGrant on the key to those who deploy, in its key policy`;
-  return `${what}: no grant could be made. Fix: aws kms create-grant --key-id ${kmsKeyArn} --grantee-principal <the role's ARN> --operations ${OPERATIONS.join(" ")}`;
+  return `${what}: no grant could be made. Fix: aws kms create-grant --region ${region} --key-id ${kmsKeyArn} --grantee-principal <the role's ARN> --operations ${operations}`;
 }

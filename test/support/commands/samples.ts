@@ -19,6 +19,7 @@ const SAMPLES: readonly (readonly [RegExp, string])[] = [
   [/^get[eu]*[ug]id$/, "10001"],
   [/^(lacks|least)$/, "20GB"],
   [/^join$/, "--zstd"],
+  [/^operations$/, "Decrypt DescribeKey"],
   [/^direction$/, "backup"],
   [/organisation>\/<|^organisation$|^org$/, "stabilityai"],
   [/^(gated )?model$|^model_?id$|vae_?id|unknown/i, "stabilityai/sdxl-turbo"],
