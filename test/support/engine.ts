@@ -14,7 +14,9 @@ import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type EngineEvent, LocalWorkspace, type OutputMap, type Stack } from "@pulumi/pulumi/automation/index.js";
+import { hasLogin } from "../../infra/config/login.ts";
 import { SECRET_KEYS } from "../../infra/config/schema.ts";
+import { ADDRESS_KEYS } from "../../infra/plan/image.ts";
 import { paths } from "./paths.ts";
 
 /** What the program needs of the checkout; a copy of it is a project of its own. */
@@ -118,6 +120,9 @@ export class TestProject {
   }
 }
 
+/** An address is a secret by its password alone. */
+const isSecret = (key: string, value: string) => !ADDRESS_KEYS.some((each) => each === key) || hasLogin(value);
+
 /** One stack of a test project, driven through the real CLI. */
 export class TestStack {
   readonly #stack: Stack;
@@ -129,7 +134,7 @@ export class TestStack {
   async set(config: Readonly<Record<string, string>>): Promise<void> {
     const values = Object.entries(config).map(([key, value]) => [
       `${NAMESPACE}:${key}`,
-      { value, secret: SECRET_KEYS.some((each) => each === key) },
+      { value, secret: SECRET_KEYS.some((each) => each === key) && isSecret(key, value) },
     ]);
     await this.#stack.setAllConfig(Object.fromEntries(values));
   }
