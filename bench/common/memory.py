@@ -1,4 +1,4 @@
-"""Keeps a virtual machine's memory its own while the bench runs.
+"""Keeps a virtual machine's memory its own while the bench runs, and counts that of processes.
 
 Such a machine may give free pages back to its host at once ("free page reporting"); the next use of each then costs as
 much as reading it from a disk does, and the bench would measure the host. Both contestants are spared that.
@@ -7,6 +7,7 @@ much as reading it from a disk does, and the bench would measure the host. Both 
 from __future__ import annotations
 
 import mmap
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,3 +47,14 @@ def _touch(count: int) -> None:
     with mmap.mmap(-1, count, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
         for offset in range(0, count, mmap.PAGESIZE):
             memory[offset] = 1
+
+
+def own_bytes(pid: int) -> int:
+    """Memory of its own (no page cache, no mapped files) of a process and all below it, at this moment."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    except OSError:
+        return 0
+    own = re.search(r"^RssAnon:\s+(\d+) kB", status, re.MULTILINE)
+    return (int(own[1]) * 1024 if own else 0) + sum(own_bytes(int(child)) for child in children)

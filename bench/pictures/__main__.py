@@ -28,7 +28,8 @@ from pathlib import Path
 
 import models
 from contestants import Job, Plain, Service
-from figures import Ratio, commit, hardware, own_bytes, paired_ratio
+from figures import Ratio, commit, hardware, paired_ratio
+from memory import own_bytes
 
 CLIENTS = 4
 

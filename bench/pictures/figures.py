@@ -34,17 +34,6 @@ def paired_ratio(ours: Sequence[float], plain: Sequence[float]) -> Ratio:
     return Ratio(math.exp(statistics.fmean(logs)), math.exp(low), math.exp(high))
 
 
-def own_bytes(pid: int) -> int:
-    """Memory of its own (no page cache, no mapped files) of a process and all below it, at this moment."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    except OSError:
-        return 0
-    own = re.search(r"^RssAnon:\s+(\d+) kB", status, re.MULTILINE)
-    return (int(own[1]) * 1024 if own else 0) + sum(own_bytes(int(child)) for child in children)
-
-
 def hardware(gpu: str | None) -> dict[str, object]:
     """Processor, cores, memory and GPU."""
     cpu = re.search(r"^model name\s*:\s*(.+)$", _text("/proc/cpuinfo"), re.MULTILINE)

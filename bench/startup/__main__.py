@@ -22,8 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import models
-from contest import Start, contest, environment
+from contest import Start, contest
 from disk import Disk
+from environment import environment
 from first import first_start
 from memory import own_memory
 from timeline import Bar, draw

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -13,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from environment import environment
+from memory import own_bytes
 from models import MODEL_ID
 
 HERE = Path(__file__).resolve().parent
@@ -63,7 +64,7 @@ def contest(
         while (seen := _read(marks)).get("copy") is None:
             if process.poll() not in {None, 0} or time.time() - begin > _TIMEOUT:
                 raise SystemExit(f"{who} did not end:\n{log.read_text(encoding='utf-8', errors='replace')[-3000:]}")
-            peak = max(peak, sum(map(_own_bytes, _family(process.pid))))
+            peak = max(peak, own_bytes(process.pid))
             time.sleep(0.05)
     finally:
         process.send_signal(signal.SIGKILL)
@@ -71,35 +72,8 @@ def contest(
     return Start(tuple(sorted(((name, at - begin) for name, at in seen.items()), key=lambda each: each[1])), peak)
 
 
-def _family(pid: int) -> list[int]:
-    """A process and all below it."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    except OSError:
-        return []
-    return [pid, *(each for child in children for each in _family(int(child)))]
-
-
-def _own_bytes(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:")), 0)
-
-
 def _read(marks: Path) -> dict[str, float]:
     try:
         return dict(json.loads(each) for each in marks.read_text(encoding="ascii").splitlines())
     except (OSError, ValueError):
         return {}
-
-
-def environment() -> dict[str, str]:
-    """What every program of the bench gets, and no more."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
-    return kept | {
-        "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_TELEMETRY": "1",
-        "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TQDM_DISABLE": "1",
-        "HF_HUB_DISABLE_XET": "1",
-    }  # fmt: skip

@@ -7,7 +7,7 @@ import { DENIED } from "../plan/aws/credential-errors.ts";
 import type { AwsHostPlan } from "../plan/aws/host.ts";
 import { explainLaunchError, type OfferedTypes } from "../plan/aws/launch-errors.ts";
 import type { AwsPlan } from "../plan/aws/plan.ts";
-import { chooseZone, type Offers, otherZones, typesToLookUp } from "../plan/aws/zone.ts";
+import { chooseZone, type Offerings, otherZones, typesToLookUp } from "../plan/aws/zone.ts";
 
 interface WithProvider {
   readonly provider: aws.Provider;
@@ -34,7 +34,7 @@ export function createProvider(name: string, { region, stack }: AwsPlan): aws.Pr
  * Where a new volume goes: config, the given subnet's zone, or the choice of `chooseZone`. An existing volume stays where it
  * is, whatever is offered today; only a new one is refused where no type of the list is.
  */
-export function lookupPlace(plan: AwsPlan, opts: WithProvider) {
+export function lookupPlacement(plan: AwsPlan, opts: WithProvider) {
   const { volume, network, host, region, stack, gpuMemoryMib } = plan;
   let refusal: string | null = null;
   let offered: OfferedTypes = { zone: "", types: null, otherZones: [] };
@@ -43,13 +43,13 @@ export function lookupPlace(plan: AwsPlan, opts: WithProvider) {
     network.kind === "existing"
       ? aws.ec2.getSubnetOutput({ id: network.subnetId }, opts).availabilityZone
       : pulumi.output(volume.zone);
-  const found = pulumi.output(lookupOffers(typesToLookUp(host.launchTypes), opts));
+  const found = pulumi.output(lookupOfferings(typesToLookUp(host.launchTypes), opts));
   const facts = pulumi.all([given, found, availabilityZones(opts)]);
   const zone = facts.apply(([wanted, offers, zones]) => {
     if (isAdopted && wanted === null) return "";
     if (offers === null) return wanted ?? zones[0] ?? "";
-    const wish = { stack, region, types: host.launchTypes, zone: wanted, hasVolume: false, gpuMemoryMib };
-    const choice = chooseZone(wish, offers, zones);
+    const request = { stack, region, types: host.launchTypes, zone: wanted, hasVolume: false, gpuMemoryMib };
+    const choice = chooseZone(request, offers, zones);
     if (!("problem" in choice)) return choice.zone;
     refusal = wordForPulumi(choice.problem);
     return wanted ?? zones[0] ?? "";
@@ -58,8 +58,8 @@ export function lookupPlace(plan: AwsPlan, opts: WithProvider) {
   const typeIn = (of: pulumi.Output<string>) =>
     pulumi.all([of, facts]).apply(async ([there, [, offers, zones]]) => {
       const types = offers && host.launchTypes.filter((type) => offers[type]?.includes(there));
-      const wish = { types: host.launchTypes, zone: there };
-      offered = { zone: there, types, otherZones: offers ? otherZones(wish, offers, zones) : [] };
+      const request = { types: host.launchTypes, zone: there };
+      offered = { zone: there, types, otherZones: offers ? otherZones(request, offers, zones) : [] };
       const first = types?.[0];
       if (host.hasPinnedType || first === undefined || first === host.instanceType) return host.instanceType;
       const keep = `pulumi config set pinnedInstanceType ${first}`;
@@ -77,7 +77,7 @@ export function lookupPlace(plan: AwsPlan, opts: WithProvider) {
 }
 
 /** Null, with a warning, where the credentials may not ask: then AWS tells at the launch. */
-async function lookupOffers(types: readonly string[], opts: WithProvider): Promise<Offers | null> {
+async function lookupOfferings(types: readonly string[], opts: WithProvider): Promise<Offerings | null> {
   const filters = [{ name: "instance-type", values: [...types] }];
   try {
     const all = await aws.ec2.getInstanceTypeOfferings({ locationType: "availability-zone", filters }, opts);

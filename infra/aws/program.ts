@@ -18,7 +18,7 @@ import {
   launchErrorHook,
   lookupAmi,
   lookupAvailabilityZones,
-  lookupPlace,
+  lookupPlacement,
 } from "./lookups.ts";
 import { AwsNetwork } from "./network/network.ts";
 import { type AwsOutputs, awsOutputs } from "./outputs.ts";
@@ -38,7 +38,7 @@ export function aws(settings: AwsSettings, { name, stack, preview, secrets, repo
 
   const onError = showBuildHistory(plan.image);
   const image = new RegistryImage(name, { plan: plan.image, hfToken: secrets.hfToken, onError }, opts);
-  const place = lookupPlace(plan, opts);
+  const place = lookupPlacement(plan, opts);
   const cache = new DataVolume(name, { plan: plan.volume, stack, ...place }, opts);
   if (plan.snapshots) new SnapshotSchedule(name, { plan: plan.snapshots, volumeId: cache.volumeId }, opts);
   const where = { region: plan.region, zone: cache.availabilityZone, zones: lookupAvailabilityZones(plan, opts) };

@@ -7,7 +7,7 @@ import { settingsEnvironment } from "./service-environment.ts";
  * What the build is given as BuildKit secrets, which are in no layer, argument or log: the Hugging Face token; proxies,
  * and a hub, whose addresses hold passwords; and certificate authorities of this machine.
  */
-export type BuildSecret = "hf_token" | "proxies" | "ca_file";
+export type BuildSecret = "hf_token" | "network_variables" | "ca_file";
 
 /** How the image is built. Nothing here depends on the model, unless the model is baked in. */
 export interface ImagePlan {
@@ -21,7 +21,7 @@ export interface ImagePlan {
   readonly contextEntries: readonly string[];
   readonly buildArgs: Readonly<Record<string, string>>;
   /**
-   * Proxies of this machine's builds whose addresses hold no password. They are in the build secret `proxies`: as build
+   * Proxies of this machine's builds whose addresses hold no password. They are in the build secret `network_variables`: as build
    * arguments they would make a changed proxy another image.
    */
   readonly proxies: Readonly<Record<string, string>>;
@@ -38,7 +38,7 @@ export interface ImagePlan {
 type ImageSettings = Settings & Pick<LocalSettings, "imageName">;
 
 const PROXY_KEYS = ["httpProxy", "httpsProxy"] as const;
-/** Keys whose secret values are in the build secret `proxies`. */
+/** Keys whose secret values are in the build secret `network_variables`. */
 export const ADDRESS_KEYS = [...PROXY_KEYS, "hubEndpoint"] as const;
 
 const CONTEXT_ENTRIES = ["Dockerfile", "pyproject.toml", "requirements.lock", "src", "models", "docker"] as const;
@@ -68,7 +68,7 @@ export function planImage(settings: ImageSettings): ImagePlan {
 function buildSecrets(settings: ImageSettings): BuildSecret[] {
   const token: BuildSecret[] = settings.modelCache === "baked" && settings.hasToken ? ["hf_token"] : [];
   if (settings.target !== "local") return token;
-  const proxies: BuildSecret[] = hasProxy(settings) || hasSecretHub(settings) ? ["proxies"] : [];
+  const proxies: BuildSecret[] = hasProxy(settings) || hasSecretHub(settings) ? ["network_variables"] : [];
   return [...token, ...proxies, ...(settings.caFile === null ? [] : (["ca_file"] as const))];
 }
 

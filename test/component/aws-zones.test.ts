@@ -6,9 +6,9 @@ import { describe, expect, test } from "vitest";
 import { offering } from "../../cli/targets/aws/doctor/offering-check.ts";
 import { choosePlace } from "../../cli/targets/aws/stack/place.ts";
 import { parseState, type StateExport } from "../../cli/targets/aws/stack/state.ts";
-import { createProvider, lookupPlace } from "../../infra/aws/lookups.ts";
+import { createProvider, lookupPlacement } from "../../infra/aws/lookups.ts";
 import { describeProblem } from "../../infra/config/problem.ts";
-import { chooseZone, hostTypes, type Offers, typesToLookUp } from "../../infra/plan/aws/zone.ts";
+import { chooseZone, hostTypes, type Offerings, typesToLookUp } from "../../infra/plan/aws/zone.ts";
 import { awsPlanWith, awsSettings } from "../support/aws-settings.ts";
 import { known } from "../support/outputs.ts";
 import { runProgram } from "../support/program.ts";
@@ -21,7 +21,7 @@ const REGIONS = JSON.parse(readFileSync(join(import.meta.dirname, "fixtures/gpu-
 function factsOf(region: string) {
   const { zones = "", offers = {} } = REGIONS[region] ?? {};
   const named = (letters: string) => [...letters].map((letter) => `${region}${letter}`);
-  const all: Offers = Object.fromEntries(Object.entries(offers).map(([type, letters]) => [type, named(letters)]));
+  const all: Offerings = Object.fromEntries(Object.entries(offers).map(([type, letters]) => [type, named(letters)]));
   return { zones: named(zones), offers: all };
 }
 
@@ -36,7 +36,7 @@ async function programIn(region: string, raw: Raw = {}, refused?: Error) {
   const kept = rows.filter(({ type }) => asked.includes(type));
   const { result } = await runProgram(
     async () => {
-      const place = lookupPlace(plan, { provider: createProvider("image-gen", plan) });
+      const place = lookupPlacement(plan, { provider: createProvider("image-gen", plan) });
       const zone = await known(place.zone);
       const type = await known(place.typeIn(place.zone));
       return { zone, type, refusal: await refusalOf(place.beforeCreate) };
@@ -212,7 +212,7 @@ describe("the type", () => {
 });
 
 describe("chooseZone", () => {
-  const wish = {
+  const request = {
     stack: "prod",
     region: "us-east-1",
     types: ["g6.xlarge", "g5.xlarge"],
@@ -221,7 +221,7 @@ describe("chooseZone", () => {
     gpuMemoryMib: 0,
   };
   const zones = ["us-east-1c", "us-east-1a", "us-east-1b"];
-  test.each<[string, Offers, object]>([
+  test.each<[string, Offerings, object]>([
     [
       "the preferred type decides before the number of types",
       { "g6.xlarge": ["us-east-1b"], "g5.xlarge": ["us-east-1a"] },
@@ -243,6 +243,6 @@ describe("chooseZone", () => {
       { zone: "us-east-1c", types: ["g5.xlarge"] },
     ],
   ])("%s", (_, offers, choice) => {
-    expect(chooseZone(wish, offers, zones)).toEqual(choice);
+    expect(chooseZone(request, offers, zones)).toEqual(choice);
   });
 });

@@ -58,7 +58,7 @@ beforeAll(async () => {
     `RUN ${mounts?.trimStart()}    . /run/build/network \\\n    && python3 -c '${ASK}' "$ADDRESS" && env`,
   ];
   writeFileSync(file("Dockerfile"), lines.join("\n"));
-  writeFileSync(file("proxies"), `HTTPS_PROXY='http://anna:${PASSWORD}@127.0.0.1:${proxyPort}'\n`);
+  writeFileSync(file("network_variables"), `HTTPS_PROXY='http://anna:${PASSWORD}@127.0.0.1:${proxyPort}'\n`);
 });
 
 afterAll(async () => {
@@ -82,9 +82,9 @@ test("with the secret `ca_file` it trusts the authority, and still those of the 
   expect(known).toBe("");
 });
 
-test("with the secret `proxies` it goes through a proxy with a password, of which the image knows nothing", async () => {
+test("with the secret `network_variables` it goes through a proxy with a password, of which the image knows nothing", async () => {
   seen.length = 0;
-  const { exitCode, all } = await build("https://127.0.0.1", ["ca_file", "proxies"]);
+  const { exitCode, all } = await build("https://127.0.0.1", ["ca_file", "network_variables"]);
   expect(all).toContain("the index");
   expect(exitCode).toBe(0);
   expect(seen.length).toBeGreaterThan(0);
@@ -95,7 +95,7 @@ test("with the secret `proxies` it goes through a proxy with a password, of whic
 });
 
 async function build(address: string, secrets: readonly string[]) {
-  const sources = { ca_file: authority, proxies: file("proxies") } as const;
+  const sources = { ca_file: authority, network_variables: file("network_variables") } as const;
   const given = secrets.flatMap((id) => ["--secret", `id=${id},src=${sources[id as keyof typeof sources]}`]);
   const all = ["build", "--network=host", "--no-cache", "--progress=plain", "--tag", IMAGE, ...given];
   const context = ["--build-arg", `ADDRESS=${address}:${port}`, "--file", file("Dockerfile"), paths.imageGen];

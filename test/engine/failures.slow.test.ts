@@ -30,7 +30,7 @@ await engineTests("a failure", setting, () => {
   const { engines } = JSON.parse(readFileSync("package.json", "utf8")) as { engines: { node: string } };
   const oldNode = findOldNode(engines.node);
   test.skipIf(!oldNode)(
-    "a Node that can't read the program is named in one line, with the range and the way on",
+    "a Node that can't read the program is named in one line, with the range and the fix",
     async () => {
       const path = { PATH: `${dirname(oldNode ?? "")}:${process.env.PATH}` };
       const run = await (await setting.project.stack("old-node", {}, path)).preview();

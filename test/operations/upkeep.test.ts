@@ -108,7 +108,7 @@ describe("doctor", () => {
     expect(up.exitCode).toBe(5);
     expect(up.stderr).toMatch(/quota: .*no room for one\. Fix: aws service-quotas/);
   });
-  test("tells a first deployment which rights are missing, by dry runs, and that Docker's engine does not answer", async () => {
+  test("tells a first deployment which permissions are missing, by dry runs, and that Docker's engine does not answer", async () => {
     here.operator.state({});
     here.operator.docker("Cannot connect to the Docker daemon", 1);
     const message = "You are not authorized to perform this operation.";
@@ -117,7 +117,7 @@ describe("doctor", () => {
     here.operator.docker('{"ServerVersion":"28.0.0","DockerRootDir":""}');
     expect(exitCode).toBe(1);
     expect(stdout).toMatch(
-      /^fail .*rights .*denied: ec2:CreateVolume\. Fix: allow ec2:CreateVolume for these credentials$/m,
+      /^fail .*permissions .*denied: ec2:CreateVolume\. Fix: allow ec2:CreateVolume for these credentials$/m,
     );
     expect(stdout).toMatch(/^fail .*docker .*engine is not running.*Fix: start Docker/m);
     expect(here.api.calls).toEqual(expect.arrayContaining(["RunInstances", "CreateVpc", "CreateSecurityGroup"]));

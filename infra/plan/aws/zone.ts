@@ -3,9 +3,9 @@ import { type Problem, qualifyKey } from "../../config/problem.ts";
 import { INSTANCE_TYPES } from "./instance-types.ts";
 
 /** The zones that offer each instance type, as EC2's DescribeInstanceTypeOfferings tells. */
-export type Offers = Readonly<Record<string, readonly string[]>>;
+export type Offerings = Readonly<Record<string, readonly string[]>>;
 
-export interface ZoneWish {
+export interface ZoneRequest {
   readonly stack: string;
   readonly region: string;
   /** Acceptable types, the preferred one first. */
@@ -47,24 +47,24 @@ export const typesToLookUp = (types: readonly string[]): readonly string[] => [
  * one that offers most of the list, by name where several do. The program and `imagegen` decide by this function alone.
  */
 export function chooseZone(
-  wish: ZoneWish,
-  offers: Offers,
+  request: ZoneRequest,
+  offers: Offerings,
   zones: readonly string[],
 ): ZoneChoice | { readonly problem: Problem } {
-  const offered = (zone: string) => wish.types.filter((type) => offers[type]?.includes(zone));
-  const candidates = wish.zone === null ? [...zones].sort() : [wish.zone];
-  const rank = (zone: string) => wish.types.findIndex((type) => offers[type]?.includes(zone));
+  const offered = (zone: string) => request.types.filter((type) => offers[type]?.includes(zone));
+  const candidates = request.zone === null ? [...zones].sort() : [request.zone];
+  const rank = (zone: string) => request.types.findIndex((type) => offers[type]?.includes(zone));
   const [best] = candidates
     .filter((zone) => rank(zone) >= 0)
     .sort((a, b) => rank(a) - rank(b) || offered(b).length - offered(a).length);
   if (best !== undefined) return { zone: best, types: offered(best) };
-  return { problem: problemOf(wish, otherZones(wish, offers, zones), offers) };
+  return { problem: problemOf(request, otherZones(request, offers, zones), offers) };
 }
 
 /** Other zones with a type of the list, the best one first. */
 export function otherZones(
-  { types, zone }: Pick<ZoneWish, "types" | "zone">,
-  offers: Offers,
+  { types, zone }: Pick<ZoneRequest, "types" | "zone">,
+  offers: Offerings,
   zones: readonly string[],
 ): readonly string[] {
   const count = (one: string) => types.filter((type) => offers[type]?.includes(one)).length;
@@ -73,8 +73,8 @@ export function otherZones(
     .sort((a, b) => count(b) - count(a) || a.localeCompare(b));
 }
 
-function problemOf(wish: ZoneWish, others: readonly string[], offers: Offers): Problem {
-  const { stack, region, types, zone, hasVolume, gpuMemoryMib } = wish;
+function problemOf(request: ZoneRequest, others: readonly string[], offers: Offerings): Problem {
+  const { stack, region, types, zone, hasVolume, gpuMemoryMib } = request;
   const [best] = others;
   if (zone === null || best === undefined) {
     const here = Object.entries(INSTANCE_TYPES)

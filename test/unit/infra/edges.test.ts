@@ -36,7 +36,7 @@ describe("secrets of the build", () => {
     httpsProxy: pulumi.secret(proxy),
     hubEndpoint: pulumi.secret("http://a:b@hub"),
   };
-  const wanted = ["hf_token", "proxies", "ca_file"] as const;
+  const wanted = ["hf_token", "network_variables", "ca_file"] as const;
 
   test("are files that only this user reads, until the program ends; a preview writes none", async () => {
     const before = process.cwd();
@@ -46,7 +46,7 @@ describe("secrets of the build", () => {
       const preview = buildSecretFiles(image, secrets, true);
       expect(preview.map(({ src }) => src)).toEqual([
         ".imagegen/build-secrets/hf_token",
-        ".imagegen/build-secrets/proxies",
+        ".imagegen/build-secrets/network_variables",
         "/etc/ca.pem",
       ]);
       expect(existsSync(join(work, ".imagegen"))).toBe(false);
@@ -56,10 +56,10 @@ describe("secrets of the build", () => {
       expect(sources.map(({ value }) => value)).toEqual(preview.map(({ src }) => src));
       const text = (name: string) => readFileSync(join(work, ".imagegen/build-secrets", name), "utf8");
       expect(text("hf_token")).toBe("hf_x");
-      expect(text("proxies")).toBe(
+      expect(text("network_variables")).toBe(
         "NO_PROXY='.example'\nHTTPS_PROXY='http://anna:o%27neill@proxy:3128'\nHF_ENDPOINT='http://a:b@hub'\n",
       );
-      expect(statSync(join(work, ".imagegen/build-secrets/proxies")).mode & 0o777).toBe(0o600);
+      expect(statSync(join(work, ".imagegen/build-secrets/network_variables")).mode & 0o777).toBe(0o600);
     } finally {
       process.chdir(before);
     }

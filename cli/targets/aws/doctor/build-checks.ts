@@ -32,16 +32,16 @@ export function model({ problems, modelProblem, stack }: AwsFacts): Check[] {
 }
 
 /** Permissions of a first deployment, as far as AWS tells without doing anything. */
-export function rights({ rights: found, isFirst }: AwsFacts): Check[] {
+export function permissions({ permissions: found, isFirst }: AwsFacts): Check[] {
   const named = (allowed: boolean | null) =>
     found.filter((right) => right.allowed === allowed).map(({ action }) => action);
   const [granted, missing, untold] = [named(true), named(false), named(null)];
   const checks: Check[] = [];
   if (missing.length > 0) {
     const fix = `allow ${missing.join(", ")} for these credentials`;
-    checks.push((isFirst ? fail : warn)("rights", `a dry run was denied: ${missing.join(", ")}.`, fix));
+    checks.push((isFirst ? fail : warn)("permissions", `a dry run was denied: ${missing.join(", ")}.`, fix));
   }
-  if (untold.length > 0) checks.push(unknown("rights", `a dry run tells nothing of ${untold.join(", ")}.`));
-  if (missing.length === 0 && granted.length > 0) checks.unshift(ok("rights", granted.join(", ")));
+  if (untold.length > 0) checks.push(unknown("permissions", `a dry run tells nothing of ${untold.join(", ")}.`));
+  if (missing.length === 0 && granted.length > 0) checks.unshift(ok("permissions", granted.join(", ")));
   return checks;
 }

@@ -2,7 +2,7 @@ import { commandFor } from "../../../core/command-line.ts";
 import { type Check, fail, ok, unknown, warn } from "../../../doctor/check.ts";
 import type { InstanceTypeSpecs } from "../client/ec2-models.ts";
 import { TUNNEL_TOOLS } from "../host/connection.ts";
-import { disk, docker, model, rights } from "./build-checks.ts";
+import { disk, docker, model, permissions } from "./build-checks.ts";
 import { amisFor } from "./drivers.ts";
 import { host, service, volume } from "./host-checks.ts";
 import type { AwsFacts } from "./inspect.ts";
@@ -21,7 +21,7 @@ export function runAwsChecks(facts: AwsFacts): Check[] {
     driver,
     rootDisk,
     model,
-    rights,
+    permissions,
     docker,
     disk,
     tunnel,

@@ -28,7 +28,7 @@ import { choosePlace, chosen, type Place } from "../stack/place.ts";
 import { type AwsStack, connect, findHost, readHostStatus } from "../stack/stack.ts";
 import { parseState, readState } from "../stack/state.ts";
 import { cudaOf, driverFor } from "./drivers.ts";
-import { inspectRights } from "./rights.ts";
+import { inspectPermissions } from "./permissions.ts";
 
 export type AwsFacts = Readonly<Awaited<ReturnType<typeof inspectAws>>>;
 export type QuotaFacts = Awaited<ReturnType<typeof inspectQuotas>>[number];
@@ -50,7 +50,7 @@ export async function inspectAws(context: Context, settings: AwsSettings, client
   const plan = makeAwsPlan(settings, manifest, files.name);
   const tools = [["docker", "buildx", "version"], ...Object.keys(TUNNEL_TOOLS).map((tool) => [tool, "--version"])];
   const place = await look(() => choosePlace(stack, settings, requirements.gpuMemoryMib));
-  const [typeSpecs, quotas, host, volume, hostStatus, rights, engine, modelProblem, ...works] = await Promise.all([
+  const [typeSpecs, quotas, host, volume, hostStatus, permissions, engine, modelProblem, ...works] = await Promise.all([
     look(() => ec2.types(types)),
     caller.known ? inspectQuotas(client, candidates, ec2) : [],
     look(() => findHost(stack)),
@@ -80,9 +80,9 @@ export async function inspectAws(context: Context, settings: AwsSettings, client
     engine,
     hasBuildx: works[0] === true,
     room: settings.builder === null && engine.ok ? await inspectBuildRoom(engine, plan) : null,
-    // An up that changes nothing needs neither the room nor the rights of a first one.
+    // An up that changes nothing needs neither the room nor the permissions of a first one.
     isFirst: state.url === null,
-    rights,
+    permissions,
     problems: modelProblems(settings, plan, manifest),
     modelProblem,
     missingTunnelTools: Object.keys(TUNNEL_TOOLS).filter((_, index) => !works[index + 1]),
@@ -97,7 +97,7 @@ async function lookupRights({ name, client, ssm }: AwsStack, settings: AwsSettin
   const { amiParameter } = planAwsHost(settings, name, 0);
   const ami = settings.amiId ?? (await ssm.parameter(amiParameter).catch(() => null)) ?? "ami-00000000";
   const [type = ""] = choice.types;
-  return inspectRights(client, settings, { stack: name, zone: choice.zone, type, ami });
+  return inspectPermissions(client, settings, { stack: name, zone: choice.zone, type, ami });
 }
 
 /** Docker's disk, and what a build takes of it; the model only where it is built into the image. */

@@ -30,8 +30,8 @@ export async function choosePlace(
   const own = state.volumes.find(({ generation }) => generation === volumeGeneration);
   const volumeZone = (volumeId === null ? own : existing)?.zone ?? null;
   const zone = volumeZone ?? subnetZone ?? settings.availabilityZone;
-  const wish = { stack: name, region: client.region, types, zone, hasVolume: volumeZone !== null, gpuMemoryMib };
-  const choice = chooseZone(wish, offers, zones);
+  const request = { stack: name, region: client.region, types, zone, hasVolume: volumeZone !== null, gpuMemoryMib };
+  const choice = chooseZone(request, offers, zones);
   const others = otherZones({ types, zone: "problem" in choice ? zone : choice.zone }, offers, zones);
   const had = state.volumes.map((volume) => volume.zone);
   return {

@@ -19,10 +19,10 @@ import {
   suggestFix,
 } from "./launch-candidates.ts";
 import { LaunchTimeout } from "./launch-timeout.ts";
+import { withNextSteps } from "./next-steps.ts";
 import { chosen, type Place } from "./place.ts";
 import { openStack } from "./stack.ts";
 import { findUnusedVolumes } from "./unused-volumes.ts";
-import { withWayOn } from "./way-on.ts";
 
 /** One run of Pulumi with some values over the stack's config. Returns why the host was not launched, if so. */
 type Run = (values: Readonly<Record<string, string>>) => Promise<LaunchError | undefined>;
@@ -77,7 +77,7 @@ export async function upInAws(
     } catch (error) {
       signal.throwIfAborted();
       if (launch.error) return launch.error;
-      throw withWayOn(error, { stack: files.name, region: client.region, zone: settings.availabilityZone });
+      throw withNextSteps(error, { stack: files.name, region: client.region, zone: settings.availabilityZone });
     } finally {
       launch.stop();
       progress.stop();

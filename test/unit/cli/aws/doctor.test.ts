@@ -4,7 +4,7 @@ import { runAwsChecks } from "../../../../cli/targets/aws/doctor/checks.ts";
 import { cudaIn, driverFor } from "../../../../cli/targets/aws/doctor/drivers.ts";
 import type { AwsFacts } from "../../../../cli/targets/aws/doctor/inspect.ts";
 import { modelProblems } from "../../../../infra/plan/aws/plan.ts";
-import { chooseZone, type Offers, otherZones } from "../../../../infra/plan/aws/zone.ts";
+import { chooseZone, type Offerings, otherZones } from "../../../../infra/plan/aws/zone.ts";
 import { planRoom } from "../../../../infra/plan/room.ts";
 import type { HostStatus } from "../../../../infra/readiness/host-status.ts";
 import { awsPlanWith, awsSettings } from "../../../support/aws-settings.ts";
@@ -45,7 +45,7 @@ const ROOM = planRoom({ modelCache: "volume", startupEstimate: { modelBytes: 0, 
 const modelProblemsOf = (raw: Record<string, string>) => modelProblems(awsSettings(raw), awsPlanWith(raw), manifest);
 
 /** What EC2 tells, chosen from as `doctor` does. */
-const place = (zone: string | null, offers: Offers, hasVolume = false): AwsFacts["place"] => {
+const place = (zone: string | null, offers: Offerings, hasVolume = false): AwsFacts["place"] => {
   const wish = {
     stack: "aws-volume",
     region: "us-east-1",
@@ -88,7 +88,7 @@ const healthy: AwsFacts = {
   hasBuildx: true,
   room: { free: 50e9, room: { bytes: 17e9, parts: [], buildBytes: 16e9, assumedBytes: 0 } },
   isFirst: true,
-  rights: [{ action: "ec2:RunInstances", allowed: true }],
+  permissions: [{ action: "ec2:RunInstances", allowed: true }],
   problems: [],
   modelProblem: undefined,
   missingTunnelTools: [],
@@ -115,7 +115,7 @@ test("a running stack passes every check", () => {
     "ebs",
     "driver",
     "root-disk",
-    "rights",
+    "permissions",
     "docker",
     "buildx",
     "disk",
@@ -285,20 +285,20 @@ describe("each check", () => {
     [
       "a right that is missing",
       {
-        rights: [
+        permissions: [
           { action: "ec2:RunInstances", allowed: false },
           { action: "ec2:CreateVpc", allowed: true },
         ],
       },
-      "rights",
+      "permissions",
       "fail",
       /denied: ec2:RunInstances\.$/,
       /^allow ec2:RunInstances for/,
     ],
     [
       "a dry run that tells nothing",
-      { rights: [{ action: "ec2:RunInstances", allowed: null }] },
-      "rights",
+      { permissions: [{ action: "ec2:RunInstances", allowed: null }] },
+      "permissions",
       "unknown",
       /nothing of ec2:RunInstances/,
     ],

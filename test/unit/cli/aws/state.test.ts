@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { CliError } from "../../../../cli/core/exit.ts";
+import { fixFor, withNextSteps } from "../../../../cli/targets/aws/stack/next-steps.ts";
 import { parseState, type StateExport } from "../../../../cli/targets/aws/stack/state.ts";
 import { findUnusedVolumes } from "../../../../cli/targets/aws/stack/unused-volumes.ts";
-import { fixFor, withWayOn } from "../../../../cli/targets/aws/stack/way-on.ts";
 
 type Resource = NonNullable<NonNullable<StateExport["deployment"]>["resources"]>[number];
 const urn = (name: string) => `urn:pulumi:prod::Picture-Perfect-Challenge::imagegen:x$aws:y::${name}`;
@@ -149,7 +149,7 @@ describe("an update that failed", () => {
     expect(fixFor(message, place)).toMatch(fix);
   });
   test("names what continues it and what removes it", () => {
-    const error = withWayOn(new CliError([{ message: "no route" }, { message: "Full log: x" }]), place) as CliError;
+    const error = withNextSteps(new CliError([{ message: "no route" }, { message: "Full log: x" }]), place) as CliError;
     expect(error.message).toBe(
       "no route\nFull log: x\nWhat was made stays, and is in the stack's state. " +
         "Fix: imagegen up --stack prod, which continues there, or imagegen down --stack prod, which removes it",

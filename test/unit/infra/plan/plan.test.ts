@@ -24,7 +24,7 @@ describe("image", () => {
     const proxies = { httpsProxy: "http://proxy.example:3128", noProxy: ".example" };
     const { image } = planWith(proxies);
     expect(image.proxies).toEqual({ HTTPS_PROXY: proxies.httpsProxy, NO_PROXY: ".example" });
-    expect(image.secrets).toEqual(["proxies"]);
+    expect(image.secrets).toEqual(["network_variables"]);
     expect(image.buildArgs).toEqual(planWith().image.buildArgs);
   });
 
@@ -51,16 +51,16 @@ describe("image", () => {
   test("a proxy with a password and a file of authorities are secrets of the build on this machine", () => {
     const plan = (more: object) => planWith({ caFile: "/etc/ca.pem", noProxy: ".example", ...more }).image;
     const secret = plan({ secretKeys: ["httpsProxy"] });
-    expect(secret).toMatchObject({ secrets: ["proxies", "ca_file"], caFile: "/etc/ca.pem" });
+    expect(secret).toMatchObject({ secrets: ["network_variables", "ca_file"], caFile: "/etc/ca.pem" });
     expect(secret.proxies).toEqual({ NO_PROXY: ".example" });
     const plain = plan({ httpsProxy: "http://proxy:3128" });
-    expect(plain.secrets).toEqual(["proxies", "ca_file"]);
+    expect(plain.secrets).toEqual(["network_variables", "ca_file"]);
     expect(plain.proxies).toEqual({ HTTPS_PROXY: "http://proxy:3128", NO_PROXY: ".example" });
   });
 
   test("a hub with a password is a secret of the build with a model in it, and of no other", () => {
     const plan = (modelCache: "baked" | "volume") => planWith({ modelCache, secretKeys: ["hubEndpoint"] });
-    expect(plan("baked").image.secrets).toEqual(["proxies"]);
+    expect(plan("baked").image.secrets).toEqual(["network_variables"]);
     expect(plan("volume").image.secrets).toEqual([]);
     expect(plan("volume").host.secrets).toEqual([{ key: "hubEndpoint", name: "HF_ENDPOINT" }]);
   });
@@ -72,7 +72,7 @@ describe("image", () => {
     const downloads = steps.filter((step) => /pip install|apt-get update|image_gen bake/.test(step));
     expect(downloads).toHaveLength(4);
     for (const step of downloads) {
-      expect(step).toContain("--mount=type=secret,id=proxies --mount=type=secret,id=ca_file");
+      expect(step).toContain("--mount=type=secret,id=network_variables --mount=type=secret,id=ca_file");
       expect(step).toContain("--mount=type=tmpfs,target=/run/build-network");
       expect(step).toMatch(/^ +\. \/run\/build\/network \\$/m);
     }

@@ -5,7 +5,7 @@ import { type AwsClientConfig, sdkOptions } from "../client/client-config.ts";
 import { errorText } from "../client/errors.ts";
 
 /** What a dry run, or a read that changes nothing, tells of one permission. */
-export interface Right {
+export interface Permission {
   readonly action: string;
   /** Null: neither; AWS had another objection first. */
   readonly allowed: boolean | null;
@@ -15,11 +15,11 @@ export interface Right {
  * The permissions of a first deployment that EC2 tells by dry runs, and Systems Manager and CloudWatch Logs by a read. IAM,
  * ECR and CloudWatch know no dry run.
  */
-export async function inspectRights(
+export async function inspectPermissions(
   config: AwsClientConfig,
   settings: AwsSettings,
   { stack, zone, type, ami }: { stack: string; zone: string; type: string; ami: string },
-): Promise<readonly Right[]> {
+): Promise<readonly Permission[]> {
   const [sdk, logs] = await Promise.all([import("@aws-sdk/client-ec2"), import("@aws-sdk/client-cloudwatch-logs")]);
   const ec2 = new sdk.EC2Client(sdkOptions(config));
   const DryRun = true;

@@ -19,10 +19,10 @@ const QUOTAS: Readonly<Record<string, readonly [service: string, code: string, v
 };
 
 /**
- * A failed update with the way on. The engine remembers what it made, so that the next `up` continues there. Errors that are
+ * A failed update with what can be done next. The engine remembers what it made, so that the next `up` continues there. Errors that are
  * not of the update stay as they are.
  */
-export function withWayOn(error: unknown, place: Place): unknown {
+export function withNextSteps(error: unknown, place: Place): unknown {
   if (!(error instanceof CliError)) return error;
   const [reason, ...rest] = error.details;
   if (!reason) return error;
