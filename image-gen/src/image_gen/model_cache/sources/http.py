@@ -122,15 +122,15 @@ class HttpClient:
 
     def interrupted(self, why: str) -> SourceError:
         error = self.unreachable(
-            f"{self.place} can't be reached{self._via} ({why}). Check the network, DNS and HTTPS_PROXY, or "
-            f"{self.elsewhere}; what has arrived is kept."
+            f"{self.place} can't be reached{self._via} ({why}). Fix: check the network, DNS and HTTPS_PROXY, "
+            f"or {self.elsewhere}; what has arrived is kept."
         )
         return SourceError(error)
 
     def timed_out(self, why: str) -> SourceError:
         error = self.silent(
-            f"{self.place} does not answer{self._via} ({why}, {TIMEOUT_TRIES} tries of {self.read_timeout:g} s). Check "
-            f"the firewall and the proxy (HTTPS_PROXY), or {self.elsewhere}; what has arrived is kept."
+            f"{self.place} does not answer{self._via} ({why}, {TIMEOUT_TRIES} tries of {self.read_timeout:g} s). Fix: "
+            f"check the firewall and the proxy (HTTPS_PROXY), or {self.elsewhere}; what has arrived is kept."
         )
         return SourceError(error, timed_out=True)
 

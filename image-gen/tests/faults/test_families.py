@@ -1,0 +1,25 @@
+"""One seed of each family that takes less than two seconds; `npm run test:faults` plays hundreds of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.families import Family, all_families
+from tests.faults.play import Player, player
+from tests.faults.stage import SOURCE, LeftOutError
+
+
+@pytest.fixture(scope="module")
+def source_player() -> Iterator[Player]:
+    with player(SOURCE) as made:
+        yield made
+
+
+@pytest.mark.parametrize("family", [each for each in all_families() if not each.slow], ids=lambda each: each.name)
+def test_fault_ends_right(family: Family, source_player: Player) -> None:
+    try:
+        source_player.play(family, seed=7)
+    except LeftOutError as error:
+        pytest.skip(f"this machine can't make that fault: {error}")
