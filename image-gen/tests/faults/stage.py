@@ -84,7 +84,6 @@ class Stage:
             "HOME": str(folder / "nobody-home"),
             "HF_HOME": str(self.home),
             "HF_ENDPOINT": self.hub.url,
-            "HF_HUB_DOWNLOAD_TIMEOUT": "0.25",
             "IMAGE_GEN_BAKED_DIR": str(folder / "none"),
             "IMAGE_GEN_MANIFESTS": str(folder / "none"),
             "MODEL_ID": MODEL,
@@ -174,9 +173,14 @@ class Stage:
                 if not filecmp.cmp(path, directory / name, shallow=False):
                     raise FaultError(f"{name} has wrong bytes in {directory.relative_to(self.folder)}")
 
+    def impatient(self) -> None:
+        """Commands give up a silent hub soon. Only for faults: a machine with much else to do is as slow."""
+        self.env["HF_HUB_DOWNLOAD_TIMEOUT"] = "0.25"
+
     def calm(self) -> None:
         """The hub is well again."""
         self.hub.panel.turn(_NO_KNOBS)
+        self.env.pop("HF_HUB_DOWNLOAD_TIMEOUT", None)
 
     # The machine
 

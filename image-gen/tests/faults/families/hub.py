@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from tests.faults.families import family
-from tests.faults.stage import MODEL, PIECE, Stage
+from tests.faults.stage import PIECE, Stage
 
 
 def _prefetch(stage: Stage, **knobs: object) -> str:
     """Downloads while the hub misbehaves; what the failure says is checked by `run`."""
     # Both ways of downloading are met.
     stage.piece_bytes = stage.noise.choice([0, PIECE])
-    stage.run("resolve", "--model", MODEL).succeeded()
+    stage.impatient()
     stage.hub.panel.turn(knobs)
     ended = stage.prefetch()
     if not ended.code:
