@@ -172,7 +172,7 @@ def test_room_that_was_set_aside_is_given_back_when_nothing_comes(
     hub.panel.turn({"stall_after_bytes": 0})
     with pytest.raises(Exception, match="does not answer"):
         cache.ensure("test/model")
-    left = [path.stat().st_size for path in cache.settings.hub_cache.rglob("*.incomplete")]
+    left = [path.stat().st_size for path in cache.settings.hub_cache.rglob("*.part")]
     assert sum(left) < 1000
     assert sum(model.bytes_set_aside for model in cache.status().models) < 100_000
 
@@ -184,7 +184,7 @@ def test_status_shows_what_a_download_takes(make_repo: MakeRepo, make_cache: Mak
     cache.registry.keep(manifest, default=True)
     (cache.settings.hub_cache / "models--test--model/snapshots" / manifest.revision).mkdir(parents=True)
     file = max(manifest.files, key=lambda each: each.size)
-    partial = cache.settings.hub_cache / f"models--test--model/blobs/{file.sha256}.incomplete"
+    partial = cache.settings.hub_cache / f"models--test--model/blobs/{file.sha256}.image-gen.part"
     partial.parent.mkdir(parents=True)
     partial.write_bytes(b"x" * 1_000_000)
     model = cache.status().models[0]

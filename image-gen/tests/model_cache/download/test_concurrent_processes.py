@@ -19,7 +19,7 @@ from image_gen_demo.knobs import Knobs
 
 def partial_bytes(home: Path) -> int:
     sizes = [0]
-    for path in home.glob("hub/*/blobs/*.incomplete"):
+    for path in home.glob("hub/*/blobs/*.part"):
         # It may be complete and renamed by now.
         with suppress(FileNotFoundError):
             sizes.append(path.stat().st_size)
@@ -56,7 +56,7 @@ def test_kill_9_loses_no_written_bytes(
     asked = [entry for entry in hub.requests if entry["path"].endswith(UNET)]
     assert [entry["range"] for entry in asked] == [f"bytes={kept}-"]
     assert asked[0]["bytes"] == (8 << 20) - kept
-    assert not list(home.glob("hub/*/blobs/*.incomplete"))
+    assert not list(home.glob("hub/*/blobs/*.part"))
 
 
 def test_sigterm_ends_prefetch_with_one_line(

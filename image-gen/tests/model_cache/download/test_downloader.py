@@ -43,7 +43,7 @@ def test_a_fresh_cache_gets_the_needed_files_in_the_hubs_layout(
         assert link.resolve().parent == root / "blobs"
     assert len(found[UNET].readlink().name) == 64
     assert len(found["unet/config.json"].readlink().name) == 40
-    assert not list((root / "blobs").glob("*.incomplete"))
+    assert not list((root / "blobs").glob("*.*"))
 
 
 def test_a_complete_model_asks_nothing(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
@@ -159,7 +159,7 @@ def test_damaged_partial_file_is_detected(hub: DemoHub, make_repo: MakeRepo, mak
     key = next(file.content_key for file in manifest.files if file.path == UNET)
     blobs = store.settings.hub_cache / "models--test--model" / "blobs"
     blobs.mkdir(parents=True)
-    (blobs / f"{key}.incomplete").write_bytes(b"\0" * 500_000)
+    (blobs / f"{key}.image-gen.part").write_bytes(b"\0" * 500_000)
     model = store.ensure("test/model")
     assert (model.directory / UNET).read_bytes() == (repo / UNET).read_bytes()
 

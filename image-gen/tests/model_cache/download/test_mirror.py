@@ -40,7 +40,7 @@ def test_a_mirror_serves_without_a_hub(mirror: Path, make_cache: MakeCache, hub:
     assert model.verified == {file.path for file in model.files}  # hashed on its way, and not once more
     assert store.verify().ok and hub.requests == []
     assert make_cache(offline=True).ensure(ID).source == "volume"
-    assert not list(store.settings.hub_cache.rglob("*.incomplete"))
+    assert not list(store.settings.hub_cache.rglob("*.part"))
 
 
 @pytest.mark.parametrize("revision", ["commit", "tag"])
@@ -119,7 +119,7 @@ def test_mirror_download_can_be_cancelled(mirror: Path, make_cache: MakeCache) -
     store = make_cache(mirror=mirror, offline=True)
     with pytest.raises(ImageGenError) as caught:
         store.ensure(ID, callbacks=ProgressCallbacks(cancel=cancel))
-    assert caught.value.code == "CANCELLED" and not list(store.settings.hub_cache.rglob("*.incomplete"))
+    assert caught.value.code == "CANCELLED" and not list(store.settings.hub_cache.rglob("*.part"))
 
 
 def test_mirror_setting_accepts_file_and_s3_urls(tmp_path: Path) -> None:

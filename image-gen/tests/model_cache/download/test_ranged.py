@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_ranges_are_downloaded_over_several_connections(
     asked = sorted(str(entry["range"]) for entry in of_unet(hub))
     starts = range(0, SIZE, PIECE)
     assert asked == sorted(f"bytes={start}-{min(start + PIECE, SIZE) - 1}" for start in starts)
-    assert not list(blobs_of(make_cache().settings.hf_home).glob("*.incomplete*"))
+    assert not list(blobs_of(make_cache().settings.hf_home).glob("*.*"))
     assert model.bytes_fetched == model.bytes_total - len((repo / "tokenizer/vocab.json").read_bytes())
 
 
@@ -91,7 +92,7 @@ def test_damaged_range_is_detected_and_repaired(hub: DemoHub, make_repo: MakeRep
     with pytest.raises(ImageGenError) as caught:
         make_cache(piece_bytes=PIECE).ensure("test/model")
     assert caught.value.code == "CORRUPT_DOWNLOAD"
-    assert not list(blobs_of(make_cache().settings.hf_home).glob("*.incomplete*"))
+    assert not list(blobs_of(make_cache().settings.hf_home).glob("*.*"))
 
 
 def test_cancel_keeps_every_range(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
@@ -107,7 +108,7 @@ def test_cancel_keeps_every_range(hub: DemoHub, make_repo: MakeRepo, make_cache:
         make_cache(piece_bytes=PIECE).ensure("test/model", callbacks=ProgressCallbacks(halfway, cancel))
     assert caught.value.code == "CANCELLED"
     digest = hashlib.sha256((repo / UNET).read_bytes()).hexdigest()
-    unfinished = blobs_of(make_cache().settings.hf_home) / f"{digest}.incomplete"
+    unfinished = blobs_of(make_cache().settings.hf_home) / f"{digest}.image-gen.part"
     kept = RangeJournal.kept_bytes(unfinished, SIZE)
     assert 0 < kept <= unfinished.stat().st_size < SIZE
     hub.panel.turn({"line_bytes_per_second": None})
@@ -141,12 +142,12 @@ def test_kill_9_loses_only_bytes_in_transit(
 
 def kept_of_unet(repo: Path, home: Path) -> int:
     key = hashlib.sha256((repo / UNET).read_bytes()).hexdigest()
-    return RangeJournal.kept_bytes(blobs_of(home) / f"{key}.incomplete", SIZE)
+    return RangeJournal.kept_bytes(blobs_of(home) / f"{key}.image-gen.part", SIZE)
 
 
 def test_journal_after_a_reboot_counts_only_synced_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    partial = tmp_path / f"{'a' * 64}.incomplete"
-    with RangeJournal.opened(partial, 1000, 400) as journal, partial.open("w+b") as stream:
+    partial = tmp_path / f"{'a' * 64}.image-gen.part"
+    with closing(RangeJournal.opened(partial, 1000, 400)) as journal, partial.open("w+b") as stream:
         stream.truncate(1000)
         journal.wrote(0, 400)
         journal.wrote(2, 100)
@@ -155,18 +156,18 @@ def test_journal_after_a_reboot_counts_only_synced_bytes(tmp_path: Path, monkeyp
     assert RangeJournal.kept_bytes(partial, 1000) == 550
     monkeypatch.setattr("image_gen.model_cache.download.range_journal._boot_id", lambda: b"another boot....")
     assert RangeJournal.kept_bytes(partial, 1000) == 500
-    with RangeJournal.opened(partial, 1000, 400) as journal:
+    with closing(RangeJournal.opened(partial, 1000, 400)) as journal:
         assert [journal.written(piece) for piece in range(3)] == [400, 0, 100]
         assert journal.written_from_start() == 400
 
 
 def test_invalid_journal_is_ignored(tmp_path: Path) -> None:
-    partial = tmp_path / f"{'a' * 64}.incomplete"
+    partial = tmp_path / f"{'a' * 64}.image-gen.part"
     partial.write_bytes(b"x" * 700)
     for nonsense in (b"", b"ranges-1", os.urandom(200)):
         journal_path(partial).write_bytes(nonsense)
         assert RangeJournal.kept_bytes(partial, 1000) == 700
-    with RangeJournal.opened(partial, 1000, 400) as journal:
+    with closing(RangeJournal.opened(partial, 1000, 400)) as journal:
         assert [journal.written(piece) for piece in range(3)] == [400, 300, 0]
     with partial.open("r+b") as stream:
         stream.truncate(450)

@@ -23,9 +23,10 @@ SHARED = "(shared contents)"
 # A process of another host may use the same volume without its locks being seen here.
 _AGE_SECONDS = 3600.0
 _CONTENT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-# A download under way: the content's name alone or with a journal is ours, with digits it is the hub's own client's.
+# A download under way. Those of the hub's own clients that have digits are never resumed.
 _PARTIAL = re.compile(
-    r"(?P<key>[0-9a-f]{40}(?:[0-9a-f]{24})?)(?:\.ranges|(?P<stranger>\.[0-9a-f]+))?\.incomplete(?:\.new)?"
+    r"(?P<key>[0-9a-f]{40}(?:[0-9a-f]{24})?)"
+    r"(?:\.image-gen\.(?:part|ranges)|(?:\.ranges|(?P<stranger>\.[0-9a-f]+))?\.incomplete)(?:\.new)?"
 )
 
 
@@ -71,7 +72,7 @@ def delete_stale_downloads(layout: RepoLayout, wanted: Collection[str]) -> None:
     """Deletes old partial downloads of contents that are not `wanted`, and those of the hub's client, which can't be
     resumed. The caller holds the model's lock, so that no other process of this package is at work.
     """
-    for path in list(layout.blobs.glob("*.incomplete*")):
+    for path in list(layout.blobs.glob("*.*")):
         partial = _PARTIAL.fullmatch(path.name)
         if not partial or _is_young(path):
             continue

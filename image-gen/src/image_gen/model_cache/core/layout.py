@@ -50,5 +50,7 @@ class RepoLayout:
         return self.root / "snapshots" / revision
 
     def partial(self, content_key: str) -> Path:
-        """A partial download. The name is fixed, so that the next process can resume it, with the hub's own suffix."""
-        return self.blobs / f"{content_key}.incomplete"
+        """A partial download. The name is fixed, so that the next process can resume it, and no hub client's: some of
+        them take a file of full length for a complete one.
+        """
+        return self.blobs / f"{content_key}.image-gen.part"

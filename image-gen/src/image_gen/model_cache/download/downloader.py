@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from image_gen.errors import CorruptDownloadError, FileMissingError, ImageGenError
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
@@ -22,9 +21,8 @@ from image_gen.model_cache.core.manifest import Manifest, ManifestFile
 from image_gen.model_cache.core.progress import Meter
 from image_gen.model_cache.core.retry import check_cancelled
 from image_gen.model_cache.core.settings import CacheSettings
-from image_gen.model_cache.download.range_journal import RangeJournal
-from image_gen.model_cache.download.ranged import RangedDownload, RangeSupport
-from image_gen.model_cache.download.sequential import Content, SequentialDownload
+from image_gen.model_cache.download.file_download import Content, FileDownload, RangeSupport
+from image_gen.model_cache.download.range_journal import RangeJournal, adopt_older
 from image_gen.model_cache.sources.source import Source
 
 # Space for directories, links and other programs.
@@ -69,9 +67,7 @@ class Downloader:
         self._callbacks = callbacks
         # Set when one file fails, so that the others end soon; what arrived is kept.
         self._stop = threading.Event()
-        there = cached_bytes(self._layout, manifest)
-        self._meter = Meter("fetching", manifest.bytes_total, there, callbacks.on_progress)
-        self._ranged: dict[str, RangedDownload] = {}
+        self._opened: list[FileDownload] = []
         self._bytes = 0
         self._paths: set[str] = set()
         self._skipped: set[str] = set()
@@ -80,10 +76,14 @@ class Downloader:
     def run(self) -> Downloaded:
         """Downloads all missing files; what arrived before a failure is kept."""
         check_cancelled(self._callbacks.cancel)
-        contents = self._contents()
         with translate_os_errors(self._settings.volume_root, f"fetching {self._manifest.model_id}"):
             for path in (self._layout.blobs, self._layout.snapshot(self._manifest.revision)):
                 path.mkdir(parents=True, exist_ok=True)
+            contents = self._contents()
+            for group in contents:
+                adopt_older(self._layout.partial(group[0].content_key))
+            there = cached_bytes(self._layout, self._manifest)
+            self._meter = Meter("fetching", self._manifest.bytes_total, there, self._callbacks.on_progress)
             delete_stale_downloads(self._layout, {file.content_key for file in self._manifest.files})
             # For each file a content with its journal, and a link.
             inodes = 3 * sum(map(len, contents)) + _SPARE_INODES if contents else 0
@@ -129,8 +129,8 @@ class Downloader:
             finally:
                 self._stop.set()
                 wait(pending)
-                for ranged in self._ranged.values():
-                    ranged.close()
+                for each in self._opened:
+                    each.close()
 
     def _tasks(self, contents: list[list[ManifestFile]]) -> tuple[deque[_Task], deque[_Task]]:
         """Everything there is to do: the pieces of large files, in order, and whole files, the largest first."""
@@ -138,22 +138,33 @@ class Downloader:
         pieces: deque[_Task] = deque()
         files: deque[_Task] = deque()
         for group in contents:
-            file, add = group[0], self._counter(group)
-            content = Content(self._source, file, self._settings.read_timeout, self._stop)
-            unfinished = self._layout.partial(file.content_key)
+            file, content = group[0], self._content(group)
             if name := self._blob_there(file):
                 files.append(partial(self._link, group, name))
             elif place := self._host.find(self._manifest, file):
-                files.append(partial(self._copy_from_host, group, place, content))
+                files.append(partial(self._copy_from_host, group, host_source(place), content))
             elif file.size > piece_bytes:
-                ranged = RangedDownload(content, unfinished, support, add, piece_bytes)
-                self._ranged[file.content_key] = ranged
+                large = self._open(content, piece_bytes, support)
                 numbers = range(-(-file.size // piece_bytes))
-                pieces.extend(partial(self._download, group, partial(ranged.fetch, number)) for number in numbers)
+                pieces.extend(partial(self._download, group, partial(large.fetch, number)) for number in numbers)
             else:
-                fetch = SequentialDownload(content, partial=unfinished, add=add).run
-                files.append(partial(self._download, group, fetch))
+                files.append(partial(self._download, group, self._open(content).fetch))
         return pieces, files
+
+    def _content(self, group: list[ManifestFile]) -> Content:
+        def add(count: int) -> None:
+            self._meter.add(count * len(group), group[0].path)
+            with self._count_lock:
+                self._bytes += max(0, count)
+
+        place = self._layout.partial(group[0].content_key)
+        return Content(self._source, group[0], place, add, self._settings.read_timeout, self._stop)
+
+    def _open(
+        self, content: Content, piece_bytes: int | None = None, support: RangeSupport | None = None, tries: int = 2
+    ) -> FileDownload:
+        self._opened.append(FileDownload(content, piece_bytes, support, tries=tries))
+        return self._opened[-1]
 
     def _work(self, takes: Iterable[Callable[[], _Task]]) -> None:
         with translate_os_errors(self._settings.volume_root, f"fetching {self._manifest.model_id}"):
@@ -186,29 +197,22 @@ class Downloader:
             self._skip(file, error)
             return
         if name is not None:
-            self._commit(group, self._layout.partial(file.content_key), name)
+            self._commit(group, name)
 
-    def _copy_from_host(self, group: list[ManifestFile], place: Path, content: Content) -> None:
+    def _copy_from_host(self, group: list[ManifestFile], host: Source, content: Content) -> None:
         """Copies a file that the host's cache has, verified like a download; a damaged one is downloaded."""
-        file = group[0]
-        # A name of its own: what was downloaded of the file stays. It looks like a download of the hub's own client,
-        # which is deleted when it is left over.
-        unfinished = self._layout.blobs / f"{file.content_key}.{0:08x}.incomplete"
-        copied = replace(content, source=host_source(place))
+        uncounted = replace(content, source=host, add=lambda count: self._meter.add(count * len(group), group[0].path))
+        copy = self._open(uncounted, tries=1)
         try:
-            name = SequentialDownload(copied, partial=unfinished, add=self._meter_of(group), tries=1).run()
+            self._commit(group, copy.fetch() or "")
         except (FileMissingError, CorruptDownloadError) as error:
             log.warning("%s It is downloaded instead.", error.message)
-            unfinished.unlink(missing_ok=True)
-            again = self._layout.partial(file.content_key)
-            RangeJournal.forget(again)
-            self._download(group, SequentialDownload(content, partial=again, add=self._counter(group)).run)
-            return
-        self._commit(group, unfinished, name)
+            copy.close()
+            self._download(group, self._open(content).fetch)
 
-    def _commit(self, group: list[ManifestFile], unfinished: Path, name: str) -> None:
+    def _commit(self, group: list[ManifestFile], name: str) -> None:
         """Puts a verified content in place, and links to it."""
-        commit_blob(unfinished, self._layout.blobs / name)
+        commit_blob(self._layout.partial(group[0].content_key), self._layout.blobs / name)
         self._link(group, name)
         with self._count_lock:
             self._paths.update(each.path for each in group)
@@ -219,17 +223,6 @@ class Downloader:
         link_snapshot(self._layout, self._manifest.revision, (each.path for each in group), name)
         for each in group:
             self._meter.finish(each.path)
-
-    def _meter_of(self, group: list[ManifestFile]) -> Callable[[int], None]:
-        return lambda count: self._meter.add(count * len(group), group[0].path)
-
-    def _counter(self, group: list[ManifestFile]) -> Callable[[int], None]:
-        def add(count: int) -> None:
-            self._meter.add(count * len(group), group[0].path)
-            with self._count_lock:
-                self._bytes += max(0, count)
-
-        return add
 
 
 def cached_bytes(layout: RepoLayout, manifest: Manifest) -> int:

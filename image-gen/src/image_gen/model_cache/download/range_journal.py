@@ -1,14 +1,13 @@
 """Records which ranges of a partial file were written, so that a later process can resume.
 
 For every piece it has the bytes written, and how many of them are synced. After a kill the first count is right, as
-the kernel has the data; after a reboot only the second.
+the kernel has the data; after a reboot only the second. A file of one piece is written from its beginning on: its
+length says it all, and it has no journal.
 """
 
 import os
 import struct
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 
 from image_gen.model_cache.core.atomic_files import sync_file
@@ -17,7 +16,6 @@ from image_gen.model_cache.core.filesystem import status_of
 _HEADER = struct.Struct("<8sQQ16s")
 _FIGURES = struct.Struct("<QQ")
 _FIGURE = struct.Struct("<Q")
-_SYNC_POLL_SECONDS = 0.05
 _MAGIC = b"ranges-1"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -25,75 +23,55 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 class RangeJournal:
     """The state of one partial file, in memory and beside it. Pieces are numbered from the file's beginning."""
 
-    def __init__(self, path: Path, size: int, piece_bytes: int, kept: list[int], synced: list[int]) -> None:
-        self._path = path
+    def __init__(self, partial: Path, size: int, piece_bytes: int, there: int) -> None:
+        """Of a partial file that has the first `there` bytes."""
+        self._path = journal_path(partial)
         self._size = size
-        self._piece_bytes = piece_bytes
-        self._written = kept
-        self._synced = synced
+        self._piece_bytes = max(1, piece_bytes)
+        self._written = [max(0, min(length, there - start)) for start, length in self.pieces]
+        self._synced = [0] * len(self._written)
         self._descriptor = -1
 
     @classmethod
-    @contextmanager
-    def opened(cls, partial: Path, size: int, piece_bytes: int) -> "Iterator[RangeJournal]":
+    def opened(cls, partial: Path, size: int, piece_bytes: int) -> "RangeJournal":
         """The journal of a partial file, without entries that can't be trusted, ready to be written to."""
-        journal = cls._read(partial, size) or cls._from_prefix(partial, size, piece_bytes)
-        journal._create()
-        try:
-            yield journal
-        finally:
-            os.close(journal._descriptor)
-
-    @classmethod
-    def forget(cls, partial: Path) -> None:
-        """Deletes a partial file that was written in ranges: one who writes it in order can't continue it."""
-        if journal_path(partial).exists():
-            partial.unlink(missing_ok=True)
-            journal_path(partial).unlink(missing_ok=True)
+        found = cls._read(partial, size)
+        if found is None or found._piece_bytes != piece_bytes:
+            there = found.written_from_start() if found else _length(partial, size)
+            found = cls(partial, size, piece_bytes, there)
+        if len(found.pieces) > 1:
+            found._create()
+        return found
 
     @classmethod
     def kept_bytes(cls, partial: Path, size: int) -> int:
         """How many bytes of a file an earlier try or another process has downloaded."""
         journal = cls._read(partial, size)
-        return journal.bytes_written if journal else min(size, _size_of(partial))
+        return journal.bytes_written if journal else _length(partial, size)
 
     @classmethod
     def _read(cls, partial: Path, size: int) -> "RangeJournal | None":
-        path = journal_path(partial)
-        there = _size_of(partial)
+        there = _length(partial, size)
         try:
-            content = path.read_bytes()
+            content = journal_path(partial).read_bytes()
             magic, of_size, piece_bytes, boot = _HEADER.unpack_from(content)
-            if magic != _MAGIC or of_size != size or piece_bytes == 0 or there > size:
-                return None
             figures = list(_FIGURES.iter_unpack(content[_HEADER.size :]))
         except (OSError, struct.error):
             return None
-        same_boot = boot == _boot_id() != bytes(16)
-        journal = cls(path, size, piece_bytes, [], [])
-        if len(figures) != len(journal.pieces):
+        if magic != _MAGIC or of_size != size or piece_bytes == 0 or len(figures) != -(-size // piece_bytes):
             return None
-        for (written, synced), (start, length) in zip(figures, journal.pieces, strict=True):
-            trusted = max(0, min(written if same_boot else synced, length, there - start))
-            journal._written.append(trusted)
-            journal._synced.append(min(synced, trusted))
-        return journal
-
-    @classmethod
-    def _from_prefix(cls, partial: Path, size: int, piece_bytes: int) -> "RangeJournal":
-        """A partial file without a journal was written from its beginning on."""
-        there = _size_of(partial)
-        journal = cls(journal_path(partial), size, piece_bytes, [], [])
-        there = there if there <= size else 0
-        journal._written = [max(0, min(length, there - start)) for start, length in journal.pieces]
-        journal._synced = [0] * len(journal._written)
+        same_boot = boot == _boot_id() != bytes(16)
+        journal = cls(partial, size, piece_bytes, 0)
+        for piece, ((written, synced), (start, length)) in enumerate(zip(figures, journal.pieces, strict=True)):
+            journal._written[piece] = max(0, min(written if same_boot else synced, length, there - start))
+            journal._synced[piece] = min(synced, journal._written[piece])
         return journal
 
     @property
     def pieces(self) -> list[tuple[int, int]]:
         """Where each piece starts, and its length."""
         step = self._piece_bytes
-        return [(start, min(step, self._size - start)) for start in range(0, self._size, step)]
+        return [(start, min(step, self._size - start)) for start in range(0, self._size or 1, step)]
 
     @property
     def bytes_written(self) -> int:
@@ -120,19 +98,28 @@ class RangeJournal:
     def wrote(self, piece: int, have: int) -> None:
         """`have` bytes of a piece are written. The write is atomic: a kill leaves the old or the new value."""
         self._written[piece] = have
-        os.pwrite(self._descriptor, _FIGURE.pack(have), _HEADER.size + piece * _FIGURES.size)
+        if self._descriptor >= 0:
+            os.pwrite(self._descriptor, _FIGURE.pack(have), _HEADER.size + piece * _FIGURES.size)
 
     def sync(self, descriptor: int) -> None:
         """Syncs the partial file, and then the journal."""
         written = list(self._written)
         sync_file(descriptor)
+        if self._descriptor < 0:
+            return
         for piece, have in enumerate(written):
             if have != self._synced[piece]:
                 os.pwrite(self._descriptor, _FIGURE.pack(have), _HEADER.size + piece * _FIGURES.size + _FIGURE.size)
         self._synced = written
         sync_file(self._descriptor)
 
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
+
     def remove(self) -> None:
+        self.close()
         self._path.unlink(missing_ok=True)
 
     def _create(self) -> None:
@@ -147,43 +134,22 @@ class RangeJournal:
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
 
 
-class Syncer:
-    """Syncs a partial file repeatedly while it grows, so that little is left to sync at the end.
-
-    In a thread of its own: a writer that waited for the disk would leave its connection full of bytes that a kill
-    loses.
-    """
-
-    def __init__(self, journal: RangeJournal, descriptor: int, step_bytes: int) -> None:
-        self._journal = journal
-        self._descriptor = descriptor
-        self._step = step_bytes
-        self._done = journal.bytes_written
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="fetch-sync", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Waits for a sync in progress."""
-        self._end.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._end.wait(_SYNC_POLL_SECONDS):
-            written = self._journal.bytes_written
-            if written - self._done < self._step:
-                continue
-            try:
-                self._journal.sync(self._descriptor)
-            except OSError:
-                # The last sync, before the file is put in place, raises the same error.
-                return
-            self._done = written
-
-
 def journal_path(partial: Path) -> Path:
-    """Beside the partial file, and named so that the hub's own tools treat it as a partial download too."""
-    return partial.with_name(f"{partial.name.removesuffix('.incomplete')}.ranges.incomplete")
+    """Beside the partial file."""
+    return partial.with_suffix(".ranges")
+
+
+def adopt_older(partial: Path) -> None:
+    """Takes over a download that an earlier version left under a name of the hub's own clients, some of which take it
+    for complete. Without a journal it may be theirs, and stays.
+    """
+    older = partial.with_name(f"{partial.name.partition('.')[0]}.incomplete")
+    journal = older.with_suffix(".ranges.incomplete")
+    if journal.exists():
+        # In this order, so that a kill leaves nothing of full length under the old name.
+        for was, now in ((older, partial), (journal, journal_path(partial))):
+            with suppress(FileNotFoundError):
+                was.replace(now)
 
 
 def _boot_id() -> bytes:
@@ -193,6 +159,7 @@ def _boot_id() -> bytes:
         return bytes(16)
 
 
-def _size_of(path: Path) -> int:
-    status = status_of(path)
-    return status.st_size if status else 0
+def _length(partial: Path, size: int) -> int:
+    """The bytes of a partial file; more than the file has can't be its beginning."""
+    status = status_of(partial)
+    return status.st_size if status and status.st_size <= size else 0
