@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -102,10 +103,25 @@ def test_lease_of_first_version_protects_a_model(old_cache: Path, make_cache: Ma
 
 
 def test_download_of_first_version_is_resumed(old_cache: Path, make_cache: MakeCache, hub: DemoHub) -> None:
+    """Its name was one of the hub's clients, and its journal says that it was not theirs."""
     blob = next(path for path in old_cache.glob("hub/*/snapshots/*/" + UNET)).resolve()
     content = blob.read_bytes()
-    blob.with_name(f"{blob.name}.incomplete").write_bytes(content[:-1000])
+    blob.with_name(f"{blob.name}.incomplete").write_bytes(content[:-1000] + bytes(1000))
+    boot = bytes.fromhex(Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", ""))
+    header = struct.pack("<8sQQ16s", b"ranges-1", len(content), 1 << 20, boot)
+    figures = struct.pack("<6Q", 1 << 20, 0, 1 << 20, 0, len(content) - (2 << 20) - 1000, 0)
+    blob.with_name(f"{blob.name}.ranges.incomplete").write_bytes(header + figures)
     blob.unlink()
-    model = make_cache(old_cache).ensure(ID)
+    model = make_cache(old_cache, piece_bytes=1 << 20).ensure(ID)
     assert model.bytes_fetched == 1000 and (model.directory / UNET).read_bytes() == content
     assert sum(entry["bytes"] for entry in hub.requests) < 5000
+    assert not list(blob.parent.glob("*.*"))
+
+
+def test_partial_download_of_a_hub_client_is_left_alone(old_cache: Path, make_cache: MakeCache) -> None:
+    blob = next(path for path in old_cache.glob("hub/*/snapshots/*/" + UNET)).resolve()
+    theirs = blob.with_name(f"{blob.name}.incomplete")
+    blob.rename(theirs)
+    before = theirs.stat()
+    assert make_cache(old_cache).ensure(ID).bytes_fetched == before.st_size
+    assert theirs.stat() == before and blob.exists()

@@ -1,5 +1,6 @@
 """A local directory as a source of models, for hosts without access to a hub. It is only read."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -49,24 +50,27 @@ class LocalDirectory:
 
 @contextmanager
 def _open_range(root: Path, file: ManifestFile, start: int, end: int | None) -> Iterator[FileRange]:
-    place = root / file.path
     try:
-        with place.open("rb") as stream:
-            size = place.stat().st_size
-            if size != file.size:
-                raise wrong_size(str(root), _ADVICE, file, str(size))
-            length = (size if end is None else end) - start
-            stream.seek(start)
-            yield FileRange(start, True, length, size, "", _chunks(stream, length))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise FileMissingError(f"{root} does not contain {file.path}.") from error
+        stream = (root / file.path).open("rb")
+    except OSError as error:
+        raise FileMissingError(f"{root} has no {file.path} to read ({error.strerror or error}).") from error
+    with stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size != file.size:
+            raise wrong_size(str(root), _ADVICE, file, str(size))
+        stream.seek(start)
+        length = (size if end is None else end) - start
+        yield FileRange(start, True, length, size, "", _chunks(root, file, stream, length))
 
 
 def _corrupt(root: Path, why: str) -> SourceError:
     return SourceError(CorruptDownloadError(f"{root}: {why}."), retryable=False)
 
 
-def _chunks(stream: BinaryIO, length: int) -> Iterator[bytes]:
-    while length > 0 and (chunk := stream.read(min(CHUNK_BYTES, length))):
-        length -= len(chunk)
-        yield chunk
+def _chunks(root: Path, file: ManifestFile, stream: BinaryIO, length: int) -> Iterator[bytes]:
+    try:
+        while length > 0 and (chunk := stream.read(min(CHUNK_BYTES, length))):
+            length -= len(chunk)
+            yield chunk
+    except OSError as error:
+        raise _corrupt(root, f"{file.path} can't be read ({error.strerror or error})") from error
