@@ -29,6 +29,9 @@ export interface CacheStatus {
   };
   readonly models: readonly CachedModel[];
   readonly bytes: number;
+  /** Files and empty directories that nothing uses. */
+  readonly orphans?: number;
+  readonly bytes_orphaned?: number;
   /** A cache of the host that is only read; images older than this checkout leave it out. */
   readonly host_cache?: {
     readonly path: string;
@@ -58,6 +61,13 @@ export interface CachedModel {
   /** What a download has brought of files that are not complete, and the room that is reserved for the rest of them. */
   readonly bytes_partial?: number;
   readonly bytes_set_aside?: number;
+  /** What other revisions of the model use as well, and what is missing. */
+  readonly bytes_shared?: number;
+  readonly bytes_lacking?: number;
+  /** Branches and tags that mean this revision. */
+  readonly refs?: readonly string[];
+  /** Files of which no hash is known. */
+  readonly unprovable?: readonly string[];
 }
 
 /** Runs `image-gen … --json` and parses its output; an exit code that is not in `allowed` is a failure. */

@@ -6,11 +6,12 @@ import { CliError, EXIT } from "../../core/exit.ts";
 import { withStackLock } from "../../core/stack-lock.ts";
 import { execJson } from "../../service/image-gen.ts";
 import { selectTarget } from "../../targets/select.ts";
-import { modelId } from "./options.ts";
-import { freedLine, nameOf, type Removal, removalLines } from "./removal.ts";
+import { modelId, revision as revisionName } from "./options.ts";
+import { atRevision, freedLine, nameOf, type Removal, removalLines } from "./removal.ts";
 
 interface Options {
   readonly model?: string;
+  readonly revision?: string;
   readonly yes?: boolean;
   readonly dryRun?: boolean;
   readonly restart?: boolean;
@@ -28,14 +29,16 @@ const HELP = `
 Examples:
   imagegen cache clear --dry-run                 what would be deleted
   imagegen cache clear --model runwayml/stable-diffusion-v1-5
+  imagegen cache clear --model <id> --revision <commit>   one revision, and what no other one uses
   imagegen cache clear --orphans                 only files that no model uses
   imagegen cache clear --yes --restart           delete all, and let the service download its model again`;
 
 export function addClear(cache: Command, signal: AbortSignal): void {
   cache
     .command("clear")
-    .description("delete models from the cache; prints what will be deleted and asks first")
+    .description("delete models, or one revision, from the cache; prints what will be deleted and asks first")
     .option("--model <id>", "only this model (default: all)", modelId("--model"))
+    .option("--revision <revision>", "only this commit, branch or tag of --model", revisionName("--revision"))
     .option("--orphans", "only files that no model uses")
     .option("--force", "also a model that a service is using")
     .option("-n, --dry-run", "only print what would be deleted")
@@ -54,11 +57,11 @@ export function addClear(cache: Command, signal: AbortSignal): void {
 
 async function clear(context: Context, options: Options): Promise<ClearResult> {
   const target = await selectTarget(context);
-  const command = ["clear", ...selection(options)];
+  const command = clearArguments(options);
   const preview = await execJson<Removal>(target, [...command, "--dry-run"], [EXIT.ok, EXIT.notConfirmed]);
   if (options.dryRun || preview.removed.length === 0)
     return { ...preview, dryRun: options.dryRun === true, restarted: false };
-  const inUse = preview.removed.filter((model) => model.in_use).map(({ id }) => id);
+  const inUse = preview.removed.filter((model) => model.in_use).map(({ id, revision }) => atRevision(id, revision));
   // A service that is restarted right afterwards loses nothing that it would not download again.
   const force = options.force === true || options.restart === true;
   if (inUse.length > 0 && !force) {
@@ -73,10 +76,12 @@ async function clear(context: Context, options: Options): Promise<ClearResult> {
   return { ...done, dryRun: false, restarted };
 }
 
-function selection({ model, orphans }: Options): string[] {
+/** The arguments of `image-gen`. */
+export function clearArguments({ model, revision, orphans }: Options): string[] {
+  if (revision && !model) throw new CliError("--revision needs a model: add --model <id>.", EXIT.usage);
   if (orphans && model) throw new CliError("--orphans applies to every model: leave out --model.", EXIT.usage);
-  if (orphans) return ["--orphans"];
-  return model ? ["--model", model] : ["--all"];
+  if (orphans) return ["clear", "--orphans"];
+  return ["clear", ...(model ? ["--model", model] : ["--all"]), ...(revision ? ["--revision", revision] : [])];
 }
 
 export function describeClear(result: ClearResult, stack: string): string {

@@ -5,7 +5,7 @@ import { CliError, EXIT } from "../../core/exit.ts";
 import { execJson } from "../../service/image-gen.ts";
 import { selectTarget } from "../../targets/select.ts";
 import { age, size } from "./options.ts";
-import { freedLine, type Removal, removalLines } from "./removal.ts";
+import { atRevision, freedLine, type Removal, removalLines } from "./removal.ts";
 
 interface Options {
   readonly olderThan?: string;
@@ -16,7 +16,7 @@ interface Options {
 /** What `image-gen gc --json` prints. */
 export interface GcResult extends Removal {
   readonly dry_run: boolean;
-  readonly kept: readonly { readonly id: string; readonly reason: string }[];
+  readonly kept: readonly { readonly id: string; readonly revision?: string; readonly reason: string }[];
   readonly bytes_free: number;
   readonly target_free_bytes: number;
   readonly target_met: boolean;
@@ -24,14 +24,14 @@ export interface GcResult extends Removal {
 
 const HELP = `
 Examples:
-  imagegen cache gc --older-than 30d --dry-run     which models were not used for 30 days
-  imagegen cache gc --keep-free 20GB               deletes the least recently used models until 20 GB are free`;
+  imagegen cache gc --older-than 30d --dry-run     which revisions were not used for 30 days
+  imagegen cache gc --keep-free 20GB               deletes the least recently used ones until 20 GB are free`;
 
 export function addGc(cache: Command, signal: AbortSignal): void {
   cache
     .command("gc")
     .description(
-      "free disk space: delete orphaned files, then least-recently-used models. Models in use are never deleted",
+      "free disk space: delete orphaned files, then least-recently-used revisions of models. Those in use are never deleted",
     )
     .option("--older-than <age>", "models that were not used for this long: 30d, 12h, 4w", age("--older-than"))
     .option(
@@ -66,7 +66,7 @@ export function gcArguments({ olderThan, keepFree, dryRun }: Options): string[] 
 export function describeGc(result: GcResult): string {
   const { kept, dry_run, bytes_free, target_free_bytes, target_met } = result;
   const lines = removalLines(result, dry_run);
-  lines.push(...kept.map(({ id, reason }) => `kept ${id}: ${reason}`));
+  lines.push(...kept.map(({ id, revision, reason }) => `kept ${atRevision(id, revision)}: ${reason}`));
   lines.push(`${freedLine(result, dry_run)}; ${formatBytes(bytes_free)} free.`);
   if (!target_met) lines.push(`That is less than ${formatBytes(target_free_bytes)}, and nothing else may be deleted.`);
   return lines.join("\n");

@@ -9,16 +9,25 @@ export interface Removal {
 export interface RemovedModel {
   readonly id: string;
   readonly bytes: number;
+  /** Only when one revision of the model is removed. */
+  readonly revision?: string;
   /** The number of unused files that are removed instead of the model itself. */
   readonly orphans?: number;
   /** Only when a service is using the model. */
   readonly in_use?: boolean;
+  /** Where the files are, and stay, of a model that is only linked into the cache. */
+  readonly left?: string;
 }
 
 /** "a/b (2 GB)", or how many of its files. */
-export function nameOf({ id, orphans, bytes }: RemovedModel): string {
-  const name = orphans ? `${orphans} unused file${orphans === 1 ? "" : "s"} of ${id}` : id;
-  return `${name} (${formatBytes(bytes)})`;
+export function nameOf({ id, revision, orphans, bytes, left }: RemovedModel): string {
+  const name = orphans ? `${orphans} unused file${orphans === 1 ? "" : "s"} of ${id}` : atRevision(id, revision);
+  return `${name} (${formatBytes(bytes)}${left ? `; only the link: its files stay in ${left}` : ""})`;
+}
+
+/** "a/b", or "a/b at 0123456789ab". */
+export function atRevision(id: string, revision?: string): string {
+  return revision ? `${id} at ${revision.slice(0, 12)}` : id;
 }
 
 /** A line for each model that was, or would be, deleted. */

@@ -1,8 +1,10 @@
 import type { Command } from "commander";
 import { formatBytes } from "../../../infra/units.ts";
+import { commandFor } from "../../core/command-line.ts";
 import { action, print } from "../../core/context.ts";
 import { type CachedModel, type CacheStatus, execJson } from "../../service/image-gen.ts";
 import { selectTarget } from "../../targets/select.ts";
+import { atRevision } from "./removal.ts";
 
 const HELP = `
 Examples:
@@ -15,27 +17,39 @@ export function addCacheStatus(cache: Command, signal: AbortSignal): void {
     .addHelpText("after", HELP)
     .action(
       action(signal, async (context) => {
-        print(context, await execJson<CacheStatus>(await selectTarget(context), ["status"]), describeCache);
+        const status = await execJson<CacheStatus>(await selectTarget(context), ["status"]);
+        print(context, status, () => describeCache(status, context.files.name));
       }),
     );
 }
 
 /** The cache as lines for people: where it is, then a model a line. */
-export function describeCache({ hub_cache, mount, models, bytes, host_cache }: CacheStatus): string {
+export function describeCache(status: CacheStatus, stack: string): string {
+  const { hub_cache, mount, models, bytes, host_cache, orphans = 0, bytes_orphaned = 0 } = status;
   const free = `${formatBytes(mount.bytes_free)} free`;
-  const lines = [
-    `${hub_cache}: ${formatBytes(bytes)} in ${models.length} model${models.length === 1 ? "" : "s"}, ${free}`,
-  ];
+  const count = new Set(models.map(({ id }) => id)).size;
+  const lines = [`${hub_cache}: ${formatBytes(bytes)} in ${count} model${count === 1 ? "" : "s"}, ${free}`];
   for (const model of models) {
-    const state = model.complete ? "complete" : `incomplete, ${model.missing?.length ?? "some"} files missing`;
-    const revision = model.revision ? ` at ${model.revision.slice(0, 12)}` : "";
+    const name = [atRevision(model.id, model.revision ?? undefined), ...(model.refs ?? []).map((ref) => `(${ref})`)];
     const suffix = `${partialSuffix(model)}${usageSuffix(model)}`;
-    lines.push(`  ${model.id}${revision}  ${formatBytes(model.bytes)}  ${state} (${model.source})${suffix}`);
+    lines.push(`  ${name.join(" ")}  ${sizeOf(model)}  ${stateOf(model)} (${model.source})${suffix}`);
   }
+  if (orphans > 0)
+    lines.push(`${orphans} orphans, ${formatBytes(bytes_orphaned)}: ${commandFor(stack, "cache clear --orphans")}`);
   if (host_cache) lines.push(host_cache.problem ?? `${host_cache.path}, which is only read:`);
   for (const { id, bytes: size, complete } of host_cache?.models ?? [])
     lines.push(`  ${id}  ${formatBytes(size)}  ${complete ? "complete" : "incomplete"} (host)`);
   return lines.join("\n");
+}
+
+function sizeOf({ bytes, bytes_shared = 0 }: CachedModel): string {
+  return formatBytes(bytes) + (bytes_shared > 0 ? ` (${formatBytes(bytes_shared)} shared with other revisions)` : "");
+}
+
+function stateOf({ complete, missing, bytes_lacking = 0, unprovable = [] }: CachedModel): string {
+  const lacking = bytes_lacking > 0 ? ` (${formatBytes(bytes_lacking)})` : "";
+  if (!complete) return `incomplete, ${missing?.length ?? "some"} files missing${lacking}`;
+  return unprovable.length > 0 ? `complete, no hash known of ${unprovable.length} files` : "complete";
 }
 
 /** What a download that is not complete takes on the disk. */

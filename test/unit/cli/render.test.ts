@@ -104,13 +104,8 @@ test("cache status has a line a model, and marks incomplete ones", () => {
     source: "volume",
     missing: ["x"],
   };
-  const text = describeCache({
-    hf_home: "/data/huggingface",
-    hub_cache: "/data/huggingface/hub",
-    mount,
-    models: [model],
-    bytes: 1e9,
-  });
+  const places = { hf_home: "/data/huggingface", hub_cache: "/data/huggingface/hub" };
+  const text = describeCache({ ...places, mount, models: [model], bytes: 1e9 }, "local");
   expect(text.split("\n")).toEqual([
     "/data/huggingface/hub: 1 GB in 1 model, 500 GB free",
     "  a/b at 0123456789ab  1 GB  incomplete, 1 files missing (volume)",

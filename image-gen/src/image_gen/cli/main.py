@@ -105,11 +105,13 @@ class Command:
     def clear(self) -> int:
         options, cache = self._options, self._cache()
         confirmed = options.yes and not options.dry_run
+        if options.revision and not options.model:
+            raise UsageError("--revision needs a model. Fix: add --model ID.")
         if options.orphans:
             report = cache.clear_orphans(dry_run=not confirmed)
         else:
             model = None if options.all else options.model
-            report = cache.clear(model, dry_run=not confirmed, force=options.force)
+            report = cache.clear(model, options.revision, dry_run=not confirmed, force=options.force)
         self._print(report, render.clear_text(report))
         if confirmed or options.dry_run:
             return OK

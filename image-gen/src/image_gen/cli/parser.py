@@ -62,12 +62,13 @@ def parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
 
     add(
         "clear",
-        "Delete models from the volume. The next start downloads its model again.",
+        "Delete models, or one revision, from the volume. The next start downloads its model again.",
         one_of={
             "model": _value("ID", "the model to delete"),
             "all": _flag("delete every model"),
             "orphans": _flag("delete only files that no model uses"),
         },
+        revision=_value("REVISION", "only this commit, branch or tag of the model, and what no other one uses"),
         yes=_flag("confirm the deletion; without it, only show what would be deleted"),
         dry_run=dry_run,
         force=_flag("also delete a model that a service is using"),
@@ -81,7 +82,8 @@ def parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
         },
         dry_run=dry_run,
     )
-    gc.set_defaults(served=[each for each in (served, env.get("VAE_ID")) if each])
+    at = f"@{env['MODEL_REVISION']}" if env.get("MODEL_REVISION") and "@" not in served else ""
+    gc.set_defaults(served=[each for each in (f"{served}{at}", env.get("VAE_ID")) if each])
 
     output = _value("FILE", "a file, s3://bucket/key; - is stdout", default="-")
     text = "Write the complete models to a tar archive that `restore`, or plain tar, can restore."

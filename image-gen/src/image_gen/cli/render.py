@@ -13,7 +13,7 @@ from image_gen.model_cache.cache.delete import ClearReport, Removal
 from image_gen.model_cache.cache.gc import GcReport
 from image_gen.model_cache.cache.host import HostCacheStatus
 from image_gen.model_cache.cache.locate import ReadyModel
-from image_gen.model_cache.cache.scan import CachedModel, CacheStatus
+from image_gen.model_cache.cache.status import CachedModel, CacheStatus
 from image_gen.model_cache.core.filesystem import format_bytes
 from image_gen.model_cache.core.progress import Progress
 from image_gen.model_cache.doctor import DoctorReport
@@ -65,9 +65,7 @@ def _words(progress: Progress) -> str:
 
 def status_text(status: CacheStatus) -> str:
     lines = [
-        f"{model.model_id}  {format_bytes(model.bytes_used)}  {model.source}  "
-        + f"{(model.revision or 'no revision')[:12]}  "
-        + ("complete" if model.complete else f"INCOMPLETE, lacks {', '.join(model.missing) or 'everything'}")
+        f"{model.model_id}  {_size(model)}  {model.source}  {_revision(model)}  {_state(model)}"
         + _partial(model)
         + _care(model, time.time())
         for model in status.models
@@ -79,6 +77,9 @@ def status_text(status: CacheStatus) -> str:
         f"{format_bytes(mount.bytes_free)} of {format_bytes(mount.bytes_total)} free on {mount.path} ({kind})",
         *_host_lines(status.host_cache),
     ]
+    if status.orphans:
+        clear = reader.cache_command("clear --orphans --yes")
+        lines.append(f"{status.orphans} orphans, {format_bytes(status.bytes_orphaned)}: `{clear}` removes them")
     return "\n".join(lines if status.models else ["No model is cached.", *lines])
 
 
@@ -94,6 +95,27 @@ def _host_lines(host: HostCacheStatus | None) -> list[str]:
         for model in host.models
     ]
     return [f"The host's cache {host.path}, which is only read:", *(lines or ["  no pipeline"])]
+
+
+def _size(model: CachedModel) -> str:
+    shared = f" ({format_bytes(model.bytes_shared)} shared with other revisions)" if model.bytes_shared else ""
+    return format_bytes(model.bytes_used) + shared
+
+
+def _revision(model: CachedModel) -> str:
+    return " ".join([(model.revision or "no revision")[:12], *(f"({name})" for name in model.refs)])
+
+
+def _state(model: CachedModel) -> str:
+    if not model.complete:
+        names = _names(model.missing) if model.missing else "everything"
+        size = f", {format_bytes(model.bytes_lacking)}" if model.bytes_lacking else ""
+        return f"INCOMPLETE, lacks {names}{size}"
+    return f"complete, no hash known of {_names(model.unprovable)}" if model.unprovable else "complete"
+
+
+def _names(paths: tuple[str, ...]) -> str:
+    return f"{len(paths)} file{'s' * (len(paths) > 1)} ({', '.join(paths[:3])}{', …' if len(paths) > 3 else ''})"
 
 
 def _partial(model: CachedModel) -> str:
@@ -154,14 +176,20 @@ def _removals(removed: Iterable[Removal], dry_run: bool) -> list[str]:
     verb = "would remove" if dry_run else "removed"
     lines = []
     for each in removed:
-        what = f"{each.orphans} orphans of {each.model_id}" if each.orphans else each.model_id
+        what = f"{each.orphans} orphans of {each.model_id}" if each.orphans else _at(each.model_id, each.revision)
         lines.append(f"{verb} {what}: {format_bytes(each.bytes_freed)}{', IN USE' if each.in_use else ''}")
+        if each.left:
+            lines.append(f"  It is a link to {reader.place(each.left)}, whose files stay.")
     return lines
+
+
+def _at(model_id: str, revision: str | None) -> str:
+    return f"{model_id} at {revision[:12]}" if revision else model_id
 
 
 def gc_text(report: GcReport) -> str:
     lines = _removals(report.removed, report.dry_run)
-    lines += [f"kept {kept.model_id}: {kept.reason}" for kept in report.kept]
+    lines += [f"kept {_at(kept.model_id, kept.revision)}: {kept.reason}" for kept in report.kept]
     freed = f"{format_bytes(report.bytes_freed)} {'would be ' if report.dry_run else ''}freed"
     lines.append(f"{freed}, {format_bytes(report.bytes_free)} free")
     if not report.target_met:

@@ -16,8 +16,10 @@ from image_gen.model_cache.cache.gc import GcReport, collect_garbage
 from image_gen.model_cache.cache.host import HostCache
 from image_gen.model_cache.cache.lease import Lease, hold, note_verified
 from image_gen.model_cache.cache.locate import ReadyModel, open_directory
-from image_gen.model_cache.cache.scan import CacheStatus, cache_status, scan_cache
+from image_gen.model_cache.cache.scan import scan_cache
+from image_gen.model_cache.cache.status import CacheStatus, cache_status
 from image_gen.model_cache.core.filesystem import translate_os_errors
+from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings, Verify
@@ -119,7 +121,8 @@ class ModelCache:
 
     def hold(self, model: ReadyModel) -> Lease:
         """Protects a model on the volume from `clear` and `gc`, in any container, until the lease or process ends."""
-        return hold(self.settings, model.model_id) if model.source in {"volume", "download"} else Lease(None)
+        on_volume = model.source in {"volume", "download"}
+        return hold(self.settings, model.model_id, model.revision) if on_volume else Lease(None)
 
     def resolve(self, model_id: str, revision: str | None = None) -> Manifest:
         """A model's manifest: a local one, or one resolved from the hub. Writes nothing."""
@@ -179,9 +182,13 @@ class ModelCache:
                 note_verified(self.settings, model.model_id, model.revision)
         return report
 
-    def clear(self, model_id: str | None = None, *, dry_run: bool = False, force: bool = False) -> ClearReport:
-        """Deletes one model from the volume, or all. A model in use raises MODEL_IN_USE, unless `force`."""
-        return clear_models(self.settings, self._canonical(model_id), dry_run=dry_run, force=force)
+    def clear(
+        self, model_id: str | None = None, revision: str | None = None, *, dry_run: bool = False, force: bool = False
+    ) -> ClearReport:
+        """Deletes one model from the volume, or a revision of it (commit, branch or tag), or all. What is in use raises
+        MODEL_IN_USE, unless `force`.
+        """
+        return clear_models(self.settings, self._canonical(model_id), revision, dry_run=dry_run, force=force)
 
     def clear_orphans(self, *, dry_run: bool = False) -> ClearReport:
         """Deletes blobs and partial downloads that no model references; never a download in progress."""
@@ -195,11 +202,19 @@ class ModelCache:
         keep: Sequence[str] = (),
         dry_run: bool = False,
     ) -> GcReport:
-        """Deletes orphans, models not used for `older_than` seconds, and then least-recently-used models until
-        `keep_free` bytes are free. Never a model in use, nor one of `keep`.
+        """Deletes orphans, revisions not used for `older_than` seconds, and then least-recently-used ones until
+        `keep_free` bytes are free. Never one in use, nor what a start with one of `keep` serves: `id` or `id@revision`.
         """
-        kept = {self.registry.canonical_id(each) for each in keep}
+        kept = {self._next_start(*each.partition("@")[::2]) for each in keep}
         return collect_garbage(self.settings, older_than=older_than, keep_free=keep_free, keep=kept, dry_run=dry_run)
+
+    def _next_start(self, model_id: str, revision: str) -> tuple[str, str | None]:
+        """The revision that a start serves; None where that is not on the volume, or not known."""
+        model_id = self.registry.canonical_id(model_id)
+        manifest = self._known(model_id, revision)
+        commit = manifest.revision if manifest else self.registry.commit_of(model_id, revision or "main")
+        here = commit and RepoLayout(self.settings.hub_cache, model_id).snapshot(commit).is_dir()
+        return model_id, commit if here else None
 
     def backup(
         self, output: Path | S3Uri | BinaryIO, *, model_id: str | None = None, compress: bool | Compression = False

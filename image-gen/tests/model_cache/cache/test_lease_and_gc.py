@@ -16,7 +16,7 @@ from conftest import UNET, MakeCache, MakeRepo
 from image_gen.cli.main import main
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import ModelCache
-from image_gen.model_cache.cache.lease import hold, in_use, last_used, verified_at
+from image_gen.model_cache.cache.lease import in_use, verified_at
 from image_gen.model_cache.cache.scan import disk_usage
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.layout import RepoLayout
@@ -42,11 +42,22 @@ def models(store: ModelCache) -> set[str]:
     return {model.model_id for model in store.status().models}
 
 
-def age(store: ModelCache, model_id: str, days: float) -> None:
-    """Lets a model have been served so long ago."""
-    hold(store.settings, model_id).release()
-    moment = time.time() - days * DAY
-    os.utime(RepoLayout(store.settings.hub_cache, model_id).locks / "image-gen.used", (moment, moment))
+def lease_of(store: ModelCache, model_id: str) -> Path:
+    """The file that says when a model was used."""
+    return next(RepoLayout(store.settings.hub_cache, model_id).locks.glob("image-gen.used-*"))
+
+
+def use(store: ModelCache, model_id: str, days: float = 0) -> None:
+    """Lets a service use a model, in so many days."""
+    store.hold(store.ensure(model_id)).release()
+    moment = time.time() + days * DAY
+    os.utime(lease_of(store, model_id), (moment, moment))
+
+
+def later(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
+    """Lets so much time pass for what compares times."""
+    moment = time.time() + days * DAY
+    monkeypatch.setattr("image_gen.model_cache.cache.gc.time.time", lambda: moment)
 
 
 def test_a_model_in_use_is_not_cleared(filled: ModelCache) -> None:
@@ -113,7 +124,7 @@ def test_status_shows_when_a_model_was_verified_and_used(filled: ModelCache) -> 
     assert line.verified_at is None and line.last_used is not None and line.mount == filled.status().mount.path
     now = time.time()
     filled.verify(A)
-    age(filled, A, 3)
+    use(filled, A, -3)
     lines = {model.model_id: model for model in filled.status().models}
     verified, used = lines[A].verified_at, lines[A].last_used
     assert verified is not None and abs(verified - now) < 60 and lines[B].verified_at is None
@@ -182,9 +193,10 @@ def test_clear_orphans_keeps_a_download_in_progress(filled: ModelCache) -> None:
         assert {name for name, path in files.items() if path.exists()} == {"resumable", "its journal", "strange"}
 
 
-def test_gc_by_age_deletes_unused_models(filled: ModelCache) -> None:
-    age(filled, A, 40)
-    age(filled, B, 10)
+def test_gc_by_age_deletes_unused_models(filled: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(filled, A)
+    use(filled, B, 30)
+    later(monkeypatch, 40)
     assert filled.collect_garbage(older_than=30 * DAY, dry_run=True).removed[0].model_id == A and models(filled) == {
         A,
         B,
@@ -194,12 +206,9 @@ def test_gc_by_age_deletes_unused_models(filled: ModelCache) -> None:
     assert [(kept.model_id, kept.reason) for kept in report.kept] == [(B, "used lately")] and report.target_met
 
 
-def test_gc_keeps_models_in_use_or_served_next(filled: ModelCache) -> None:
-    age(filled, A, 40)
-    age(filled, B, 40)
+def test_gc_keeps_models_in_use_or_served_next(filled: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     lease = filled.hold(filled.ensure(A))
-    age_of_lease = RepoLayout(filled.settings.hub_cache, A).locks / "image-gen.used"
-    os.utime(age_of_lease, (0, 0))
+    later(monkeypatch, 40)
     report = filled.collect_garbage(older_than=30 * DAY, keep=[B])
     assert report.removed == () and models(filled) == {A, B}
     assert {kept.model_id: kept.reason for kept in report.kept} == {A: "in use", B: "it is what the next start serves"}
@@ -210,8 +219,9 @@ def test_gc_by_free_space_deletes_least_recently_used_first(
     filled: ModelCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     litter(filled)
-    age(filled, A, 1)
-    age(filled, B, 2)
+    use(filled, B, 1)
+    use(filled, A, 2)
+    later(monkeypatch, 3)
     room = 10_000_000
     monkeypatch.setattr("image_gen.model_cache.cache.gc._free", lambda _: room - disk_usage(filled.settings.hf_home))
     free = room - disk_usage(filled.settings.hf_home)
@@ -223,10 +233,9 @@ def test_gc_by_free_space_deletes_least_recently_used_first(
     assert not filled.collect_garbage(keep_free=room + 1, keep=[A]).target_met
 
 
-def test_gc_counts_an_unused_model_from_its_download(filled: ModelCache) -> None:
-    used = last_used(filled.settings, A)
+def test_status_shows_an_unused_model_from_its_download(filled: ModelCache) -> None:
+    used = filled.status().models[0].last_used
     assert used is not None and time.time() - used < 600
-    assert last_used(filled.settings, "no/such") is None
 
 
 def test_gc_and_clear_commands_report_json_and_exit_codes(
@@ -244,9 +253,9 @@ def test_gc_and_clear_commands_report_json_and_exit_codes(
     capsys.readouterr()
     assert main(["clear", "--orphans", "--yes", "--json"], command_env) == 0
     assert json.loads(capsys.readouterr().out)["removed"] == [{"id": B, "bytes": 1, "orphans": 1}]
-    age(filled, B, 40)
+    later(monkeypatch, 40)
     assert main(["gc", "--older-than", "30d"], command_env | {"MODEL_ID": B}) == 0
-    assert f"kept {B}: it is what the next start serves" in capsys.readouterr().out
+    assert f"kept {B} at {filled.ensure(B).revision[:12]}: it is what the next start serves" in capsys.readouterr().out
     assert main(["gc", "--keep-free", "1000TB", "--dry-run"], command_env) == 1
     assert "less than" in capsys.readouterr().out and models(filled) == {B}
     assert main(["gc", "--older-than", "30d", "--json"], command_env) == 0

@@ -16,7 +16,7 @@ import pytest
 from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.model_cache.cache.delete import _remove
-from image_gen.model_cache.cache.lease import hold, in_use
+from image_gen.model_cache.cache.lease import in_use
 from image_gen.model_cache.core import file_lock as locks
 from image_gen.model_cache.core.filesystem import mount_of, to_cache_error
 from image_gen_demo.hub import DemoHub
@@ -39,7 +39,7 @@ def test_without_locks_a_model_is_downloaded_and_served(
     monkeypatch.setattr(fcntl, "flock", failing(number))
     cache = make_cache()
     model = cache.ensure("test/model")
-    assert model.source == "download" and not hold(cache.settings, "test/model").held
+    assert model.source == "download" and not cache.hold(model).held
     assert not in_use(cache.settings, "test/model")
     assert cache.clear("test/model").removed
 
@@ -67,11 +67,11 @@ def test_a_lock_for_one_alone_is_asked_of_a_file_that_is_open_for_writing(
 def test_a_lock_that_another_client_of_cifs_holds_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fcntl, "flock", failing(errno.EACCES))
     with (tmp_path / "x").open("w") as stream:
-        assert not locks.try_lock(stream.fileno())
+        assert locks._try_lock(stream.fileno(), fcntl.LOCK_EX) is False
 
 
 def test_a_file_whose_number_changes_is_locked_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locks, "is_current", lambda *_: False)
+    monkeypatch.setattr(locks, "_is_current", lambda *_: False)
     monkeypatch.setattr(locks, "_PAUSE_SECONDS", 0)
     with locks.file_lock(tmp_path / "lock", lambda: None):
         pass

@@ -1,35 +1,44 @@
-"""Deletes models from the volume, with all that belongs to them, and reports the space that this freed."""
+"""Deletes revisions and models from the volume, with all that belongs to them, and reports the freed space."""
 
 import errno
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 from image_gen import reader
 from image_gen.errors import CacheBusyError, ModelNotCachedError
-from image_gen.model_cache.cache.lease import in_use, model_in_use, unused
+from image_gen.model_cache.cache.lease import care_files, in_use, model_in_use, unused
 from image_gen.model_cache.cache.orphans import delete_orphaned_files, find_orphans
-from image_gen.model_cache.cache.scan import disk_usage, repo_roots
-from image_gen.model_cache.core.file_lock import file_lock
+from image_gen.model_cache.cache.scan import disk_usage, refs_of, repo_roots
+from image_gen.model_cache.core.file_lock import alone, file_lock
 from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.layout import BACKUP_INDEX, STAGING, RepoLayout, model_id_of
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.settings import CacheSettings
-from image_gen.model_cache.core.verification_record import record_files
+from image_gen.model_cache.core.verification_record import VerificationRecord, record_files
 from image_gen.model_cache.manifests.registry import ManifestRegistry
+
+# Another program that writes into a directory while it is deleted ends within that time, or has to be stopped.
+_TRIES, _PAUSE_SECONDS = 20, 0.1
 
 
 @dataclass(frozen=True)
 class Removal(Report):
-    """One deleted model, or with `orphans` that many files that it left behind. `in_use`: a service uses it."""
+    """A deleted model, or one `revision` of it, or with `orphans` that many files that it left behind. `in_use`: a
+    service uses it. `left` is where the files are of a model that was only linked here: they were not deleted.
+    """
 
     json_bytes = "bytes_freed"
     model_id: str
     bytes_freed: int
+    revision: str | None = field(default=None, metadata={"json": "set"})
     orphans: int = field(default=0, metadata={"json": "set"})
     in_use: bool = field(default=False, metadata={"json": "set"})
+    left: Path | None = field(default=None, metadata={"json": "set"})
 
 
 @dataclass(frozen=True)
@@ -47,8 +56,11 @@ class ClearReport(Report):
         return sum(removal.bytes_freed for removal in self.removed)
 
 
-def clear_models(settings: CacheSettings, model_id: str | None, *, dry_run: bool, force: bool = False) -> ClearReport:
-    """Deletes one model, or every model when `model_id` is None. Tokens and unrelated files are kept.
+def clear_models(
+    settings: CacheSettings, model_id: str | None, revision: str | None = None, *, dry_run: bool, force: bool = False
+) -> ClearReport:
+    """Deletes one model or one revision of it, or every model when `model_id` is None. Tokens and unrelated files are
+    kept. The only revision of a model is deleted with all that there is of the model, as by Hugging Face's tools.
 
     Raises MODEL_NOT_CACHED, MODEL_IN_USE while one is served (unless `force`; nothing was removed then), CACHE_BUSY
     while one is being fetched, and what the file system says.
@@ -58,10 +70,11 @@ def clear_models(settings: CacheSettings, model_id: str | None, *, dry_run: bool
         held = f" It holds {', '.join(sorted(everything))}." if everything else ""
         raise ModelNotCachedError(f"{reader.place(settings.hub_cache)} does not hold {model_id}.{held}")
     chosen = [model_id] if model_id is not None else sorted(everything)
-    served = [each for each in chosen if in_use(settings, each)]
+    commit = find_revision(settings, model_id, revision) if model_id is not None and revision else None
+    served = {each for each in chosen if in_use(settings, each, commit)}
     if served and not dry_run and not force:
-        raise model_in_use(served)
-    removed = tuple(replace(_clear(settings, each, dry_run, force), in_use=each in served) for each in chosen)
+        raise model_in_use(sorted(served))
+    removed = tuple(_clear(settings, each, commit, dry_run, force, served=each in served) for each in chosen)
     if model_id is None and not dry_run:
         with translate_os_errors(settings.volume_root, "clearing the cache"):
             _remove([settings.hub_cache / STAGING, settings.hf_home / BACKUP_INDEX])
@@ -91,49 +104,121 @@ def cached_ids(settings: CacheSettings) -> set[str]:
     }
 
 
-def _clear(settings: CacheSettings, model_id: str, dry_run: bool, force: bool) -> Removal:
+def find_revision(settings: CacheSettings, model_id: str, revision: str) -> str:
+    """The commit of a branch, a tag, or the beginning of a commit. Raises MODEL_NOT_CACHED."""
     layout = RepoLayout(settings.hub_cache, model_id)
-    if dry_run:
-        return Removal(model_id, _usage(settings, layout))
-    with (
-        translate_os_errors(settings.volume_root, f"clearing {model_id}"),
-        file_lock(layout.lock, lambda: raise_cache_busy(model_id)),
-        unused(settings, model_id, force=force),
-    ):
-        before = _usage(settings, layout)
-        shared = _own_shared_blobs(settings, layout)
+    refs, here = refs_of(layout), _revisions_here(layout)
+    kept = {each.revision for each in ManifestRegistry(settings).cached(model_id)}
+    known = sorted(here | kept | set(refs.values()))
+    found = [refs[revision]] if revision in refs else [each for each in known if each.startswith(revision.lower())]
+    if len(found) != 1:
+        names = {each: [name for name in refs if refs[name] == each] for each in known}
+        held = ", ".join(" ".join([each, *(f"({name})" for name in names[each])]) for each in found or known)
+        what = "more than one revision that begins with" if found else "no revision"
+        there = f"{what} {revision}{f': {held}' if held else ''}"
+        raise ModelNotCachedError(f"{reader.place(layout.root)} holds {there}. Fix: choose one of them.")
+    return found[0]
+
+
+def _clear(
+    settings: CacheSettings, model_id: str, commit: str | None, dry_run: bool, force: bool, *, served: bool
+) -> Removal:
+    layout = RepoLayout(settings.hub_cache, model_id)
+    if commit and _revisions_here(layout) <= {commit}:
+        commit = None
+    left = layout.root.resolve() if layout.root.is_symlink() and commit is None else None
+    with translate_os_errors(settings.volume_root, f"clearing {model_id}"), ExitStack() as held:
+        if not dry_run:
+            held.enter_context(file_lock(layout.lock, lambda: raise_cache_busy(model_id)))
+            held.enter_context(unused(settings, model_id, commit, force=force))
+            if any(held.enter_context(alone(path)) is False for path in hub_locks(layout)):
+                raise_cache_busy(model_id)
+        gone = _belongings(settings, layout, commit)
+        size = disk_usage(*gone) if left is None else disk_usage(*(path for path in gone if path != layout.root))
+        if not dry_run:
+            _remove(gone)
+            # What nobody may delete yet, as on NFS, was not freed.
+            size -= disk_usage(*gone)
+            if commit is None:
+                # Last, as it contains the lock; a process that waits for it notices and creates a new one.
+                _remove([layout.locks])
+    return Removal(model_id, size, commit, in_use=served, left=left)
+
+
+def hub_locks(layout: RepoLayout) -> list[Path]:
+    """The locks that the hub's own client holds while it writes a content of a model."""
+    return [path for path in sorted(layout.locks.glob("*.lock")) if path != layout.lock]
+
+
+def _revisions_here(layout: RepoLayout) -> set[str]:
+    return {path.name for path in (layout.root / "snapshots").glob("*") if path.is_dir()}
+
+
+def _belongings(settings: CacheSettings, layout: RepoLayout, commit: str | None) -> list[Path]:
+    """All that belongs to a model, or to one revision and to no other, in the order in which it may be deleted: what
+    leads to a file before the file.
+    """
+    model_id = layout.model_id
+    manifests = ManifestRegistry(settings).cached_files(model_id)
+    if commit is None:
         records = record_files(settings, model_id)
-        _remove([layout.root, *shared, *ManifestRegistry(settings).cached_files(model_id), *records])
-        after = _usage(settings, layout) + sum(path.lstat().st_size for path in shared if path.exists())
-        # Last, as it contains the lock; a process that waits for it notices and creates a new one.
-        _remove([layout.locks])
-    return Removal(model_id, before - after)
+        return [*manifests, *records, layout.root, *_unshared(settings, layout, None)]
+    refs = [layout.ref(name) for name, target in refs_of(layout).items() if target == commit]
+    kept = [path for path, manifest in manifests.items() if manifest and manifest.revision == commit]
+    record = VerificationRecord(settings, model_id, commit).path
+    listed = [layout.root / "trees" / f"{commit}.json", layout.root / ".no_exist" / commit]
+    ours = contents_of(settings, layout, {commit})
+    theirs = contents_of(settings, layout, _revisions_here(layout) - {commit})
+    # With what was downloaded of them in part.
+    blobs = [path for path in sorted(layout.blobs.glob("*")) if path.name.partition(".")[0] in ours - theirs]
+    places = [*refs, *kept, record, *listed, *care_files(layout, commit), layout.snapshot(commit), *blobs]
+    return [*(path for path in places if path.is_symlink() or path.exists()), *_unshared(settings, layout, set(blobs))]
 
 
-def _usage(settings: CacheSettings, layout: RepoLayout) -> int:
-    files = [*_own_shared_blobs(settings, layout), *ManifestRegistry(settings).cached_files(layout.model_id)]
-    return disk_usage(layout.root) + sum(path.lstat().st_size for path in files)
+def contents_of(settings: CacheSettings, layout: RepoLayout, commits: set[str]) -> set[str]:
+    """The names of the blobs that revisions link to, or that their manifests name."""
+    manifests = ManifestRegistry(settings).all_manifests(layout.model_id)
+    named = {name for each in manifests if each.revision in commits for file in each.files for name in file.blob_names}
+    places = (path for commit in commits for path in layout.snapshot(commit).rglob("*") if path.is_symlink())
+    return named | {path.readlink().name for path in places}
 
 
-def _own_shared_blobs(settings: CacheSettings, layout: RepoLayout) -> list[Path]:
-    """Blobs that newer hub clients keep beside the models, and no other model uses."""
-    others = {root for root in settings.hub_cache.glob("*--*") if root != layout.root}
-    used = {target for root in others for target in _shared_targets(settings, root)}
-    return sorted(set(_shared_targets(settings, layout.root)) - used)
+def _unshared(settings: CacheSettings, layout: RepoLayout, blobs: set[Path] | None) -> list[Path]:
+    """Contents that newer hub clients keep beside the models, and that only these blobs, or those of a model, use."""
+    gone = set(layout.blobs.glob("*")) if blobs is None else blobs
+    links = [path for root in settings.hub_cache.glob("*--*") for path in (root / "blobs").glob("*")]
+    store = (settings.hub_cache / "blobs").resolve()
+    targets = {path: path.resolve() for path in links if path.is_symlink() and path.exists()}
+    used = {target for path, target in targets.items() if path not in gone}
+    ours = {target for path, target in targets.items() if path in gone and target.is_relative_to(store)}
+    return sorted(ours - used)
 
 
-def _shared_targets(settings: CacheSettings, root: Path) -> list[Path]:
-    store = settings.hub_cache / "blobs"
-    links = (path for path in (root / "blobs").glob("*") if path.is_symlink())
-    return [link.resolve() for link in links if link.exists() and link.resolve().is_relative_to(store.resolve())]
-
-
-def _remove(paths: Iterable[Path]) -> None:
+def _remove(paths: Sequence[Path]) -> None:
     for path in paths:
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, onerror=_still_open)
+            _remove_tree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def _remove_tree(path: Path) -> None:
+    """Another process may write into a directory meanwhile: it is tried again, and then named."""
+    for tried in range(_TRIES):
+        try:
+            shutil.rmtree(path, onerror=_still_open)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+            if tried + 1 == _TRIES:
+                newest = max((each for each in path.rglob("*")), key=lambda each: each.lstat().st_ctime, default=path)
+                raise CacheBusyError(
+                    f"Another program writes into {reader.place(path)} ({newest.name}), so not all of it was removed. "
+                    "Fix: stop that program, and try again."
+                ) from error
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _still_open(_: object, path: str, caught: "tuple[type[BaseException], BaseException, object]") -> None:
@@ -144,6 +229,6 @@ def _still_open(_: object, path: str, caught: "tuple[type[BaseException], BaseEx
     left = Path(path)
     if isinstance(error, OSError) and error.errno in {errno.ENOTEMPTY, errno.EBUSY}:
         names = [each for each in left.rglob("*") if not each.is_dir()] if left.is_dir() else [left]
-        if all(each.name.startswith(".nfs") for each in names):
+        if names and all(each.name.startswith(".nfs") for each in names):
             return
     raise error

@@ -104,7 +104,7 @@ class HostCache:
         layout = self._layout(manifest.model_id)
         if layout is None:
             return None
-        places = [layout.blobs / name for name in (file.sha256, file.git_sha1) if name]
+        places = [layout.blobs / name for name in file.blob_names]
         places.append(layout.snapshot(manifest.revision) / file.path)
         return next((place for place in places if _is_readable(place, file.size)), None)
 

@@ -1,16 +1,16 @@
-"""Records who uses a model, when it was last used and when it was last verified, for every container of a volume.
+"""Records who uses a revision, when it was last used and when it was last verified, for every container of a volume.
 
-A service holds a shared flock for as long as its process lives, so nothing is left over after a crash.
+A service holds a shared lock for as long as its process lives, so nothing is left over after a crash.
 """
 
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from image_gen.errors import ImageGenError, ModelInUseError
-from image_gen.model_cache.core.file_lock import is_current, try_lock, try_share
+from image_gen.errors import ModelInUseError
+from image_gen.model_cache.core.file_lock import alone, lock_file
 from image_gen.model_cache.core.filesystem import status_of
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.settings import CacheSettings
@@ -21,7 +21,7 @@ _POLL_SECONDS = 0.05
 
 
 class Lease:
-    """Marks a model as in use, until it is released or the process ends."""
+    """Marks a revision as in use, until it is released or the process ends."""
 
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
@@ -33,49 +33,46 @@ class Lease:
 
     def release(self) -> None:
         if self._descriptor is not None:
+            with suppress(OSError):
+                # It was in use until now.
+                os.utime(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = None
 
 
-def hold(settings: CacheSettings, model_id: str) -> Lease:
-    """Marks a model as used now and as in use. Never fails: a model on a read-only volume can be served."""
-    path = _used(RepoLayout(settings.hub_cache, model_id))
+def hold(settings: CacheSettings, model_id: str, revision: str) -> Lease:
+    """Marks a revision as used now and as in use. Never fails: one on a read-only volume can be served."""
+    path = _used(RepoLayout(settings.hub_cache, model_id), revision)
     deadline = time.monotonic() + _HOLD_SECONDS
-    while True:
-        try:
-            descriptor = _open(path)
-        except OSError:
-            return Lease(None)
-        with suppress(OSError):
-            os.utime(descriptor)
-        try:
-            shared = try_share(descriptor)
-            if shared and is_current(path, descriptor):
-                return Lease(descriptor)
-        except OSError:
-            shared = None
-        os.close(descriptor)
-        if shared is None or time.monotonic() > deadline:
-            return Lease(None)
+
+    def wait() -> None:
+        if time.monotonic() > deadline:
+            raise TimeoutError
         time.sleep(_POLL_SECONDS)
 
+    _note(path)
+    try:
+        return Lease(lock_file(path, wait, shared=True))
+    except OSError:
+        return Lease(None)
 
-def in_use(settings: CacheSettings, model_id: str) -> bool:
-    """Whether a living process, in any container, holds a lease on a model."""
-    with _alone(_used(RepoLayout(settings.hub_cache, model_id))) as alone:
-        return not alone
+
+def in_use(settings: CacheSettings, model_id: str, revision: str | None = None) -> bool:
+    """Whether a living process, in any container, holds a lease on a revision, or on any one of the model."""
+    with _unheld(RepoLayout(settings.hub_cache, model_id), revision) as free:
+        return not free
 
 
 @contextmanager
-def unused(settings: CacheSettings, model_id: str, *, force: bool = False) -> Iterator[None]:
-    """Keeps new users of a model waiting. Raises MODEL_IN_USE when there is one already, unless `force`."""
-    with _alone(_used(RepoLayout(settings.hub_cache, model_id))) as alone:
-        if not alone and not force:
+def unused(settings: CacheSettings, model_id: str, revision: str | None, *, force: bool = False) -> Iterator[None]:
+    """Keeps new users waiting. Raises MODEL_IN_USE when there is one already, unless `force`."""
+    with _unheld(RepoLayout(settings.hub_cache, model_id), revision) as free:
+        if not free and not force:
             raise model_in_use([model_id])
         yield
 
 
-def model_in_use(model_ids: list[str]) -> ImageGenError:
+def model_in_use(model_ids: list[str]) -> ModelInUseError:
     """For the deletion of a model that a service uses."""
     verb = "is" if len(model_ids) == 1 else "are"
     return ModelInUseError(
@@ -84,58 +81,56 @@ def model_in_use(model_ids: list[str]) -> ImageGenError:
     )
 
 
-def last_used(settings: CacheSettings, model_id: str) -> float | None:
-    """Unix time when a service last began to use a model, or when its newest file was downloaded."""
-    layout = RepoLayout(settings.hub_cache, model_id)
-    with suppress(OSError):
-        return _used(layout).stat().st_mtime
-    times = [status.st_mtime for path in layout.blobs.glob("*") if (status := status_of(path))]
-    return max(times, default=None)
+def note_used(settings: CacheSettings, model_id: str, revision: str | None) -> None:
+    """Records a use that ends now, or of which nothing was recorded."""
+    _note(_used(RepoLayout(settings.hub_cache, model_id), revision))
+
+
+def last_used(settings: CacheSettings, model_id: str, revision: str | None) -> float | None:
+    """Unix time when a service last used a revision; None where nothing says so."""
+    leases = _leases(RepoLayout(settings.hub_cache, model_id), revision)
+    return max((status.st_mtime for path in leases if (status := status_of(path))), default=None)
 
 
 def note_verified(settings: CacheSettings, model_id: str, revision: str) -> None:
-    """Records that every byte of a model was just verified. Best effort, as a volume may be read-only."""
-    path = _verified(RepoLayout(settings.hub_cache, model_id), revision)
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+    """Records that every byte of a revision was just verified."""
+    _note(_verified(RepoLayout(settings.hub_cache, model_id), revision))
 
 
 def verified_at(settings: CacheSettings, model_id: str, revision: str) -> float | None:
-    """Unix time when a model was last verified."""
+    """Unix time when a revision was last verified."""
     status = status_of(_verified(RepoLayout(settings.hub_cache, model_id), revision))
     return status.st_mtime if status else None
 
 
-def _used(layout: RepoLayout) -> Path:
-    return layout.locks / "image-gen.used"
+def care_files(layout: RepoLayout, revision: str) -> list[Path]:
+    """What is recorded here of one revision."""
+    return [_used(layout, revision), _verified(layout, revision)]
+
+
+def _used(layout: RepoLayout, revision: str | None) -> Path:
+    """Without a revision that of older versions of this package, which stands for all revisions of a model."""
+    return layout.locks / f"image-gen.used{f'-{revision}' if revision else ''}"
 
 
 def _verified(layout: RepoLayout, revision: str) -> Path:
     return layout.locks / f"image-gen.verified-{revision}"
 
 
-def _open(path: Path) -> int:
-    try:
+def _leases(layout: RepoLayout, revision: str | None) -> list[Path]:
+    return [_used(layout, revision), _used(layout, None)] if revision else sorted(layout.locks.glob("image-gen.used*"))
+
+
+def _note(path: Path) -> None:
+    """Best effort, as a volume may be read-only."""
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError:
-        # On a read-only volume an existing file can still be locked.
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        path.touch()
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[bool]:
-    """Whether no other process holds the lock; while this lasts, none can."""
-    try:
-        # NFS locks a file for one alone only if it is open for writing.
-        descriptor = _open(path) if path.exists() else -1
-    except OSError:
-        descriptor = -1
-    if descriptor < 0:
-        yield True
-        return
-    try:
-        yield try_lock(descriptor)
-    finally:
-        os.close(descriptor)
+def _unheld(layout: RepoLayout, revision: str | None) -> Iterator[bool]:
+    """Whether nobody holds one of the leases; while this lasts, none can."""
+    with ExitStack() as held:
+        free = [held.enter_context(alone(path)) is not False for path in _leases(layout, revision)]
+        yield all(free)

@@ -3,17 +3,15 @@
 A file that a living process works on is never deleted: the locks of this package and of the hub's client are checked.
 """
 
-import os
 import re
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Collection
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_gen.errors import CacheNotWritableError, ImageGenError
 from image_gen.model_cache.cache.scan import repo_roots
-from image_gen.model_cache.core.file_lock import file_lock, try_lock
+from image_gen.model_cache.core.file_lock import alone, file_lock
 from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout, model_id_of
 from image_gen.model_cache.core.settings import CacheSettings
@@ -60,7 +58,7 @@ def delete_orphaned_files(settings: CacheSettings) -> list[Orphans]:
             swept.append(Orphans(model_id, (), 0, busy=True))
     with ExitStack() as held:
         unlocked = [
-            path for path in _shared(settings) if held.enter_context(_hub_lock(path.with_name(f"{path.name}.lock")))
+            path for path in _shared(settings) if held.enter_context(alone(path.with_name(f"{path.name}.lock")))
         ]
         # Again, now that no process can link to them any more.
         shared = _orphans(SHARED, [path for path in _shared(settings) if path in unlocked])
@@ -80,7 +78,7 @@ def delete_stale_downloads(layout: RepoLayout, wanted: Collection[str]) -> None:
         if ours and partial["key"] in wanted:
             continue
         # A lock that can't be tested may be held.
-        with suppress(ImageGenError), _hub_lock(layout.locks / f"{partial['key']}.lock") as free:
+        with alone(layout.locks / f"{partial['key']}.lock") as free:
             if free:
                 path.unlink(missing_ok=True)
 
@@ -90,7 +88,7 @@ def _sweep_model(settings: CacheSettings, model_id: str) -> Orphans:
     with file_lock(layout.lock, _give_up), ExitStack() as held:
 
         def is_free(key: str) -> bool:
-            return held.enter_context(_hub_lock(layout.locks / f"{key}.lock"))
+            return bool(held.enter_context(alone(layout.locks / f"{key}.lock")))
 
         # Again under the lock: an orphan may have been linked meanwhile.
         orphans = _of_model(settings, model_id, is_free)
@@ -162,19 +160,3 @@ def _is_young(path: Path) -> bool:
 
 def _give_up() -> None:
     raise BlockingIOError
-
-
-@contextmanager
-def _hub_lock(path: Path) -> Iterator[bool]:
-    """Whether the hub's own client is not working on a blob; while this lasts, it can't begin to."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        yield True
-        return
-    except OSError as error:
-        raise CacheNotWritableError(f"{error.filename}: {error.strerror}.") from error
-    try:
-        yield try_lock(descriptor, unsupported=False)
-    finally:
-        os.close(descriptor)

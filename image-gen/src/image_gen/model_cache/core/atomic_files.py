@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from image_gen.model_cache.core.layout import RepoLayout
+from image_gen.model_cache.core.manifest import is_commit
 
 # What file systems answer that have no symbolic links: CIFS, exFAT, FAT, some network file systems.
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EACCES}
@@ -68,11 +69,19 @@ def link_snapshot(layout: RepoLayout, revision: str, paths: Iterable[str], blob_
                 content = link
 
 
+def read_ref(layout: RepoLayout, name: str) -> str | None:
+    """The commit of a branch or tag when it was cached; None too for a file that a power cut has emptied."""
+    try:
+        commit = layout.ref(name).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return None
+    return commit if is_commit(commit) else None
+
+
 def write_ref(layout: RepoLayout, name: str, commit: str) -> None:
     """Records the commit of a branch or tag."""
-    ref = layout.ref(name)
-    if not ref.is_file() or ref.read_text(encoding="ascii") != commit:
-        write_atomic(ref, commit)
+    if read_ref(layout, name) != commit:
+        write_atomic(layout.ref(name), commit)
 
 
 def sync_directory(directory: Path) -> None:

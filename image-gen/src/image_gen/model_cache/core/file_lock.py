@@ -17,54 +17,89 @@ _PAUSE_SECONDS = 0.01
 
 @contextmanager
 def file_lock(path: Path, wait: Callable[[], None]) -> Iterator[None]:
-    """Holds an exclusive flock on `path`. While another process holds it, `wait` is called again and again: it sleeps,
+    """Holds an exclusive lock on `path`. While another process holds it, `wait` is called again and again: it sleeps,
     and raises to give up.
 
     On a file system without locks the work is not guarded: contents are verified before they are put in place, so that
     costs bandwidth at most.
     """
+    descriptor = lock_file(path, wait)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def lock_file(path: Path, wait: Callable[[], None], *, shared: bool = False) -> int:
+    """The descriptor of the locked file, for as long as it is open. A shared lock is an error where there are none."""
     replaced = 0
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = _open(path)
         try:
-            locked = try_lock(descriptor)
-            if locked and (replaced >= _MOST_REPLACED or is_current(path, descriptor)):
-                yield
-                return
-        finally:
+            locked = _try_lock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            if shared and locked is None:
+                raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), str(path))
+            if locked is not False and (replaced >= _MOST_REPLACED or _is_current(path, descriptor)):
+                return descriptor
+        except BaseException:
             os.close(descriptor)
-        if locked:
+            raise
+        os.close(descriptor)
+        if locked is False:
+            wait()
+        else:
             replaced += 1
             time.sleep(_PAUSE_SECONDS)
-        else:
-            wait()
 
 
-def try_lock(descriptor: int, *, unsupported: bool = True) -> bool:
-    """Locks an open file exclusively, unless it is locked. Returns `unsupported` on a file system without locks."""
+@contextmanager
+def alone(path: Path) -> Iterator[bool | None]:
+    """Whether no other process holds a lock; while this lasts, none can. None where that can't be found out."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = _open_existing(path)
+    except OSError as error:
+        yield True if isinstance(error, FileNotFoundError) else None
+        return
+    try:
+        yield _try_lock(descriptor, fcntl.LOCK_EX)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        try:
+            return _open_existing(path)
+        except OSError:
+            raise error from None
+
+
+def _open_existing(path: Path) -> int:
+    try:
+        # NFS locks a file for one alone only if it is open for writing.
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        # On a read-only volume a file can still be locked.
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _try_lock(descriptor: int, how: int) -> bool | None:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except OSError as error:
         # The second is what CIFS says of a file that another client has locked.
         if error.errno in {errno.EAGAIN, errno.EACCES}:
             return False
         if error.errno not in _UNSUPPORTED:
             raise
-        return unsupported
+        return None
     return True
 
 
-def try_share(descriptor: int) -> bool | None:
-    """Locks an open file together with others: False while one holds it alone, None on a file system without locks."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        return False if error.errno in {errno.EAGAIN, errno.EACCES} else None
-    return True
-
-
-def is_current(path: Path, descriptor: int) -> bool:
+def _is_current(path: Path, descriptor: int) -> bool:
     """Whether the locked file is the one that others will lock: `clear` may have deleted it meanwhile."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))

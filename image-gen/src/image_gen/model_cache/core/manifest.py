@@ -33,6 +33,11 @@ class ManifestFile:
         """The strongest hash known; files of the same content share it, and are fetched once."""
         return self.sha256 or self.git_sha1 or ""
 
+    @property
+    def blob_names(self) -> tuple[str, ...]:
+        """The names that a blob with its content may have."""
+        return tuple(name for name in (self.sha256, self.git_sha1) if name)
+
 
 @dataclass(frozen=True)
 class Manifest:

@@ -110,8 +110,7 @@ class Downloader:
 
     def _blob_there(self, file: ManifestFile) -> str | None:
         """The name of a blob with the content, of which only the link is missing."""
-        names = (file.sha256, file.git_sha1)
-        return next((name for name in names if name and has_size(self._layout.blobs / name, file.size)), None)
+        return next((name for name in file.blob_names if has_size(self._layout.blobs / name, file.size)), None)
 
     def _run_tasks(self, contents: list[list[ManifestFile]]) -> None:
         pieces, files = self._tasks(contents)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from image_gen.errors import ImageGenError
-from image_gen.model_cache.core.atomic_files import write_atomic
+from image_gen.model_cache.core.atomic_files import read_ref, write_atomic
 from image_gen.model_cache.core.layout import RepoLayout, folder_name
 from image_gen.model_cache.core.manifest import Manifest, check_model_id, is_commit, read_manifest
 from image_gen.model_cache.core.settings import DEMO_ALIAS, DEMO_MODEL, CacheSettings
@@ -32,16 +32,13 @@ class ManifestRegistry:
 
     def cached(self, model_id: str) -> Iterator[Manifest]:
         """The manifests that were resolved for a model on this cache, that of its default revision first."""
-        for path in self.cached_files(model_id):
-            # An unreadable one is resolved again, and replaced.
-            with suppress(ImageGenError):
-                yield read_manifest(path)
+        return (manifest for manifest in self.cached_files(model_id).values() if manifest)
 
-    def cached_files(self, model_id: str) -> list[Path]:
-        """The files of the cached manifests of a model: `org--name.json` is that of its default revision."""
+    def cached_files(self, model_id: str) -> dict[Path, Manifest | None]:
+        """The files of these, where `org--name.json` is that of the default revision; None for an unreadable one."""
         directory, name = self._settings.cached_manifests_dir, folder_name(model_id)
         found = [directory / f"{name}.json", *sorted(directory.glob(f"{name}@*.json"))]
-        return [path for path in found if path.is_file()]
+        return {path: _read(path) for path in found if path.is_file()}
 
     def all_manifests(self, model_id: str) -> list[Manifest]:
         """Every manifest of a model, the one of its default revision first."""
@@ -51,15 +48,9 @@ class ManifestRegistry:
         """The manifest of a model at a revision; without one, at its default revision."""
         if revision is None:
             bundled = next((each for each in self.bundled() if each.model_id == model_id), None)
-            return bundled or self._cached_default(model_id)
+            return bundled or _read(self._settings.cached_manifests_dir / f"{folder_name(model_id)}.json")
         commit = revision if is_commit(revision) else self.commit_of(model_id, revision)
         return next((each for each in self.all_manifests(model_id) if each.revision == commit), None)
-
-    def _cached_default(self, model_id: str) -> Manifest | None:
-        path = self._settings.cached_manifests_dir / f"{folder_name(model_id)}.json"
-        with suppress(ImageGenError):
-            return read_manifest(path) if path.is_file() else None
-        return None
 
     def keep(self, manifest: Manifest, *, default: bool) -> None:
         """Caches a resolved manifest, so that the next start needs no hub."""
@@ -73,7 +64,11 @@ class ManifestRegistry:
 
     def commit_of(self, model_id: str, revision: str) -> str | None:
         """The commit of a branch or tag when it was downloaded, from the cache's refs."""
-        try:
-            return RepoLayout(self._settings.hub_cache, model_id).ref(revision).read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError, ValueError):
-            return None
+        return read_ref(RepoLayout(self._settings.hub_cache, model_id), revision)
+
+
+def _read(path: Path) -> Manifest | None:
+    """A cached manifest. One that can't be read is resolved again, and replaced."""
+    with suppress(ImageGenError):
+        return read_manifest(path) if path.is_file() else None
+    return None
