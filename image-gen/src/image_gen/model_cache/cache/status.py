@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -65,8 +65,8 @@ class CacheStatus(Report):
     models: tuple[CachedModel, ...]
     bytes_used: int
     host_cache: HostCacheStatus | None = None
-    orphans: int = 0
-    bytes_orphaned: int = 0
+    orphans: int = field(default=0, metadata={"json": "set"})
+    bytes_orphaned: int = field(default=0, metadata={"json": "set"})
 
 
 def cache_status(settings: CacheSettings, kept: KeptBytes) -> CacheStatus:
