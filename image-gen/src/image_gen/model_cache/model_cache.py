@@ -8,7 +8,7 @@ from typing import BinaryIO
 from image_gen import errors, reader
 from image_gen.model_cache.backup.compression import Compression
 from image_gen.model_cache.backup.create import BackupReport, back_up
-from image_gen.model_cache.backup.export import ExportReport, export_baked, export_mirror, export_to_s3
+from image_gen.model_cache.backup.export import ExportReport, export, export_baked
 from image_gen.model_cache.backup.restore import RestoreReport, restore
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.delete import ClearReport, clear_models, clear_orphans
@@ -252,10 +252,7 @@ class ModelCache:
     ) -> ExportReport:
         """Exports a model, or a component, in the layout that IMAGE_GEN_MIRROR reads."""
         model, manifest = self._model_and_manifest(model_id, revision, True, callbacks)
-        if isinstance(output, Path):
-            return export_mirror(model, manifest, output)
-        cancel = (callbacks or ProgressCallbacks()).cancel
-        return export_to_s3(self.settings, model, manifest, output, cancel)
+        return export(self.settings, model, manifest, output, (callbacks or ProgressCallbacks()).cancel)
 
     def _model_and_manifest(
         self, model_id: str, revision: str | None, components: bool, callbacks: ProgressCallbacks | None

@@ -92,9 +92,10 @@ def test_backup_excludes_secrets_and_partial_downloads(filled: ModelCache, tmp_p
 
 def test_backup_skips_and_reports_an_incomplete_model(filled: ModelCache, make_repo: MakeRepo, tmp_path: Path) -> None:
     make_repo("test/other", seed=5)
-    (filled.ensure("test/other").directory / UNET).unlink()
+    other = filled.ensure("test/other")
+    (other.directory / UNET).unlink()
     report = filled.backup(tmp_path / "backup.tar")
-    assert (report.models, report.skipped) == (("test/model",), ("test/other",))
+    assert (report.models, report.skipped) == (("test/model",), (f"test/other@{other.revision} lacks {UNET}",))
     with pytest.raises(ImageGenError) as caught:
         filled.backup(tmp_path / "other.tar", model_id="test/other")
     assert caught.value.code == "NOTHING_TO_BACK_UP" and not (tmp_path / "other.tar").exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from conftest import UNET
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import ModelCache
+from image_gen.model_cache.backup import extract
 from image_gen.model_cache.backup.compression import compression_of
 from image_gen.model_cache.core.file_lock import file_lock
 
@@ -154,17 +154,16 @@ def test_interrupted_restore_leaves_a_working_cache(
     before = tree(filled.settings.hf_home)
     calls = 0
 
-    def power_cut(*arguments: object) -> None:
+    def cut(*arguments: object) -> object:
         nonlocal calls
         calls += 1
         if calls == 5:
             raise KeyboardInterrupt
-        real(*arguments)
+        return real(*arguments)
 
-    target = "backup.extract._write" if moment == "unpacking" else "backup.restore._put_entry"
-    module = importlib.import_module(f"image_gen.model_cache.{target.rpartition('.')[0]}")
-    real = getattr(module, target.rpartition(".")[2])
-    monkeypatch.setattr(f"image_gen.model_cache.{target}", power_cut)
+    place, name = (extract, "_copy") if moment == "unpacking" else (Path, "replace")
+    real = getattr(place, name)
+    monkeypatch.setattr(place, name, cut)
     with pytest.raises(KeyboardInterrupt):
         filled.restore(tmp_path / "backup.tar")
     monkeypatch.undo()

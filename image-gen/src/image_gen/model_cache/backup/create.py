@@ -1,24 +1,24 @@
-"""Writes the complete models of a volume into a tar archive, as one stream."""
+"""Writes the complete revisions of a volume into a tar archive, as one stream."""
 
 import io
 import os
 import tarfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO, cast
+from typing import BinaryIO
 
-from image_gen.errors import BackupFailedError, CorruptCacheError, NothingToBackUpError
+from image_gen.errors import BackupFailedError, CorruptCacheError, ImageGenError, NothingToBackUpError
 from image_gen.model_cache.backup.compression import Compression, compressed
 from image_gen.model_cache.backup.format import TOP, BackupIndex, is_wanted
-from image_gen.model_cache.cache.scan import scan_cache
-from image_gen.model_cache.core.atomic_files import sync_directory
-from image_gen.model_cache.core.digest import ContentDigest
-from image_gen.model_cache.core.filesystem import translate_os_errors
+from image_gen.model_cache.cache.scan import CachedRevision, scan_cache
+from image_gen.model_cache.core.atomic_files import complete_file, sync_file, sync_names
+from image_gen.model_cache.core.digest import ContentDigest, feed
+from image_gen.model_cache.core.filesystem import to_cache_error, translate_os_errors
 from image_gen.model_cache.core.layout import BACKUP_INDEX, RepoLayout
-from image_gen.model_cache.core.manifest import Manifest
+from image_gen.model_cache.core.manifest import read_manifest
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
@@ -27,12 +27,10 @@ from image_gen.model_cache.sources.s3 import S3Bucket
 from image_gen.model_cache.sources.s3_objects import open_object_writer
 from image_gen.reader import cache_command, place
 
-_BUFFER = 1 << 20
-
 
 @dataclass(frozen=True)
 class BackupReport(Report):
-    """The models in the backup, those left out because they are incomplete, and the bytes of the files in it."""
+    """The models in the backup, the revisions that were left out with the reason, and the bytes of the files in it."""
 
     json_bytes = "bytes_stored"
     models: tuple[str, ...]
@@ -43,28 +41,50 @@ class BackupReport(Report):
 def back_up(
     settings: CacheSettings, output: Path | S3Uri | BinaryIO, *, model_id: str | None, compress: Compression | None
 ) -> BackupReport:
-    """Backs up every complete model on the volume, or one. Each blob is verified by its hash as it is read.
+    """Backs up every complete revision on the volume, or those of one model. Each file is hashed as it is read.
 
     A file appears under its name only when it is whole. Raises NOTHING_TO_BACK_UP, CORRUPT_CACHE,
     DISK_FULL, S3_….
     """
     here = [each for each in scan_cache(settings) if each.source == "volume" and model_id in {None, each.model_id}]
-    complete = {each.model_id for each in here if each.complete}
-    skipped = sorted({each.model_id for each in here} - complete)
-    if not complete:
+    chosen = [each for each in here if not why_incomplete(each)]
+    skipped = tuple(filter(None, map(why_incomplete, here)))
+    if not chosen:
         what = f"a complete {model_id}" if model_id else "a complete model"
-        raise NothingToBackUpError(f"{settings.hub_cache} does not hold {what}.")
-    with _opened(settings, output, sum(file.size for each in here if each.complete for file in each.files)) as stream:
-        stored = _write(settings, sorted(complete), stream, compress)
-    return BackupReport(tuple(sorted(complete)), tuple(skipped), stored)
+        why = f": {'; '.join(skipped)}" if skipped else ""
+        fix = f"`{cache_command('prefetch' + (f' --model {model_id}' if model_id else ''))}`, then run it again"
+        raise NothingToBackUpError(f"{place(settings.hub_cache)} does not hold {what}{why}. Fix: {fix}.")
+    with (
+        _opened(settings, output, sum(file.size for each in chosen for file in each.files)) as stream,
+        compressed(stream, compress) as squeezed,
+    ):
+        archive = _Archive(settings, squeezed)
+        for model in sorted({each.model_id for each in chosen}):
+            archive.model(model, [each for each in chosen if each.model_id == model])
+        archive.end(BackupIndex(archive.files, archive.links, [each.manifest for each in chosen if each.manifest]))
+    return BackupReport(tuple(sorted({each.model_id for each in chosen})), skipped, archive.bytes_stored)
+
+
+def why_incomplete(cached: CachedRevision) -> str:
+    """What a revision lacks, or nothing. A backup of what can't be proven could hold damage that nobody sees."""
+    name = f"{cached.model_id}@{cached.revision}" if cached.revision else cached.model_id
+    if not cached.complete:
+        return (
+            f"{name} lacks {' and '.join([*cached.missing[:1], *(['others'] if cached.missing[1:] else [])]) or 'all'}"
+        )
+    unknown = [file.path for file in cached.files if not file.content_key]
+    return f"{name}: no hash is known of {unknown[0]}" if unknown else ""
 
 
 @contextmanager
 def _opened(settings: CacheSettings, output: Path | S3Uri | BinaryIO, expected_bytes: int) -> Iterator[BinaryIO]:
     """A file or an S3 object appears under its name once it is complete; a stream is written as it is."""
     if isinstance(output, Path):
-        with translate_os_errors(output.absolute().parent, "the backup"), _complete_file(output) as stream:
-            yield stream
+        with translate_os_errors(output.absolute().parent, "the backup"):
+            output.absolute().parent.stat()
+            with complete_file(output) as stream:
+                yield stream
+            sync_names([output])
     elif isinstance(output, S3Uri):
         with (
             S3Bucket(settings, S3Uri(output.bucket)) as bucket,
@@ -74,122 +94,105 @@ def _opened(settings: CacheSettings, output: Path | S3Uri | BinaryIO, expected_b
     else:
         try:
             yield output
+            output.flush()
+            with suppress(io.UnsupportedOperation):
+                sync_file(output.fileno())
         except BrokenPipeError:
             raise
         except OSError as error:
+            if error.filename:
+                raise to_cache_error(error, settings.volume_root, "the backup") from error
             raise BackupFailedError(f"The backup can't be written: {error.strerror or error}.") from error
 
 
-@contextmanager
-def _complete_file(output: Path) -> Iterator[BinaryIO]:
-    """A file that gets its name once it is complete and synced."""
-    partial = output.with_name(f"{output.name}.partial")
-    try:
-        with partial.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(output)
-        sync_directory(output.absolute().parent)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+class _Archive:
+    """A tar archive that is written in order: each directory before what is in it, and the index last."""
 
-
-class _Writer:
-    """Writes members into an archive, and remembers what it wrote for the listing."""
-
-    def __init__(self, archive: tarfile.TarFile) -> None:
-        self._archive = archive
-        self._files: dict[str, str] = {}
-        self._links: dict[str, str] = {}
+    def __init__(self, settings: CacheSettings, stream: BinaryIO) -> None:
+        self._settings = settings
+        self._registry = ManifestRegistry(settings)
+        self._stream = stream
+        self._hashes: dict[PurePosixPath, ContentDigest] = {}
+        self._directories: set[PurePosixPath] = set()
+        self.links: dict[str, str] = {}
         self.bytes_stored = 0
 
-    def directory(self, path: Path, name: PurePosixPath) -> None:
-        self._archive.addfile(_info(path, name, tarfile.DIRTYPE))
+    @property
+    def files(self) -> dict[str, str]:
+        return {name.as_posix(): digest.sha256 for name, digest in self._hashes.items()}
 
-    def entry(self, path: Path, name: PurePosixPath) -> None:
-        """One file. A link that leads out of its model is replaced by its content; unrelated files are skipped."""
-        if path.is_dir() and not path.is_symlink():
-            if not any(part.startswith(".") for part in name.parts):
-                self.directory(path, name)
-        elif not is_wanted(name):
-            return
-        elif path.is_symlink() and "snapshots" in name.parts:
-            info = _info(path, name, tarfile.SYMTYPE)
-            info.linkname = self._links[name.as_posix()] = str(path.readlink())
-            self._archive.addfile(info)
-        else:
-            self._file(path, name)
+    def model(self, model_id: str, revisions: list[CachedRevision]) -> None:
+        """The contents first, then what refers to them."""
+        layout, commits = RepoLayout(self._settings.hub_cache, model_id), {each.revision for each in revisions}
+        root = PurePosixPath("hub", layout.root.name)
+        for cached in revisions:
+            stored = {}
+            for path in sorted(each for each in cached.directory.rglob("*") if each.is_file()):
+                name = root / path.relative_to(layout.root)
+                # A link that leads out of its model is replaced by its content.
+                blob = path.readlink().name if path.is_symlink() else ""
+                if blob and is_wanted(root / "blobs" / blob) and (layout.blobs / blob).exists():
+                    stored[path.relative_to(cached.directory).as_posix()] = root / "blobs" / blob
+                    self._file(layout.blobs / blob, root / "blobs" / blob)
+                    link = self.links[name.as_posix()] = os.path.relpath(root / "blobs" / blob, name.parent)
+                    self._member(name, path.lstat(), tarfile.SYMTYPE, link)
+                elif is_wanted(name):
+                    stored[path.relative_to(cached.directory).as_posix()] = name
+                    self._file(path, name)
+            for file in cached.files:
+                if not self._hashes[stored[file.path]].matches(file):
+                    raise _damaged(cached.directory / file.path)
+        for path in sorted(layout.ref(name) for cached in revisions for name in cached.refs):
+            self._file(path, root / path.relative_to(layout.root))
+        for path in self._registry.cached_files(model_id):
+            with suppress(ImageGenError):
+                if read_manifest(path).revision in commits:
+                    self._file(path, PurePosixPath("image-gen/manifests", path.name))
 
-    def index(self, manifests: list[Manifest]) -> None:
-        """Last, as it lists the other members."""
-        content = BackupIndex(self._files, self._links, manifests).to_json().encode()
+    def end(self, index: BackupIndex) -> None:
+        content = index.to_json().encode()
         info = tarfile.TarInfo((TOP / BACKUP_INDEX).as_posix())
         info.size, info.mtime = len(content), int(time.time())
-        self._archive.addfile(info, io.BytesIO(content))
+        self._header(info)
+        self._stream.write(content + bytes(-len(content) % tarfile.BLOCKSIZE + 2 * tarfile.BLOCKSIZE))
 
     def _file(self, path: Path, name: PurePosixPath) -> None:
-        with translate_os_errors(path.parents[2], "the backup"):
-            opened = path.open("rb")
-        with opened as stream:
-            info = _info(path, name, tarfile.REGTYPE)
-            info.size = os.fstat(stream.fileno()).st_size
-            reader = _HashingReader(stream, info.size)
-            self._archive.addfile(info, cast("IO[bytes]", reader))
-        if "blobs" in name.parts and path.name not in {reader.digest.sha256, reader.digest.git_sha1}:
-            raise CorruptCacheError(
-                f"{place(path)} is damaged, so no backup was made. Fix: "
-                f"`{cache_command('verify --repair')}`, then `{cache_command('prefetch')}`."
-            )
-        self._files[name.as_posix()] = reader.digest.sha256
-        self.bytes_stored += info.size
+        if name in self._hashes:
+            return
+        with path.open("rb", buffering=0) as stream:
+            size = self._member(name, os.fstat(stream.fileno()), tarfile.REGTYPE)
+            digest = self._hashes[name] = ContentDigest(size)
+            if feed(stream, digest, self._stream.write, size) != size:
+                raise _damaged(path)
+        self._stream.write(bytes(-size % tarfile.BLOCKSIZE))
+        if "blobs" in name.parts and path.name not in digest.names:
+            raise _damaged(path)
+        self.bytes_stored += size
+
+    def _member(self, name: PurePosixPath, status: os.stat_result, kind: bytes, link: str = "") -> int:
+        """With owners and modes, also of the directories above: plain tar, run as root, restores what a service that is
+        not root can write.
+        """
+        homes = {"hub": self._settings.hub_cache, "image-gen": self._settings.hf_home / "image-gen"}
+        for above in reversed(name.parents):
+            if above not in self._directories:
+                self._directories.add(above)
+                top = homes[above.parts[0]] if above.parts else self._settings.hf_home
+                self._member(above, top.joinpath(*above.parts[1:]).stat(), tarfile.DIRTYPE)
+        info = tarfile.TarInfo((TOP / name).as_posix())
+        info.type, info.linkname, info.size = kind, link, status.st_size if kind == tarfile.REGTYPE else 0
+        info.mode, info.mtime = status.st_mode & 0o777, int(status.st_mtime)
+        info.uid, info.gid = status.st_uid, status.st_gid
+        self._header(info)
+        return info.size
+
+    def _header(self, info: tarfile.TarInfo) -> None:
+        # GNU's format of long names, as the tar of Alpine ignores the newer one.
+        self._stream.write(info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape"))
 
 
-def _write(settings: CacheSettings, models: list[str], stream: BinaryIO, how: Compression | None) -> int:
-    kept, registry = settings.cached_manifests_dir, ManifestRegistry(settings)
-    # GNU's format of long names, as the tar of Alpine ignores the newer one.
-    with (
-        compressed(stream, how) as squeezed,
-        tarfile.open(
-            fileobj=cast("IO[bytes]", squeezed), mode="w|", format=tarfile.GNU_FORMAT, bufsize=_BUFFER
-        ) as archive,
-    ):
-        writer = _Writer(archive)
-        # With their owners, so that plain tar, run as root, does not leave directories that the service can't write.
-        parents = [(settings.hf_home, ""), (settings.hub_cache, "hub"), (kept.parent, "image-gen")]
-        for path, name in [*parents, (kept, "image-gen/manifests")]:
-            if path.is_dir():
-                writer.directory(path, PurePosixPath(name))
-        for model in models:
-            layout = RepoLayout(settings.hub_cache, model)
-            for path in [layout.root, *sorted(layout.root.rglob("*"))]:
-                writer.entry(path, PurePosixPath("hub", path.relative_to(settings.hub_cache)))
-            for path in registry.cached_files(model):
-                writer.entry(path, PurePosixPath("image-gen/manifests", path.name))
-        here = [each.manifest for each in scan_cache(settings) if each.source == "volume" and each.model_id in models]
-        writer.index([manifest for manifest in here if manifest])
-    return writer.bytes_stored
-
-
-def _info(path: Path, name: PurePosixPath, kind: bytes) -> tarfile.TarInfo:
-    """Numeric owners and modes are kept, so that a restore by plain tar leaves a cache that its user can write."""
-    status = path.lstat() if kind == tarfile.SYMTYPE else path.stat()
-    info = tarfile.TarInfo((TOP / name).as_posix())
-    info.type = kind
-    info.mode = status.st_mode & 0o777
-    info.uid, info.gid, info.mtime = status.st_uid, status.st_gid, int(status.st_mtime)
-    return info
-
-
-class _HashingReader:
-    """A file that is hashed while the archive reads it."""
-
-    def __init__(self, stream: BinaryIO, size: int) -> None:
-        self._stream = stream
-        self.digest = ContentDigest(size)
-
-    def read(self, count: int = -1) -> bytes:
-        chunk = self._stream.read(count)
-        self.digest.update(chunk)
-        return chunk
+def _damaged(path: Path) -> CorruptCacheError:
+    return CorruptCacheError(
+        f"{place(path)} is damaged, so no backup was made. Fix: `{cache_command('verify --repair')}`, then "
+        f"`{cache_command('prefetch')}`."
+    )

@@ -3,16 +3,19 @@
 import os
 import shutil
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from image_gen.errors import CorruptCacheError
+from image_gen.errors import CorruptCacheError, ImageGenError
 from image_gen.model_cache.cache.locate import ReadyModel
+from image_gen.model_cache.core.atomic_files import complete_file, sync_names
 from image_gen.model_cache.core.digest import ContentDigest, feed
 from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
 from image_gen.model_cache.core.layout import folder_name
-from image_gen.model_cache.core.manifest import Manifest, ManifestFile
+from image_gen.model_cache.core.manifest import Manifest, read_manifest
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
@@ -35,72 +38,77 @@ class ExportReport(Report):
     bytes_total: int
 
 
-def export_baked(model: ReadyModel, manifest: Manifest, output: Path) -> ExportReport:
-    """Copies a complete model to `output/<org>--<name>/{manifest.json,snapshot/}`, verifying each file on the way.
-
-    The directory appears whole or not at all. Raises CORRUPT_CACHE, DISK_FULL, CACHE_NOT_WRITABLE.
-    """
-    return _export(model, manifest, output / folder_name(model.model_id), "snapshot", f"baking {model.model_id}")
-
-
-def export_mirror(model: ReadyModel, manifest: Manifest, output: Path) -> ExportReport:
-    """The same as `output/<org>/<name>/<revision>/`, the files with `manifest.json` among them: what a mirror holds."""
-    place = output / model.model_id / manifest.revision
-    return _export(model, manifest, place, "", f"mirroring {model.model_id}")
-
-
-def export_to_s3(
-    settings: CacheSettings, model: ReadyModel, manifest: Manifest, output: S3Uri, cancel: threading.Event
+def export(
+    settings: CacheSettings, model: ReadyModel, manifest: Manifest, output: Path | S3Uri, cancel: threading.Event
 ) -> ExportReport:
-    """The same in a bucket. Each object appears complete and verified, or not at all. Raises CANCELLED and S3_… too."""
+    """Copies a complete model to `output/<org>/<name>/<revision>/`, as a mirror holds it, and verifies each file.
+
+    A file appears whole or not at all, and `manifest.json` last, as the sign that the export is complete: an earlier
+    one stays whole at any moment. Raises CORRUPT_CACHE, DISK_FULL, CACHE_NOT_WRITABLE, CANCELLED, S3_….
+    """
     below = f"{model.model_id}/{manifest.revision}"
+    if isinstance(output, Path):
+        return _to_directory(model, manifest, output / below, "", f"mirroring {model.model_id}")
     with S3Bucket(settings, output, cancel) as bucket:
-        for file in manifest.files:
-            with open_object_writer(bucket, f"{below}/{file.path}", file.size) as writer:
-                _copy_verified(model.directory / file.path, writer, file)
-        # Last: it is the sign that the export is complete.
-        text = manifest.to_json().encode()
-        with open_object_writer(bucket, f"{below}/manifest.json", len(text)) as writer:
-            writer.write(text)
+        _copy(model, manifest, "", lambda path, size: open_object_writer(bucket, f"{below}/{path}", size))
     return ExportReport(output / below, model.model_id, model.revision, manifest.bytes_total)
 
 
-def _export(model: ReadyModel, manifest: Manifest, place: Path, below: str, what: str) -> ExportReport:
-    fresh = place.with_name(f".{place.name}.new")
+def export_baked(model: ReadyModel, manifest: Manifest, output: Path) -> ExportReport:
+    """The same as `output/<org>--<name>/{manifest.json,snapshot/}`, for an image."""
+    place = output / folder_name(model.model_id)
+    return _to_directory(model, manifest, place, "snapshot/", f"baking {model.model_id}")
+
+
+def _to_directory(model: ReadyModel, manifest: Manifest, place: Path, below: str, what: str) -> ExportReport:
+    def create(path: str, _: int) -> AbstractContextManager[BinaryIO]:
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        return complete_file(place / path)
+
     with translate_os_errors(place.parent, what):
-        shutil.rmtree(fresh, ignore_errors=True)
-        (fresh / below).mkdir(parents=True)
-        require_room(fresh, manifest.bytes_total, what, 2 * len(manifest.files))
+        is_new = not place.exists()
+        # What is left of an export of another revision must not be taken for this one.
+        if not is_new and not _is_of(place, manifest):
+            (place / "manifest.json").unlink(missing_ok=True)
+        require_room(place, manifest.bytes_total, what, 2 * len(manifest.files))
         try:
-            for file in manifest.files:
-                target = fresh / below / file.path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with target.open("xb") as writer:
-                    _copy_verified(model.directory / file.path, writer, file)
-            (fresh / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
-            _settle(fresh)
-            shutil.rmtree(place, ignore_errors=True)
-            fresh.replace(place)
+            wanted = {place / path for path in _copy(model, manifest, below, create)}
         except BaseException:
-            shutil.rmtree(fresh, ignore_errors=True)
+            if is_new:
+                shutil.rmtree(place, ignore_errors=True)
             raise
+        for path in (*sorted(place.rglob("*"), reverse=True), place):
+            _settle(path) if path in wanted or path.is_dir() else path.unlink()
+        sync_names(wanted)
     return ExportReport(place, model.model_id, model.revision, manifest.bytes_total)
 
 
-def _copy_verified(source: Path, writer: BinaryIO, file: ManifestFile) -> None:
-    """Copies a file; raises CORRUPT_CACHE when it was not what the manifest says."""
-    digest = ContentDigest(file.size)
-    with source.open("rb") as reader:
-        feed(reader, digest, writer.write)
-    if not digest.matches(file):
-        raise CorruptCacheError(
-            f"{source} is damaged, so nothing was exported. Fix: `{cache_command('verify --repair')}`, then run this "
-            "command again."
-        )
+def _is_of(place: Path, manifest: Manifest) -> bool:
+    with suppress(ImageGenError):
+        return read_manifest(place / "manifest.json").revision == manifest.revision
+    return False
 
 
-def _settle(tree: Path) -> None:
+def _copy(
+    model: ReadyModel, manifest: Manifest, below: str, create: Callable[[str, int], AbstractContextManager[BinaryIO]]
+) -> list[str]:
+    """Copies every file, and then the manifest. Raises CORRUPT_CACHE when one was not what the manifest says."""
+    for file in manifest.files:
+        digest, source = ContentDigest(file.size), model.directory / file.path
+        with create(below + file.path, file.size) as writer, source.open("rb", buffering=0) as stream:
+            feed(stream, digest, writer.write)
+            if not digest.matches(file):
+                raise CorruptCacheError(
+                    f"{source} is damaged, so nothing was exported. Fix: `{cache_command('verify --repair')}`, then "
+                    "run this command again."
+                )
+    text = manifest.to_json().encode()
+    with create("manifest.json", len(text)) as writer:
+        writer.write(text)
+    return [*(below + file.path for file in manifest.files), "manifest.json"]
+
+
+def _settle(path: Path) -> None:
     """Readable for every user, writable for its owner, and without a trace of the time."""
-    for path in [*sorted(tree.rglob("*"), reverse=True), tree]:
-        path.chmod(0o755 if path.is_dir() else 0o644)
-        os.utime(path, (_TIME, _TIME))
+    path.chmod(0o755 if path.is_dir() else 0o644)
+    os.utime(path, (_TIME, _TIME))

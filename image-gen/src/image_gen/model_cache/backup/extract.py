@@ -1,15 +1,18 @@
 """Extracts a backup from an untrusted tar archive: names, types and links of members are checked.
 
-The archive's own index, if there is one, has to agree with its members.
+The archive's own index, if there is one, has to agree with its members. Each file is hashed as it is written.
 """
 
 import os
 import tarfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 from image_gen.errors import BackupUnsafeError, ImageGenError
 from image_gen.model_cache.backup.format import BackupIndex, inside, is_wanted
+from image_gen.model_cache.cache.scan import CachedRevision
 from image_gen.model_cache.core.digest import ContentDigest, feed
 from image_gen.model_cache.core.layout import BACKUP_INDEX
 
@@ -18,9 +21,10 @@ _MAX_INDEX_BYTES = 64 << 20
 
 @dataclass
 class ExtractedFiles:
-    """What came out: sha256 of files and targets of links by path, and the archive's own listing, if it has one."""
+    """What came out, below `place`: hashes of files and targets of links by path, and the archive's own listing."""
 
-    files: dict[str, str] = field(default_factory=dict)
+    place: Path
+    files: dict[str, ContentDigest] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     index: BackupIndex | None = None
 
@@ -28,24 +32,55 @@ class ExtractedFiles:
         """Paths that are not as the listing says; none without a listing."""
         if self.index is None:
             return []
-        pairs = ((self.index.files, self.files), (self.index.links, self.links))
+        hashes = {path: digest.sha256 for path, digest in self.files.items()}
+        pairs = ((self.index.files, hashes), (self.index.links, self.links))
         return sorted(
             {path for said, seen in pairs for path in said.keys() | seen.keys() if said.get(path) != seen.get(path)}
         )
 
+    def share(self) -> None:
+        """A link from a model's blobs to those that newer hub clients keep beside becomes a second name of the file."""
+        for path in self.links:
+            link = self.place / path
+            if link.parent.name == "blobs" and (digest := self._digest_of(link)):
+                content = os.path.realpath(link)
+                link.unlink()
+                os.link(content, link)
+                self.files[path] = digest
 
-def extract_archive(archive: tarfile.TarFile, place: Path) -> ExtractedFiles:
-    """Unpacks the parts of models into `place`; the rest is passed over.
+    def proven(self, cached: CachedRevision) -> Iterator[Path]:
+        """The entries of a snapshot with the content that their manifest, or their blob's name, says. An archive
+        without an index says nothing of some files of other tools: what the model needs of them is accepted.
+        """
+        needed = {file.path: file for file in cached.files}
+        for entry in sorted(cached.directory.rglob("*")):
+            digest, file = self._digest_of(entry), needed.get(entry.relative_to(cached.directory).as_posix())
+            if digest is None or (entry.is_symlink() and entry.readlink().name not in digest.names):
+                continue
+            if digest.matches(file) if file and file.content_key else file or self.index or entry.is_symlink():
+                yield entry
+
+    def _digest_of(self, path: Path) -> ContentDigest | None:
+        """The hashes of an extracted file, also behind links."""
+        return self.files.get(os.path.relpath(os.path.realpath(path), os.path.realpath(self.place)))
+
+
+def extract_archive(archive: tarfile.TarFile, place: Path, add: Callable[[int], None]) -> ExtractedFiles:
+    """Unpacks the parts of models into `place`; the rest is passed over. `add` gets the number of bytes written.
 
     Raises BACKUP_UNSAFE for a member that would leave `place`, or that is neither file, directory nor link.
     """
-    extracted = ExtractedFiles()
+    extracted = ExtractedFiles(place)
     for member in archive:
         if ".." in PurePosixPath(member.name).parts:
             raise _unsafe(member, "its path leads out of the archive")
         path = inside(member.name)
         if path == BACKUP_INDEX and member.isreg():
-            extracted.index = BackupIndex.parse(_text(archive, member))
+            text = bytearray()
+            if member.size > _MAX_INDEX_BYTES:
+                raise _unsafe(member, "it is too large")
+            _copy(archive, member, text.extend)
+            extracted.index = BackupIndex.parse(text.decode("utf-8", "replace"))
         if path is None or member.isdir() or not is_wanted(path):
             continue
         target = place / path
@@ -53,22 +88,16 @@ def extract_archive(archive: tarfile.TarFile, place: Path) -> ExtractedFiles:
         if target.is_symlink() or target.exists():
             raise _unsafe(member, "it stands in the archive twice")
         if member.isreg():
-            extracted.files[path.as_posix()] = _write(archive, member, target)
+            with target.open("xb") as stream:
+                extracted.files[path.as_posix()] = _copy(archive, member, stream.write, add)
         elif member.issym():
             _link(place, target, member)
             extracted.links[path.as_posix()] = member.linkname
         elif member.islnk():
-            _hard_link(place, target, member)
+            _hard_link(extracted, target, path, member)
         else:
             raise _unsafe(member, "it is no file")
     return extracted
-
-
-def _text(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:
-    content = archive.extractfile(member)
-    if content is None or member.size > _MAX_INDEX_BYTES:
-        raise _unsafe(member, "it is too large")
-    return content.read().decode("utf-8", "replace")
 
 
 def _make_parents(place: Path, target: Path, member: tarfile.TarInfo) -> None:
@@ -81,17 +110,23 @@ def _make_parents(place: Path, target: Path, member: tarfile.TarInfo) -> None:
         current.mkdir(exist_ok=True)
 
 
-def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> str:
-    """Returns the sha256 of what was written."""
-    content = archive.extractfile(member)
-    if content is None:
-        raise _unsafe(member, "it has no content")
+def _copy(
+    archive: tarfile.TarFile,
+    member: tarfile.TarInfo,
+    write: Callable[[bytes], object],
+    add: Callable[[int], None] = lambda _: None,
+) -> ContentDigest:
+    """Straight from the stream, which is at the member's content: tarfile's own way copies it twice more."""
     digest = ContentDigest(member.size)
-    with target.open("xb") as stream:
-        feed(content, digest, stream.write)
-        stream.flush()
-        os.fsync(stream.fileno())
-    return digest.sha256
+
+    def count(chunk: bytes) -> None:
+        write(chunk)
+        add(len(chunk))
+
+    content = archive.extractfile(member) if member.issparse() else archive.fileobj
+    if content is None or feed(cast("IO[bytes]", content), digest, count, member.size) != member.size:
+        raise tarfile.ReadError("unexpected end of data")
+    return digest
 
 
 def _link(place: Path, target: Path, member: tarfile.TarInfo) -> None:
@@ -101,12 +136,14 @@ def _link(place: Path, target: Path, member: tarfile.TarInfo) -> None:
     target.symlink_to(member.linkname)
 
 
-def _hard_link(place: Path, target: Path, member: tarfile.TarInfo) -> None:
-    path = inside(member.linkname)
-    first = place / path if path is not None and is_wanted(path) and ".." not in path.parts else None
-    if first is None or first.is_symlink() or not first.is_file():
+def _hard_link(extracted: ExtractedFiles, target: Path, path: PurePosixPath, member: tarfile.TarInfo) -> None:
+    """Another name of a file before it: `tar` stores the second one so."""
+    first = inside(member.linkname)
+    digest = extracted.files.get(first.as_posix()) if first is not None else None
+    if first is None or digest is None:
         raise _unsafe(member, f"it links to {member.linkname}")
-    os.link(first, target)
+    os.link(extracted.place / first, target)
+    extracted.files[path.as_posix()] = digest
 
 
 def _unsafe(member: tarfile.TarInfo, why: str) -> ImageGenError:

@@ -5,26 +5,29 @@ import shutil
 import tarfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from image_gen.errors import BackupInvalidError, CorruptBackupError
+from image_gen.errors import BackupInvalidError, CacheBusyError, CorruptBackupError
 from image_gen.model_cache.backup.compression import decompressed
+from image_gen.model_cache.backup.create import why_incomplete
 from image_gen.model_cache.backup.extract import ExtractedFiles, extract_archive
 from image_gen.model_cache.backup.format import BackupIndex
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.delete import raise_cache_busy
 from image_gen.model_cache.cache.lease import note_verified
-from image_gen.model_cache.cache.scan import CachedRevision, scan_cache
-from image_gen.model_cache.core.atomic_files import replacing, write_ref
+from image_gen.model_cache.cache.scan import scan_cache
+from image_gen.model_cache.core.atomic_files import sync, sync_names, write_ref
+from image_gen.model_cache.core.digest import CHUNK_BYTES
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
-from image_gen.model_cache.core.layout import STAGING, RepoLayout
+from image_gen.model_cache.core.layout import RESTORE_LOCK, STAGING, RepoLayout
+from image_gen.model_cache.core.manifest import read_manifest
+from image_gen.model_cache.core.progress import Meter
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
-from image_gen.model_cache.download.verify import verify_revisions
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.model_cache.sources.s3 import S3Bucket
 from image_gen.model_cache.sources.s3_objects import S3ObjectReader
@@ -32,11 +35,12 @@ from image_gen.model_cache.sources.s3_objects import S3ObjectReader
 
 @dataclass(frozen=True)
 class RestoreReport(Report):
-    """The restored models, and the bytes of their files."""
+    """The restored models, the bytes of their files, and the revisions that the backup has not all of."""
 
     json_bytes = "bytes_restored"
     models: tuple[str, ...]
     bytes_restored: int
+    skipped: tuple[str, ...] = field(default=(), metadata={"json": "set"})
 
 
 def restore(
@@ -50,21 +54,44 @@ def restore(
     """
     with (
         translate_os_errors(settings.volume_root, "the restore"),
-        file_lock(settings.hub_cache / ".locks" / "image-gen-restore.lock", lambda: raise_cache_busy("A backup")),
+        file_lock(settings.hub_cache / RESTORE_LOCK, _busy),
         _staging(settings) as aside,
         _opened(settings, source) as (stream, size),
     ):
         require_room(settings.hub_cache, size, "the restore")
-        extracted = _unpack(stream, aside.hf_home)
+        meter = Meter("verifying", size, 0, callbacks.on_progress if callbacks else None)
+        extracted = _unpack(stream, aside.hf_home, meter)
         _raise_if_damaged(extracted.differences())
-        _cache_manifests(aside, extracted.index)
+        extracted.share()
+        _keep_manifests(aside, extracted.index)
         found = [cached for cached in scan_cache(aside) if cached.revision]
-        models = verify_revisions(found, parallel=aside.parallel_files, callbacks=callbacks).models
-        _raise_if_damaged([f"{each.model_id}: {path}" for each in models for path in (*each.damaged, *each.missing)])
-        stored = sum(_put_back(settings, aside, cached) for cached in found)
-        for cached in found:
-            note_verified(settings, cached.model_id, str(cached.revision))
-    return RestoreReport(tuple(sorted({cached.model_id for cached in found})), stored)
+        whole = [each for each in found if each.complete]
+        skipped = tuple(why_incomplete(each) for each in found if not each.complete)
+        entries = {each.directory: list(extracted.proven(each)) for each in whole}
+        damaged = {
+            f"{each.model_id}: {file.path}"
+            for each in whole
+            for file in each.files
+            if each.directory / file.path not in entries[each.directory]
+        }
+        _raise_if_damaged(sorted(damaged) or ([] if whole else list(skipped)))
+        for path in extracted.files:
+            sync(aside.hf_home / path)
+        models = sorted({each.model_id for each in whole})
+        stored = 0
+        for model in models:
+            revisions = {str(each.revision): entries[each.directory] for each in whole if each.model_id == model}
+            stored += _put_back(settings, aside, model, revisions)
+        for cached in whole:
+            for name in cached.refs:
+                write_ref(RepoLayout(settings.hub_cache, cached.model_id), name, str(cached.revision))
+            if all(file.content_key for file in cached.files):
+                note_verified(settings, cached.model_id, str(cached.revision))
+    return RestoreReport(tuple(models), stored, skipped)
+
+
+def _busy() -> None:
+    raise CacheBusyError("Another restore into this cache is running. Fix: wait until it has ended, then try again.")
 
 
 @contextmanager
@@ -90,17 +117,18 @@ def _opened(settings: CacheSettings, source: Path | S3Uri | BinaryIO) -> Iterato
         yield source, 0
         return
     try:
-        stream = source.open("rb")
+        stream = source.open("rb", buffering=0)
     except OSError as error:
         raise BackupInvalidError(f"{source} can't be read: {error.strerror}.") from error
     with stream:
-        yield stream, os.fstat(stream.fileno()).st_size
+        yield cast("BinaryIO", stream), os.fstat(stream.fileno()).st_size
 
 
-def _unpack(stream: BinaryIO, place: Path) -> ExtractedFiles:
+def _unpack(stream: BinaryIO, place: Path, meter: Meter) -> ExtractedFiles:
     try:
-        with tarfile.open(fileobj=cast("IO[bytes]", decompressed(stream)), mode="r|*") as archive:
-            extracted = extract_archive(archive, place)
+        tar = cast("IO[bytes]", decompressed(stream))
+        with tarfile.open(fileobj=tar, mode="r|*", bufsize=CHUNK_BYTES) as archive:
+            extracted = extract_archive(archive, place, lambda count: meter.add(count, None))
     # tarfile raises TypeError for a truncated gzip header.
     except (tarfile.TarError, EOFError, ValueError, TypeError) as error:
         raise BackupInvalidError(f"The backup is not a whole tar archive: {error}.") from error
@@ -109,7 +137,7 @@ def _unpack(stream: BinaryIO, place: Path) -> ExtractedFiles:
     return extracted
 
 
-def _cache_manifests(aside: CacheSettings, index: BackupIndex | None) -> None:
+def _keep_manifests(aside: CacheSettings, index: BackupIndex | None) -> None:
     """The image that made the backup may bundle manifests that this one lacks."""
     registry = ManifestRegistry(aside)
     for manifest in index.manifests if index else ():
@@ -124,30 +152,19 @@ def _raise_if_damaged(wrong: list[str]) -> None:
         )
 
 
-def _put_back(settings: CacheSettings, aside: CacheSettings, cached: CachedRevision) -> int:
-    """Blobs first, then links and refs. Returns the bytes of the blobs."""
-    source, target = (RepoLayout(each.hub_cache, cached.model_id) for each in (aside, settings))
-    stored = 0
-    with file_lock(target.lock, lambda: raise_cache_busy(cached.model_id)):
-        entries = [cached.directory / file.path for file in cached.files]
-        # Only verified files are restored: the snapshot may contain more.
-        for blob in sorted({source.blobs / entry.readlink().name for entry in entries if entry.is_symlink()}):
-            stored += blob.stat().st_size
-            _put_entry(blob.resolve(), target.blobs / blob.name)
-        for entry in entries:
-            _put_entry(entry, target.root / entry.relative_to(source.root))
-        for ref in sorted((source.root / "refs").rglob("*")):
-            if ref.is_file():
-                write_ref(target, ref.relative_to(source.root / "refs").as_posix(), ref.read_text().strip())
-        for manifest in ManifestRegistry(aside).cached_files(cached.model_id):
-            _put_entry(manifest, settings.cached_manifests_dir / manifest.name)
+def _put_back(settings: CacheSettings, aside: CacheSettings, model_id: str, revisions: dict[str, list[Path]]) -> int:
+    """Moves the entries of each commit into the cache: blobs first, then what refers to them. Returns their bytes."""
+    source, target = (RepoLayout(each.hub_cache, model_id) for each in (aside, settings))
+    entries = [entry for each in revisions.values() for entry in each]
+    blobs = {source.blobs / entry.readlink().name for entry in entries if entry.is_symlink()}
+    stored = sum(path.stat().st_size for path in {*blobs, *(entry for entry in entries if not entry.is_symlink())})
+    moves = [(path, target.root / path.relative_to(source.root)) for path in (*sorted(blobs), *entries)]
+    for manifest in ManifestRegistry(aside).cached_files(model_id):
+        if read_manifest(manifest).revision in revisions:
+            moves.append((manifest, settings.cached_manifests_dir / manifest.name))
+    with file_lock(target.lock, lambda: raise_cache_busy(model_id)):
+        for path, place in moves:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(place)
+        sync_names(place for _, place in moves)
     return stored
-
-
-def _put_entry(entry: Path, target: Path) -> None:
-    """Puts an entry in place in one step: a link is created again, a file is hard-linked."""
-    with replacing(target) as fresh:
-        if entry.is_symlink():
-            fresh.symlink_to(entry.readlink())
-        else:
-            os.link(entry, fresh)

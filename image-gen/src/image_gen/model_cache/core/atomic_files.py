@@ -1,52 +1,66 @@
-"""Files that appear complete or not at all, also after a power cut."""
+"""Files that appear complete or not at all, and that outlast a power cut."""
 
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from image_gen.model_cache.core.layout import RepoLayout
+from image_gen import reader
+from image_gen.errors import CacheBusyError
+from image_gen.model_cache.core.file_lock import file_lock
+from image_gen.model_cache.core.layout import RepoLayout, temporary
 from image_gen.model_cache.core.manifest import is_commit
 
 # What file systems answer that have no symbolic links: CIFS, exFAT, FAT, some network file systems.
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EACCES}
 _NO_SYNC = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EISDIR, errno.EACCES, errno.EPERM}
+_SYNC_CONTENT: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path that replaces `path` at the end, in one step."""
+    """A temporary path that replaces `path` at the end, in one step. `sync_names` makes the replacement last."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = temporary(path)
     fresh.unlink(missing_ok=True)
-    yield fresh
-    fresh.replace(path)
-    sync_directory(path.parent)
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Writes a small text file."""
-    with replacing(path) as fresh, fresh.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        sync_file(stream.fileno())
-
-
-def sync_file(descriptor: int) -> None:
-    """Makes a file's content survive a power cut, where the file system can do that."""
     try:
-        os.fdatasync(descriptor) if hasattr(os, "fdatasync") else os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_SYNC:
+        yield fresh
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def complete_file(path: Path) -> Iterator[BinaryIO]:
+    """A large file to write, which gets its name once it is complete and synced. One process at a time writes it, and
+    what a killed one left is overwritten.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    with file_lock(partial, lambda: _busy(path)), partial.open("wb") as stream:
+        try:
+            yield stream
+            stream.flush()
+            sync_file(stream.fileno())
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
             raise
 
 
-def commit_blob(partial: Path, blob: Path) -> None:
-    """Moves a complete partial file, already synced, to its name."""
-    partial.replace(blob)
-    sync_directory(blob.parent)
+def _busy(path: Path) -> None:
+    raise CacheBusyError(f"Another process is writing {reader.place(path)}. Fix: wait until it has ended.")
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Writes a small text file, to last."""
+    with replacing(path) as fresh:
+        fresh.write_text(text, encoding="utf-8")
+        sync(fresh)
+    sync_names([path])
 
 
 def link_snapshot(layout: RepoLayout, revision: str, paths: Iterable[str], blob_name: str) -> None:
@@ -66,6 +80,7 @@ def link_snapshot(layout: RepoLayout, revision: str, paths: Iterable[str], blob_
                     blob.replace(fresh)
                 else:
                     shutil.copyfile(content, fresh)
+                    sync(fresh)
                 content = link
 
 
@@ -84,19 +99,37 @@ def write_ref(layout: RepoLayout, name: str, commit: str) -> None:
         write_atomic(layout.ref(name), commit)
 
 
-def sync_directory(directory: Path) -> None:
-    """Makes a rename survive a power cut."""
+def sync_file(descriptor: int, how: Callable[[int], None] = _SYNC_CONTENT) -> None:
+    """Makes an open file's content survive a power cut, where the file system can do that."""
     try:
-        descriptor = os.open(directory, os.O_RDONLY)
+        how(descriptor)
+    except OSError as error:
+        # CIFS and many file systems in user space can't do that for a directory.
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def sync(path: Path) -> None:
+    """The same for a closed file, or for the names in a directory: of those, ext4's fdatasync writes none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
         if error.errno not in _NO_SYNC:
             raise
         return
     try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # CIFS and many file systems in user space can't do that for a directory.
-        if error.errno not in _NO_SYNC:
-            raise
+        sync_file(descriptor, os.fsync)
     finally:
         os.close(descriptor)
+
+
+def sync_names(paths: Iterable[Path]) -> None:
+    """Makes the names of files and links survive: every directory above them on their file system, each once. That of
+    the whole file system would wait for what other programs write.
+    """
+    above: set[Path] = set()
+    for parent in {path.parent.resolve() for path in paths}:
+        if device := parent.exists() and parent.stat().st_dev:
+            above.update(each for each in (parent, *parent.parents) if each.stat().st_dev == device)
+    for directory in sorted(above, reverse=True):
+        sync(directory)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO
 
 from image_gen.model_cache.core.manifest import ManifestFile
@@ -33,16 +34,39 @@ class ContentDigest:
         """Git's name of the content; None for a file that is too large to be kept in git."""
         return self._git.hexdigest() if self._git else None
 
+    @property
+    def names(self) -> set[str | None]:
+        """What the blob with this content may be called."""
+        return {self.sha256, self.git_sha1}
+
     def matches(self, file: ManifestFile) -> bool:
         """Whether the content is that of the manifest's file."""
         return self.sha256 == file.sha256 if file.sha256 else self.git_sha1 == file.git_sha1
 
 
-def feed(stream: IO[bytes], digest: ContentDigest, write: Callable[[bytes], object] = lambda _: None) -> int:
-    """Hashes the rest of a stream, and writes it elsewhere; returns how many bytes that were."""
+def feed(
+    stream: IO[bytes], digest: ContentDigest, write: Callable[[bytes], object] = lambda _: None, most: int | None = None
+) -> int:
+    """Hashes the rest of a stream, or `most` bytes of it, and writes them elsewhere; returns how many there were.
+
+    A second thread hashes one chunk while the next is read and written.
+    """
     total = 0
-    while chunk := stream.read(CHUNK_BYTES):
-        digest.update(chunk)
-        write(chunk)
-        total += len(chunk)
+    with ThreadPoolExecutor(1, thread_name_prefix="hash") as hasher:
+        hashing: Future[None] | None = None
+        while chunk := _read(stream, CHUNK_BYTES if most is None else min(CHUNK_BYTES, most - total)):
+            if hashing:
+                hashing.result()
+            hashing = hasher.submit(digest.update, chunk)
+            write(chunk)
+            total += len(chunk)
     return total
+
+
+def _read(stream: IO[bytes], count: int) -> bytes:
+    try:
+        return stream.read(count)
+    except OSError as error:
+        # Without it, an error of the source would be taken for one of the place that is written to.
+        error.filename = error.filename or getattr(stream, "name", None)
+        raise

@@ -1,13 +1,25 @@
 """Paths in a Hugging Face cache. Nothing here reads or writes."""
 
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 PREFIX = "models--"
-# Where a restore extracts: on the same file system, beside the models.
+# Where a restore extracts: on the same file system, beside the models. It holds the lock for as long as it runs.
 STAGING = ".image-gen-restore"
+RESTORE_LOCK = PurePosixPath(".locks/image-gen-restore.lock")
 # The content list of a backup, below `HF_HOME`. A plain `tar -x` leaves it there.
 BACKUP_INDEX = PurePosixPath("image-gen/backup.json")
+
+
+# What a killed process leaves of a file that it was about to put in place.
+TEMPORARY = re.compile(r"\..+\.\d+")
+
+
+def temporary(path: Path) -> Path:
+    """Where a file is made that replaces `path` in one step."""
+    return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 def folder_name(model_id: str) -> str:

@@ -14,7 +14,7 @@ from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.host import HostCache, host_source
 from image_gen.model_cache.cache.locate import has_size, missing_files, ready
 from image_gen.model_cache.cache.orphans import delete_stale_downloads
-from image_gen.model_cache.core.atomic_files import commit_blob, link_snapshot
+from image_gen.model_cache.core.atomic_files import link_snapshot, sync_names
 from image_gen.model_cache.core.filesystem import require_room, status_of, translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
@@ -91,6 +91,9 @@ class Downloader:
             require_room(self._layout.blobs, needed, f"fetching {self._manifest.model_id}", inodes)
         self._callbacks.on_found(ready(self._layout.snapshot(self._manifest.revision), self._manifest, "download"))
         self._run_tasks(contents)
+        snapshot = self._layout.snapshot(self._manifest.revision)
+        if contents:
+            sync_names([self._layout.blobs / "any", *(snapshot / file.path for file in self._manifest.files)])
         return Downloaded(self._bytes, frozenset(self._paths))
 
     def _contents(self) -> list[list[ManifestFile]]:
@@ -211,7 +214,7 @@ class Downloader:
 
     def _commit(self, group: list[ManifestFile], name: str) -> None:
         """Puts a verified content in place, and links to it."""
-        commit_blob(self._layout.partial(group[0].content_key), self._layout.blobs / name)
+        self._layout.partial(group[0].content_key).replace(self._layout.blobs / name)
         self._link(group, name)
         with self._count_lock:
             self._paths.update(each.path for each in group)
