@@ -216,7 +216,8 @@ def _token(settings: CacheSettings) -> Iterator[Check]:
 
 
 def _orphans(settings: CacheSettings) -> Iterator[Check]:
-    size = sum(each.size for each in find_orphans(settings))
-    if size:
-        text = f"{format_bytes(size)} in files that no model uses any more."
+    orphans = find_orphans(settings)
+    if orphans:
+        size = format_bytes(sum(each.size for each in orphans))
+        text = f"{sum(len(each.paths) for each in orphans)} files and directories that nothing uses any more: {size}."
         yield Check("orphans", "warn", text, reader.cache_command("clear --orphans --yes"))

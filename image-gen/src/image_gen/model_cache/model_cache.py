@@ -190,9 +190,11 @@ class ModelCache:
         """
         return clear_models(self.settings, self._canonical(model_id), revision, dry_run=dry_run, force=force)
 
-    def clear_orphans(self, *, dry_run: bool = False) -> ClearReport:
-        """Deletes blobs and partial downloads that no model references; never a download in progress."""
-        return clear_orphans(self.settings, dry_run=dry_run)
+    def clear_orphans(self, *, dry_run: bool = False, settled: float = 0) -> ClearReport:
+        """Deletes what no revision uses and what killed commands left, or of that only what did not change for
+        `settled` seconds; never what a process works on.
+        """
+        return clear_orphans(self.settings, dry_run=dry_run, settled=settled)
 
     def collect_garbage(
         self,

@@ -5,11 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from conftest import MakeCache, MakeRepo
 
+from image_gen.model_cache import ModelCache
+from image_gen.model_cache.core.file_lock import file_lock
+from image_gen.model_cache.core.layout import RepoLayout
 from image_gen_demo.hub import DemoHub
 
 OTHER = "b" * 64
@@ -57,3 +61,93 @@ def test_partial_downloads_locked_by_another_tool_are_kept(make_cache: MakeCache
         path.resolve().unlink()
     make_cache().ensure("test/model")
     assert not held.exists()
+
+
+def left_by_killed_commands(cache: ModelCache) -> list[Path]:
+    """One of each kind."""
+    model = cache.ensure("test/model")
+    home, hub = cache.settings.hf_home, cache.settings.hub_cache
+    layout = RepoLayout(hub, "test/model")
+    gone = RepoLayout(hub, "test/gone")
+    nobody = "9" * 40
+    files = [
+        hub / ".image-gen-restore/hub/models--a--b/blobs" / OTHER,
+        layout.blobs / f".{OTHER}.4711",
+        layout.blobs / f"{OTHER}.damaged",
+        layout.blobs / f"{OTHER}.image-gen.part",
+        layout.root / "refs/.main.4711",
+        model.directory / "unet/.config.json.4711",
+        home / "image-gen/manifests/.test--model.json.4711",
+        home / f"image-gen/manifests/test--model@{nobody}.json",
+        home / "image-gen/stamps/.test--model@1.json.4711",
+        home / f"image-gen/stamps/test--model@{nobody}.json",
+        home / "image-gen/backup.json",
+        layout.locks / f"image-gen.verified-{nobody}",
+        layout.locks / f"image-gen.used-{nobody}",
+        gone.locks / f"{OTHER}.lock",
+    ]
+    for path in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    folders = [layout.snapshot(nobody) / "unet", RepoLayout(hub, "test/empty").blobs]
+    for path in folders:
+        path.mkdir(parents=True)
+    return [*files, *folders]
+
+
+def test_what_killed_commands_leave_is_listed_and_deleted(make_repo: MakeRepo, make_cache: MakeCache) -> None:
+    make_repo()
+    cache = make_cache()
+    left = left_by_killed_commands(cache)
+    status = cache.status()
+    checks = cache.doctor("test/model").checks
+    assert status.orphans > 12 and any(each.id == "orphans" for each in checks)
+    assert cache.clear_orphans(dry_run=True).removed and all(path.exists() for path in left)
+    cache.clear_orphans()
+    assert [path for path in left if path.exists()] == [] and cache.verify().ok
+    assert cache.status().orphans == 0 and cache.clear_orphans().removed == ()
+    assert not (cache.settings.hub_cache / ".locks/models--test--gone").exists()
+
+
+def test_what_killed_commands_left_lately_is_kept_by_a_start(make_repo: MakeRepo, make_cache: MakeCache) -> None:
+    make_repo()
+    cache = make_cache()
+    left = [path for path in left_by_killed_commands(cache) if path.is_file()]
+    assert cache.clear_orphans(settled=3600).removed == () and all(path.exists() for path in left)
+    for path in sorted(cache.settings.hf_home.rglob("*"), reverse=True):
+        os.utime(path, (time.time() - 7200,) * 2, follow_symlinks=False)
+    cache.clear_orphans(settled=3600)
+    assert [path for path in left if path.exists()] == []
+
+
+def test_what_a_running_command_works_on_is_kept(make_repo: MakeRepo, make_cache: MakeCache) -> None:
+    make_repo()
+    cache = make_cache()
+    left = left_by_killed_commands(cache)
+    hub = cache.settings.hub_cache
+    locks = [hub / ".locks/image-gen-restore.lock", *(hub / ".locks").glob("models--*/image-gen.lock")]
+    with ExitStack() as held:
+        for path in [*locks, hub / ".locks/models--test--gone/image-gen.lock"]:
+            held.enter_context(file_lock(path, lambda: None))
+        cache.clear_orphans()
+        # A record is written again, and an empty directory that no lock protects is nobody's.
+        assert {path.name for path in left if not path.exists()} == {".test--model@1.json.4711", "blobs"}
+
+
+def test_files_of_a_repository_with_strange_names_are_kept(make_repo: MakeRepo, make_cache: MakeCache) -> None:
+    make_repo()
+    cache = make_cache()
+    strange = cache.ensure("test/model").directory / ".notes.v1.0"
+    strange.write_bytes(b"x")
+    cache.clear_orphans()
+    assert strange.exists()
+
+
+def test_datasets_and_links_that_lead_nowhere_are_left_alone(make_cache: MakeCache, tmp_path: Path) -> None:
+    hub = make_cache().settings.hub_cache
+    (hub / "datasets--a--b/blobs").mkdir(parents=True)
+    (hub / "models--a--b").symlink_to(tmp_path / "unmounted")
+    (hub / ".locks/models--a--b").mkdir(parents=True)
+    make_cache().clear_orphans()
+    make_cache().clear()
+    assert (hub / "datasets--a--b/blobs").is_dir() and (hub / "models--a--b").is_symlink()

@@ -3,7 +3,7 @@
 import errno
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from image_gen.model_cache.cache.orphans import delete_orphaned_files, find_orph
 from image_gen.model_cache.cache.scan import disk_usage, refs_of, repo_roots
 from image_gen.model_cache.core.file_lock import alone, file_lock
 from image_gen.model_cache.core.filesystem import translate_os_errors
-from image_gen.model_cache.core.layout import BACKUP_INDEX, STAGING, RepoLayout, model_id_of
+from image_gen.model_cache.core.layout import RepoLayout, model_id_of
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.core.verification_record import VerificationRecord, record_files
@@ -77,14 +77,14 @@ def clear_models(
     removed = tuple(_clear(settings, each, commit, dry_run, force, served=each in served) for each in chosen)
     if model_id is None and not dry_run:
         with translate_os_errors(settings.volume_root, "clearing the cache"):
-            _remove([settings.hub_cache / STAGING, settings.hf_home / BACKUP_INDEX])
+            delete_orphaned_files(settings)
     return ClearReport(removed, dry_run)
 
 
-def clear_orphans(settings: CacheSettings, *, dry_run: bool) -> ClearReport:
-    """Deletes orphans, never a download in progress."""
+def clear_orphans(settings: CacheSettings, *, dry_run: bool, settled: float = 0) -> ClearReport:
+    """Deletes orphans, never what a process works on."""
     with translate_os_errors(settings.volume_root, "looking for orphans"):
-        found = find_orphans(settings) if dry_run else delete_orphaned_files(settings)
+        found = find_orphans(settings) if dry_run else delete_orphaned_files(settings, settled)
     removed = tuple(Removal(each.model_id, each.size, orphans=len(each.paths)) for each in found if each.paths)
     return ClearReport(removed, dry_run, tuple(each.model_id for each in found if each.busy))
 
@@ -129,7 +129,7 @@ def _clear(
     left = layout.root.resolve() if layout.root.is_symlink() and commit is None else None
     with translate_os_errors(settings.volume_root, f"clearing {model_id}"), ExitStack() as held:
         if not dry_run:
-            held.enter_context(file_lock(layout.lock, lambda: raise_cache_busy(model_id)))
+            held.enter_context(file_lock(layout.lock, _wait_a_little(model_id)))
             held.enter_context(unused(settings, model_id, commit, force=force))
             if any(held.enter_context(alone(path)) is False for path in hub_locks(layout)):
                 raise_cache_busy(model_id)
@@ -143,6 +143,18 @@ def _clear(
                 # Last, as it contains the lock; a process that waits for it notices and creates a new one.
                 _remove([layout.locks])
     return Removal(model_id, size, commit, in_use=served, left=left)
+
+
+def _wait_a_little(model_id: str) -> Callable[[], None]:
+    """Whoever only looks holds the lock for a moment."""
+    tries = iter(range(_TRIES))
+
+    def wait() -> None:
+        if next(tries, None) is None:
+            raise_cache_busy(model_id)
+        time.sleep(_PAUSE_SECONDS)
+
+    return wait
 
 
 def hub_locks(layout: RepoLayout) -> list[Path]:

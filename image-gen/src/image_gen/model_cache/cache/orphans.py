@@ -1,31 +1,48 @@
-"""Orphans: blobs that no snapshot references, and abandoned partial downloads.
+"""Orphans: what nothing uses any more. Contents and records that no revision needs, and what killed commands leave:
+partial downloads, temporary files, damaged files that were set aside, the copy of a restore, empty directories.
 
-A file that a living process works on is never deleted: the locks of this package and of the hub's client are checked.
+What a living process works on is never deleted: the locks of this package and of the hub's client are checked.
 """
 
+import os
 import re
+import shutil
 import time
-from collections.abc import Callable, Collection
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_gen.model_cache.cache.scan import repo_roots
+from image_gen.model_cache.cache.lease import care_files
+from image_gen.model_cache.cache.scan import disk_usage, refs_of, repo_roots
 from image_gen.model_cache.core.file_lock import alone, file_lock
-from image_gen.model_cache.core.filesystem import translate_os_errors
-from image_gen.model_cache.core.layout import RepoLayout, model_id_of
+from image_gen.model_cache.core.filesystem import status_of, translate_os_errors
+from image_gen.model_cache.core.layout import (
+    BACKUP_INDEX,
+    RESTORE_LOCK,
+    STAGING,
+    TEMPORARY,
+    RepoLayout,
+    folder_name,
+    model_id_of,
+)
 from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.core.verification_record import record_files, records_dir
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 
 SHARED = "(shared contents)"
+INTERRUPTED = "(interrupted commands)"
 # A process of another host may use the same volume without its locks being seen here.
-_AGE_SECONDS = 3600.0
+SETTLED_SECONDS = 3600.0
 _CONTENT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # A download under way. Those of the hub's own clients that have digits are never resumed.
 _PARTIAL = re.compile(
     r"(?P<key>[0-9a-f]{40}(?:[0-9a-f]{24})?)"
-    r"(?:\.image-gen\.(?:part|ranges)|(?:\.ranges|(?P<stranger>\.[0-9a-f]+))?\.incomplete)(?:\.new)?"
+    r"(?:\.image-gen\.(?:part|ranges)|(?:\.ranges|(?P<stranger>\.[0-9a-f]+))?\.incomplete)(?P<new>\.new)?"
 )
+_DAMAGED = re.compile(r"[0-9a-f]{40,64}\.damaged")
+# Whether no process holds a lock. While the orphans are deleted, it is held.
+_IsFree = Callable[[Path], bool]
 
 
 @dataclass(frozen=True)
@@ -39,123 +56,171 @@ class Orphans:
 
 
 def find_orphans(settings: CacheSettings) -> list[Orphans]:
-    """Changes nothing. May list a download in progress, which `delete_orphaned_files` leaves alone."""
-    found = [_of_model(settings, model_id_of(root.name), lambda _: True) for root in repo_roots(settings)]
-    shared = _shared(settings)
-    return [each for each in [*found, _orphans(SHARED, shared)] if each.paths]
+    """Changes nothing. May list what another client works on, which `delete_orphaned_files` leaves alone."""
+    found = []
+    for layout in _layouts(settings):
+        with alone(layout.lock) as free:
+            found.append(
+                _orphans(layout.model_id, [] if free is False else _of_model(settings, layout, lambda _: True))
+            )
+    with _interrupted(settings) as interrupted:
+        rest = [_orphans(INTERRUPTED, interrupted), _orphans(SHARED, _shared(settings, lambda _: True))]
+    return [each for each in (*found, *rest) if each.paths]
 
 
-def delete_orphaned_files(settings: CacheSettings) -> list[Orphans]:
-    """Deletes the orphans of every model, and shared blobs that no model references."""
+def delete_orphaned_files(settings: CacheSettings, settled: float = 0) -> list[Orphans]:
+    """Deletes the orphans of every model, and what no model references. With `settled` only what did not change for so
+    many seconds.
+    """
     swept = []
-    for root in repo_roots(settings):
-        model_id = model_id_of(root.name)
-        if not _of_model(settings, model_id, lambda _: True).paths:
+    for layout in _layouts(settings):
+        if not any(_of_model(settings, layout, lambda _: True)):
             continue
         try:
-            swept.append(_sweep_model(settings, model_id))
+            with file_lock(layout.lock, _give_up), ExitStack() as held:
+                # Again under the lock: an orphan may have been linked meanwhile.
+                found = _of_model(settings, layout, _locked(held))
+                swept.append(_delete(settings, layout.model_id, found, settled))
         except BlockingIOError:
-            swept.append(Orphans(model_id, (), 0, busy=True))
+            swept.append(Orphans(layout.model_id, (), 0, busy=True))
+    with _interrupted(settings) as interrupted:
+        swept.append(_delete(settings, INTERRUPTED, interrupted, settled))
     with ExitStack() as held:
-        unlocked = [
-            path for path in _shared(settings) if held.enter_context(alone(path.with_name(f"{path.name}.lock")))
-        ]
-        # Again, now that no process can link to them any more.
-        shared = _orphans(SHARED, [path for path in _shared(settings) if path in unlocked])
-        _remove(settings, shared)
-    return [each for each in [*swept, shared] if each.paths or each.busy]
+        swept.append(_delete(settings, SHARED, _shared(settings, _locked(held)), settled))
+    return [each for each in swept if each.paths or each.busy]
 
 
-def delete_stale_downloads(layout: RepoLayout, wanted: Collection[str]) -> None:
-    """Deletes old partial downloads of contents that are not `wanted`, and those of the hub's client, which can't be
-    resumed. The caller holds the model's lock, so that no other process of this package is at work.
-    """
-    for path in list(layout.blobs.glob("*.*")):
-        partial = _PARTIAL.fullmatch(path.name)
-        if not partial or _is_young(path):
-            continue
-        ours = not partial["stranger"] and not path.name.endswith(".new")
-        if ours and partial["key"] in wanted:
-            continue
-        # A lock that can't be tested may be held.
-        with alone(layout.locks / f"{partial['key']}.lock") as free:
-            if free:
-                path.unlink(missing_ok=True)
+def delete_stale_downloads(settings: CacheSettings, layout: RepoLayout) -> None:
+    """The same for the contents of one model, whose lock the caller holds, before it downloads."""
+    with ExitStack() as held:
+        _delete(settings, layout.model_id, _of_contents(settings, layout, _locked(held)), SETTLED_SECONDS)
 
 
-def _sweep_model(settings: CacheSettings, model_id: str) -> Orphans:
-    layout = RepoLayout(settings.hub_cache, model_id)
-    with file_lock(layout.lock, _give_up), ExitStack() as held:
-
-        def is_free(key: str) -> bool:
-            return bool(held.enter_context(alone(layout.locks / f"{key}.lock")))
-
-        # Again under the lock: an orphan may have been linked meanwhile.
-        orphans = _of_model(settings, model_id, is_free)
-        _remove(settings, orphans)
-        return orphans
+def _layouts(settings: CacheSettings) -> list[RepoLayout]:
+    """Every model of which a directory or a lock is there. A link that leads nowhere may lead to a disk that is not."""
+    locks = (path for path in settings.hub_cache.glob(".locks/models--*") if path.is_dir())
+    ids = {model_id_of(path.name) for path in (*repo_roots(settings), *locks)}
+    layouts = (RepoLayout(settings.hub_cache, model_id) for model_id in sorted(ids))
+    return [each for each in layouts if each.root.is_dir() or not each.root.is_symlink()]
 
 
-def _of_model(settings: CacheSettings, model_id: str, is_free: Callable[[str], bool]) -> Orphans:
-    layout = RepoLayout(settings.hub_cache, model_id)
+def _of_model(settings: CacheSettings, layout: RepoLayout, is_free: _IsFree) -> Iterator[Path]:
+    registry = ManifestRegistry(settings)
+    kept, records = registry.cached_files(layout.model_id), record_files(settings, layout.model_id)
+    for pattern in (f".{folder_name(layout.model_id)}.json.*", f".{folder_name(layout.model_id)}@*.json.*"):
+        yield from _temporaries(settings.cached_manifests_dir.glob(pattern))
+    if not any(names for _, _, names in os.walk(layout.root)):
+        # The lock of a model that is downloaded is held, and so are those of the hub's client.
+        if all(is_free(path) for path in layout.locks.glob("*") if path != layout.lock):
+            yield from (*kept, *records)
+            yield from (path for path in (layout.root, layout.locks) if path.is_dir())
+        return
+    yield from (path for path, manifest in kept.items() if manifest is None)
+    yield from _of_revisions(layout, registry, records, is_free)
+    yield from _of_contents(settings, layout, is_free)
+
+
+def _of_contents(settings: CacheSettings, layout: RepoLayout, is_free: _IsFree) -> Iterator[Path]:
     linked = {path.readlink().name for path in (layout.root / "snapshots").rglob("*") if path.is_symlink()}
-    wanted = {
-        file.content_key for manifest in ManifestRegistry(settings).all_manifests(model_id) for file in manifest.files
-    }
-    paths = [path for path in sorted(layout.blobs.glob("*")) if _is_orphan(path, linked, wanted, is_free)]
-    return _orphans(model_id, paths)
+    manifests = ManifestRegistry(settings).all_manifests(layout.model_id)
+    wanted = {file.content_key for manifest in manifests for file in manifest.files}
+    for path in sorted(layout.blobs.glob("*")):
+        if _is_orphan(path, linked, wanted) and is_free(layout.locks / f"{path.name.partition('.')[0]}.lock"):
+            yield path
+    yield from _temporaries(path for place in (layout.blobs, layout.root / "refs") for path in place.rglob(".*"))
+    # A repository may have files with such names, but none beside the file that it was to replace.
+    paths = {layout.snapshot(each.revision) / file.path for each in manifests for file in each.files}
+    inside = _temporaries((layout.root / "snapshots").rglob(".*"))
+    yield from (path for path in inside if path.with_name(path.stem.removeprefix(".")) in paths)
 
 
-def _is_orphan(path: Path, linked: set[str], wanted: set[str], is_free: Callable[[str], bool]) -> bool:
+def _of_revisions(
+    layout: RepoLayout, registry: ManifestRegistry, records: list[Path], is_free: _IsFree
+) -> Iterator[Path]:
+    """Empty snapshots that nothing names, and what was recorded of revisions that are gone."""
+    places = [path for path in (layout.root / "snapshots").glob("*") if path.is_dir()]
+    named = {*refs_of(layout).values(), *(each.revision for each in registry.all_manifests(layout.model_id))}
+    hub_locks = [path for path in layout.locks.glob("*.lock") if path != layout.lock]
+    unnamed = [path for path in places if path.name not in named and not any(names for _, _, names in os.walk(path))]
+    empty = unnamed if all(is_free(path) for path in hub_locks) else []
+    yield from empty
+    here = {path.name for path in places if path not in empty}
+    yield from (path for path in records if path.stem.partition("@")[2] not in here)
+    gone = {path.name.rpartition("-")[2] for path in layout.locks.glob("image-gen.*-*")} - here
+    for revision in sorted(gone):
+        yield from (path for path in care_files(layout, revision) if path.exists() and is_free(path))
+
+
+def _is_orphan(path: Path, linked: set[str], wanted: set[str]) -> bool:
     if _CONTENT.fullmatch(path.name):
         # A blob that a manifest names only lacks its link, which the next start creates.
-        return path.name not in linked | wanted and is_free(path.name)
+        return path.name not in linked | wanted
     partial = _PARTIAL.fullmatch(path.name)
     if partial is None:
-        return False
+        return bool(_DAMAGED.fullmatch(path.name))
     # This package resumes its downloads while they are wanted; the hub's own client never resumes one.
-    resumable = not partial["stranger"] and partial["key"] in wanted and partial["key"] not in linked
-    return not resumable and is_free(partial["key"])
+    resumable = not partial["stranger"] and not partial["new"]
+    return not (resumable and partial["key"] in wanted - linked)
 
 
-def _shared(settings: CacheSettings) -> list[Path]:
+def _temporaries(paths: Iterator[Path]) -> Iterator[Path]:
+    """Made under the lock of a model, and then moved to their names."""
+    return (path for path in paths if TEMPORARY.fullmatch(path.name) and (path.is_symlink() or path.is_file()))
+
+
+@contextmanager
+def _interrupted(settings: CacheSettings) -> Iterator[list[Path]]:
+    """What interrupted restores leave, while no other runs, and records that were half written."""
+    records = _temporaries(records_dir(settings).glob(".*"))
+    with alone(settings.hub_cache / RESTORE_LOCK) as free:
+        restored = [settings.hub_cache / STAGING, settings.hf_home / BACKUP_INDEX] if free else []
+        yield [path for path in (*restored, *records) if path.exists()]
+
+
+def _shared(settings: CacheSettings, is_free: _IsFree) -> list[Path]:
     """Blobs beside the models, where newer hub clients keep them, that no model references."""
     store = settings.hub_cache / "blobs"
     if not store.is_dir():
         return []
-    used = {
-        path.resolve()
-        for root in settings.hub_cache.glob("*--*")
-        for path in (root / "blobs").glob("*")
-        if path.is_symlink()
-    }
+
+    def unused(files: list[Path]) -> list[Path]:
+        links = (path for root in settings.hub_cache.glob("*--*") for path in (root / "blobs").glob("*"))
+        used = {path.resolve() for path in links if path.is_symlink()}
+        return sorted(path for path in files if path.resolve() not in used)
+
     # Their bookkeeping (.refs, .lock) has other names, and is left to the client that keeps it.
     files = [path for path in store.glob("[0-9a-f][0-9a-f]/*") if re.fullmatch(r"[0-9a-f]{64}", path.name)]
-    return sorted(
-        path for path in files if path.resolve() not in used and not path.with_name(f"{path.name}.lock").exists()
-    )
+    free = [path for path in unused(files) if is_free(path.with_name(f"{path.name}.lock"))]
+    # Again, now that no process can link to them any more.
+    return [path for path in unused(free) if not path.with_name(f"{path.name}.lock").exists()]
 
 
-def _orphans(model_id: str, paths: list[Path]) -> Orphans:
-    size = 0
-    for path in paths:
-        with suppress(OSError):
-            size += path.lstat().st_size
-    return Orphans(model_id, tuple(paths), size)
+def _orphans(model_id: str, paths: Iterator[Path] | list[Path]) -> Orphans:
+    found = tuple(paths)
+    return Orphans(model_id, found, disk_usage(*found))
 
 
-def _remove(settings: CacheSettings, orphans: Orphans) -> None:
-    with translate_os_errors(settings.volume_root, f"removing orphans of {orphans.model_id}"):
-        for path in orphans.paths:
-            path.unlink(missing_ok=True)
+def _delete(settings: CacheSettings, model_id: str, paths: Iterator[Path] | list[Path], settled: float) -> Orphans:
+    with translate_os_errors(settings.volume_root, f"removing orphans of {model_id}"):
+        found = _orphans(model_id, [path for path in paths if not _changed(path, settled)])
+        for path in found.paths:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+    return found
 
 
-def _is_young(path: Path) -> bool:
-    try:
-        # After a clock was set back, files have times in the future.
-        return time.time() - path.stat().st_mtime < _AGE_SECONDS
-    except OSError:
-        return True
+def _changed(path: Path, seconds: float) -> bool:
+    """Whether something was written there lately. After a clock was set back, files have times in the future."""
+    if not seconds:
+        return False
+    times = [status.st_mtime for each in (path, *path.rglob("*")) if (status := status_of(each))]
+    return time.time() - max(times, default=0.0) < seconds
+
+
+def _locked(held: ExitStack) -> _IsFree:
+    return lambda path: bool(held.enter_context(alone(path)))
 
 
 def _give_up() -> None:

@@ -84,7 +84,7 @@ class Downloader:
                 adopt_older(self._layout.partial(group[0].content_key))
             there = cached_bytes(self._layout, self._manifest)
             self._meter = Meter("fetching", self._manifest.bytes_total, there, self._callbacks.on_progress)
-            delete_stale_downloads(self._layout, {file.content_key for file in self._manifest.files})
+            delete_stale_downloads(self._settings, self._layout)
             # For each file a content with its journal, and a link.
             inodes = 3 * sum(map(len, contents)) + _SPARE_INODES if contents else 0
             needed = self._needed(contents) + _SPARE_BYTES
