@@ -34,6 +34,13 @@ for folder in sys.argv[1:]:
     write_model(pathlib.Path(folder))
 """
 
+# What `make_repo` leaves out of tokenizers, and a pipeline needs all the same: for `make_repo(**TOKENIZERS)`.
+TOKENIZERS = {
+    f"{folder}/{name}": content
+    for folder in ("tokenizer", "tokenizer_2")
+    for name, content in (("merges.txt", b"#version: 0.2\n"), ("tokenizer_config.json", b'{"model_max_length": 77}'))
+}
+
 MakeRepo = Callable[..., Path]
 MakeCache = Callable[..., ModelCache]
 

@@ -24,15 +24,15 @@ export function printOutput({ json }: Pick<Context, "json">, { exitCode, stdout 
 
 const VERIFY_HELP = `
 Examples:
-  imagegen cache verify            hashes every file; exit code 3 when one is damaged or missing
-  imagegen cache verify --repair   deletes the damaged ones as well, which the next start downloads again`;
+  imagegen cache verify            hashes every file; exit code 3 when one is damaged or missing, 1 when one can't be read or has no known hash
+  imagegen cache verify --repair   sets the damaged ones aside as well, which the next start downloads again`;
 
 export function addVerify(cache: Command, signal: AbortSignal): void {
   cache
     .command("verify")
     .description("hash every file of the cache and compare it with the model's manifest")
     .option("--model <id>", "only this model", modelId("--model"))
-    .option("--repair", "delete damaged files, so that they are downloaded again")
+    .option("--repair", "set damaged files aside, so that they are downloaded again")
     .addHelpText("after", VERIFY_HELP)
     .action(
       action<{ model?: string; repair?: boolean }, []>(signal, (context, { model, repair }) =>

@@ -7,6 +7,7 @@ and a pipe that gets its process id, and its exit status in the end.
 """
 
 import contextlib
+import errno
 import importlib
 import json
 import os
@@ -73,12 +74,26 @@ def run(request: dict[str, Any]) -> None:
         time.time = lambda: now() + leap
     if pieces := request["piece_bytes"]:
         _fetch_in_pieces(pieces)
+    if count := int(os.environ.pop("FAULTS_BROKEN_READS", "0")):
+        _break_reads(count)
     if user := request["user"]:
         os.setgroups([])
         os.setgid(user)
         os.setuid(user)
     os.chdir(request["directory"])
     runpy.run_module("image_gen", run_name="__main__", alter_sys=True)
+
+
+def _break_reads(count: int) -> None:
+    """So many reads of a disk that has a bad moment fail."""
+    read, left = os.preadv, iter(range(count))
+
+    def preadv(*arguments: Any) -> int:
+        if next(left, None) is not None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(*arguments)
+
+    os.preadv = preadv
 
 
 def _own_modules() -> list[ModuleType]:

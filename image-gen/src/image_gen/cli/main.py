@@ -100,7 +100,9 @@ class Command:
     def verify(self) -> int:
         options = self._options
         report = self._cache().verify(options.model, repair=options.repair, callbacks=self._callbacks)
-        return self._print(report, render.verify_text(report), OK if report.ok else DAMAGED)
+        return self._print(
+            report, render.verify_text(report), OK if report.ok else DAMAGED if report.is_damaged else FAILED
+        )
 
     def clear(self) -> int:
         options, cache = self._options, self._cache()
@@ -193,7 +195,7 @@ class Command:
     @contextmanager
     def _hub_for(self, cache: ModelCache, model_id: str) -> Iterator[ModelCache]:
         """A cache that can download the model: the demo model's hub is started, unless another is set."""
-        is_demo = cache.registry.canonical_id(model_id) == DEMO_MODEL
+        is_demo = cache.canonical_id(model_id) == DEMO_MODEL
         if not is_demo or self._env.get("HF_ENDPOINT") or cache.locate(model_id):
             yield cache
             return

@@ -56,7 +56,7 @@ def parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
     add("status", "Show the cached models, whether they are complete, and the free space on the volume.")
     text = "Download the missing files of a model, so that a start needs no download."
     add("prefetch", text, model=model, revision=revision)
-    repair = _flag("delete damaged files, so that they are downloaded again")
+    repair = _flag("set damaged files aside, so that they are downloaded again")
     add("verify", "Hash every cached file, offline, and list the damaged ones.", model=any_model, repair=repair)
     add("doctor", "Check the cache, and print a fix for each problem.", model=model, revision=revision)
 

@@ -17,7 +17,7 @@ from image_gen.model_cache.cache.status import CachedModel, CacheStatus
 from image_gen.model_cache.core.filesystem import format_bytes
 from image_gen.model_cache.core.progress import Progress
 from image_gen.model_cache.doctor import DoctorReport
-from image_gen.model_cache.download.verify import VerifyReport
+from image_gen.model_cache.download.verify import VerifiedModel, VerifyReport
 from image_gen.model_cache.manifests.check import CheckReport
 from image_gen.model_cache.manifests.lock_manifest import LockedManifest
 
@@ -107,6 +107,8 @@ def _revision(model: CachedModel) -> str:
 
 
 def _state(model: CachedModel) -> str:
+    if model.problem:
+        return f"UNREADABLE: {model.problem}"
     if not model.complete:
         names = _names(model.missing) if model.missing else "everything"
         size = f", {format_bytes(model.bytes_lacking)}" if model.bytes_lacking else ""
@@ -151,17 +153,29 @@ def verify_text(report: VerifyReport) -> str:
     lines = []
     for model in report.models:
         where = f"{model.model_id} ({model.source}, {(model.revision or '')[:12]})"
-        lines.append(
-            f"{where}: {model.files} files, {format_bytes(model.bytes_read)} read, {'ok' if model.ok else 'DAMAGED'}"
-        )
-        lines += [f"  damaged: {path}" for path in model.damaged] + [f"  missing: {path}" for path in model.missing]
+        lines.append(f"{where}: {model.files} files, {format_bytes(model.bytes_read)} read, {_result_word(model)}")
+        for kind in ("damaged", "missing", "unreadable", "unprovable"):
+            lines += [f"  {kind}: {path}" for path in getattr(model, kind)]
+        lines += [f"  {model.problem}"] if model.problem else []
+    prefetch = reader.cache_command("prefetch")
     if report.repaired:
-        prefetch = reader.cache_command("prefetch")
-        lines.append(f"The damaged files were removed; the next start, or `{prefetch}`, downloads them again.")
-    elif not report.ok:
-        repair, prefetch = reader.cache_command("verify --repair"), reader.cache_command("prefetch")
-        lines.append(f"Fix: `{repair}`, then `{prefetch}` or a restart.")
+        lines.append(f"The damaged files were quarantined. Fix: `{prefetch}`, or a restart, downloads them again.")
+    elif report.is_damaged:
+        lines.append(f"Fix: `{reader.cache_command('verify --repair')}`, then `{prefetch}` or a restart.")
+    if any(model.unprovable for model in report.models):
+        lines.append(
+            f"No hash is known of the unprovable files, so damage in them can't be found. Fix: `{prefetch} --model ID` "
+            "with the hub in reach gets the hashes, and `verify` compares them."
+        )
     return "\n".join(lines or ["No model is cached."])
+
+
+def _result_word(model: VerifiedModel) -> str:
+    if model.damaged or model.missing:
+        return "DAMAGED"
+    if model.unreadable or model.problem:
+        return "UNREADABLE"
+    return "NOT VERIFIED" if model.unprovable else "ok"
 
 
 def clear_text(report: ClearReport) -> str:

@@ -14,7 +14,7 @@ from image_gen.errors import ImageGenError
 from image_gen.model_cache.cache.host import HostCache
 from image_gen.model_cache.cache.orphans import find_orphans
 from image_gen.model_cache.cache.scan import scan_cache
-from image_gen.model_cache.core.filesystem import existing_parent, format_bytes, mount_of
+from image_gen.model_cache.core.filesystem import existing_parent, format_bytes, mount_of, translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.settings import CacheSettings
@@ -58,19 +58,16 @@ def run_checks(settings: CacheSettings, env: Mapping[str, str], model_id: str, r
     place = (_place(settings, env), _old_variable(settings, env), _mount(settings), _owner(settings))
     model = (_model(settings, env, model_id, revision), _inodes(settings), _models(settings))
     looks = (*place, *model, _tag(settings), _orphans(settings), _host(settings), _token(settings))
-    return DoctorReport(tuple(check for look in looks for check in _safely(look)))
+    return DoctorReport(tuple(check for look in looks for check in _safely(settings, look)))
 
 
-def _safely(look: Iterator[Check]) -> list[Check]:
+def _safely(settings: CacheSettings, look: Iterator[Check]) -> list[Check]:
     """A check that cannot run has failed."""
     try:
-        return list(look)
+        with translate_os_errors(settings.volume_root, "the check"):
+            return list(look)
     except ImageGenError as error:
-        return [Check("cache", "fail", error.message)]
-    except OSError as error:
-        path = Path(os.fsdecode(error.filename or "/"))
-        text = f"{reader.place(path)} can't be read by user {os.geteuid()}: {error.strerror}."
-        return [Check("cache", "fail", text, reader.owner_fix(path))]
+        return [_with_fix("cache", "fail", error.message)]
 
 
 def _place(settings: CacheSettings, env: Mapping[str, str]) -> Iterator[Check]:
@@ -125,14 +122,6 @@ def _owner(settings: CacheSettings) -> Iterator[Check]:
             yield Check("owner", "ok", owner)
         else:
             yield Check("owner", "fail", f"{owner}, and may not write.", reader.owner_fix(here))
-    closed = [
-        path
-        for path in settings.hub_cache.glob("models--*/blobs/*")
-        if not path.is_symlink() and not os.access(path, os.R_OK)
-    ]
-    if closed:
-        text = f"{len(closed)} files can't be read by {me}, such as {closed[0]}."
-        yield Check("owner", "fail", text, reader.owner_fix(settings.hub_cache))
 
 
 def _model(settings: CacheSettings, env: Mapping[str, str], wanted: str, revision: str | None) -> Iterator[Check]:
@@ -178,11 +167,21 @@ def _inodes(settings: CacheSettings) -> Iterator[Check]:
 
 def _models(settings: CacheSettings) -> Iterator[Check]:
     for cached in scan_cache(settings):
-        if not cached.complete and cached.source == "volume":
+        prefetch = reader.cache_command(f"prefetch --model {cached.model_id}")
+        if cached.contents.problem:
+            yield _with_fix("models", "fail", f"{cached.model_id} can't be read: {cached.contents.problem}")
+        elif not cached.complete and cached.source == "volume":
             lacks = f"{len(cached.missing)} files" if cached.missing else "everything"
-            prefetch = reader.cache_command(f"prefetch --model {cached.model_id}")
             clear = reader.cache_command(f"clear --model {cached.model_id} --yes")
             yield Check("models", "warn", f"{cached.model_id} lacks {lacks}", f"{prefetch}, or {clear}")
+        elif cached.unprovable:
+            text = f"no hash is known of {len(cached.unprovable)} files of {cached.model_id}: damage can't be found."
+            yield Check("models", "warn", text, f"{prefetch}, with {settings.endpoint} in reach")
+
+
+def _with_fix(name: str, status: Status, message: str) -> Check:
+    text, _, fix = message.partition(" Fix: ")
+    return Check(name, status, text, fix.rstrip("."))
 
 
 def _tag(settings: CacheSettings) -> Iterator[Check]:
@@ -211,8 +210,7 @@ def _host(settings: CacheSettings) -> Iterator[Check]:
 def _token(settings: CacheSettings) -> Iterator[Check]:
     """A token that was given, and can't be used."""
     if settings.token_problem:
-        text, _, fix = settings.token_problem.partition(" Fix: ")
-        yield Check("token", "warn", text, fix.rstrip("."))
+        yield _with_fix("token", "warn", settings.token_problem)
 
 
 def _orphans(settings: CacheSettings) -> Iterator[Check]:

@@ -1,9 +1,10 @@
 """The public interface of the model cache: one method for each operation on a model's files."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from image_gen import errors, reader
 from image_gen.model_cache.backup.compression import Compression
@@ -16,7 +17,7 @@ from image_gen.model_cache.cache.gc import GcReport, collect_garbage
 from image_gen.model_cache.cache.host import HostCache
 from image_gen.model_cache.cache.lease import Lease, hold, note_verified
 from image_gen.model_cache.cache.locate import ReadyModel, open_directory
-from image_gen.model_cache.cache.scan import scan_cache
+from image_gen.model_cache.cache.scan import CachedRevision, scan_cache
 from image_gen.model_cache.cache.status import CacheStatus, cache_status
 from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout
@@ -25,14 +26,17 @@ from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings, Verify
 from image_gen.model_cache.doctor import DoctorReport, run_checks
 from image_gen.model_cache.download.ensure import Ensure
+from image_gen.model_cache.download.page_cache import FileRead
 from image_gen.model_cache.download.range_journal import RangeJournal
-from image_gen.model_cache.download.repair import IntegrityCheck
+from image_gen.model_cache.download.repair import IntegrityCheck, quarantine, raise_if_read_only
 from image_gen.model_cache.download.verify import VerifyReport, verify_revisions
 from image_gen.model_cache.manifests.check import CheckReport, check_manifest
 from image_gen.model_cache.manifests.lock_manifest import LockedManifest, lock_manifest
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.model_cache.manifests.resolve import resolve
 from image_gen.model_cache.sources.hub import HubClient
+
+_DOING = {"backup": "the backup", "clear": "clearing the cache", "ensure": "fetching a model", "restore": "the restore"}
 
 
 class ModelCache:
@@ -41,6 +45,13 @@ class ModelCache:
     def __init__(self, settings: CacheSettings) -> None:
         self.settings = settings
         self.registry = ManifestRegistry(settings)
+
+    def __getattribute__(self, name: str) -> Any:
+        """The edge of the package: an error of a file or a directory leaves every method as one that says its fix."""
+        found = super().__getattribute__(name)
+        if name.startswith("_") or not inspect.ismethod(found):
+            return found
+        return translate_os_errors(self.settings.volume_root, _DOING.get(name, "reading the cache"))(found)
 
     def ensure(
         self,
@@ -56,7 +67,7 @@ class ModelCache:
         With `components` a part of a pipeline, such as a VAE, is accepted; otherwise it raises NOT_A_PIPELINE.
         """
         if model_dir is None and not components:
-            manifest = self._known(self.registry.canonical_id(model_id), revision)
+            manifest = self.known(model_id, revision)
             if manifest and manifest.component:
                 raise errors.NotAPipelineError(
                     f"{model_id} is only a component of a pipeline ({manifest.component}) and generates no images by "
@@ -68,7 +79,7 @@ class ModelCache:
 
     def ensure_vae(self, vae_id: str, callbacks: ProgressCallbacks | None = None) -> ReadyModel:
         """A complete VAE. Raises VAE_INVALID for anything else."""
-        manifest = self._known(self.registry.canonical_id(vae_id), None)
+        manifest = self.known(vae_id, None)
         if manifest is None or not (manifest.component or "").startswith("Autoencoder"):
             bundled = [each.model_id for each in self.registry.bundled() if each.component]
             raise errors.VaeInvalidError(
@@ -87,27 +98,37 @@ class ModelCache:
         """
         callbacks = callbacks or ProgressCallbacks()
         check = IntegrityCheck(self.settings, model, verify)
-        damaged = check.run(callbacks)
-        if damaged:
+        lost = check.run(callbacks)
+        if lost:
             if model.source == "host":
-                HostCache(self.settings).distrust(model, damaged[0].file.path)
+                HostCache(self.settings).distrust(model, lost[0].file.path)
                 # Nothing of the own cache was read yet.
                 good: set[str] = set()
             else:
-                check.quarantine(damaged, callbacks)
-                good = {file.path for file in model.files} - {read.file.path for read in damaged}
+                raise_if_read_only(model, lost)
+                quarantine(self.settings, model.model_id, model.directory, lost, callbacks)
+                good = {file.path for file in model.files} - {read.file.path for read in lost}
             silent = replace(callbacks, on_file=lambda _: None)
             ensure = self._ensure(model.model_id, model.revision)
             # Another process may have repaired it meanwhile.
             model = ensure.find_local() or ensure.download(silent)
             # The rest was hashed a moment ago, here or by the process that downloaded it.
-            unverified = replace(model, files=tuple(file for file in model.files if file.path not in good))
-            if still := IntegrityCheck(self.settings, unverified, verify).run(callbacks):
+            again = IntegrityCheck(
+                self.settings,
+                replace(model, files=tuple(file for file in model.files if file.path not in good)),
+                verify,
+            )
+            if still := again.run(callbacks):
                 raise errors.CorruptCacheError(
                     f"{still[0].file.path} of {model.model_id} is damaged again right after its download. Fix: check "
                     f"the disk that holds {reader.place(self.settings.hub_cache)}."
                 )
-        if verify == "full" and model.source in {"volume", "download"}:
+            check.proved |= again.proved
+        if (
+            verify == "full"
+            and model.source in {"volume", "download"}
+            and check.proved.issuperset(file.path for file in model.files)
+        ):
             note_verified(self.settings, model.model_id, model.revision)
         return model
 
@@ -119,6 +140,14 @@ class ModelCache:
             return open_directory(model_dir, model_id)
         return self._ensure(model_id, revision).find_local()
 
+    def canonical_id(self, model_id: str) -> str:
+        """The current id of a model. Raises MODEL_ID_INVALID."""
+        return self.registry.canonical_id(model_id)
+
+    def known(self, model_id: str, revision: str | None) -> Manifest | None:
+        """A model's manifest, if it is bundled or was kept."""
+        return self.registry.find(self.registry.canonical_id(model_id), revision or None)
+
     def hold(self, model: ReadyModel) -> Lease:
         """Protects a model on the volume from `clear` and `gc`, in any container, until the lease or process ends."""
         on_volume = model.source in {"volume", "download"}
@@ -127,7 +156,7 @@ class ModelCache:
     def resolve(self, model_id: str, revision: str | None = None) -> Manifest:
         """A model's manifest: a local one, or one resolved from the hub. Writes nothing."""
         model_id = self.registry.canonical_id(model_id)
-        if known := self._known(model_id, revision):
+        if known := self.known(model_id, revision):
             return known
         with HubClient(self.settings) as client:
             return resolve(client, model_id, revision or "main")
@@ -156,8 +185,7 @@ class ModelCache:
 
     def status(self) -> CacheStatus:
         """The cached models, complete or not, and the free space on the volume. Changes nothing."""
-        with translate_os_errors(self.settings.volume_root, "reading the cache"):
-            return cache_status(self.settings, RangeJournal.kept_bytes)
+        return cache_status(self.settings, RangeJournal.kept_bytes)
 
     def doctor(self, model_id: str, revision: str | None = None, env: Mapping[str, str] | None = None) -> DoctorReport:
         """Checks of the cache. `env` is the environment that the settings were read from."""
@@ -166,17 +194,22 @@ class ModelCache:
     def verify(
         self, model_id: str | None = None, *, repair: bool = False, callbacks: ProgressCallbacks | None = None
     ) -> VerifyReport:
-        """Hashes every file of one model or of all, offline. `repair` deletes damaged files."""
+        """Hashes every file of one model or of all, offline. `repair` quarantines damaged files."""
         wanted = self._canonical(model_id)
-        with translate_os_errors(self.settings.volume_root, "reading the cache"):
-            chosen = [each for each in scan_cache(self.settings) if each.revision and wanted in {None, each.model_id}]
+        chosen = [each for each in scan_cache(self.settings) if wanted in {None, each.model_id}]
+        chosen = [each for each in chosen if each.revision or each.contents.problem]
         if wanted is not None and not chosen:
             raise errors.ModelNotCachedError(
                 f"{reader.place(self.settings.hub_cache)} does not contain {wanted}. Fix: "
                 f"`{reader.cache_command('prefetch --model ' + wanted)}`."
             )
-        parallel = self.settings.parallel_files
-        report = verify_revisions(chosen, parallel=parallel, repair=repair, callbacks=callbacks)
+        wait = callbacks or ProgressCallbacks()
+
+        def set_aside(cached: CachedRevision, damaged: list[FileRead]) -> bool:
+            return bool(quarantine(self.settings, cached.model_id, cached.directory, damaged, wait))
+
+        also = {"repair": set_aside} if repair else {}
+        report = verify_revisions(chosen, parallel=self.settings.parallel_files, callbacks=callbacks, **also)
         for model in report.models:
             if model.ok and model.revision and model.source == "volume":
                 note_verified(self.settings, model.model_id, model.revision)
@@ -269,10 +302,6 @@ class ModelCache:
                 f"The manifest of {model_id} was deleted meanwhile. Fix: run the command again."
             )
         return model, manifest
-
-    def _known(self, model_id: str, revision: str | None) -> Manifest | None:
-        with translate_os_errors(self.settings.volume_root, f"looking for {model_id}"):
-            return self.registry.find(model_id, revision or None)
 
     def _canonical(self, model_id: str | None) -> str | None:
         return None if model_id is None else self.registry.canonical_id(model_id)

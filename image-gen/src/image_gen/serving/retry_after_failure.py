@@ -90,7 +90,7 @@ def facts(settings: Settings, store: CacheSettings) -> tuple[object, ...]:
     """What a start depends on outside of the process, as far as `stat` shows it."""
     folders = [store.hf_home, store.hub_cache, store.baked_dir, store.manifests_dir, store.cached_manifests_dir]
     for model_id in (settings.model_id, settings.vae_id):
-        with contextlib.suppress(ImageGenError):
+        with contextlib.suppress(ImageGenError, OSError):
             model = RepoLayout(store.hub_cache, ManifestRegistry(store).canonical_id(model_id)).root
             folders += [model, *(model / name for name in ("blobs", "snapshots", "refs"))]
     folders += [place for place in (store.mirror,) if isinstance(place, Path)]

@@ -112,8 +112,7 @@ class Service:
         if self._settings.model_dir is not None:
             return None
         with contextlib.suppress(ImageGenError):
-            registry = ModelCache(self._cache_settings).registry
-            manifest = registry.find(registry.canonical_id(self.readiness.model_id), self._settings.model_revision)
+            manifest = ModelCache(self._cache_settings).known(self.readiness.model_id, self._settings.model_revision)
             return manifest.pipeline if manifest is not None and manifest.pipeline else _USUAL_PIPELINE
         return None
 

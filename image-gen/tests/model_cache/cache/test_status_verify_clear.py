@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import threading
 from pathlib import Path
 
 import pytest
-from conftest import UNET, MakeCache, MakeRepo
+from conftest import TOKENIZERS, UNET, MakeCache, MakeRepo
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import ProgressCallbacks
 from image_gen.model_cache.cache.scan import disk_usage
 from image_gen.model_cache.core.manifest import ManifestFile
 from image_gen.model_cache.core.progress import Meter
-from image_gen.model_cache.download.page_cache import BLOCK_BYTES, PageCacheReader
+from image_gen.model_cache.download.page_cache import PageCacheReader
 from image_gen_demo.hub import DemoHub
 
 
@@ -43,7 +44,7 @@ def test_status_shows_partial_downloads_and_models_of_other_tools(
     make_repo: MakeRepo, make_cache: MakeCache, hub: DemoHub
 ) -> None:
     store = make_cache()
-    make_repo()
+    make_repo(**TOKENIZERS)
     model = store.ensure("test/model")
     for kept in store.registry.cached_files("test/model"):
         kept.unlink()
@@ -143,17 +144,18 @@ def test_verify_does_not_report_unreadable_files_as_damaged(
     make_repo()
     store = make_cache()
     model = store.ensure("test/model")
-    monkeypatch.setattr(
-        "image_gen.model_cache.download.verify.os.access", lambda path, mode, effective_ids: path.name != "config.json"
-    )
-    with pytest.raises(ImageGenError) as caught:
-        store.verify(repair=True)
-    assert caught.value.code == "CACHE_NOT_WRITABLE" and (model.directory / "unet/config.json").exists()
+    monkeypatch.setattr(os, "access", lambda path, *_, **__: path.name != "config.json")
+    report = store.verify(repair=True)
+    [found] = report.models
+    assert found.unreadable == ("unet/config.json", "vae/config.json") and not found.damaged and not found.ok
+    assert "chown" in found.problem and not report.repaired and (model.directory / "unet/config.json").exists()
+    [line] = store.status().models
+    assert line.unreadable == found.unreadable and not line.complete and "chown" in line.problem
 
 
-@pytest.mark.parametrize("concurrency", [1, 2, 3, 9])
-def test_page_cache_reader_reads_every_block_once(concurrency: int, tmp_path: Path) -> None:
-    noise = random.Random(concurrency)
+@pytest.mark.parametrize("threads", [1, 2, 3, 9])
+def test_page_cache_reader_reads_every_block_once(threads: int, tmp_path: Path) -> None:
+    noise = random.Random(threads)
     files = []
     for number, size in enumerate((20 << 20, 9 << 20, 1, 0, 8 << 20)):
         content = noise.randbytes(size)
@@ -163,7 +165,7 @@ def test_page_cache_reader_reads_every_block_once(concurrency: int, tmp_path: Pa
         stream.write(b"damage")
     meter = Meter("verifying", 37 << 20, 0, None)
     reader = PageCacheReader(
-        tmp_path, files, hashed=lambda _: True, meter=meter, cancel=threading.Event(), concurrency=concurrency
+        tmp_path, files, hashed=lambda _: True, meter=meter, cancel=threading.Event(), threads=threads
     )
     assert {read.file.path: read.matches for read in reader.run()} == {
         "0": True,
@@ -172,13 +174,3 @@ def test_page_cache_reader_reads_every_block_once(concurrency: int, tmp_path: Pa
         "3": True,
         "4": True,
     }
-
-
-def test_page_cache_reader_finishes_concurrent_files_together(tmp_path: Path) -> None:
-    files = [ManifestFile("long", 8 * BLOCK_BYTES), ManifestFile("short", 2 * BLOCK_BYTES)]
-    meter = Meter("verifying", 10 * BLOCK_BYTES, 0, None)
-    reader = PageCacheReader(
-        tmp_path, files, hashed=lambda _: False, meter=meter, cancel=threading.Event(), concurrency=2
-    )
-    order = [entry.file.path for entry, _ in reader._blocks]
-    assert order.count("long") == 8 and set(order[-2:]) == {"long", "short"} and order.index("short") == 4

@@ -68,12 +68,13 @@ def back_up(
 def why_incomplete(cached: CachedRevision) -> str:
     """What a revision lacks, or nothing. A backup of what can't be proven could hold damage that nobody sees."""
     name = f"{cached.model_id}@{cached.revision}" if cached.revision else cached.model_id
+    if cached.contents.problem:
+        return f"{name} can't be read ({cached.contents.problem})"
     if not cached.complete:
         return (
             f"{name} lacks {' and '.join([*cached.missing[:1], *(['others'] if cached.missing[1:] else [])]) or 'all'}"
         )
-    unknown = [file.path for file in cached.files if not file.content_key]
-    return f"{name}: no hash is known of {unknown[0]}" if unknown else ""
+    return f"{name}: no hash is known of {cached.unprovable[0]}" if cached.unprovable else ""
 
 
 @contextmanager

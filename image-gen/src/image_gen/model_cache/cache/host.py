@@ -5,7 +5,6 @@ with the path that the host knows, and the own cache is used instead.
 """
 
 import errno
-import json
 import logging
 import os
 from collections.abc import Iterator
@@ -13,13 +12,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from image_gen import errors, reader
-from image_gen.model_cache.cache.locate import ReadyModel, guess_manifest, has_size, ready
+from image_gen.model_cache.cache.complete import check_files, has_size
+from image_gen.model_cache.cache.locate import ReadyModel, ready, snapshot_manifest
 from image_gen.model_cache.core.digest import CHUNK_BYTES
 from image_gen.model_cache.core.layout import PREFIX, RepoLayout, model_id_of
-from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_commit, is_safe_path
+from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_commit
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.retry import SourceError
 from image_gen.model_cache.core.settings import CacheSettings
@@ -81,12 +81,13 @@ class HostCache:
         if found is None or layout.snapshot(found.revision) in _DAMAGED:
             return None
         snapshot = layout.snapshot(found.revision)
-        lacking = [file for file in found.files if not _is_readable(snapshot / file.path, file.size)]
-        if not lacking:
+        contents = check_files(snapshot, found.files)
+        if contents.complete:
             return ready(snapshot, found, "host")
+        lacking = [*contents.unreadable, *contents.missing]
         if len(lacking) < len(found.files):
             _warn_once(
-                f"{_where(snapshot)} has not all of {model_id}: {lacking[0].path} and {len(lacking) - 1} more are not "
+                f"{_where(snapshot)} has not all of {model_id}: {lacking[0]} and {len(lacking) - 1} more are not "
                 "there, incomplete or not readable. The own cache is used; what is complete is copied."
             )
         return None
@@ -135,9 +136,10 @@ class HostCache:
                     known = ManifestRegistry(self._settings).find(layout.model_id, snapshot.name)
                     found = known or self._manifest(layout, snapshot.name)
                     files = found.files if found else ()
-                    there = [file for file in files if _is_readable(snapshot / file.path, file.size)]
-                    size = sum(file.size for file in there)
-                    yield HostModel(layout.model_id, snapshot.name, size, bool(files) and len(there) == len(files))
+                    contents = check_files(snapshot, files)
+                    absent = {*contents.missing, *contents.unreadable}
+                    size = sum(file.size for file in files if file.path not in absent)
+                    yield HostModel(layout.model_id, snapshot.name, size, bool(files) and contents.complete)
 
     def _layout(self, model_id: str) -> RepoLayout | None:
         return RepoLayout(self.hub, model_id) if self.hub is not None and self.is_usable else None
@@ -147,7 +149,7 @@ class HostCache:
         commit = _commit_of(layout, revision)
         if commit is None:
             return None
-        found = guess_manifest(layout, commit, _listed(layout, commit))
+        found = snapshot_manifest(layout, commit)
         # A content without a name can't be verified.
         return found if found and all(file.content_key for file in found.files) else None
 
@@ -221,25 +223,10 @@ def _commit_of(layout: RepoLayout, revision: str | None) -> str | None:
     return commit if is_commit(commit) else None
 
 
-def _listed(layout: RepoLayout, commit: str) -> list[ManifestFile] | None:
-    """The hub's list of a commit's files, as its client keeps it beside the snapshot."""
-    try:
-        document: Any = json.loads((layout.root / "trees" / f"{commit}.json").read_text(encoding="utf-8"))
-        if document["format_version"] != 1:
-            return None
-        return [
-            ManifestFile(path, each["size"], sha256=each.get("lfs_sha256"), git_sha1=None)
-            if each.get("lfs_sha256")
-            else ManifestFile(path, each["size"], git_sha1=each["blob_id"])
-            for path, each in document["files"].items()
-            if is_safe_path(path)
-        ]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
 def _is_readable(path: Path, size: int) -> bool:
-    return has_size(path, size) and os.access(path, os.R_OK)
+    with suppress(OSError):
+        return has_size(path, size)
+    return False
 
 
 def _where(path: Path) -> str:

@@ -8,8 +8,10 @@ from pathlib import Path
 from stat import S_ISDIR
 from typing import Literal
 
-from image_gen.model_cache.cache.locate import has_size, snapshot_files
+from image_gen.model_cache.cache.complete import Contents, check_files, read_tree, snapshot_files
+from image_gen.model_cache.cache.locate import snapshot_manifest
 from image_gen.model_cache.core.atomic_files import read_ref
+from image_gen.model_cache.core.filesystem import to_cache_error
 from image_gen.model_cache.core.layout import PREFIX, RepoLayout, model_id_of
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, read_manifest
 from image_gen.model_cache.core.settings import CacheSettings
@@ -18,7 +20,7 @@ from image_gen.model_cache.manifests.registry import ManifestRegistry
 
 @dataclass(frozen=True)
 class CachedRevision:
-    """A cached model at one revision. Without a manifest, `files` are those of the snapshot."""
+    """A cached model at one revision. Without a manifest, `files` are those of the snapshot and those that it lacks."""
 
     model_id: str
     revision: str | None
@@ -26,21 +28,37 @@ class CachedRevision:
     directory: Path
     files: tuple[ManifestFile, ...]
     manifest: Manifest | None
+    contents: Contents
     refs: tuple[str, ...] = ()
 
     @property
-    def lacking(self) -> list[ManifestFile]:
-        """Files that are not there at their full size."""
-        return [file for file in self.files if not has_size(self.directory / file.path, file.size)]
+    def missing(self) -> tuple[str, ...]:
+        """Paths that are not there at their full size."""
+        return self.contents.missing
 
     @property
-    def missing(self) -> list[str]:
-        """The paths of those."""
-        return [file.path for file in self.lacking]
+    def lacking(self) -> list[ManifestFile]:
+        """The files of those paths."""
+        return [file for file in self.files if file.path in self.contents.missing]
 
     @property
     def complete(self) -> bool:
-        return bool(self.files) and not self.missing
+        return bool(self.files) and self.contents.complete
+
+    @property
+    def unprovable(self) -> tuple[str, ...]:
+        """Paths that are there, and of which no hash is known."""
+        return tuple(file.path for file in self._there if not file.content_key)
+
+    @property
+    def provable(self) -> list[ManifestFile]:
+        """The files whose content can be compared with a hash."""
+        return [file for file in self._there if file.content_key]
+
+    @property
+    def _there(self) -> list[ManifestFile]:
+        absent = {*self.contents.missing, *self.contents.unreadable}
+        return [file for file in self.files if file.path not in absent]
 
     @property
     def change_times(self) -> Iterator[float]:
@@ -54,17 +72,24 @@ class CachedRevision:
 def scan_cache(settings: CacheSettings) -> Iterator[CachedRevision]:
     """Every model at every cached revision, those in the image first."""
     for path in sorted(settings.baked_dir.glob("*/manifest.json")):
-        manifest = read_manifest(path)
-        yield CachedRevision(
-            manifest.model_id, manifest.revision, "baked", path.parent / "snapshot", manifest.files, manifest
-        )
+        manifest, place = read_manifest(path), path.parent / "snapshot"
+        contents = check_files(place, manifest.files)
+        yield CachedRevision(manifest.model_id, manifest.revision, "baked", place, manifest.files, manifest, contents)
     for root in repo_roots(settings):
         yield from _of_repo(settings, model_id_of(root.name))
 
 
 def repo_roots(settings: CacheSettings) -> list[Path]:
     """The directories of models in the hub's cache."""
-    return sorted(path for path in settings.hub_cache.glob(f"{PREFIX}*") if path.is_dir())
+    return [path for path in directories(settings.hub_cache) if path.name.startswith(PREFIX)]
+
+
+def directories(place: Path) -> list[Path]:
+    """The directories in a place that need not exist. Raises the error of one that can't be read."""
+    try:
+        return sorted(path for path in place.iterdir() if path.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def refs_of(layout: RepoLayout) -> dict[str, str]:
@@ -90,13 +115,30 @@ def disk_usage(*places: Path) -> int:
 
 def _of_repo(settings: CacheSettings, model_id: str) -> Iterator[CachedRevision]:
     layout = RepoLayout(settings.hub_cache, model_id)
-    here = {path.name for path in (layout.root / "snapshots").glob("*") if path.is_dir()}
+    try:
+        here = {path.name for path in directories(layout.root / "snapshots")}
+    except OSError as error:
+        contents = Contents(problem=to_cache_error(error, layout.root, "reading the cache").message)
+        yield CachedRevision(model_id, None, "volume", layout.root, (), None, contents)
+        return
     known = {each.revision: each for each in reversed(ManifestRegistry(settings).all_manifests(model_id))}
     refs = refs_of(layout)
     for revision in [*(each for each in reversed(known) if each in here), *sorted(here - known.keys())]:
         place, manifest = layout.snapshot(revision), known.get(revision)
-        files = manifest.files if manifest else tuple(snapshot_files(place))
         names = tuple(name for name, commit in refs.items() if commit == revision)
-        yield CachedRevision(model_id, revision, "volume", place, files, manifest, names)
+        try:
+            files = manifest.files if manifest else _found_files(layout, revision)
+            contents = check_files(place, files)
+        except OSError as error:
+            files, contents = (), Contents(problem=to_cache_error(error, layout.root, "reading the cache").message)
+        yield CachedRevision(model_id, revision, "volume", place, files, manifest, contents, names)
     if not here:
-        yield CachedRevision(model_id, None, "volume", layout.root, (), None)
+        yield CachedRevision(model_id, None, "volume", layout.root, (), None, Contents())
+
+
+def _found_files(layout: RepoLayout, revision: str) -> tuple[ManifestFile, ...]:
+    """All that is there of a revision without a manifest, and what its pipeline needs besides."""
+    place, listed = layout.snapshot(revision), read_tree(layout.root, revision)
+    needed = snapshot_manifest(layout, revision)
+    files = [*snapshot_files(place, listed), *(needed.files if needed else ())]
+    return tuple({file.path: file for file in files}.values())

@@ -1,5 +1,6 @@
 """The state of the cache: every revision that it holds, what it lacks, and what nothing uses."""
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -46,7 +47,10 @@ class CachedModel(Report):
     bytes_shared: int = 0
     bytes_lacking: int = 0
     refs: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
     unprovable: tuple[str, ...] = ()
+    # Why something can't be read, with the fix.
+    problem: str = field(default="", metadata={"json": "set"})
 
     def as_json(self) -> dict[str, object]:
         return super().as_json() | {"verified_at": _moment(self.verified_at), "last_used": _moment(self.last_used)}
@@ -89,7 +93,7 @@ def cache_status(settings: CacheSettings, kept: KeptBytes) -> CacheStatus:
 
 def _contents(cached: CachedRevision) -> dict[Path, int]:
     """The files of a revision that are there, and their sizes; a content that stands under two names is one."""
-    places = {(cached.directory / file.path).resolve() for file in cached.files}
+    places = {Path(os.path.realpath(cached.directory / file.path)) for file in cached.files}
     return {place: status.st_size for place in places if (status := status_of(place))}
 
 
@@ -107,7 +111,7 @@ def _line(settings: CacheSettings, cached: CachedRevision, users: Counter[Path],
         bytes_used=sum(contents.values()),
         files=len(cached.files) - len(lacking),
         complete=cached.complete,
-        missing=tuple(file.path for file in lacking),
+        missing=cached.missing,
         mount=mount_of(cached.directory).path,
         verified_at=verified_at(settings, model_id, revision) if on_volume and revision else None,
         last_used=_last_used(settings, cached) if on_volume else None,
@@ -115,9 +119,11 @@ def _line(settings: CacheSettings, cached: CachedRevision, users: Counter[Path],
         bytes_partial=arrived,
         bytes_set_aside=max(0, reserved - arrived),
         bytes_shared=sum(size for place, size in contents.items() if users[place] > 1),
-        bytes_lacking=sum(file.size for file in lacking),
+        bytes_lacking=sum(max(0, file.size) for file in lacking),
         refs=cached.refs,
-        unprovable=tuple(file.path for file in cached.files if not file.content_key),
+        unreadable=cached.contents.unreadable,
+        unprovable=cached.unprovable,
+        problem=cached.contents.problem,
     )
 
 

@@ -18,6 +18,23 @@ _SETS_ASIDE = {"btrfs", "ext4", "f2fs", "overlay", "tmpfs", "xfs"}
 _CANNOT_SET_ASIDE = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV, errno.EPERM, errno.EBADF}
 # What a network file system says when its server is gone, or has lost a file.
 _SERVER_GONE = {errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN, errno.EREMOTEIO}
+# There is nothing at a path.
+ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+_NO_DIRECTORY = (
+    " is no directory: a file, or a link that leads nowhere, is in its place. Fix: make the directory that it should "
+    "be, or remove what is there."
+)
+_TOO_MANY = ": too many files are open. Fix: raise the limit (ulimit -n)."
+_KNOWN = {
+    errno.EEXIST: _NO_DIRECTORY,
+    errno.ELOOP: _NO_DIRECTORY,
+    errno.ENOTDIR: _NO_DIRECTORY,
+    errno.EISDIR: " is a directory, where a file should be. Fix: remove it.",
+    errno.EFBIG: ": the file system takes no file of that size (FAT takes 4 GiB). Fix: use a volume with another one.",
+    errno.ENAMETOOLONG: ": the file system takes no such long name. Fix: use a volume with another one.",
+    errno.EMFILE: _TOO_MANY,
+    errno.ENFILE: _TOO_MANY,
+}
 # Errors of connections. A disk has none of them; that they are OSErrors too must not make them one of the disk.
 _NETWORK = (ssl.SSLError, socket.gaierror, socket.herror, ConnectionError)
 
@@ -134,6 +151,11 @@ def translate_os_errors(place: Path, what: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise to_cache_error(error, place, what) from error
+    except UnicodeError as error:
+        raise errors.CacheError(
+            f"{reader.place(place)} holds a name or a text that is not UTF-8, found during {what}: {error}. Fix: "
+            f"`find {reader.place(place)} | LC_ALL=C grep '[^ -~]'` lists such names; rename or remove them."
+        ) from error
 
 
 def to_cache_error(error: OSError, place: Path, what: str) -> errors.ImageGenError:
@@ -148,7 +170,7 @@ def to_cache_error(error: OSError, place: Path, what: str) -> errors.ImageGenErr
                 f"{reader.place(named)} can't be used during {what}: {error.strerror}. Fix: check that file's setting."
             )
         place = named.parent
-    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+    if error.errno == errno.ENOENT:
         return errors.CacheChangedError(
             f"{reader.place(named)} was deleted during {what}; was the cache cleared? Fix: start again."
         )
@@ -158,6 +180,13 @@ def to_cache_error(error: OSError, place: Path, what: str) -> errors.ImageGenErr
 def _not_permitted(error: OSError, named: Path, place: Path, what: str) -> errors.ImageGenError | None:
     """What a user or a mount may not do."""
     owner = f"{os.geteuid()}:{os.getegid()}"
+    if error.errno == errno.EPERM and (error.filename2 is not None or _owner(named) == os.geteuid()):
+        # The owner of a file, or a link to one: another owner would not help.
+        return errors.CacheNotWritableError(
+            f"The file system of {reader.place(named)} refuses {what} to user {owner}, whoever owns the file: it "
+            "has no such links, fs.protected_hardlinks forbids them, or the file is immutable (`lsattr`). Fix: use a "
+            "volume on another file system, such as ext4 or xfs, or `chattr -i` as root."
+        )
     if error.errno in {errno.EACCES, errno.EPERM}:
         fix = reader.owner_fix(place)
         text = f"{reader.place(named)} is not open to user {owner}. Fix{', ' if fix.startswith('as') else ': '}{fix}"
@@ -177,6 +206,13 @@ def _not_permitted(error: OSError, named: Path, place: Path, what: str) -> error
     return errors.CacheReadOnlyError(f"{reader.place(place)} {problem}, and {what} has to write there. Fix: {fix}.")
 
 
+def _owner(path: Path) -> int | None:
+    try:
+        return path.lstat().st_uid
+    except OSError:
+        return None
+
+
 def _of_disk(error: OSError, named: Path, place: Path, what: str) -> errors.ImageGenError:
     if error.errno == errno.ENOSPC:
         return disk_full(place, what)
@@ -186,14 +222,8 @@ def _of_disk(error: OSError, named: Path, place: Path, what: str) -> errors.Imag
         kind = f" ({mount.filesystem})" if mount else ""
         text = f"The file system{kind} of {reader.place(place)} lost {shown} during {what}: {why}. "
         return errors.CacheError(f"{text}Fix: check its server and the network; it is tried again.", retryable=True)
-    if error.errno == errno.EFBIG:
-        text = f"{shown}: the file system takes no file of that size (FAT takes 4 GiB). "
-        return errors.CacheError(f"{text}Fix: use a volume with another one.")
-    if error.errno in {errno.EMFILE, errno.ENFILE}:
-        return errors.CacheError(f"{shown}: too many files are open. Fix: raise the limit (ulimit -n).", retryable=True)
-    if error.errno in {errno.EEXIST, errno.ELOOP}:
-        text = f"{shown} is no directory: a file, or a link that leads nowhere, is in its place. "
-        return errors.CacheError(f"{text}Fix: make the directory that it should be, or remove what is there.")
+    if known := _KNOWN.get(error.errno or 0):
+        return errors.CacheError(f"{shown}{known}", retryable=error.errno in {errno.EMFILE, errno.ENFILE})
     disk = f"the disk behind {reader.place(mount.path)}" if mount else "its disk"
     text = f"{shown}: {why}. Fix: check {disk} (`dmesg` shows its errors)."
     return errors.CacheError(text, retryable=error.errno == errno.EIO)
@@ -214,7 +244,7 @@ def _is_below(named: Path, place: Path) -> bool:
         return True
     try:
         return named.resolve().is_relative_to(place.resolve())
-    except OSError:
+    except (OSError, RuntimeError):  # a loop of links
         return False
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -104,88 +104,81 @@ def read_manifest(path: Path) -> Manifest:
     """Reads a manifest file. Raises MANIFEST_INVALID, naming the file and the field."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ManifestInvalidError(f"{path} can't be read: {error}") from error
     return parse_manifest(text, str(path))
 
 
 def parse_manifest(text: str, where: str) -> Manifest:
-    """Parses a manifest strictly: a field that is missing, unknown or of another type is an error."""
+    """Parses a manifest strictly: a field that is missing, unknown or of another type is an error, which names it."""
+
+    def expect(fine: bool, name: str, expected: str, got: object) -> None:
+        if not fine:
+            raise ManifestInvalidError(f"{where}: {name}: expected {expected}, got {got!r}")
+
+    def check(value: Any, name: str, table: Mapping[str, _Field], optional: Collection[str]) -> None:
+        expect(isinstance(value, dict), name or "the document", "an object", value)
+        prefix = f"{name}." if name else ""
+        for key in sorted(table.keys() - value.keys() - set(optional)):
+            expect(False, prefix + key, "a value", "nothing")
+        for key, got in value.items():
+            expect(key in table, prefix + key, "no such field", "one")
+            expected, is_fine = table[key]
+            expect(is_fine(got), prefix + key, expected, got)
+
     try:
-        document = json.loads(text)
+        document: Any = json.loads(text)
     except ValueError as error:
         raise ManifestInvalidError(f"{where}: not JSON: {error}") from error
-    return _Parser(where).manifest(document)
+    check(document, "", _FIELDS, {"component"})
+    component = document.get("component")
+    expect(not (component and document["pipeline"]), "component", "nothing, as there is a pipeline", component)
+    for index, item in enumerate(document["files"]):
+        check(item, f"files[{index}]", _FILE_FIELDS, {"sha256", "git_sha1"})
+        expect("sha256" in item or "git_sha1" in item, f"files[{index}]", "sha256 or git_sha1", "neither")
+    files = [
+        ManifestFile(each["path"], each["bytes"], each.get("sha256"), each.get("git_sha1"))
+        for each in document["files"]
+    ]
+    expect(len({file.path for file in files}) == len(files), "files", "every path once", "a path that stands twice")
+    same = {name: document[name] for name in ("revision", "pipeline", "variant", "licence", "gated")}
+    return Manifest(
+        model_id=document["id"],
+        aliases=tuple(document["aliases"]),
+        load=MappingProxyType(document["load"]),
+        files=tuple(files),
+        component=component,
+        **same,
+    )
 
 
-class _Parser:
-    """Turns a JSON document into a `Manifest`; every complaint names the file and the field."""
+_Field = tuple[str, Callable[[Any], bool]]
 
-    def __init__(self, where: str) -> None:
-        self.where = where
 
-    def manifest(self, document: Any) -> Manifest:
-        keys = {"schema", "id", "aliases", "revision", "pipeline", "variant", "licence", "gated", "load", "files"}
-        self._object(document, "", keys, keys | {"component"})
-        both = bool(document.get("component") and document["pipeline"])
-        self._expect(not both, "component", "nothing, as there is a pipeline", document.get("component"))
-        self._expect(document["schema"] == SCHEMA, "schema", str(SCHEMA), document["schema"])
-        aliases, files = document["aliases"], document["files"]
-        self._expect(isinstance(aliases, list), "aliases", "a list of model ids", aliases)
-        self._expect(isinstance(document["gated"], bool), "gated", "true or false", document["gated"])
-        self._expect(isinstance(document["load"], dict), "load", "an object", document["load"])
-        for name in ("pipeline", "variant", "licence", "component"):
-            text = document.setdefault(name)
-            self._expect(text is None or isinstance(text, str), name, "text or null", text)
-        self._expect(isinstance(files, list) and bool(files), "files", "a list of at least one file", files)
-        parsed = tuple(self._file(item, f"files[{index}]") for index, item in enumerate(files))
-        self._expect(
-            len({file.path for file in parsed}) == len(parsed), "files", "every path once", "a path that stands twice"
-        )
-        return Manifest(
-            model_id=self._text(document["id"], "id", _ID),
-            aliases=tuple(self._text(alias, "aliases", _ID) for alias in aliases),
-            revision=self._text(document["revision"], "revision", _COMMIT),
-            pipeline=document["pipeline"],
-            variant=document["variant"],
-            licence=document["licence"],
-            gated=document["gated"],
-            load=MappingProxyType(dict(document["load"])),
-            files=parsed,
-            component=document["component"],
-        )
-
-    def _file(self, item: Any, name: str) -> ManifestFile:
-        self._object(item, name, {"path", "bytes"}, {"path", "bytes", "sha256", "git_sha1"})
-        size = item["bytes"]
-        is_size = isinstance(size, int) and not isinstance(size, bool) and size >= 0
-        self._expect(is_size, f"{name}.bytes", "a size in bytes", size)
-        path = item["path"]
-        is_inside = isinstance(path, str) and is_safe_path(path)
-        self._expect(is_inside, f"{name}.path", "a relative path inside the repository", path)
-        sha256 = self._text(item["sha256"], f"{name}.sha256", _SHA256) if "sha256" in item else None
-        git_sha1 = self._text(item["git_sha1"], f"{name}.git_sha1", _COMMIT) if "git_sha1" in item else None
-        self._expect(bool(sha256 or git_sha1), name, "sha256 or git_sha1", "neither")
-        return ManifestFile(path=path, size=size, sha256=sha256, git_sha1=git_sha1)
-
-    def _object(self, value: Any, name: str, required: set[str], allowed: set[str]) -> None:
-        self._expect(isinstance(value, dict), name or "the document", "an object", value)
-        for key in sorted(required - value.keys()):
-            self._expect(False, f"{name}.{key}".lstrip("."), "a value", "nothing")
-        for key in sorted(value.keys() - allowed):
-            self._expect(False, f"{name}.{key}".lstrip("."), "no such field", "one")
-
-    def _text(self, value: Any, name: str, pattern: re.Pattern[str]) -> str:
-        fine = isinstance(value, str) and pattern.fullmatch(value) is not None
-        self._expect(fine, name, f"text like {pattern.pattern}", value)
-        return str(value)
-
-    def _expect(self, fine: bool, name: str, expected: str, got: object) -> None:
-        if not fine:
-            raise ManifestInvalidError(f"{self.where}: {name}: expected {expected}, got {got!r}")
+def _text(pattern: re.Pattern[str]) -> _Field:
+    return f"text like {pattern.pattern}", lambda value: isinstance(value, str) and bool(pattern.fullmatch(value))
 
 
 def is_safe_path(path: str) -> bool:
     """Whether a path from outside stays inside the directory that it is joined to."""
     parts = PurePosixPath(path).parts
     return bool(parts) and not path.startswith("/") and "\\" not in path and "\0" not in path and ".." not in parts
+
+
+_TEXT_OR_NULL = ("text or null", lambda value: value is None or isinstance(value, str))
+_FIELDS: Mapping[str, _Field] = {
+    "schema": (str(SCHEMA), lambda value: value == SCHEMA),
+    "id": _text(_ID),
+    "aliases": ("a list of model ids", lambda value: isinstance(value, list) and all(map(_text(_ID)[1], value))),
+    "revision": _text(_COMMIT),
+    **dict.fromkeys(("pipeline", "component", "variant", "licence"), _TEXT_OR_NULL),
+    "gated": ("true or false", lambda value: isinstance(value, bool)),
+    "load": ("an object", lambda value: isinstance(value, dict)),
+    "files": ("a list of at least one file", lambda value: isinstance(value, list) and bool(value)),
+}
+_FILE_FIELDS: Mapping[str, _Field] = {
+    "path": ("a relative path inside the repository", lambda value: isinstance(value, str) and is_safe_path(value)),
+    "bytes": ("a size in bytes", lambda value: type(value) is int and value >= 0),
+    "sha256": _text(_SHA256),
+    "git_sha1": _text(_COMMIT),
+}

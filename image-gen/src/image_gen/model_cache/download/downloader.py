@@ -11,8 +11,9 @@ from functools import partial
 
 from image_gen.errors import CorruptDownloadError, FileMissingError, ImageGenError
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
+from image_gen.model_cache.cache.complete import has_size, missing_files
 from image_gen.model_cache.cache.host import HostCache, host_source
-from image_gen.model_cache.cache.locate import has_size, missing_files, ready
+from image_gen.model_cache.cache.locate import ready
 from image_gen.model_cache.cache.orphans import delete_stale_downloads
 from image_gen.model_cache.core.atomic_files import link_snapshot, sync_names
 from image_gen.model_cache.core.filesystem import require_room, status_of, translate_os_errors

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 from image_gen import errors, reader
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
+from image_gen.model_cache.cache.complete import missing_files
 from image_gen.model_cache.cache.host import HostCache
 from image_gen.model_cache.cache.locate import (
     ReadyModel,
-    guess_manifest,
     locate_baked,
     locate_cached,
-    missing_files,
     ready,
+    snapshot_manifest,
 )
 from image_gen.model_cache.core.atomic_files import write_ref
 from image_gen.model_cache.core.file_lock import file_lock
@@ -21,7 +21,7 @@ from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_commi
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.download.downloader import Downloaded, Downloader, wait_for_download
 from image_gen.model_cache.download.mirror import download_from_mirror
-from image_gen.model_cache.download.repair import delete_quarantined, quarantined_files, repair_failed
+from image_gen.model_cache.download.repair import delete_quarantined, put_back, quarantined_files, repair_failed
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.model_cache.manifests.resolve import resolve
 from image_gen.model_cache.sources.hub import HubClient
@@ -66,6 +66,9 @@ class Ensure:
 
     def download(self, callbacks: ProgressCallbacks) -> ReadyModel:
         """The model, after its missing files came from the mirror or the hub; one process at a time for each model."""
+        known = self._manifest() or self._guess()
+        if known and put_back(self._settings, known, callbacks) and (found := self.find_local()):
+            return found
         copied = download_from_mirror(self._settings, self._model_id, self._revision, callbacks)
         if copied.paths and (found := self.find_local()):
             delete_quarantined(self._layout)
@@ -74,8 +77,8 @@ class Ensure:
             return _with(self._download_locked(callbacks), copied)
         except _CANNOT_DOWNLOAD as error:
             # With a manifest it is known which files are missing.
-            if self._manifest() is None and (found := _import_existing(self._settings, self._model_id, self._revision)):
-                return found
+            if self._manifest() is None and (guess := self._guess()) and not self._missing(guess):
+                return ready(self._layout.snapshot(guess.revision), guess, "volume")
             if quarantined_files(self._layout):
                 raise repair_failed(self._layout, error) from error
             if self._settings.mirror is None:
@@ -140,6 +143,12 @@ class Ensure:
     def _manifest(self) -> Manifest | None:
         return self._registry.find(self._model_id, self._revision)
 
+    def _guess(self) -> Manifest | None:
+        """That of what another tool downloaded. It is not kept."""
+        named = self._revision or "main"
+        commit = named if is_commit(named) else self._registry.commit_of(self._model_id, named)
+        return snapshot_manifest(self._layout, commit) if commit and is_commit(commit) else None
+
     def _missing(self, manifest: Manifest) -> list[ManifestFile]:
         return missing_files(self._layout.snapshot(manifest.revision), manifest)
 
@@ -150,15 +159,3 @@ def _with(model: ReadyModel, copied: Downloaded) -> ReadyModel:
         return model
     total, verified = model.bytes_fetched + copied.bytes, model.verified | copied.paths
     return replace(model, source="download", bytes_fetched=total, verified=verified)
-
-
-def _import_existing(settings: CacheSettings, model_id: str, revision: str | None) -> ReadyModel | None:
-    """A model that another tool downloaded, if its snapshot looks complete. No manifest is kept, as this is a guess."""
-    layout = RepoLayout(settings.hub_cache, model_id)
-    commit = (
-        revision
-        if revision and is_commit(revision)
-        else ManifestRegistry(settings).commit_of(model_id, revision or "main")
-    )
-    manifest = guess_manifest(layout, commit) if commit and is_commit(commit) else None
-    return ready(layout.snapshot(manifest.revision), manifest, "volume") if manifest else None

@@ -5,14 +5,17 @@ small pieces, nor POSIX_FADV_WILLNEED, which returns before anything is read. Re
 interpreter's lock, so disk and hash overlap, and other threads continue.
 """
 
+import errno
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
-from heapq import merge
 from pathlib import Path
 
-from image_gen.model_cache.core.digest import ContentDigest
+from image_gen.model_cache.core.digest import ContentDigest, feed
+from image_gen.model_cache.core.filesystem import ABSENT
 from image_gen.model_cache.core.manifest import ManifestFile
 from image_gen.model_cache.core.progress import Meter
 from image_gen.model_cache.core.retry import check_cancelled
@@ -20,17 +23,30 @@ from image_gen.model_cache.core.retry import check_cancelled
 BLOCK_BYTES = 8 << 20
 THREADS = 6
 _WAKE_SECONDS = 0.5
+# What a disk answers for a part that it has lost: the file must be written again, elsewhere.
+_LOST = {errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.ENODATA}
 
 
 @dataclass(frozen=True)
 class FileRead:
-    """One file that was read. `matches` is None when there was no hash to compare with, or none was wanted;
-    `status` is what the file was when it was opened, None if it could not be.
+    """One file that was read. `matches` is None when there was no hash to compare with, or none was wanted, and for a
+    file that could not be read, which has an `error`. `status` is what the file was when it was opened.
     """
 
     file: ManifestFile
     matches: bool | None
-    status: os.stat_result | None
+    status: os.stat_result | None = None
+    error: OSError | None = None
+
+    @property
+    def is_fine(self) -> bool:
+        """Nothing speaks against the file."""
+        return self.matches is not False and self.error is None
+
+    @property
+    def is_lost(self) -> bool:
+        """It has another content than it should have, the disk can't read it, or it is gone: only a copy helps."""
+        return self.matches is False or (self.error is not None and self.error.errno in {*_LOST, *ABSENT})
 
 
 @dataclass
@@ -64,13 +80,11 @@ class PageCacheReader:
         cancel: threading.Event,
         on_read: Callable[[FileRead], None] | None = None,
         threads: int = THREADS,
-        concurrency: int = 1,
     ) -> None:
-        """`concurrency`: so many files are under way at once, each of which one core can hash at a time."""
         self._entries = [
             _Open(file, directory / file.path, ContentDigest(file.size) if hashed(file) else None) for file in files
         ]
-        self._blocks = _interleave(self._entries, concurrency)
+        self._blocks = ((entry, index) for entry in self._entries for index in range(entry.blocks))
         self._meter = meter
         self._cancel = cancel
         self._stop = threading.Event()
@@ -78,32 +92,37 @@ class PageCacheReader:
         self._threads = threads
         self._lock = threading.Lock()
         self._reads: list[FileRead] = []
-        self._crash: BaseException | None = None
 
     def run(self) -> list[FileRead]:
-        """Every file, in the order in which they were done. Raises CANCELLED."""
-        threads = [threading.Thread(target=self._work, name=f"warm-{n}", daemon=True) for n in range(self._threads)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        """Every file, in the order in which they were done; one that was not as it should be was read again from the
+        disk, as a fault of a cable, a network or the memory is none of the file. Raises CANCELLED.
+        """
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="warm") as pool:
+            works = [pool.submit(self._work) for _ in range(self._threads)]
         for entry in self._entries:
             _close(entry)
         check_cancelled(self._cancel)
-        if self._crash is not None:
-            raise self._crash
-        return self._reads
+        for work in works:
+            work.result()
+        return [read if read.is_fine else self._again(read) for read in self._reads]
+
+    def _again(self, read: FileRead) -> FileRead:
+        entry = next(entry for entry in self._entries if entry.file is read.file)
+        again = read_again(entry.path, read.file, self._cancel, hashed=entry.digest is not None)
+        if again.is_fine and self._on_read is not None:
+            self._on_read(again)
+        return again
 
     def _work(self) -> None:
+        buffer = memoryview(bytearray(BLOCK_BYTES))
         try:
-            buffer = memoryview(bytearray(BLOCK_BYTES))
             while not self._ended and (claim := self._claim()) is not None:
                 entry, index = claim
                 count = self._read(entry, index, buffer)
                 self._hash_in_order(entry, index, buffer[:count])
-        except BaseException as error:  # it is raised again by `run`
-            self._crash = error
+        except BaseException:
             self._stop.set()
+            raise
 
     @property
     def _ended(self) -> bool:
@@ -128,7 +147,7 @@ class PageCacheReader:
                     entry.failed = True  # shorter than it was a moment ago
                 done += count
         except OSError:
-            entry.failed = True  # what can't be read is as good as damaged
+            entry.failed = True
         return done
 
     def _hash_in_order(self, entry: _Open, index: int, block: memoryview) -> None:
@@ -152,31 +171,24 @@ class PageCacheReader:
         read = FileRead(entry.file, False if entry.failed else matches, entry.status)
         with self._lock:
             self._reads.append(read)
-            if self._on_read is not None:
+            if self._on_read is not None and read.is_fine:
                 self._on_read(read)
         self._meter.finish(entry.file.path)
 
 
-def _interleave(entries: list[_Open], count: int) -> Iterator[tuple[_Open, int]]:
-    """Every block: of one file after the other, or of `count` rows of files side by side, each as often as it is long,
-    so that all of them end together.
-    """
-    lanes: list[list[_Open]] = [[] for _ in range(count)]
-    for entry in entries if count == 1 else sorted(entries, key=lambda entry: -entry.blocks):
-        min(lanes, key=_blocks).append(entry)
-    rows = (_spread(lane) for lane in lanes if lane)
-    return (block for _, block in merge(*rows, key=lambda each: each[0]))
-
-
-def _spread(lane: list[_Open]) -> Iterator[tuple[float, tuple[_Open, int]]]:
-    """The blocks of a row, each with the part of the row that is done with it."""
-    total = _blocks(lane)
-    blocks = ((entry, index) for entry in lane for index in range(entry.blocks))
-    return ((done / total, block) for done, block in enumerate(blocks, 1))
-
-
-def _blocks(lane: list[_Open]) -> int:
-    return sum(entry.blocks for entry in lane)
+def read_again(path: Path, file: ManifestFile, cancel: threading.Event, *, hashed: bool = True) -> FileRead:
+    """Reads one file once more, and not from the page cache."""
+    digest = ContentDigest(file.size)
+    try:
+        with path.open("rb", buffering=0) as stream:
+            status = os.fstat(stream.fileno())
+            with suppress(OSError):
+                os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            size = feed(stream, digest, lambda _: check_cancelled(cancel))
+    except OSError as error:
+        return FileRead(file, None, error=error)
+    fine = size == file.size and (not hashed or digest.matches(file))
+    return FileRead(file, (True if hashed else None) if fine else False, status)
 
 
 def loading_order(files: Iterable[ManifestFile]) -> list[ManifestFile]:
@@ -188,6 +200,7 @@ def _open(entry: _Open) -> None:
     try:
         entry.descriptor = os.open(entry.path, os.O_RDONLY | os.O_CLOEXEC)
         entry.status = os.fstat(entry.descriptor)
+        entry.failed = entry.status.st_size != entry.file.size
     except OSError:
         entry.failed = True
 

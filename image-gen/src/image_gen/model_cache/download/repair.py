@@ -1,4 +1,6 @@
-"""Verifies a local model: damaged files are quarantined, so that they are downloaded again."""
+"""Verifies a local model: damaged files are quarantined, so that they are downloaded again, and put back if they turn
+out to be good.
+"""
 
 import logging
 import os
@@ -9,15 +11,16 @@ from image_gen import reader
 from image_gen.errors import CorruptCacheError, ImageGenError
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.locate import ReadyModel
+from image_gen.model_cache.core.atomic_files import link_snapshot
 from image_gen.model_cache.core.file_lock import file_lock
-from image_gen.model_cache.core.filesystem import format_bytes, translate_os_errors
+from image_gen.model_cache.core.filesystem import format_bytes, status_of, to_cache_error
 from image_gen.model_cache.core.layout import RepoLayout
-from image_gen.model_cache.core.manifest import ManifestFile
+from image_gen.model_cache.core.manifest import Manifest, ManifestFile
 from image_gen.model_cache.core.progress import Meter
 from image_gen.model_cache.core.settings import CacheSettings, Verify
 from image_gen.model_cache.core.verification_record import FileFingerprint, VerificationRecord
 from image_gen.model_cache.download.downloader import wait_for_download
-from image_gen.model_cache.download.page_cache import FileRead, PageCacheReader, loading_order
+from image_gen.model_cache.download.page_cache import FileRead, PageCacheReader, loading_order, read_again
 
 log = logging.getLogger(__name__)
 _DAMAGED = ".damaged"
@@ -27,14 +30,16 @@ class IntegrityCheck:
     """One pass over a model's files: all are read, and `mode` says which are hashed."""
 
     def __init__(self, settings: CacheSettings, model: ReadyModel, mode: Verify) -> None:
-        self._settings = settings
         self._model = model
         self._mode = mode
-        self._layout = RepoLayout(settings.hub_cache, model.model_id)
         self._record = VerificationRecord(settings, model.model_id, model.revision)
+        self._known = self._record.read()
+        # The files whose content is that of their hash.
+        self.proved = set(model.verified)
 
     def run(self, callbacks: ProgressCallbacks) -> list[FileRead]:
-        """Returns the damaged files. `callbacks.on_file` gets each path that may be loaded from now on.
+        """Returns the lost files. `callbacks.on_file` gets each path that may be loaded from now on. Raises the error
+        of a file that can't be read for any other reason than its disk's.
 
         Files that were downloaded a moment ago were hashed then, and are not read again.
         """
@@ -42,87 +47,118 @@ class IntegrityCheck:
         files = [file for file in loading_order(model.files) if file.path not in model.verified]
         for path in sorted(model.verified):
             callbacks.on_file(path)
-        fingerprints = self._record.read() if self._mode == "changed" else {}
 
         def hashed(file: ManifestFile) -> bool:
-            return bool(file.content_key) and self._mode != "size" and not self._unchanged(file, fingerprints)
+            return bool(file.content_key) and self._mode != "size" and not self._unchanged(file)
 
-        def on_read(read: FileRead) -> None:
-            if read.matches is not False:
-                callbacks.on_file(read.file.path)
-
-        total = sum(file.size for file in files)
-        meter = Meter("verifying", total, 0, callbacks.on_progress)
-        with translate_os_errors(model.directory, f"verifying {model.model_id}"):
-            reader = PageCacheReader(
-                model.directory, files, hashed=hashed, meter=meter, cancel=callbacks.cancel, on_read=on_read
-            )
-            reads = reader.run()
+        meter = Meter("verifying", sum(file.size for file in files), 0, callbacks.on_progress)
+        reads = PageCacheReader(
+            model.directory,
+            files,
+            hashed=hashed,
+            meter=meter,
+            cancel=callbacks.cancel,
+            on_read=lambda read: callbacks.on_file(read.file.path),
+        ).run()
         if self._mode != "size" and model.source in {"volume", "host", "download"}:
             self._update_record(reads)
-        return [read for read in reads if read.matches is False]
+        self.proved |= {read.file.path for read in reads if read.matches}
+        for read in reads:
+            if read.error and not read.is_lost and model.source != "host":
+                raise read.error
+        if unproved := [file.path for file in files if not file.content_key] if self._mode != "size" else []:
+            log.warning("No hash is known of %d files of %s: they are not verified.", len(unproved), model.model_id)
+        return [read for read in reads if not read.is_fine]
 
-    def quarantine(self, damaged: Sequence[FileRead], callbacks: ProgressCallbacks) -> None:
-        """Renames damaged blobs, so that nothing loads them. Raises CORRUPT_CACHE where that can't be done."""
-        model, names = self._model, ", ".join(read.file.path for read in damaged)
-        if model.source == "baked":
-            raise CorruptCacheError(
-                f"{names} of {model.model_id} is damaged in the image itself. Fix: remove the image and pull or build "
-                "it again."
-            )
-        if model.source == "directory":
-            raise CorruptCacheError(
-                f"{names} in MODEL_DIR {reader.place(model.directory)} can't be read. Fix: copy the model again."
-            )
-        try:
-            with (
-                translate_os_errors(self._settings.volume_root, f"repairing {model.model_id}"),
-                file_lock(self._layout.lock, wait_for_download(self._layout, None, callbacks)),
-            ):
-                for read in damaged:
-                    self._rename(read)
-        except ImageGenError as error:
-            raise CorruptCacheError(
-                f"{names} of {model.model_id} is damaged. {error.message}", retryable=error.retryable
-            ) from error
-
-    def _rename(self, read: FileRead) -> None:
-        place = (self._model.directory / read.file.path).resolve()
-        # Beside the blobs, where standard tools ignore it and `clear` deletes it.
-        target = self._layout.blobs / f"{read.file.content_key}{_DAMAGED}"
-        try:
-            # Another process may have repaired it meanwhile: only the file that was read is moved.
-            if read.status is not None and not os.path.samestat(place.stat(), read.status):
-                return
-            place.replace(target)
-        except FileNotFoundError:
-            return
-        size = format_bytes(read.file.size)
-        log.warning("%s is damaged (%s): quarantined as %s, and downloaded again.", read.file.path, size, target)
-
-    def _unchanged(self, file: ManifestFile, fingerprints: dict[str, FileFingerprint]) -> bool:
-        fingerprint = fingerprints.get(file.path)
-        if fingerprint is None:
-            return False
-        try:
-            return fingerprint == FileFingerprint.of(file, (self._model.directory / file.path).stat())
-        except OSError:
-            return False
+    def _unchanged(self, file: ManifestFile) -> bool:
+        fingerprint = self._known.get(file.path) if self._mode == "changed" else None
+        status = status_of(self._model.directory / file.path)
+        return fingerprint is not None and status is not None and fingerprint == FileFingerprint.of(file, status)
 
     def _update_record(self, reads: Sequence[FileRead]) -> None:
         """Adds files that were hashed now or during the download; the entries of other files are kept."""
-        before = self._record.read()
-        fingerprints = dict(before)
+        fingerprints = dict(self._known)
         for read in reads:
-            if read.matches is False:
+            if not read.is_fine:
                 fingerprints.pop(read.file.path, None)
             elif read.matches and read.status is not None:
                 fingerprints[read.file.path] = FileFingerprint.of(read.file, read.status)
         for file in self._model.files:
-            if file.path in self._model.verified and file.content_key:
-                fingerprints[file.path] = FileFingerprint.of(file, (self._model.directory / file.path).stat())
-        if fingerprints != before:
+            status = status_of(self._model.directory / file.path)
+            if file.path in self._model.verified and file.content_key and status:
+                fingerprints[file.path] = FileFingerprint.of(file, status)
+        if fingerprints != self._known:
             self._record.write(fingerprints)
+
+
+def raise_if_read_only(model: ReadyModel, lost: Sequence[FileRead]) -> None:
+    """For a model that is not in the own cache: nothing can be repaired there."""
+    names = ", ".join(read.file.path for read in lost)
+    if model.source == "baked":
+        raise CorruptCacheError(
+            f"{names} of {model.model_id} is damaged in the image itself. Fix: remove the image and pull or build it "
+            "again."
+        )
+    if model.source == "directory":
+        raise CorruptCacheError(
+            f"{names} in MODEL_DIR {reader.place(model.directory)} can't be read. Fix: copy the model again."
+        )
+
+
+def quarantine(
+    settings: CacheSettings, model_id: str, directory: Path, lost: Sequence[FileRead], callbacks: ProgressCallbacks
+) -> list[str]:
+    """Renames lost files of a snapshot, so that nothing loads them, and returns their paths. Only the very file that
+    was read is moved: another process may have replaced it meanwhile.
+    """
+    layout = RepoLayout(settings.hub_cache, model_id)
+    try:
+        with file_lock(layout.lock, wait_for_download(layout, None, callbacks)):
+            return [read.file.path for read in lost if _move_aside(layout, directory, read)]
+    except OSError as error:
+        names = ", ".join(read.file.path for read in lost)
+        why = to_cache_error(error, settings.volume_root, f"repairing {model_id}")
+        raise CorruptCacheError(f"{names} of {model_id} is damaged. {why.message}", retryable=why.retryable) from error
+
+
+def _move_aside(layout: RepoLayout, directory: Path, read: FileRead) -> bool:
+    file, status = read.file, status_of(directory / read.file.path)
+    if status is None or not file.content_key:
+        return False
+    if read.status and FileFingerprint.of(file, status) != FileFingerprint.of(file, read.status):
+        return False
+    place = directory / file.path
+    # What lies outside of the cache is somebody else's: only the link to it is moved.
+    while place.is_symlink() and (behind := Path(os.path.normpath(place.parent / place.readlink()))):
+        if not behind.is_relative_to(layout.hub_cache) and not behind.is_relative_to(layout.hub_cache.resolve()):
+            break
+        place = behind
+    # Beside the blobs, where standard tools ignore it and `clear` deletes it. A cache of plain files has none.
+    target = layout.blobs / f"{file.content_key}{_DAMAGED}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    place.replace(target)
+    why = f"not readable ({read.error.strerror})" if read.error else "damaged"
+    log.warning("%s is %s (%s): quarantined as %s.", file.path, why, format_bytes(file.size), target)
+    return True
+
+
+def put_back(settings: CacheSettings, manifest: Manifest, callbacks: ProgressCallbacks) -> bool:
+    """Puts quarantined files back that are good now, such as those that a disk or a user could not read before."""
+    layout, found = RepoLayout(settings.hub_cache, manifest.model_id), False
+    if not quarantined_files(layout):
+        return False
+    with file_lock(layout.lock, wait_for_download(layout, None, callbacks)):
+        for key in {file.content_key for file in manifest.files if file.content_key}:
+            aside, group = (
+                layout.blobs / f"{key}{_DAMAGED}",
+                [file for file in manifest.files if file.content_key == key],
+            )
+            if aside.is_file() and read_again(aside, group[0], callbacks.cancel).matches:
+                aside.replace(layout.blobs / key)
+                link_snapshot(layout, manifest.revision, (file.path for file in group), key)
+                log.warning("%s is good again, and put back.", group[0].path)
+                found = True
+    return found
 
 
 def quarantined_files(layout: RepoLayout) -> list[Path]:

@@ -1,25 +1,27 @@
 """Hashes every file of the cached models. Needs no network."""
 
-import errno
 import os
 import threading
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
-from image_gen.model_cache.cache.locate import has_size
 from image_gen.model_cache.cache.scan import CachedRevision
-from image_gen.model_cache.core.filesystem import translate_os_errors
+from image_gen.model_cache.core.filesystem import to_cache_error
+from image_gen.model_cache.core.manifest import ManifestFile
 from image_gen.model_cache.core.progress import Meter
 from image_gen.model_cache.core.report import Report
-from image_gen.model_cache.download.page_cache import PageCacheReader
+from image_gen.model_cache.download.page_cache import FileRead, PageCacheReader
 
 
 @dataclass(frozen=True)
 class VerifiedModel(Report):
-    """The result for one model; the files in `damaged` have the right size but not the right content."""
+    """The result for one model. Files in `damaged` have the right size but not the right content; those in
+    `unreadable` exist, and may be good; those in `unprovable` have no hash to compare with.
+    """
 
     json_bytes = "bytes_read"
     json_extra = ("ok",)
@@ -30,15 +32,20 @@ class VerifiedModel(Report):
     bytes_read: int
     damaged: tuple[str, ...]
     missing: tuple[str, ...]
+    unreadable: tuple[str, ...] = ()
+    unprovable: tuple[str, ...] = ()
+    # Why something can't be read, with the fix.
+    problem: str = field(default="", metadata={"json": "set"})
 
     @property
     def ok(self) -> bool:
-        return not self.damaged and not self.missing
+        """Every byte was compared with a hash."""
+        return not (self.damaged or self.missing or self.unreadable or self.unprovable or self.problem)
 
 
 @dataclass(frozen=True)
 class VerifyReport(Report):
-    """The verified models. `repaired`: damaged files were deleted, so that the next start downloads them again."""
+    """The verified models. `repaired`: damaged files were quarantined, so that the next start downloads them again."""
 
     json_extra = ("ok",)
     models: tuple[VerifiedModel, ...]
@@ -48,63 +55,67 @@ class VerifyReport(Report):
     def ok(self) -> bool:
         return all(model.ok for model in self.models)
 
+    @property
+    def is_damaged(self) -> bool:
+        return any(model.damaged or model.missing for model in self.models)
+
 
 def verify_revisions(
     revisions: Iterable[CachedRevision],
     *,
     parallel: int,
-    repair: bool = False,
+    repair: Callable[[CachedRevision, list[FileRead]], bool] = lambda *_: False,
     callbacks: ProgressCallbacks | None = None,
 ) -> VerifyReport:
-    """Hashes the files of `revisions`, up to `parallel` at once. `repair` deletes damaged ones from the volume."""
+    """Hashes the files of `revisions`, up to `parallel` at once. `repair` gets the damaged ones of each on the volume,
+    and says whether it did anything.
+    """
     everything = list(revisions)
     callbacks = callbacks or ProgressCallbacks()
-    total = sum(file.size for cached in everything for file in cached.files)
+    total = sum(file.size for cached in everything for file in cached.provable)
     meter = Meter("verifying", total, 0, callbacks.on_progress)
-    models = [_verify(cached, min(parallel, _cores()), meter, callbacks.cancel) for cached in everything]
-    if repair:
-        for cached, model in zip(everything, models, strict=True):
-            _remove_damaged(cached, model)
-    return VerifyReport(tuple(models), repaired=repair and any(model.damaged for model in models))
+    models, repaired = [], False
+    for cached in everything:
+        reads = _read(cached.directory, cached.provable, min(parallel, _cores()), meter, callbacks.cancel)
+        models.append(_result(cached, reads))
+        damaged = [read for read in reads if read.matches is False]
+        repaired |= bool(damaged) and cached.source == "volume" and repair(cached, damaged)
+    return VerifyReport(tuple(models), repaired)
 
 
-def _verify(cached: CachedRevision, concurrency: int, meter: Meter, stop: threading.Event) -> VerifiedModel:
+def _read(
+    directory: Path, files: list[ManifestFile], lanes: int, meter: Meter, cancel: threading.Event
+) -> list[FileRead]:
     """Reads as a start does, with as many files at once as there are cores to hash them."""
-    provable = [file for file in cached.files if file.content_key]
-    present = [file for file in provable if has_size(cached.directory / file.path, file.size)]
-    with translate_os_errors(cached.directory, f"verifying {cached.model_id}"):
-        for file in present:
-            _must_be_readable(cached.directory / file.path)
-        reads = PageCacheReader(
-            cached.directory, present, hashed=lambda _: True, meter=meter, cancel=stop, concurrency=concurrency
+    rows: list[list[ManifestFile]] = [[] for _ in range(lanes)]
+    for file in sorted(files, key=lambda file: -file.size):
+        min(rows, key=lambda row: sum(each.size for each in row)).append(file)
+
+    def read(row: list[ManifestFile]) -> list[FileRead]:
+        return PageCacheReader(
+            directory, row, hashed=lambda _: True, meter=meter, cancel=cancel, threads=max(2, 6 // lanes)
         ).run()
+
+    with ThreadPoolExecutor(lanes) as pool:
+        return [each for reads in pool.map(read, rows) for each in reads]
+
+
+def _result(cached: CachedRevision, reads: list[FileRead]) -> VerifiedModel:
+    errors = {read.file.path: read.error for read in reads if read.error}
+    problem = next((to_cache_error(each, cached.directory, "verify").message for each in errors.values()), "")
     return VerifiedModel(
         model_id=cached.model_id,
         revision=cached.revision,
         source=cached.source,
         files=len(cached.files),
-        bytes_read=sum(file.size for file in present),
+        bytes_read=sum(read.file.size for read in reads if not read.error),
         damaged=tuple(sorted(read.file.path for read in reads if read.matches is False)),
-        missing=tuple(cached.missing),
+        missing=cached.missing,
+        unreadable=tuple(sorted({*cached.contents.unreadable, *errors})),
+        unprovable=cached.unprovable,
+        problem=cached.contents.problem or problem,
     )
-
-
-def _must_be_readable(path: Path) -> None:
-    """A file that this user may not read is not damaged, and must not be deleted."""
-    if not os.access(path, os.R_OK, effective_ids=True):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _remove_damaged(cached: CachedRevision, model: VerifiedModel) -> None:
-    """The next start downloads a missing file again, but would serve a damaged one."""
-    if cached.source == "baked":
-        return
-    with translate_os_errors(cached.directory, f"repairing {cached.model_id}"):
-        for path in model.damaged:
-            link = cached.directory / path
-            link.resolve().unlink(missing_ok=True)
-            link.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from image_gen.model_cache.core.manifest import ManifestFile
 INDEX = "model_index.json"
 COMPONENT_CONFIG = "config.json"
 FP16 = "fp16"
-_SIDE_FILES = (".json", ".txt", ".model", ".jinja")
+SIDE_FILES = (".json", ".txt", ".model", ".jinja")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _BASES = ("diffusion_pytorch_model", "model")
 # PyTorch's own format, and the names that diffusers and transformers give to it.
@@ -130,7 +130,7 @@ class _Component:
         return [
             file
             for leaf, file in self._files.items()
-            if leaf.endswith(_SIDE_FILES) and ".index." not in leaf and not leaf.startswith("flax_")
+            if leaf.endswith(SIDE_FILES) and ".index." not in leaf and not leaf.startswith("flax_")
         ]
 
     def weights(self, variant: str | None) -> list[ManifestFile]:
