@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from image_gen import errors, reader
 from image_gen.model_cache.backup.compression import Compression
@@ -46,12 +46,15 @@ class ModelCache:
         self.settings = settings
         self.registry = ManifestRegistry(settings)
 
-    def __getattribute__(self, name: str) -> Any:
-        """The edge of the package: an error of a file or a directory leaves every method as one that says its fix."""
-        found = super().__getattribute__(name)
-        if name.startswith("_") or not inspect.ismethod(found):
-            return found
-        return translate_os_errors(self.settings.volume_root, _DOING.get(name, "reading the cache"))(found)
+    # A type checker would take its Any for every attribute.
+    if not TYPE_CHECKING:
+
+        def __getattribute__(self, name: str) -> Any:
+            """The edge of the package: an error of a file or a directory leaves every method with its fix."""
+            found = super().__getattribute__(name)
+            if name.startswith("_") or not inspect.ismethod(found):
+                return found
+            return translate_os_errors(self.settings.volume_root, _DOING.get(name, "reading the cache"))(found)
 
     def ensure(
         self,
@@ -246,7 +249,7 @@ class ModelCache:
     def _next_start(self, model_id: str, revision: str) -> tuple[str, str | None]:
         """The revision that a start serves; None where that is not on the volume, or not known."""
         model_id = self.registry.canonical_id(model_id)
-        manifest = self._known(model_id, revision)
+        manifest = self.known(model_id, revision)
         commit = manifest.revision if manifest else self.registry.commit_of(model_id, revision or "main")
         here = commit and RepoLayout(self.settings.hub_cache, model_id).snapshot(commit).is_dir()
         return model_id, commit if here else None

@@ -15,7 +15,6 @@ from image_gen.model_cache.cache.lease import care_files, in_use, model_in_use, 
 from image_gen.model_cache.cache.orphans import delete_orphaned_files, find_orphans
 from image_gen.model_cache.cache.scan import disk_usage, refs_of, repo_roots
 from image_gen.model_cache.core.file_lock import alone, file_lock
-from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout, model_id_of
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.settings import CacheSettings
@@ -76,15 +75,13 @@ def clear_models(
         raise model_in_use(sorted(served))
     removed = tuple(_clear(settings, each, commit, dry_run, force, served=each in served) for each in chosen)
     if model_id is None and not dry_run:
-        with translate_os_errors(settings.volume_root, "clearing the cache"):
-            delete_orphaned_files(settings)
+        delete_orphaned_files(settings)
     return ClearReport(removed, dry_run)
 
 
 def clear_orphans(settings: CacheSettings, *, dry_run: bool, settled: float = 0) -> ClearReport:
     """Deletes orphans, never what a process works on."""
-    with translate_os_errors(settings.volume_root, "looking for orphans"):
-        found = find_orphans(settings) if dry_run else delete_orphaned_files(settings, settled)
+    found = find_orphans(settings) if dry_run else delete_orphaned_files(settings, settled)
     removed = tuple(Removal(each.model_id, each.size, orphans=len(each.paths)) for each in found if each.paths)
     return ClearReport(removed, dry_run, tuple(each.model_id for each in found if each.busy))
 
@@ -127,7 +124,7 @@ def _clear(
     if commit and _revisions_here(layout) <= {commit}:
         commit = None
     left = layout.root.resolve() if layout.root.is_symlink() and commit is None else None
-    with translate_os_errors(settings.volume_root, f"clearing {model_id}"), ExitStack() as held:
+    with ExitStack() as held:
         if not dry_run:
             held.enter_context(file_lock(layout.lock, _wait_a_little(model_id)))
             held.enter_context(unused(settings, model_id, commit, force=force))

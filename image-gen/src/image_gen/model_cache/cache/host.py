@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
@@ -17,13 +17,13 @@ from typing import BinaryIO
 from image_gen import errors, reader
 from image_gen.model_cache.cache.complete import check_files, has_size
 from image_gen.model_cache.cache.locate import ReadyModel, ready, snapshot_manifest
+from image_gen.model_cache.cache.scan import scan_cache
 from image_gen.model_cache.core.digest import CHUNK_BYTES
-from image_gen.model_cache.core.layout import PREFIX, RepoLayout, model_id_of
+from image_gen.model_cache.core.layout import PREFIX, RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_commit
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.retry import SourceError
 from image_gen.model_cache.core.settings import CacheSettings
-from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.model_cache.manifests.select import INDEX
 from image_gen.model_cache.sources.source import FileRange, Source
 from image_gen.mounts import is_reachable
@@ -127,19 +127,10 @@ class HostCache:
 
     def _models(self) -> Iterator[HostModel]:
         assert self.hub is not None
-        for root in sorted(self.hub.glob(f"{PREFIX}*")):
-            layout = RepoLayout(self.hub, model_id_of(root.name))
-            with suppress(OSError, errors.ImageGenError):
-                for snapshot in sorted((root / "snapshots").iterdir()):
-                    if not is_reachable(snapshot / INDEX):
-                        continue
-                    known = ManifestRegistry(self._settings).find(layout.model_id, snapshot.name)
-                    found = known or self._manifest(layout, snapshot.name)
-                    files = found.files if found else ()
-                    contents = check_files(snapshot, files)
-                    absent = {*contents.missing, *contents.unreadable}
-                    size = sum(file.size for file in files if file.path not in absent)
-                    yield HostModel(layout.model_id, snapshot.name, size, bool(files) and contents.complete)
+        for cached in scan_cache(replace(self._settings, hub_cache=self.hub, baked_dir=self.hub / ".none")):
+            if cached.revision and any(file.path == INDEX for file in cached.files):
+                size = sum(file.size for file in cached.there)
+                yield HostModel(cached.model_id, cached.revision, size, cached.complete)
 
     def _layout(self, model_id: str) -> RepoLayout | None:
         return RepoLayout(self.hub, model_id) if self.hub is not None and self.is_usable else None

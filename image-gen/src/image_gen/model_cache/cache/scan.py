@@ -48,15 +48,16 @@ class CachedRevision:
     @property
     def unprovable(self) -> tuple[str, ...]:
         """Paths that are there, and of which no hash is known."""
-        return tuple(file.path for file in self._there if not file.content_key)
+        return tuple(file.path for file in self.there if not file.content_key)
 
     @property
     def provable(self) -> list[ManifestFile]:
         """The files whose content can be compared with a hash."""
-        return [file for file in self._there if file.content_key]
+        return [file for file in self.there if file.content_key]
 
     @property
-    def _there(self) -> list[ManifestFile]:
+    def there(self) -> list[ManifestFile]:
+        """The files that can be read, at their full size."""
         absent = {*self.contents.missing, *self.contents.unreadable}
         return [file for file in self.files if file.path not in absent]
 

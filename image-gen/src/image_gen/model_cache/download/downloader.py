@@ -16,7 +16,7 @@ from image_gen.model_cache.cache.host import HostCache, host_source
 from image_gen.model_cache.cache.locate import ready
 from image_gen.model_cache.cache.orphans import delete_stale_downloads
 from image_gen.model_cache.core.atomic_files import link_snapshot, sync_names
-from image_gen.model_cache.core.filesystem import require_room, status_of, translate_os_errors
+from image_gen.model_cache.core.filesystem import require_room, status_of
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
 from image_gen.model_cache.core.progress import Meter
@@ -77,19 +77,18 @@ class Downloader:
     def run(self) -> Downloaded:
         """Downloads all missing files; what arrived before a failure is kept."""
         check_cancelled(self._callbacks.cancel)
-        with translate_os_errors(self._settings.volume_root, f"fetching {self._manifest.model_id}"):
-            for path in (self._layout.blobs, self._layout.snapshot(self._manifest.revision)):
-                path.mkdir(parents=True, exist_ok=True)
-            contents = self._contents()
-            for group in contents:
-                adopt_older(self._layout.partial(group[0].content_key))
-            there = cached_bytes(self._layout, self._manifest)
-            self._meter = Meter("fetching", self._manifest.bytes_total, there, self._callbacks.on_progress)
-            delete_stale_downloads(self._settings, self._layout)
-            # For each file a content with its journal, and a link.
-            inodes = 3 * sum(map(len, contents)) + _SPARE_INODES if contents else 0
-            needed = self._needed(contents) + _SPARE_BYTES
-            require_room(self._layout.blobs, needed, f"fetching {self._manifest.model_id}", inodes)
+        for path in (self._layout.blobs, self._layout.snapshot(self._manifest.revision)):
+            path.mkdir(parents=True, exist_ok=True)
+        contents = self._contents()
+        for group in contents:
+            adopt_older(self._layout.partial(group[0].content_key))
+        there = cached_bytes(self._layout, self._manifest)
+        self._meter = Meter("fetching", self._manifest.bytes_total, there, self._callbacks.on_progress)
+        delete_stale_downloads(self._settings, self._layout)
+        # For each file a content with its journal, and a link.
+        inodes = 3 * sum(map(len, contents)) + _SPARE_INODES if contents else 0
+        needed = self._needed(contents) + _SPARE_BYTES
+        require_room(self._layout.blobs, needed, f"fetching {self._manifest.model_id}", inodes)
         self._callbacks.on_found(ready(self._layout.snapshot(self._manifest.revision), self._manifest, "download"))
         self._run_tasks(contents)
         snapshot = self._layout.snapshot(self._manifest.revision)
@@ -170,14 +169,13 @@ class Downloader:
         return self._opened[-1]
 
     def _work(self, takes: Iterable[Callable[[], _Task]]) -> None:
-        with translate_os_errors(self._settings.volume_root, f"fetching {self._manifest.model_id}"):
-            for take in takes:
-                while not self._stop.is_set():
-                    try:
-                        task = take()
-                    except IndexError:
-                        break
-                    task()
+        for take in takes:
+            while not self._stop.is_set():
+                try:
+                    task = take()
+                except IndexError:
+                    break
+                task()
 
     def _skip(self, file: ManifestFile, error: ImageGenError) -> None:
         """Ends the download of this content; the next source may have it."""

@@ -52,16 +52,15 @@ class Ensure:
 
     def find_local(self) -> ReadyModel | None:
         """The model if it is complete: in the image, on the volume or in the host's cache."""
-        with translate_os_errors(self._settings.volume_root, f"looking for {self._model_id}"):
-            if baked := locate_baked(self._settings, self._model_id, self._revision):
-                return baked
-            host = HostCache(self._settings)
-            manifest = self._manifest()
-            if manifest is None and (commit := host.commit_of(self._model_id, self._revision)):
-                # What was copied from there, as something in it was damaged.
-                manifest = self._registry.find(self._model_id, commit)
-            if manifest and (cached := locate_cached(self._settings, manifest)):
-                return cached
+        if baked := locate_baked(self._settings, self._model_id, self._revision):
+            return baked
+        host = HostCache(self._settings)
+        manifest = self._manifest()
+        if manifest is None and (commit := host.commit_of(self._model_id, self._revision)):
+            # What was copied from there, as something in it was damaged.
+            manifest = self._registry.find(self._model_id, commit)
+        if manifest and (cached := locate_cached(self._settings, manifest)):
+            return cached
         return host.locate(self._model_id, manifest, self._revision)
 
     def download(self, callbacks: ProgressCallbacks) -> ReadyModel:

@@ -5,13 +5,11 @@ is never changed.
 """
 
 import logging
-from pathlib import Path
 
 from image_gen.errors import ManifestInvalidError
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.core.atomic_files import write_ref
 from image_gen.model_cache.core.file_lock import file_lock
-from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, is_commit, parse_manifest
 from image_gen.model_cache.core.s3_uri import S3Uri
@@ -37,17 +35,13 @@ def download_from_mirror(
     if place is None:
         return Downloaded()
     with S3Bucket(settings, place, callbacks.cancel) if isinstance(place, S3Uri) else LocalDirectory(place) as mirror:
-        with translate_os_errors(Path(mirror.place), f"looking for {model_id}"):
-            found = _find(settings, mirror, model_id, revision)
+        found = _find(settings, mirror, model_id, revision)
         if found is None:
             log.warning("The mirror %s has no %s at %s.", mirror.place, model_id, revision or "its default revision")
             return Downloaded()
         path, manifest = found
         layout = RepoLayout(settings.hub_cache, model_id)
-        with (
-            translate_os_errors(settings.volume_root, f"copying {model_id} from {mirror.place}"),
-            file_lock(layout.lock, wait_for_download(layout, manifest, callbacks)),
-        ):
+        with file_lock(layout.lock, wait_for_download(layout, manifest, callbacks)):
             ManifestRegistry(settings).keep_new(manifest, default=revision is None)
             if revision is None or not is_commit(revision):
                 write_ref(layout, revision or "main", manifest.revision)
