@@ -129,6 +129,15 @@ class Stage:
         self._running.append(running)
         return running
 
+    @contextmanager
+    def served_by(self, server: CommandServer) -> Iterator[None]:
+        """Commands are those of another version."""
+        own, self._server = self._server, server
+        try:
+            yield
+        finally:
+            self._server = own
+
     def prefetch(self, model_id: str = MODEL, **options: Any) -> Ended:
         return self.run("prefetch", "--model", model_id, **options)
 
