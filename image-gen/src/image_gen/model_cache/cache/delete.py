@@ -66,8 +66,11 @@ def clear_models(
     """
     everything = cached_ids(settings)
     if model_id is not None and model_id not in everything:
-        held = f" It holds {', '.join(sorted(everything))}." if everything else ""
-        raise ModelNotCachedError(f"{reader.place(settings.hub_cache)} does not hold {model_id}.{held}")
+        held = f"only {', '.join(sorted(everything))}" if everything else "and no other model"
+        raise ModelNotCachedError(
+            f"{reader.place(settings.hub_cache)} does not hold {model_id}, {held}. Nothing was deleted. Fix: "
+            f"`{reader.cache_command('status')}` shows what is cached."
+        )
     chosen = [model_id] if model_id is not None else sorted(everything)
     commit = find_revision(settings, model_id, revision) if model_id is not None and revision else None
     served = {each for each in chosen if in_use(settings, each, commit)}
