@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context, util
 from pathlib import Path
 from time import monotonic
+from typing import NoReturn
 
 from tests.faults.commands import FaultError
 from tests.faults.families import all_families
@@ -16,6 +18,8 @@ from tests.faults.play import Player, player
 from tests.faults.stage import LeftOutError
 
 RIGHT, LEFT_OUT, WRONG = "right", "left out", "WRONG"
+# Of a seed; its commands have limits of their own.
+_LIMIT_SECONDS = 180
 # A family's name, and the seed.
 Seed = tuple[str, int]
 
@@ -45,6 +49,8 @@ def _prepare(source: Path) -> None:
 
 def _play(seed: Seed) -> Outcome:
     began = monotonic()
+    signal.signal(signal.SIGALRM, _give_up)
+    signal.alarm(_LIMIT_SECONDS)
     family = next(each for each in all_families() if each.name == seed[0])
     try:
         kind, what = RIGHT, _player[0].play(family, seed[1])
@@ -54,4 +60,10 @@ def _play(seed: Seed) -> Outcome:
         kind, what = WRONG, str(error)
     except Exception as error:
         kind, what = WRONG, f"{type(error).__name__}: {error}"
+    finally:
+        signal.alarm(0)
     return Outcome(kind, what, monotonic() - began)
+
+
+def _give_up(*_: object) -> NoReturn:
+    raise FaultError(f"the family did not end within {_LIMIT_SECONDS} s")

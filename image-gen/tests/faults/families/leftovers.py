@@ -37,6 +37,8 @@ def _remover(stage: Stage) -> list[str]:
 
 
 def _backup(stage: Stage) -> Path:
+    # Large enough that a part of it is written before all of it is read.
+    stage.write_model(MODEL, **{"unet/diffusion_pytorch_model.safetensors": stage.noise.randbytes(6_000_000)})
     stage.prefetch().succeeded()
     place = stage.folder / "backup.tar"
     stage.run("backup", "--output", str(place)).succeeded()
@@ -60,15 +62,18 @@ def _restore_part(stage: Stage, backup: Path, part: float) -> Running:
     writer = threading.Thread(target=write, daemon=True)
     writer.start()
     running = stage.start("restore", "--input", "-", stdin=pipe)
+    # Where it reads much at once, it writes nothing of the first part.
+    until = time.monotonic() + 1.5
+    while running.runs() and not _unused(stage) and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(stage.noise.random() * 0.1)
     return running
 
 
 @family("killed restore, in the middle of its input", cause=9)
 def restore_killed_early(stage: Stage) -> str:
     part = 0.2 + stage.noise.random() * 0.7
-    running = _restore_part(stage, _backup(stage), part)
-    time.sleep(0.3)
-    running.kill()
+    _restore_part(stage, _backup(stage), part).kill()
     how = _remover(stage)
     _must_be_removed(stage, how)
     return f"{part:.0%} of the input; {' '.join(how)}"
@@ -91,9 +96,7 @@ def restore_killed_late(stage: Stage) -> str:
 
 @family("killed restore, reported", cause=9)
 def restore_reported(stage: Stage) -> None:
-    running = _restore_part(stage, _backup(stage), 0.9)
-    time.sleep(0.3)
-    running.kill()
+    _restore_part(stage, _backup(stage), 0.95).kill()
     size = sum(path.stat().st_size for path in _unused(stage))
     status = stage.run("status").text
     if size and "orphan" not in status:
