@@ -71,6 +71,7 @@ def left_by_killed_commands(cache: ModelCache) -> list[Path]:
     gone = RepoLayout(hub, "test/gone")
     nobody = "9" * 40
     files = [
+        hub / ".locks/image-gen-restore/hub/models--a--b/blobs" / OTHER,
         hub / ".image-gen-restore/hub/models--a--b/blobs" / OTHER,
         layout.blobs / f".{OTHER}.4711",
         layout.blobs / f"{OTHER}.damaged",

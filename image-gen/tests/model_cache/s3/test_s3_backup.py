@@ -112,7 +112,7 @@ def test_s3_restore_of_a_damaged_object_changes_nothing(full: ModelCache, other:
         other.restore(ADDRESS)
     assert caught.value.code in {"CORRUPT_BACKUP", "BACKUP_INVALID"}
     assert other.verify().ok and other.ensure(ID).directory == before.directory
-    assert not (other.settings.hub_cache / ".image-gen-restore").exists()
+    assert not (other.settings.hub_cache / ".locks" / "image-gen-restore").exists()
 
 
 def test_s3_backup_reports_refusals(full: ModelCache, other: ModelCache, proxy: S3Proxy) -> None:

@@ -97,8 +97,11 @@ def _busy() -> None:
 @contextmanager
 def _staging(settings: CacheSettings) -> Iterator[CacheSettings]:
     """A staging cache on the same file system. Files of an interrupted restore are deleted first."""
-    place = settings.hub_cache / STAGING
-    shutil.rmtree(place, ignore_errors=True)
+    places = [settings.hub_cache / each for each in STAGING]
+    for place in places:
+        shutil.rmtree(place, ignore_errors=True)
+    device = settings.hub_cache.stat().st_dev
+    place = next(each for each in places if each.parent.stat().st_dev == device)
     (place / "hub").mkdir(parents=True)
     try:
         yield replace(settings, hf_home=place, hub_cache=place / "hub", baked_dir=place / "none")

@@ -173,8 +173,8 @@ def _interrupted(settings: CacheSettings) -> Iterator[list[Path]]:
     """What interrupted restores leave, while no other runs, and records that were half written."""
     records = _temporaries(records_dir(settings).glob(".*"))
     with alone(settings.hub_cache / RESTORE_LOCK) as free:
-        restored = [settings.hub_cache / STAGING, settings.hf_home / BACKUP_INDEX] if free else []
-        yield [path for path in (*restored, *records) if path.exists()]
+        places = (*(settings.hub_cache / each for each in STAGING), settings.hf_home / BACKUP_INDEX)
+        yield [path for path in (*(places if free else ()), *records) if path.exists()]
 
 
 def _shared(settings: CacheSettings, is_free: _IsFree) -> list[Path]:

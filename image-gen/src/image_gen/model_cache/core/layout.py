@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 PREFIX = "models--"
-# Where a restore extracts: on the same file system, beside the models. It holds the lock for as long as it runs.
-STAGING = ".image-gen-restore"
+# Where a restore extracts: on the file system of the models. The hub's clients call the cache corrupted for anything
+# beside them that they don't know, but for their locks; the second place is for locks on another file system, and where
+# earlier versions extracted. A restore holds the lock for as long as it runs.
+STAGING = (PurePosixPath(".locks/image-gen-restore"), PurePosixPath(".image-gen-restore"))
 RESTORE_LOCK = PurePosixPath(".locks/image-gen-restore.lock")
 # The content list of a backup, below `HF_HOME`. A plain `tar -x` leaves it there.
 BACKUP_INDEX = PurePosixPath("image-gen/backup.json")
