@@ -87,8 +87,10 @@ export async function inspectMachine({ paths, files }: Context, config: ConfigFa
 /** The settings of the stack's last start, or the problems of its config. */
 export function checkedConfig(files: StackFiles): ConfigFacts {
   try {
-    const { id } = chooseModel({ configured: readText(files.lastConfig(), "modelId"), gpu: detectGpu().hasGpu });
-    return { settings: { ...files.lastSettings("local"), modelId: id }, problems: [] };
+    const parsed = files.lastSettings("local");
+    const configured = readText(files.lastConfig(), "modelId") && parsed.modelId;
+    const { id } = chooseModel({ configured, gpu: detectGpu().hasGpu });
+    return { settings: { ...parsed, modelId: id }, problems: [] };
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     return { settings: settingsFor("local", {}), problems: error.details };

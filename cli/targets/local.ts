@@ -60,9 +60,10 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
   const { mode } = runtime;
   const nothingRuns = () => notRunning(files.name, `Nothing runs for the stack ${files.name}.`);
   const plannedModel = (requested?: string) => {
-    const configured = readText(files.config(), "modelId");
+    const parsed = files.settings("local");
+    const configured = readText(files.config(), "modelId") && parsed.modelId;
     const model = chooseModel({ requested, configured, gpu: detectGpu().hasGpu, appleGpu: isAppleSilicon() });
-    const settings = { ...files.settings("local"), modelId: model.id };
+    const settings = { ...parsed, modelId: model.id };
     if (model.note) progress.log(model.note);
     return { model, settings };
   };

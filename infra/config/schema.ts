@@ -1,20 +1,15 @@
 import { DEFAULT_MODEL_ID, SERVICE_PORT } from "../contract.ts";
 import { AWS_KEYS } from "./aws/keys.ts";
 import { LOCAL_KEYS } from "./docker-keys.ts";
+import { hubId } from "./hub-id.ts";
 import { type Key, number, text, unset } from "./key.ts";
 import { integer, matching, oneOf, optional } from "./parsers.ts";
 import { SERVICE_KEYS } from "./service-keys.ts";
 import type { Settings } from "./settings.ts";
 
 const imageReference = /^[a-z0-9][a-z0-9._/:-]*(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?(?:@sha256:[0-9a-f]{64})?$/;
-const modelId = matching(
-  /^(?:demo|[A-Za-z0-9][A-Za-z0-9_.-]*\/[A-Za-z0-9][A-Za-z0-9_.-]*)$/,
-  "a model on the hub as <organisation>/<name>, or demo",
-);
-const vaeId = matching(
-  /^[A-Za-z0-9][A-Za-z0-9_.-]*\/[A-Za-z0-9][A-Za-z0-9_.-]*$/,
-  "a VAE on the hub as <organisation>/<name>",
-);
+const modelId = hubId("a model on the hub as <organisation>/<name>, or demo", ["demo"]);
+const vaeId = hubId("a VAE on the hub as <organisation>/<name>");
 
 /** Keys that every target reads. */
 export const COMMON_KEYS = {

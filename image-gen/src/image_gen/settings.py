@@ -4,11 +4,13 @@ One error names every wrong variable with its valid values. Nothing here reads `
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from image_gen.errors import SettingInvalidError, shown
+from image_gen.errors import ModelIdInvalidError, SettingInvalidError, shown
+from image_gen.model_cache.core.manifest import split_model_id
 from image_gen.model_cache.core.settings import DEFAULT_MODEL, DEMO_ALIAS, DEMO_MODEL, Verify
 
 VERSION: Final = "0.1.0"
@@ -101,4 +103,9 @@ class Settings:
                 "needed, where the service gets its environment (the shell, Compose's .env, the key `environment` of a "
                 "stack), and start it again."
             )
+        if "model_id" in values and "model_dir" not in values:
+            # What is no id at all is an error of the model, and not of the start.
+            with suppress(ModelIdInvalidError):
+                given = split_model_id(values["model_id"], values.get("model_revision"))
+                values["model_id"], values["model_revision"] = given
         return cls(**values)

@@ -25,6 +25,7 @@ from image_gen.model_cache import CacheSettings, ModelCache, ProgressCallbacks
 from image_gen.model_cache.backup.compression import compression_of
 from image_gen.model_cache.core.atomic_files import write_atomic
 from image_gen.model_cache.core.filesystem import translate_os_errors
+from image_gen.model_cache.core.manifest import split_model_id
 from image_gen.model_cache.core.s3_uri import SCHEME, S3Uri
 from image_gen.model_cache.core.settings import DEFAULT_MODEL, DEMO_MODEL
 from image_gen.model_cache.core.token import read_token
@@ -75,6 +76,9 @@ class Command:
 
     def execute(self) -> int:
         self._handle_signals()
+        options = self._options
+        if "revision" in options and options.model:
+            options.model, options.revision = split_model_id(options.model, options.revision)
         run: Callable[[], int] = getattr(self, self._options.command)
         return run()
 

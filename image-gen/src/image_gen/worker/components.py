@@ -31,6 +31,7 @@ class Component:
     library: str
     class_name: str
     files: tuple[str, ...]
+    variant: str | None = None
 
 
 def load_components(
@@ -52,7 +53,7 @@ def load_components(
 
 def load_one(component: Component, request: LoadRequest, device: str, dtype: str) -> Any:
     """One model, by its library's own means."""
-    below = {"subfolder": component.name, "variant": request.variant}
+    below = {"subfolder": component.name, "variant": component.variant}
     return _from_pretrained(component.library, component.class_name, request.directory, device, dtype, **below)
 
 
@@ -86,14 +87,14 @@ def _from_pretrained(
 def _components(request: LoadRequest) -> list[Component]:
     """Those with one file of weights, the largest first, as they take longest to load."""
     index: dict[str, Any] = json.loads((Path(request.directory) / _INDEX).read_text(encoding="utf-8"))
-    ending = f"{request.variant}.safetensors" if request.variant else "safetensors"
     sizes = {}
     for name, spec in index.items():
         if not isinstance(spec, list) or len(spec) != 2 or spec[0] not in _LIBRARIES:
             continue
         files = tuple(path for path in request.files if path.startswith(f"{name}/"))
-        # `name/base.safetensors`, or with a variant `name/base.fp16.safetensors`.
-        weights = [path for path in files if path.count("/") == 1 and path.partition(".")[2] == ending]
-        if len(weights) == 1 and f"{name}/config.json" in files:
-            sizes[Component(name, spec[0], spec[1], files)] = request.files[weights[0]]
+        # `name/base.safetensors`, or with a variant `name/base.fp16.safetensors`; not every component has that.
+        weights = [path for path in files if path.count("/") == 1 and path.endswith(".safetensors")]
+        variant = weights[0].partition(".")[2].removesuffix("safetensors").rstrip(".") if weights else None
+        if len(weights) == 1 and variant in {"", request.variant} and f"{name}/config.json" in files:
+            sizes[Component(name, spec[0], spec[1], files, variant or None)] = request.files[weights[0]]
     return sorted(sizes, key=lambda component: -sizes[component])

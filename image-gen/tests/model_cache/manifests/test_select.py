@@ -62,18 +62,27 @@ def test_select_takes_only_files_that_are_loaded() -> None:
     assert select(NEEDED + NOT_LOADED) == ("fp16", NEEDED)
 
 
-def test_select_takes_plain_weights_where_fp16_is_incomplete() -> None:
-    variant, chosen = select(without(NEEDED + NOT_LOADED, "text_encoder/model.fp16.safetensors"))
-    assert variant is None
-    assert "unet/diffusion_pytorch_model.safetensors" in chosen and "text_encoder/model.safetensors" in chosen
-    assert not any("fp16" in path for path in chosen)
-
-
-def test_select_mixes_variants_where_none_is_complete() -> None:
-    gone = ("text_encoder/model.fp16.safetensors", "unet/diffusion_pytorch_model.safetensors")
-    variant, chosen = select(without(NEEDED + NOT_LOADED, *gone))
+def test_a_component_without_fp16_is_taken_plain_and_no_other_one() -> None:
+    fp16 = "text_encoder/model.fp16.safetensors"
+    variant, chosen = select(without(NEEDED + NOT_LOADED, fp16))
     assert variant == "fp16"
-    assert "text_encoder/model.safetensors" in chosen and "unet/diffusion_pytorch_model.fp16.safetensors" in chosen
+    assert chosen == sorted([*without(NEEDED, fp16), "text_encoder/model.safetensors"])
+
+
+def test_weights_in_another_precision_alone_are_named() -> None:
+    unet = next(path for path in NEEDED if path.startswith("unet/") and path.endswith(".safetensors"))
+    with pytest.raises(ImageGenError) as caught:
+        select([*without(NEEDED, unet), unet.replace("fp16", "bf16"), "unet/diffusion_pytorch_model.bin"])
+    assert caught.value.code == "NOT_A_PIPELINE"
+    assert "diffusion_pytorch_model.bf16.safetensors" in caught.value.message
+    assert "not a diffusers pipeline" not in caught.value.message
+
+
+def test_a_pipeline_that_needs_more_than_a_prompt_is_refused_by_its_index() -> None:
+    for name in ("StableDiffusionXLImg2ImgPipeline", "StableVideoDiffusionPipeline", "OnnxStableDiffusionPipeline"):
+        with pytest.raises(ImageGenError) as caught:
+            select(NEEDED, INDEX | {"_class_name": name})
+        assert caught.value.code == "NOT_A_PIPELINE" and name in caught.value.message
 
 
 @pytest.mark.parametrize("spelling", ["model.fp16-0000{n}-of-00002", "model-0000{n}-of-00002.fp16"])
@@ -99,13 +108,13 @@ def test_select_takes_sharded_weights_with_their_index(spelling: str) -> None:
         ([*NEEDED, "unet/my_unet.py"], INDEX | {"unet": ["my_unet", "MyUnet"]}, "UNSAFE_MODEL", "my_unet.py"),
         (NEEDED, INDEX | {"_class_name": ["pipeline", "Mine"]}, "UNSAFE_MODEL", "code of its own"),
         (NEEDED, {"unet": INDEX["unet"]}, "NOT_A_PIPELINE", "no pipeline class"),
-        (NEEDED, {"_class_name": "X"}, "NOT_A_PIPELINE", "no component"),
+        (NEEDED, {"_class_name": "StableDiffusionPipeline"}, "NOT_A_PIPELINE", "no component"),
         ([path for path in NEEDED if "unet" not in path], None, "NOT_A_PIPELINE", "unet"),
         (
             [*without(NEEDED, NEEDED[-1]), "unet/diffusion_flax_model.msgpack"],
             None,
             "NOT_A_PIPELINE",
-            "no complete .safetensors",
+            "complete .safetensors",
         ),
     ],
 )

@@ -3,9 +3,10 @@
 import errno
 import fcntl
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # What file systems answer that have no such locks, or only for files that are open for writing (NFS).
@@ -25,6 +26,9 @@ def file_lock(path: Path, wait: Callable[[], None]) -> Iterator[None]:
     """
     descriptor = lock_file(path, wait)
     try:
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -50,6 +54,13 @@ def lock_file(path: Path, wait: Callable[[], None], *, shared: bool = False) -> 
         else:
             replaced += 1
             time.sleep(_PAUSE_SECONDS)
+
+
+def holder_of(path: Path) -> str:
+    """Who holds a lock, for messages."""
+    with suppress(OSError):
+        return path.read_text(encoding="utf-8", errors="replace") or "another process"
+    return "another process"
 
 
 @contextmanager

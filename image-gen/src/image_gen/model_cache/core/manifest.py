@@ -7,11 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote
 
+from image_gen import reader
 from image_gen.errors import ManifestInvalidError, ModelIdInvalidError, shown
 
 SCHEMA = 1
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}|[A-Za-z0-9._-]{0,95})")
+# Of a model's page on the hub, and of pages below it.
+_PASTED = re.compile(
+    r"(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com)/)?(?P<id>[^/@]+(?:/[^/@]+)?)"
+    r"(?:/(?:tree|blob|resolve|raw|commits?)/(?P<shown>[^/]+).*|@(?P<at>.+))?",
+    re.IGNORECASE,
+)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -87,12 +95,34 @@ class Manifest:
 
 def check_model_id(model_id: str) -> str:
     """Returns a valid `model_id`. It becomes part of paths and URLs, so anything else is rejected."""
+    if model_id.startswith(("/", "./", "../", "~")) or (model_id.count("/") > 1 and Path(model_id).is_dir()):
+        raise ModelIdInvalidError(
+            f"MODEL_ID: {shown(model_id)} is a path, not an id on the hub. Fix: for a model in a directory, "
+            f"{reader.setting('MODEL_DIR', model_id)}"
+        )
     if not _ID.fullmatch(model_id) or ".." in model_id or "--" in model_id:
         raise ModelIdInvalidError(
             f"MODEL_ID: expected <organisation>/<name>, got {shown(model_id)}. "
             "Fix: copy the id from the model's page, for example stabilityai/stable-diffusion-xl-base-1.0"
         )
     return model_id
+
+
+def split_model_id(text: str, revision: str | None = None) -> tuple[str, str | None]:
+    """The id and the revision of a model in what people paste: its page's address, one of a branch or of a file there,
+    `org/name@revision`. `revision` is one that was given apart; the branch that a page shows first is none.
+    """
+    plain = re.split(r"[?#]", text.strip(" \t\r\n\"'`<>"))[0].rstrip("/")
+    found = _PASTED.fullmatch(plain)
+    if not found:
+        return check_model_id(text), revision
+    shown_there = unquote(found["shown"] or "main")
+    named = found["at"] or (None if shown_there == "main" else shown_there)
+    if named and revision and named != revision:
+        raise ModelIdInvalidError(
+            f"MODEL_ID: {shown(text)} names another revision than {revision}, which was given. Fix: name one."
+        )
+    return check_model_id(found["id"]), revision or named
 
 
 def is_commit(revision: str) -> bool:

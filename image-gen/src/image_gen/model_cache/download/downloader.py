@@ -9,13 +9,14 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 
-from image_gen.errors import CorruptDownloadError, FileMissingError, ImageGenError
+from image_gen.errors import CacheBusyError, CorruptDownloadError, FileMissingError, ImageGenError
 from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.complete import has_size, missing_files
 from image_gen.model_cache.cache.host import HostCache, host_source
 from image_gen.model_cache.cache.locate import ready
 from image_gen.model_cache.cache.orphans import delete_stale_downloads
 from image_gen.model_cache.core.atomic_files import link_snapshot, sync_names
+from image_gen.model_cache.core.file_lock import holder_of
 from image_gen.model_cache.core.filesystem import require_room, status_of
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
@@ -30,6 +31,8 @@ from image_gen.model_cache.sources.source import Source
 _SPARE_BYTES = 4 << 20
 _SPARE_INODES = 16
 _POLL_SECONDS = 0.2
+# For so many read timeouts a waiting process waits for one from which nothing comes.
+_QUIET_TIMEOUTS = 60
 
 log = logging.getLogger(__name__)
 
@@ -234,16 +237,36 @@ def cached_bytes(layout: RepoLayout, manifest: Manifest) -> int:
 
 
 def wait_for_download(
-    layout: RepoLayout, manifest: Manifest | None, callbacks: ProgressCallbacks
+    settings: CacheSettings, model_id: str, manifest: Callable[[], Manifest | None], callbacks: ProgressCallbacks
 ) -> Callable[[], None]:
-    """For the wait while another process downloads the same model: reports its progress, and ends on `cancel`."""
-    there = cached_bytes(layout, manifest) if manifest else 0
-    meter = Meter("fetching", manifest.bytes_total, there, callbacks.on_progress) if manifest else None
+    """For the wait while another process downloads the same model: reports its progress, says when nothing comes, and
+    ends on `cancel`, or with CACHE_BUSY when nothing has come for long: that process may be stopped, or its container
+    paused.
+    """
+    layout, patience = RepoLayout(settings.hub_cache, model_id), _QUIET_TIMEOUTS * settings.read_timeout
+    last, since, warn_after, meter = None, time.monotonic(), patience / 20, None
 
     def wait_a_little() -> None:
+        nonlocal last, since, warn_after, meter
         check_cancelled(callbacks.cancel)
-        if meter and manifest:
-            meter.set_done(cached_bytes(layout, manifest))
+        if known := manifest():
+            there = cached_bytes(layout, known)
+            meter = meter or Meter("fetching", known.bytes_total, there, callbacks.on_progress)
+            meter.set_done(there)
+        # Every byte that is written changes the time of a file.
+        newest = max((status.st_mtime_ns for each in layout.blobs.glob("*") if (status := status_of(each))), default=0)
+        if newest != last:
+            last, since, warn_after = newest, time.monotonic(), patience / 20
+        quiet = time.monotonic() - since
+        text = (
+            f"{holder_of(layout.lock)} is downloading {model_id}, and nothing has come for {quiet:.0f} s; it may be "
+            "stopped, or its container paused. Fix: let it continue (`kill -CONT`, `docker unpause`), or end it."
+        )
+        if quiet > patience:
+            raise CacheBusyError(text)
+        if quiet > warn_after:
+            log.warning("%s", text)
+            warn_after = 2 * quiet
         time.sleep(_POLL_SECONDS)
 
     return wait_a_little

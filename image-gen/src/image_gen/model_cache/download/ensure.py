@@ -1,5 +1,6 @@
 """Makes sure that a model is complete locally: finds it, or resolves it and downloads missing files."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 from image_gen import errors, reader
@@ -15,7 +16,6 @@ from image_gen.model_cache.cache.locate import (
 )
 from image_gen.model_cache.core.atomic_files import write_ref
 from image_gen.model_cache.core.file_lock import file_lock
-from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_commit
 from image_gen.model_cache.core.settings import CacheSettings
@@ -90,10 +90,7 @@ class Ensure:
             ) from error
 
     def _download_locked(self, callbacks: ProgressCallbacks) -> ReadyModel:
-        with (
-            translate_os_errors(self._settings.volume_root, f"fetching {self._model_id}"),
-            file_lock(self._layout.lock, wait_for_download(self._layout, self._manifest(), callbacks)),
-        ):
+        with file_lock(self._layout.lock, wait_for_download(self._settings, self._model_id, self._manifest, callbacks)):
             if found := self.find_local():
                 return found
             manifest = self._manifest()
@@ -107,11 +104,11 @@ class Ensure:
             with HubClient(self._settings, callbacks.cancel) as client:
                 try:
                     return self._download_missing(client, manifest or self._resolve(client), callbacks)
-                except (errors.RevisionNotFoundError, errors.FileMissingError):
-                    # A newer commit replaces one that the hub no longer has only where no user pinned that one.
-                    if manifest is None or self._revision or manifest in self._registry.bundled():
+                except (errors.RevisionNotFoundError, errors.FileMissingError, errors.CorruptDownloadError) as error:
+                    again = self._asked_again(client, manifest, error) if manifest else None
+                    if again is None or again == manifest:
                         raise
-                    return self._download_missing(client, self._resolve(client, newest=True), callbacks)
+                    return self._download_missing(client, again, callbacks)
 
     def _download_missing(self, client: HubClient, manifest: Manifest, callbacks: ProgressCallbacks) -> ReadyModel:
         if self._revision is None or not is_commit(self._revision):
@@ -125,6 +122,19 @@ class Ensure:
         delete_quarantined(self._layout)
         snapshot = self._layout.snapshot(manifest.revision)
         return ready(snapshot, manifest, "download", downloaded.bytes, downloaded.paths)
+
+    def _asked_again(self, client: HubClient, manifest: Manifest, error: errors.ImageGenError) -> Manifest | None:
+        """The hub's list for a kept manifest that can't be met: that may come from a wrong answer, or be too old."""
+        if manifest in self._registry.bundled():
+            return None
+        with suppress(errors.RevisionNotFoundError, errors.ModelNotFoundError):
+            again = resolve(client, self._model_id, manifest.revision)
+            if again != manifest:
+                self._registry.keep(again, default=self._revision is None)
+                return again
+        # A newer commit replaces one that the hub no longer has only where no user pinned that one.
+        is_gone = not self._revision and not isinstance(error, errors.CorruptDownloadError)
+        return self._resolve(client, newest=True) if is_gone else None
 
     def _resolve(self, client: HubClient, *, newest: bool = False) -> Manifest:
         # A cached commit, whatever tool downloaded it, serves as well as the newest, and costs less.
@@ -146,7 +156,13 @@ class Ensure:
         """That of what another tool downloaded. It is not kept."""
         named = self._revision or "main"
         commit = named if is_commit(named) else self._registry.commit_of(self._model_id, named)
-        return snapshot_manifest(self._layout, commit) if commit and is_commit(commit) else None
+        if commit and is_commit(commit):
+            return snapshot_manifest(self._layout, commit)
+        # A copy without `refs`, say: the only snapshot that is complete is meant.
+        commits = [path.name for path in (self._layout.root / "snapshots").glob("*") if is_commit(path.name)]
+        found = [each for commit in commits if (each := snapshot_manifest(self._layout, commit))]
+        whole = [each for each in found if not self._missing(each)] if named == "main" else []
+        return whole[0] if len(whole) == 1 else None
 
     def _missing(self, manifest: Manifest) -> list[ManifestFile]:
         return missing_files(self._layout.snapshot(manifest.revision), manifest)

@@ -41,7 +41,7 @@ def download_from_mirror(
             return Downloaded()
         path, manifest = found
         layout = RepoLayout(settings.hub_cache, model_id)
-        with file_lock(layout.lock, wait_for_download(layout, manifest, callbacks)):
+        with file_lock(layout.lock, wait_for_download(settings, model_id, lambda: manifest, callbacks)):
             ManifestRegistry(settings).keep_new(manifest, default=revision is None)
             if revision is None or not is_commit(revision):
                 write_ref(layout, revision or "main", manifest.revision)

@@ -113,7 +113,7 @@ def quarantine(
     """
     layout = RepoLayout(settings.hub_cache, model_id)
     try:
-        with file_lock(layout.lock, wait_for_download(layout, None, callbacks)):
+        with file_lock(layout.lock, wait_for_download(settings, model_id, lambda: None, callbacks)):
             return [read.file.path for read in lost if _move_aside(layout, directory, read)]
     except OSError as error:
         names = ", ".join(read.file.path for read in lost)
@@ -147,7 +147,7 @@ def put_back(settings: CacheSettings, manifest: Manifest, callbacks: ProgressCal
     layout, found = RepoLayout(settings.hub_cache, manifest.model_id), False
     if not quarantined_files(layout):
         return False
-    with file_lock(layout.lock, wait_for_download(layout, None, callbacks)):
+    with file_lock(layout.lock, wait_for_download(settings, manifest.model_id, lambda: None, callbacks)):
         for key in {file.content_key for file in manifest.files if file.content_key}:
             aside, group = (
                 layout.blobs / f"{key}{_DAMAGED}",

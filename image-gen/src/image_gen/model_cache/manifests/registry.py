@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from image_gen.errors import ImageGenError
+from image_gen import reader
+from image_gen.errors import ImageGenError, ModelIdInvalidError
 from image_gen.model_cache.core.atomic_files import read_ref, write_atomic
 from image_gen.model_cache.core.layout import RepoLayout, folder_name
-from image_gen.model_cache.core.manifest import Manifest, check_model_id, is_commit, read_manifest
+from image_gen.model_cache.core.manifest import Manifest, is_commit, read_manifest, split_model_id
 from image_gen.model_cache.core.settings import DEMO_ALIAS, DEMO_MODEL, CacheSettings
 
 
@@ -18,10 +19,15 @@ class ManifestRegistry:
         self._settings = settings
 
     def canonical_id(self, model_id: str) -> str:
-        """The current id of a model. Raises MODEL_ID_INVALID."""
+        """The current id of a model, also from its page's address. Raises MODEL_ID_INVALID."""
+        model_id, revision = split_model_id(model_id)
+        if revision:
+            raise ModelIdInvalidError(
+                f"MODEL_ID: {model_id} comes with the revision {revision}, which counts apart. Fix: give {model_id}, "
+                f"and where a revision can be chosen, {reader.setting('MODEL_REVISION', revision)}."
+            )
         if model_id == DEMO_ALIAS:
             return DEMO_MODEL
-        check_model_id(model_id)
         return next((each.model_id for each in self.bundled() if model_id in each.aliases), model_id)
 
     def bundled(self) -> Iterator[Manifest]:

@@ -67,8 +67,11 @@ def resolve(client: HubClient, model_id: str, revision: str) -> Manifest:
 
 def read_json(client: HubClient, model_id: str, commit: str, path: str) -> dict[str, Any]:
     """A small JSON object of a repository. Raises NOT_A_PIPELINE for anything else."""
+    content = client.small_file(model_id, commit, path)
+    if content.lstrip()[:1] == b"<":
+        raise client.web_page()
     try:
-        document = json.loads(client.small_file(model_id, commit, path))
+        document = json.loads(content)
     except ValueError as error:
         raise not_a_pipeline(model_id, f"its {path} is not JSON") from error
     if not isinstance(document, dict):

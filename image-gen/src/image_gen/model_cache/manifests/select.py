@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from image_gen.errors import ImageGenError, NotAPipelineError, UnsafeModelError
@@ -50,6 +52,11 @@ def select_files(
         )
     if not isinstance(pipeline, str):
         raise not_a_pipeline(model_id, f"its {INDEX} names no pipeline class")
+    if pipeline not in _served():
+        raise NotAPipelineError(
+            f"{model_id} is a {pipeline}, which does not make pictures from text alone in this version. Fix: set "
+            "MODEL_ID to another model; nothing was downloaded."
+        )
     parts = [
         _Component(model_id, name, spec, files, allow_pickle)
         for name, spec in index.items()
@@ -57,7 +64,7 @@ def select_files(
     ]
     if not parts:
         raise not_a_pipeline(model_id, f"its {INDEX} names no component")
-    variant = _common_variant(parts)
+    variant = _variant(parts)
     chosen = [file for file in files if file.path == INDEX]
     for part in parts:
         chosen += part.side_files() + part.weights(variant)
@@ -74,7 +81,7 @@ def select_component(
     # As if it were a directory of a pipeline: the rules for its files are the same.
     moved = [replace(file, path=f"component/{file.path}") for file in files]
     part = _Component(model_id, "component", ["diffusers", name], moved, allow_pickle)
-    variant = _common_variant([part])
+    variant = _variant([part])
     chosen = {file.path.partition("/")[2] for file in part.weights(variant)} | {COMPONENT_CONFIG}
     if len(chosen) == 1:
         raise not_a_pipeline(model_id, "it has no weights")
@@ -93,14 +100,15 @@ def is_component(name: str, spec: object) -> bool:
     return not name.startswith("_") and isinstance(spec, list) and len(spec) == 2 and all(spec)
 
 
-def _common_variant(parts: "Sequence[_Component]") -> str | None:
-    """fp16 when every component with weights has it; plain when every one has that; else what each has."""
-    weighted = [part for part in parts if part.has_weights]
-    if all(part.options[FP16] for part in weighted):
-        return FP16 if weighted else None
-    if all(part.options[None] for part in weighted):
-        return None
-    return FP16
+@cache
+def _served() -> frozenset[str]:
+    """The pipelines that the worker loads: a test compares the list with the library."""
+    return frozenset(Path(__file__).with_name("served_pipelines.txt").read_text(encoding="ascii").split())
+
+
+def _variant(parts: "Sequence[_Component]") -> str | None:
+    """fp16 where any component has it: diffusers takes plain weights for the others."""
+    return FP16 if any(part.options[FP16] for part in parts) else None
 
 
 class _Component:
@@ -121,8 +129,7 @@ class _Component:
         self.options: dict[str | None, list[ManifestFile]] = {FP16: self._complete(FP16), None: self._complete(None)}
         if allow_pickle and not any(self.options.values()):
             self.options = {FP16: self._complete(FP16, *_PICKLED), None: self._complete(None, *_PICKLED)}
-        self.has_weights = any(self.options.values())
-        if not self.has_weights:
+        if not any(self.options.values()):
             self._refuse_unusable_weights()
 
     def side_files(self) -> list[ManifestFile]:
@@ -134,7 +141,7 @@ class _Component:
         ]
 
     def weights(self, variant: str | None) -> list[ManifestFile]:
-        return self.options[variant] or self.options[FP16] or self.options[None]
+        return self.options[variant] or self.options[None]
 
     def _complete(
         self, variant: str | None, ending: str = "safetensors", bases: Sequence[str] = _BASES
@@ -152,13 +159,18 @@ class _Component:
         return []
 
     def _refuse_unusable_weights(self) -> None:
+        weights = sorted(leaf for leaf in self._files if leaf.endswith((".safetensors", ".msgpack", ".onnx")))
         pickles = sorted(leaf for leaf in self._files if leaf.endswith(PICKLES) and not leaf.startswith("openvino_"))
-        if pickles:
+        if pickles and not any(leaf.endswith(".safetensors") for leaf in weights):
             raise UnsafeModelError(
                 f"{self._model_id} has its {self.name} only as a pickle ({self.name}/{pickles[0]}), which can run code "
                 "when it is loaded. Fix: set MODEL_ID or MODEL_REVISION to a version with .safetensors files."
             )
-        if any(leaf.endswith((".safetensors", ".msgpack", ".onnx")) for leaf in self._files):
-            raise not_a_pipeline(self._model_id, f"its {self.name} has no complete .safetensors weights for PyTorch")
+        if weights:
+            raise NotAPipelineError(
+                f"{self._model_id} has no weights of its {self.name} that are loaded here: complete .safetensors for "
+                f"PyTorch, plain or of the variant fp16. There is {', '.join(weights[:3])}. Fix: set MODEL_ID or "
+                "MODEL_REVISION to a version that has them."
+            )
         if not self._files:
             raise not_a_pipeline(self._model_id, f"the directory of its {self.name} is missing or empty")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.core.retry import TIMEOUT_TRIES, Retrier, SourceError
@@ -80,6 +80,7 @@ class HttpClient:
         self.place = place
         self.cancel = cancel or threading.Event()
         self.read_timeout = settings.read_timeout
+        self._origin = origin
         self._client, self._transport = _open_client(settings, origin)
 
     def __enter__(self) -> Self:
@@ -91,7 +92,7 @@ class HttpClient:
     def get(self, url: str, refused: Refused) -> "httpx2.Response":
         """A complete response."""
         with self._map_errors():
-            answer = _accepted(self._client.get(url), refused)
+            answer = self._accepted(self._client.get(url), refused)
         if url.startswith("https:") and answer.url.scheme == "http":
             # A file has its hash, but a list of files is what hashes are taken from.
             raise self.failed(f"{self.place} redirects to {answer.url.host} without TLS. Fix: use another mirror.")
@@ -106,7 +107,7 @@ class HttpClient:
             if asked and answer.status_code in _NO_RANGES:
                 yield FileRange(None, False, None, None, "", iter(()))
             else:
-                yield self._part_of(_accepted(answer, refused), start)
+                yield self._part_of(self._accepted(answer, refused), start)
 
     def get_small(self, open_range: Callable[[], AbstractContextManager[FileRange]], name: str, limit: int) -> bytes:
         """A whole small file. Raises an error for more than `limit` bytes."""
@@ -120,19 +121,23 @@ class HttpClient:
                         raise self.failed(f"{name} is larger than {limit} bytes.")
                 return content
 
-    def interrupted(self, why: str) -> SourceError:
+    def interrupted(self, why: str, host: str = "") -> SourceError:
+        """`host`: the one that failed, when it is not the server's own."""
         error = self.unreachable(
-            f"{self.place} can't be reached{self._via} ({why}). Fix: check the network, DNS and HTTPS_PROXY, "
+            f"{self._who(host)} can't be reached{self._via} ({why}). Fix: check the network, DNS and HTTPS_PROXY, "
             f"or {self.elsewhere}; what has arrived is kept."
         )
         return SourceError(error)
 
-    def timed_out(self, why: str) -> SourceError:
+    def timed_out(self, why: str, host: str = "") -> SourceError:
         error = self.silent(
-            f"{self.place} does not answer{self._via} ({why}, {TIMEOUT_TRIES} tries of {self.read_timeout:g} s). Fix: "
-            f"check the firewall and the proxy (HTTPS_PROXY), or {self.elsewhere}; what has arrived is kept."
+            f"{self._who(host)} does not answer{self._via} ({why}, {TIMEOUT_TRIES} tries of {self.read_timeout:g} s). "
+            f"Fix: check the firewall and the proxy (HTTPS_PROXY), or {self.elsewhere}; what has arrived is kept."
         )
         return SourceError(error, timed_out=True)
+
+    def _who(self, host: str) -> str:
+        return f"{host}, to which {self.place} redirects," if host else self.place
 
     @property
     def _via(self) -> str:
@@ -174,14 +179,56 @@ class HttpClient:
         try:
             yield
         except httpx2.TimeoutException as error:
-            raise self.timed_out(type(error).__name__) from error
+            raise self.timed_out(type(error).__name__, self._elsewhere(error)) from error
         except httpx2.TooManyRedirects as error:
             raise self.failed(f"{self.place} redirects in circles.") from error
         except (httpx2.InvalidURL, httpx2.DecodingError) as error:
             check = f"Check {self.setting} and HTTPS_PROXY."
             raise self.failed(f"{self.place} can't be understood ({error}). {check}") from error
         except httpx2.TransportError as error:
-            raise self.interrupted(str(error) or type(error).__name__) from error
+            raise self.interrupted(str(error) or type(error).__name__, self._elsewhere(error)) from error
+
+    def _elsewhere(self, of: Any) -> str:
+        """The host of a request or an answer, where a redirect led to another than the server's own."""
+        import httpx2
+
+        try:
+            there = of.request.url.netloc
+        except RuntimeError:  # an error without a request
+            return ""
+        return "" if not self._origin or there == httpx2.URL(self._origin).netloc else str(there, "ascii")
+
+    def _accepted(self, answer: "httpx2.Response", refused: Refused) -> "httpx2.Response":
+        status, host = answer.status_code, self._elsewhere(answer)
+        if status < 300:
+            if answer.headers.get("Content-Type", "").startswith("text/html"):
+                raise SourceError(self.web_page(host), retryable=False)
+            return answer
+        answer.read()
+        # A server that does not know a method, or a version of HTTP, will not learn it.
+        retryable = status in {408, 425, 429} or (status >= 500 and status not in {501, 505})
+        if host and "X-Error-Code" not in answer.headers:
+            # Another hub says more. The redirect may have expired: the server makes a new one.
+            retryable, error = (
+                True,
+                self.failed(
+                    f"{self._who(host)} answers with status {status}. Fix: allow {host} in the firewall and the proxy, "
+                    f"or {self.elsewhere}; what has arrived is kept.",
+                    retryable=True,
+                ),
+            )
+        else:
+            error = refused(answer)
+        if (proxy := answer.extensions.get("image_gen_proxy")) and status >= 500 and answer.url.scheme == "http":
+            error = type(error)(f"{error.message} The proxy {proxy} may have answered.", retryable=error.retryable)
+        raise SourceError(error, retryable=retryable, wait=_retry_after_seconds(answer.headers))
+
+    def web_page(self, host: str = "") -> ImageGenError:
+        """For the login page of a network, or the block page of a proxy, which comes with status 200."""
+        return self.failed(
+            f"{self._who(host)} answers with a web page instead of a file: a network that wants a login, or a proxy "
+            f"that blocks. Fix: log in to the network, or check HTTPS_PROXY and {self.setting}."
+        )
 
 
 def _large_chunks(answer: "httpx2.Response", expected: int, read_timeout: float) -> Iterator[bytes]:
@@ -217,19 +264,6 @@ def _large_chunks(answer: "httpx2.Response", expected: int, read_timeout: float)
         yield chunk
 
 
-def _accepted(answer: "httpx2.Response", refused: Refused) -> "httpx2.Response":
-    status = answer.status_code
-    if status >= 300:
-        answer.read()
-        # A server that does not know a method, or a version of HTTP, will not learn it.
-        retryable = status in {408, 425, 429} or (status >= 500 and status not in {501, 505})
-        error = refused(answer)
-        if (proxy := answer.extensions.get("image_gen_proxy")) and status >= 500 and answer.url.scheme == "http":
-            error = type(error)(f"{error.message} The proxy {proxy} may have answered.", retryable=error.retryable)
-        raise SourceError(error, retryable=retryable, wait=_retry_after_seconds(answer.headers))
-    return answer
-
-
 def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from `Retry-After` (seconds or a date) or from the `t=` of the hub's own `RateLimit` header."""
     after = headers.get("Retry-After", "").strip()
@@ -238,10 +272,10 @@ def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
         return float(after)
     try:
         moment = parsedate_to_datetime(after)
-    except ValueError:
+    except (ValueError, TypeError, IndexError, OverflowError):
         return float(limit.group(1)) if limit else None
-    now = datetime.now(UTC if moment.tzinfo else None)
-    return max(0.0, (moment - now).total_seconds())
+    # A date without a zone is one of Greenwich.
+    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
 def _etag_of(answer: "httpx2.Response") -> str:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 _NEXT = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?')
 _LISTING: dict[str, str] = {"recursive": "true", "expand": "false"}
 # No model has more files than that many pages hold.
-_MOST_PAGES = 1000
+_MOST_PAGES = 100
 
 
 class HubClient(HttpClient):
@@ -57,8 +58,8 @@ class HubClient(HttpClient):
             for page in self._pages(model_id, commit):
                 before = len(entries)
                 entries |= {str(entry.get("path")): entry for entry in page if isinstance(entry, dict)}
-                if page and len(entries) == before:
-                    # It takes no cursor, and would send the same page for ever.
+                if len(entries) == before and entries:
+                    # It takes no cursor, and would send the same page, or an empty one, for ever.
                     raise errors.HubError(f"{self.place} lists the same files of {model_id} again and again.")
         except (errors.ModelNotFoundError, errors.HubError) as error:
             found = self._siblings(model_id, commit)
@@ -100,6 +101,7 @@ class HubClient(HttpClient):
             if not following or _LISTING | following == query:
                 return
             query = dict(_LISTING | following)
+        raise errors.HubError(f"{self.place} lists no end of files of {model_id}.")
 
     def _siblings(self, model_id: str, commit: str) -> list[dict[str, Any]]:
         """The list that comes with the information about a model, in the form of `/tree`."""
@@ -237,8 +239,9 @@ def _not_found(settings: CacheSettings, model_id: str) -> errors.ImageGenError:
         if settings.token
         else "it is private and needs a token (HF_TOKEN)"
     )
+    directory = f" {model_id} is a directory here: MODEL_DIR takes directories." if Path(model_id).is_dir() else ""
     return errors.ModelNotFoundError(
-        f"{settings.endpoint} has no model {model_id}, or {hidden}. Fix: check the spelling of MODEL_ID."
+        f"{settings.endpoint} has no model {model_id}, or {hidden}. Fix: check the spelling of MODEL_ID.{directory}"
         f"{_problem(settings)}"
     )
 

@@ -1,0 +1,23 @@
+import type { Parser } from "./parsers.ts";
+
+const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]*\/[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+/** A model's page, a branch or a file there, or `org/name@revision`; the service reads the same (`split_model_id`). */
+const PASTED =
+  /^(?:(?:https?:\/\/)?(?:www\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com)\/)?([^/@]+\/[^/@]+?)(?:\/(?:tree|blob|resolve|raw|commits?)\/([^/]+).*|@(.+))?$/i;
+
+/** An id on the hub as people paste it. One with a revision is refused, as that has a key of its own. */
+export const hubId =
+  (expected: string, words: readonly string[] = []): Parser<string> =>
+  (text) => {
+    const plain = (text.replace(/^[\s"'`<>]+|[\s"'`<>]+$/g, "").split(/[?#]/)[0] ?? "").replace(/\/+$/, "");
+    if (words.includes(plain)) return { value: plain };
+    const [, id = "", page, at] = PASTED.exec(plain) ?? [];
+    if (!ID.test(id)) {
+      const directory = /^[./~\\]/.test(plain) ? " (a model in a directory: MODEL_DIR in the key environment)" : "";
+      return { expected: `${expected}${directory}` };
+    }
+    const revision = at ?? (page === "main" ? undefined : page);
+    return revision === undefined
+      ? { value: id }
+      : { expected: `${id}, with the revision ${revision} in the key modelRevision` };
+  };
