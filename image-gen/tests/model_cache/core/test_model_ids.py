@@ -1,0 +1,43 @@
+"""Ids are understood as people paste them."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import MakeCache
+
+from image_gen.errors import ImageGenError
+from image_gen.model_cache.core.manifest import split_model_id
+from image_gen.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("org/name", ("org/name", None)),
+        (" 'org/name/'\n", ("org/name", None)),
+        ("https://huggingface.co/org/name/tree/main", ("org/name", None)),
+        ("HTTPS://www.HuggingFace.co/Org/Name?x=1#top", ("Org/Name", None)),
+        ("hf.co/org/name/blob/refs%2Fpr%2F1/unet/config.json", ("org/name", "refs/pr/1")),
+        ("org/name@v2", ("org/name", "v2")),
+        ("demo", ("demo", None)),
+    ],
+)
+def test_a_pasted_id_is_understood(text: str, expected: tuple[str, str | None]) -> None:
+    assert split_model_id(text) == expected
+    settings = Settings.from_env({"MODEL_ID": text})
+    assert (settings.model_id, settings.model_revision) == expected
+
+
+@pytest.mark.parametrize("text", ["https://huggingface.co/datasets/a/b", "http://x/y", "a/b/c", "", "../x", "a/b@"])
+def test_anything_else_is_refused(make_cache: MakeCache, text: str) -> None:
+    with pytest.raises(ImageGenError) as caught:
+        make_cache().registry.canonical_id(text)
+    assert caught.value.code == "MODEL_ID_INVALID"
+
+
+def test_a_revision_is_never_dropped(make_cache: MakeCache) -> None:
+    with pytest.raises(ImageGenError, match="MODEL_REVISION"):
+        make_cache().registry.canonical_id("org/name@v2")
+    with pytest.raises(ImageGenError, match="another revision"):
+        split_model_id("org/name@v2", "v3")
+    assert split_model_id("org/name/tree/main", "v3") == ("org/name", "v3")
