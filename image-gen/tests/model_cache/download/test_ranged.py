@@ -97,7 +97,7 @@ def test_damaged_range_is_detected_and_repaired(hub: DemoHub, make_repo: MakeRep
 
 def test_cancel_keeps_every_range(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     repo = make_repo(unet_bytes=SIZE)
-    hub.panel.turn({"line_bytes_per_second": 2_000_000})
+    hub.panel.turn({"line_bytes_per_second": 1_000_000})
     cancel = threading.Event()
 
     def halfway(progress: Progress) -> None:
