@@ -68,6 +68,7 @@ def earlier_version(stage: Stage) -> str:
     blob.with_name(f"{blob.name}.ranges.incomplete").write_bytes(journal)
     blob.unlink()
     stage.piece_bytes = PIECE
+    stage.impatient()
     stage.hub.panel.turn({"silent": True})
     stage.start("prefetch").wait().failed()
     _older_client(stage)
