@@ -30,7 +30,7 @@ Examples:
   imagegen up --config baseImage=my-registry/python:3.12 --config buildNetwork=host
 
 --model, --port and --config are remembered for the stack (in .imagegen/stacks) once they have worked, until you change
-them or pass --reset-config. When up fails, the service that ran before continues, or is started again.
+them or pass --reset-config; in AWS as soon as a first deployment has begun to make things. When up fails, the service that ran before continues, or is started again.
 stacks/Pulumi.<stack>.yaml is written only in AWS, to pin a host that was not the first choice.
 Variables of the service in the environment (HF_TOKEN, IMAGE_GEN_API_KEY, HTTPS_PROXY, …) are remembered as well, secrets encrypted;
 one that can't be used is named. A service that runs as a process has them for that start alone.`;
@@ -80,6 +80,10 @@ async function up(context: Context, options: Options, flags: Record<string, stri
   } catch (error) {
     if (!(error instanceof CliError) || Object.keys(flags).length === 0) throw error;
     const names = Object.keys(flags).map((key) => key.replace(/^.*:/, ""));
+    if (!files.isPending) {
+      const message = `Remembered, as the first deployment began with them: ${names.join(", ")}. To clear them: --reset-config.`;
+      throw new CliError([...error.details, { message }], error.exitCode);
+    }
     const message = `Not remembered: ${names.join(", ")}.`;
     const target = flags[qualifyKey("target")];
     const repeat = `${message} ${files.name} is still a new stack: each up of it needs --config target=${target}.`;

@@ -26,7 +26,10 @@ export function addMoveAz(program: Command, signal: AbortSignal): void {
         const host = await requireHost(context, "up");
         const { name } = context.files;
         const yes = options.yes === true || options.dryRun === true;
-        await confirm(`This replaces the host of ${name} by one in ${zone}; its volume is kept.`, { yes, signal });
+        await confirm(
+          `This replaces the host of ${name} by one in ${zone}; its volume is kept, unless it is blank and no host ever mounted it.`,
+          { yes, signal },
+        );
         print(context, await host.moveAz(zone, options), describeMove);
       }),
     );

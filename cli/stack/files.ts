@@ -145,6 +145,11 @@ export class StackFiles {
     this.#pending = reset ? { config: {} } : this.overrides();
   }
 
+  /** Whether what was saved since `begin` is not written yet. */
+  get isPending(): boolean {
+    return this.#pending !== undefined;
+  }
+
   /** Writes what was saved since `begin`, after the `up` has succeeded. */
   keep(): void {
     const pending = this.#pending;

@@ -2,12 +2,15 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { wordForPulumi } from "../config/problem.ts";
-import { stackTags } from "../contract.ts";
+import { stackTags, vcpuQuota } from "../contract.ts";
 import { DENIED } from "../plan/aws/credential-errors.ts";
 import type { AwsHostPlan } from "../plan/aws/host.ts";
-import { explainLaunchError, type OfferedTypes } from "../plan/aws/launch-errors.ts";
+import { explainLaunchError, explainQuota, type OfferedTypes } from "../plan/aws/launch-errors.ts";
 import type { AwsPlan } from "../plan/aws/plan.ts";
 import { chooseZone, type Offerings, otherZones, typesToLookUp } from "../plan/aws/zone.ts";
+
+/** The account's quota of this code; null where it is not known. */
+type QuotaReader = (code: string) => Promise<number | null>;
 
 interface WithProvider {
   readonly provider: aws.Provider;
@@ -32,11 +35,12 @@ export function createProvider(name: string, { region, stack }: AwsPlan): aws.Pr
 
 /**
  * Where a new volume goes: config, the given subnet's zone, or the choice of `chooseZone`. An existing volume stays where it
- * is, whatever is offered today; only a new one is refused where no type of the list is.
+ * is, whatever is offered today; only a new one is refused, where no type of the list is, or no quota for its host.
  */
-export function lookupPlacement(plan: AwsPlan, opts: WithProvider) {
+export function lookupPlacement(plan: AwsPlan, opts: WithProvider, limitOf: QuotaReader = async () => null) {
   const { volume, network, host, region, stack, gpuMemoryMib } = plan;
   let refusal: string | null = null;
+  let first = host.instanceType;
   let offered: OfferedTypes = { zone: "", types: null, otherZones: [] };
   const isAdopted = volume.existingVolumeId !== null;
   const given: pulumi.Output<string | null> =
@@ -50,7 +54,10 @@ export function lookupPlacement(plan: AwsPlan, opts: WithProvider) {
     if (offers === null) return wanted ?? zones[0] ?? "";
     const request = { stack, region, types: host.launchTypes, zone: wanted, hasVolume: false, gpuMemoryMib };
     const choice = chooseZone(request, offers, zones);
-    if (!("problem" in choice)) return choice.zone;
+    if (!("problem" in choice)) {
+      if (!host.hasPinnedType) first = choice.types[0] ?? first;
+      return choice.zone;
+    }
     refusal = wordForPulumi(choice.problem);
     return wanted ?? zones[0] ?? "";
   });
@@ -69,11 +76,19 @@ export function lookupPlacement(plan: AwsPlan, opts: WithProvider) {
   const beforeCreate = new pulumi.ResourceHook(
     "zone-offers-a-type",
     async () => {
-      if (refusal !== null) throw new Error(refusal);
+      const line = refusal ?? (await quotaRefusal(first, plan, limitOf));
+      if (line !== null) throw new Error(line);
     },
     { onDryRun: true },
   );
   return { zone, beforeCreate, typeIn, offered: () => offered };
+}
+
+/** Asked when a volume is made alone, which is a first deployment. A self-healing group goes through the list by itself. */
+async function quotaRefusal(type: string, { host, region }: AwsPlan, limitOf: QuotaReader): Promise<string | null> {
+  const quota = vcpuQuota(type, host.purchaseOption);
+  if (!quota || host.selfHealing) return null;
+  return explainQuota({ type, market: host.purchaseOption }, await limitOf(quota.code), region);
 }
 
 /** Null, with a warning, where the credentials may not ask: then AWS tells at the launch. */

@@ -5,6 +5,7 @@ import { wordForPulumi } from "../config/problem.ts";
 import { UserError } from "../errors.ts";
 import { showBuildHistory } from "../io/build-history.ts";
 import { readManifest } from "../io/manifests.ts";
+import { quotaReader } from "../io/quota.ts";
 import { ssmDeps } from "../io/ssm-probe.ts";
 import { instanceTypeProblems, makeAwsPlan, modelProblems, updateProblems } from "../plan/aws/plan.ts";
 import type { ProgramContext } from "../program-context.ts";
@@ -38,7 +39,8 @@ export function aws(settings: AwsSettings, { name, stack, preview, secrets, repo
 
   const onError = showBuildHistory(plan.image);
   const image = new RegistryImage(name, { plan: plan.image, hfToken: secrets.hfToken, onError }, opts);
-  const place = lookupPlacement(plan, opts);
+  const account = { region: plan.region, profile: awsProfile() };
+  const place = lookupPlacement(plan, opts, quotaReader(account));
   const cache = new DataVolume(name, { plan: plan.volume, stack, ...place }, opts);
   if (plan.snapshots) new SnapshotSchedule(name, { plan: plan.snapshots, volumeId: cache.volumeId }, opts);
   const where = { region: plan.region, zone: cache.availabilityZone, zones: lookupAvailabilityZones(plan, opts) };
@@ -59,7 +61,7 @@ export function aws(settings: AwsSettings, { name, stack, preview, secrets, repo
     },
     opts,
   );
-  const deps = ssmDeps({ region: plan.region, profile: awsProfile() }, report);
+  const deps = ssmDeps(account, report);
   const ready = hostGate({ plan: plan.readiness, host, preview, deps });
 
   return awsOutputs(plan, { image, cache, host, loadBalancer, ready, preview });

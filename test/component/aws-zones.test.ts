@@ -7,6 +7,7 @@ import { offering } from "../../cli/targets/aws/doctor/offering-check.ts";
 import { choosePlace } from "../../cli/targets/aws/stack/place.ts";
 import { parseState, type StateExport } from "../../cli/targets/aws/stack/state.ts";
 import { createProvider, lookupPlacement } from "../../infra/aws/lookups.ts";
+import { requireSameZone } from "../../infra/aws/volume/data-volume.ts";
 import { describeProblem } from "../../infra/config/problem.ts";
 import { chooseZone, hostTypes, type Offerings, typesToLookUp } from "../../infra/plan/aws/zone.ts";
 import { awsPlanWith, awsSettings } from "../support/aws-settings.ts";
@@ -28,7 +29,7 @@ function factsOf(region: string) {
 type Raw = Readonly<Record<string, string>>;
 
 /** What the program takes: its zone and type, or the line that it refuses a new volume with. */
-async function programIn(region: string, raw: Raw = {}, refused?: Error) {
+async function programIn(region: string, raw: Raw = {}, refused?: Error, limit: number | null = null) {
   const { zones, offers } = factsOf(region);
   const rows = Object.entries(offers).flatMap(([type, there]) => there.map((zone) => ({ type, zone })));
   const plan = awsPlanWith(raw, region);
@@ -36,7 +37,7 @@ async function programIn(region: string, raw: Raw = {}, refused?: Error) {
   const kept = rows.filter(({ type }) => asked.includes(type));
   const { result } = await runProgram(
     async () => {
-      const place = lookupPlacement(plan, { provider: createProvider("image-gen", plan) });
+      const place = lookupPlacement(plan, { provider: createProvider("image-gen", plan) }, async () => limit);
       const zone = await known(place.zone);
       const type = await known(place.typeIn(place.zone));
       return { zone, type, refusal: await refusalOf(place.beforeCreate) };
@@ -65,13 +66,16 @@ async function refusalOf(hook: pulumi.ResourceHook): Promise<string | null> {
 }
 
 /** What doctor finds, and says. */
-async function doctorIn(region: string, raw: Raw = {}, state: StateExport | null = null) {
+async function doctorIn(region: string, raw: Raw = {}, state: StateExport | null = null, gone = false) {
   const { zones, offers } = factsOf(region);
   const ec2 = {
     zones: async () => zones,
     offerings: async (types: readonly string[]) => Object.fromEntries(types.map((type) => [type, offers[type] ?? []])),
     subnetZone: async () => `${region}c`,
-    volume: async () => ({ zone: `${region}c` }),
+    volume: async (id: string) => {
+      const found = state?.deployment?.resources?.find((one) => one.id === id && !gone);
+      return found && { id, zone: found.outputs?.availabilityZone };
+    },
   };
   const stack = { name: "prod", client: { region }, state: parseState("prod", state), ec2 };
   const settings = awsSettings(raw, region);
@@ -170,6 +174,52 @@ describe("where the zone is given", () => {
     // The next generation is another volume, which config places.
     const moved = { availabilityZone: "us-east-1b", volumeGeneration: "2" };
     expect((await doctorIn("us-east-1", moved, volume("us-east-1e"))).check?.message).toContain("in us-east-1b");
+  });
+});
+
+describe("a volume elsewhere", () => {
+  const volume = {
+    type: "aws:ebs/volume:Volume",
+    urn: "urn:pulumi:prod::p::x$aws:ebs/volume:Volume::image-gen-data",
+    id: "vol-1",
+    inputs: {},
+    outputs: { availabilityZone: "us-east-1a" },
+  };
+  test.each<[string, Raw]>([
+    ["the zone of config", { availabilityZone: "us-east-1c" }],
+    ["the subnet's zone", { subnetId: "subnet-0a1b2c3d" }],
+  ])("than in %s is refused by doctor, as the program does", async (_, raw) => {
+    const { check } = await doctorIn("us-east-1", raw, { deployment: { resources: [volume] } });
+    expect(check).toMatchObject({
+      status: "fail",
+      fix: expect.stringMatching(/^imagegen move-az us-east-1c/) as string,
+    });
+    const refusal = () => requireSameZone("us-east-1a", "us-east-1c", "vol-1", "prod");
+    expect(refusal).toThrow(`${check?.message}. Fix: ${check?.fix}`);
+  });
+  test("that was deleted by hand holds nothing back", async () => {
+    const raw = { availabilityZone: "us-east-1c" };
+    const { check } = await doctorIn("us-east-1", raw, { deployment: { resources: [volume] } }, true);
+    expect(check).toMatchObject({ status: "ok", message: expect.stringContaining("in us-east-1c") as string });
+  });
+});
+
+describe("a new account's quota", () => {
+  const refusal = async (limit: number | null, raw: Raw = {}) =>
+    (await programIn("us-east-1", raw, undefined, limit)).refusal;
+  test("refuses a first deployment before anything is made, with the command that raises it", async () => {
+    expect(await refusal(0)).toBe(
+      "quota: Running On-Demand G and VT instances (L-DB2E81BA): 0 vCPUs, a g6.xlarge needs 4. Fix: aws service-quotas " +
+        "request-service-quota-increase --service-code ec2 --quota-code L-DB2E81BA --desired-value 8 --region us-east-1",
+    );
+    expect(await refusal(4, { purchaseOption: "spot", instanceTypes: "g6.2xlarge" })).toContain("L-3819A6DF): 4 vCPUs");
+  });
+  test.each<[string, number | null, Raw]>([
+    ["is enough for one host", 4, {}],
+    ["is not known", null, {}],
+    ["counts for no type of the table", 0, { instanceTypes: "g9.xlarge,g6.xlarge", pinnedInstanceType: "g9.xlarge" }],
+  ])("that %s refuses nothing", async (_, limit, raw) => {
+    expect(await refusal(limit, raw)).toBeNull();
   });
 });
 

@@ -163,9 +163,10 @@ describe.skipIf(missing !== undefined)("a first up in AWS that fails", () => {
 
   test("in a zone that offers nothing, then without capacity in two zones: each printed command leads on to one volume", async () => {
     const stack = "first-host";
-    operator.addStack(stack, { instanceTypes: "g6.xlarge" });
+    operator.addStack(stack);
     const before = inventory();
-    const refused = await fails(stack, "up", "--no-picture", "--config", "availabilityZone=us-east-1e");
+    const one = ["--config", "instanceTypes=g6.xlarge"];
+    const refused = await fails(stack, "up", "--no-picture", ...one, "--config", "availabilityZone=us-east-1e");
     expect(refused).toMatch(
       /availabilityZone: expected a zone that offers one of g6\.xlarge: .*got us-east-1e\. Fix: imagegen up/,
     );
@@ -175,7 +176,9 @@ describe.skipIf(missing !== undefined)("a first up in AWS that fails", () => {
 
     const full = ["us-east-1a", "us-east-1b"];
     fake.cloud.knobs = { ...PATIENT, noCapacity: ({ zone }) => full.includes(zone) };
-    const first = await fails(stack, "up", ...fix.split(" "), "--no-picture");
+    const first = await fails(stack, "up", ...fix.split(" "), ...one, "--no-picture");
+    // The printed commands are without the flags, which are kept: else the next ones would go on to other types.
+    expect(first).toContain("Remembered, as the first deployment began with them: availabilityZone, instanceTypes.");
     const toB = printed(stack, first, "move-az");
     expect(toB).toEqual(["move-az", "us-east-1b"]);
     const second = await fails(stack, ...toB, "--yes");
@@ -188,6 +191,33 @@ describe.skipIf(missing !== undefined)("a first up in AWS that fails", () => {
     expect(operator.stackFile(stack)).not.toContain("volumeSnapshotId");
   });
 
+  test("as a self-healing group without capacity: it follows the volume into the zone that is named", async () => {
+    const stack = "first-group";
+    operator.addStack(stack, { selfHealing: "true" });
+    const before = inventory();
+    const activity = "We currently do not have sufficient g6.xlarge capacity in the Availability Zone you requested";
+    fake.cloud.knobs = refusing("aws:autoscaling/group:Group", new AwsError("Failed", activity));
+    const stderr = await fails(stack, "up", "--no-picture");
+    fake.cloud.knobs = PATIENT;
+    expect(printed(stack, stderr, "move-az")).toEqual(["move-az", "us-east-1b"]);
+    await follow(stack, printed(stack, stderr, "move-az"));
+    await expectWhole(stack, before);
+  });
+
+  test("and is given up: down removes it all but a volume that somebody wrote to elsewhere", async () => {
+    const stack = "first-written";
+    operator.addStack(stack, { instanceTypes: "g6.xlarge" });
+    const before = inventory();
+    fake.cloud.knobs = { ...PATIENT, noCapacity: () => true };
+    await fails(stack, "up", "--no-picture");
+    const [volume] = volumes().filter(({ id }) => !before.has(id));
+    if (volume) volume.props = { ...volume.props, __bytes: "written by a person, on a host of their own" };
+    const { stderr, stdout } = await operator.imagegenOf(stack, "down", "--yes");
+    expect(stderr).toContain(`${volume?.id} is kept: no host of the stack ever mounted it, but somebody wrote to it.`);
+    expect(stdout).toContain(`Kept the models in the volume ${volume?.id}`);
+    expect(volumes().some(({ id }) => id === volume?.id)).toBe(true);
+  });
+
   test("and is given up: down removes it all, with a volume that no host ever mounted", async () => {
     const stack = "first-down";
     operator.addStack(stack, { instanceTypes: "g6.xlarge" });
@@ -197,7 +227,10 @@ describe.skipIf(missing !== undefined)("a first up in AWS that fails", () => {
     const [volume, ...others] = volumes().filter(({ id }) => !before.has(id));
     expect(others).toEqual([]);
     const { stderr, exitCode } = await operator.imagegenOf(stack, "down", "--yes");
-    expect([exitCode, stderr]).toEqual([0, expect.stringContaining(`Deleted the volume ${volume?.id}, which no host`)]);
+    expect([exitCode, stderr]).toEqual([
+      0,
+      expect.stringContaining(`Deleted the volume ${volume?.id}, which was blank`),
+    ]);
     // The images stay by default, and the command says so.
     const left = fake.cloud.inventory().filter(({ id }) => !before.has(id));
     expect(left.filter(({ kind }) => !kind.startsWith("aws:ecr/"))).toEqual([]);

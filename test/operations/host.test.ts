@@ -7,7 +7,7 @@ import {
   CreateLogStreamCommand,
   PutLogEventsCommand,
 } from "@aws-sdk/client-cloudwatch-logs";
-import { StopInstancesCommand } from "@aws-sdk/client-ec2";
+import { StopInstancesCommand, TerminateInstancesCommand } from "@aws-sdk/client-ec2";
 import { describe, expect, test } from "vitest";
 import { DEFAULT_MODEL_ID } from "../../infra/contract.ts";
 import { freePort } from "../support/engine.ts";
@@ -147,6 +147,16 @@ describe("logs", () => {
     await logs().send(new CreateLogGroupCommand({ logGroupName: GROUP }));
     expect((await printed("--host")).split("\n")).toHaveLength(10);
     expect(await printed("--container")).toBe("");
+  });
+
+  test("says that there is no host, where nothing else is to be printed", async () => {
+    await logs().send(new CreateLogGroupCommand({ logGroupName: GROUP }));
+    await here.ec2.send(new TerminateInstancesCommand({ InstanceIds: [here.instanceId] }));
+    const { stderr, exitCode } = await here.operator.imagegen("logs");
+    expect([exitCode, stderr]).toEqual([
+      0,
+      "The stack aws-volume has no host, and no line of one in the last 7 days. Fix: imagegen up --stack aws-volume",
+    ]);
   });
 
   test("names the permission that the console needs", async () => {

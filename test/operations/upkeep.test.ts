@@ -62,6 +62,14 @@ describe("move-az", () => {
     );
     here.operator.restoreStackFile();
   });
+  test("does not begin a second stack where the state is elsewhere", async () => {
+    here.operator.noState();
+    const { stderr, exitCode } = await here.operator.imagegen("move-az", "us-east-1c", "--yes");
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(
+      /no stack aws-volume in the state at file:\/\/\/nowhere: nothing to move\. Fix: export PULUMI_BACKEND_URL=<.*>, and repeat/,
+    );
+  });
   test("asks for confirmation", async () => {
     const { exitCode } = await here.operator.imagegen("move-az", "us-east-1c");
     expect(exitCode).toBe(4);

@@ -5,11 +5,11 @@
 
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { imagegenCommand } from "../../command-line.ts";
-import { qualifyKey, wordForPulumi } from "../../config/problem.ts";
+import { wordForPulumi } from "../../config/problem.ts";
 import { volumeTag } from "../../contract.ts";
 import { UserError } from "../../errors.ts";
 import { type DataVolumePlan, dataVolumeName } from "../../plan/aws/volume.ts";
+import { otherZoneProblem } from "../../plan/aws/zone.ts";
 
 export interface DataVolumeArgs {
   readonly plan: DataVolumePlan;
@@ -96,12 +96,5 @@ function importVolume(name: string, { stack }: DataVolumeArgs, id: string, paren
 /** A volume can't move to another zone: the zone of config must be the volume's. Returns it; throws `UserError`. */
 export function requireSameZone(zone: string, wanted: string, volumeId: string, stack: string): string {
   if (zone === wanted) return zone;
-  throw new UserError(
-    wordForPulumi({
-      path: qualifyKey("availabilityZone"),
-      expected: `${zone}, where the volume ${volumeId} is`,
-      got: wanted,
-      fix: { text: `${imagegenCommand(stack, `move-az ${wanted}`)}, or use a subnet in ${zone} again` },
-    }),
-  );
+  throw new UserError(wordForPulumi(otherZoneProblem(stack, { zone, wanted, volumeId })));
 }

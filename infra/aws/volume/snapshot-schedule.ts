@@ -31,7 +31,8 @@ export class SnapshotSchedule extends pulumi.ComponentResource {
     const policy = new aws.dlm.LifecyclePolicy(
       `${name}-snapshots`,
       {
-        description: `image-gen data of ${stack}`,
+        // It takes no dot, which a stack's name may have.
+        description: `image-gen data of ${stack.replaceAll(".", "-")}`,
         executionRoleArn: role.arn,
         state: "ENABLED",
         policyDetails: {

@@ -101,6 +101,15 @@ const RULES: readonly ((settings: AwsSettings) => Problem | false)[] = [
     availabilityZone !== null &&
     availabilityZone.slice(0, -1) !== region &&
     problem("availabilityZone", `a zone of ${region}`, availabilityZone, `${region}a`),
+  (settings) => {
+    const found = REGIONAL_KEYS.map((key) => [key, arnElsewhere(settings[key], settings.region)] as const).find(
+      ([, arn]) => arn !== undefined,
+    );
+    if (!found) return false;
+    const [key, got = ""] = found;
+    const value = got.replace(/^((?:[^:]*:){3})[^:]*/, `$1${settings.region}`);
+    return problem(key, `an ARN of ${settings.region}, where the stack is`, got, exampleOf(key, value));
+  },
   ({ purchaseOption, pinnedPurchaseOption: pinned }) =>
     pinned !== null &&
     purchaseOption !== "spot-then-on-demand" &&
@@ -132,6 +141,30 @@ const RULES: readonly ((settings: AwsSettings) => Problem | false)[] = [
     return name !== undefined && problem("environmentSecretArns", `no ${name}, which is set without it`, name, "");
   },
 ];
+
+/** What AWS uses only where the stack is. A secret is looked for there, too. */
+const REGIONAL_KEYS = [
+  "kmsKeyArn",
+  "decryptKmsKeyArns",
+  "certificateArn",
+  "alarmTopicArn",
+  "apiKeySecretArn",
+  "hfTokenSecretArn",
+  "oidcClientSecretArn",
+  "environmentSecretArns",
+] as const;
+
+/** The first ARN of another region in a value. */
+function arnElsewhere(value: AwsSettings[(typeof REGIONAL_KEYS)[number]], region: string): string | undefined {
+  const arns = value === null ? [] : typeof value === "string" ? [value] : Object.values(value);
+  return arns.find((arn) => arn.split(":")[3] !== region);
+}
+
+/** Each of them exists only where it was made: the fix names its form, and not what nobody has made. */
+const exampleOf = (key: string, arn: string) => {
+  const form = arn.replace(/[^:/]+$/, "…");
+  return key === "environmentSecretArns" ? `<NAME>=${form}` : form;
+};
 
 /** The balancer waits a little longer than the service, whose own answer then reaches the client. */
 const MOST_REQUEST_SECONDS = LONGEST_IDLE_TIMEOUT_SECONDS - 20;

@@ -21,6 +21,8 @@ export interface AwsHostPlan {
   /** Whether config names this one type: else it is the first that the zone offers. */
   readonly hasPinnedType: boolean;
   readonly purchaseOption: PurchaseOption;
+  /** Whether config names on-demand hosts as the ones to try after spot, which only `imagegen up` does by itself. */
+  readonly mayFallBack: boolean;
   readonly createFirst: boolean;
   /** A host of an Auto Scaling group, which attaches the volume itself. */
   readonly selfHealing: boolean;
@@ -110,6 +112,7 @@ export function planAwsHost(settings: AwsSettings, stack: string, imageBytes: nu
     launchTypes: hostTypes(settings),
     hasPinnedType: settings.pinnedInstanceType !== null,
     purchaseOption: pinnedPurchaseOption ?? (purchaseOption === "on-demand" ? "on-demand" : "spot"),
+    mayFallBack: purchaseOption === "spot-then-on-demand" && (pinnedPurchaseOption ?? "spot") === "spot",
     createFirst: settings.replacement === "create-first",
     selfHealing: settings.selfHealing,
     amiId: settings.amiId,

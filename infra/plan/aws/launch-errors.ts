@@ -1,6 +1,7 @@
 import { imagegenCommand } from "../../command-line.ts";
 import { type PurchaseOption, vcpuQuota } from "../../contract.ts";
 import type { AwsHostPlan } from "./host.ts";
+import { INSTANCE_TYPES } from "./instance-types.ts";
 
 /** Why EC2 launched no instance; a retry at once is in vain. */
 export interface LaunchError {
@@ -50,6 +51,27 @@ export function describeLaunchError(
   return `${reasons[kind]} (${code})`;
 }
 
+/** The command that asks AWS for more vCPUs. */
+export function quotaIncrease({ code, vcpus, region }: { code: string; vcpus: number; region: string }): string {
+  return `aws service-quotas request-service-quota-increase --service-code ec2 --quota-code ${code} --desired-value ${vcpus} --region ${region}`;
+}
+
+/**
+ * Why a quota of this many vCPUs allows no host of a type at all, with the fix; null when it does, or nobody knows. A new account's
+ * quota is 0.
+ */
+export function explainQuota(
+  { type, market }: { readonly type: string; readonly market: PurchaseOption },
+  limit: number | null,
+  region: string,
+): string | null {
+  const quota = vcpuQuota(type, market);
+  const needed = INSTANCE_TYPES[type]?.vcpus;
+  if (!quota || needed === undefined || limit === null || limit >= needed) return null;
+  const increase = quotaIncrease({ code: quota.code, vcpus: Math.max(8, 2 * needed), region });
+  return `quota: ${quota.name} (${quota.code}): ${limit} vCPUs, a ${type} needs ${needed}. Fix: ${increase}`;
+}
+
 /** What is known of the zone that the host is to be in. */
 export interface OfferedTypes {
   readonly zone: string;
@@ -63,7 +85,7 @@ export interface OfferedTypes {
 export function explainLaunchError(errors: readonly string[], plan: AwsHostPlan, offered: OfferedTypes): string | null {
   const error = findLaunchError(errors.join("\n"));
   if (!error) return null;
-  const { stack, purchaseOption, createFirst, selfHealing } = plan;
+  const { stack, purchaseOption, createFirst, selfHealing, mayFallBack } = plan;
   const launched = plan.hasPinnedType ? plan.instanceType : (offered.types?.[0] ?? plan.instanceType);
   const others = (offered.types ?? plan.instanceTypes).filter((type) => type !== launched);
   const [other] = others;
@@ -71,16 +93,18 @@ export function explainLaunchError(errors: readonly string[], plan: AwsHostPlan,
   const anotherType = other
     ? `pulumi config set pinnedInstanceType ${other}, then pulumi up`
     : "add another type to instanceTypes, then pulumi up";
-  const elsewhere = `${anotherType}${zone === undefined ? "" : `; or ${imagegenCommand(stack, `move-az ${zone}`)}`}`;
+  const onDemand = mayFallBack ? "; or pulumi config set pinnedPurchaseOption on-demand, then pulumi up" : "";
+  const elsewhere = `${anotherType}${onDemand}${zone === undefined ? "" : `; or ${imagegenCommand(stack, `move-az ${zone}`)}`}`;
   const fixes: Record<LaunchError["kind"], string> = {
     capacity: elsewhere,
-    quota: `${imagegenCommand(stack, "doctor")} shows how to raise it${createFirst ? ", or pulumi config set replacement delete-first" : ""}`,
+    quota: `${imagegenCommand(stack, "doctor")} shows how to raise it${createFirst ? ", or pulumi config set replacement delete-first" : ""}${onDemand}`,
     offering: elsewhere,
-    price: "pulumi config set purchaseOption on-demand",
+    price: `pulumi config set ${mayFallBack ? "pinnedPurchaseOption" : "purchaseOption"} on-demand, then pulumi up`,
     timeout: elsewhere,
   };
   const what = describeLaunchError({ type: launched, market: purchaseOption }, error, offered.zone || "this zone");
   // A self-healing group goes through the list by itself, as imagegen up does.
-  const untried = others.length > 0 && !selfHealing && error.kind !== "price" && error.kind !== "quota";
-  return `No host: ${what}.${untried ? ` Not tried: ${others.join(", ")}.` : ""} Fix: ${fixes[error.kind]}`;
+  const isOfType = error.kind !== "price" && error.kind !== "quota";
+  const untried = [...(isOfType && !selfHealing ? others : []), ...(mayFallBack ? ["any of them on demand"] : [])];
+  return `No host: ${what}.${untried.length > 0 ? ` Not tried: ${untried.join(", ")}.` : ""} Fix: ${fixes[error.kind]}`;
 }

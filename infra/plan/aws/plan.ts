@@ -104,8 +104,25 @@ export function updateProblems({ previewWithoutSecrets }: AwsSettings): readonly
 }
 
 /** What of config and manifest can't work, reported before anything is made. */
-export function modelProblems(settings: AwsSettings, { volume }: Pick<AwsPlan, "volume">, manifest: Manifest | null) {
-  return [...volumeSizeProblems(volume), ...tokenProblems(settings, manifest)];
+export function modelProblems(
+  settings: AwsSettings,
+  { volume, deployment }: Pick<AwsPlan, "volume" | "deployment">,
+  manifest: Manifest | null,
+) {
+  return [...volumeSizeProblems(volume), ...tokenProblems(settings, manifest), ...environmentProblems(deployment)];
+}
+
+/** Bytes of a parameter of the standard tier, and what the image's reference and the id take of them at most. */
+const PARAMETER_BYTES = 4096;
+const REFERENCE_BYTES = 400;
+
+/** The host reads its environment from a parameter. */
+function environmentProblems(deployment: AwsDeploymentPlan): readonly Problem[] {
+  const bytes = Buffer.byteLength(JSON.stringify(deployment)) + REFERENCE_BYTES;
+  if (bytes <= PARAMETER_BYTES) return [];
+  const expected = `all variables of the service in ${PARAMETER_BYTES - REFERENCE_BYTES} bytes, what a parameter of Systems Manager holds`;
+  const fix = { text: `remove ${bytes - PARAMETER_BYTES} bytes or more from environment and environmentSecretArns` };
+  return [{ path: qualifyKey("environment"), expected, got: `${bytes - REFERENCE_BYTES} bytes`, fix }];
 }
 
 /** A new volume that the model does not fit on; the size of an existing one is not known here. */

@@ -95,4 +95,17 @@ function problemOf(request: ZoneRequest, others: readonly string[], offers: Offe
   };
 }
 
+/** A volume can't move to another zone by itself: the zone of config, or its subnet's, must be the volume's. */
+export function otherZoneProblem(
+  stack: string,
+  { zone, wanted, volumeId }: { readonly zone: string; readonly wanted: string; readonly volumeId: string },
+): Problem {
+  return {
+    path: qualifyKey("availabilityZone"),
+    expected: `${zone}, where the volume ${volumeId} is`,
+    got: wanted,
+    fix: { text: `${imagegenCommand(stack, `move-az ${wanted}`)}, or use a subnet in ${zone} again` },
+  };
+}
+
 const OTHER_REGION = { set: "aws:region", value: "us-east-1" };

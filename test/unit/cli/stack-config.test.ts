@@ -96,11 +96,13 @@ describe("files", () => {
     const files = new StackFiles(pathsOf(root), "local");
     files.saveOverrides({ [PORT]: "8005" });
     files.begin();
+    expect(files.isPending).toBe(true);
     files.saveOverrides({ [MODEL]: "a/b" });
     files.saveOverrides({ [PORT]: "8006" });
     expect(files.config()).toEqual({ [PORT]: "8006", [MODEL]: "a/b" });
     expect(saved()).toEqual({ [PORT]: "8005" });
     files.keep();
+    expect(files.isPending).toBe(false);
     expect(saved()).toEqual({ [PORT]: "8006", [MODEL]: "a/b" });
   });
 

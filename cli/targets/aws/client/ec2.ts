@@ -95,6 +95,10 @@ export async function openEc2(config: AwsClientConfig) {
       return toSnapshot(await client.send(new sdk.CreateSnapshotCommand(input)));
     },
 
+    async deleteSnapshot(id: string): Promise<void> {
+      await client.send(new sdk.DeleteSnapshotCommand({ SnapshotId: id }));
+    },
+
     /** The properties of each type; unknown names are left out. */
     async types(names: readonly string[]): Promise<InstanceTypeSpecs[]> {
       const look = (some: readonly string[]) =>

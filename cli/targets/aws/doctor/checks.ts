@@ -12,6 +12,7 @@ import { quotas } from "./quota-checks.ts";
 /** The checks of a stack in AWS, in the order in which a first deployment needs them. Pure. */
 export function runAwsChecks(facts: AwsFacts): Check[] {
   return [
+    state,
     credentials,
     types,
     offering,
@@ -34,6 +35,16 @@ export function runAwsChecks(facts: AwsFacts): Check[] {
 const setConfig = (stack: string, key: string, value: string) => commandFor(stack, `up --config ${key}=${value}`);
 const setTypes = (stack: string) => setConfig(stack, "instanceTypes", "g6.xlarge,g5.xlarge,g4dn.xlarge");
 const typesOf = ({ candidates }: AwsFacts) => [...new Set(candidates.map(({ type }) => type))];
+
+/** Pulumi's state of the stack: without it, everything looks like a first deployment. */
+function state({ stateProblem, stateRegion, region, stack }: AwsFacts): Check[] {
+  if (stateProblem)
+    return [fail("state", stateProblem.message, "export PULUMI_BACKEND_URL=<one that pulumi stack ls can read>")];
+  if (stateRegion === null || stateRegion === region) return [];
+  const message = `the stack's resources are in ${stateRegion}, its config names ${region}, and a stack can't move to another region.`;
+  const other = `for another stack: ${commandFor("<name>", `up --config target=aws --config aws:region=${region}`)}`;
+  return [fail("state", message, `${setConfig(stack, "aws:region", stateRegion)}; ${other}`)];
+}
 
 function credentials({ caller, region }: AwsFacts): Check[] {
   if (caller.known) return [ok("credentials", `${caller.value.arn}, in ${region}`)];

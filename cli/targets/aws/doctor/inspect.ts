@@ -13,6 +13,7 @@ import type { Manifest } from "../../../../infra/plan/manifest.ts";
 import { planRoom } from "../../../../infra/plan/room.ts";
 import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
+import { CliError, type ErrorDetail, EXIT } from "../../../core/exit.ts";
 import { WHOLE_BYTES } from "../../../doctor/room.ts";
 import { findModelProblem } from "../../../service/hub-model.ts";
 import { findEngine, freeBytes } from "../../../toolchain/docker.ts";
@@ -26,7 +27,7 @@ import { hostRequirements } from "../stack/host-requirements.ts";
 import { type LaunchCandidate, launchCandidates } from "../stack/launch-candidates.ts";
 import { choosePlace, chosen, type Place } from "../stack/place.ts";
 import { type AwsStack, connect, findHost, readHostStatus } from "../stack/stack.ts";
-import { parseState, readState } from "../stack/state.ts";
+import { parseState, readState, type StateExport } from "../stack/state.ts";
 import { cudaOf, driverFor } from "./drivers.ts";
 import { inspectPermissions } from "./permissions.ts";
 
@@ -35,7 +36,8 @@ export type QuotaFacts = Awaited<ReturnType<typeof inspectQuotas>>[number];
 
 export async function inspectAws(context: Context, settings: AwsSettings, client: AwsClientConfig) {
   const { paths, files } = context;
-  const state = parseState(files.name, await readState(context).catch(() => null));
+  const read = await readOrExplain(context);
+  const state = parseState(files.name, read.state);
   const { readManifest } = await import("../../../../infra/io/manifests.ts");
   const manifest = readManifest(settings.modelId, paths.manifests);
   const requirements = hostRequirements(settings, { stack: files.name, manifest });
@@ -64,6 +66,9 @@ export async function inspectAws(context: Context, settings: AwsSettings, client
   return {
     stack: files.name,
     region: client.region,
+    /** Where the stack's resources are; null before the first one. */
+    stateRegion: state.region,
+    stateProblem: read.problem,
     requirements,
     candidates,
     // When unknown, nothing else could be looked up.
@@ -88,6 +93,20 @@ export async function inspectAws(context: Context, settings: AwsSettings, client
     missingTunnelTools: Object.keys(TUNNEL_TOOLS).filter((_, index) => !works[index + 1]),
     now: Date.now(),
   };
+}
+
+/** The state, or why nobody can read it: what is not known of it then counts as not there. */
+async function readOrExplain(
+  context: Context,
+): Promise<{ readonly state: StateExport | null; readonly problem: ErrorDetail | null }> {
+  try {
+    return { state: await readState(context), problem: null };
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    // Without a Pulumi CLI, which has a check of its own, there is no state on this machine either.
+    const [problem = null] = error.exitCode === EXIT.missingPrerequisite ? [] : error.details;
+    return { state: null, problem };
+  }
 }
 
 /** For the type that is tried first, in the zone that is chosen. */

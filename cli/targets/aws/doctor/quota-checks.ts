@@ -1,7 +1,8 @@
 import { vcpuQuota } from "../../../../infra/contract.ts";
+import { quotaIncrease } from "../../../../infra/plan/aws/launch-errors.ts";
 import { commandFor } from "../../../core/command-line.ts";
 import { type Check, fail, ok, unknown, warn } from "../../../doctor/check.ts";
-import { type LaunchCandidate, quotaIncrease } from "../stack/launch-candidates.ts";
+import type { LaunchCandidate } from "../stack/launch-candidates.ts";
 import type { AwsFacts, QuotaFacts } from "./inspect.ts";
 
 /** One check a quota; a quota that is too small is no failure when the other market has room. */

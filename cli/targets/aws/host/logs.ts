@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { HOST_STREAM } from "../../../../infra/contract.ts";
-import { notRunning } from "../../../core/command-line.ts";
+import { commandFor, notRunning } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
 import type { LogsOptions } from "../../target.ts";
 import { type AwsClientConfig, sdkOptions } from "../client/client-config.ts";
@@ -10,6 +10,7 @@ import { type AwsStack, findHost, openStack } from "../stack/stack.ts";
 const MINUTE = 60_000;
 /** How far back to search for the last lines, widening until there are enough (milliseconds). */
 const WINDOWS = [10 * MINUTE, 60 * MINUTE, 24 * 60 * MINUTE, 7 * 24 * 60 * MINUTE];
+const LONGEST = "the last 7 days";
 /** CloudWatch ingests events late: each read starts this much before the last one. */
 const LATE_MS = 30_000;
 
@@ -36,7 +37,11 @@ export async function printLogs(context: Context, options: LogsOptions): Promise
     if (last === null || (last.length === 0 && from !== "container")) {
       const hasHost = await printConsole(stack, options, progress.log);
       if (last === null && !hasHost) throw notRunning(stack.name, `There is no log group ${logGroup}.`);
-    }
+      if (!hasHost)
+        progress.log(
+          `The stack ${stack.name} has no host, and no line of one in ${LONGEST}. Fix: ${commandFor(stack.name, "up")}`,
+        );
+    } else if (last.length === 0) progress.log(`The container has written no line in ${LONGEST}.`);
     show(last ?? [], lines);
     let seen = Date.now();
     while (follow && !signal.aborted) {

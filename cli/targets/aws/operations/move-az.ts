@@ -7,8 +7,9 @@ import type { Context } from "../../../core/context.ts";
 import { CliError, EXIT } from "../../../core/exit.ts";
 import { qualifyAll } from "../../../stack/config.ts";
 import type { MoveOptions, MoveResult } from "../../target.ts";
-import type { Host, Snapshot } from "../client/ec2-models.ts";
+import type { EbsVolume, Host, Snapshot } from "../client/ec2-models.ts";
 import { toCliError } from "../client/errors.ts";
+import { type Content, findContent } from "../stack/blank-volumes.ts";
 import { launchCandidates } from "../stack/launch-candidates.ts";
 import { type AwsStack, findHost, openStack } from "../stack/stack.ts";
 import { findUnusedVolumes } from "../stack/unused-volumes.ts";
@@ -37,12 +38,17 @@ export async function move(
   const { files, progress } = context;
   const settings = files.settings("aws");
   const stack = await openStack(context);
-  const facts = await gather(stack, settings, goal);
+  if (!stack.state.exists) throw noSuchState(stack.name, goal.zone);
+  // Proof takes a snapshot: not for a look at the plan alone, nor of a volume that is where it is to be.
+  const contentOf = async ({ id, zone: there }: EbsVolume, zone: string): Promise<Content> =>
+    options.dryRun || there === zone ? "unknown" : findContent(context, stack, id);
+  const facts = await gather(stack, settings, goal, contentOf);
   const steps = planMove(facts);
-  if (steps.length > 0) await checkMove(context, stack, settings, facts.zone, options);
+  if (steps.length > 0) await checkMove(context, stack, settings, facts, options);
   const lines = steps.map((step) => describeStep(step, facts, stack.name));
   const { dryRun = false, subnet } = options;
-  const kept = facts.unused ? null : facts.volumeId;
+  const { blankVolumes } = facts;
+  const kept = facts.volumeId !== null && blankVolumes.includes(facts.volumeId) ? null : facts.volumeId;
   const result: MoveResult = { zone: facts.zone, steps: lines, dryRun, kept };
   if (dryRun) return result;
   let snapshot: Snapshot | undefined;
@@ -73,7 +79,7 @@ export async function move(
         return progress.log(`Written to ${file}: commit it, so that no other run recreates the old host.`);
       }
       case "up":
-        await upInAws(context, { startStopped: false, retainVolumes: kept ? [kept] : [] });
+        await upInAws(context, { startStopped: false, retainVolumes: kept ? [kept] : [], blankVolumes });
     }
   };
   for (const [index, step] of steps.entries()) {
@@ -88,11 +94,23 @@ export async function move(
   return result;
 }
 
+/** `pulumi up` names this command, too, and its state may be elsewhere: an `up` here would make a second stack. */
+function noSuchState(stack: string, zone: string | null): CliError {
+  const backend = process.env.PULUMI_BACKEND_URL ?? ".imagegen/state";
+  const place = zone === null ? "" : ` --config availabilityZone=${zone}`;
+  const fix = `export PULUMI_BACKEND_URL=<the one that pulumi whoami --verbose names>, and repeat the command; to make the stack: ${commandFor(stack, `up${place}`)}`;
+  return new CliError(
+    { message: `There is no stack ${stack} in the state at ${backend}: nothing to move.`, fix },
+    EXIT.usage,
+  );
+}
+
 async function gather(
   stack: AwsStack,
   settings: AwsSettings,
   goal: { readonly zone: string | null; readonly snapshot: string | null },
-): Promise<MoveFacts & { host: Host | null }> {
+  contentOf: (volume: EbsVolume, zone: string) => Promise<Content>,
+): Promise<MoveFacts & { host: Host | null; blankVolumes: readonly string[] }> {
   const { state, ec2 } = stack;
   try {
     const volume = state.volumeId === null ? undefined : await ec2.volume(state.volumeId);
@@ -102,6 +120,8 @@ async function gather(
       throw new CliError({ message: `The stack ${stack.name} has no volume and so no zone.`, fix }, EXIT.usage);
     }
     const snapshots: Snapshot[] = volume ? await ec2.snapshotsTagged(moveTags(volume.id, zone)) : [];
+    const isUnused = volume !== undefined && (await findUnusedVolumes(stack)).includes(volume.id);
+    const content = isUnused ? await contentOf(volume, zone) : null;
     const { volumeGeneration: generation } = settings;
     const subnetHere = hostSubnetName(SERVICE_NAME, generation);
     return {
@@ -110,7 +130,8 @@ async function gather(
       volumeId: volume?.id ?? null,
       madeFrom: volume?.madeFrom ?? null,
       volumeGeneration: state.volumes.find(({ id }) => id === volume?.id)?.generation ?? null,
-      unused: volume !== undefined && (await findUnusedVolumes(stack)).includes(volume.id),
+      unused: content === "blank" || content === "unknown",
+      blankVolumes: volume && content === "blank" ? [volume.id] : [],
       generation,
       subnetElsewhere: state.subnets.some(({ name, zone: there }) => name === subnetHere && there !== zone),
       configured: { zone: settings.availabilityZone, snapshotId: settings.volumeSnapshotId },
@@ -128,7 +149,7 @@ async function checkMove(
   context: Context,
   { client, ec2, name }: AwsStack,
   settings: AwsSettings,
-  zone: string,
+  { zone, host }: Pick<MoveFacts, "zone" | "host">,
   { subnet }: MoveOptions,
 ): Promise<void> {
   const usage = (message: string, fix?: string) => new CliError({ message, fix }, EXIT.usage);
@@ -137,7 +158,8 @@ async function checkMove(
     const fix = commandFor(name, `move-az ${zone} --subnet <id>`);
     throw usage(`subnetId: expected a subnet in ${zone}, got ${settings.subnetId}.`, fix);
   }
-  requireNoSelfHealing(context, "A self-healing group would replace the host while it moves.");
+  // Where none was launched yet, there is none to replace: the group follows into the other zone.
+  if (host) requireNoSelfHealing(context, "A self-healing group would replace the host while it moves.");
   const types = [...new Set(launchCandidates(settings).map(({ type }) => type))];
   try {
     const offered = await ec2.offerings(types);

@@ -108,5 +108,7 @@ function describeUp({ zone, from, volumeId, unused }: Pick<MoveFacts, "zone" | "
   const made = `a new volume and a new host in ${zone}`;
   if (volumeId === null) return made;
   if (from === zone && unused) return `a host in ${zone} for ${volumeId}`;
-  return unused ? `${made}; ${volumeId}, which no host ever mounted, is deleted` : `${made}; ${volumeId} is kept`;
+  return unused
+    ? `${made}; ${volumeId}, which no host ever mounted, is deleted if it is blank`
+    : `${made}; ${volumeId} is kept`;
 }

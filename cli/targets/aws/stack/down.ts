@@ -7,8 +7,8 @@ import { destroyStack, type StateResource } from "../../../stack/automation-stac
 import { awsPlanOf } from "../../../stack/model.ts";
 import { findPulumi } from "../../../toolchain/pulumi.ts";
 import type { DownOptions, DownResult } from "../../target.ts";
+import { findBlankVolumes } from "./blank-volumes.ts";
 import { openStack } from "./stack.ts";
-import { findUnusedVolumes } from "./unused-volumes.ts";
 
 const VOLUME = "aws:ebs/volume:Volume";
 const REPOSITORY = "aws:ecr/repository:Repository";
@@ -28,16 +28,16 @@ export async function downInAws(context: Context, { deleteCache, yes }: DownOpti
   const imageUsd = imageUsdPerMonth(startupEstimate.imageBytes);
   files.write({});
   let before: readonly StateResource[] = [];
-  let unused: readonly string[] = [];
+  let blank: readonly string[] = [];
   const left = await destroyStack(context, tools.root, async (resources) => {
     requireNoDeletionProtection(files.name, resources);
     await confirm(`This removes the host of ${files.name} and all that belongs to it.`, { yes, signal });
-    unused = await findUnusedVolumes(await openStack(context));
-    before = resources.filter(({ id = "" }) => !unused.includes(id));
-    return { remove: unused };
+    blank = await findBlankVolumes(context, await openStack(context));
+    before = resources.filter(({ id = "" }) => !blank.includes(id));
+    return { remove: blank };
   });
   if (left === null) throw notRunning(files.name, `Nothing runs for the stack ${files.name}.`);
-  for (const id of unused) progress.log(`Deleted the volume ${id}, which no host ever mounted.`);
+  for (const id of blank) progress.log(`Deleted the volume ${id}, which was blank: no host ever mounted it.`);
   const { onDestroy, region } = settings;
   return {
     stack: files.name,

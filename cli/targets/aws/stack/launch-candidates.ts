@@ -1,6 +1,6 @@
 import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
 import { type PurchaseOption, vcpuQuota } from "../../../../infra/contract.ts";
-import type { LaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
+import { type LaunchError, quotaIncrease } from "../../../../infra/plan/aws/launch-errors.ts";
 import { commandFor } from "../../../core/command-line.ts";
 
 /** A host that EC2 may be asked to launch. */
@@ -50,11 +50,6 @@ export function nextCandidate(
         (vcpus[candidate.type] ?? 0) >= (vcpus[type] ?? 0),
     );
   });
-}
-
-/** The command that asks AWS for more vCPUs. */
-export function quotaIncrease({ code, vcpus, region }: { code: string; vcpus: number; region: string }): string {
-  return `aws service-quotas request-service-quota-increase --service-code ec2 --quota-code ${code} --desired-value ${vcpus} --region ${region}`;
 }
 
 /** What to do when no host of the list was launched. */

@@ -1,5 +1,12 @@
 import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
-import { chooseZone, hostTypes, otherZones, typesToLookUp, type ZoneChoice } from "../../../../infra/plan/aws/zone.ts";
+import {
+  chooseZone,
+  hostTypes,
+  otherZoneProblem,
+  otherZones,
+  typesToLookUp,
+  type ZoneChoice,
+} from "../../../../infra/plan/aws/zone.ts";
 import type { AwsStack } from "./stack.ts";
 
 /** Where a stack's volume and host are, or will be, and what is offered there. */
@@ -20,18 +27,23 @@ export async function choosePlace(
 }> {
   const types = hostTypes(settings);
   const { subnetId, volumeId, volumeGeneration } = settings;
-  const [offers, zones, subnetZone, existing] = await Promise.all([
+  // One of another generation is of an earlier zone: the program will make a new one.
+  const id = volumeId ?? state.volumes.find(({ generation }) => generation === volumeGeneration)?.id;
+  const [offers, zones, subnetZone, volume] = await Promise.all([
     ec2.offerings(typesToLookUp(types)),
     ec2.zones(),
     subnetId === null ? null : ec2.subnetZone(subnetId),
-    volumeId === null ? null : ec2.volume(volumeId),
+    // One that was deleted by hand is still in the state, until the next run looks.
+    id === undefined ? undefined : ec2.volume(id),
   ]);
-  // One of another generation is of an earlier zone: the program will make a new one.
-  const own = state.volumes.find(({ generation }) => generation === volumeGeneration);
-  const volumeZone = (volumeId === null ? own : existing)?.zone ?? null;
-  const zone = volumeZone ?? subnetZone ?? settings.availabilityZone;
+  const volumeZone = volume?.zone ?? null;
+  const wanted = subnetZone ?? settings.availabilityZone;
+  const zone = volumeZone ?? wanted;
   const request = { stack: name, region: client.region, types, zone, hasVolume: volumeZone !== null, gpuMemoryMib };
-  const choice = chooseZone(request, offers, zones);
+  const choice =
+    volume && volumeZone !== null && wanted && wanted !== volumeZone
+      ? { problem: otherZoneProblem(name, { zone: volumeZone, wanted, volumeId: volume.id }) }
+      : chooseZone(request, offers, zones);
   const others = otherZones({ types, zone: "problem" in choice ? zone : choice.zone }, offers, zones);
   const had = state.volumes.map((volume) => volume.zone);
   return {

@@ -40,6 +40,7 @@ export interface StateExport {
   };
 }
 
+const PROVIDER = "pulumi:providers:aws";
 const VOLUME = "aws:ebs/volume:Volume";
 const INSTANCE = "aws:ec2/instance:Instance";
 const SUBNET = "aws:ec2/subnet:Subnet";
@@ -76,6 +77,10 @@ export function parseState(stack: string, raw: StateExport | null) {
   const volumes = resources.flatMap(toVolume).sort((a, b) => (b.generation ?? 0) - (a.generation ?? 0));
   const [latest] = volumes;
   return {
+    /** Whether there is such a stack in the state that was read. */
+    exists: raw !== null,
+    /** Where its resources are; null before the first one. */
+    region: text(resources.find(({ type }) => type === PROVIDER)?.inputs?.region),
     url: output("url"),
     instanceId: output("instanceId") ?? resources.find(({ type }) => type === INSTANCE)?.id ?? null,
     volumeId: output("volumeId") ?? latest?.id ?? null,

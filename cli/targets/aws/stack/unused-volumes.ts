@@ -2,7 +2,7 @@ import { stackTags, statusParameter } from "../../../../infra/contract.ts";
 import type { AwsStack } from "./stack.ts";
 
 /**
- * The volumes of the state, by id, that no host of this stack ever mounted: they hold nothing. None when anything speaks
+ * The volumes of the state, by id, that no host of this stack ever mounted, as far as it shows (`findBlankVolumes` proves it). None when anything speaks
  * against it, or can't be looked up:
  * - the state has a host or an attachment, or the start of one (every attachment by Pulumi is in it);
  * - EC2 has an instance with the stack's tags, also a terminated one (a self-healing group attaches by itself);

@@ -10,6 +10,7 @@ import { awsClientConfig } from "../client/client-config.ts";
 import { openEc2 } from "../client/ec2.ts";
 import { preflight } from "../doctor/doctor.ts";
 import { startHost } from "../operations/start-stop.ts";
+import { findBlankVolumes } from "./blank-volumes.ts";
 import {
   type FailedLaunch,
   type LaunchCandidate,
@@ -22,7 +23,6 @@ import { LaunchTimeout } from "./launch-timeout.ts";
 import { withNextSteps } from "./next-steps.ts";
 import { chosen, type Place } from "./place.ts";
 import { openStack } from "./stack.ts";
-import { findUnusedVolumes } from "./unused-volumes.ts";
 
 /** One run of Pulumi with some values over the stack's config. Returns why the host was not launched, if so. */
 type Run = (values: Readonly<Record<string, string>>) => Promise<LaunchError | undefined>;
@@ -30,15 +30,21 @@ type Run = (values: Readonly<Record<string, string>>) => Promise<LaunchError | u
 /**
  * Checks the account, brings the stack up, and falls back to the next host of the list when one is unavailable.
  * `startStopped`: false leaves a stopped host stopped until it is replaced. `retainVolumes`: volumes that leave the stack
- * without being deleted. Returns `pinned`: what was written to the config, so that the next run launches the same host.
+ * without being deleted; `blankVolumes`: those that are known to hold nothing. Returns `pinned`: what was written to the config, so that the next run launches the same host.
  */
 export async function upInAws(
   context: Context,
   {
     startStopped = true,
     retainVolumes = [],
+    blankVolumes = [],
     shell = NOTHING,
-  }: { startStopped?: boolean; retainVolumes?: readonly string[]; shell?: ShellConfig } = {},
+  }: {
+    startStopped?: boolean;
+    retainVolumes?: readonly string[];
+    blankVolumes?: readonly string[];
+    shell?: ShellConfig;
+  } = {},
 ) {
   const { paths, files, progress, signal } = context;
   const config = files.config();
@@ -53,11 +59,16 @@ export async function upInAws(
   await setSecrets(stack, shell);
   saveShell(context, shell);
   const now = await openStack(context);
+  // What a first deployment makes is made with its flags: the commands that continue it are without them.
+  if (now.state.url === null) files.keep();
   // Of an earlier generation, from an up that failed: the program does not name it any more.
   const planned = settings.volumeId === null ? settings.volumeGeneration : null;
   const stale = now.state.volumes.filter(({ generation }) => generation !== planned).map(({ id }) => id);
-  const unused = stale.length === 0 ? [] : await findUnusedVolumes(now);
-  const remove = stale.filter((id) => unused.includes(id) && !retainVolumes.includes(id));
+  const unknown = stale.filter((id) => !retainVolumes.includes(id) && !blankVolumes.includes(id));
+  const remove = [
+    ...stale.filter((id) => blankVolumes.includes(id)),
+    ...(await findBlankVolumes(context, now, unknown)),
+  ];
   await stack.releaseVolumes({ retain: retainVolumes, remove });
 
   if (startStopped && present?.state === "stopped") {

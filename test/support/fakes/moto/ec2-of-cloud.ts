@@ -45,6 +45,10 @@ const ANSWERS: Readonly<Record<string, Ec2Action>> = {
     made.props = { ...made.props, tags: tagsOf(asked, "TagSpecification.1.Tag") };
     return toSnapshot(made);
   },
+  DeleteSnapshot: (cloud, asked) => {
+    cloud.remove(cloud.get(SNAPSHOT, asked.get("SnapshotId") ?? ""));
+    return "<return>true</return>";
+  },
   StopInstances: (cloud, asked) => {
     for (const id of numbered(asked, "InstanceId")) stopInstance(cloud, cloud.get(INSTANCE, id));
     return list("instancesSet", []);

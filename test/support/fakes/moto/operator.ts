@@ -39,8 +39,13 @@ export class Operator {
     this.state({});
     this.program(
       "pulumi",
-      `case "$1" in version) echo v3.999.0;; stack) cat ${state};; up) echo "error: not here" >&2; exit 255;; esac`,
+      `case "$1" in version) echo v3.999.0;; stack) [ -s ${state} ] && cat ${state} || { echo "error: no stack named 'aws-volume' found" >&2; exit 255; };; up) echo "error: not here" >&2; exit 255;; esac`,
     );
+  }
+
+  /** Pulumi knows no such stack. */
+  noState(): void {
+    writeFileSync(join(this.directory, "state.json"), "");
   }
 
   /** What the last `up` is to have left in Pulumi's state: the outputs, and resources beside the stack itself. */

@@ -60,6 +60,8 @@ const place = (zone: string | null, offers: Offerings, hasVolume = false): AwsFa
 const healthy: AwsFacts = {
   stack: "aws-volume",
   region: "us-east-1",
+  stateRegion: "us-east-1",
+  stateProblem: null,
   requirements: {
     instanceTypes: ["g6.xlarge"],
     pinnedInstanceType: null,
@@ -317,6 +319,22 @@ describe("each check", () => {
       "fail",
       /gated/,
       /accept/,
+    ],
+    [
+      "a state that can't be read",
+      { stateProblem: { message: "The state of the stack aws-volume can't be read: no such bucket" } },
+      "state",
+      "fail",
+      /no such bucket$/,
+      /PULUMI_BACKEND_URL/,
+    ],
+    [
+      "a stack of another region",
+      { stateRegion: "eu-west-1" },
+      "state",
+      "fail",
+      /resources are in eu-west-1, its config names us-east-1/,
+      /aws:region=eu-west-1 --stack aws-volume; for another stack: imagegen up --config target=aws --config aws:region=us-east-1 --stack <name>$/,
     ],
     ["no buildx", { hasBuildx: false }, "buildx", "fail", /not installed/, /docs\.docker\.com/],
     [

@@ -126,7 +126,7 @@ test("each step is a line that names what it does", () => {
 });
 
 test.each<[Partial<MoveFacts>, string]>([
-  [UNUSED, "a new volume and a new host in us-east-1c; vol-1, which no host ever mounted, is deleted"],
+  [UNUSED, "a new volume and a new host in us-east-1c; vol-1, which no host ever mounted, is deleted if it is blank"],
   [{ ...UNUSED, from: "us-east-1c" }, "a host in us-east-1c for vol-1"],
   [NOTHING, "a new volume and a new host in us-east-1c"],
 ])("with %j the last step is: %s", (changes, line) => {

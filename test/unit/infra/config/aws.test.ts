@@ -48,9 +48,14 @@ test.each([
   ["modelMirror", "s3://bucket/a/b/", "s3://bucket/a/b"],
   ["modelMirror", "s3://bucket", "s3://bucket"],
   ["logRetentionDays", "3653", 3653],
-  ["kmsKeyArn", "arn:aws-cn:kms:cn-north-1:123456789012:key/1", "arn:aws-cn:kms:cn-north-1:123456789012:key/1"],
-])("%s = %s is read", (key, text, value) => {
-  expect((awsSettings({ [key]: text }) as unknown as Record<string, unknown>)[key]).toEqual(value);
+  [
+    "kmsKeyArn",
+    "arn:aws-cn:kms:cn-north-1:123456789012:key/1",
+    "arn:aws-cn:kms:cn-north-1:123456789012:key/1",
+    "cn-north-1",
+  ],
+])("%s = %s is read", (key, text, value, region = "us-east-1") => {
+  expect((awsSettings({ [key]: text }, region) as unknown as Record<string, unknown>)[key]).toEqual(value);
 });
 
 describe("one value that is wrong is one line", () => {
@@ -109,6 +114,20 @@ describe("values that do not go together", () => {
     ["volumeSnapshotId", { volumeId: VOLUME, volumeSnapshotId: SNAPSHOT }],
     ["volumeInitializationRate", { volumeInitializationRate: "200" }],
     ["availabilityZone", { availabilityZone: "eu-west-1a" }],
+    ["kmsKeyArn", { kmsKeyArn: "arn:aws:kms:eu-west-1:123456789012:key/1" }],
+    ["decryptKmsKeyArns", { decryptKmsKeyArns: "arn:aws:kms:eu-west-1:123456789012:key/1" }],
+    ["certificateArn", { ...ALB, certificateArn: "arn:aws:acm:eu-west-1:123456789012:certificate/1" }],
+    ["alarmTopicArn", { alarmTopicArn: "arn:aws:sns:eu-west-1:123456789012:alarms" }],
+    ["hfTokenSecretArn", { hfTokenSecretArn: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:hf-AbCdEf" }],
+    ["apiKeySecretArn", { apiKeySecretArn: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key-AbCdEf" }],
+    [
+      "oidcClientSecretArn",
+      { ...OIDC, oidcClientSecretArn: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:c-AbCdEf" },
+    ],
+    [
+      "environmentSecretArns",
+      { environmentSecretArns: "HTTPS_PROXY=arn:aws:secretsmanager:eu-west-1:123456789012:secret:proxy-AbCdEf" },
+    ],
     ["pinnedPurchaseOption", { pinnedPurchaseOption: "spot" }],
     ["idleStopMinutes", { selfHealing: "true", idleStopMinutes: "30" }],
   ])("%s: %j", (key, raw: Record<string, string>) => {

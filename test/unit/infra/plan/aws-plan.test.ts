@@ -101,6 +101,14 @@ describe("what can't work with the model is reported before anything is made", (
       "Picture-Perfect-Challenge:volumeSizeGb: expected 11 or more, for this model, got 10. Fix: pulumi config set volumeSizeGb 11",
     ]);
   });
+  test("an environment that no parameter holds", () => {
+    expect(problemsOf({ environment: `A=${"a".repeat(2000)}` })).toEqual([]);
+    expect(problemsOf({ environment: `A=${"ä".repeat(2000)}` })).toEqual([
+      expect.stringMatching(
+        /environment: expected all variables of the service in 3696 bytes.*, got \d+ bytes\. Fix: remove \d+ bytes or more from environment/,
+      ),
+    ]);
+  });
   test("a gated model without a token on the host, or in the build", () => {
     expect(problemsOf({}, gated)).toEqual([
       expect.stringMatching(

@@ -37,7 +37,27 @@ test.each([
     said("SpotMaxPriceTooLow"),
     { purchaseOption: "spot" },
     "g6.xlarge (spot) in us-east-1a costs more than the maximum price (SpotMaxPriceTooLow). " +
-      "Fix: pulumi config set purchaseOption on-demand",
+      "Fix: pulumi config set purchaseOption on-demand, then pulumi up",
+  ],
+  [
+    said("InsufficientInstanceCapacity"),
+    { instanceTypes: "g6.xlarge,g5.xlarge", purchaseOption: "spot-then-on-demand" },
+    "AWS has no g6.xlarge (spot) in us-east-1a now (InsufficientInstanceCapacity). Not tried: g5.xlarge, any of them on demand. " +
+      "Fix: pulumi config set pinnedInstanceType g5.xlarge, then pulumi up; or pulumi config set pinnedPurchaseOption on-demand, then pulumi up; " +
+      "or imagegen move-az us-east-1b --stack prod",
+  ],
+  [
+    said("MaxSpotInstanceCountExceeded"),
+    { instanceTypes: "g6.xlarge", purchaseOption: "spot-then-on-demand", replacement: "delete-first" },
+    "the account's quota L-3819A6DF (All G and VT Spot Instance Requests) has no room for g6.xlarge (spot) (MaxSpotInstanceCountExceeded). " +
+      "Not tried: any of them on demand. Fix: imagegen doctor --stack prod shows how to raise it; " +
+      "or pulumi config set pinnedPurchaseOption on-demand, then pulumi up",
+  ],
+  [
+    said("InsufficientInstanceCapacity"),
+    { instanceTypes: "g6.xlarge", purchaseOption: "spot-then-on-demand", pinnedPurchaseOption: "on-demand" },
+    "AWS has no g6.xlarge (on demand) in us-east-1a now (InsufficientInstanceCapacity). " +
+      "Fix: add another type to instanceTypes, then pulumi up; or imagegen move-az us-east-1b --stack prod",
   ],
   [
     said("Unsupported", NOT_HERE),
