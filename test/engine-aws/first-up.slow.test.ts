@@ -177,7 +177,7 @@ describe.skipIf(missing !== undefined)("a first up in AWS that fails", () => {
     const full = ["us-east-1a", "us-east-1b"];
     fake.cloud.knobs = { ...PATIENT, noCapacity: ({ zone }) => full.includes(zone) };
     const first = await fails(stack, "up", ...fix.split(" "), ...one, "--no-picture");
-    // The printed commands are without the flags, which are kept: else the next ones would go on to other types.
+    // The printed commands are without the flags, which are kept: else the next ones would try other types.
     expect(first).toContain("Remembered, as the first deployment began with them: availabilityZone, instanceTypes.");
     const toB = printed(stack, first, "move-az");
     expect(toB).toEqual(["move-az", "us-east-1b"]);

@@ -39,7 +39,7 @@ export async function move(
   const settings = files.settings("aws");
   const stack = await openStack(context);
   if (!stack.state.exists) throw noSuchState(stack.name, goal.zone);
-  // Proof takes a snapshot: not for a look at the plan alone, nor of a volume that is where it is to be.
+  // It takes a snapshot: not for a look at the plan alone, nor of a volume that is where it is to be.
   const contentOf = async ({ id, zone: there }: EbsVolume, zone: string): Promise<Content> =>
     options.dryRun || there === zone ? "unknown" : findContent(context, stack, id);
   const facts = await gather(stack, settings, goal, contentOf);

@@ -37,12 +37,13 @@ export async function findContent(
   try {
     progress.update(`checking by a snapshot that ${volumeId} is blank`);
     const made = await ec2.createSnapshot(volumeId, `image-gen: is ${volumeId} blank?`, stackTags(name));
-    const { fullBytes } = await waitForSnapshot(context, { ec2, name }, made.id).finally(() =>
-      ec2.deleteSnapshot(made.id).catch((error: unknown) => {
-        const remove = `aws ec2 delete-snapshot --snapshot-id ${made.id} --region ${client.region}`;
-        progress.log(`The snapshot ${made.id} was not deleted: ${firstLine(error)}. Fix: ${remove}`);
-      }),
-    );
+    const remove = async () => {
+      const command = `aws ec2 delete-snapshot --snapshot-id ${made.id} --region ${client.region}`;
+      await ec2.deleteSnapshot(made.id).catch((error: unknown) => {
+        progress.log(`The snapshot ${made.id} was not deleted: ${firstLine(error)}. Fix: ${command}`);
+      });
+    };
+    const { fullBytes } = await waitForSnapshot(context, { ec2, name }, made.id).finally(async () => remove());
     if (fullBytes === 0) return "blank";
     const reason = fullBytes === null ? "EC2 does not say whether it is blank" : "somebody wrote to it";
     progress.log(`${volumeId} is kept: no host of the stack ever mounted it, but ${reason}.`);
