@@ -95,9 +95,10 @@ export function explainLaunchError(errors: readonly string[], plan: AwsHostPlan,
     : "add another type to instanceTypes, then pulumi up";
   const onDemand = mayFallBack ? "; or pulumi config set pinnedPurchaseOption on-demand, then pulumi up" : "";
   const elsewhere = `${anotherType}${onDemand}${zone === undefined ? "" : `; or ${imagegenCommand(stack, `move-az ${zone}`)}`}`;
+  const deleteFirst = createFirst ? ", or pulumi config set replacement delete-first" : "";
   const fixes: Record<LaunchError["kind"], string> = {
     capacity: elsewhere,
-    quota: `${imagegenCommand(stack, "doctor")} shows how to raise it${createFirst ? ", or pulumi config set replacement delete-first" : ""}${onDemand}`,
+    quota: `${imagegenCommand(stack, "doctor")} shows how to raise it${deleteFirst}${onDemand}`,
     offering: elsewhere,
     price: `pulumi config set ${mayFallBack ? "pinnedPurchaseOption" : "purchaseOption"} on-demand, then pulumi up`,
     timeout: elsewhere,

@@ -97,8 +97,8 @@ export async function move(
 /** `pulumi up` names this command, too, and its state may be elsewhere: an `up` here would make a second stack. */
 function noSuchState(stack: string, zone: string | null): CliError {
   const backend = process.env.PULUMI_BACKEND_URL ?? ".imagegen/state";
-  const place = zone === null ? "" : ` --config availabilityZone=${zone}`;
-  const fix = `export PULUMI_BACKEND_URL=<the one that pulumi whoami --verbose names>, and repeat the command; to make the stack: ${commandFor(stack, `up${place}`)}`;
+  const up = commandFor(stack, zone === null ? "up" : `up --config availabilityZone=${zone}`);
+  const fix = `export PULUMI_BACKEND_URL=<the one that pulumi whoami --verbose names>, and repeat the command; to make the stack: ${up}`;
   return new CliError(
     { message: `There is no stack ${stack} in the state at ${backend}: nothing to move.`, fix },
     EXIT.usage,
