@@ -47,7 +47,7 @@ export async function snapshotVolume(
 
 export async function waitForSnapshot(
   { progress, signal }: Context,
-  { ec2, name }: Pick<AwsStack, "ec2" | "name">,
+  { ec2, name }: AwsStack,
   id: string,
 ): Promise<Snapshot> {
   const started = performance.now();

@@ -28,22 +28,13 @@ export async function findBlankVolumes(
  * A person may have attached a volume elsewhere, which leaves no trace in the stack. So its content decides: EC2 counts the blocks that were
  * ever written to it when it makes a snapshot. The snapshot is deleted again.
  */
-export async function findContent(
-  context: Context,
-  { ec2, name, client }: AwsStack,
-  volumeId: string,
-): Promise<Content> {
+export async function findContent(context: Context, stack: AwsStack, volumeId: string): Promise<Content> {
   const { progress, signal } = context;
   try {
     progress.update(`checking by a snapshot that ${volumeId} is blank`);
-    const made = await ec2.createSnapshot(volumeId, `image-gen: is ${volumeId} blank?`, stackTags(name));
-    const remove = async () => {
-      const command = `aws ec2 delete-snapshot --snapshot-id ${made.id} --region ${client.region}`;
-      await ec2.deleteSnapshot(made.id).catch((error: unknown) => {
-        progress.log(`The snapshot ${made.id} was not deleted: ${firstLine(error)}. Fix: ${command}`);
-      });
-    };
-    const { fullBytes } = await waitForSnapshot(context, { ec2, name }, made.id).finally(async () => remove());
+    const description = `image-gen: is ${volumeId} blank?`;
+    const made = await stack.ec2.createSnapshot(volumeId, description, stackTags(stack.name));
+    const fullBytes = await bytesOf(context, stack, made.id);
     if (fullBytes === 0) return "blank";
     const reason = fullBytes === null ? "EC2 does not say whether it is blank" : "somebody wrote to it";
     progress.log(`${volumeId} is kept: no host of the stack ever mounted it, but ${reason}.`);
@@ -54,5 +45,17 @@ export async function findContent(
     return "unknown";
   } finally {
     progress.stop();
+  }
+}
+
+/** What was ever written to the volume of this snapshot, which is deleted after that; null: EC2 does not say. */
+async function bytesOf(context: Context, stack: AwsStack, id: string): Promise<number | null> {
+  try {
+    return (await waitForSnapshot(context, stack, id)).fullBytes;
+  } finally {
+    const remove = `aws ec2 delete-snapshot --snapshot-id ${id} --region ${stack.client.region}`;
+    await stack.ec2.deleteSnapshot(id).catch((error: unknown) => {
+      context.progress.log(`The snapshot ${id} was not deleted: ${firstLine(error)}. Fix: ${remove}`);
+    });
   }
 }
