@@ -188,7 +188,8 @@ class _Component:
         for path in self._here:
             if ".safetensors.index." in path:
                 with suppress(ValueError, KeyError, AttributeError, TypeError):
-                    return sorted(set(json.loads((self._directory / path).read_bytes())["weight_map"].values()))
+                    named = json.loads((self._directory / path).read_bytes())["weight_map"].values()
+                    return sorted({str(leaf) for leaf in named if "/" not in str(leaf)})
         return []
 
     def _below(self, files: FilesByPath) -> dict[str, ManifestFile]:

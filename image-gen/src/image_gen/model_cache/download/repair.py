@@ -66,7 +66,11 @@ class IntegrityCheck:
         for read in reads:
             if read.error and not read.is_lost and model.source != "host":
                 raise read.error
-        if unproved := [file.path for file in files if not file.content_key] if self._mode != "size" else []:
+        if (
+            unproved := [file.path for file in files if not file.content_key]
+            if self._mode != "size" and model.source != "directory"
+            else []
+        ):
             log.warning("No hash is known of %d files of %s: they are not verified.", len(unproved), model.model_id)
         return [read for read in reads if not read.is_fine]
 

@@ -97,7 +97,12 @@ def not_a_pipeline(model_id: str, why: str) -> ImageGenError:
 
 def is_component(name: str, spec: object) -> bool:
     """Components are `name: [library, class]`; settings and parts that the author left out are not."""
-    return not name.startswith("_") and isinstance(spec, list) and len(spec) == 2 and all(spec)
+    return (
+        not name.startswith("_")
+        and isinstance(spec, list)
+        and len(spec) == 2
+        and all(each and isinstance(each, str) for each in spec)
+    )
 
 
 @cache
