@@ -220,8 +220,8 @@ def _is_whole(directory: Path, file: ManifestFile) -> bool:
             return True
         with path.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
-            # A larger header is none of this format, which limits it.
-            header = json.loads(stream.read(length)) if length < _MAX_HEADER_BYTES else None
+            # Another header is none of this format, which limits it.
+            header = json.loads(stream.read(length)) if 0 < length < _MAX_HEADER_BYTES else None
     except ValueError:
         return False
     ends = [each["data_offsets"][1] for name, each in header.items() if name != "__metadata__"] if header else []
