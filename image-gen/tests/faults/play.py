@@ -48,7 +48,9 @@ def player(source: Path) -> Iterator[Player]:
 
 
 def _check(stage: Stage) -> None:
-    """The bystander is whole, the model can be downloaded now and is right, and `status` and `verify` agree."""
+    """The bystander is whole, the model can be downloaded now and is right, nothing unused is left that no command
+    deletes, and `status` and `verify` agree.
+    """
     stage.calm()
     if stage.bystander:
         try:
@@ -58,6 +60,9 @@ def _check(stage: Stage) -> None:
     if stage.after == "whole":
         stage.prefetch().succeeded()
         stage.served()
+    stage.run("clear", "--orphans", "--yes").succeeded()
+    if left := [str(path.relative_to(stage.home)) for path in stage.unused()]:
+        raise FaultError(f"`clear --orphans` leaves {len(left)} files that nothing uses: {', '.join(left[:3])}")
     verified = {(each["id"], each["revision"]): each for each in stage.run("verify", "--json").json["models"]}
     for line in stage.run("status", "--json").json["models"]:
         one = verified.get((line["id"], line["revision"]))

@@ -182,6 +182,19 @@ class Stage:
                 if not filecmp.cmp(path, directory / name, shallow=False):
                     raise FaultError(f"{name} has wrong bytes in {directory.relative_to(self.folder)}")
 
+    def unused(self) -> list[Path]:
+        """Files of the cache that belong to no snapshot, and second names of those that do."""
+        hub = self.home / "hub"
+        files = [path for path in hub.rglob("*") if path.is_file() and path.relative_to(hub).parts[0] != ".locks"]
+        used = {path.resolve() for path in hub.glob("models--*/snapshots/**/*")}
+        # What hf keeps beside them: branches, listings, names that are known to be none.
+        known = {"refs", "trees", ".no_exist"}
+        return [
+            *(path for path in files if path.resolve() not in used and not known & set(path.relative_to(hub).parts)),
+            *(path for path in hub.glob(".locks/**/*") if path.is_file() and path.stat().st_size > 1000),
+            *(path for path in used if path.is_file() and path.stat().st_nlink > 1),
+        ]
+
     def impatient(self) -> None:
         """Commands give up a silent hub soon. Only for faults: a machine with much else to do is as slow."""
         self.env["HF_HUB_DOWNLOAD_TIMEOUT"] = "0.25"

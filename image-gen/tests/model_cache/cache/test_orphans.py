@@ -152,3 +152,18 @@ def test_datasets_and_links_that_lead_nowhere_are_left_alone(make_cache: MakeCac
     make_cache().clear_orphans()
     make_cache().clear()
     assert (hub / "datasets--a--b/blobs").is_dir() and (hub / "models--a--b").is_symlink()
+
+
+def test_orphan_that_has_a_lock_of_the_hubs_client_is_deleted(make_repo: MakeRepo, make_cache: MakeCache) -> None:
+    make_repo()
+    cache = make_cache()
+    cache.ensure("test/model")
+    layout = RepoLayout(cache.settings.hub_cache, "test/model")
+    # Such a snapshot, too, is deleted only while no client is at work.
+    layout.snapshot("9" * 40).mkdir()
+    (layout.locks / f"{OTHER}.lock").touch()
+    left = [layout.blobs / OTHER, layout.blobs / f"{OTHER}.incomplete"]
+    for path in left:
+        path.write_bytes(b"x")
+    cache.clear_orphans()
+    assert [path for path in left if path.exists()] == []

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from image_gen.model_cache.cache.lease import care_files
@@ -220,7 +221,8 @@ def _changed(path: Path, seconds: float) -> bool:
 
 
 def _locked(held: ExitStack) -> _IsFree:
-    return lambda path: bool(held.enter_context(alone(path)))
+    # Once each: a process that holds a lock can't take it a second time.
+    return cache(lambda path: bool(held.enter_context(alone(path))))
 
 
 def _give_up() -> None:
