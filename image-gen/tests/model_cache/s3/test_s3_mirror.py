@@ -113,6 +113,21 @@ def test_a_missing_or_damaged_object_comes_from_the_hub(
     assert "unet/config.json does not exist" in caplog.text and "arrived damaged" in caplog.text
 
 
+@pytest.mark.parametrize("content", [None, b"x" * 100], ids=["without", "short copy"])
+def test_a_bucket_without_the_largest_file_never_hangs(
+    filled: str, make_cache: MakeCache, aws: dict[str, str], content: bytes | None
+) -> None:
+    import obstore
+
+    from image_gen.model_cache.sources.s3 import S3Bucket
+
+    with S3Bucket(make_cache(aws=aws).settings, ADDRESS) as bucket:
+        path = f"{ID}/{filled}/{UNET}"
+        obstore.put(bucket.s3_client, path, content) if content else obstore.delete(bucket.s3_client, path)
+    store = make_cache(mirror=ADDRESS, aws=aws, piece_bytes=MB, read_timeout=5.0)
+    assert store.ensure(ID).source == "download" and store.verify().ok
+
+
 def test_damaged_file_is_repaired_from_the_bucket(filled: str, island: ModelCache, proxy: S3Proxy) -> None:
     island.ensure(ID)
     model = island.ensure(ID)  # what has just come was hashed on its way
