@@ -20,6 +20,7 @@ from image_gen.model_cache.core.file_lock import alone, file_lock
 from image_gen.model_cache.core.filesystem import status_of, translate_os_errors
 from image_gen.model_cache.core.layout import (
     BACKUP_INDEX,
+    LOCK,
     RESTORE_LOCK,
     STAGING,
     TEMPORARY,
@@ -216,7 +217,9 @@ def _changed(path: Path, seconds: float) -> bool:
     """Whether something was written there lately. After a clock was set back, files have times in the future."""
     if not seconds:
         return False
-    times = [status.st_mtime for each in (path, *path.rglob("*")) if (status := status_of(each))]
+    # The lock that the caller holds says so, with its name.
+    paths = (each for each in (path, *path.rglob("*")) if each.name != LOCK)
+    times = [status.st_mtime for each in paths if (status := status_of(each))]
     return time.time() - max(times, default=0.0) < seconds
 
 

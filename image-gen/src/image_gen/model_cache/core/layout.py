@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 PREFIX = "models--"
+# Of a model, for everything that changes it.
+LOCK = "image-gen.lock"
 # Where a restore extracts: on the file system of the models. The hub's clients call the cache corrupted for anything
 # beside them that they don't know, but for their locks; the second place is for locks on another file system, and where
 # earlier versions extracted. A restore holds the lock for as long as it runs.
@@ -55,7 +57,7 @@ class RepoLayout:
 
     @property
     def lock(self) -> Path:
-        return self.locks / "image-gen.lock"
+        return self.locks / LOCK
 
     def ref(self, name: str) -> Path:
         return self.root / "refs" / name
