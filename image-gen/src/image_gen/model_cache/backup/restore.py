@@ -1,5 +1,6 @@
 """Restores models from a backup: extracted to a staging directory, verified, and only then moved into the cache."""
 
+import io
 import os
 import shutil
 import tarfile
@@ -7,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from image_gen.errors import BackupInvalidError, CacheBusyError, CorruptBackupError
 from image_gen.model_cache.backup.compression import decompressed
@@ -129,8 +130,12 @@ def _opened(settings: CacheSettings, source: Path | S3Uri | BinaryIO) -> Iterato
 
 def _unpack(stream: BinaryIO, place: Path, meter: Meter) -> ExtractedFiles:
     try:
-        tar = cast("IO[bytes]", decompressed(stream))
-        with tarfile.open(fileobj=tar, mode="r|*", bufsize=CHUNK_BYTES) as archive:
+        # A plain file is read as it is: tarfile's streams copy every byte twice more.
+        plain = isinstance(stream, io.FileIO) and stream.read(tarfile.BLOCKSIZE)[257:262] == b"ustar"
+        if isinstance(stream, io.FileIO):
+            stream.seek(0)
+        tar = stream if plain else decompressed(stream)
+        with tarfile.open(fileobj=tar, mode="r:" if plain else "r|*", bufsize=CHUNK_BYTES) as archive:
             extracted = extract_archive(archive, place, lambda count: meter.add(count, None))
     # tarfile raises TypeError for a truncated gzip header.
     except (tarfile.TarError, EOFError, ValueError, TypeError) as error:

@@ -8,6 +8,8 @@ from typing import IO
 from image_gen.model_cache.core.manifest import ManifestFile
 
 CHUNK_BYTES = 1 << 20
+# So large that two threads seldom wait for each other, on a machine with other work as well.
+_COPY_BYTES = 4 << 20
 # Hubs keep larger files as LFS objects, which are named by sha256 alone; a second hash of gigabytes would cost seconds.
 _GIT_LIMIT_BYTES = 64 << 20
 
@@ -54,7 +56,7 @@ def feed(
     total = 0
     with ThreadPoolExecutor(1, thread_name_prefix="hash") as hasher:
         hashing: Future[None] | None = None
-        while chunk := _read(stream, CHUNK_BYTES if most is None else min(CHUNK_BYTES, most - total)):
+        while chunk := _read(stream, _COPY_BYTES if most is None else min(_COPY_BYTES, most - total)):
             if hashing:
                 hashing.result()
             hashing = hasher.submit(digest.update, chunk)
