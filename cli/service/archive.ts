@@ -1,4 +1,16 @@
-import { accessSync, constants, createReadStream, createWriteStream, renameSync, rmSync, statSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  createReadStream,
+  createWriteStream,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { execa } from "execa";
 import { commandFor } from "../core/command-line.ts";
@@ -47,16 +59,27 @@ export async function backupToFile(
   const child = spawn(context, await findRunner(), ["backup", "--output", "-", ...compressionOptions(file)]);
   child.stdin.end();
   try {
-    const output = toStdout ? process.stdout : createWriteStream(partial);
+    const output = toStdout ? process.stdout : createWriteStream(partial, { flush: true });
     const [{ exitCode }] = await Promise.all([child, pipeline(child.stdout, output, { end: !toStdout })]);
     context.signal.throwIfAborted();
     if (exitCode !== 0) throw new CliError("The backup failed; nothing was written.", toExitCode(exitCode));
-    if (!toStdout) renameSync(partial, file);
+    if (!toStdout) renameForGood(partial, file);
     return { file, bytes: toStdout ? 0 : statSync(file).size };
   } catch (error) {
     child.kill();
     if (!toStdout) rmSync(partial, { force: true });
     throw error;
+  }
+}
+
+/** Renames a file whose content is on the disk, so that the name outlasts a power cut, too. */
+function renameForGood(partial: string, file: string): void {
+  renameSync(partial, file);
+  const folder = openSync(dirname(file), "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from image_gen import reader
@@ -57,10 +57,10 @@ def _bar(progress: Progress) -> str:
 
 def _words(progress: Progress) -> str:
     left = f", {progress.eta_seconds:.0f} s left" if progress.eta_seconds is not None else ""
-    return (
-        f"{progress.phase} {format_bytes(progress.bytes_done)} of {format_bytes(progress.bytes_total)}, "
-        f"{format_bytes(progress.bytes_per_second)}/s{left}"
-    )
+    # An archive that comes through a pipe does not say how long it is.
+    whole = f" of {format_bytes(progress.bytes_total)}" if progress.bytes_total else ""
+    rate = format_bytes(progress.bytes_per_second)
+    return f"{progress.phase} {format_bytes(progress.bytes_done)}{whole}, {rate}/s{left}"
 
 
 def status_text(status: CacheStatus) -> str:
@@ -221,12 +221,16 @@ def doctor_text(report: DoctorReport) -> str:
 
 
 def backup_text(report: BackupReport) -> str:
-    skipped = f"; left out as incomplete: {', '.join(report.skipped)}" if report.skipped else ""
-    return f"backed up {', '.join(report.models)}: {format_bytes(report.bytes_stored)}{skipped}"
+    return f"backed up {', '.join(report.models)}: {format_bytes(report.bytes_stored)}{_left_out(report.skipped)}"
 
 
 def restore_text(report: RestoreReport) -> str:
-    return f"restored {', '.join(report.models)}: {format_bytes(report.bytes_restored)}, verified"
+    text = f"restored {', '.join(report.models)}: {format_bytes(report.bytes_restored)}, verified"
+    return text + _left_out(report.skipped)
+
+
+def _left_out(revisions: Sequence[str]) -> str:
+    return f"\nleft out: {'; '.join(revisions)}" if revisions else ""
 
 
 def export_text(report: ExportReport, verb: str) -> str:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -19,6 +20,7 @@ from image_gen.model_cache.cache.lease import Lease, hold, note_verified
 from image_gen.model_cache.cache.locate import ReadyModel, open_directory
 from image_gen.model_cache.cache.scan import CachedRevision, scan_cache
 from image_gen.model_cache.cache.status import CacheStatus, cache_status
+from image_gen.model_cache.core.atomic_files import read_ref, write_ref
 from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest
@@ -78,6 +80,12 @@ class ModelCache:
                     f"`{reader.cache_command('prefetch --model ' + model_id)}` downloads components too."
                 )
         found = self.locate(model_id, revision, model_dir)
+        if found and found.source == "volume" and not revision:
+            layout = RepoLayout(self.settings.hub_cache, found.model_id)
+            # A power cut may have emptied it: this model does not need it, other tools do.
+            if layout.ref("main").exists() and not read_ref(layout, "main"):
+                with suppress(OSError):
+                    write_ref(layout, "main", found.revision)
         return found or self._ensure(model_id, revision).download(callbacks or ProgressCallbacks())
 
     def ensure_vae(self, vae_id: str, callbacks: ProgressCallbacks | None = None) -> ReadyModel:

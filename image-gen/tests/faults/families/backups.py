@@ -129,7 +129,7 @@ def _killed_restore(stage: Stage, archive: Path) -> None:
     running.kill()
 
 
-@family("killed restore, then the next one", cause=9)
+@family("killed restore, then another command", cause=9)
 def killed_restore(stage: Stage) -> str:
     stage.prefetch().succeeded()
     archive = stage.folder / "backup.tar"
@@ -138,9 +138,13 @@ def killed_restore(stage: Stage) -> str:
         shutil.rmtree(stage.cached())
     for _ in range(stage.noise.randrange(1, 4)):
         _killed_restore(stage, archive)
-    stage.run("restore", "--input", str(archive)).succeeded()
+    then = stage.noise.choice(
+        [["restore", "--input", str(archive)], ["gc", "--keep-free", "0"], ["clear", "--orphans", "--yes"]]
+    )
+    stage.run(*then).succeeded()
     _no_leftovers(stage)
-    return "into an empty cache" if empty else "over a whole model"
+    stage.prefetch(env=_OFFLINE if then[0] == "restore" or not empty else {}).succeeded()
+    return f"{'into an empty cache' if empty else 'over a whole model'}, then {then[0]}"
 
 
 def _no_leftovers(stage: Stage) -> None:

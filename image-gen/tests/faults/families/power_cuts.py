@@ -139,6 +139,20 @@ def _check(stage: Stage, command: str, disk: Path, *, finished: bool, earlier: b
         stage.same_files(stage.repo(), disk / "target" / below)
 
 
+@family("small files that a power cut has emptied", cause=8)
+def emptied(stage: Stage) -> str:
+    stage.prefetch().succeeded()
+    small = [stage.cached() / "refs/main", *(stage.home / "image-gen").rglob("*test--model*.json")]
+    chosen = stage.noise.sample(small, stage.noise.randrange(1, len(small) + 1))
+    for path in chosen:
+        path.write_bytes(stage.noise.choice([b"", bytes(40), stage.noise.randbytes(40)]))
+    stage.prefetch(env={"HF_HUB_OFFLINE": "1"} if len(chosen) == 1 else {}).succeeded()
+    stage.served()
+    if (stage.cached() / "refs/main").read_bytes() != stage.commit().encode():
+        raise FaultError("refs/main was not repaired")
+    return ", ".join(path.name for path in chosen)
+
+
 def _either(stage: Stage, command: str) -> str:
     return power_cut(stage, stage.noise.choice(FILE_SYSTEMS), command, stage.noise.choice(MOMENTS))
 

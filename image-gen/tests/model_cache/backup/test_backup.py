@@ -161,3 +161,52 @@ def test_backup_paths_do_not_depend_on_hf_home(filled: ModelCache, tmp_path: Pat
     other.restore(tmp_path / "backup.tar")
     assert other.ensure("test/model").source == "volume"
     assert os.path.commonpath([other.ensure("test/model").directory, tmp_path / "cache"]) == str(tmp_path / "cache")
+
+
+def test_backup_has_nothing_of_a_revision_that_it_leaves_out(
+    filled: ModelCache, make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
+) -> None:
+    make_repo("test/model@v2", seed=2)
+    second = filled.ensure("test/model", revision="v2")
+    (second.directory / UNET).resolve().unlink()
+    report = filled.backup(tmp_path / "backup.tar")
+    assert report.skipped == (f"test/model@{second.revision} lacks {UNET}",)
+    with tarfile.open(tmp_path / "backup.tar") as archive:
+        assert not [name for name in archive.getnames() if second.revision in name or name.endswith("refs/v2")]
+    fresh = make_cache(home=tmp_path / "fresh", offline=True)
+    assert fresh.restore(tmp_path / "backup.tar").skipped == ()
+    assert fresh.ensure("test/model").source == "volume"
+
+
+def test_restore_of_an_archive_with_half_a_revision_restores_the_others(
+    filled: ModelCache, make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
+) -> None:
+    make_repo("test/model@v2", seed=2)
+    second = filled.ensure("test/model", revision="v2")
+    (second.directory / UNET).resolve().unlink()
+    subprocess.run(["tar", "cf", tmp_path / "guide.tar", "-C", tmp_path, "data/huggingface"], check=True)
+    fresh = make_cache(home=tmp_path / "fresh", offline=True)
+    assert fresh.restore(tmp_path / "guide.tar").skipped == (f"test/model@{second.revision} lacks {UNET}",)
+    assert fresh.ensure("test/model").source == "volume" and fresh.verify().ok
+    refs = fresh.settings.hub_cache / "models--test--model/refs"
+    assert [path.name for path in refs.iterdir()] == ["main"]
+
+
+def test_backup_of_plain_files_is_right_or_refused(filled: ModelCache, make_cache: MakeCache, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(filled.settings.hf_home, copy)
+    plain = make_cache(home=copy)
+    plain.backup(tmp_path / "backup.tar")
+    fresh = make_cache(home=tmp_path / "fresh", offline=True)
+    fresh.restore(tmp_path / "backup.tar")
+    assert fresh.verify().ok and not (fresh.ensure("test/model").directory / UNET).is_symlink()
+    with (plain.ensure("test/model").directory / UNET).open("r+b") as stream:
+        stream.write(b"damage")
+    with pytest.raises(ImageGenError) as caught:
+        plain.backup(tmp_path / "backup.tar")
+    assert caught.value.code == "CORRUPT_CACHE"
+    for path in plain.registry.cached_files("test/model"):
+        path.unlink()
+    with pytest.raises(ImageGenError) as caught:
+        plain.backup(tmp_path / "backup.tar")
+    assert caught.value.code == "NOTHING_TO_BACK_UP" and "no hash is known" in caught.value.message

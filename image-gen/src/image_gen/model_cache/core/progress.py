@@ -72,6 +72,6 @@ class Meter:
         since, before = self._samples[0]
         rate = max(0.0, (self._done - before) / (now - since)) if now > since else 0.0
         left = max(0, self._total - self._done)
-        eta = left / rate if rate > 0 else None
-        done = min(self._done, self._total)
+        eta = left / rate if rate > 0 and self._total else None
+        done = min(self._done, self._total or self._done)
         self._report(Progress(self._phase, done, self._total, file, rate, eta, finished))
