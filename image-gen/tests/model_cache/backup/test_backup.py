@@ -209,4 +209,4 @@ def test_backup_of_plain_files_is_right_or_refused(filled: ModelCache, make_cach
         path.unlink()
     with pytest.raises(ImageGenError) as caught:
         plain.backup(tmp_path / "backup.tar")
-    assert caught.value.code == "NOTHING_TO_BACK_UP" and "no hash is known" in caught.value.message
+    assert caught.value.code == "NOTHING_TO_BACK_UP"

@@ -71,9 +71,8 @@ def why_incomplete(cached: CachedRevision) -> str:
     if cached.contents.problem:
         return f"{name} can't be read ({cached.contents.problem})"
     if not cached.complete:
-        return (
-            f"{name} lacks {' and '.join([*cached.missing[:1], *(['others'] if cached.missing[1:] else [])]) or 'all'}"
-        )
+        more = " and others" if cached.missing[1:] else ""
+        return f"{name} lacks {cached.missing[0] if cached.missing else 'everything'}{more}"
     return f"{name}: no hash is known of {cached.unprovable[0]}" if cached.unprovable else ""
 
 
@@ -143,7 +142,8 @@ class _Archive:
             for file in cached.files:
                 if not self._hashes[stored[file.path]].matches(file):
                     raise _damaged(cached.directory / file.path)
-        for path in sorted(layout.ref(name) for cached in revisions for name in cached.refs):
+        listings = [path for path in layout.root.glob("trees/*.json") if path.stem in commits]
+        for path in sorted([*listings, *(layout.ref(name) for cached in revisions for name in cached.refs)]):
             self._file(path, root / path.relative_to(layout.root))
         for path in self._registry.cached_files(model_id):
             with suppress(ImageGenError):

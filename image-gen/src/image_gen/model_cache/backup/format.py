@@ -20,6 +20,7 @@ _WANTED = (
     re.compile(r"hub/models--[^/]+/blobs/[0-9a-f]{40}(?:[0-9a-f]{24})?"),
     re.compile(r"hub/models--[^/]+/refs/.+"),
     re.compile(r"hub/models--[^/]+/snapshots/[0-9a-f]{40}/.+"),
+    re.compile(r"hub/models--[^/]+/trees/[0-9a-f]{40}\.json"),
     re.compile(r"hub/blobs/[0-9a-f]{2}/[0-9a-f]+"),
     re.compile(r"image-gen/manifests/[^/]+\.json"),
 )

@@ -166,7 +166,8 @@ def _put_back(settings: CacheSettings, aside: CacheSettings, model_id: str, revi
     entries = [entry for each in revisions.values() for entry in each]
     blobs = {source.blobs / entry.readlink().name for entry in entries if entry.is_symlink()}
     stored = sum(path.stat().st_size for path in {*blobs, *(entry for entry in entries if not entry.is_symlink())})
-    moves = [(path, target.root / path.relative_to(source.root)) for path in (*sorted(blobs), *entries)]
+    listings = [path for path in source.root.glob("trees/*.json") if path.stem in revisions]
+    moves = [(path, target.root / path.relative_to(source.root)) for path in (*sorted(blobs), *listings, *entries)]
     for manifest in ManifestRegistry(aside).cached_files(model_id):
         if read_manifest(manifest).revision in revisions:
             moves.append((manifest, settings.cached_manifests_dir / manifest.name))
