@@ -11,8 +11,9 @@ from typing import BinaryIO
 
 from image_gen.errors import CorruptCacheError, ImageGenError
 from image_gen.model_cache.cache.locate import ReadyModel
-from image_gen.model_cache.core.atomic_files import complete_file, sync_names
+from image_gen.model_cache.core.atomic_files import complete_file, raise_busy, sync_names
 from image_gen.model_cache.core.digest import ContentDigest, feed
+from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
 from image_gen.model_cache.core.layout import folder_name
 from image_gen.model_cache.core.manifest import Manifest, read_manifest
@@ -65,21 +66,25 @@ def _to_directory(model: ReadyModel, manifest: Manifest, place: Path, below: str
         (place / path).parent.mkdir(parents=True, exist_ok=True)
         return complete_file(place / path)
 
-    with translate_os_errors(place.parent, what):
+    lock = place.with_name(f".{place.name}.lock")
+    with translate_os_errors(place.parent, what), file_lock(lock, lambda: raise_busy(place)):
         is_new = not place.exists()
-        # What is left of an export of another revision must not be taken for this one.
-        if not is_new and not _is_of(place, manifest):
-            (place / "manifest.json").unlink(missing_ok=True)
-        require_room(place, manifest.bytes_total, what, 2 * len(manifest.files))
         try:
+            # What is left of an export of another revision must not be taken for this one.
+            if not is_new and not _is_of(place, manifest):
+                (place / "manifest.json").unlink(missing_ok=True)
+            require_room(place, manifest.bytes_total, what, 2 * len(manifest.files))
             wanted = {place / path for path in _copy(model, manifest, below, create)}
+            for path in (*sorted(place.rglob("*"), reverse=True), place):
+                _settle(path) if path in wanted or path.is_dir() else path.unlink()
+            sync_names(wanted)
         except BaseException:
             if is_new:
                 shutil.rmtree(place, ignore_errors=True)
             raise
-        for path in (*sorted(place.rglob("*"), reverse=True), place):
-            _settle(path) if path in wanted or path.is_dir() else path.unlink()
-        sync_names(wanted)
+        finally:
+            # Whoever waits for it notices, and makes another.
+            lock.unlink(missing_ok=True)
     return ExportReport(place, model.model_id, model.revision, manifest.bytes_total)
 
 

@@ -40,7 +40,7 @@ def complete_file(path: Path) -> Iterator[BinaryIO]:
     what a killed one left is overwritten.
     """
     partial = path.with_name(f"{path.name}.partial")
-    with file_lock(partial, lambda: _busy(path)), partial.open("wb") as stream:
+    with file_lock(partial, lambda: raise_busy(path)), partial.open("wb") as stream:
         try:
             yield stream
             stream.flush()
@@ -51,7 +51,8 @@ def complete_file(path: Path) -> Iterator[BinaryIO]:
             raise
 
 
-def _busy(path: Path) -> None:
+def raise_busy(path: Path) -> None:
+    """For a file or directory that another process is writing."""
     raise CacheBusyError(f"Another process is writing {reader.place(path)}. Fix: wait until it has ended.")
 
 
