@@ -89,7 +89,7 @@ def _to_directory(model: ReadyModel, manifest: Manifest, place: Path, below: str
 
 
 def _is_of(place: Path, manifest: Manifest) -> bool:
-    with suppress(ImageGenError):
+    with suppress(ImageGenError, FileNotFoundError):
         return read_manifest(place / "manifest.json").revision == manifest.revision
     return False
 
