@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 MAIN = "main"
 _LARGE_BYTES = 1 << 20
@@ -87,7 +88,8 @@ class Repositories:
         organisation, _, name = model_id.rpartition("/")
         parent = self._root / organisation
         found = {MAIN: parent / name} if (parent / name).is_dir() else {}
-        return found | {path.name.partition("@")[2]: path for path in parent.glob(f"{name}@*")}
+        # A name with a slash, such as refs/pr/1, is quoted as in a URL.
+        return found | {unquote(path.name.partition("@")[2]): path for path in parent.glob(f"{name}@*")}
 
 
 def _read(model_id: str, directory: Path) -> Repository:

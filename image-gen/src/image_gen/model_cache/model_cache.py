@@ -1,6 +1,7 @@
 """The public interface of the model cache: one method for each operation on a model's files."""
 
 import inspect
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -27,7 +28,7 @@ from image_gen.model_cache.core.manifest import Manifest
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings, Verify
 from image_gen.model_cache.doctor import DoctorReport, run_checks
-from image_gen.model_cache.download.ensure import Ensure
+from image_gen.model_cache.download.ensure import CANNOT_DOWNLOAD, Ensure
 from image_gen.model_cache.download.page_cache import FileRead
 from image_gen.model_cache.download.range_journal import RangeJournal
 from image_gen.model_cache.download.repair import IntegrityCheck, quarantine, raise_if_read_only
@@ -39,6 +40,8 @@ from image_gen.model_cache.manifests.resolve import resolve
 from image_gen.model_cache.sources.hub import HubClient
 
 _DOING = {"backup": "the backup", "clear": "clearing the cache", "ensure": "fetching a model", "restore": "the restore"}
+
+log = logging.getLogger(__name__)
 
 
 class ModelCache:
@@ -67,7 +70,8 @@ class ModelCache:
         components: bool = False,
         callbacks: ProgressCallbacks | None = None,
     ) -> ReadyModel:
-        """The complete model. Downloads only missing files; uses no network when none is missing.
+        """The complete model. Downloads only missing files; uses no network when none is missing. A branch or tag that
+        is named is what it is on the hub now, where that can be reached.
 
         With `components` a part of a pipeline, such as a VAE, is accepted; otherwise it raises NOT_A_PIPELINE.
         """
@@ -79,6 +83,16 @@ class ModelCache:
                     f"itself. Fix: {reader.setting('MODEL_ID', '<pipeline>')}; "
                     f"`{reader.cache_command('prefetch --model ' + model_id)}` downloads components too."
                 )
+        callbacks = callbacks or ProgressCallbacks()
+        moved = self._ensure(model_id, revision).moved(callbacks) if model_dir is None else None
+        if moved and revision:
+            try:
+                model = self.locate(model_id, moved) or self._ensure(model_id, moved).download(callbacks)
+            except CANNOT_DOWNLOAD as error:
+                log.warning("%s %s stays at the commit that is cached.", error.message, revision)
+            else:
+                self._ensure(model_id, revision).note_ref(moved, callbacks)
+                return model
         found = self.locate(model_id, revision, model_dir)
         if found and found.source == "volume" and not revision:
             layout = RepoLayout(self.settings.hub_cache, found.model_id)
@@ -86,7 +100,7 @@ class ModelCache:
             if layout.ref("main").exists() and not read_ref(layout, "main"):
                 with suppress(OSError):
                     write_ref(layout, "main", found.revision)
-        return found or self._ensure(model_id, revision).download(callbacks or ProgressCallbacks())
+        return found or self._ensure(model_id, revision).download(callbacks)
 
     def ensure_vae(self, vae_id: str, callbacks: ProgressCallbacks | None = None) -> ReadyModel:
         """A complete VAE. Raises VAE_INVALID for anything else."""
@@ -167,7 +181,8 @@ class ModelCache:
     def resolve(self, model_id: str, revision: str | None = None) -> Manifest:
         """A model's manifest: a local one, or one resolved from the hub. Writes nothing."""
         model_id = self.registry.canonical_id(model_id)
-        if known := self.known(model_id, revision):
+        moved = self._ensure(model_id, revision).moved(ProgressCallbacks())
+        if known := self.known(model_id, moved or revision):
             return known
         with HubClient(self.settings) as client:
             return resolve(client, model_id, revision or "main")

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from conftest import MakeCache, MakeRepo
@@ -16,6 +17,7 @@ from image_gen.errors import ImageGenError
 from image_gen.model_cache import ModelCache
 from image_gen.model_cache.cache.scan import disk_usage
 from image_gen.model_cache.core.layout import RepoLayout
+from image_gen_demo.hub import DemoHub
 
 ID = "test/model"
 DAY = 86_400.0
@@ -181,3 +183,48 @@ def test_clear_leaves_what_another_tool_downloads(pair: ModelCache) -> None:
         with pytest.raises(ImageGenError) as caught:
             pair.clear(ID)
     assert caught.value.code == "CACHE_BUSY" and len(lines(pair)) == 2
+
+
+def change(cache: ModelCache, root: Path, name: str) -> str:
+    """Another VAE in a branch of the hub. Returns the commit that was cached."""
+    before = layout(cache).ref(name).read_text()
+    (root / VAE).write_bytes(b"newer" * 20_000)
+    return before
+
+
+@pytest.mark.parametrize("name", ["main", "v2", "refs/pr/1", "feature/x"])
+def test_a_named_branch_moves_with_the_hub(
+    hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    main_root = make_repo()
+    root = main_root if name == "main" else main_root.with_name(f"model@{quote(name, safe='')}")
+    if name != "main":
+        shutil.copytree(main_root, root)
+    cache = make_cache()
+    first = cache.ensure(ID, revision=name)
+    before = change(cache, root, name)
+    assert before == first.revision
+    assert make_cache(offline=True).ensure(ID, revision=name).revision == before
+    hub.panel.turn({"status": 503})
+    assert cache.ensure(ID, revision=name).revision == before and "stays at the commit" in caplog.text
+    hub.panel.turn({"status": None})
+    hub.forget()
+    assert cache.ensure(ID, revision=before).revision == before and hub.requests == []
+    moved = cache.ensure(ID, revision=name)
+    assert moved.revision != before and layout(cache).ref(name).read_text() == moved.revision
+    assert make_cache(offline=True).ensure(ID, revision=name).revision == moved.revision
+
+
+def test_a_start_does_not_take_main_back(make_repo: MakeRepo, make_cache: MakeCache) -> None:
+    """Of a pinned commit, after another tool has fetched a newer one."""
+    root, cache = make_repo(), make_cache()
+    pinned = cache.ensure(ID)
+    newer = "7" * 40
+    shutil.copytree(pinned.directory, layout(cache).snapshot(newer), symlinks=True)
+    layout(cache).ref("main").write_text(newer)
+    (pinned.directory / VAE).unlink()
+    assert cache.ensure(ID).revision == pinned.revision and layout(cache).ref("main").read_text() == newer
+    layout(cache).ref("main").write_text("")
+    (pinned.directory / VAE).unlink()
+    cache.ensure(ID)
+    assert layout(cache).ref("main").read_text() == pinned.revision and root.is_dir()

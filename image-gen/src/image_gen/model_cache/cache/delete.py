@@ -92,7 +92,7 @@ def clear_orphans(settings: CacheSettings, *, dry_run: bool, settled: float = 0)
 def raise_cache_busy(model_id: str) -> None:
     """For a model whose lock another process holds."""
     raise CacheBusyError(
-        f"{model_id} is being fetched by another process. Wait until it is done, or stop that service, and try again."
+        f"{model_id} is being fetched by another process. Fix: wait until it is done, or stop that process, and try again."
     )
 
 
@@ -134,7 +134,8 @@ def _clear(
             if any(held.enter_context(alone(path)) is False for path in hub_locks(layout)):
                 raise_cache_busy(model_id)
         gone = _belongings(settings, layout, commit)
-        size = disk_usage(*gone) if left is None else disk_usage(*(path for path in gone if path != layout.root))
+        counted = [path for path in gone if left is None or path != layout.root]
+        size = disk_usage(*counted, *([] if commit else [layout.locks]))
         if not dry_run:
             _remove(gone)
             # What nobody may delete yet, as on NFS, was not freed.

@@ -94,9 +94,10 @@ def read_ref(layout: RepoLayout, name: str) -> str | None:
     return commit if is_commit(commit) else None
 
 
-def write_ref(layout: RepoLayout, name: str, commit: str) -> None:
-    """Records the commit of a branch or tag."""
-    if read_ref(layout, name) != commit:
+def write_ref(layout: RepoLayout, name: str, commit: str, *, move: bool = True) -> None:
+    """Records the commit of a branch or tag; without `move` only where none that leads to a snapshot is recorded."""
+    known = read_ref(layout, name)
+    if known != commit and (move or known is None or not layout.snapshot(known).is_dir()):
         write_atomic(layout.ref(name), commit)
 
 

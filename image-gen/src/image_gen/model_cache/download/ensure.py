@@ -1,5 +1,6 @@
 """Makes sure that a model is complete locally: finds it, or resolves it and downloads missing files."""
 
+import logging
 from contextlib import suppress
 from dataclasses import replace
 
@@ -26,7 +27,7 @@ from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.model_cache.manifests.resolve import resolve
 from image_gen.model_cache.sources.hub import HubClient
 
-_CANNOT_DOWNLOAD = (
+CANNOT_DOWNLOAD = (
     errors.CacheNotWritableError,
     errors.CacheReadOnlyError,
     errors.CertificateUntrustedError,
@@ -38,6 +39,10 @@ _CANNOT_DOWNLOAD = (
     errors.RateLimitedError,
     errors.SettingInvalidError,
 )
+# For the question what a branch is now.
+_CHECK_SECONDS = 4.0
+
+log = logging.getLogger(__name__)
 
 
 class Ensure:
@@ -74,7 +79,7 @@ class Ensure:
             return _with(found, copied)
         try:
             return _with(self._download_locked(callbacks), copied)
-        except _CANNOT_DOWNLOAD as error:
+        except CANNOT_DOWNLOAD as error:
             # With a manifest it is known which files are missing.
             if self._manifest() is None and (guess := self._guess()) and not self._missing(guess):
                 return ready(self._layout.snapshot(guess.revision), guess, "volume")
@@ -88,6 +93,33 @@ class Ensure:
                 f"{error.message}",
                 retryable=error.retryable,
             ) from error
+
+    def moved(self, callbacks: ProgressCallbacks) -> str | None:
+        """The commit of a named branch or tag on the hub, where it is another than the cached one and the hub answers."""
+        name, settings = self._revision, self._settings
+        known = self._registry.commit_of(self._model_id, name) if name and not is_commit(name) else None
+        if name is None or known is None or settings.offline:
+            return None
+        # There is an answer already, so that the wait for a newer one is short.
+        connect, read = (min(each, _CHECK_SECONDS) for each in (settings.connect_timeout, settings.read_timeout))
+        try:
+            with HubClient(replace(settings, connect_timeout=connect, read_timeout=read), callbacks.cancel) as client:
+                commit = client.revision_info(self._model_id, name).get("sha")
+        except errors.CancelledError:
+            raise
+        except errors.ImageGenError as error:
+            log.warning("%s %s stays at the commit that is cached, %s.", error.message, name, known[:12])
+            return None
+        return commit if isinstance(commit, str) and is_commit(commit) and commit != known else None
+
+    def note_ref(self, commit: str, callbacks: ProgressCallbacks) -> None:
+        """Records that the branch or tag is at a commit now, which is complete. Best effort on a read-only volume."""
+        with (
+            suppress(errors.CacheNotWritableError, errors.CacheReadOnlyError),
+            translate_os_errors(self._settings.volume_root, f"fetching {self._model_id}"),
+            file_lock(self._layout.lock, wait_for_download(self._settings, self._model_id, self._manifest, callbacks)),
+        ):
+            write_ref(self._layout, str(self._revision), commit)
 
     def _download_locked(self, callbacks: ProgressCallbacks) -> ReadyModel:
         with file_lock(self._layout.lock, wait_for_download(self._settings, self._model_id, self._manifest, callbacks)):
@@ -103,16 +135,21 @@ class Ensure:
                 )
             with HubClient(self._settings, callbacks.cancel) as client:
                 try:
-                    return self._download_missing(client, manifest or self._resolve(client), callbacks)
+                    wanted = manifest or self._resolve(client)
+                    return self._download_missing(client, wanted, callbacks, moves=manifest is None)
                 except (errors.RevisionNotFoundError, errors.FileMissingError, errors.CorruptDownloadError) as error:
                     again = self._asked_again(client, manifest, error) if manifest else None
-                    if again is None or again == manifest:
+                    if manifest is None or again is None or again == manifest:
                         raise
-                    return self._download_missing(client, again, callbacks)
+                    moves = again.revision != manifest.revision
+                    return self._download_missing(client, again, callbacks, moves=moves)
 
-    def _download_missing(self, client: HubClient, manifest: Manifest, callbacks: ProgressCallbacks) -> ReadyModel:
+    def _download_missing(
+        self, client: HubClient, manifest: Manifest, callbacks: ProgressCallbacks, *, moves: bool
+    ) -> ReadyModel:
         if self._revision is None or not is_commit(self._revision):
-            write_ref(self._layout, self._revision or "main", manifest.revision)
+            # A start at a pinned commit must not take `main` back from where another tool has moved it.
+            write_ref(self._layout, self._revision or "main", manifest.revision, move=moves)
         downloaded = Downloader(self._settings, manifest, client.source(manifest), callbacks).run()
         if lost := self._missing(manifest):
             raise errors.CacheChangedError(

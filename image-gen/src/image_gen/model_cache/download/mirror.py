@@ -44,7 +44,7 @@ def download_from_mirror(
         with file_lock(layout.lock, wait_for_download(settings, model_id, lambda: manifest, callbacks)):
             ManifestRegistry(settings).keep_new(manifest, default=revision is None)
             if revision is None or not is_commit(revision):
-                write_ref(layout, revision or "main", manifest.revision)
+                write_ref(layout, revision or "main", manifest.revision, move=False)
             return Downloader(settings, manifest, mirror.source(path), callbacks, skip_missing=True).run()
 
 
