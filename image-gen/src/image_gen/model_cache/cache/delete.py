@@ -92,7 +92,7 @@ def clear_orphans(settings: CacheSettings, *, dry_run: bool, settled: float = 0)
 def raise_cache_busy(model_id: str) -> None:
     """For a model whose lock another process holds."""
     raise CacheBusyError(
-        f"{model_id} is being fetched by another process. Fix: wait until it is done, or stop that process, and try again."
+        f"{model_id} is being fetched by another process. Fix: wait until it is done, or stop that one, and try again."
     )
 
 
