@@ -160,8 +160,13 @@ def verify_text(report: VerifyReport) -> str:
     prefetch = reader.cache_command("prefetch")
     if report.repaired:
         lines.append(f"The damaged files were quarantined. Fix: `{prefetch}`, or a restart, downloads them again.")
-    elif report.is_damaged:
+    elif any(model.damaged for model in report.models):
         lines.append(f"Fix: `{reader.cache_command('verify --repair')}`, then `{prefetch}` or a restart.")
+    for model in report.models:
+        if model.missing and model.source == "volume":
+            which = f"--model {model.model_id} --revision {model.revision}"
+            fetch, clear = reader.cache_command(f"prefetch {which}"), reader.cache_command(f"clear {which} --yes")
+            lines.append(f"{_at(model.model_id, model.revision)} is incomplete. Fix: `{fetch}`, or `{clear}`.")
     if any(model.unprovable for model in report.models):
         lines.append(
             f"No hash is known of the unprovable files, so damage in them can't be found. Fix: `{prefetch} --model ID` "
@@ -172,7 +177,7 @@ def verify_text(report: VerifyReport) -> str:
 
 def _result_word(model: VerifiedModel) -> str:
     if model.damaged or model.missing:
-        return "DAMAGED"
+        return "DAMAGED" if model.damaged else "INCOMPLETE"
     if model.unreadable or model.problem:
         return "UNREADABLE"
     return "NOT VERIFIED" if model.unprovable else "ok"

@@ -228,3 +228,16 @@ def test_a_start_does_not_take_main_back(make_repo: MakeRepo, make_cache: MakeCa
     (pinned.directory / VAE).unlink()
     cache.ensure(ID)
     assert layout(cache).ref("main").read_text() == pinned.revision and root.is_dir()
+
+
+def test_a_half_revision_is_incomplete_and_the_advice_ends_that(
+    pair: ModelCache, command_env: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    (layout(pair).snapshot(lines(pair)["v2",]) / VAE).unlink()
+    assert main(["verify"], command_env) == 3
+    said = capsys.readouterr().out
+    advice = f"clear --model {ID} --revision {lines(pair)['v2',]} --yes"
+    assert "DAMAGED" not in said and "INCOMPLETE" in said and f"`image-gen {advice}`" in said
+    assert any(advice in check.fix for check in pair.doctor(ID).checks)
+    assert main(advice.split(), command_env) == 0 and main(["verify"], command_env) == 0

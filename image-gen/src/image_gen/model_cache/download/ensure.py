@@ -95,7 +95,7 @@ class Ensure:
             ) from error
 
     def moved(self, callbacks: ProgressCallbacks) -> str | None:
-        """The commit of a named branch or tag on the hub, where it is another than the cached one and the hub answers."""
+        """The commit of a named branch or tag on the hub, where that answers and it is another than the cached one."""
         name, settings = self._revision, self._settings
         known = self._registry.commit_of(self._model_id, name) if name and not is_commit(name) else None
         if name is None or known is None or settings.offline:
