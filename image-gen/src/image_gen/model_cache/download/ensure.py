@@ -115,8 +115,7 @@ class Ensure:
     def note_ref(self, commit: str, callbacks: ProgressCallbacks) -> None:
         """Records that the branch or tag is at a commit now, which is complete. Best effort on a read-only volume."""
         with (
-            suppress(errors.CacheNotWritableError, errors.CacheReadOnlyError),
-            translate_os_errors(self._settings.volume_root, f"fetching {self._model_id}"),
+            suppress(OSError),
             file_lock(self._layout.lock, wait_for_download(self._settings, self._model_id, self._manifest, callbacks)),
         ):
             write_ref(self._layout, str(self._revision), commit)
