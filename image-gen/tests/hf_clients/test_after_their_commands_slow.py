@@ -54,7 +54,8 @@ def test_status_lists_what_the_client_lists(
     check_agreement(stage, client)
     stage.prefetch().succeeded()
     check_agreement(stage, client)
-    assert stage.run("verify", "--model", MODEL, "--json").json["ok"]
+    report = stage.run("verify", "--model", MODEL, "--json").json
+    assert report["ok"], report
 
 
 @pytest.mark.parametrize("client", VERSIONS, indirect=True)

@@ -1,6 +1,7 @@
 """Makes sure that a model is complete locally: finds it, or resolves it and downloads missing files."""
 
 import logging
+import shutil
 from contextlib import suppress
 from dataclasses import replace
 
@@ -132,6 +133,8 @@ class Ensure:
                     f"{self._model_id}. Fix: {reader.setting('HF_HUB_OFFLINE', '')} once, or restore a backup "
                     f"(`{reader.cache_command('restore --input FILE')}`)."
                 )
+            begun = self._layout.snapshot(manifest.revision) if manifest else None
+            there = begun is not None and begun.exists()
             with HubClient(self._settings, callbacks.cancel) as client:
                 try:
                     wanted = manifest or self._resolve(client)
@@ -141,6 +144,9 @@ class Ensure:
                     if manifest is None or again is None or again == manifest:
                         raise
                     moves = again.revision != manifest.revision
+                    if moves and begun and not there:
+                        # Otherwise a few links of a revision that is nowhere would stay.
+                        shutil.rmtree(begun, ignore_errors=True)
                     return self._download_missing(client, again, callbacks, moves=moves)
 
     def _download_missing(
