@@ -6,7 +6,7 @@
 import "./support/node-version.ts";
 import { mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { NAMES, PARTS, type Part, partsOf, type SuiteName, suiteOf } from "./suites.ts";
+import { NAMES, PARTS, type Part, partsOf, type SuiteName } from "./suites.ts";
 import { type Job, reports, run, type Tally } from "./support/suite-job.ts";
 
 const separator = process.argv.indexOf("--", 2);
@@ -58,7 +58,7 @@ async function sideBySide(all: readonly Job[]): Promise<Map<Job, Tally>> {
   const live = all.length === 1;
   while (waiting.length + running.size > 0) {
     const [next] = waiting;
-    if (next && running.size < mostBeside(next, [...running.keys()])) {
+    if (next && running.size < availableParallelism()) {
       waiting.shift();
       if (!live) console.log(`--- ${labelOf(next)} begins`);
       const end = run(next, live).then((tally) => {
@@ -70,11 +70,6 @@ async function sideBySide(all: readonly Job[]): Promise<Map<Job, Tally>> {
     } else await Promise.race(running.values());
   }
   return done;
-}
-
-/** How many suites may run at once while these do. */
-function mostBeside(next: Job, running: readonly Job[]): number {
-  return [next, ...running].some(({ name }) => suiteOf(name).alone) ? 1 : availableParallelism();
 }
 
 function labelOf({ name, parts }: Job): string {

@@ -14,12 +14,11 @@ export interface Suite {
   readonly timeoutSeconds?: number;
   /** One file at a time: they share Docker. */
   readonly serial?: boolean;
-  /** Beside no other suite: hot-plugged disks come too late in an emulator that has to share the cores. */
-  readonly alone?: boolean;
   readonly globalSetup?: string;
 }
 
 const SUITES = {
+  host: { runner: "vitest", timeoutSeconds: 900, serial: true },
   engine: { runner: "vitest", timeoutSeconds: 600, serial: true },
   "engine-aws": { runner: "vitest", timeoutSeconds: 600, serial: true },
   python: { runner: "pytest" },
@@ -31,7 +30,6 @@ const SUITES = {
   start: { runner: "vitest", timeoutSeconds: 600, serial: true },
   registry: { runner: "vitest", timeoutSeconds: 600, serial: true },
   e2e: { runner: "vitest", timeoutSeconds: 600, serial: true, globalSetup: "test/e2e/global-setup.ts" },
-  host: { runner: "vitest", timeoutSeconds: 900, serial: true, alone: true },
 } as const satisfies Record<string, Suite>;
 
 export type SuiteName = keyof typeof SUITES;

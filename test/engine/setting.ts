@@ -35,7 +35,8 @@ export class Setting {
     this.#names.add(name);
     return this.project.stack(name, {
       baseImage: this.#base,
-      buildNetwork: "host",
+      // The stub's build asks a hub on loopback; the service's shares its steps with the builds of `npm start` and Compose.
+      buildNetwork: this.#service === "stub" ? "host" : "default",
       containerName: this.container(name),
       volumeName: this.volume(name),
       imageName: `${this.#prefix}`,

@@ -73,35 +73,34 @@ await engineTests("settings of the service", setting, () => {
   });
 
   test.each([
-    { maxSize: "1024" },
-    { apiKey: "k-456" },
-    { offline: "true" },
-    { httpsProxy: "http://proxy.example:3129" },
-    { noProxy: ".example,.test" },
+    { maxSize: "1024", apiKey: "k-456", offline: "true" },
+    { httpsProxy: "http://proxy.example:3129", noProxy: ".example,.test" },
   ])("%j replaces the container alone", async (change) => {
     const stack = await setting.stack("all", { volumeName: data, ...change });
     expect([...succeeded(await stack.up()).changes].sort()).toEqual([...CONTAINER_REPLACED].sort());
   });
 
-  test.each([
-    [
-      { caFile: "/nowhere/ca.pem" },
-      /caFile: expected a file of this machine, got \/nowhere\/ca\.pem, which does not exist/,
-    ],
-    [
-      { bindAddress: "192.0.2.1" },
-      /bindAddress: expected an address of this machine alone.*Fix: pulumi config set --secret apiKey/,
-    ],
-    [{ hostCache: "/root" }, /hostCache: expected a folder that user .* can read, got \/root of user 0:0/],
-  ])("with %j the program refuses before it touches the container", async (change, expected) => {
+  test("the program refuses a setting that it can't follow before it touches the container", async () => {
     const stack = await setting.stack("kept", { modelId: "stub/ready" });
     succeeded(await stack.up());
     const before = await docker("inspect", "-f", "{{.Id}}", setting.container("kept"));
-    await stack.set(change);
-    const refused = await stack.up();
-    expect(refused.ok).toBe(false);
-    expect(refused.text).toMatch(expected);
-    expect(await docker("inspect", "-f", "{{.Id}}", setting.container("kept"))).toBe(before);
-    await stack.unset(...Object.keys(change));
+    for (const [change, expected] of [
+      [
+        { caFile: "/nowhere/ca.pem" },
+        /caFile: expected a file of this machine, got \/nowhere\/ca\.pem, which does not exist/,
+      ],
+      [
+        { bindAddress: "192.0.2.1" },
+        /bindAddress: expected an address of this machine alone.*Fix: pulumi config set --secret apiKey/,
+      ],
+      [{ hostCache: "/root" }, /hostCache: expected a folder that user .* can read, got \/root of user 0:0/],
+    ] as const) {
+      await stack.set(change);
+      const refused = await stack.up();
+      expect(refused.ok).toBe(false);
+      expect(refused.text).toMatch(expected);
+      expect(await docker("inspect", "-f", "{{.Id}}", setting.container("kept"))).toBe(before);
+      await stack.unset(...Object.keys(change));
+    }
   });
 });

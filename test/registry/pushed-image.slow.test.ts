@@ -172,7 +172,7 @@ describe.skipIf(missing !== undefined)("an image in a registry", () => {
     runs.push(failed);
     expect(failed.ok).toBe(false);
     const shown = failed.text.slice(failed.text.lastIndexOf("Diagnostics:"));
-    expect(shown).toContain("The image could not be built. The end of BuildKit's log:");
+    expect(shown).toContain("The image could not be built and pushed. The end of BuildKit's log:");
     expect(shown).toContain("has no model test/no-such-model");
     const asked = (await setting.hub.requests()).filter(({ path }) => path.includes("no-such-model"));
     expect(asked.length).toBeLessThanOrEqual(2);
