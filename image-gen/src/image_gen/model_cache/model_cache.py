@@ -1,12 +1,13 @@
 """The public interface of the model cache: one method for each operation on a model's files."""
 
-import inspect
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import wraps
+from inspect import isfunction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import BinaryIO, TypeVar
 
 from image_gen import errors, reader
 from image_gen.model_cache.backup.compression import Compression
@@ -40,26 +41,35 @@ from image_gen.model_cache.manifests.resolve import resolve
 from image_gen.model_cache.sources.hub import HubClient
 
 _DOING = {"backup": "the backup", "clear": "clearing the cache", "ensure": "fetching a model", "restore": "the restore"}
+_Class = TypeVar("_Class")
 
 log = logging.getLogger(__name__)
 
 
+def _translates_os_errors(cache: type[_Class]) -> type[_Class]:
+    """The edge of the package: an error of a file or a directory leaves every public method with its fix."""
+
+    def translated(name: str, method: Callable[..., object]) -> Callable[..., object]:
+        @wraps(method)
+        def run(self: "ModelCache", *args: object, **options: object) -> object:
+            with translate_os_errors(self.settings.volume_root, _DOING.get(name, "reading the cache")):
+                return method(self, *args, **options)
+
+        return run
+
+    for name, member in list(vars(cache).items()):
+        if isfunction(member) and not name.startswith("_"):
+            setattr(cache, name, translated(name, member))
+    return cache
+
+
+@_translates_os_errors
 class ModelCache:
     """Every method raises an `ImageGenError` for every failure that can be foreseen."""
 
     def __init__(self, settings: CacheSettings) -> None:
         self.settings = settings
         self.registry = ManifestRegistry(settings)
-
-    # A type checker would take its Any for every attribute.
-    if not TYPE_CHECKING:
-
-        def __getattribute__(self, name: str) -> Any:
-            """The edge of the package: an error of a file or a directory leaves every method with its fix."""
-            found = super().__getattribute__(name)
-            if name.startswith("_") or not inspect.ismethod(found):
-                return found
-            return translate_os_errors(self.settings.volume_root, _DOING.get(name, "reading the cache"))(found)
 
     def ensure(
         self,
