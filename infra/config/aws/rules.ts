@@ -115,6 +115,16 @@ const RULES: readonly ((settings: AwsSettings) => Problem | false)[] = [
     purchaseOption !== "spot-then-on-demand" &&
     pinned !== purchaseOption &&
     problem("pinnedPurchaseOption", `${purchaseOption}, like purchaseOption`, pinned, ""),
+  ({ selfHealing, purchaseOption, pinnedPurchaseOption: pinned }) =>
+    selfHealing &&
+    purchaseOption === "spot-then-on-demand" &&
+    pinned === null &&
+    problem(
+      "purchaseOption",
+      "on-demand or spot with selfHealing, whose group starts hosts of one purchase option",
+      purchaseOption,
+      "on-demand",
+    ),
   ({ selfHealing, idleStopMinutes }) =>
     selfHealing &&
     idleStopMinutes !== null &&

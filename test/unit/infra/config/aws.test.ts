@@ -101,6 +101,7 @@ describe("values that do not go together", () => {
     ["requestTimeoutSeconds", { ...ALB, requestTimeoutSeconds: "3981" }],
     ["access", { deletionProtection: "true" }],
     ["authentication", { ...ALB, apiKeySecretArn: "" }],
+    ["purchaseOption", { selfHealing: "true", purchaseOption: "spot-then-on-demand" }],
     ["apiKeySecretArn", { authentication: "api-key" }],
     ["oidcTokenEndpoint", { ...OIDC, oidcTokenEndpoint: "" }],
     ["access", { ...OIDC, access: "ssm" }],
