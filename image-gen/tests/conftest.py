@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import random
 import subprocess
@@ -48,6 +49,16 @@ MakeCache = Callable[..., ModelCache]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files with the longest tests first: with several processes (`-n`), none of them is left for the end."""
     items.sort(key=lambda item: not ({"worker", "demo"} & set(item.path.parts) or "real" in item.path.name))
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """A log that a test has configured writes to that test's streams, which are closed after it."""
+    loggers = {name: logging.getLogger(name) for name in ("image_gen", "uvicorn", "asyncio")}
+    before = {name: (logger.handlers, logger.level, logger.propagate) for name, logger in loggers.items()}
+    yield
+    for name, logger in loggers.items():
+        logger.handlers, logger.level, logger.propagate = before[name]
 
 
 @pytest.fixture(scope="session")

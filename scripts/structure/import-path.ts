@@ -43,7 +43,7 @@ export const WAYS: readonly Way[] = [
       [MODEL_CACHE, ENSURE],
       [ENSURE, DOWNLOADER],
       [MODEL_CACHE, /\.stream\("GET"/],
-      [DOWNLOADER, /^def commit_blob\b/],
+      [DOWNLOADER, /^def link_snapshot\b/],
     ],
   },
 ];

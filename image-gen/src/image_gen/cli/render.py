@@ -164,8 +164,8 @@ def verify_text(report: VerifyReport) -> str:
         lines.append(f"Fix: `{reader.cache_command('verify --repair')}`, then `{prefetch}` or a restart.")
     for model in report.models:
         if model.missing and model.source == "volume":
-            which = f"--model {model.model_id} --revision {model.revision}"
-            fetch, clear = reader.cache_command(f"prefetch {which}"), reader.cache_command(f"clear {which} --yes")
+            fetch = reader.cache_command(f"prefetch --model {model.model_id} --revision {model.revision}")
+            clear = reader.cache_command(f"clear --model {model.model_id} --revision {model.revision} --yes")
             lines.append(f"{_at(model.model_id, model.revision)} is incomplete. Fix: `{fetch}`, or `{clear}`.")
     if any(model.unprovable for model in report.models):
         lines.append(

@@ -167,14 +167,16 @@ def _inodes(settings: CacheSettings) -> Iterator[Check]:
 
 def _models(settings: CacheSettings) -> Iterator[Check]:
     for cached in scan_cache(settings):
-        which = f"--model {cached.model_id}" + (f" --revision {cached.revision}" if cached.revision else "")
-        prefetch = reader.cache_command(f"prefetch {which}")
+        prefetch = reader.cache_command(f"prefetch --model {cached.model_id}")
+        clear = reader.cache_command(f"clear --model {cached.model_id} --yes")
+        if cached.revision:
+            prefetch = reader.cache_command(f"prefetch --model {cached.model_id} --revision {cached.revision}")
+            clear = reader.cache_command(f"clear --model {cached.model_id} --revision {cached.revision} --yes")
         if cached.contents.problem:
             yield _with_fix("models", "fail", f"{cached.model_id} can't be read: {cached.contents.problem}")
         elif not cached.complete and cached.source == "volume":
             lacks = f"{len(cached.missing)} files" if cached.missing else "everything"
             at = f" at {cached.revision[:12]}" if cached.revision else ""
-            clear = reader.cache_command(f"clear {which} --yes")
             yield Check("models", "warn", f"{cached.model_id}{at} lacks {lacks}", f"{prefetch}, or {clear}")
         elif cached.unprovable:
             text = f"no hash is known of {len(cached.unprovable)} files of {cached.model_id}: damage can't be found."

@@ -47,3 +47,12 @@ def all_families() -> list[Family]:
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
     return sorted(_registry.values(), key=lambda each: (each.cause or 0, each.name))
+
+
+def quick_families() -> list[Family]:
+    """One family of each cause, of those that take less than 2 s; all others are for the slow part."""
+    first: dict[int | None, Family] = {}
+    for each in all_families():
+        if not each.slow:
+            first.setdefault(each.cause, each)
+    return list(first.values())

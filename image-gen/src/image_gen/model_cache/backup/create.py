@@ -52,8 +52,9 @@ def back_up(
     if not chosen:
         what = f"a complete {model_id}" if model_id else "a complete model"
         why = f": {'; '.join(skipped)}" if skipped else ""
-        fix = f"`{cache_command('prefetch' + (f' --model {model_id}' if model_id else ''))}`, then run it again"
-        raise NothingToBackUpError(f"{place(settings.hub_cache)} does not hold {what}{why}. Fix: {fix}.")
+        prefetch = cache_command(f"prefetch --model {model_id}") if model_id else cache_command("prefetch")
+        text = f"{place(settings.hub_cache)} does not hold {what}{why}. Fix: `{prefetch}`, then run it again."
+        raise NothingToBackUpError(text)
     with (
         _opened(settings, output, sum(file.size for each in chosen for file in each.files)) as stream,
         compressed(stream, compress) as squeezed,

@@ -260,7 +260,8 @@ def wait_for_download(
         quiet = time.monotonic() - since
         text = (
             f"{holder_of(layout.lock)} is downloading {model_id}, and nothing has come for {quiet:.0f} s; it may be "
-            "stopped, or its container paused. Fix: let it continue (`kill -CONT`, `docker unpause`), or end it."
+            "stopped, or its container paused. Fix: let it continue (`kill -CONT <process>`, "
+            "`docker unpause <container>`), or end it."
         )
         if quiet > patience:
             raise CacheBusyError(text)
