@@ -62,11 +62,8 @@ await engineTests("two checkouts and their baked stacks", here, () => {
     expect(await imageOf(`${IMAGES}:volume`)).toBe(runs.get(PLACES[1] as Place)?.outputs.imageId?.value);
   });
 
-  test.each([
-    ["forwards", [0, 1, 2, 3]],
-    ["across", [2, 0, 3, 1]],
-  ])("up --refresh, %s, changes nothing", async (_, order) => {
-    for (const index of order) {
+  test("up --refresh, in another order, changes nothing", async () => {
+    for (const index of [2, 0, 3, 1]) {
       const place = PLACES[index] as Place;
       const before = await idOf(place);
       await expectOwn(place, succeeded(await (await stackAt(place)).up({ refresh: true, expectNoChanges: true })));
@@ -74,25 +71,23 @@ await engineTests("two checkouts and their baked stacks", here, () => {
     }
   });
 
-  test.each([[[0, 1]], [[1, 2]], [[2, 3]], [[3, 0]]])(
-    "docker tag puts another's image under its tag: %j",
-    async (pair) => {
-      const [place, other] = pair.map((index) => PLACES[index] as Place) as [Place, Place];
-      const [own, foreign] = [place, other].map((each) => runs.get(each)?.outputs) as [Run["outputs"], Run["outputs"]];
-      const before = await idOf(place);
-      for (const tag of [String(own.imageName?.value), `${IMAGES}:volume`, `${IMAGES}:baked`])
-        await docker("tag", String(foreign.imageId?.value), tag);
-      for (const refresh of [true, false]) {
-        const run = succeeded(await (await stackAt(place)).up({ refresh }));
-        expect(run.changes.filter((change) => change.includes(CONTAINER) && !change.startsWith("refresh"))).toEqual([]);
-        await expectOwn(place, run);
-      }
-      expect(await idOf(place)).toBe(before);
-      // The tag is its own again, and there is nothing left to do.
-      expect(await imageOf(String(own.imageName?.value))).toBe(own.imageId?.value);
-      succeeded(await (await stackAt(place)).up({ refresh: true, expectNoChanges: true }));
-    },
-  );
+  // Within a checkout, and across two.
+  test.each([[[0, 1]], [[1, 2]]])("docker tag puts another's image under its tag: %j", async (pair) => {
+    const [place, other] = pair.map((index) => PLACES[index] as Place) as [Place, Place];
+    const [own, foreign] = [place, other].map((each) => runs.get(each)?.outputs) as [Run["outputs"], Run["outputs"]];
+    const before = await idOf(place);
+    for (const tag of [String(own.imageName?.value), `${IMAGES}:volume`, `${IMAGES}:baked`])
+      await docker("tag", String(foreign.imageId?.value), tag);
+    for (const refresh of [true, false]) {
+      const run = succeeded(await (await stackAt(place)).up({ refresh }));
+      expect(run.changes.filter((change) => change.includes(CONTAINER) && !change.startsWith("refresh"))).toEqual([]);
+      await expectOwn(place, run);
+    }
+    expect(await idOf(place)).toBe(before);
+    // The tag is its own again, and there is nothing left to do.
+    expect(await imageOf(String(own.imageName?.value))).toBe(own.imageId?.value);
+    succeeded(await (await stackAt(place)).up({ refresh: true, expectNoChanges: true }));
+  });
 
   test("a foreign image under its tag, and its own gone: it is built again", async () => {
     const [place, other] = [PLACES[0], PLACES[2]] as [Place, Place];
