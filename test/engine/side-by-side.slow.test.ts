@@ -71,7 +71,7 @@ await engineTests("two checkouts and their baked stacks", here, () => {
     }
   });
 
-  // Within a checkout, and across two.
+  // Across two checkouts, and within one.
   test.each([[[0, 1]], [[1, 2]]])("docker tag puts another's image under its tag: %j", async (pair) => {
     const [place, other] = pair.map((index) => PLACES[index] as Place) as [Place, Place];
     const [own, foreign] = [place, other].map((each) => runs.get(each)?.outputs) as [Run["outputs"], Run["outputs"]];
