@@ -23,7 +23,6 @@ _VENVS = _ROOT / ".imagegen" / "hf-clients"
 # resumed, before 1.18), and in the cache (listings since 1.22, contents shared between models since 1.32).
 OLDER = {
     "0.25.2": "2024-11-01",
-    "0.30.2": "2025-05-01",
     "0.36.2": "2026-03-01",
     "1.0.1": "2025-11-15",
     "1.12.2": "2026-05-15",
