@@ -39,7 +39,7 @@ function wrongUsage(args: readonly string[], { code, message }: CommanderError):
 function report(args: readonly string[], error: CliError): ExitCode {
   const { message, exitCode } = error;
   if (message === "") return exitCode; // The command has printed its result, which shows the failure.
-  process.stderr.write(`imagegen: ${message}\n`);
+  if (!error.isShown) process.stderr.write(`imagegen: ${message}\n`);
   reportJson(args, error);
   return exitCode;
 }

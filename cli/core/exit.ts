@@ -23,17 +23,23 @@ export interface ErrorDetail {
   readonly fix?: string | undefined;
 }
 
-/** An error that the user can act on: a line for each detail, and the exit code. */
+/** An error that the user can act on: a line for each detail, and the exit code. `isShown`: they are on stderr already. */
 export class CliError extends Error {
   readonly exitCode: ExitCode;
   readonly details: readonly ErrorDetail[];
+  readonly isShown: boolean;
 
-  constructor(detail: string | ErrorDetail | readonly ErrorDetail[], exitCode: ExitCode = EXIT.failed) {
+  constructor(
+    detail: string | ErrorDetail | readonly ErrorDetail[],
+    exitCode: ExitCode = EXIT.failed,
+    { isShown = false } = {},
+  ) {
     const details = typeof detail === "string" ? [{ message: detail }] : [detail].flat();
     super(details.map(formatDetail).join("\n"));
     this.name = "CliError";
     this.exitCode = exitCode;
     this.details = details;
+    this.isShown = isShown;
   }
 }
 

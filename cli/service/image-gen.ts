@@ -80,7 +80,9 @@ export async function execJson<T>(
   const body = parseJson(stdout);
   if (!allowed.includes(exitCode)) {
     const reason = (body as { error?: { message?: string } } | undefined)?.error?.message;
-    throw new CliError(reason ?? `image-gen ${args[0]} failed (exit code ${exitCode}).`, toExitCode(exitCode));
+    const message = reason ?? `image-gen ${args[0]} failed (exit code ${exitCode}).`;
+    // The reason came on stderr as well, which is passed through.
+    throw new CliError(message, toExitCode(exitCode), { isShown: reason !== undefined });
   }
   if (body !== undefined) return body as T;
   throw new CliError({

@@ -5,9 +5,9 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]*\/[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 const PASTED =
   /^(?:(?:https?:\/\/)?(?:www\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com)\/)?([^/@]+\/[^/@]+?)(?:\/(?:tree|blob|resolve|raw|commits?)\/([^/]+).*|@(.+))?$/i;
 
-/** An id on the hub as people paste it. One with a revision is refused, as that has a key of its own. */
+/** An id on the hub as people paste it. One with a revision is refused, which has a key of its own, or none. */
 export const hubId =
-  (expected: string, words: readonly string[] = []): Parser<string> =>
+  (expected: string, revisionKey: string | null, words: readonly string[] = []): Parser<string> =>
   (text) => {
     const plain = (text.replace(/^[\s"'`<>]+|[\s"'`<>]+$/g, "").split(/[?#]/)[0] ?? "").replace(/\/+$/, "");
     if (words.includes(plain)) return { value: plain };
@@ -17,7 +17,8 @@ export const hubId =
       return { expected: `${expected}${directory}` };
     }
     const revision = at ?? (page === "main" ? undefined : page);
-    return revision === undefined
-      ? { value: id }
-      : { expected: `${id}, with the revision ${revision} in the key modelRevision` };
+    if (revision === undefined) return { value: id };
+    const place =
+      revisionKey === null ? "without a revision" : `with the revision ${revision} in the key ${revisionKey}`;
+    return { expected: `${id}, ${place}`, example: id };
   };

@@ -40,7 +40,7 @@ export function parseSettings(raw: Readonly<Record<string, string>>, other: Othe
   for (const [key, spec] of Object.entries(keys)) {
     const text = (raw[key] ?? spec.default).trim();
     const parsed = spec.parse(text);
-    if (!("value" in parsed)) problems.push(wrongValue(key, spec, parsed.expected, text));
+    if (!("value" in parsed)) problems.push(wrongValue(key, { ...spec, ...parsed }, parsed.expected, text));
     else if (other.rules !== false && !hidden(key) && text !== spec.default && spec.secret?.(parsed.value))
       problems.push(plainSecret(key, target));
     else values[key] = hidden(key) ? emptyOf(spec) : parsed.value;

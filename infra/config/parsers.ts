@@ -1,8 +1,8 @@
 /** Parsers of one config value: text in, a value out, or what was expected instead. Pure. */
 import { hasLogin } from "./login.ts";
 
-/** Either the parsed value, or (for the message) what was expected. */
-type Parsed<T> = { readonly value: T } | { readonly expected: string };
+/** Either the parsed value, or (for the message) what was expected, and a value to set where the key's example is not the one that is meant. */
+type Parsed<T> = { readonly value: T } | { readonly expected: string; readonly example?: string };
 
 export type Parser<T> = (text: string) => Parsed<T>;
 

@@ -8,8 +8,8 @@ import { SERVICE_KEYS } from "./service-keys.ts";
 import type { Settings } from "./settings.ts";
 
 const imageReference = /^[a-z0-9][a-z0-9._/:-]*(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?(?:@sha256:[0-9a-f]{64})?$/;
-const modelId = hubId("a model on the hub as <organisation>/<name>, or demo", ["demo"]);
-const vaeId = hubId("a VAE on the hub as <organisation>/<name>");
+const modelId = hubId("a model on the hub as <organisation>/<name>, or demo", "modelRevision", ["demo"]);
+const vaeId = hubId("a VAE on the hub as <organisation>/<name>", null);
 
 /** Keys that every target reads. */
 export const COMMON_KEYS = {

@@ -57,6 +57,16 @@ describe("cache", () => {
     expect(exitCode).toBe(6);
     expect(stderr).toContain(`The container image-game-image-gen does not run on ${here.instanceId}`);
   });
+  test("a failure of image-gen is one line, and with --json the document as well", async () => {
+    const error = { message: "There is no a/b. Fix: try c/d.", code: "MODEL_NOT_CACHED" };
+    docker("abc", `echo "image-gen: ${error.message}" >&2; echo '${JSON.stringify({ error })}'; exit 1`);
+    for (const json of [[], ["--json"]]) {
+      const { stdout, stderr, exitCode } = await here.operator.imagegen("cache", "clear", "--model", "a/b", ...json);
+      expect(exitCode).toBe(1);
+      expect(stderr.match(/There is no a\/b/g)).toHaveLength(1);
+      expect(stdout === "" ? [] : JSON.parse(stdout).error.message).toEqual(json.length > 0 ? error.message : []);
+    }
+  });
   test("clear asks, deletes and restarts", async () => {
     here.operator.hostProgram("systemctl", `echo "$@" >>${here.operator.directory}/restarts`);
     const removed = JSON.stringify({ removed: [{ id: "a/b", bytes: 2e9, in_use: true }], bytes: 2e9 });

@@ -78,7 +78,8 @@ async function clear(context: Context, options: Options): Promise<ClearResult> {
 
 /** The arguments of `image-gen`. */
 export function clearArguments({ model, revision, orphans }: Options): string[] {
-  if (revision && !model) throw new CliError("--revision needs a model: add --model <id>.", EXIT.usage);
+  if (revision && !model)
+    throw new CliError({ message: "--revision is one of a model", fix: "add --model <id>" }, EXIT.usage);
   if (orphans && model) throw new CliError("--orphans applies to every model: leave out --model.", EXIT.usage);
   if (orphans) return ["clear", "--orphans"];
   return ["clear", ...(model ? ["--model", model] : ["--all"]), ...(revision ? ["--revision", revision] : [])];

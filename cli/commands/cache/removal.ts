@@ -16,13 +16,13 @@ export interface RemovedModel {
   /** Only when a service is using the model. */
   readonly in_use?: boolean;
   /** Where the files are, and stay, of a model that is only linked into the cache. */
-  readonly left?: string;
+  readonly linked_to?: string;
 }
 
 /** "a/b (2 GB)", or how many of its files. */
-export function nameOf({ id, revision, orphans, bytes, left }: RemovedModel): string {
+export function nameOf({ id, revision, orphans, bytes, linked_to }: RemovedModel): string {
   const name = orphans ? `${orphans} unused file${orphans === 1 ? "" : "s"} of ${id}` : atRevision(id, revision);
-  return `${name} (${formatBytes(bytes)}${left ? `; only the link: its files stay in ${left}` : ""})`;
+  return `${name} (${formatBytes(bytes)}${linked_to ? `; only the link: its files stay in ${linked_to}` : ""})`;
 }
 
 /** "a/b", or "a/b at 0123456789ab". */

@@ -103,7 +103,7 @@ def _own_modules() -> list[ModuleType]:
 def _retry_at_once() -> None:
     for module in _own_modules():
         if hasattr(module, "_back_off"):
-            module._back_off = lambda _: 0.01  # type: ignore[attr-defined]
+            module._back_off = lambda _: 0.01  # type: ignore[attr-defined] # hasattr has said so
 
 
 def _fetch_in_pieces(piece_bytes: int) -> None:
@@ -111,10 +111,12 @@ def _fetch_in_pieces(piece_bytes: int) -> None:
     for module in _own_modules():
         for value in list(vars(module).values()):
             if isinstance(value, type) and "piece_bytes" in getattr(value, "__dataclass_fields__", {}):
-                names = value.__init__.__code__.co_varnames[1 : value.__init__.__code__.co_argcount]  # type: ignore[misc]
-                defaults = list(value.__init__.__defaults__ or ())  # type: ignore[misc]
+                # The function that a dataclass was given; a type checker knows only that a class can be called.
+                make: Any = vars(value)["__init__"]
+                names = make.__code__.co_varnames[1 : make.__code__.co_argcount]
+                defaults = list(make.__defaults__ or ())
                 defaults[names.index("piece_bytes") - len(names)] = piece_bytes
-                value.__init__.__defaults__ = tuple(defaults)  # type: ignore[misc]
+                make.__defaults__ = tuple(defaults)
 
 
 def _import_all() -> None:

@@ -197,8 +197,8 @@ def _removals(removed: Iterable[Removal], dry_run: bool) -> list[str]:
     for each in removed:
         what = f"{each.orphans} orphans of {each.model_id}" if each.orphans else _at(each.model_id, each.revision)
         lines.append(f"{verb} {what}: {format_bytes(each.bytes_freed)}{', IN USE' if each.in_use else ''}")
-        if each.left:
-            lines.append(f"  It is a link to {reader.place(each.left)}, whose files stay.")
+        if each.linked_to:
+            lines.append(f"  It is a link to {reader.place(each.linked_to)}, whose files stay.")
     return lines
 
 

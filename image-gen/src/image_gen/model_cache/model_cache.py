@@ -1,8 +1,6 @@
 """The public interface of the model cache: one method for each operation on a model's files."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import wraps
 from inspect import isfunction
@@ -22,14 +20,13 @@ from image_gen.model_cache.cache.lease import Lease, hold, note_verified
 from image_gen.model_cache.cache.locate import ReadyModel, open_directory
 from image_gen.model_cache.cache.scan import CachedRevision, scan_cache
 from image_gen.model_cache.cache.status import CacheStatus, cache_status
-from image_gen.model_cache.core.atomic_files import read_ref, write_ref
 from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings, Verify
 from image_gen.model_cache.doctor import DoctorReport, run_checks
-from image_gen.model_cache.download.ensure import CANNOT_DOWNLOAD, Ensure
+from image_gen.model_cache.download.ensure import Ensure
 from image_gen.model_cache.download.page_cache import FileRead
 from image_gen.model_cache.download.range_journal import RangeJournal
 from image_gen.model_cache.download.repair import IntegrityCheck, quarantine, raise_if_read_only
@@ -42,8 +39,6 @@ from image_gen.model_cache.sources.hub import HubClient
 
 _DOING = {"backup": "the backup", "clear": "clearing the cache", "ensure": "fetching a model", "restore": "the restore"}
 _Class = TypeVar("_Class")
-
-log = logging.getLogger(__name__)
 
 
 def _translates_os_errors(cache: type[_Class]) -> type[_Class]:
@@ -93,24 +88,9 @@ class ModelCache:
                     f"itself. Fix: {reader.setting('MODEL_ID', '<pipeline>')}; "
                     f"`{reader.cache_command('prefetch --model ' + model_id)}` downloads components too."
                 )
-        callbacks = callbacks or ProgressCallbacks()
-        moved = self._ensure(model_id, revision).moved(callbacks) if model_dir is None else None
-        if moved and revision:
-            try:
-                model = self.locate(model_id, moved) or self._ensure(model_id, moved).download(callbacks)
-            except CANNOT_DOWNLOAD as error:
-                log.warning("%s %s stays at the commit that is cached.", error.message, revision)
-            else:
-                self._ensure(model_id, revision).note_ref(moved, callbacks)
-                return model
-        found = self.locate(model_id, revision, model_dir)
-        if found and found.source == "volume" and not revision:
-            layout = RepoLayout(self.settings.hub_cache, found.model_id)
-            # A power cut may have emptied it: this model does not need it, other tools do.
-            if layout.ref("main").exists() and not read_ref(layout, "main"):
-                with suppress(OSError):
-                    write_ref(layout, "main", found.revision)
-        return found or self._ensure(model_id, revision).download(callbacks)
+        if model_dir is not None:
+            return open_directory(model_dir, model_id)
+        return self._ensure(model_id, revision).run(callbacks or ProgressCallbacks())
 
     def ensure_vae(self, vae_id: str, callbacks: ProgressCallbacks | None = None) -> ReadyModel:
         """A complete VAE. Raises VAE_INVALID for anything else."""
@@ -244,8 +224,8 @@ class ModelCache:
         def set_aside(cached: CachedRevision, damaged: list[FileRead]) -> bool:
             return bool(quarantine(self.settings, cached.model_id, cached.directory, damaged, wait))
 
-        also = {"repair": set_aside} if repair else {}
-        report = verify_revisions(chosen, parallel=self.settings.parallel_files, callbacks=callbacks, **also)
+        parallel = self.settings.parallel_files
+        report = verify_revisions(chosen, parallel=parallel, repair=set_aside if repair else None, callbacks=callbacks)
         for model in report.models:
             if model.ok and model.revision and model.source == "volume":
                 note_verified(self.settings, model.model_id, model.revision)
@@ -259,11 +239,11 @@ class ModelCache:
         """
         return clear_models(self.settings, self._canonical(model_id), revision, dry_run=dry_run, force=force)
 
-    def clear_orphans(self, *, dry_run: bool = False, settled: float = 0) -> ClearReport:
+    def clear_orphans(self, *, dry_run: bool = False, min_age: float = 0) -> ClearReport:
         """Deletes what no revision uses and what killed commands left, or of that only what did not change for
-        `settled` seconds; never what a process works on.
+        `min_age` seconds; never what a process works on.
         """
-        return clear_orphans(self.settings, dry_run=dry_run, settled=settled)
+        return clear_orphans(self.settings, dry_run=dry_run, min_age=min_age)
 
     def collect_garbage(
         self,

@@ -17,7 +17,7 @@ from image_gen.demo_hub import DemoHubProcess, ask_loopback
 from image_gen.errors import ImageGenError, InternalError, OutOfMemoryError
 from image_gen.library_errors import out_of_memory
 from image_gen.model_cache import CacheSettings, Lease, ModelCache, Progress, ProgressCallbacks, ReadyModel
-from image_gen.model_cache.cache.orphans import SETTLED_SECONDS
+from image_gen.model_cache.cache.orphans import MIN_ORPHAN_AGE_SECONDS
 from image_gen.model_cache.core.filesystem import format_bytes
 from image_gen.model_cache.core.settings import DEMO_MODEL
 from image_gen.serving.readiness import Readiness
@@ -156,7 +156,7 @@ class ModelLoader:
             model = cache.verify_and_repair(model, verify=settings.verify_mode(model.source), callbacks=callbacks)
             # What it can't delete stops no start.
             with contextlib.suppress(ImageGenError):
-                if freed := cache.clear_orphans(settled=SETTLED_SECONDS).bytes_freed:
+                if freed := cache.clear_orphans(min_age=MIN_ORPHAN_AGE_SECONDS).bytes_freed:
                     log.info("Deleted files that killed commands left, or nothing uses: %s", format_bytes(freed))
             return model
 

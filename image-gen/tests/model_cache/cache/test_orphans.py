@@ -114,10 +114,10 @@ def test_what_killed_commands_left_lately_is_kept_by_a_start(make_repo: MakeRepo
     make_repo()
     cache = make_cache()
     left = [path for path in left_by_killed_commands(cache) if path.is_file()]
-    assert cache.clear_orphans(settled=3600).removed == () and all(path.exists() for path in left)
+    assert cache.clear_orphans(min_age=3600).removed == () and all(path.exists() for path in left)
     for path in sorted(cache.settings.hf_home.rglob("*"), reverse=True):
         os.utime(path, (time.time() - 7200,) * 2, follow_symlinks=False)
-    cache.clear_orphans(settled=3600)
+    cache.clear_orphans(min_age=3600)
     assert [path for path in left if path.exists()] == []
 
 

@@ -114,7 +114,7 @@ def test_a_model_that_is_a_link_is_unlinked_and_its_files_stay(pair: ModelCache,
     place.root.symlink_to(tmp_path / "elsewhere")
     assert pair.collect_garbage(older_than=0).kept[0].reason == "it is a link to another place"
     done = pair.clear(ID).removed[0]
-    assert done.left == tmp_path / "elsewhere" and done.bytes_freed < 100_000
+    assert done.linked_to == tmp_path / "elsewhere" and done.bytes_freed < 100_000
     assert (tmp_path / "elsewhere/blobs").is_dir() and not place.root.is_symlink()
 
 

@@ -67,7 +67,7 @@ def test_a_lock_for_one_alone_is_asked_of_a_file_that_is_open_for_writing(
 def test_a_lock_that_another_client_of_cifs_holds_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fcntl, "flock", failing(errno.EACCES))
     with (tmp_path / "x").open("w") as stream:
-        assert locks._try_lock(stream.fileno(), fcntl.LOCK_EX) is False
+        assert locks._flock(stream.fileno(), fcntl.LOCK_EX) is False
 
 
 def test_a_file_whose_number_changes_is_locked_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ NOT_SHOWN: Final = {
     "MANIFEST_NOT_FOUND": "`image-gen models check` alone",
     "MODEL_NOT_CACHED": "`image-gen verify` and `clear` alone",
     "MODEL_IN_USE": "`image-gen clear` alone",
-    "CACHE_BUSY": "`image-gen clear` and `gc` alone: a start waits for another download",
+    "CACHE_BUSY": "a start that waits for another download ends with it after 60 read timeouts without a byte",
     "NOTHING_TO_BACK_UP": "`image-gen backup` alone",
     "BACKUP_FAILED": "`image-gen backup` alone",
     "BACKUP_INVALID": "`image-gen restore` alone",

@@ -89,7 +89,7 @@ describe("refuses", () => {
     [
       "modelId",
       "org/name@v2",
-      `expected org/name, with the revision v2 in the key modelRevision, got "org/name@v2". ${fix} modelId stabilityai/stable-diffusion-xl-base-1.0`,
+      `expected org/name, with the revision v2 in the key modelRevision, got "org/name@v2". ${fix} modelId org/name`,
     ],
     ["modelId", "https://huggingface.co/org/name/tree/fp16", undefined],
     ["modelId", "https://huggingface.co/datasets/org/name", undefined],

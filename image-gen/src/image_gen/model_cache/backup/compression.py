@@ -28,13 +28,13 @@ def compressed(stream: BinaryIO, how: Compression | None) -> Iterator[BinaryIO]:
     if how is None:
         yield stream
     elif how == "gzip":
-        with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=_LEVEL, mtime=0) as squeezed:
-            yield squeezed  # type: ignore[misc] # it has all of BinaryIO that is used
+        with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=_LEVEL, mtime=0) as compressor:
+            yield compressor  # type: ignore[misc] # it has all of BinaryIO that is used
     else:
         # With a checksum, so that damage is found even where no hash covers it.
         writer = _zstandard().ZstdCompressor(level=_LEVEL, write_checksum=True)
-        with writer.stream_writer(stream, closefd=False) as squeezed:
-            yield squeezed
+        with writer.stream_writer(stream, closefd=False) as compressor:
+            yield compressor
 
 
 def decompressed(stream: BinaryIO) -> BinaryIO:

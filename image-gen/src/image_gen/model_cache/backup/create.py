@@ -57,9 +57,9 @@ def back_up(
         raise NothingToBackUpError(text)
     with (
         _opened(settings, output, sum(file.size for each in chosen for file in each.files)) as stream,
-        compressed(stream, compress) as squeezed,
+        compressed(stream, compress) as archive_stream,
     ):
-        archive = _Archive(settings, squeezed)
+        archive = _Archive(settings, archive_stream)
         for model in sorted({each.model_id for each in chosen}):
             archive.model(model, [each for each in chosen if each.model_id == model])
         archive.end(BackupIndex(archive.files, archive.links, [each.manifest for each in chosen if each.manifest]))

@@ -11,10 +11,10 @@ from typing import ClassVar
 
 from image_gen import reader
 from image_gen.errors import CacheBusyError, ModelNotCachedError
-from image_gen.model_cache.cache.lease import care_files, in_use, model_in_use, unused
+from image_gen.model_cache.cache.lease import in_use, model_in_use, unused, usage_files
 from image_gen.model_cache.cache.orphans import delete_orphaned_files, find_orphans
 from image_gen.model_cache.cache.scan import disk_usage, refs_of, repo_roots
-from image_gen.model_cache.core.file_lock import alone, file_lock
+from image_gen.model_cache.core.file_lock import file_lock, try_lock
 from image_gen.model_cache.core.layout import RepoLayout, model_id_of
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.settings import CacheSettings
@@ -28,7 +28,7 @@ _TRIES, _PAUSE_SECONDS = 20, 0.1
 @dataclass(frozen=True)
 class Removal(Report):
     """A deleted model, or one `revision` of it, or with `orphans` that many files that it left behind. `in_use`: a
-    service uses it. `left` is where the files are of a model that was only linked here: they were not deleted.
+    service uses it. `linked_to` is where the files are of a model that was only linked here: they were not deleted.
     """
 
     json_bytes = "bytes_freed"
@@ -37,7 +37,7 @@ class Removal(Report):
     revision: str | None = field(default=None, metadata={"json": "set"})
     orphans: int = field(default=0, metadata={"json": "set"})
     in_use: bool = field(default=False, metadata={"json": "set"})
-    left: Path | None = field(default=None, metadata={"json": "set"})
+    linked_to: Path | None = field(default=None, metadata={"json": "set"})
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,9 @@ def clear_models(
     return ClearReport(removed, dry_run)
 
 
-def clear_orphans(settings: CacheSettings, *, dry_run: bool, settled: float = 0) -> ClearReport:
+def clear_orphans(settings: CacheSettings, *, dry_run: bool, min_age: float = 0) -> ClearReport:
     """Deletes orphans, never what a process works on."""
-    found = find_orphans(settings) if dry_run else delete_orphaned_files(settings, settled)
+    found = find_orphans(settings) if dry_run else delete_orphaned_files(settings, min_age)
     removed = tuple(Removal(each.model_id, each.size, orphans=len(each.paths)) for each in found if each.paths)
     return ClearReport(removed, dry_run, tuple(each.model_id for each in found if each.busy))
 
@@ -126,15 +126,15 @@ def _clear(
     layout = RepoLayout(settings.hub_cache, model_id)
     if commit and _revisions_here(layout) <= {commit}:
         commit = None
-    left = layout.root.resolve() if layout.root.is_symlink() and commit is None else None
+    linked_to = layout.root.resolve() if layout.root.is_symlink() and commit is None else None
     with ExitStack() as held:
         if not dry_run:
             held.enter_context(file_lock(layout.lock, _wait_a_little(model_id)))
             held.enter_context(unused(settings, model_id, commit, force=force))
-            if any(held.enter_context(alone(path)) is False for path in hub_locks(layout)):
+            if any(held.enter_context(try_lock(path)) is False for path in hub_locks(layout)):
                 raise_cache_busy(model_id)
         gone = _belongings(settings, layout, commit)
-        counted = [path for path in gone if left is None or path != layout.root]
+        counted = [path for path in gone if linked_to is None or path != layout.root]
         size = disk_usage(*counted, *([] if commit else [layout.locks]))
         if not dry_run:
             _remove(gone)
@@ -143,7 +143,7 @@ def _clear(
             if commit is None:
                 # Last, as it contains the lock; a process that waits for it notices and creates a new one.
                 _remove([layout.locks])
-    return Removal(model_id, size, commit, in_use=served, left=left)
+    return Removal(model_id, size, commit, in_use=served, linked_to=linked_to)
 
 
 def _wait_a_little(model_id: str) -> Callable[[], None]:
@@ -184,7 +184,7 @@ def _belongings(settings: CacheSettings, layout: RepoLayout, commit: str | None)
     theirs = contents_of(settings, layout, _revisions_here(layout) - {commit})
     # With what was downloaded of them in part.
     blobs = [path for path in sorted(layout.blobs.glob("*")) if path.name.partition(".")[0] in ours - theirs]
-    places = [*refs, *kept, record, *listed, *care_files(layout, commit), layout.snapshot(commit), *blobs]
+    places = [*refs, *kept, record, *listed, *usage_files(layout, commit), layout.snapshot(commit), *blobs]
     return [*(path for path in places if path.is_symlink() or path.exists()), *_unshared(settings, layout, set(blobs))]
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from image_gen.errors import ModelInUseError
-from image_gen.model_cache.core.file_lock import alone, lock_file
+from image_gen.model_cache.core.file_lock import lock_file, try_lock
 from image_gen.model_cache.core.filesystem import status_of
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.settings import CacheSettings
@@ -103,7 +103,7 @@ def verified_at(settings: CacheSettings, model_id: str, revision: str) -> float 
     return status.st_mtime if status else None
 
 
-def care_files(layout: RepoLayout, revision: str) -> list[Path]:
+def usage_files(layout: RepoLayout, revision: str) -> list[Path]:
     """What is recorded here of one revision."""
     return [_used(layout, revision), _verified(layout, revision)]
 
@@ -132,5 +132,5 @@ def _note(path: Path) -> None:
 def _unheld(layout: RepoLayout, revision: str | None) -> Iterator[bool]:
     """Whether nobody holds one of the leases; while this lasts, none can."""
     with ExitStack() as held:
-        free = [held.enter_context(alone(path)) is not False for path in _leases(layout, revision)]
+        free = [held.enter_context(try_lock(path)) is not False for path in _leases(layout, revision)]
         yield all(free)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from image_gen.model_cache.cache.lease import care_files
+from image_gen.model_cache.cache.lease import usage_files
 from image_gen.model_cache.cache.scan import disk_usage, refs_of, repo_roots
-from image_gen.model_cache.core.file_lock import alone, file_lock
+from image_gen.model_cache.core.file_lock import file_lock, try_lock
 from image_gen.model_cache.core.filesystem import status_of, translate_os_errors
 from image_gen.model_cache.core.layout import (
     BACKUP_INDEX,
@@ -35,7 +35,7 @@ from image_gen.model_cache.manifests.registry import ManifestRegistry
 SHARED = "(shared contents)"
 INTERRUPTED = "(interrupted commands)"
 # A process of another host may use the same volume without its locks being seen here.
-SETTLED_SECONDS = 3600.0
+MIN_ORPHAN_AGE_SECONDS = 3600.0
 _CONTENT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # A download under way. Those of the hub's own clients that have digits are never resumed.
 _PARTIAL = re.compile(
@@ -61,7 +61,7 @@ def find_orphans(settings: CacheSettings) -> list[Orphans]:
     """Changes nothing. May list what another client works on, which `delete_orphaned_files` leaves alone."""
     found = []
     for layout in _layouts(settings):
-        with alone(layout.lock) as free:
+        with try_lock(layout.lock) as free:
             found.append(
                 _orphans(layout.model_id, [] if free is False else _of_model(settings, layout, lambda _: True))
             )
@@ -70,8 +70,8 @@ def find_orphans(settings: CacheSettings) -> list[Orphans]:
     return [each for each in (*found, *rest) if each.paths]
 
 
-def delete_orphaned_files(settings: CacheSettings, settled: float = 0) -> list[Orphans]:
-    """Deletes the orphans of every model, and what no model references. With `settled` only what did not change for so
+def delete_orphaned_files(settings: CacheSettings, min_age: float = 0) -> list[Orphans]:
+    """Deletes the orphans of every model, and what no model references. With `min_age` only what did not change for so
     many seconds.
     """
     swept = []
@@ -82,20 +82,20 @@ def delete_orphaned_files(settings: CacheSettings, settled: float = 0) -> list[O
             with file_lock(layout.lock, _give_up), ExitStack() as held:
                 # Again under the lock: an orphan may have been linked meanwhile.
                 found = _of_model(settings, layout, _locked(held))
-                swept.append(_delete(settings, layout.model_id, found, settled))
+                swept.append(_delete(settings, layout.model_id, found, min_age))
         except BlockingIOError:
             swept.append(Orphans(layout.model_id, (), 0, busy=True))
     with _interrupted(settings) as interrupted:
-        swept.append(_delete(settings, INTERRUPTED, interrupted, settled))
+        swept.append(_delete(settings, INTERRUPTED, interrupted, min_age))
     with ExitStack() as held:
-        swept.append(_delete(settings, SHARED, _shared(settings, _locked(held)), settled))
+        swept.append(_delete(settings, SHARED, _shared(settings, _locked(held)), min_age))
     return [each for each in swept if each.paths or each.busy]
 
 
 def delete_stale_downloads(settings: CacheSettings, layout: RepoLayout) -> None:
     """The same for the contents of one model, whose lock the caller holds, before it downloads."""
     with ExitStack() as held:
-        _delete(settings, layout.model_id, _of_contents(settings, layout, _locked(held)), SETTLED_SECONDS)
+        _delete(settings, layout.model_id, _of_contents(settings, layout, _locked(held)), MIN_ORPHAN_AGE_SECONDS)
 
 
 def _layouts(settings: CacheSettings) -> list[RepoLayout]:
@@ -150,7 +150,7 @@ def _of_revisions(
     yield from (path for path in records if path.stem.partition("@")[2] not in here)
     gone = {path.name.rpartition("-")[2] for path in layout.locks.glob("image-gen.*-*")} - here
     for revision in sorted(gone):
-        yield from (path for path in care_files(layout, revision) if path.exists() and is_free(path))
+        yield from (path for path in usage_files(layout, revision) if path.exists() and is_free(path))
 
 
 def _is_orphan(path: Path, linked: set[str], wanted: set[str]) -> bool:
@@ -174,7 +174,7 @@ def _temporaries(paths: Iterator[Path]) -> Iterator[Path]:
 def _interrupted(settings: CacheSettings) -> Iterator[list[Path]]:
     """What interrupted restores leave, while no other runs, and records that were half written."""
     records = _temporaries(records_dir(settings).glob(".*"))
-    with alone(settings.hub_cache / RESTORE_LOCK) as free:
+    with try_lock(settings.hub_cache / RESTORE_LOCK) as free:
         places = (*(settings.hub_cache / each for each in STAGING), settings.hf_home / BACKUP_INDEX)
         yield [path for path in (*(places if free else ()), *records) if path.exists()]
 
@@ -202,9 +202,9 @@ def _orphans(model_id: str, paths: Iterator[Path] | list[Path]) -> Orphans:
     return Orphans(model_id, found, disk_usage(*found))
 
 
-def _delete(settings: CacheSettings, model_id: str, paths: Iterator[Path] | list[Path], settled: float) -> Orphans:
+def _delete(settings: CacheSettings, model_id: str, paths: Iterator[Path] | list[Path], min_age: float) -> Orphans:
     with translate_os_errors(settings.volume_root, f"removing orphans of {model_id}"):
-        found = _orphans(model_id, [path for path in paths if not _changed(path, settled)])
+        found = _orphans(model_id, [path for path in paths if not _changed(path, min_age)])
         for path in found.paths:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
@@ -225,7 +225,7 @@ def _changed(path: Path, seconds: float) -> bool:
 
 def _locked(held: ExitStack) -> _IsFree:
     # Once each: a process that holds a lock can't take it a second time.
-    return cache(lambda path: bool(held.enter_context(alone(path))))
+    return cache(lambda path: bool(held.enter_context(try_lock(path))))
 
 
 def _give_up() -> None:

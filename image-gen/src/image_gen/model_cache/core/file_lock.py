@@ -40,7 +40,7 @@ def lock_file(path: Path, wait: Callable[[], None], *, shared: bool = False) -> 
     while True:
         descriptor = _open(path)
         try:
-            locked = _try_lock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            locked = _flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
             if shared and locked is None:
                 raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), str(path))
             if locked is not False and (replaced >= _MOST_REPLACED or _is_current(path, descriptor)):
@@ -64,7 +64,7 @@ def holder_of(path: Path) -> str:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[bool | None]:
+def try_lock(path: Path) -> Iterator[bool | None]:
     """Whether no other process holds a lock; while this lasts, none can. None where that can't be found out."""
     try:
         descriptor = _open_existing(path)
@@ -72,7 +72,7 @@ def alone(path: Path) -> Iterator[bool | None]:
         yield True if isinstance(error, FileNotFoundError) else None
         return
     try:
-        yield _try_lock(descriptor, fcntl.LOCK_EX)
+        yield _flock(descriptor, fcntl.LOCK_EX)
     finally:
         os.close(descriptor)
 
@@ -97,7 +97,7 @@ def _open_existing(path: Path) -> int:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
-def _try_lock(descriptor: int, how: int) -> bool | None:
+def _flock(descriptor: int, how: int) -> bool | None:
     try:
         fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except OSError as error:

@@ -16,7 +16,7 @@ from image_gen.model_cache.cache.locate import (
     ready,
     snapshot_manifest,
 )
-from image_gen.model_cache.core.atomic_files import write_ref
+from image_gen.model_cache.core.atomic_files import read_ref, write_ref
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_commit
@@ -55,6 +55,26 @@ class Ensure:
         self._model_id = model_id
         self._revision = revision
         self._layout = RepoLayout(settings.hub_cache, model_id)
+
+    def run(self, callbacks: ProgressCallbacks) -> ReadyModel:
+        """The model: a branch or tag that is named as it is on the hub now, where that can be reached; else the one
+        that is here; else it is downloaded.
+        """
+        if self._revision and (commit := self.moved(callbacks)):
+            newer = Ensure(self._settings, self._model_id, commit)
+            try:
+                model = newer.find_local() or newer.download(callbacks)
+            except CANNOT_DOWNLOAD as error:
+                log.warning("%s %s stays at the commit that is cached.", error.message, self._revision)
+            else:
+                self._note_ref(commit, callbacks)
+                return model
+        found = self.find_local()
+        if found is None:
+            return self.download(callbacks)
+        if found.source == "volume" and not self._revision:
+            self._restore_main(found.revision)
+        return found
 
     def find_local(self) -> ReadyModel | None:
         """The model if it is complete: in the image, on the volume or in the host's cache."""
@@ -113,7 +133,13 @@ class Ensure:
             return None
         return commit if isinstance(commit, str) and is_commit(commit) and commit != known else None
 
-    def note_ref(self, commit: str, callbacks: ProgressCallbacks) -> None:
+    def _restore_main(self, commit: str) -> None:
+        """A power cut may have emptied `refs/main`, which this model does not need and other tools do."""
+        if self._layout.ref("main").exists() and not read_ref(self._layout, "main"):
+            with suppress(OSError):
+                write_ref(self._layout, "main", commit)
+
+    def _note_ref(self, commit: str, callbacks: ProgressCallbacks) -> None:
         """Records that the branch or tag is at a commit now, which is complete. Best effort on a read-only volume."""
         with (
             suppress(OSError),

@@ -64,7 +64,7 @@ def verify_revisions(
     revisions: Iterable[CachedRevision],
     *,
     parallel: int,
-    repair: Callable[[CachedRevision, list[FileRead]], bool] = lambda *_: False,
+    repair: Callable[[CachedRevision, list[FileRead]], bool] | None = None,
     callbacks: ProgressCallbacks | None = None,
 ) -> VerifyReport:
     """Hashes the files of `revisions`, up to `parallel` at once. `repair` gets the damaged ones of each on the volume,
@@ -79,7 +79,8 @@ def verify_revisions(
         reads = _read(cached.directory, cached.provable, min(parallel, _cores()), meter, callbacks.cancel)
         models.append(_result(cached, reads))
         damaged = [read for read in reads if read.matches is False]
-        repaired |= bool(damaged) and cached.source == "volume" and repair(cached, damaged)
+        if damaged and cached.source == "volume" and repair is not None:
+            repaired |= repair(cached, damaged)
     return VerifyReport(tuple(models), repaired)
 
 
