@@ -120,7 +120,7 @@ def split_model_id(text: str, revision: str | None = None) -> tuple[str, str | N
     named = found["at"] or (None if shown_there == "main" else shown_there)
     if named and revision and named != revision:
         raise ModelIdInvalidError(
-            f"MODEL_ID: {shown(text)} names another revision than {revision}, which was given. Fix: name one."
+            f"MODEL_ID: {shown(text)} names another revision than {revision}, which was given. Fix: give one of them."
         )
     return check_model_id(found["id"]), revision or named
 

@@ -66,12 +66,9 @@ class IntegrityCheck:
         for read in reads:
             if read.error and not read.is_lost and model.source != "host":
                 raise read.error
-        if (
-            unproved := [file.path for file in files if not file.content_key]
-            if self._mode != "size" and model.source != "directory"
-            else []
-        ):
-            log.warning("No hash is known of %d files of %s: they are not verified.", len(unproved), model.model_id)
+        unprovable = sum(not file.content_key for file in files)
+        if unprovable and self._mode != "size" and model.source != "directory":
+            log.warning("No hash is known of %d files of %s: they are not verified.", unprovable, model.model_id)
         return [read for read in reads if not read.is_fine]
 
     def _unchanged(self, file: ManifestFile) -> bool:
@@ -153,10 +150,8 @@ def put_back(settings: CacheSettings, manifest: Manifest, callbacks: ProgressCal
         return False
     with file_lock(layout.lock, wait_for_download(settings, manifest.model_id, lambda: None, callbacks)):
         for key in {file.content_key for file in manifest.files if file.content_key}:
-            aside, group = (
-                layout.blobs / f"{key}{_DAMAGED}",
-                [file for file in manifest.files if file.content_key == key],
-            )
+            aside = layout.blobs / f"{key}{_DAMAGED}"
+            group = [file for file in manifest.files if file.content_key == key]
             if aside.is_file() and read_again(aside, group[0], callbacks.cancel).matches:
                 aside.replace(layout.blobs / key)
                 link_snapshot(layout, manifest.revision, (file.path for file in group), key)

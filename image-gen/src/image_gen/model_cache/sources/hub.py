@@ -101,7 +101,10 @@ class HubClient(HttpClient):
             if not following or _LISTING | following == query:
                 return
             query = dict(_LISTING | following)
-        raise errors.HubError(f"{self.place} lists no end of files of {model_id}.")
+        raise errors.HubError(
+            f"{self.place} splits the list of files of {model_id} into more than {_MOST_PAGES} pages. Fix: check that "
+            "HF_ENDPOINT is a hub, or a mirror of one."
+        )
 
     def _siblings(self, model_id: str, commit: str) -> list[dict[str, Any]]:
         """The list that comes with the information about a model, in the form of `/tree`."""
