@@ -53,6 +53,7 @@ export const SERVICE_KEYS = {
   queueLimit: number(8, integer(0, 10_000)),
   requestTimeoutSeconds: number(600, integer(1, 86_400)),
   maxSize: number(1536, integer(64, 8192)),
+  maxImages: number(10, integer(1, 32)),
   /** Null: the model's own on a GPU, a small one on the CPU. */
   warmupSize: number(0, optional("0", integer(1, 4096)), 512),
   /** Another hub than huggingface.co; null: the default one. */

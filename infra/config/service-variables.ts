@@ -64,6 +64,7 @@ export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
   },
   keyed("IMAGE_GEN_WARMUP_SIZE", "warmupSize"),
   keyed("IMAGE_GEN_MAX_SIZE", "maxSize"),
+  keyed("IMAGE_GEN_MAX_IMAGES", "maxImages"),
   keyed("IMAGE_GEN_VERIFY", "verify"),
   keyed("IMAGE_GEN_COMPILE", "compile"),
   keyed(API_KEY_VARIABLE, "apiKey"),

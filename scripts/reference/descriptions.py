@@ -28,7 +28,11 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     "PORT": ("`8000`", "Port that the service listens on, inside the container."),
     "IMAGE_GEN_DEVICE": ("`auto`", "Device that the model is loaded on. `auto`: CUDA, then MPS, then the CPU."),
     "IMAGE_GEN_DTYPE": ("`auto`", "Number format of the weights. `auto`: `float16` on CUDA, `float32` on the CPU."),
-    "IMAGE_GEN_QUEUE_LIMIT": ("`8`", "Requests that may wait. Further ones get 429 with `Retry-After`."),
+    "IMAGE_GEN_QUEUE_LIMIT": (
+        "`8`",
+        "Requests that may wait. Further ones get 429 with `Retry-After`; who then returns in time has a place, "
+        "up to four times as many.",
+    ),
     "IMAGE_GEN_REQUEST_TIMEOUT": ("`600`", "Seconds after which a request is cancelled and answered with 504."),
     "IMAGE_GEN_DRAIN_TIMEOUT": (
         "`20`",
@@ -47,6 +51,7 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
         "Longest side of a picture, in pixels. It also bounds the size of a request without one, and of the first "
         "picture.",
     ),
+    "IMAGE_GEN_MAX_IMAGES": ("`10`", "Most pictures of one request, its `n`."),
     "HF_HOME": (
         "`~/.cache/huggingface`; `/data/huggingface` in the container",
         "Hugging Face's home directory: the cache, the token and the manifests of resolved models.",

@@ -106,7 +106,7 @@ export function httpPage({ http }: ServiceFacts): string {
       ]),
     ),
     "The answer has `created`, `data` (a list of `b64_json` and the `seed` of each picture), `model`, `size`, " +
-      "`output_format`, `steps` and `seconds`; where a text encoder does not read a prompt to its end, also " +
+      "`background`, `output_format`, `quality`, `steps` and `seconds`; `notes` on fields that were not used; where a text encoder does not read a prompt to its end, also " +
       "`truncated_tokens`, with the number of tokens that were left out of each prompt. Picture *i* of a request has the " +
       "seed plus *i*. Every answer has " +
       "`X-Request-ID`, the one that was sent or a new one.",

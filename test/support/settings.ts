@@ -40,6 +40,7 @@ export const SERVICE_DEFAULTS = {
   queueLimit: 8,
   requestTimeoutSeconds: 600,
   maxSize: 1536,
+  maxImages: 10,
   warmupSize: null,
   modelMirror: null,
   offline: false,

@@ -61,6 +61,7 @@ class Settings:
     drain_timeout: float = _whole("IMAGE_GEN_DRAIN_TIMEOUT", 20.0, 0, 3_600)
     warmup_size: int = _whole("IMAGE_GEN_WARMUP_SIZE", 0, 0, 4096)
     max_size: int = _whole("IMAGE_GEN_MAX_SIZE", 1536, 64, 8192)
+    max_images: int = _whole("IMAGE_GEN_MAX_IMAGES", 10, 1, 32)
     verify: Verify | None = _choice("IMAGE_GEN_VERIFY", None, *get_args(Verify))  # noqa: RUF009 -- `_choice` makes a field
     vae_id: str = _read("VAE_ID", "")
     compile_enabled: bool = _choice("IMAGE_GEN_COMPILE", False, "0", "1", parse="1".__eq__)

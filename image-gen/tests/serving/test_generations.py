@@ -22,7 +22,9 @@ def test_a_picture_of_the_models_own_size_comes_with_its_seed(server: Server) ->
     answer = server.post({"prompt": "a lighthouse"})
     assert answer.status == 200
     body = answer.json
-    assert set(body) == {"created", "data", "model", "size", "output_format", "steps", "seconds"}
+    assert set(body) == {
+        "created", "data", "model", "size", "background", "output_format", "quality", "steps", "seconds",
+    }  # fmt: skip
     assert body["size"] == "64x64"
     assert body["steps"] == 30
     [picture] = body["data"]
@@ -63,11 +65,12 @@ def test_openais_own_fields_are_accepted(server: Server) -> None:
         ({"prompt": None}, "prompt", "a text of 1 to 4000 characters, got None"),
         ({"prompt": ""}, "prompt", "a text of 1 to 4000 characters, got a text of 0 characters"),
         ({"prompt": "x" * 4001}, "prompt", "got a text of 4001 characters"),
-        ({"n": 0}, "n", "a whole number from 1 to 4, got 0"),
-        ({"n": 5}, "n", "a whole number from 1 to 4, got 5"),
+        ({"n": 0}, "n", "a whole number from 1 to 10, got 0"),
+        ({"n": 11}, "n", "a whole number from 1 to 10, got 11"),
+        ({"n": 10**30}, "n", "a whole number from 1 to 10, got 1000000"),
         ({"n": "2"}, "n", 'got "2"'),
         ({"n": True}, "n", "got True"),
-        ({"steps": 0}, "steps", "a whole number from 1 to 150, got 0"),
+        ({"steps": 0}, "steps", "a whole number from 1 to 150; without it, that of `quality`, got 0"),
         ({"steps": 151}, "steps", "got 151"),
         ({"steps": 2.5}, "steps", "got 2.5"),
         ({"seed": -1}, "seed", f"{SEED_RANGE}, got -1"),
@@ -75,14 +78,31 @@ def test_openais_own_fields_are_accepted(server: Server) -> None:
         ({"guidance_scale": 51}, "guidance_scale", "a number from 0 to 50, got 51"),
         ({"guidance_scale": -0.1}, "guidance_scale", "got -0.1"),
         ({"response_format": "url"}, "response_format", '"b64_json": pictures are in the answer'),
-        ({"output_format": "gif"}, "output_format", '"png", "jpeg" or "webp", got "gif"'),
+        (
+            {"output_format": "gif"},
+            "output_format",
+            '"png", "jpeg" or "webp": a picture is made of pixels and does not move, got "gif"',
+        ),
         ({"size": "65x64"}, "size", 'both multiples of 8 from 64 to 1536, got "65x64"'),
         ({"size": "56x64"}, "size", 'got "56x64"'),
         ({"size": "64x1544"}, "size", 'got "64x1544"'),
         ({"size": "64"}, "size", 'got "64"'),
         ({"size": "64x064"}, "size", 'got "64x064"'),
         ({"size": "99999999x99999999"}, "size", 'got "99999999x99999999"'),
-        ({"stream": True}, "stream", '"stream" is not a parameter; these are: prompt, model, n, size,'),
+        ({"output_format": "svg"}, "output_format", 'got "svg"'),
+        ({"output_compression": 101}, "output_compression", "a whole number from 0 to 100, the quality of a JPEG"),
+        (
+            {"background": "transparent"},
+            "background",
+            'every pixel, so no background is transparent, got "transparent"',
+        ),
+        ({"quality": "best"}, "quality", '"low", "medium", "high", "xhigh", "max", "auto", "standard" or "hd"'),
+        ({"style": "bold"}, "style", 'got "bold"'),
+        ({"frame_count": 2}, "frame_count", 'nothing: it is for "gif", which is not made here, got 2'),
+        ({"frame_duration_ms": 20}, "frame_duration_ms", "got 20"),
+        ({"svg": {"model": "x"}}, "svg", 'nothing: it is for "svg", which is not made here'),
+        ({"partial_images": 4}, "partial_images", "a whole number from 0 to 3, got 4"),
+        ({"cfg": 5}, "cfg", '"cfg" is not a parameter; these are: prompt, model, n, size,'),
     ],
 )
 def test_invalid_values_are_reported_with_name_and_range(

@@ -35,12 +35,28 @@ def test_settings_read_every_variable() -> None:
             "MODEL_ID": "demo", "MODEL_REVISION": "abc", "MODEL_DIR": "/m", "HF_ENDPOINT": "http://h", "HOST": "::1",
             "PORT": "1", "IMAGE_GEN_DEVICE": "CUDA", "IMAGE_GEN_DTYPE": "bfloat16", "IMAGE_GEN_QUEUE_LIMIT": "0",
             "IMAGE_GEN_REQUEST_TIMEOUT": "2", "IMAGE_GEN_DRAIN_TIMEOUT": "3", "IMAGE_GEN_WARMUP_SIZE": "4",
-            "IMAGE_GEN_MAX_SIZE": "512", "IMAGE_GEN_VERIFY": "changed",
+            "IMAGE_GEN_MAX_SIZE": "512", "IMAGE_GEN_MAX_IMAGES": "5", "IMAGE_GEN_VERIFY": "changed",
                 "VAE_ID": "test/vae", "IMAGE_GEN_COMPILE": "1",
         }
     )  # fmt: skip
     assert read == Settings(
-        "demo", "abc", Path("/m"), True, "::1", 1, "cuda", "bfloat16", 0, 2.0, 3.0, 4, 512, "changed", "test/vae", True
+        "demo",
+        "abc",
+        Path("/m"),
+        True,
+        "::1",
+        1,
+        "cuda",
+        "bfloat16",
+        0,
+        2.0,
+        3.0,
+        4,
+        512,
+        5,
+        "changed",
+        "test/vae",
+        True,
     )
     assert read.is_demo
 

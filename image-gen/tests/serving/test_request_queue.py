@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from image_gen.errors import CancelledError, EngineDiedError, ImageGenError
-from image_gen.serving.request_queue import RequestQueue
+from image_gen.serving.queue.request_queue import RequestQueue
 from image_gen.serving.worker_supervisor import GeneratedImage
 from image_gen.worker.protocol import ImageJob
 

@@ -89,4 +89,4 @@ def test_unknown_route_is_an_openai_error(server: Server) -> None:
 def test_openapi_schema_describes_the_body(server: Server) -> None:
     operation = server.get("/openapi.json").json["paths"]["/v1/images/generations"]["post"]
     properties = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]
-    assert properties["steps"]["maximum"] == 150
+    assert properties["steps"]["anyOf"][0]["maximum"] == 150

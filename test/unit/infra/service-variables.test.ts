@@ -60,6 +60,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
   queueLimit: "3",
   requestTimeoutSeconds: "5",
   maxSize: "512",
+  maxImages: "3",
   warmupSize: "128",
   downloadTimeoutSeconds: "33",
   apiKey: "key",

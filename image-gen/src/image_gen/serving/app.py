@@ -60,7 +60,8 @@ def make_app(generations: Generations, metrics: Metrics) -> FastAPI:
     @app.exception_handler(StarletteHTTPException)
     async def on_http_error(_request: Request, error: StarletteHTTPException) -> JSONResponse:
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-        return error_response(error.status_code, str(error.detail), code=code)
+        # A 405 says in `Allow` which methods there are.
+        return error_response(error.status_code, str(error.detail), code=code, headers=error.headers)
 
     app.add_middleware(OneLineErrors)
     return app

@@ -7,8 +7,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from image_gen.serving.model_loader import ModelLoader
+from image_gen.serving.queue.request_queue import RequestQueue
 from image_gen.serving.readiness import PHASES, Readiness
-from image_gen.serving.request_queue import RequestQueue
 from image_gen.serving.worker_supervisor import GeneratedImage, WorkerSupervisor
 
 OUTCOMES = ("ok", "cancelled", "timeout", "refused", "failed")

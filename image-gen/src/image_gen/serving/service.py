@@ -12,9 +12,9 @@ from image_gen.errors import ImageGenError, InternalError
 from image_gen.log import configure
 from image_gen.model_cache import CacheSettings, ModelCache, ReadyModel
 from image_gen.serving.model_loader import ModelLoader
+from image_gen.serving.queue.request_queue import RequestQueue
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.reaper import reap_orphans
-from image_gen.serving.request_queue import RequestQueue
 from image_gen.serving.startup_app import App, StartupApp
 from image_gen.serving.threads import in_daemon_thread
 from image_gen.serving.worker_process import WORKER_COMMAND

@@ -7,6 +7,7 @@ that only fails is tested with a picture, and given up after some restarts; `eng
 import asyncio
 import errno
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -73,6 +74,9 @@ class WorkerSupervisor:
         self._images: dict[str, asyncio.Future[GeneratedImage]] = {}
         # The loaded pipeline: its own size and the arguments that it accepts.
         self.pipeline_info: protocol.PipelineReady | None = None
+        # When the present process was started, and while none is there, when the next one will be.
+        self._started = 0.0
+        self._starts: float | None = None
         self.restarts = 0
         self.gpu_bytes = 0
         self.seconds: dict[str, float] = {}
@@ -91,6 +95,7 @@ class WorkerSupervisor:
         """One process, from its start to the reason for its end."""
         self._process = WorkerProcess(self._command, self._env, self._on_message)
         self._imported, self._reason = False, None
+        self._started = time.monotonic()
         pipeline = self._request.pipeline if self._request else pipeline_hint
         arguments = ["--pipeline", pipeline] if pipeline else []
         try:
@@ -125,14 +130,22 @@ class WorkerSupervisor:
         if not self._asked.is_set():
             self._readiness.fail(why)
         self._waiting = True
+        self._starts = None if pause is None else time.monotonic() + pause
         try:
             await asyncio.wait_for(self._asked.wait(), pause)
             self._failures.forget()
         except TimeoutError:
             if self._given_up is not None:
                 self._readiness.clear_failure()
-        self._waiting, self._given_up = False, None
+        self._waiting, self._given_up, self._starts = False, None, None
         self._asked.clear()
+
+    def seconds_until_ready(self) -> float | None:
+        """By how long the last start took, that of the process and of its model; None where that is not known."""
+        starts = self._starts if self._waiting else self._started
+        if self.pipeline_info is not None or "warming" not in self.seconds or starts is None:
+            return None
+        return max(0.0, starts + sum(self.seconds.values()) - time.monotonic())
 
     def retry(self) -> bool:
         """Starts the next process at once, if one is waited for. Whether the engine had been given up."""

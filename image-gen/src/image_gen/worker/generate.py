@@ -83,9 +83,17 @@ def generate_image(loaded: LoadedPipeline, job: ImageJob, cancelled: Callable[[]
     flagged = getattr(result, "nsfw_content_detected", None)
     require_picture(image, numbers, loaded, withheld=bool(flagged and flagged[0]))
     buffer = io.BytesIO()
-    image.save(buffer, **_ENCODINGS[job.output_format])
+    image.save(buffer, **_encoding(job))
     truncated = truncated_tokens(loaded, {"prompt": job.prompt, "negative_prompt": job.negative_prompt})
     return EncodedImage(buffer.getvalue(), time.monotonic() - started, last_step - started, truncated)
+
+
+def _encoding(job: ImageJob) -> dict[str, Any]:
+    chosen = dict(_ENCODINGS[job.output_format])
+    if job.output_compression is not None and "quality" in chosen:
+        # 0 is none to Pillow's JPEG encoder, which would take its own default.
+        chosen["quality"] = max(1, job.output_compression)
+    return chosen
 
 
 def truncated_tokens(loaded: LoadedPipeline, prompts: Mapping[str, str | None]) -> dict[str, int]:

@@ -55,7 +55,9 @@ class FileVerified:
 
 @dataclass(frozen=True)
 class ImageJob:
-    """To the worker: one image. The same job gives the same image on the same device."""
+    """To the worker: one image. The same job gives the same image on the same device. `output_compression` is the
+    quality of a JPEG or WebP, from 0 to 100.
+    """
 
     id: str
     prompt: str
@@ -66,6 +68,7 @@ class ImageJob:
     output_format: str = "png"
     negative_prompt: str | None = None
     guidance_scale: float | None = None
+    output_compression: int | None = None
 
 
 @dataclass(frozen=True)

@@ -17,19 +17,21 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from image_gen.errors import ClientGoneError, ImageGenError, RequestTimeoutError
+from image_gen.serving.images.jobs import make_jobs, notes_on, quality_of
 from image_gen.serving.images.openai_errors import error_response, not_ready
-from image_gen.serving.images.requests import MAX_SEED, BadRequest, ImageRequest, parse_request, parse_size, shorten
+from image_gen.serving.images.requests import BadRequest, ImageRequest, parse_request, shorten
 from image_gen.serving.metrics import Metrics
+from image_gen.serving.queue.request_queue import RequestQueue
 from image_gen.serving.readiness import Readiness
-from image_gen.serving.request_queue import RequestQueue
 from image_gen.serving.worker_supervisor import GeneratedImage, WorkerSupervisor
 from image_gen.settings import Settings
-from image_gen.worker.protocol import ImageJob, PipelineReady
+from image_gen.worker.protocol import ImageJob
 
 log = logging.getLogger(__name__)
 MAX_BODY: Final = 64 * 1024
 _CLIENT_GONE: Final = 499
 _INTERNAL: Final = 500
+_UNAVAILABLE: Final = 503
 # For 64 KiB; a client that sends nothing for so long is gone or means no good.
 _BODY_SECONDS: Final = 60.0
 _OUTCOMES: Final = {"QUEUE_FULL": "refused", "STOPPING": "refused", "CLIENT_GONE": "cancelled", "TIMEOUT": "timeout"}
@@ -90,13 +92,13 @@ class Generations:
         return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
     async def _answer(self, http: Request, request_id: str) -> Response:
-        request = parse_request(await _body(http))
+        request = parse_request(await _body(http), self._settings.max_images)
         if request.model is not None and not self.is_served(request.model):
             raise BadRequest(self.not_served(request.model), "model", status=404, code="model_not_found")
         pipeline_info = self._worker.pipeline_info
         if not self._readiness.is_ready or pipeline_info is None:
-            return not_ready(self._readiness)
-        orders = _jobs(request, pipeline_info, self._settings.max_size, request_id)
+            return not_ready(self._readiness, self._worker.seconds_until_ready())
+        orders = make_jobs(request, pipeline_info, self._settings, request_id)
         arrived = time.monotonic()
         outcome = await self._made(http, orders, arrived)
         if isinstance(outcome, ImageGenError):
@@ -105,9 +107,7 @@ class Generations:
             log.info("Request %s: %s after %.1f s%s", request_id, outcome.code, time.monotonic() - arrived, reason)
             if outcome.code == "CLIENT_GONE":
                 return Response(status_code=_CLIENT_GONE)
-            status, again = outcome.http_status, max(1, math.ceil(self._queue.seconds_per_request))
-            again_after = again if status in {429, 503} else None
-            return error_response(status, outcome.message, code=outcome.code.lower(), retry_after=again_after)
+            return self._error(outcome)
         self._metrics.made(outcome)
         first = orders[0]
         log.info(
@@ -123,12 +123,22 @@ class Generations:
             self._as_json(request, orders, outcome) | ({"truncated_tokens": truncated} if truncated else {})
         )
 
+    def _error(self, error: ImageGenError) -> JSONResponse:
+        """With the seconds after which another attempt should succeed, where one can."""
+        again: int | None = None
+        if error.code == "QUEUE_FULL":
+            again = self._queue.seconds_until_place()
+        elif error.http_status == _UNAVAILABLE:
+            restart = self._worker.seconds_until_ready()
+            again = max(1, math.ceil(self._queue.seconds_per_request if restart is None else restart))
+        return error_response(error.http_status, error.message, code=error.code.lower(), retry_after=again)
+
     async def _made(
         self, http: Request, orders: list[ImageJob], arrived: float
     ) -> list[GeneratedImage] | ImageGenError:
         """The images, or an error. A client that disconnects cancels the job."""
         work = asyncio.create_task(
-            self._queue.run(orders, on_turn=lambda: self._metrics.waited(time.monotonic() - arrived))
+            self._queue.run(orders, lambda: self._metrics.waited(time.monotonic() - arrived), _attempt(http))
         )
         gone = asyncio.create_task(_disconnected(http))
         try:
@@ -152,7 +162,8 @@ class Generations:
     def _as_json(
         self, request: ImageRequest, orders: list[ImageJob], pictures: list[GeneratedImage]
     ) -> dict[str, object]:
-        return {
+        steps, notes = orders[0].steps, notes_on(request)
+        facts: dict[str, object] = {
             "created": int(time.time()),
             "data": [
                 {"b64_json": base64.b64encode(picture.data).decode("ascii"), "seed": order.seed}
@@ -160,30 +171,22 @@ class Generations:
             ],
             "model": self._readiness.model_id,
             "size": f"{orders[0].width}x{orders[0].height}",
-            "output_format": request.output_format,
-            "steps": request.steps,
+            "background": "opaque",
+            "output_format": orders[0].output_format,
+            "quality": quality_of(request),
+            "steps": steps,
             "seconds": round(sum(picture.seconds for picture in pictures), 3),
+            "safety_identifier": request.safety_identifier or request.user,
+            "notes": notes,
         }
+        always = {"created", "data", "model", "size", "background", "output_format", "steps", "seconds"}
+        return {name: value for name, value in facts.items() if value or name in always}
 
 
-def _jobs(request: ImageRequest, pipeline_info: PipelineReady, max_side: int, request_id: str) -> list[ImageJob]:
-    """Picture i of a request has the seed plus i, so each can be made again alone. Raises `BadRequest`."""
-    for name in ("negative_prompt", "guidance_scale"):
-        if getattr(request, name) is not None and name not in pipeline_info.accepts:
-            raise BadRequest(
-                f"{name}: {pipeline_info.pipeline}, which is being served, does not take it; leave it out.", name
-            )
-    if request.size in {None, "auto"}:
-        width, height = pipeline_info.width, pipeline_info.height
-    else:
-        width, height = parse_size(request.size or "", max_side)
-    first = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
-    same = request.model_dump(include={"prompt", "negative_prompt", "steps", "guidance_scale", "output_format"})
-    seeds = [(first + index) % (MAX_SEED + 1) for index in range(request.n)]
-    return [
-        ImageJob(id=f"{request_id}-{index}", seed=seed, width=width, height=height, **same)
-        for index, seed in enumerate(seeds)
-    ]
+def _attempt(http: Request) -> int | None:
+    """How often the client has tried before, as OpenAI's clients say in a header."""
+    said = http.headers.get("x-stainless-retry-count", "")
+    return int(said) if re.fullmatch(r"[0-9]{1,4}", said) else None
 
 
 async def _body(http: Request) -> bytes:

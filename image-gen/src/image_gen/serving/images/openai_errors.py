@@ -1,5 +1,7 @@
 """Errors in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`."""
 
+import math
+from collections.abc import Mapping
 from typing import Final
 
 from fastapi.responses import JSONResponse
@@ -16,17 +18,23 @@ _TYPES: Final = {
 
 
 def error_response(
-    status: int, message: str, *, code: str, param: str | None = None, retry_after: int | None = None
+    status: int,
+    message: str,
+    *,
+    code: str,
+    param: str | None = None,
+    retry_after: int | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """`retry_after` is in seconds."""
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    all_headers = dict(headers or {}) | ({} if retry_after is None else {"Retry-After": str(retry_after)})
     body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
-    return JSONResponse(body, status_code=status, headers=headers)
+    return JSONResponse(body, status_code=status, headers=all_headers)
 
 
-def not_ready(readiness: Readiness) -> JSONResponse:
-    """Why no picture can be made now."""
+def not_ready(readiness: Readiness, seconds: float | None = None) -> JSONResponse:
+    """Why no picture can be made now. `seconds`: until the engine should be ready again, where that is known."""
     progress = readiness.progress
     if readiness.error is not None:
         message = f"The model is not ready (phase {readiness.phase}): {readiness.error.message}"
@@ -35,5 +43,8 @@ def not_ready(readiness: Readiness) -> JSONResponse:
         message = f"The model is not ready (phase fetching, {done} done): see /readyz."
     else:
         message = f"The model is not ready (phase {readiness.phase}): see /readyz."
-    wait = 5 if progress.eta_seconds is None else max(5, min(round(progress.eta_seconds), 600))
+    if readiness.phase == "fetching" and progress.eta_seconds is not None:
+        wait = max(5, min(round(progress.eta_seconds), 600))
+    else:
+        wait = 5 if seconds is None else max(1, min(math.ceil(seconds), 600))
     return error_response(503, message, code="not_ready", retry_after=wait)

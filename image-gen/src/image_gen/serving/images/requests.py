@@ -1,16 +1,19 @@
-"""The body of `POST /v1/images/generations`: OpenAI's fields, and ours.
+"""The body of `POST /v1/images/generations`: every field of OpenAI's clients, and ours.
 
-`BadRequest` names the parameter and its valid range. What depends on the loaded model is checked in `image_jobs`.
+A field that is null is one that was not given. `BadRequest` names the parameter and its valid values. What depends on
+the loaded model or on the settings is checked in `jobs`.
 """
 
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from image_gen.worker.protocol import MIN_SIDE, STEP
 
 MAX_SEED: Final = 2**32 - 1
+_NOT_OPTIONAL: Final = frozenset({"prompt"})
+_ONLY_GIF: Final = 'nothing: it is for "gif", which is not made here'
 
 
 class BadRequest(Exception):  # noqa: N818 - named after the answer
@@ -33,37 +36,77 @@ class ImageRequest(BaseModel):
 
     prompt: Annotated[str, Field(min_length=1, max_length=4000, description="a text of 1 to 4000 characters")]
     model: Annotated[str | None, Field(description="the id of the served model, or nothing")] = None
-    n: Annotated[int, Field(ge=1, le=4, description="a whole number from 1 to 4")] = 1
+    n: Annotated[int | None, Field(ge=1, description="a whole number from 1 to IMAGE_GEN_MAX_IMAGES")] = None
     size: Annotated[
         str | None, Field(description='"WIDTHxHEIGHT" in pixels, multiples of 8, such as "1024x1024", or "auto"')
     ] = None
     response_format: Annotated[
-        Literal["b64_json"], Field(description='"b64_json": pictures are in the answer, no address of them is kept')
-    ] = "b64_json"
-    output_format: Annotated[Literal["png", "jpeg", "webp"], Field(description='"png", "jpeg" or "webp"')] = "png"
+        Literal["b64_json"] | None,
+        Field(description='"b64_json": pictures are in the answer, no address of them is kept'),
+    ] = None
+    output_format: Annotated[
+        Literal["png", "jpeg", "webp"] | None,
+        Field(description='"png", "jpeg" or "webp": a picture is made of pixels and does not move'),
+    ] = None
+    output_compression: Annotated[
+        int | None,
+        Field(ge=0, le=100, description="a whole number from 0 to 100, the quality of a JPEG or WebP (95)"),
+    ] = None
+    quality: Annotated[
+        Literal["low", "medium", "high", "xhigh", "max", "auto", "standard", "hd"] | None,
+        Field(description='"low", "medium", "high", "xhigh", "max", "auto", "standard" or "hd": a number of steps'),
+    ] = None
+    steps: Annotated[
+        int | None, Field(ge=1, le=150, description="a whole number from 1 to 150; without it, that of `quality`")
+    ] = None
     seed: Annotated[int | None, Field(ge=0, le=MAX_SEED, description=f"a whole number from 0 to {MAX_SEED}")] = None
-    steps: Annotated[int, Field(ge=1, le=150, description="a whole number from 1 to 150")] = 30
     guidance_scale: Annotated[float | None, Field(ge=0, le=50, description="a number from 0 to 50")] = None
     negative_prompt: Annotated[str | None, Field(max_length=4000, description="a text of up to 4000 characters")] = None
-    user: Annotated[str | None, Field(max_length=512, description="a text of up to 512 characters")] = None
-    # OpenAI's own fields that mean nothing to a diffusion pipeline: accepted, so that its clients work, and not used.
-    quality: Annotated[str | None, Field(description="a text")] = None
-    style: Annotated[str | None, Field(description="a text")] = None
-    background: Annotated[str | None, Field(description="a text")] = None
-    moderation: Annotated[str | None, Field(description="a text")] = None
+    background: Annotated[
+        Literal["opaque", "auto"] | None,
+        Field(description='"opaque" or "auto": the model paints every pixel, so no background is transparent'),
+    ] = None
+    stream: Annotated[Literal[False] | None, Field(description="false: pictures come in one answer")] = None
+    partial_images: Annotated[int | None, Field(ge=0, le=3, description="a whole number from 0 to 3")] = None
+    # OpenAI's fields that mean nothing to a diffusion pipeline: accepted, so that its clients work; `notes` tells it.
+    style: Annotated[Literal["vivid", "natural"] | None, Field(description='"vivid" or "natural"; not used')] = None
+    moderation: Annotated[Literal["low", "auto"] | None, Field(description='"low" or "auto"; not used')] = None
+    complexity: Annotated[
+        Literal["low", "medium", "high"] | None, Field(description='"low", "medium" or "high"; not used')
+    ] = None
+    user: Annotated[str | None, Field(max_length=512, description="a text of up to 512 characters; not used")] = None
+    safety_identifier: Annotated[
+        str | None, Field(max_length=512, description="a text of up to 512 characters; not used")
+    ] = None
+    # What no model here can do is refused.
+    frame_count: Annotated[None, Field(description=_ONLY_GIF)] = None
+    frame_duration_ms: Annotated[None, Field(description=_ONLY_GIF)] = None
+    svg: Annotated[None, Field(description='nothing: it is for "svg", which is not made here')] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, body: Any) -> Any:
+        if not isinstance(body, dict):
+            return body
+        return {key: value for key, value in body.items() if value is not None or key in _NOT_OPTIONAL}
 
 
-def parse_request(body: bytes) -> ImageRequest:
+def parse_request(body: bytes, max_images: int) -> ImageRequest:
     """Raises `BadRequest` for the first thing that is wrong."""
     try:
-        return ImageRequest.model_validate_json(body)
+        request = ImageRequest.model_validate_json(body)
     except ValidationError as error:
-        raise _to_bad_request(error.errors(include_url=False)[0]) from None
+        bad = _to_bad_request(error.errors(include_url=False)[0])
+        bad.message = bad.message.replace("IMAGE_GEN_MAX_IMAGES", str(max_images))
+        raise bad from None
+    if (request.n or 1) > max_images:
+        raise BadRequest(f"n: expected a whole number from 1 to {max_images}, got {shorten(request.n)}.", "n")
+    return request
 
 
 def parse_size(size: str, max_side: int) -> tuple[int, int]:
     """Width and height in pixels. Raises `BadRequest`."""
-    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", size)
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", size, re.ASCII)
     sides = (int(match[1]), int(match[2])) if match else (0, 0)
     if any(side % STEP or not MIN_SIDE <= side <= max_side for side in sides):
         raise BadRequest(

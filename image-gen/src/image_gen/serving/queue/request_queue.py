@@ -11,12 +11,15 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from image_gen.errors import CancelledError, ImageGenError, QueueFullError, StoppingError
+from image_gen.serving.queue.promised_places import PromisedPlaces
 from image_gen.serving.worker_supervisor import GeneratedImage, WorkerSupervisor
 from image_gen.worker.protocol import ImageJob
 
 # A worker that has not reacted to a cancellation for so long hangs (a step of the largest image on a slow CPU is
 # shorter).
 UNRESPONSIVE_AFTER_SECONDS: Final = 300.0
+# Who was refused and returns in time is let in before newcomers, up to so many times the limit.
+_RETURNING: Final = 4
 
 
 class RequestQueue:
@@ -34,7 +37,13 @@ class RequestQueue:
         self._closed = False
         self._current: str | None = None
         self._tasks: set[asyncio.Task[list[GeneratedImage]]] = set()
-        self.seconds_per_request = 5.0
+        self._promised = PromisedPlaces()
+        self._measured: float | None = None
+
+    @property
+    def seconds_per_request(self) -> float:
+        """Of late; a guess before the first."""
+        return 5.0 if self._measured is None else self._measured
 
     @property
     def depth(self) -> int:
@@ -46,9 +55,13 @@ class RequestQueue:
         """Whether a picture is being made."""
         return not self._idle.is_set()
 
-    async def run(self, jobs: Sequence[ImageJob], on_turn: Callable[[], None] = lambda: None) -> list[GeneratedImage]:
-        """The pictures, in order. `on_turn` is called when the waiting is over."""
-        await self._acquire()
+    async def run(
+        self, jobs: Sequence[ImageJob], on_turn: Callable[[], None] = lambda: None, attempt: int | None = None
+    ) -> list[GeneratedImage]:
+        """The pictures, in order. `on_turn` is called when the waiting is over. `attempt` is 0 for a client's first,
+        None where it does not say.
+        """
+        await self._acquire(attempt)
         on_turn()
         wanted = asyncio.Event()
         wanted.set()
@@ -62,6 +75,10 @@ class RequestQueue:
             task.add_done_callback(lambda done: None if done.cancelled() else done.exception())
             self.stop_current()
             raise
+
+    def seconds_until_place(self) -> int:
+        """For a request that was refused: when to come back. A place is then kept for it."""
+        return self._promised.promise(self.seconds_per_request)
 
     def close(self) -> None:
         """Rejects new and waiting requests; the current image is finished."""
@@ -90,13 +107,20 @@ class RequestQueue:
 
         asyncio.get_running_loop().call_later(self._unresponsive_after, kill_if_unresponsive)
 
-    async def _acquire(self) -> None:
+    def _has_place(self, attempt: int | None) -> bool:
+        if self._promised.redeem(attempt):
+            return len(self._waiting) < _RETURNING * self._limit
+        # Half of the places at least are for newcomers: who was to return may never come.
+        return len(self._waiting) + min(self._promised.due(), self._limit // 2) < self._limit
+
+    async def _acquire(self, attempt: int | None) -> None:
         if self._closed:
             raise _stopping()
         if self._idle.is_set():
             self._idle.clear()
+            self._promised.redeem(attempt)
             return
-        if len(self._waiting) >= self._limit:
+        if not self._has_place(attempt):
             raise QueueFullError("Too many pictures are being waited for: try again later.")
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
@@ -128,7 +152,8 @@ class RequestQueue:
                     raise CancelledError("The request was cancelled.")
                 self._current = job.id
                 images.append(await self._worker.generate_image(job))
-            self.seconds_per_request += 0.3 * (time.monotonic() - started - self.seconds_per_request)
+            took = time.monotonic() - started
+            self._measured = took if self._measured is None else self._measured + 0.3 * (took - self._measured)
         finally:
             self._current = None
             self._release()

@@ -1,0 +1,80 @@
+"""From a request to jobs for the engine, and what the caller should know of fields that were not used.
+
+Comes in: a request, the loaded pipeline, the settings. Goes out: jobs, notes. Must not: know HTTP.
+"""
+
+import secrets
+from typing import Final
+
+from image_gen.serving.images.requests import MAX_SEED, BadRequest, ImageRequest, parse_size
+from image_gen.settings import Settings
+from image_gen.worker.protocol import ImageJob, PipelineReady
+
+# OpenAI's words for how much work a picture is worth. `medium` is what diffusers' pipelines of this kind are used with.
+STEPS_BY_QUALITY: Final = {"low": 15, "medium": 30, "high": 50, "xhigh": 75, "max": 100}
+_SAME_AS: Final = {"auto": "medium", "standard": "medium", "hd": "high"}
+_NOT_USED: Final = {
+    "style": "not used: the model has no styles. Describe the style in the prompt.",
+    "moderation": "not used: nothing here moderates prompts.",
+    "complexity": "not used: the model does not plan a picture. `quality` and `steps` say how much work it does.",
+    "user": "not used: nothing here watches end users. It is neither kept nor logged.",
+    "safety_identifier": "not used: nothing here watches end users. It is neither kept nor logged.",
+}
+
+
+def make_jobs(request: ImageRequest, pipeline: PipelineReady, settings: Settings, request_id: str) -> list[ImageJob]:
+    """Picture i of a request has the seed plus i, so each can be made again alone. Raises `BadRequest`."""
+    for name in ("negative_prompt", "guidance_scale"):
+        if getattr(request, name) is not None and name not in pipeline.accepts:
+            raise BadRequest(
+                f"{name}: {pipeline.pipeline}, which is being served, does not take it; leave it out.", name
+            )
+    if request.size in {None, "auto"}:
+        width, height = pipeline.width, pipeline.height
+    else:
+        width, height = parse_size(request.size or "", settings.max_size)
+    first = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
+    return [
+        ImageJob(
+            id=f"{request_id}-{index}",
+            prompt=request.prompt,
+            seed=(first + index) % (MAX_SEED + 1),
+            steps=steps_of(request),
+            width=width,
+            height=height,
+            output_format=request.output_format or "png",
+            output_compression=request.output_compression,
+            negative_prompt=request.negative_prompt,
+            guidance_scale=request.guidance_scale,
+        )
+        for index in range(request.n or 1)
+    ]
+
+
+def steps_of(request: ImageRequest) -> int:
+    """`steps`, or else what `quality` means."""
+    return request.steps or STEPS_BY_QUALITY[_canonical(request.quality)]
+
+
+def quality_of(request: ImageRequest) -> str | None:
+    """The quality that was served, in OpenAI's words; None for a number of steps that has none."""
+    steps = steps_of(request)
+    return next((quality for quality, count in STEPS_BY_QUALITY.items() if count == steps), None)
+
+
+def notes_on(request: ImageRequest) -> dict[str, str]:
+    """What the caller should know of fields that were not used, or not as their name says."""
+    notes = {name: text for name, text in _NOT_USED.items() if getattr(request, name) is not None}
+    steps = steps_of(request)
+    if request.quality is not None:
+        asked = STEPS_BY_QUALITY[_canonical(request.quality)]
+        notes["quality"] = f"{steps} steps." if asked == steps else f"not used: `steps` says {steps}."
+    if request.output_compression is not None and request.output_format in {None, "png"}:
+        notes["output_compression"] = "not used: a PNG loses nothing, and has no quality to choose."
+    if request.partial_images and not request.stream:
+        notes["partial_images"] = "not used: only an answer with `stream` has them."
+    return notes
+
+
+def _canonical(quality: str | None) -> str:
+    return _SAME_AS.get(quality or "auto", quality or "")

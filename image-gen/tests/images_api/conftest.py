@@ -1,0 +1,23 @@
+"""OpenAI's own client against the real server; `official` makes one for a server."""
+
+from collections.abc import Callable
+from typing import Any
+
+import openai
+import pytest
+
+from tests.serving.conftest import Server, model_dir, server, start_server
+
+__all__ = ["model_dir", "server", "start_server"]
+
+MakeClient = Callable[..., openai.OpenAI]
+
+
+@pytest.fixture
+def official() -> MakeClient:
+    """The client as it comes: its default retries, and no option but the address and the key."""
+
+    def make(of: Server, **options: Any) -> openai.OpenAI:
+        return openai.OpenAI(base_url=f"http://127.0.0.1:{of.port}/v1", **{"api_key": "none", **options})
+
+    return make

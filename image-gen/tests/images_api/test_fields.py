@@ -1,0 +1,119 @@
+"""Each field that `images.generate` of OpenAI's client can send: served, refused, or named in `notes`."""
+
+from typing import Any, get_args, get_type_hints
+
+import openai
+import pytest
+from openai.types.image_generate_params import ImageGenerateParamsBase, ImageGenerateParamsNonStreaming
+
+from image_gen.serving.images.jobs import STEPS_BY_QUALITY
+from image_gen.serving.images.requests import ImageRequest
+from tests.serving.conftest import Server, StartServer
+
+from .conftest import MakeClient
+
+# Fields of the client's own types that are refused, with a value that its types allow.
+REFUSED = {"background": "transparent", "frame_count": 2, "frame_duration_ms": 100, "svg": {"model": "x"},
+           "output_format": "gif", "response_format": "url"}  # fmt: skip
+# Fields that are accepted and not used: the answer says so.
+NOTED = {"style": "vivid", "moderation": "low", "complexity": "high", "user": "u", "safety_identifier": "s"}
+
+
+def test_every_field_of_the_clients_types_is_known() -> None:
+    theirs = set(get_type_hints(ImageGenerateParamsBase)) | set(get_type_hints(ImageGenerateParamsNonStreaming))
+    assert theirs <= set(ImageRequest.model_fields)
+
+
+def test_every_value_of_the_clients_types_is_served_or_refused_by_name(server: Server) -> None:
+    """Only what is listed in REFUSED is refused; nothing ends in an error of another kind."""
+    refused = []
+    for name, hint in get_type_hints(ImageGenerateParamsBase).items():
+        for value in _literals(hint):
+            if name in {"model", "size"}:
+                continue
+            answer = server.post({"prompt": "x", "steps": 1, name: value})
+            if answer.status != 200:
+                assert answer.json["error"]["param"] == name
+                refused.append((name, value))
+    assert sorted(refused) == [
+        ("background", "transparent"), ("output_format", "gif"), ("output_format", "svg"), ("response_format", "url"),
+    ]  # fmt: skip
+
+
+def _literals(hint: Any) -> list[str]:
+    if isinstance(hint, str):
+        return [hint]
+    return [value for part in get_args(hint) for value in _literals(part)]
+
+
+def test_null_is_as_if_not_given(server: Server, official: MakeClient) -> None:
+    nulls: dict[str, Any] = dict.fromkeys(set(ImageRequest.model_fields) - {"prompt", "steps", "seed"})
+    with_nulls = server.post({"prompt": "x", "seed": 3, **nulls})
+    without = server.post({"prompt": "x", "seed": 3})
+    assert with_nulls.status == without.status == 200
+    assert {**with_nulls.json, "seconds": 0, "created": 0} == {**without.json, "seconds": 0, "created": 0}
+    theirs: dict[str, Any] = {name: None for name in get_type_hints(ImageGenerateParamsBase) if name != "prompt"}
+    assert official(server).images.generate(prompt="x", **theirs).data
+    missing = server.post({"prompt": None})
+    assert (missing.status, missing.json["error"]["param"]) == (400, "prompt")
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_can_not_be_served_is_refused_with_its_name(server: Server, official: MakeClient, name: str) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        official(server).images.generate(prompt="x", **{name: REFUSED[name]})  # type: ignore[call-overload] # by name
+    assert caught.value.param == name
+    assert caught.value.type == "invalid_request_error"
+
+
+@pytest.mark.parametrize("name", NOTED)
+def test_what_is_not_used_is_in_the_notes(server: Server, official: MakeClient, name: str) -> None:
+    answer = official(server).images.generate(prompt="x", **{name: NOTED[name]})  # type: ignore[call-overload] # by name
+    assert answer.data and answer.notes[name].startswith("not used: ")
+    assert answer.safety_identifier == (NOTED[name] if name in {"user", "safety_identifier"} else None)
+
+
+def test_an_answer_without_notes_has_none(server: Server) -> None:
+    assert "notes" not in server.post({"prompt": "x"}).json
+
+
+@pytest.mark.parametrize(
+    ("quality", "steps", "served"),
+    [*((name, count, name) for name, count in STEPS_BY_QUALITY.items()),
+     ("auto", 30, "medium"), ("standard", 30, "medium"), ("hd", 50, "high")],
+)  # fmt: skip
+def test_quality_is_a_number_of_steps(
+    server: Server, official: MakeClient, quality: Any, steps: int, served: str
+) -> None:
+    answer = official(server).images.generate(prompt="x", quality=quality)
+    assert (answer.quality, answer.steps, answer.notes) == (served, steps, {"quality": f"{steps} steps."})
+
+
+def test_explicit_steps_win_over_quality(server: Server) -> None:
+    answer = server.post({"prompt": "x", "quality": "low", "steps": 7}).json
+    assert (answer["steps"], "quality" in answer) == (7, False)
+    assert answer["notes"] == {"quality": "not used: `steps` says 7."}
+
+
+def test_compression_of_a_png_and_partial_pictures_without_a_stream_are_in_the_notes(server: Server) -> None:
+    notes = server.post({"prompt": "x", "output_compression": 40, "partial_images": 2}).json["notes"]
+    assert notes["output_compression"].startswith("not used: a PNG")
+    assert notes["partial_images"].startswith("not used: only an answer with `stream`")
+
+
+def test_the_number_of_pictures_has_the_limit_of_the_settings(start_server: StartServer) -> None:
+    server = start_server(IMAGE_GEN_MAX_IMAGES=2)
+    server.wait_phase("ready")
+    assert len(server.post({"prompt": "x", "n": 2}).json["data"]) == 2
+    refused = server.post({"prompt": "x", "n": 3})
+    assert refused.status == 400
+    assert refused.json["error"]["message"] == "n: expected a whole number from 1 to 2, got 3."
+    assert (
+        server.post({"prompt": "x", "n": 0}).json["error"]["message"]
+        == "n: expected a whole number from 1 to 2, got 0."
+    )
+
+
+def test_a_users_name_is_not_logged(server: Server) -> None:
+    server.post({"prompt": "x", "user": "anna-4711", "safety_identifier": "hash-4711"})
+    assert "4711" not in server.log
