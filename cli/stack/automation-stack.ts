@@ -14,6 +14,7 @@ import type { Context } from "../core/context.ts";
 import { CliError, type ErrorDetail, firstLine } from "../core/exit.ts";
 import type { Paths } from "../core/paths.ts";
 import { engineAddress } from "../toolchain/docker.ts";
+import { type ConfigMap, readText } from "./config.ts";
 import { describeEvent, explainFailure, reasonInOutput } from "./diagnostics.ts";
 import type { StackFiles } from "./files.ts";
 import { hasOwnPassphrase, ownPassphrase } from "./passphrase.ts";
@@ -50,7 +51,8 @@ export class AutomationStack {
     const { LocalWorkspace, PulumiCommand, Stack } = await import("@pulumi/pulumi/automation/index.js");
     try {
       const pulumiCommand = await PulumiCommand.get(root ? { root } : {});
-      const common = { pulumiCommand, envVars: await environment(paths, files.name) };
+      const envVars = { ...(await environment(paths, files.name)), ...pluginEnvironment(files.lastConfig()) };
+      const common = { pulumiCommand, envVars };
       // `stack init` writes the salt beside the project it runs in, so it runs in one of our own.
       const besides = await LocalWorkspace.create({ ...common, workDir: files.writeInitProject() });
       await Stack.createOrSelect(files.name, besides);
@@ -197,6 +199,15 @@ export async function environment(
     ...(hasOwnPassphrase(env) ? {} : { PULUMI_CONFIG_PASSPHRASE_FILE: ownPassphrase(paths, stack, log) }),
     ...(host ? { DOCKER_HOST: host } : {}),
   };
+}
+
+/**
+ * Before a program runs, Pulumi downloads the plugin of every provider among the packages, AWS's too. A stack on Docker needs only
+ * Docker's, which is installed by then.
+ */
+export function pluginEnvironment(config: ConfigMap, env: NodeJS.ProcessEnv = process.env): Record<string, string> {
+  const name = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION";
+  return readText(config, "target") === "aws" || env[name] !== undefined ? {} : { [name]: "true" };
 }
 
 function ownBackend(paths: Paths): string {

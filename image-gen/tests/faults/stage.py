@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +181,14 @@ class Stage:
                     raise FaultError(f"{name} is missing in {directory.relative_to(self.folder)}")
                 if not filecmp.cmp(path, directory / name, shallow=False):
                     raise FaultError(f"{name} has wrong bytes in {directory.relative_to(self.folder)}")
+
+    def has_bytes(self, pattern: str, model_id: str = MODEL) -> bool:
+        """Whether a file of the cached model has any bytes; files come and go while a download runs."""
+        for path in self.cached(model_id).glob(pattern):
+            with suppress(FileNotFoundError):
+                if path.stat().st_size > 0:
+                    return True
+        return False
 
     def unused(self) -> list[Path]:
         """Files of the cache that belong to no snapshot, and second names of those that do."""

@@ -82,8 +82,7 @@ def test_pruned_revision_is_listed_by_neither(client: Client, stage: Stage) -> N
 def test_killed_download_of_the_client_is_completed(client: Client, stage: Stage) -> None:
     stage.hub.panel.turn({"line_bytes_per_second": 200_000})
     process = client.start_download(stage)
-    blobs = stage.cached() / "blobs"
-    while process.poll() is None and not any(path.stat().st_size > 0 for path in blobs.glob("*.incomplete")):
+    while process.poll() is None and not stage.has_bytes("blobs/*.incomplete"):
         time.sleep(0.005)
     time.sleep(stage.noise.random() * 0.3)
     process.kill()

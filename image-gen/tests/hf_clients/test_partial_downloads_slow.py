@@ -25,7 +25,7 @@ def kill_prefetch(stage: Stage) -> None:
     """Kills a download when a part of a large file has arrived."""
     stage.hub.panel.turn({"line_bytes_per_second": 300_000})
     running = stage.start("prefetch", "--model", MODEL)
-    while running.runs() and not any(path.stat().st_size > 0 for path in stage.cached().glob("blobs/*.*")):
+    while running.runs() and not stage.has_bytes("blobs/*.*"):
         time.sleep(0.005)
     time.sleep(0.2 + stage.noise.random() * 0.6)
     assert running.runs()

@@ -6,8 +6,8 @@ import { describeCache } from "../../../cli/commands/cache/status.ts";
 import { describeStatus } from "../../../cli/commands/status.ts";
 import { alignRows } from "../../../cli/core/context.ts";
 import { pathsOf } from "../../../cli/core/paths.ts";
-import { environment } from "../../../cli/stack/automation-stack.ts";
-import { settingsFor } from "../../../cli/stack/config.ts";
+import { environment, pluginEnvironment } from "../../../cli/stack/automation-stack.ts";
+import { settingsFor, withNamespaces } from "../../../cli/stack/config.ts";
 import { planOf } from "../../../cli/stack/model.ts";
 import { planRows } from "../../../cli/targets/plan-rows.ts";
 
@@ -145,6 +145,14 @@ describe("Pulumi's environment", () => {
     });
     expect(env).not.toHaveProperty("PULUMI_BACKEND_URL");
     expect(env).not.toHaveProperty("PULUMI_CONFIG_PASSPHRASE_FILE");
+  });
+
+  test("downloads no plugin for a stack on Docker, which has its own, unless the user says so", () => {
+    const name = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION";
+    expect(pluginEnvironment({}, {})).toEqual({ [name]: "true" });
+    expect(pluginEnvironment(withNamespaces({ target: "local" }), {})).toEqual({ [name]: "true" });
+    expect(pluginEnvironment(withNamespaces({ target: "aws" }), {})).toEqual({});
+    expect(pluginEnvironment({}, { [name]: "false" })).toEqual({});
   });
 
   test("puts the Node that runs imagegen first on PATH", async () => {
