@@ -4,7 +4,7 @@ npm run bench:backup -- [--size 6.94] [--pairs 5] [--place DIR]
 
 Ours hash every byte, and tar hashes none. Each run begins with a cold page cache and ends with `sync -f`; the two take
 turns, and the order changes with each pair. Nothing is shared by reflinks or hard links. The size is in GB; a small one
-says less, as a disk's cache takes more of it. Needs root, to empty the page cache, and three times the size of room.
+says less, as a disk's cache takes more of it. Needs root, to empty the page cache, and five times the size of room.
 """
 
 from __future__ import annotations

@@ -51,14 +51,12 @@ await engineTests("image-gen", setting, () => {
     await docker("rm", "-f", setting.container("heir"));
   });
 
-  test("a hub that is down fails the update in the service's words, and again", async () => {
+  test("a hub that is down fails the update in the service's words", async () => {
     const stack = await setting.stack("offline", { modelId: "org/model", hubEndpoint: "http://127.0.0.1:9" });
-    for (let attempt = 1; attempt <= 2; attempt++) {
-      const run = await stack.up();
-      expect(run.ok).toBe(false);
-      expect(run.text).toContain("is not ready at");
-      expect(run.text).toContain("HUB_UNREACHABLE");
-      expect(run.text).not.toContain("Traceback");
-    }
+    const run = await stack.up();
+    expect(run.ok).toBe(false);
+    expect(run.text).toContain("is not ready at");
+    expect(run.text).toContain("HUB_UNREACHABLE");
+    expect(run.text).not.toContain("Traceback");
   });
 });
