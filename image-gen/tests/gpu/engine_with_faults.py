@@ -5,7 +5,7 @@ from typing import Any
 from image_gen.worker.__main__ import main
 
 if __name__ == "__main__":
-    from image_gen.worker import generate
+    from image_gen.worker.pictures import generate
 
     generate_image = generate.generate_image
 

@@ -30,6 +30,7 @@ from image_gen.worker.protocol import (
     FileVerified,
     ImageDone,
     ImageJob,
+    ImageProgress,
     Imported,
     LoadRequest,
     Message,
@@ -38,6 +39,7 @@ from image_gen.worker.protocol import (
     PrepareRequest,
     bounded_size,
     encode,
+    preview_steps,
     receive_frame,
 )
 
@@ -114,10 +116,10 @@ class FakeWorker:
             failure = to_user_error(error)
             self.send(Failed(None, failure.code, failure.message, failure.retryable))
             return
-        accepts = ["prompt", "negative_prompt", "guidance_scale", "num_inference_steps"]
+        accepts = ["prompt", "negative_prompt", "guidance_scale", "num_inference_steps", "callback_on_step_end"]
         size = bounded_size(*self.options.get("own_size", (64, 64)), 32, request.max_size)
         ready = ("FakePipeline", *size, self.options.get("accepts", accepts), 0.3, 0)
-        self.send(PipelineReady(*ready, warmup_width=64, warmup_height=64))
+        self.send(PipelineReady(*ready, warmup_width=64, warmup_height=64, previews=self.options.get("previews", True)))
 
     def fault(self) -> Exception | None:
         """What the next picture raises."""
@@ -153,6 +155,10 @@ class FakeWorker:
             time.sleep(self.options.get("step_seconds", 0))
             while job.prompt == "hang":
                 time.sleep(1)
+            if step in preview_steps(job.steps, job.previews):
+                self.send(ImageProgress(job.id, step, job.steps), png(step, job.width // 8, job.height // 8))
+            elif job.progress:
+                self.send(ImageProgress(job.id, step, job.steps))
             if job.id in self.cancelled:
                 say(f"cancelled {job.id} at step {step}")
                 self.send(Failed(job.id, "CANCELLED", "The picture was cancelled.", False))

@@ -21,7 +21,7 @@ class SlowEngine:
         self.kills = 0
         self.current: asyncio.Future[GeneratedImage] | None = None
 
-    async def generate_image(self, order: ImageJob) -> GeneratedImage:
+    async def generate_image(self, order: ImageJob, _on_step: object) -> GeneratedImage:
         self.started.append(order.id)
         self.current = asyncio.get_running_loop().create_future()
         return await self.current

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from image_gen.errors import CancelledError, ImageGenError
-from image_gen.worker.generate import EncodedImage, generate_image
+from image_gen.worker.pictures.generate import EncodedImage, generate_image
 from image_gen.worker.pipeline import _from_pretrained, class_name, load, pipeline_class
 from image_gen.worker.protocol import ImageJob, LoadRequest
 

@@ -20,7 +20,7 @@ if sys.argv[2] == "plain":
 else:
     from image_gen.worker.lean_imports import diffusers_class
     found = diffusers_class("StableDiffusionXLPipeline")
-from image_gen.worker.generate import generate_image
+from image_gen.worker.pictures.generate import generate_image
 from image_gen.worker.pipeline import load
 from image_gen.worker.protocol import LoadRequest, ImageJob
 import torch

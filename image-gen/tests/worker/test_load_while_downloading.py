@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from image_gen.worker import components, pipeline
-from image_gen.worker.generate import generate_image
+from image_gen.worker.pictures.generate import generate_image
 from image_gen.worker.protocol import LoadRequest, PrepareRequest, encode
 from image_gen.worker.verified_files import SupersededError, VerifiedFiles
 from image_gen.worker.worker import Worker

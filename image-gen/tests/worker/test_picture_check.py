@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from image_gen.errors import ImageGenError
-from image_gen.worker.generate import generate_image, truncated_tokens
-from image_gen.worker.picture_check import Numbers, require_picture
+from image_gen.worker.pictures.generate import generate_image, truncated_tokens
+from image_gen.worker.pictures.picture_check import Numbers, require_picture
 from image_gen.worker.pipeline import LoadedPipeline
 from image_gen.worker.protocol import ImageJob
 

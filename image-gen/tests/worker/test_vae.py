@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from image_gen.errors import ImageGenError
-from image_gen.worker.generate import generate_image
+from image_gen.worker.pictures.generate import generate_image
 from image_gen.worker.pipeline import load
 from image_gen.worker.protocol import ImageJob, LoadRequest
 

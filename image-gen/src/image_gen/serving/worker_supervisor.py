@@ -41,6 +41,9 @@ class GeneratedImage:
     truncated_tokens: Mapping[str, int] = field(default_factory=dict)
 
 
+OnStep = Callable[[int, bytes], None]
+
+
 class WorkerSupervisor:
     """The worker for the rest of the server. Everything here runs on the event loop."""
 
@@ -72,6 +75,7 @@ class WorkerSupervisor:
         self._asked = asyncio.Event()
         self._failures = EngineFailures()
         self._images: dict[str, asyncio.Future[GeneratedImage]] = {}
+        self._on_step: dict[str, OnStep] = {}
         # The loaded pipeline: its own size and the arguments that it accepts.
         self.pipeline_info: protocol.PipelineReady | None = None
         # When the present process was started, and while none is there, when the next one will be.
@@ -181,17 +185,22 @@ class WorkerSupervisor:
             self._readiness.enter("loading")
         self._send_load()
 
-    async def generate_image(self, job: protocol.ImageJob) -> GeneratedImage:
-        """Raises `ImageGenError`: the worker's own, ENGINE_DIED, CANCELLED after `cancel`, or NOT_READY."""
+    async def generate_image(
+        self, job: protocol.ImageJob, on_step: OnStep = lambda _step, _preview: None
+    ) -> GeneratedImage:
+        """Raises `ImageGenError`: the worker's own, ENGINE_DIED, CANCELLED after `cancel`, or NOT_READY. `on_step` gets
+        the steps that the job asks for, each with its preview or nothing.
+        """
         if self.pipeline_info is None:
             raise NotReadyError("The model is not ready.")
         future = self._images[job.id] = asyncio.get_running_loop().create_future()
+        self._on_step[job.id] = on_step
         try:
             self._process.send(job)
             image: GeneratedImage = await future
             return image
         finally:
-            del self._images[job.id]
+            del self._images[job.id], self._on_step[job.id]
 
     def cancel(self, image_id: str) -> None:
         """Ends a job at its next step; `generate_image` then raises CANCELLED."""
@@ -235,6 +244,9 @@ class WorkerSupervisor:
                 self._failures.made_picture()
                 picture = (payload, message.seconds, message.steps_per_second, message.truncated_tokens)
                 self._settle(message.id, GeneratedImage(*picture))
+            case protocol.ImageProgress():
+                if (on_step := self._on_step.get(message.id)) is not None:
+                    on_step(message.step, payload)
             case protocol.Failed():
                 error = BY_CODE.get(message.code, EngineError)(message.message, retryable=message.retryable)
                 self._on_failed(message.id, error)

@@ -56,7 +56,7 @@ class FileVerified:
 @dataclass(frozen=True)
 class ImageJob:
     """To the worker: one image. The same job gives the same image on the same device. `output_compression` is the
-    quality of a JPEG or WebP, from 0 to 100.
+    quality of a JPEG or WebP, from 0 to 100. `previews` are asked for at so many steps, `progress` at each.
     """
 
     id: str
@@ -69,6 +69,8 @@ class ImageJob:
     negative_prompt: str | None = None
     guidance_scale: float | None = None
     output_compression: int | None = None
+    previews: int = 0
+    progress: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class Compiling:
 @dataclass(frozen=True)
 class PipelineReady:
     """From the worker: the warm-up image is done. The size, in pixels, is the model's own, or what `max_size` leaves;
-    the warm-up's may be smaller.
+    the warm-up's may be smaller. `previews`: whether a job can have some.
     """
 
     pipeline: str
@@ -118,6 +120,7 @@ class PipelineReady:
     gpu_bytes: int
     warmup_width: int = 64
     warmup_height: int = 64
+    previews: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,17 @@ class ImageDone:
 
 
 @dataclass(frozen=True)
+class ImageProgress:
+    """From the worker: a step of a job is done. A preview of the picture, in the job's format and smaller than the
+    picture, is the frame's payload; there may be none.
+    """
+
+    id: str
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
 class Failed:
     """From the worker: a job failed, or with no id the start."""
 
@@ -145,9 +159,14 @@ class Failed:
 
 Message = (
     LoadRequest | FileVerified | ImageJob | CancelJob
-    | Imported | ModelLoaded | Compiling | PipelineReady | ImageDone | Failed
+    | Imported | ModelLoaded | Compiling | PipelineReady | ImageProgress | ImageDone | Failed
 )  # fmt: skip
 _TYPES: Final = {kind.__name__: kind for kind in (*get_args(Message), PrepareRequest)}
+
+
+def preview_steps(steps: int, count: int) -> list[int]:
+    """The steps after which there is a preview: evenly apart, none after the last, fewer where there are few steps."""
+    return sorted({step for index in range(1, count + 1) if 0 < (step := steps * index // (count + 1)) < steps})
 
 
 def encode(message: Message, payload: bytes = b"") -> bytes:

@@ -112,7 +112,8 @@ class Worker:
 
     def _load(self, request: protocol.LoadRequest) -> None:
         from image_gen.worker.device import choose_dtype
-        from image_gen.worker.generate import generate_image
+        from image_gen.worker.pictures.generate import generate_image
+        from image_gen.worker.pictures.previews import has_previews
         from image_gen.worker.pipeline import load
 
         if not self._device:
@@ -144,15 +145,20 @@ class Worker:
                 "or a smaller model (`imagegen up --model <id>`)."
             ) from None
         accepts, seconds = sorted(self._loaded.accepts), time.monotonic() - started
-        ready = (self._loaded.name, *own, accepts, seconds, self._gpu_bytes(), width, height)
+        previews = "callback_on_step_end" in accepts and has_previews(self._loaded.pipeline)
+        ready = (self._loaded.name, *own, accepts, seconds, self._gpu_bytes(), width, height, previews)
         self._send(protocol.PipelineReady(*ready))
 
     def _generate(self, job: protocol.ImageJob) -> None:
-        from image_gen.worker.generate import generate_image
+        from image_gen.worker.pictures.generate import generate_image
 
         if self._loaded is None:
             raise NotReadyError("The model is not loaded yet.")
-        image = generate_image(self._loaded, job, lambda: job.id in self._cancelled)
+
+        def on_step(step: int, preview: bytes) -> None:
+            self._send(protocol.ImageProgress(job.id, step, job.steps), preview)
+
+        image = generate_image(self._loaded, job, lambda: job.id in self._cancelled, on_step)
         speed = job.steps / image.denoising_seconds if image.denoising_seconds > 0 else 0.0
         done = protocol.ImageDone(job.id, image.seconds, speed, self._gpu_bytes(), image.truncated_tokens)
         self._send(done, image.data)

@@ -46,6 +46,8 @@ def make_jobs(request: ImageRequest, pipeline: PipelineReady, settings: Settings
             output_compression=request.output_compression,
             negative_prompt=request.negative_prompt,
             guidance_scale=request.guidance_scale,
+            previews=(request.partial_images or 0) if request.stream and pipeline.previews else 0,
+            progress=bool(request.stream and request.progress and "callback_on_step_end" in pipeline.accepts),
         )
         for index in range(request.n or 1)
     ]
@@ -62,17 +64,18 @@ def quality_of(request: ImageRequest) -> str | None:
     return next((quality for quality, count in STEPS_BY_QUALITY.items() if count == steps), None)
 
 
-def notes_on(request: ImageRequest) -> dict[str, str]:
+def notes_on(request: ImageRequest, job: ImageJob) -> dict[str, str]:
     """What the caller should know of fields that were not used, or not as their name says."""
     notes = {name: text for name, text in _NOT_USED.items() if getattr(request, name) is not None}
-    steps = steps_of(request)
     if request.quality is not None:
         asked = STEPS_BY_QUALITY[_canonical(request.quality)]
-        notes["quality"] = f"{steps} steps." if asked == steps else f"not used: `steps` says {steps}."
+        notes["quality"] = f"{asked} steps." if asked == job.steps else f"not used: `steps` says {job.steps}."
     if request.output_compression is not None and request.output_format in {None, "png"}:
         notes["output_compression"] = "not used: a PNG loses nothing, and has no quality to choose."
-    if request.partial_images and not request.stream:
-        notes["partial_images"] = "not used: only an answer with `stream` has them."
+    for name, served in (("partial_images", job.previews), ("progress", job.progress)):
+        if getattr(request, name) and not served:
+            why = "this model has none" if request.stream else "only an answer with `stream` has them"
+            notes[name] = f"not used: {why}."
     return notes
 
 

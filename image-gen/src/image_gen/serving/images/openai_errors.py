@@ -27,10 +27,15 @@ def error_response(
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """`retry_after` is in seconds."""
-    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
     all_headers = dict(headers or {}) | ({} if retry_after is None else {"Retry-After": str(retry_after)})
-    body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    body = error_json(status, message, code=code, param=param)
     return JSONResponse(body, status_code=status, headers=all_headers)
+
+
+def error_json(status: int, message: str, *, code: str, param: str | None = None) -> dict[str, object]:
+    """The body of an error, and the data of an event that reports one."""
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 def not_ready(readiness: Readiness, seconds: float | None = None) -> JSONResponse:

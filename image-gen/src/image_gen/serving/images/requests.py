@@ -66,7 +66,10 @@ class ImageRequest(BaseModel):
         Literal["opaque", "auto"] | None,
         Field(description='"opaque" or "auto": the model paints every pixel, so no background is transparent'),
     ] = None
-    stream: Annotated[Literal[False] | None, Field(description="false: pictures come in one answer")] = None
+    stream: Annotated[bool | None, Field(description="true or false: whether the answer is a stream of events")] = None
+    progress: Annotated[
+        bool | None, Field(description="true or false: whether a stream has an event for each step")
+    ] = None
     partial_images: Annotated[int | None, Field(ge=0, le=3, description="a whole number from 0 to 3")] = None
     # OpenAI's fields that mean nothing to a diffusion pipeline: accepted, so that its clients work; `notes` tells it.
     style: Annotated[Literal["vivid", "natural"] | None, Field(description='"vivid" or "natural"; not used')] = None

@@ -7,7 +7,8 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from image_gen.errors import CancelledError, ImageGenError, QueueFullError, StoppingError
@@ -20,6 +21,22 @@ from image_gen.worker.protocol import ImageJob
 UNRESPONSIVE_AFTER_SECONDS: Final = 300.0
 # Who was refused and returns in time is let in before newcomers, up to so many times the limit.
 _RETURNING: Final = 4
+
+
+class Listener:
+    """What happens to a request in the queue. Each method does nothing here."""
+
+    def on_place(self) -> None:
+        """It has a place in the queue, or its turn."""
+
+    def on_turn(self) -> None:
+        """The waiting is over."""
+
+    def on_step(self, job: ImageJob, step: int, preview: bytes) -> None:
+        """A step of a job that asks for progress or previews is done."""
+
+    def on_image(self, job: ImageJob, image: GeneratedImage) -> None:
+        """A picture of several is done."""
 
 
 class RequestQueue:
@@ -56,16 +73,15 @@ class RequestQueue:
         return not self._idle.is_set()
 
     async def run(
-        self, jobs: Sequence[ImageJob], on_turn: Callable[[], None] = lambda: None, attempt: int | None = None
+        self, jobs: Sequence[ImageJob], listener: Listener | None = None, attempt: int | None = None
     ) -> list[GeneratedImage]:
-        """The pictures, in order. `on_turn` is called when the waiting is over. `attempt` is 0 for a client's first,
-        None where it does not say.
-        """
-        await self._acquire(attempt)
-        on_turn()
+        """The pictures, in order. `attempt` is 0 for a client's first, None where it does not say."""
+        listener = listener or Listener()
+        await self._acquire(attempt, listener)
+        listener.on_turn()
         wanted = asyncio.Event()
         wanted.set()
-        task = asyncio.create_task(self._run_jobs(jobs, wanted))
+        task = asyncio.create_task(self._run_jobs(jobs, wanted, listener))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
@@ -113,17 +129,19 @@ class RequestQueue:
         # Half of the places at least are for newcomers: who was to return may never come.
         return len(self._waiting) + min(self._promised.due(), self._limit // 2) < self._limit
 
-    async def _acquire(self, attempt: int | None) -> None:
+    async def _acquire(self, attempt: int | None, listener: Listener) -> None:
         if self._closed:
             raise _stopping()
         if self._idle.is_set():
             self._idle.clear()
             self._promised.redeem(attempt)
+            listener.on_place()
             return
         if not self._has_place(attempt):
             raise QueueFullError("Too many pictures are being waited for: try again later.")
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
+        listener.on_place()
         try:
             await waiter
         except asyncio.CancelledError:
@@ -141,7 +159,9 @@ class RequestQueue:
                 return
         self._idle.set()
 
-    async def _run_jobs(self, jobs: Sequence[ImageJob], wanted: asyncio.Event) -> list[GeneratedImage]:
+    async def _run_jobs(
+        self, jobs: Sequence[ImageJob], wanted: asyncio.Event, listener: Listener
+    ) -> list[GeneratedImage]:
         started = time.monotonic()
         images: list[GeneratedImage] = []
         try:
@@ -151,7 +171,8 @@ class RequestQueue:
                 if not wanted.is_set():
                     raise CancelledError("The request was cancelled.")
                 self._current = job.id
-                images.append(await self._worker.generate_image(job))
+                images.append(await self._worker.generate_image(job, partial(listener.on_step, job)))
+                listener.on_image(job, images[-1])
             took = time.monotonic() - started
             self._measured = took if self._measured is None else self._measured + 0.3 * (took - self._measured)
         finally:

@@ -12,9 +12,10 @@ import torch
 from image_gen.errors import CancelledError, OutOfMemoryError
 from image_gen.library_errors import out_of_memory
 from image_gen.worker.failures import one_line
-from image_gen.worker.picture_check import Numbers, require_picture, watch_numbers
+from image_gen.worker.pictures.picture_check import Numbers, require_picture, watch_numbers
+from image_gen.worker.pictures.previews import preview, watch_estimates
 from image_gen.worker.pipeline import LoadedPipeline
-from image_gen.worker.protocol import ImageJob
+from image_gen.worker.protocol import ImageJob, preview_steps
 
 _TOKENIZERS: Final = ("tokenizer", "tokenizer_2", "tokenizer_3", "tokenizer_4")
 _UNLIMITED: Final = 1 << 30
@@ -38,20 +39,32 @@ class EncodedImage:
     truncated_tokens: Mapping[str, int] = field(default_factory=dict)
 
 
-def generate_image(loaded: LoadedPipeline, job: ImageJob, cancelled: Callable[[], bool]) -> EncodedImage:
+OnStep = Callable[[int, bytes], None]
+
+
+def generate_image(
+    loaded: LoadedPipeline, job: ImageJob, cancelled: Callable[[], bool], on_step: OnStep = lambda _step, _preview: None
+) -> EncodedImage:
     """Raises CANCELLED at the end of the step during which `cancelled` became true, OUT_OF_MEMORY, and PICTURE_INVALID
-    for what is no picture.
+    for what is no picture. `on_step` gets the steps that the job asks for, from 1, each with its preview or nothing.
     """
     started = time.monotonic()
     last_step = started
     numbers = Numbers()
 
-    def after_step(_pipeline: Any, _step: int, _timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+    with_preview = preview_steps(job.steps, job.previews)
+
+    def after_step(_pipeline: Any, step: int, _timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
         nonlocal last_step
         last_step = time.monotonic()
         numbers.latents = values.get("latents")
         if cancelled():
             raise CancelledError(_CANCELLED)
+        if step + 1 in with_preview:
+            shown = estimates.latest if estimates.latest is not None else numbers.latents
+            on_step(step + 1, encoded(preview(loaded.pipeline, shown), job))
+        elif job.progress:
+            on_step(step + 1, b"")
         return values
 
     arguments: dict[str, Any] = {
@@ -69,7 +82,8 @@ def generate_image(loaded: LoadedPipeline, job: ImageJob, cancelled: Callable[[]
     if cancelled():
         raise CancelledError(_CANCELLED)
     try:
-        with torch.inference_mode(), watch_numbers(loaded.pipeline) as numbers:
+        watching = watch_estimates(loaded.pipeline, wanted=bool(with_preview))
+        with torch.inference_mode(), watch_numbers(loaded.pipeline) as numbers, watching as estimates:
             result = loaded.pipeline(**arguments)
     except Exception as error:
         if not out_of_memory(error):
@@ -82,18 +96,22 @@ def generate_image(loaded: LoadedPipeline, job: ImageJob, cancelled: Callable[[]
     image = result.images[0]
     flagged = getattr(result, "nsfw_content_detected", None)
     require_picture(image, numbers, loaded, withheld=bool(flagged and flagged[0]))
-    buffer = io.BytesIO()
-    image.save(buffer, **_encoding(job))
+    data = encoded(image, job)
     truncated = truncated_tokens(loaded, {"prompt": job.prompt, "negative_prompt": job.negative_prompt})
-    return EncodedImage(buffer.getvalue(), time.monotonic() - started, last_step - started, truncated)
+    return EncodedImage(data, time.monotonic() - started, last_step - started, truncated)
 
 
-def _encoding(job: ImageJob) -> dict[str, Any]:
+def encoded(image: Any, job: ImageJob) -> bytes:
+    """In the job's format; nothing for no picture."""
+    if image is None:
+        return b""
     chosen = dict(_ENCODINGS[job.output_format])
     if job.output_compression is not None and "quality" in chosen:
         # 0 is none to Pillow's JPEG encoder, which would take its own default.
         chosen["quality"] = max(1, job.output_compression)
-    return chosen
+    buffer = io.BytesIO()
+    image.save(buffer, **chosen)
+    return buffer.getvalue()
 
 
 def truncated_tokens(loaded: LoadedPipeline, prompts: Mapping[str, str | None]) -> dict[str, int]:

@@ -1,0 +1,77 @@
+"""What a client gets of pictures: one JSON object, or events, in OpenAI's shapes and with more facts."""
+
+import base64
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from image_gen.serving.images.jobs import notes_on, quality_of
+from image_gen.serving.images.requests import ImageRequest
+from image_gen.serving.worker_supervisor import GeneratedImage
+from image_gen.worker.protocol import ImageJob
+
+
+def answer_json(
+    request: ImageRequest, jobs: Sequence[ImageJob], pictures: Sequence[GeneratedImage], model: str
+) -> dict[str, Any]:
+    """The answer without a stream."""
+    data = [{"b64_json": _base64(picture.data), "seed": job.seed} for job, picture in zip(jobs, pictures, strict=True)]
+    facts = {"created": int(time.time()), "data": data, "model": model}
+    return facts | _facts(request, jobs[0]) | _measured(pictures)
+
+
+def partial_event(request: ImageRequest, job: ImageJob, index: int, preview: bytes, kind: str) -> dict[str, Any]:
+    """One picture as it is so far; `index` counts the previews of a picture from 0."""
+    return {
+        "type": f"{kind}.partial_image",
+        "b64_json": _base64(preview),
+        "created_at": int(time.time()),
+        "partial_image_index": index,
+        **_event_facts(request, job),
+    }
+
+
+def completed_event(request: ImageRequest, job: ImageJob, picture: GeneratedImage, kind: str) -> dict[str, Any]:
+    """One picture that is done. There are no tokens to count, so that the usage is zero."""
+    nothing = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+    return {
+        "type": f"{kind}.completed",
+        "b64_json": _base64(picture.data),
+        "created_at": int(time.time()),
+        "usage": {**nothing, "input_tokens_details": {"image_tokens": 0, "text_tokens": 0}},
+        **_event_facts(request, job),
+        **_measured([picture]),
+    }
+
+
+def progress_event(job: ImageJob, step: int, kind: str) -> dict[str, Any]:
+    """For clients that ask for it: OpenAI has none like it."""
+    return {"type": f"{kind}.progress", "step": step, "steps": job.steps, "seed": job.seed}
+
+
+def _facts(request: ImageRequest, job: ImageJob) -> dict[str, Any]:
+    always = {
+        "size": f"{job.width}x{job.height}", "background": "opaque", "output_format": job.output_format,
+        "steps": job.steps,
+    }  # fmt: skip
+    where_there_is_one = {
+        "quality": quality_of(request),
+        "safety_identifier": request.safety_identifier or request.user,
+        "notes": notes_on(request, job),
+    }
+    return always | {name: value for name, value in where_there_is_one.items() if value}
+
+
+def _event_facts(request: ImageRequest, job: ImageJob) -> dict[str, Any]:
+    """The client's types require a quality."""
+    return {"quality": "auto", **_facts(request, job), "seed": job.seed}
+
+
+def _measured(pictures: Sequence[GeneratedImage]) -> dict[str, Any]:
+    seconds = {"seconds": round(sum(picture.seconds for picture in pictures), 3)}
+    truncated = pictures[0].truncated_tokens
+    return {**seconds, "truncated_tokens": truncated} if truncated else seconds
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

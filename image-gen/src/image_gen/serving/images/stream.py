@@ -1,0 +1,78 @@
+"""Pictures as server-sent events: previews and steps while a picture is made, then the picture.
+
+Comes in: a request that has a place in the queue. Goes out: an answer that lasts until its last picture. Must not: work
+for a client that has disconnected.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Final
+
+from fastapi import Response
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from image_gen.errors import ImageGenError
+from image_gen.serving.images.answers import completed_event, partial_event, progress_event
+from image_gen.serving.images.openai_errors import error_json
+from image_gen.serving.images.requests import ImageRequest
+from image_gen.serving.queue.request_queue import Listener
+from image_gen.serving.worker_supervisor import GeneratedImage
+from image_gen.worker.protocol import ImageJob
+
+# Load balancers close a connection on which nothing was sent for a minute; a comment keeps it open in the queue.
+_PING_SECONDS: Final = 15
+Outcome = list[GeneratedImage] | ImageGenError
+
+
+class EventStream(Listener):
+    """Turns what happens in the queue to events. `kind` is OpenAI's first word of them."""
+
+    def __init__(self, request: ImageRequest, kind: str = "image_generation") -> None:
+        self._request, self._kind = request, kind
+        self._events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self._placed = asyncio.Event()
+        self._previews: dict[str, int] = {}
+
+    def on_place(self) -> None:
+        self._placed.set()
+
+    def on_step(self, job: ImageJob, step: int, preview: bytes) -> None:
+        if preview:
+            index = self._previews.get(job.id, 0)
+            self._previews[job.id] = index + 1
+            self._events.put_nowait(partial_event(self._request, job, index, preview, self._kind))
+        if job.progress:
+            self._events.put_nowait(progress_event(job, step, self._kind))
+
+    def on_image(self, job: ImageJob, image: GeneratedImage) -> None:
+        self._events.put_nowait(completed_event(self._request, job, image, self._kind))
+
+    async def answer(
+        self, work: Coroutine[Any, Any, Outcome], refused: Callable[[ImageGenError], Response]
+    ) -> Response:
+        """The stream; or what `refused` makes of an error that came before there was anything to wait for."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(lambda _: self._events.put_nowait(None))
+        placed = asyncio.create_task(self._placed.wait())
+        try:
+            await asyncio.wait({task, placed}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        finally:
+            placed.cancel()
+        if task.done() and isinstance(outcome := task.result(), ImageGenError):
+            return refused(outcome)
+        return EventSourceResponse(self._sent(task), ping=_PING_SECONDS, headers={"Cache-Control": "no-store"})
+
+    async def _sent(self, task: asyncio.Task[Outcome]) -> AsyncIterator[ServerSentEvent]:
+        try:
+            while (event := await self._events.get()) is not None:
+                yield ServerSentEvent(json.dumps(event), event=event["type"])
+            outcome = task.result()
+            if isinstance(outcome, ImageGenError):
+                error = error_json(outcome.http_status, outcome.message, code=outcome.code.lower())
+                yield ServerSentEvent(json.dumps({"type": "error", **error}), event="error")
+        finally:
+            task.cancel()
