@@ -15,7 +15,7 @@ def test_dead_worker_is_reported_and_restarted(start_server: StartServer, prompt
     server = start_server()
     server.wait_phase("ready")
     answer = server.post({"prompt": prompt})
-    assert answer.status == 503
+    assert answer.status == 503  # after two engines: it may be what the others would have died of
     assert answer.json["error"]["code"] == "engine_died"
     state = server.wait_phase("failed")
     assert state["error"]["code"] == "ENGINE_DIED"
@@ -29,7 +29,7 @@ def test_dead_worker_is_reported_and_restarted(start_server: StartServer, prompt
     state = server.wait_phase("ready")
     assert state["error"] is None
     assert server.post({"prompt": "x"}).status == 200
-    assert server.metric("image_gen_engine_restarts_total") == 1
+    assert server.metric("image_gen_engine_restarts_total") == 2
 
 
 def test_worker_that_dies_while_idle_is_restarted(start_server: StartServer) -> None:

@@ -52,7 +52,7 @@ class Service:
             on_found=lambda model: self.worker.prepare(PrepareRequest(**vars(self._load_request(model)))),
             on_verified=self.worker.file_verified,
         )
-        self.queue = RequestQueue(self.worker, settings.queue_limit)
+        self.queue = RequestQueue([self.worker], settings.queue_limit)
         self._tasks: list[asyncio.Task[None]] = []
         self._is_loaded = False
         self._reload = asyncio.Event()

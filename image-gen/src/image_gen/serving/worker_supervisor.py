@@ -76,6 +76,8 @@ class WorkerSupervisor:
         self._failures = EngineFailures()
         self._images: dict[str, asyncio.Future[GeneratedImage]] = {}
         self._on_step: dict[str, OnStep] = {}
+        # Called when the engine becomes ready, and when it no longer is.
+        self.on_change: Callable[[], None] = lambda: None
         # The loaded pipeline: its own size and the arguments that it accepts.
         self.pipeline_info: protocol.PipelineReady | None = None
         # When the present process was started, and while none is there, when the next one will be.
@@ -92,6 +94,7 @@ class WorkerSupervisor:
             self.pipeline_info = None
             for image_id in list(self._images):
                 self._settle(image_id, why)
+            self.on_change()
             await self._pause_after(why)
             self.restarts += 1
 
@@ -133,6 +136,7 @@ class WorkerSupervisor:
             log.error("%s (%s)%s", why.message, why.code, then)
         if not self._asked.is_set():
             self._readiness.fail(why)
+            self.on_change()
         self._waiting = True
         self._starts = None if pause is None else time.monotonic() + pause
         try:
@@ -215,6 +219,16 @@ class WorkerSupervisor:
         await self._process.stop()
 
     @property
+    def is_ready(self) -> bool:
+        """Whether it takes a picture."""
+        return self.pipeline_info is not None
+
+    @property
+    def given_up(self) -> ImageGenError | None:
+        """Why no engine is started any more, or not soon."""
+        return self._given_up
+
+    @property
     def pid(self) -> int | None:
         return self._process.pid
 
@@ -276,6 +290,7 @@ class WorkerSupervisor:
         self.gpu_bytes = message.gpu_bytes
         self.pipeline_info = message
         self._readiness.enter("ready")
+        self.on_change()
         log.info("Model ready on %s", self._readiness.device)
         phases = self._readiness.phase_seconds()
         parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in phases.items())

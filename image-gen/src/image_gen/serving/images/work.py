@@ -17,6 +17,8 @@ from image_gen.worker.protocol import ImageJob
 
 log = logging.getLogger(__name__)
 _INTERNAL = 500
+# Where the name of the API key is, if keys have names.
+_KEY_NAME = "image_gen.key_name"
 _OUTCOMES = {"QUEUE_FULL": "refused", "STOPPING": "refused", "CLIENT_GONE": "cancelled", "TIMEOUT": "timeout"}
 
 
@@ -41,7 +43,7 @@ class Work:
     async def _made(
         self, http: Request, jobs: list[ImageJob], listener: Listener
     ) -> list[GeneratedImage] | ImageGenError:
-        work = asyncio.create_task(self._queue.run(jobs, listener, attempt_of(http)))
+        work = asyncio.create_task(self._queue.run(jobs, listener, attempt_of(http), key=http.scope.get(_KEY_NAME, "")))
         gone = asyncio.create_task(_disconnected(http))
         try:
             await asyncio.wait({work, gone}, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)

@@ -1,17 +1,20 @@
-"""The queue before the worker: one request at a time, a bounded number waiting, first come, first served.
+"""The queue before the engine: one request at a time, a bounded number waiting, and the keys take turns.
 
-Cancelling the task that waits in `run` removes the request from the queue, or cancels its job at the next step.
+Cancelling the task that waits in `run` removes the request from the queue, or cancels its picture at the next step. A
+picture whose engine has ended is made once more, by the next one.
 """
 
 import asyncio
 import contextlib
+import logging
 import time
-from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from image_gen.errors import CancelledError, ImageGenError, QueueFullError, StoppingError
+from image_gen.errors import CancelledError, ImageGenError, NotReadyError, QueueFullError, StoppingError
+from image_gen.serving.queue.fair_order import FairOrder
 from image_gen.serving.queue.promised_places import PromisedPlaces
 from image_gen.serving.worker_supervisor import GeneratedImage, WorkerSupervisor
 from image_gen.worker.protocol import ImageJob
@@ -21,6 +24,9 @@ from image_gen.worker.protocol import ImageJob
 UNRESPONSIVE_AFTER_SECONDS: Final = 300.0
 # Who was refused and returns in time is let in before newcomers, up to so many times the limit.
 _RETURNING: Final = 4
+# A picture during which that many engines have ended is not tried again: it may be the reason.
+MOST_ENGINES: Final = 2
+log = logging.getLogger(__name__)
 
 
 class Listener:
@@ -39,146 +45,229 @@ class Listener:
         """A picture of several is done."""
 
 
+@dataclass(eq=False)
+class _Request:
+    jobs: Sequence[ImageJob]
+    listener: Listener
+    key: str
+    is_job: bool
+    done: asyncio.Future[list[GeneratedImage]]
+    images: list[GeneratedImage] = field(default_factory=list)
+    wanted: bool = True
+    begun: bool = False
+    # How many engines have ended during the present picture.
+    engines_lost: int = 0
+
+    @property
+    def picture(self) -> ImageJob:
+        return self.jobs[len(self.images)]
+
+
 class RequestQueue:
-    """`limit` requests may wait besides the one being worked on."""
+    """`limit` requests may wait besides those being worked on. Jobs are limited by who keeps them."""
 
     def __init__(
-        self, worker: WorkerSupervisor, limit: int, unresponsive_after: float = UNRESPONSIVE_AFTER_SECONDS
+        self,
+        engines: Sequence[WorkerSupervisor],
+        limit: int,
+        unresponsive_after: float = UNRESPONSIVE_AFTER_SECONDS,
     ) -> None:
-        self._worker = worker
+        self._engines = engines
         self._limit = limit
         self._unresponsive_after = unresponsive_after
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._order: FairOrder[_Request] = FairOrder()
+        self._at_work: dict[WorkerSupervisor, _Request] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
-        self._current: str | None = None
-        self._tasks: set[asyncio.Task[list[GeneratedImage]]] = set()
         self._promised = PromisedPlaces()
         self._measured: float | None = None
+        for engine in engines:
+            engine.on_change = self._on_engine
 
     @property
     def seconds_per_request(self) -> float:
-        """Of late; a guess before the first."""
-        return 5.0 if self._measured is None else self._measured
+        """Of late, with all engines at work; a guess before the first."""
+        ready = sum(engine.is_ready for engine in self._engines)
+        return (5.0 if self._measured is None else self._measured) / max(1, ready)
 
     @property
     def depth(self) -> int:
         """How many requests wait."""
-        return len(self._waiting)
+        return len(self._order)
 
     @property
     def is_busy(self) -> bool:
         """Whether a picture is being made."""
-        return not self._idle.is_set()
+        return bool(self._at_work)
 
     async def run(
-        self, jobs: Sequence[ImageJob], listener: Listener | None = None, attempt: int | None = None
+        self,
+        jobs: Sequence[ImageJob],
+        listener: Listener | None = None,
+        attempt: int | None = None,
+        *,
+        key: str = "",
+        is_job: bool = False,
     ) -> list[GeneratedImage]:
-        """The pictures, in order. `attempt` is 0 for a client's first, None where it does not say."""
-        listener = listener or Listener()
-        await self._acquire(attempt, listener)
-        listener.on_turn()
-        wanted = asyncio.Event()
-        wanted.set()
-        task = asyncio.create_task(self._run_jobs(jobs, wanted, listener))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        """The pictures, in order. `attempt` is 0 for a client's first, None where it does not say. `key`: its name."""
+        done: asyncio.Future[list[GeneratedImage]] = asyncio.get_running_loop().create_future()
+        request = _Request(jobs, listener or Listener(), key, is_job, done)
+        self._admit(request, attempt)
+        self._order.add(request, key, is_job=is_job)
+        request.listener.on_place()
+        self._dispatch()
         try:
-            return await asyncio.shield(task)
+            return await done
         except asyncio.CancelledError:
-            wanted.clear()
-            task.add_done_callback(lambda done: None if done.cancelled() else done.exception())
-            self.stop_current()
+            request.wanted = False
+            if not self._order.remove(request):
+                self._cancel(request)
             raise
+
+    def positions(self) -> dict[str, int]:
+        """How many requests are before each that waits, by the id of its first picture."""
+        return {request.jobs[0].id: place for place, request in enumerate(self._order)}
 
     def seconds_until_place(self) -> int:
         """For a request that was refused: when to come back. A place is then kept for it."""
-        return self._promised.promise(self.seconds_per_request)
+        waiting = self._order.count(jobs=False)
+        # Places become free only where the turn is a request's, and not a job's.
+        jobs_between = min(self._order.count(jobs=True), waiting) / max(1, waiting)
+        return self._promised.promise(self.seconds_per_request * (1 + jobs_between))
 
     def close(self) -> None:
-        """Rejects new and waiting requests; the current image is finished."""
+        """Rejects new and waiting requests; the current images are finished."""
         self._closed = True
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_exception(_stopping())
+        self._refuse_waiting(_stopping(), jobs=True)
 
     async def drain(self, seconds: float) -> bool:
-        """Waits for the picture being made; whether it was done in time."""
+        """Waits for the pictures being made; whether they were done in time."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), seconds)
         return not self.is_busy
 
     def stop_current(self) -> None:
-        """Ends the picture being made at its next step, or the engine if it does not react."""
-        if self._current is None:
-            return
-        image = self._current
-        self._worker.cancel(image)
+        """Ends the pictures being made at their next step, or an engine that does not react."""
+        for request in list(self._at_work.values()):
+            request.wanted = False
+            self._cancel(request)
 
-        def kill_if_unresponsive() -> None:
-            if self._current == image:
-                self._worker.kill()
+    def _cancel(self, request: _Request) -> None:
+        for engine, at_work in self._at_work.items():
+            if at_work is request:
+                engine.cancel(request.picture.id)
+                loop = asyncio.get_running_loop()
+                loop.call_later(self._unresponsive_after, self._kill_if_at_work, engine, request)
 
-        asyncio.get_running_loop().call_later(self._unresponsive_after, kill_if_unresponsive)
+    def _kill_if_at_work(self, engine: WorkerSupervisor, request: _Request) -> None:
+        if self._at_work.get(engine) is request:
+            engine.kill()
 
-    def _has_place(self, attempt: int | None) -> bool:
-        if self._promised.redeem(attempt):
-            return len(self._waiting) < _RETURNING * self._limit
-        # Half of the places at least are for newcomers: who was to return may never come.
-        return len(self._waiting) + min(self._promised.due(), self._limit // 2) < self._limit
-
-    async def _acquire(self, attempt: int | None, listener: Listener) -> None:
+    def _admit(self, request: _Request, attempt: int | None) -> None:
         if self._closed:
             raise _stopping()
-        if self._idle.is_set():
-            self._idle.clear()
-            self._promised.redeem(attempt)
-            listener.on_place()
+        if request.is_job:
             return
-        if not self._has_place(attempt):
+        if not self._order and self._free_engine() is not None:
+            self._promised.redeem(attempt)
+        elif not self._has_place(attempt, request.key):
             raise QueueFullError("Too many pictures are being waited for: try again later.")
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
-        listener.on_place()
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            if waiter in self._waiting:
-                self._waiting.remove(waiter)
-            elif not waiter.cancelled() and waiter.exception() is None:
-                self._release()  # the turn came at the same moment, and is passed on
-            raise
 
-    def _release(self) -> None:
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
-        self._idle.set()
+    def _has_place(self, attempt: int | None, key: str) -> bool:
+        waiting = self._order.count(jobs=False)
+        if self._promised.redeem(attempt):
+            return waiting < _RETURNING * self._limit
+        if self._limit and key and not self._order.has(key, jobs=False):
+            return True  # One key can't take the places of all others.
+        # Half of the places at least are for newcomers: who was to return may never come.
+        return waiting + min(self._promised.due(), self._limit // 2) < self._limit
 
-    async def _run_jobs(
-        self, jobs: Sequence[ImageJob], wanted: asyncio.Event, listener: Listener
-    ) -> list[GeneratedImage]:
-        started = time.monotonic()
-        images: list[GeneratedImage] = []
+    def _free_engine(self) -> WorkerSupervisor | None:
+        return next((each for each in self._engines if each.is_ready and each not in self._at_work), None)
+
+    def _dispatch(self) -> None:
+        while self._order and (engine := self._free_engine()) is not None:
+            request = self._order.take()
+            self._at_work[engine] = request
+            self._idle.clear()
+            if not request.begun:
+                request.begun = True
+                request.listener.on_turn()
+            task = asyncio.create_task(self._work(engine, request))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _on_engine(self) -> None:
+        """An engine is ready, or is not any more."""
+        self._dispatch()
+        self._refuse_if_given_up()
+
+    def _refuse_if_given_up(self) -> None:
+        given_up = [engine.given_up for engine in self._engines]
+        if given_up and all(given_up):
+            why = next(error for error in given_up if error is not None)
+            self._refuse_waiting(NotReadyError(f"The model is not ready: {why.message}"), jobs=False)
+
+    def _refuse_waiting(self, error: ImageGenError, *, jobs: bool) -> None:
+        for request in [each for each in self._order if jobs or not each.is_job]:
+            self._order.remove(request)
+            _fail(request, error)
+
+    async def _work(self, engine: WorkerSupervisor, request: _Request) -> None:
+        again = False
         try:
-            for job in jobs:
-                if self._closed:
-                    raise _stopping()
-                if not wanted.is_set():
-                    raise CancelledError("The request was cancelled.")
-                self._current = job.id
-                images.append(await self._worker.generate_image(job, partial(listener.on_step, job)))
-                listener.on_image(job, images[-1])
+            await self._make_images(engine, request)
+        except ImageGenError as error:
+            again = request.wanted and not self._closed and self._is_worth_another(request, error)
+            if not again:
+                _fail(request, error)
+        except Exception as error:  # what waits must not wait for ever
+            if not request.done.done():
+                request.done.set_exception(error)
+        else:
+            if not request.done.done():
+                request.done.set_result(request.images)
+        finally:
+            del self._at_work[engine]
+            if again:
+                self._order.add_first(request)
+            self._dispatch()
+            self._refuse_if_given_up()
+            if not self._at_work:
+                self._idle.set()
+
+    async def _make_images(self, engine: WorkerSupervisor, request: _Request) -> None:
+        started, before = time.monotonic(), len(request.images)
+        while len(request.images) < len(request.jobs):
+            if self._closed and request.images:
+                raise _stopping()
+            if not request.wanted or request.done.done():
+                raise CancelledError("The request was cancelled.")
+            job = request.picture
+            image = await engine.generate_image(job, partial(request.listener.on_step, job))
+            request.images.append(image)
+            request.engines_lost = 0
+            request.listener.on_image(job, image)
+        if before == 0:
             took = time.monotonic() - started
             self._measured = took if self._measured is None else self._measured + 0.3 * (took - self._measured)
-        finally:
-            self._current = None
-            self._release()
-        return images
+
+    def _is_worth_another(self, request: _Request, error: ImageGenError) -> bool:
+        """Whether the engine has ended, and another may do better."""
+        if not error.retryable:
+            return False
+        request.engines_lost += not isinstance(error, NotReadyError)
+        if request.engines_lost >= MOST_ENGINES:
+            return False
+        log.warning("A picture was not done when its engine ended; it is made again by the next engine.")
+        return True
+
+
+def _fail(request: _Request, error: ImageGenError) -> None:
+    if not request.done.done():
+        request.done.set_exception(error)
 
 
 def _stopping() -> ImageGenError:
