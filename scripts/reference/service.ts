@@ -73,6 +73,9 @@ const PATHS: Readonly<Record<string, string>> = {
   "GET /healthz": "200 as soon as the process is up, for as long as it runs (liveness). Needs no key.",
   "GET /readyz": "503 until the model is loaded and has made a picture, then 200 (readiness). Needs no key.",
   "POST /v1/images/generations": "Makes pictures: OpenAI's images API, and the fields below.",
+  "POST /v1/images/edits":
+    "Changes an image, or with a mask a part of it: OpenAI's form. See [the guide](../guides/images-api.md#edits-and-variations).",
+  "POST /v1/images/variations": "Makes pictures like an image: OpenAI's form.",
   "GET /v1/models": "The model that is served, in OpenAI's form.",
   "GET /v1/models/{name}": "The same, by its id.",
   "GET /metrics": "Metrics for Prometheus.",

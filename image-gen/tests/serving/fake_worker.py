@@ -46,7 +46,12 @@ from image_gen.worker.protocol import (
 
 def png(seed: int, width: int, height: int) -> bytes:
     noise = random.Random(seed)
-    rows = b"".join(b"\0" + noise.randbytes(width * 3) for _ in range(height))
+    return rgb_png(width, b"".join(noise.randbytes(width * 3) for _ in range(height)))
+
+
+def rgb_png(width: int, pixels: bytes) -> bytes:
+    height = len(pixels) // (width * 3)
+    rows = b"".join(b"\0" + pixels[at * width * 3 : (at + 1) * width * 3] for at in range(height))
     chunks = (
         (b"IHDR", struct.pack("!IIBBBBB", width, height, 8, 2, 0, 0, 0)),
         (b"IDAT", zlib.compress(rows)),
@@ -56,6 +61,13 @@ def png(seed: int, width: int, height: int) -> bytes:
         struct.pack("!I", len(data)) + kind + data + struct.pack("!I", zlib.crc32(kind + data)) for kind, data in chunks
     ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def echo(job: ImageJob) -> bytes:
+    """The very pixels of the image that is to be changed; the mask below it, as grey."""
+    image, mask = job.pixels[: job.width * job.height * 3], job.pixels[job.width * job.height * 3 :]
+    grey = b"".join(bytes([value]) * 3 for value in mask)
+    return rgb_png(job.width, (image + grey))
 
 
 def say(text: str) -> None:
@@ -119,7 +131,15 @@ class FakeWorker:
         accepts = ["prompt", "negative_prompt", "guidance_scale", "num_inference_steps", "callback_on_step_end"]
         size = bounded_size(*self.options.get("own_size", (64, 64)), 32, request.max_size)
         ready = ("FakePipeline", *size, self.options.get("accepts", accepts), 0.3, 0)
-        self.send(PipelineReady(*ready, warmup_width=64, warmup_height=64, previews=self.options.get("previews", True)))
+        self.send(
+            PipelineReady(
+                *ready,
+                warmup_width=64,
+                warmup_height=64,
+                previews=self.options.get("previews", True),
+                edits=self.options.get("edits", ["image", "mask"]),
+            )
+        )
 
     def fault(self) -> Exception | None:
         """What the next picture raises."""
@@ -151,21 +171,21 @@ class FakeWorker:
             self.send(Failed(job.id, "OUT_OF_MEMORY", "too big", False))
             return
         started = time.monotonic()
-        for step in range(1, job.steps + 1):
+        for step in range(1, job.steps_made + 1):
             time.sleep(self.options.get("step_seconds", 0))
             while job.prompt == "hang":
                 time.sleep(1)
-            if step in preview_steps(job.steps, job.previews):
-                self.send(ImageProgress(job.id, step, job.steps), png(step, job.width // 8, job.height // 8))
+            if step in preview_steps(job.steps_made, job.previews):
+                self.send(ImageProgress(job.id, step, job.steps_made), png(step, job.width // 8, job.height // 8))
             elif job.progress:
-                self.send(ImageProgress(job.id, step, job.steps))
+                self.send(ImageProgress(job.id, step, job.steps_made))
             if job.id in self.cancelled:
                 say(f"cancelled {job.id} at step {step}")
                 self.send(Failed(job.id, "CANCELLED", "The picture was cancelled.", False))
                 return
         truncated = self.options.get("truncated_tokens", {})
         done = ImageDone(job.id, time.monotonic() - started, 10.0, 0, truncated)
-        self.send(done, png(job.seed, job.width, job.height))
+        self.send(done, echo(job) if job.pixels else png(job.seed, job.width, job.height))
 
 
 if __name__ == "__main__":

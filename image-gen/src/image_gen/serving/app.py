@@ -55,7 +55,15 @@ def make_app(generations: Generations, metrics: Metrics) -> FastAPI:
 
     @app.post("/v1/images/generations", openapi_extra=generations.openapi())
     async def images(request: Request) -> Response:
-        return await generations.answer(request)
+        return await generations.generate(request)
+
+    @app.post("/v1/images/edits")
+    async def edits(request: Request) -> Response:
+        return await generations.edit(request)
+
+    @app.post("/v1/images/variations")
+    async def variations(request: Request) -> Response:
+        return await generations.vary(request)
 
     @app.exception_handler(StarletteHTTPException)
     async def on_http_error(_request: Request, error: StarletteHTTPException) -> JSONResponse:

@@ -7,7 +7,7 @@ model, or load weights that are not safetensors.
 import inspect
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,8 @@ class LoadedPipeline:
     accepts: frozenset[str]
     dtype: str = "float32"
     has_other_vae: bool = False
+    # Pipelines of other classes on the same weights, by class.
+    others: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 def pipeline_class(name: str) -> Any:

@@ -9,7 +9,7 @@ import json
 import socket
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Final, get_args
 
 _LENGTHS: Final = struct.Struct("!II")
@@ -57,6 +57,9 @@ class FileVerified:
 class ImageJob:
     """To the worker: one image. The same job gives the same image on the same device. `output_compression` is the
     quality of a JPEG or WebP, from 0 to 100. `previews` are asked for at so many steps, `progress` at each.
+
+    With `pixels`, the frame's payload, an image is changed: `width` x `height` pixels of three bytes, and with `masked`
+    as many bytes more, of which 255 is where to paint. `strength` is how much of it is generated again, from 0 to 1.
     """
 
     id: str
@@ -71,6 +74,14 @@ class ImageJob:
     output_compression: int | None = None
     previews: int = 0
     progress: bool = False
+    strength: float | None = None
+    masked: bool = False
+    pixels: bytes = field(default=b"", repr=False)
+
+    @property
+    def steps_made(self) -> int:
+        """Steps that are really made: an image that is changed has the first ones behind it."""
+        return self.steps if self.strength is None else min(int(self.steps * self.strength), self.steps)
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,8 @@ class Compiling:
 @dataclass(frozen=True)
 class PipelineReady:
     """From the worker: the warm-up image is done. The size, in pixels, is the model's own, or what `max_size` leaves;
-    the warm-up's may be smaller. `previews`: whether a job can have some.
+    the warm-up's may be smaller. `previews`: whether a job can have some; `edits`: "image" and
+    "mask", where a job can have them.
     """
 
     pipeline: str
@@ -121,6 +133,7 @@ class PipelineReady:
     warmup_width: int = 64
     warmup_height: int = 64
     previews: bool = False
+    edits: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -171,7 +184,10 @@ def preview_steps(steps: int, count: int) -> list[int]:
 
 def encode(message: Message, payload: bytes = b"") -> bytes:
     """One frame."""
-    header = json.dumps({"type": type(message).__name__, **asdict(message)}, separators=(",", ":")).encode()
+    content = {"type": type(message).__name__, **asdict(message)}
+    payload = payload or content.pop("pixels", b"")
+    content.pop("pixels", None)
+    header = json.dumps(content, separators=(",", ":")).encode()
     return _LENGTHS.pack(len(header), len(payload)) + header + payload
 
 
@@ -183,13 +199,16 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[Message, bytes]:
 
 
 def receive_frame(connection: socket.socket) -> Message | None:
-    """For the worker, blocking; its messages have no payload. None at the end of the connection."""
+    """For the worker, blocking; a payload is a job's pixels. None at the end of the connection."""
     lengths = connection.recv(_LENGTHS.size, socket.MSG_WAITALL)
     if len(lengths) < _LENGTHS.size:
         return None
     header_length, payload_length = _checked(lengths)
     frame = connection.recv(header_length + payload_length, socket.MSG_WAITALL)
-    return _message(frame[:header_length]) if len(frame) == header_length + payload_length else None
+    if len(frame) < header_length + payload_length:
+        return None
+    message = _message(frame[:header_length])
+    return replace(message, pixels=frame[header_length:]) if isinstance(message, ImageJob) else message
 
 
 def _checked(lengths: bytes) -> tuple[int, int]:

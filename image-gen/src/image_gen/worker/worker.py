@@ -112,6 +112,7 @@ class Worker:
 
     def _load(self, request: protocol.LoadRequest) -> None:
         from image_gen.worker.device import choose_dtype
+        from image_gen.worker.pictures.edits import kinds_of_edits
         from image_gen.worker.pictures.generate import generate_image
         from image_gen.worker.pictures.previews import has_previews
         from image_gen.worker.pipeline import load
@@ -147,7 +148,8 @@ class Worker:
         accepts, seconds = sorted(self._loaded.accepts), time.monotonic() - started
         previews = "callback_on_step_end" in accepts and has_previews(self._loaded.pipeline)
         ready = (self._loaded.name, *own, accepts, seconds, self._gpu_bytes(), width, height, previews)
-        self._send(protocol.PipelineReady(*ready))
+        edits = kinds_of_edits(self._loaded)
+        self._send(protocol.PipelineReady(*ready, edits=edits))
 
     def _generate(self, job: protocol.ImageJob) -> None:
         from image_gen.worker.pictures.generate import generate_image
@@ -156,10 +158,10 @@ class Worker:
             raise NotReadyError("The model is not loaded yet.")
 
         def on_step(step: int, preview: bytes) -> None:
-            self._send(protocol.ImageProgress(job.id, step, job.steps), preview)
+            self._send(protocol.ImageProgress(job.id, step, job.steps_made), preview)
 
         image = generate_image(self._loaded, job, lambda: job.id in self._cancelled, on_step)
-        speed = job.steps / image.denoising_seconds if image.denoising_seconds > 0 else 0.0
+        speed = job.steps_made / image.denoising_seconds if image.denoising_seconds > 0 else 0.0
         done = protocol.ImageDone(job.id, image.seconds, speed, self._gpu_bytes(), image.truncated_tokens)
         self._send(done, image.data)
 

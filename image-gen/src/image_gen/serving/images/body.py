@@ -1,16 +1,24 @@
 """The body of a request, within a limit of bytes and of time. Raises `BadRequest`."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
+from urllib.parse import urlsplit
 
 from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from image_gen.serving.images.requests import BadRequest
 
 MAX_BODY: Final = 64 * 1024
 # For 64 KiB; a client that sends nothing for so long is gone or means no good.
 _BODY_SECONDS: Final = 60.0
+# Of an image and its mask, as OpenAI's own limit; a slow line needs minutes for it.
+MAX_FORM: Final = 50 * 1024 * 1024
+_FORM_SECONDS: Final = 300.0
+# Of files a few more than are accepted, so that the answer can say which is too many.
+_MOST_FILES, _MOST_FIELDS = 17, 64
 
 
 async def json_body(http: Request) -> bytes:
@@ -28,7 +36,37 @@ async def json_body(http: Request) -> bytes:
     return bytes(body)
 
 
-async def limited(http: Request, most: int) -> AsyncIterator[bytes]:
+async def form_body(http: Request) -> tuple[list[tuple[str, str]], list[tuple[str, bytes]]]:
+    """The fields and the files of a form, by their names."""
+    _require_own_site(http)
+    if media_type(http) != "multipart/form-data":
+        raise BadRequest("Send the body as multipart/form-data.", status=415, code="unsupported_media_type")
+    parser = MultiPartParser(
+        http.headers, limited(http, MAX_FORM), max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=MAX_BODY
+    )
+    try:
+        async with asyncio.timeout(_FORM_SECONDS):
+            form = await parser.parse()
+    except TimeoutError:
+        raise late(_FORM_SECONDS) from None
+    except (MultiPartException, KeyError, ValueError):
+        raise BadRequest("The body is not a form as its Content-Type says.", code="invalid_form") from None
+    try:
+        fields = [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
+        files = [(name, await value.read()) for name, value in form.multi_items() if isinstance(value, UploadFile)]
+    finally:
+        await form.close()
+    return fields, files
+
+
+def _require_own_site(http: Request) -> None:
+    """A browser sends forms of other sites' pages without asking, but says whose page it is."""
+    origin = http.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != http.headers.get("host"):
+        raise BadRequest("A page of another site sent this form.", status=403, code="cross_origin")
+
+
+async def limited(http: Request, most: int) -> AsyncGenerator[bytes, None]:
     """The parts of a body of at most so many bytes."""
     count = 0
     async for part in http.stream():

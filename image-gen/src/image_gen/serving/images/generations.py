@@ -8,6 +8,7 @@ import math
 import re
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from fastapi import Request, Response
@@ -16,10 +17,19 @@ from starlette.requests import ClientDisconnect
 
 from image_gen.errors import ImageGenError
 from image_gen.serving.images.answers import answer_json
-from image_gen.serving.images.body import json_body
+from image_gen.serving.images.body import form_body, json_body
+from image_gen.serving.images.edits import Edits
 from image_gen.serving.images.jobs import make_jobs
 from image_gen.serving.images.openai_errors import error_response, not_ready
-from image_gen.serving.images.requests import BadRequest, ImageRequest, parse_request, shorten
+from image_gen.serving.images.requests import (
+    BadRequest,
+    EditRequest,
+    ImageRequest,
+    VariationRequest,
+    parse_form,
+    parse_request,
+    shorten,
+)
 from image_gen.serving.images.stream import EventStream
 from image_gen.serving.images.work import Work
 from image_gen.serving.metrics import Metrics
@@ -27,6 +37,7 @@ from image_gen.serving.queue.request_queue import Listener, RequestQueue
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.worker_supervisor import WorkerSupervisor
 from image_gen.settings import Settings
+from image_gen.worker.protocol import ImageJob, PipelineReady
 
 log = logging.getLogger(__name__)
 _CLIENT_GONE: Final = 499
@@ -44,14 +55,26 @@ class Generations:
         self._worker = worker
         self._queue = queue
         self._work = Work(queue, metrics, settings.request_timeout)
+        self._edits = Edits(self._settings)
         self._started = int(time.time())
 
-    async def answer(self, request: Request) -> Response:
-        """The whole of the route."""
+    async def generate(self, request: Request) -> Response:
+        """`POST /v1/images/generations`."""
+        return await self._guarded(request, lambda request_id: self._generate(request, request_id))
+
+    async def edit(self, request: Request) -> Response:
+        """`POST /v1/images/edits`."""
+        return await self._guarded(request, lambda request_id: self._change(request, request_id, EditRequest))
+
+    async def vary(self, request: Request) -> Response:
+        """`POST /v1/images/variations`."""
+        return await self._guarded(request, lambda request_id: self._change(request, request_id, VariationRequest))
+
+    async def _guarded(self, request: Request, work: Callable[[str], Awaitable[Response]]) -> Response:
         given = request.headers.get("x-request-id", "")
         request_id = given if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) else secrets.token_hex(6)
         try:
-            response = await self._answer(request, request_id)
+            response = await work(request_id)
         except BadRequest as error:
             response = error_response(error.status, error.message, code=error.code, param=error.param)
         except ClientDisconnect:
@@ -87,16 +110,36 @@ class Generations:
         schema = ImageRequest.model_json_schema()
         return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
-    async def _answer(self, http: Request, request_id: str) -> Response:
+    async def _generate(self, http: Request, request_id: str) -> Response:
         request = parse_request(await json_body(http), self._settings.max_images)
+        self._require_model(request)
+        if (pipeline := self._ready_pipeline()) is None:
+            return not_ready(self._readiness, self._worker.seconds_until_ready())
+        jobs = make_jobs(request, pipeline, self._settings, request_id)
+        return await self._made(http, request, jobs, request_id, "image_generation")
+
+    async def _change(self, http: Request, request_id: str, kind: type[EditRequest]) -> Response:
+        fields, files = await form_body(http)
+        request = parse_form(kind, fields, self._settings.max_images)
+        self._require_model(request)
+        if (pipeline := self._ready_pipeline()) is None:
+            return not_ready(self._readiness, self._worker.seconds_until_ready())
+        change = await self._edits.change_of(request, files, pipeline)
+        jobs = make_jobs(request, pipeline, self._settings, request_id, change)
+        return await self._made(http, request, jobs, request_id, "image_edit")
+
+    def _require_model(self, request: ImageRequest) -> None:
         if request.model is not None and not self.is_served(request.model):
             raise BadRequest(self.not_served(request.model), "model", status=404, code="model_not_found")
-        pipeline_info = self._worker.pipeline_info
-        if not self._readiness.is_ready or pipeline_info is None:
-            return not_ready(self._readiness, self._worker.seconds_until_ready())
-        jobs = make_jobs(request, pipeline_info, self._settings, request_id)
+
+    def _ready_pipeline(self) -> PipelineReady | None:
+        return self._worker.pipeline_info if self._readiness.is_ready else None
+
+    async def _made(
+        self, http: Request, request: ImageRequest, jobs: list[ImageJob], request_id: str, kind: str
+    ) -> Response:
         if request.stream:
-            stream = EventStream(request)
+            stream = EventStream(request, kind)
             return await stream.answer(self._work.do(http, jobs, request_id, stream), self._refused)
         outcome = await self._work.do(http, jobs, request_id, Listener())
         if isinstance(outcome, ImageGenError):

@@ -4,7 +4,8 @@ Comes in: a request, the loaded pipeline, the settings. Goes out: jobs, notes. M
 """
 
 import secrets
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from image_gen.serving.images.requests import MAX_SEED, BadRequest, ImageRequest, parse_size
 from image_gen.settings import Settings
@@ -17,27 +18,40 @@ _NOT_USED: Final = {
     "style": "not used: the model has no styles. Describe the style in the prompt.",
     "moderation": "not used: nothing here moderates prompts.",
     "complexity": "not used: the model does not plan a picture. `quality` and `steps` say how much work it does.",
+    "input_fidelity": "not used: `strength` says how much of the image is generated again.",
     "user": "not used: nothing here watches end users. It is neither kept nor logged.",
     "safety_identifier": "not used: nothing here watches end users. It is neither kept nor logged.",
 }
 
 
-def make_jobs(request: ImageRequest, pipeline: PipelineReady, settings: Settings, request_id: str) -> list[ImageJob]:
+@dataclass(frozen=True)
+class Change:
+    """An image that is changed: its pixels, in the size of the picture, and how much of it is generated again."""
+
+    pixels: bytes
+    size: tuple[int, int]
+    masked: bool
+    strength: float
+
+
+def make_jobs(
+    request: ImageRequest, pipeline: PipelineReady, settings: Settings, request_id: str, change: Change | None = None
+) -> list[ImageJob]:
     """Picture i of a request has the seed plus i, so each can be made again alone. Raises `BadRequest`."""
     for name in ("negative_prompt", "guidance_scale"):
         if getattr(request, name) is not None and name not in pipeline.accepts:
             raise BadRequest(
                 f"{name}: {pipeline.pipeline}, which is being served, does not take it; leave it out.", name
             )
-    if request.size in {None, "auto"}:
-        width, height = pipeline.width, pipeline.height
-    else:
-        width, height = parse_size(request.size or "", settings.max_size)
+    width, height = change.size if change else asked_size(request, settings) or (pipeline.width, pipeline.height)
+    edit: dict[str, Any] = (
+        {"pixels": change.pixels, "masked": change.masked, "strength": change.strength} if change else {}
+    )
     first = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
     return [
         ImageJob(
             id=f"{request_id}-{index}",
-            prompt=request.prompt,
+            prompt=request.prompt or "",
             seed=(first + index) % (MAX_SEED + 1),
             steps=steps_of(request),
             width=width,
@@ -48,9 +62,15 @@ def make_jobs(request: ImageRequest, pipeline: PipelineReady, settings: Settings
             guidance_scale=request.guidance_scale,
             previews=(request.partial_images or 0) if request.stream and pipeline.previews else 0,
             progress=bool(request.stream and request.progress and "callback_on_step_end" in pipeline.accepts),
+            **edit,
         )
         for index in range(request.n or 1)
     ]
+
+
+def asked_size(request: ImageRequest, settings: Settings) -> tuple[int, int] | None:
+    """Width and height in pixels, None where the model or the image decides. Raises `BadRequest`."""
+    return None if request.size in {None, "auto"} else parse_size(request.size or "", settings.max_size)
 
 
 def steps_of(request: ImageRequest) -> int:
@@ -66,7 +86,9 @@ def quality_of(request: ImageRequest) -> str | None:
 
 def notes_on(request: ImageRequest, job: ImageJob) -> dict[str, str]:
     """What the caller should know of fields that were not used, or not as their name says."""
-    notes = {name: text for name, text in _NOT_USED.items() if getattr(request, name) is not None}
+    notes = {name: text for name, text in _NOT_USED.items() if getattr(request, name, None) is not None}
+    if job.strength is not None:
+        notes["steps"] = f"{job.steps_made} of {job.steps}: the share that `strength` says, {job.strength:g}."
     if request.quality is not None:
         asked = STEPS_BY_QUALITY[_canonical(request.quality)]
         notes["quality"] = f"{asked} steps." if asked == job.steps else f"not used: `steps` says {job.steps}."

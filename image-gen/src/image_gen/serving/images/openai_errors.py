@@ -10,6 +10,7 @@ from image_gen.serving.readiness import Readiness
 
 _TYPES: Final = {
     408: "timeout_error",
+    403: "permission_error",
     404: "not_found_error",
     429: "rate_limit_error",
     503: "service_unavailable_error",

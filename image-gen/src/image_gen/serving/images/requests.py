@@ -5,7 +5,8 @@ the loaded model or on the settings is checked in `jobs`.
 """
 
 import re
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -94,12 +95,62 @@ class ImageRequest(BaseModel):
         return {key: value for key, value in body.items() if value is not None or key in _NOT_OPTIONAL}
 
 
+Parsed = TypeVar("Parsed", bound=ImageRequest)
+
+
+class EditRequest(ImageRequest):
+    """The fields of an edit, beside its files."""
+
+    strength: Annotated[
+        float | None,
+        Field(gt=0, le=1, description="a number above 0 up to 1: how much of the image is generated again"),
+    ] = None
+    input_fidelity: Annotated[Literal["high", "low"] | None, Field(description='"high" or "low"; not used')] = None
+
+
+class VariationRequest(EditRequest):
+    """The fields of a variation."""
+
+    prompt: Annotated[None, Field(description="nothing: a variation has no prompt")] = None  # type: ignore[assignment] # a subset of the fields
+
+
+_WHOLE: Final = frozenset({"n", "steps", "seed", "output_compression", "partial_images", "frame_count"})
+_NUMBERS: Final = frozenset({"guidance_scale", "strength"})
+_WORDS: Final = {"true": True, "false": False}
+
+
+def parse_form(kind: type[EditRequest], fields: Sequence[tuple[str, str]], max_images: int) -> EditRequest:
+    """The fields of a form, whose values are texts: an empty one is not given. Raises `BadRequest`."""
+    names = [name for name, _ in fields]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise BadRequest(f"{shorten(twice)} was sent more than once.", twice[:60])
+    values = {name: _typed(name, text) for name, text in fields if text or name == "prompt"}
+    return _parsed(kind, values, max_images)
+
+
 def parse_request(body: bytes, max_images: int) -> ImageRequest:
     """Raises `BadRequest` for the first thing that is wrong."""
+    return _parsed(ImageRequest, body, max_images)
+
+
+def _typed(name: str, text: str) -> object:
+    if name in {"stream", "progress"}:
+        return _WORDS.get(text, text)
     try:
-        request = ImageRequest.model_validate_json(body)
+        if name in _WHOLE and re.fullmatch(r"-?[0-9]{1,30}", text):
+            return int(text)
+        if name in _NUMBERS and re.fullmatch(r"[-+0-9.eE]{1,30}", text):
+            return float(text)
+    except ValueError:
+        pass
+    return text
+
+
+def _parsed(kind: type[Parsed], body: bytes | dict[str, object], max_images: int) -> Parsed:
+    try:
+        request = kind.model_validate_json(body) if isinstance(body, bytes) else kind.model_validate(body)
     except ValidationError as error:
-        bad = _to_bad_request(error.errors(include_url=False)[0])
+        bad = _to_bad_request(kind, error.errors(include_url=False)[0])
         bad.message = bad.message.replace("IMAGE_GEN_MAX_IMAGES", str(max_images))
         raise bad from None
     if (request.n or 1) > max_images:
@@ -126,20 +177,22 @@ def shorten(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def _to_bad_request(error: Any) -> BadRequest:
+def _to_bad_request(request: type[ImageRequest], error: Any) -> BadRequest:
     kind, place, value = error["type"], error["loc"], error["input"]
     if kind == "json_invalid" or not place:
         return BadRequest("The body is not a JSON object; send one with at least a prompt.", code="invalid_json")
     name = str(place[0])
     if kind == "missing":
-        return BadRequest(f"{name}: required, expected {_legal(name)}.", name, code="missing_required_parameter")
+        return BadRequest(
+            f"{name}: required, expected {_legal(request, name)}.", name, code="missing_required_parameter"
+        )
     if kind == "extra_forbidden":
-        known = ", ".join(ImageRequest.model_fields)
+        known = ", ".join(request.model_fields)
         return BadRequest(
             f"{shorten(name)} is not a parameter; these are: {known}.", name[:60], code="unknown_parameter"
         )
     got = _described(value) if "prompt" in name else shorten(value)
-    return BadRequest(f"{name}: expected {_legal(name)}, got {got}.", name)
+    return BadRequest(f"{name}: expected {_legal(request, name)}, got {got}.", name)
 
 
 def _described(value: Any) -> str:
@@ -149,5 +202,5 @@ def _described(value: Any) -> str:
     return {dict: "an object", list: "a list", type(None): "None", bool: "a boolean"}.get(type(value), "a number")
 
 
-def _legal(name: str) -> str:
-    return ImageRequest.model_fields[name].description or "another value"
+def _legal(request: type[ImageRequest], name: str) -> str:
+    return request.model_fields[name].description or "another value"

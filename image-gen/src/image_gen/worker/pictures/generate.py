@@ -12,6 +12,7 @@ import torch
 from image_gen.errors import CancelledError, OutOfMemoryError
 from image_gen.library_errors import out_of_memory
 from image_gen.worker.failures import one_line
+from image_gen.worker.pictures.edits import for_edit, with_unmasked
 from image_gen.worker.pictures.picture_check import Numbers, require_picture, watch_numbers
 from image_gen.worker.pictures.previews import preview, watch_estimates
 from image_gen.worker.pipeline import LoadedPipeline
@@ -52,7 +53,9 @@ def generate_image(
     last_step = started
     numbers = Numbers()
 
-    with_preview = preview_steps(job.steps, job.previews)
+    pipeline, edit = for_edit(loaded, job) if job.pixels else (loaded.pipeline, {})
+    accepts = frozenset(inspect.signature(type(pipeline).__call__).parameters) if edit else loaded.accepts
+    with_preview = preview_steps(job.steps_made, job.previews)
 
     def after_step(_pipeline: Any, step: int, _timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
         nonlocal last_step
@@ -62,7 +65,7 @@ def generate_image(
             raise CancelledError(_CANCELLED)
         if step + 1 in with_preview:
             shown = estimates.latest if estimates.latest is not None else numbers.latents
-            on_step(step + 1, encoded(preview(loaded.pipeline, shown), job))
+            on_step(step + 1, encoded(preview(pipeline, shown), job))
         elif job.progress:
             on_step(step + 1, b"")
         return values
@@ -70,21 +73,21 @@ def generate_image(
     arguments: dict[str, Any] = {
         "prompt": job.prompt,
         "num_inference_steps": job.steps,
-        "width": job.width,
-        "height": job.height,
         # On the CPU, whose numbers are the same on every machine.
         "generator": torch.Generator("cpu").manual_seed(job.seed),
     }
-    chosen = {"negative_prompt": job.negative_prompt, "guidance_scale": job.guidance_scale}
+    # Some pipelines that change an image have its size.
+    arguments |= {name: value for name, value in (("width", job.width), ("height", job.height)) if name in accepts}
+    chosen = {"negative_prompt": job.negative_prompt, "guidance_scale": job.guidance_scale, **edit}
     arguments |= {name: value for name, value in chosen.items() if value is not None}
-    if "callback_on_step_end" in loaded.accepts:
+    if "callback_on_step_end" in accepts:
         arguments["callback_on_step_end"] = after_step
     if cancelled():
         raise CancelledError(_CANCELLED)
     try:
-        watching = watch_estimates(loaded.pipeline, wanted=bool(with_preview))
-        with torch.inference_mode(), watch_numbers(loaded.pipeline) as numbers, watching as estimates:
-            result = loaded.pipeline(**arguments)
+        watching = watch_estimates(pipeline, wanted=bool(with_preview))
+        with torch.inference_mode(), watch_numbers(pipeline) as numbers, watching as estimates:
+            result = pipeline(**arguments)
     except Exception as error:
         if not out_of_memory(error):
             raise
@@ -96,7 +99,7 @@ def generate_image(
     image = result.images[0]
     flagged = getattr(result, "nsfw_content_detected", None)
     require_picture(image, numbers, loaded, withheld=bool(flagged and flagged[0]))
-    data = encoded(image, job)
+    data = encoded(with_unmasked(image, job) if job.masked else image, job)
     truncated = truncated_tokens(loaded, {"prompt": job.prompt, "negative_prompt": job.negative_prompt})
     return EncodedImage(data, time.monotonic() - started, last_step - started, truncated)
 
