@@ -12,9 +12,9 @@ from image_gen.model_cache.backup.restore import RestoreReport
 from image_gen.model_cache.cache.delete import ClearReport, Removal
 from image_gen.model_cache.cache.gc import GcReport
 from image_gen.model_cache.cache.host import HostCacheStatus
-from image_gen.model_cache.cache.locate import ReadyModel
 from image_gen.model_cache.cache.status import CachedModel, CacheStatus
 from image_gen.model_cache.core.filesystem import format_bytes
+from image_gen.model_cache.core.manifest import ReadyModel
 from image_gen.model_cache.core.progress import Progress
 from image_gen.model_cache.doctor import DoctorReport
 from image_gen.model_cache.download.verify import VerifiedModel, VerifyReport

@@ -4,11 +4,9 @@ It works without torch, imports an HTTP client only when it needs one, and raise
 line. Its packages import only downwards: core, sources, manifests, cache, download, backup.
 """
 
-from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.lease import Lease
-from image_gen.model_cache.cache.locate import ReadyModel
-from image_gen.model_cache.core.manifest import Manifest
-from image_gen.model_cache.core.progress import Progress
+from image_gen.model_cache.core.manifest import Manifest, ReadyModel
+from image_gen.model_cache.core.progress import Progress, ProgressCallbacks
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.model_cache import ModelCache
 

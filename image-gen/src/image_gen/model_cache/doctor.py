@@ -167,11 +167,8 @@ def _inodes(settings: CacheSettings) -> Iterator[Check]:
 
 def _models(settings: CacheSettings) -> Iterator[Check]:
     for cached in scan_cache(settings):
-        prefetch = reader.cache_command(f"prefetch --model {cached.model_id}")
-        clear = reader.cache_command(f"clear --model {cached.model_id} --yes")
-        if cached.revision:
-            prefetch = reader.cache_command(f"prefetch --model {cached.model_id} --revision {cached.revision}")
-            clear = reader.cache_command(f"clear --model {cached.model_id} --revision {cached.revision} --yes")
+        which = f"--model {cached.model_id}{f' --revision {cached.revision}' if cached.revision else ''}"
+        prefetch, clear = reader.cache_command(f"prefetch {which}"), reader.cache_command(f"clear {which} --yes")
         if cached.contents.problem:
             yield _with_fix("models", "fail", f"{cached.model_id} can't be read: {cached.contents.problem}")
         elif not cached.complete and cached.source == "volume":

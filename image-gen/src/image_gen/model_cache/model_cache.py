@@ -12,25 +12,23 @@ from image_gen.model_cache.backup.compression import Compression
 from image_gen.model_cache.backup.create import BackupReport, back_up
 from image_gen.model_cache.backup.export import ExportReport, export, export_baked
 from image_gen.model_cache.backup.restore import RestoreReport, restore
-from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.delete import ClearReport, clear_models, clear_orphans
 from image_gen.model_cache.cache.gc import GcReport, collect_garbage
 from image_gen.model_cache.cache.host import HostCache
 from image_gen.model_cache.cache.lease import Lease, hold, note_verified
-from image_gen.model_cache.cache.locate import ReadyModel, open_directory
-from image_gen.model_cache.cache.scan import CachedRevision, scan_cache
+from image_gen.model_cache.cache.locate import open_directory
 from image_gen.model_cache.cache.status import CacheStatus, cache_status
 from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout
-from image_gen.model_cache.core.manifest import Manifest
+from image_gen.model_cache.core.manifest import Manifest, ReadyModel
+from image_gen.model_cache.core.progress import SILENT, ProgressCallbacks
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings, Verify
 from image_gen.model_cache.doctor import DoctorReport, run_checks
 from image_gen.model_cache.download.ensure import Ensure
-from image_gen.model_cache.download.page_cache import FileRead
 from image_gen.model_cache.download.range_journal import RangeJournal
 from image_gen.model_cache.download.repair import IntegrityCheck, quarantine, raise_if_read_only
-from image_gen.model_cache.download.verify import VerifyReport, verify_revisions
+from image_gen.model_cache.download.verify import VerifyReport, verify_models
 from image_gen.model_cache.manifests.check import CheckReport, check_manifest
 from image_gen.model_cache.manifests.lock_manifest import LockedManifest, lock_manifest
 from image_gen.model_cache.manifests.registry import ManifestRegistry
@@ -73,7 +71,7 @@ class ModelCache:
         revision: str | None = None,
         model_dir: Path | None = None,
         components: bool = False,
-        callbacks: ProgressCallbacks | None = None,
+        callbacks: ProgressCallbacks = SILENT,
     ) -> ReadyModel:
         """The complete model. Downloads only missing files; uses no network when none is missing. A branch or tag that
         is named is what it is on the hub now, where that can be reached.
@@ -90,9 +88,9 @@ class ModelCache:
                 )
         if model_dir is not None:
             return open_directory(model_dir, model_id)
-        return self._ensure(model_id, revision).run(callbacks or ProgressCallbacks())
+        return self._ensure(model_id, revision).run(callbacks)
 
-    def ensure_vae(self, vae_id: str, callbacks: ProgressCallbacks | None = None) -> ReadyModel:
+    def ensure_vae(self, vae_id: str, callbacks: ProgressCallbacks = SILENT) -> ReadyModel:
         """A complete VAE. Raises VAE_INVALID for anything else."""
         manifest = self.known(vae_id, None)
         if manifest is None or not (manifest.component or "").startswith("Autoencoder"):
@@ -104,14 +102,13 @@ class ModelCache:
         return self.ensure(vae_id, components=True, callbacks=callbacks)
 
     def verify_and_repair(
-        self, model: ReadyModel, *, verify: Verify = "full", callbacks: ProgressCallbacks | None = None
+        self, model: ReadyModel, *, verify: Verify = "full", callbacks: ProgressCallbacks = SILENT
     ) -> ReadyModel:
         """Reads a model into the page cache and hashes the same bytes. Damaged files are quarantined and downloaded
         again. Raises CORRUPT_CACHE when that fails.
 
         `changed` hashes only files that changed since they were last hashed, `size` none.
         """
-        callbacks = callbacks or ProgressCallbacks()
         check = IntegrityCheck(self.settings, model, verify)
         lost = check.run(callbacks)
         if lost:
@@ -171,7 +168,7 @@ class ModelCache:
     def resolve(self, model_id: str, revision: str | None = None) -> Manifest:
         """A model's manifest: a local one, or one resolved from the hub. Writes nothing."""
         model_id = self.registry.canonical_id(model_id)
-        moved = self._ensure(model_id, revision).moved(ProgressCallbacks())
+        moved = self._ensure(model_id, revision).moved(SILENT)
         if known := self.known(model_id, moved or revision):
             return known
         with HubClient(self.settings) as client:
@@ -208,28 +205,10 @@ class ModelCache:
         return run_checks(self.settings, env or {}, model_id, revision or None)
 
     def verify(
-        self, model_id: str | None = None, *, repair: bool = False, callbacks: ProgressCallbacks | None = None
+        self, model_id: str | None = None, *, repair: bool = False, callbacks: ProgressCallbacks = SILENT
     ) -> VerifyReport:
         """Hashes every file of one model or of all, offline. `repair` quarantines damaged files."""
-        wanted = self._canonical(model_id)
-        chosen = [each for each in scan_cache(self.settings) if wanted in {None, each.model_id}]
-        chosen = [each for each in chosen if each.revision or each.contents.problem]
-        if wanted is not None and not chosen:
-            raise errors.ModelNotCachedError(
-                f"{reader.place(self.settings.hub_cache)} does not contain {wanted}. Fix: "
-                f"`{reader.cache_command('prefetch --model ' + wanted)}`."
-            )
-        wait = callbacks or ProgressCallbacks()
-
-        def set_aside(cached: CachedRevision, damaged: list[FileRead]) -> bool:
-            return bool(quarantine(self.settings, cached.model_id, cached.directory, damaged, wait))
-
-        parallel = self.settings.parallel_files
-        report = verify_revisions(chosen, parallel=parallel, repair=set_aside if repair else None, callbacks=callbacks)
-        for model in report.models:
-            if model.ok and model.revision and model.source == "volume":
-                note_verified(self.settings, model.model_id, model.revision)
-        return report
+        return verify_models(self.settings, self._canonical(model_id), callbacks, repair=repair)
 
     def clear(
         self, model_id: str | None = None, revision: str | None = None, *, dry_run: bool = False, force: bool = False
@@ -277,7 +256,7 @@ class ModelCache:
         how = ("gzip" if compress else None) if isinstance(compress, bool) else compress
         return back_up(self.settings, output, model_id=self._canonical(model_id), compress=how)
 
-    def restore(self, source: Path | S3Uri | BinaryIO, callbacks: ProgressCallbacks | None = None) -> RestoreReport:
+    def restore(self, source: Path | S3Uri | BinaryIO, callbacks: ProgressCallbacks = SILENT) -> RestoreReport:
         """Restores the models of a backup after all of them are verified; the cache does not change before that."""
         return restore(self.settings, source, callbacks)
 
@@ -288,10 +267,10 @@ class ModelCache:
         *,
         revision: str | None = None,
         vae: bool = False,
-        callbacks: ProgressCallbacks | None = None,
+        callbacks: ProgressCallbacks = SILENT,
     ) -> ExportReport:
         """Exports a model, or with `vae` a VAE, below `output` as a plain, verified directory for an image."""
-        return export_baked(*self._model_and_manifest(model_id, revision, vae, callbacks), output)
+        return export_baked(self._for_export(model_id, revision, vae, callbacks), output)
 
     def mirror(
         self,
@@ -299,25 +278,24 @@ class ModelCache:
         output: Path | S3Uri,
         *,
         revision: str | None = None,
-        callbacks: ProgressCallbacks | None = None,
+        callbacks: ProgressCallbacks = SILENT,
     ) -> ExportReport:
         """Exports a model, or a component, in the layout that IMAGE_GEN_MIRROR reads."""
-        model, manifest = self._model_and_manifest(model_id, revision, True, callbacks)
-        return export(self.settings, model, manifest, output, (callbacks or ProgressCallbacks()).cancel)
+        model = self._for_export(model_id, revision, True, callbacks)
+        return export(self.settings, model, output, callbacks.cancel)
 
-    def _model_and_manifest(
-        self, model_id: str, revision: str | None, components: bool, callbacks: ProgressCallbacks | None
-    ) -> tuple[ReadyModel, Manifest]:
+    def _for_export(
+        self, model_id: str, revision: str | None, components: bool, callbacks: ProgressCallbacks
+    ) -> ReadyModel:
         # The models of this image are no source for another image, nor are those of a cache without manifests.
         own = replace(self.settings, baked_dir=self.settings.hub_cache / ".none", host_cache=None)
-        unbaked = ModelCache(own)
-        model = unbaked.ensure(model_id, revision=revision, components=components, callbacks=callbacks)
-        manifest = unbaked.registry.find(model.model_id, model.revision)
-        if manifest is None:
-            raise errors.CacheChangedError(
-                f"The manifest of {model_id} was deleted meanwhile. Fix: run the command again."
+        model = ModelCache(own).ensure(model_id, revision=revision, components=components, callbacks=callbacks)
+        if unprovable := [file.path for file in model.files if not file.content_key]:
+            raise errors.ManifestNotFoundError(
+                f"No hash is known of {unprovable[0]} of {model_id}, so it can't be exported. Fix: "
+                f"`{reader.cache_command('prefetch --model ' + model_id)}`, with {self.settings.endpoint} in reach."
             )
-        return model, manifest
+        return model
 
     def _canonical(self, model_id: str | None) -> str | None:
         return None if model_id is None else self.registry.canonical_id(model_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,3 +91,25 @@ def test_incomplete_baked_model_falls_back_to_the_volume(
     assert store.ensure("test/model").source == "download"
     offline = ModelCache(replace(store.settings, offline=True))
     assert offline.ensure("test/model").source == "volume"
+
+
+def test_a_cache_without_a_manifest_is_exported_where_all_hashes_are_known(
+    make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
+) -> None:
+    leafs = [
+        f"{part}__{leaf}" for part in ("tokenizer", "tokenizer_2") for leaf in ("merges.txt", "tokenizer_config.json")
+    ]
+    make_repo(**dict.fromkeys(leafs, b"{}"))
+    model = make_cache().ensure("test/model")
+    shutil.rmtree(make_cache().settings.cached_manifests_dir)
+    island = make_cache(offline=True)
+    assert island.mirror("test/model", tmp_path / "mirror").revision == model.revision
+    other = make_cache(home=tmp_path / "other" / "huggingface", mirror=tmp_path / "mirror", offline=True)
+    assert other.ensure("test/model").revision == model.revision and other.verify().ok
+    index = model.directory / "model_index.json"
+    text = index.read_bytes()
+    index.unlink()
+    index.write_bytes(text)
+    with pytest.raises(ImageGenError) as caught:
+        island.mirror("test/model", tmp_path / "mirror")
+    assert caught.value.code == "MANIFEST_NOT_FOUND" and "model_index.json" in caught.value.message

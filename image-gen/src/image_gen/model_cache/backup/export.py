@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from image_gen.errors import CorruptCacheError, ImageGenError
-from image_gen.model_cache.cache.locate import ReadyModel
 from image_gen.model_cache.core.atomic_files import complete_file, raise_busy, sync_names
 from image_gen.model_cache.core.digest import ContentDigest, feed
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
 from image_gen.model_cache.core.layout import folder_name
-from image_gen.model_cache.core.manifest import Manifest, read_manifest
+from image_gen.model_cache.core.manifest import ReadyModel, read_manifest
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
@@ -39,29 +38,27 @@ class ExportReport(Report):
     bytes_total: int
 
 
-def export(
-    settings: CacheSettings, model: ReadyModel, manifest: Manifest, output: Path | S3Uri, cancel: threading.Event
-) -> ExportReport:
+def export(settings: CacheSettings, model: ReadyModel, output: Path | S3Uri, cancel: threading.Event) -> ExportReport:
     """Copies a complete model to `output/<org>/<name>/<revision>/`, as a mirror holds it, and verifies each file.
 
     A file appears whole or not at all, and `manifest.json` last, as the sign that the export is complete: an earlier
     one stays whole at any moment. Raises CORRUPT_CACHE, DISK_FULL, CACHE_NOT_WRITABLE, CANCELLED, S3_….
     """
-    below = f"{model.model_id}/{manifest.revision}"
+    below = f"{model.model_id}/{model.revision}"
     if isinstance(output, Path):
-        return _to_directory(model, manifest, output / below, "", f"mirroring {model.model_id}")
+        return _to_directory(model, output / below, "", f"mirroring {model.model_id}")
     with S3Bucket(settings, output, cancel) as bucket:
-        _copy(model, manifest, "", lambda path, size: open_object_writer(bucket, f"{below}/{path}", size))
-    return ExportReport(output / below, model.model_id, model.revision, manifest.bytes_total)
+        _copy(model, "", lambda path, size: open_object_writer(bucket, f"{below}/{path}", size))
+    return ExportReport(output / below, model.model_id, model.revision, model.bytes_total)
 
 
-def export_baked(model: ReadyModel, manifest: Manifest, output: Path) -> ExportReport:
+def export_baked(model: ReadyModel, output: Path) -> ExportReport:
     """The same as `output/<org>--<name>/{manifest.json,snapshot/}`, for an image."""
     place = output / folder_name(model.model_id)
-    return _to_directory(model, manifest, place, "snapshot/", f"baking {model.model_id}")
+    return _to_directory(model, place, "snapshot/", f"baking {model.model_id}")
 
 
-def _to_directory(model: ReadyModel, manifest: Manifest, place: Path, below: str, what: str) -> ExportReport:
+def _to_directory(model: ReadyModel, place: Path, below: str, what: str) -> ExportReport:
     def create(path: str, _: int) -> AbstractContextManager[BinaryIO]:
         (place / path).parent.mkdir(parents=True, exist_ok=True)
         return complete_file(place / path)
@@ -71,10 +68,10 @@ def _to_directory(model: ReadyModel, manifest: Manifest, place: Path, below: str
         is_new = not place.exists()
         try:
             # What is left of an export of another revision must not be taken for this one.
-            if not is_new and not _is_of(place, manifest):
+            if not is_new and not _is_of(place, model.revision):
                 (place / "manifest.json").unlink(missing_ok=True)
-            require_room(place, manifest.bytes_total, what, 2 * len(manifest.files))
-            wanted = {place / path for path in _copy(model, manifest, below, create)}
+            require_room(place, model.bytes_total, what, 2 * len(model.files))
+            wanted = {place / path for path in _copy(model, below, create)}
             for path in (*sorted(place.rglob("*"), reverse=True), place):
                 _settle(path) if path in wanted or path.is_dir() else path.unlink()
             sync_names(wanted)
@@ -85,20 +82,18 @@ def _to_directory(model: ReadyModel, manifest: Manifest, place: Path, below: str
         finally:
             # Whoever waits for it notices, and makes another.
             lock.unlink(missing_ok=True)
-    return ExportReport(place, model.model_id, model.revision, manifest.bytes_total)
+    return ExportReport(place, model.model_id, model.revision, model.bytes_total)
 
 
-def _is_of(place: Path, manifest: Manifest) -> bool:
+def _is_of(place: Path, revision: str) -> bool:
     with suppress(ImageGenError, FileNotFoundError):
-        return read_manifest(place / "manifest.json").revision == manifest.revision
+        return read_manifest(place / "manifest.json").revision == revision
     return False
 
 
-def _copy(
-    model: ReadyModel, manifest: Manifest, below: str, create: Callable[[str, int], AbstractContextManager[BinaryIO]]
-) -> list[str]:
+def _copy(model: ReadyModel, below: str, create: Callable[[str, int], AbstractContextManager[BinaryIO]]) -> list[str]:
     """Copies every file, and then the manifest. Raises CORRUPT_CACHE when one was not what the manifest says."""
-    for file in manifest.files:
+    for file in model.files:
         digest, source = ContentDigest(file.size), model.directory / file.path
         with create(below + file.path, file.size) as writer, source.open("rb", buffering=0) as stream:
             feed(stream, digest, writer.write)
@@ -107,10 +102,10 @@ def _copy(
                     f"{source} is damaged, so nothing was exported. Fix: `{cache_command('verify --repair')}`, then "
                     "run this command again."
                 )
-    text = manifest.to_json().encode()
+    text = model.to_json().encode()
     with create("manifest.json", len(text)) as writer:
         writer.write(text)
-    return [*(below + file.path for file in manifest.files), "manifest.json"]
+    return [*(below + file.path for file in model.files), "manifest.json"]
 
 
 def _settle(path: Path) -> None:

@@ -15,7 +15,6 @@ from image_gen.model_cache.backup.compression import decompressed
 from image_gen.model_cache.backup.create import why_incomplete
 from image_gen.model_cache.backup.extract import ExtractedFiles, extract_archive
 from image_gen.model_cache.backup.format import BackupIndex
-from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.delete import raise_cache_busy
 from image_gen.model_cache.cache.lease import note_verified
 from image_gen.model_cache.cache.scan import scan_cache
@@ -25,7 +24,7 @@ from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
 from image_gen.model_cache.core.layout import RESTORE_LOCK, STAGING, RepoLayout
 from image_gen.model_cache.core.manifest import read_manifest
-from image_gen.model_cache.core.progress import Meter
+from image_gen.model_cache.core.progress import Meter, ProgressCallbacks
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
@@ -44,9 +43,7 @@ class RestoreReport(Report):
     skipped: tuple[str, ...] = field(default=(), metadata={"json": "set"})
 
 
-def restore(
-    settings: CacheSettings, source: Path | S3Uri | BinaryIO, callbacks: ProgressCallbacks | None
-) -> RestoreReport:
+def restore(settings: CacheSettings, source: Path | S3Uri | BinaryIO, callbacks: ProgressCallbacks) -> RestoreReport:
     """Restores what `back_up` or the guide's tar command stored, compressed or not.
 
     Nothing in the cache changes before everything is verified; then single files are put in place atomically, so an
@@ -60,7 +57,7 @@ def restore(
         _opened(settings, source) as (stream, size),
     ):
         require_room(settings.hub_cache, size, "the restore")
-        meter = Meter("verifying", size, 0, callbacks.on_progress if callbacks else None)
+        meter = Meter("verifying", size, 0, callbacks.on_progress)
         extracted = _unpack(stream, aside.hf_home, meter)
         _raise_if_damaged(extracted.differences())
         extracted.share()

@@ -47,13 +47,12 @@ def collect_garbage(
     keep_free: int | None = None,
     keep: Collection[tuple[str, str | None]] = (),
     dry_run: bool = False,
-    now: float | None = None,
 ) -> GcReport:
     """Removes orphans, then revisions unused for `older_than` seconds, then the longest unused until `keep_free` bytes
     are free. Never one in use, nor one of `keep`: models, each at a revision or at any. Raises what the file system
     says.
     """
-    moment = time.time() if now is None else now
+    now = time.time()
     # Where the file system does not say how much is free, nothing is deleted for the sake of it.
     is_known = mount_of(settings.volume_root).is_known
     orphans = clear_orphans(settings, dry_run=dry_run)
@@ -61,10 +60,10 @@ def collect_garbage(
     kept: list[KeptModel] = []
     freed = sum(removal.bytes_freed for removal in removed) if dry_run else 0
     here = [each for each in scan_cache(settings) if each.source == "volume"]
-    times = {id(each): _last_sign(settings, each, moment) for each in here}
-    for cached in sorted(here, key=lambda each: (times[id(each)] or moment, each.model_id)):
+    times = {id(each): _last_sign(settings, each, now) for each in here}
+    for cached in sorted(here, key=lambda each: (times[id(each)] or now, each.model_id)):
         used, model_id, revision = times[id(cached)], cached.model_id, cached.revision
-        aged = older_than is not None and used is not None and moment - used > older_than
+        aged = older_than is not None and used is not None and now - used > older_than
         short = keep_free is not None and is_known and _free(settings) + freed < keep_free
         reason = None if aged or short else "used lately" if older_than is not None else "there is room enough"
         if older_than is not None and used is None:

@@ -8,24 +8,22 @@ import errno
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
 
-from image_gen import errors, reader
+from image_gen import reader
 from image_gen.model_cache.cache.complete import check_files, has_size
-from image_gen.model_cache.cache.locate import ReadyModel, ready, snapshot_manifest
+from image_gen.model_cache.cache.locate import snapshot_manifest
 from image_gen.model_cache.cache.scan import scan_cache
-from image_gen.model_cache.core.digest import CHUNK_BYTES
 from image_gen.model_cache.core.layout import PREFIX, RepoLayout
-from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_commit
+from image_gen.model_cache.core.manifest import Manifest, ManifestFile, ReadyModel, is_commit, ready
 from image_gen.model_cache.core.report import Report
-from image_gen.model_cache.core.retry import SourceError
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.manifests.select import INDEX
-from image_gen.model_cache.sources.source import FileRange, Source
+from image_gen.model_cache.sources.local import file_source
+from image_gen.model_cache.sources.source import Source
 from image_gen.mounts import is_reachable
 
 log = logging.getLogger(__name__)
@@ -61,13 +59,6 @@ class HostCache:
         self.hub = _hub_of(settings.host_cache)
         self.problem = _problem(self.hub, settings.hub_cache) if self.hub else ""
 
-    @property
-    def is_usable(self) -> bool:
-        """False too where none is set."""
-        if self.problem:
-            _warn_once(f"{self.problem} The own cache is used.")
-        return self.hub is not None and not self.problem
-
     def locate(self, model_id: str, manifest: Manifest | None, revision: str | None) -> ReadyModel | None:
         """The model, if every file is there and can be read. Without a manifest, what the snapshot says of itself."""
         layout = self._layout(model_id)
@@ -100,14 +91,14 @@ class HostCache:
         except OSError:
             return None
 
-    def find(self, manifest: Manifest, file: ManifestFile) -> Path | None:
-        """A file of that content, of any revision of the model; only its size was looked at."""
+    def source(self, manifest: Manifest, file: ManifestFile) -> Source | None:
+        """For a copy of a file, which is verified: one of that content, of any revision of the model."""
         layout = self._layout(manifest.model_id)
         if layout is None:
             return None
-        places = [layout.blobs / name for name in file.blob_names]
-        places.append(layout.snapshot(manifest.revision) / file.path)
-        return next((place for place in places if _is_readable(place, file.size)), None)
+        places = [*(layout.blobs / name for name in file.blob_names), layout.snapshot(manifest.revision) / file.path]
+        found = next((place for place in places if _is_readable(place, file.size)), None)
+        return file_source(_where(found), "It is left as it is.", lambda _: found) if found else None
 
     def distrust(self, model: ReadyModel, damaged: str) -> None:
         """Never serves this snapshot again, in this process."""
@@ -122,8 +113,8 @@ class HostCache:
         if self.hub is None:
             return None
         if self.problem:
-            return HostCacheStatus(reader_path(self.hub), problem=self.problem)
-        return HostCacheStatus(reader_path(self.hub), tuple(self._models()))
+            return HostCacheStatus(reader.place(self.hub), problem=self.problem)
+        return HostCacheStatus(reader.place(self.hub), tuple(self._models()))
 
     def _models(self) -> Iterator[HostModel]:
         assert self.hub is not None
@@ -133,7 +124,9 @@ class HostCache:
                 yield HostModel(cached.model_id, cached.revision, size, cached.complete)
 
     def _layout(self, model_id: str) -> RepoLayout | None:
-        return RepoLayout(self.hub, model_id) if self.hub is not None and self.is_usable else None
+        if self.problem:
+            _warn_once(f"{self.problem} The own cache is used.")
+        return RepoLayout(self.hub, model_id) if self.hub is not None and not self.problem else None
 
     def _manifest(self, layout: RepoLayout, revision: str | None) -> Manifest | None:
         """What the cache itself says of a model: the hub's client keeps the list of files, and names contents."""
@@ -143,39 +136,6 @@ class HostCache:
         found = snapshot_manifest(layout, commit)
         # A content without a name can't be verified.
         return found if found and all(file.content_key for file in found.files) else None
-
-
-def host_source(place: Path) -> Source:
-    """One file of the host's cache as a source, for a copy that is verified."""
-
-    def failed(why: str) -> SourceError:
-        text = f"{_where(place)} can't be used ({why})."
-        return SourceError(errors.CorruptDownloadError(text), retryable=False)
-
-    @contextmanager
-    def open_range(_file: ManifestFile, start: int, end: int | None) -> Iterator[FileRange]:
-        try:
-            stream = place.open("rb")
-            size = os.fstat(stream.fileno()).st_size
-            stream.seek(start)
-        except OSError as error:
-            raise failed(error.strerror or str(error)) from error
-        with stream:
-            yield FileRange(start, True, (size if end is None else end) - start, size, "", chunks(stream))
-
-    def chunks(stream: BinaryIO) -> Iterator[bytes]:
-        try:
-            while chunk := stream.read(CHUNK_BYTES):
-                yield chunk
-        except OSError as error:
-            raise failed(error.strerror or str(error)) from error
-
-    return Source(_where(place), "It is left as it is.", open_range, failed, failed)
-
-
-def reader_path(path: Path) -> str:
-    """The host's own name of a path."""
-    return reader.place(path)
 
 
 def _hub_of(place: Path | None) -> Path | None:
@@ -194,13 +154,13 @@ def _problem(hub: Path, own: Path) -> str:
         with os.scandir(hub) as names:
             next(names, None)
         if own.exists() and own.samefile(hub):
-            return f"IMAGE_GEN_HOST_CACHE: {reader_path(hub)} is the own cache."
+            return f"IMAGE_GEN_HOST_CACHE: {reader.place(hub)} is the own cache."
     except OSError as error:
         why = "there is no such directory" if error.errno == errno.ENOENT else (error.strerror or str(error))
         if error.errno == errno.EACCES:
             why = f"user {os.geteuid()}:{os.getegid()} may not read it"
         fix = reader.setting("IMAGE_GEN_HOST_CACHE", "<directory>")
-        return f"IMAGE_GEN_HOST_CACHE: {reader_path(hub)} can't be used ({why}). Fix: {fix}, or leave it out."
+        return f"IMAGE_GEN_HOST_CACHE: {reader.place(hub)} can't be used ({why}). Fix: {fix}, or leave it out."
     return ""
 
 
@@ -221,7 +181,7 @@ def _is_readable(path: Path, size: int) -> bool:
 
 
 def _where(path: Path) -> str:
-    return f"The host's cache {reader_path(path)}"
+    return f"The host's cache {reader.place(path)}"
 
 
 @cache

@@ -1,47 +1,15 @@
 """Finds a model that is complete locally: in a directory, in the image or on the volume. No network, no writes."""
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
 
 from image_gen.errors import ImageGenError, ModelDirInvalidError, NotAPipelineError
 from image_gen.model_cache.cache.complete import check_files, manifest_of, missing_files, read_tree
 from image_gen.model_cache.core.layout import RepoLayout, folder_name
-from image_gen.model_cache.core.manifest import Manifest, read_manifest
+from image_gen.model_cache.core.manifest import Manifest, ReadyModel, read_manifest, ready
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.manifests.select import INDEX
-
-ModelSource = Literal["directory", "baked", "volume", "host", "download"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReadyModel(Manifest):
-    """A model of which every file is there. `directory` is what `from_pretrained` is given, with `load` besides."""
-
-    directory: Path
-    source: ModelSource
-    bytes_fetched: int = 0
-    # Paths whose contents were hashed during the download, a moment ago.
-    verified: frozenset[str] = frozenset()
-
-    def as_json(self) -> dict[str, object]:
-        return {
-            "id": self.model_id,
-            "revision": self.revision,
-            "directory": str(self.directory),
-            "source": self.source,
-            "bytes": self.bytes_total,
-            "bytes_fetched": self.bytes_fetched,
-        }
-
-
-def ready(
-    directory: Path, manifest: Manifest, source: ModelSource, fetched: int = 0, verified: frozenset[str] = frozenset()
-) -> ReadyModel:
-    """A model whose files were just found complete."""
-    place: dict[str, Any] = {"directory": directory, "source": source, "bytes_fetched": fetched, "verified": verified}
-    return ReadyModel(**vars(manifest), **place)
 
 
 def locate_baked(settings: CacheSettings, model_id: str, revision: str | None) -> ReadyModel | None:

@@ -5,7 +5,7 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -217,7 +217,10 @@ def _of_disk(error: OSError, named: Path, place: Path, what: str) -> errors.Imag
     if error.errno == errno.ENOSPC:
         return disk_full(place, what)
     shown, why = reader.place(named), error.strerror or str(error)
-    mount = mount_of_or_none(place)
+    mount = None
+    # It may not answer at all.
+    with suppress(OSError):
+        mount = mount_of(place)
     if error.errno in _SERVER_GONE:
         kind = f" ({mount.filesystem})" if mount else ""
         text = f"The file system{kind} of {reader.place(place)} lost {shown} during {what}: {why}. "
@@ -227,14 +230,6 @@ def _of_disk(error: OSError, named: Path, place: Path, what: str) -> errors.Imag
     disk = f"the disk behind {reader.place(mount.path)}" if mount else "its disk"
     text = f"{shown}: {why}. Fix: check {disk} (`dmesg` shows its errors)."
     return errors.CacheError(text, retryable=error.errno == errno.EIO)
-
-
-def mount_of_or_none(path: Path) -> Mount | None:
-    """For messages about a file system that may not answer at all."""
-    try:
-        return mount_of(path)
-    except OSError:
-        return None
 
 
 def _is_below(named: Path, place: Path) -> bool:

@@ -1,4 +1,4 @@
-"""A manifest: all facts about a model that are needed before the download."""
+"""A manifest: all facts about a model that are needed before the download; and a model whose files are there."""
 
 import json
 import re
@@ -6,13 +6,14 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote
 
 from image_gen import reader
 from image_gen.errors import ManifestInvalidError, ModelIdInvalidError, shown
 
 SCHEMA = 1
+ModelSource = Literal["directory", "baked", "volume", "host", "download"]
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}|[A-Za-z0-9._-]{0,95})")
 # Of a model's page on the hub, and of pages below it.
 _PASTED = re.compile(
@@ -91,6 +92,34 @@ class Manifest:
             ],
         }
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadyModel(Manifest):
+    """A model of which every file is there. `directory` is what `from_pretrained` is given, with `load` besides."""
+
+    directory: Path
+    source: ModelSource
+    bytes_fetched: int = 0
+    # Paths whose contents were hashed during the download, a moment ago.
+    verified: frozenset[str] = frozenset()
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "id": self.model_id,
+            "revision": self.revision,
+            "directory": str(self.directory),
+            "source": self.source,
+            "bytes": self.bytes_total,
+            "bytes_fetched": self.bytes_fetched,
+        }
+
+
+def ready(
+    directory: Path, manifest: Manifest, source: ModelSource, fetched: int = 0, verified: frozenset[str] = frozenset()
+) -> ReadyModel:
+    """A model whose files were just found complete."""
+    return ReadyModel(**vars(manifest), directory=directory, source=source, bytes_fetched=fetched, verified=verified)
 
 
 def check_model_id(model_id: str) -> str:

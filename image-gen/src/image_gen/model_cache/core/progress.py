@@ -1,11 +1,13 @@
-"""How far the work on a model's files is."""
+"""How far the work on a model's files is, and how the caller of it follows and cancels it."""
 
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from image_gen.model_cache.core.manifest import ReadyModel
 
 Phase = Literal["fetching", "verifying"]
 _EVERY_SECONDS = 0.25
@@ -30,6 +32,23 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class ProgressCallbacks:
+    """All are called from other threads, one call at a time. `on_found` gets the model's future place before the first
+    byte is downloaded, `on_file` each path in it that is complete and verified. Setting `cancel` ends the operation
+    with CANCELLED within a read timeout; what was downloaded is kept.
+    """
+
+    on_progress: OnProgress | None = None
+    cancel: threading.Event = field(default_factory=threading.Event)
+    on_found: Callable[[ReadyModel], None] = lambda _: None
+    on_file: Callable[[str], None] = lambda _: None
+
+
+# For operations that nobody follows or cancels.
+SILENT = ProgressCallbacks()
 
 
 class Meter:

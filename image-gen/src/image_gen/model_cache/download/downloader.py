@@ -10,17 +10,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from image_gen.errors import CacheBusyError, CorruptDownloadError, FileMissingError, ImageGenError
-from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.complete import has_size, missing_files
-from image_gen.model_cache.cache.host import HostCache, host_source
-from image_gen.model_cache.cache.locate import ready
+from image_gen.model_cache.cache.host import HostCache
 from image_gen.model_cache.cache.orphans import delete_stale_downloads
 from image_gen.model_cache.core.atomic_files import link_snapshot, sync_names
 from image_gen.model_cache.core.file_lock import holder_of
 from image_gen.model_cache.core.filesystem import require_room, status_of
 from image_gen.model_cache.core.layout import RepoLayout
-from image_gen.model_cache.core.manifest import Manifest, ManifestFile
-from image_gen.model_cache.core.progress import Meter
+from image_gen.model_cache.core.manifest import Manifest, ManifestFile, ready
+from image_gen.model_cache.core.progress import Meter, ProgressCallbacks
 from image_gen.model_cache.core.retry import check_cancelled
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.download.file_download import Content, FileDownload, RangeSupport
@@ -146,8 +144,8 @@ class Downloader:
             file, content = group[0], self._content(group)
             if name := self._blob_there(file):
                 files.append(partial(self._link, group, name))
-            elif place := self._host.find(self._manifest, file):
-                files.append(partial(self._copy_from_host, group, host_source(place), content))
+            elif host := self._host.source(self._manifest, file):
+                files.append(partial(self._copy_from_host, group, host, content))
             elif file.size > piece_bytes:
                 large = self._open(content, piece_bytes, support)
                 numbers = range(-(-file.size // piece_bytes))

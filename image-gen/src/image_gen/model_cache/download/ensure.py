@@ -6,20 +6,14 @@ from contextlib import suppress
 from dataclasses import replace
 
 from image_gen import errors, reader
-from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.cache.complete import missing_files
 from image_gen.model_cache.cache.host import HostCache
-from image_gen.model_cache.cache.locate import (
-    ReadyModel,
-    locate_baked,
-    locate_cached,
-    ready,
-    snapshot_manifest,
-)
+from image_gen.model_cache.cache.locate import locate_baked, locate_cached, snapshot_manifest
 from image_gen.model_cache.core.atomic_files import read_ref, write_ref
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.layout import RepoLayout
-from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_commit
+from image_gen.model_cache.core.manifest import Manifest, ManifestFile, ReadyModel, is_commit, ready
+from image_gen.model_cache.core.progress import ProgressCallbacks
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.download.downloader import Downloaded, Downloader, wait_for_download
 from image_gen.model_cache.download.mirror import download_from_mirror

@@ -70,12 +70,8 @@ class FileDownload:
         *,
         tries: int = 2,
     ) -> None:
-        self._source = content.source
-        self._file = content.file
-        self._partial = content.partial
-        self._add = content.add
-        self._cancel = content.cancel
-        self._read_timeout = content.read_timeout
+        self._content = content
+        self._source, self._file, self._partial = content.source, content.file, content.partial
         self._piece_bytes = piece_bytes or max(1, content.file.size)
         self._support = support or RangeSupport()
         self._tries = tries
@@ -97,7 +93,7 @@ class FileDownload:
         if self._is_whole:
             self._fetch(0)
         elif not self._sequential and self._journal.written(piece) < self._journal.pieces[piece][1]:
-            with self._support.question(self._cancel):
+            with self._support.question(self._content.cancel):
                 self._sequential |= self._support.works is False or not self._fetch(piece)
         with self._lock:
             self._left -= 1
@@ -143,7 +139,7 @@ class FileDownload:
         except BaseException:
             os.close(descriptor)
             raise
-        self._add(kept - counted)
+        self._content.add(kept - counted)
         self._left = len(self._journal.pieces)
         self._descriptor = descriptor
         self._begin_threads()
@@ -167,7 +163,7 @@ class FileDownload:
         for left in reversed(range(self._tries)):
             self._end_threads()
             self._journal.sync(self._descriptor)
-            check_cancelled(self._cancel)
+            check_cancelled(self._content.cancel)
             digest = self._digest.result()
             if digest.matches(self._file):
                 self._journal.remove()
@@ -184,7 +180,7 @@ class FileDownload:
     def _start_over(self) -> None:
         """Discards what is there. The file comes again as one piece: there are no ranges, or the hash is wrong."""
         self._end_threads()
-        self._add(-self._journal.bytes_written)
+        self._content.add(-self._journal.bytes_written)
         os.ftruncate(self._descriptor, 0)
         self._journal.remove()
         self._journal = RangeJournal(self._partial, self._file.size, self._file.size, 0)
@@ -193,7 +189,7 @@ class FileDownload:
     def _fetch(self, piece: int) -> bool:
         """False when the source sends no ranges, and a part of the file was asked for."""
         start, length = self._journal.pieces[piece]
-        retrier, furthest = Retrier(self._cancel), 0
+        retrier, furthest = Retrier(self._content.cancel), 0
         while (have := self._journal.written(piece)) < length:
             furthest = max(furthest, have)
             end = None if self._is_whole else start + length
@@ -221,7 +217,7 @@ class FileDownload:
     def _receive(self, part: FileRange, piece: int, retrier: Retrier, furthest: int) -> int:
         start, length = self._journal.pieces[piece]
         have = before = self._journal.written(piece)
-        throughput = ThroughputGuard(self._read_timeout, self._source.timed_out)
+        throughput = ThroughputGuard(self._content.read_timeout, self._source.timed_out)
         # Chunk by chunk: collecting them would lose some when the connection breaks.
         for chunk in part.chunks:
             if have + len(chunk) > length:
@@ -231,12 +227,12 @@ class FileDownload:
                 count = os.pwrite(self._descriptor, view, start + have)
                 have += count
                 self._journal.wrote(piece, have)
-                self._add(count)
+                self._content.add(count)
                 view = view[count:]
             if throughput.record(len(chunk)) and have > furthest:
                 furthest = have
                 retrier.progressed()
-            check_cancelled(self._cancel)
+            check_cancelled(self._content.cancel)
         return have - before
 
     def _check_range(self, part: FileRange, start: int) -> None:
@@ -256,7 +252,7 @@ class FileDownload:
     def _hash(self, end: threading.Event) -> ContentDigest:
         """Follows the writers closely, so that it reads from the page cache."""
         digest, done, buffer = ContentDigest(self._file.size), 0, memoryview(bytearray(CHUNK_BYTES))
-        while done < self._file.size and not self._cancel.is_set():
+        while done < self._file.size and not self._content.cancel.is_set():
             ended = end.is_set()
             room = min(CHUNK_BYTES, self._journal.written_from_start() - done)
             if room == 0:

@@ -7,11 +7,11 @@ is never changed.
 import logging
 
 from image_gen.errors import ManifestInvalidError
-from image_gen.model_cache.cache.callbacks import ProgressCallbacks
 from image_gen.model_cache.core.atomic_files import write_ref
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, is_commit, parse_manifest
+from image_gen.model_cache.core.progress import ProgressCallbacks
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.download.downloader import Downloaded, Downloader, wait_for_download

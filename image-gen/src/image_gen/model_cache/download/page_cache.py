@@ -8,7 +8,8 @@ interpreter's lock, so disk and hash overlap, and other threads continue.
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -68,23 +69,26 @@ class _Open:
 
 
 class PageCacheReader:
-    """One pass over `files`, in their order, below `directory`. `hashed` selects the files that are hashed."""
+    """One pass over `files`, in their order and `lanes` of them at once, below `directory`. `hashed` selects the files
+    that are hashed.
+    """
 
     def __init__(
         self,
         directory: Path,
         files: Iterable[ManifestFile],
         *,
-        hashed: Callable[[ManifestFile], bool],
+        hashed: Callable[[ManifestFile], bool] = lambda _: True,
         meter: Meter,
         cancel: threading.Event,
-        on_read: Callable[[FileRead], None] | None = None,
+        on_read: Callable[[FileRead], None] = lambda _: None,
         threads: int = THREADS,
+        lanes: int = 1,
     ) -> None:
         self._entries = [
             _Open(file, directory / file.path, ContentDigest(file.size) if hashed(file) else None) for file in files
         ]
-        self._blocks = ((entry, index) for entry in self._entries for index in range(entry.blocks))
+        self._blocks = _blocks(self._entries, lanes)
         self._meter = meter
         self._cancel = cancel
         self._stop = threading.Event()
@@ -109,7 +113,7 @@ class PageCacheReader:
     def _again(self, read: FileRead) -> FileRead:
         entry = next(entry for entry in self._entries if entry.file is read.file)
         again = read_again(entry.path, read.file, self._cancel, hashed=entry.digest is not None)
-        if again.is_fine and self._on_read is not None:
+        if again.is_fine:
             self._on_read(again)
         return again
 
@@ -171,7 +175,7 @@ class PageCacheReader:
         read = FileRead(entry.file, False if entry.failed else matches, entry.status)
         with self._lock:
             self._reads.append(read)
-            if self._on_read is not None and read.is_fine:
+            if read.is_fine:
                 self._on_read(read)
         self._meter.finish(entry.file.path)
 
@@ -194,6 +198,19 @@ def read_again(path: Path, file: ManifestFile, cancel: threading.Event, *, hashe
 def loading_order(files: Iterable[ManifestFile]) -> list[ManifestFile]:
     """Small files first, as everything needs them; then weights, the largest first, as they take longest to load."""
     return sorted(files, key=lambda file: (file.path.endswith(".safetensors"), -file.size, file.path))
+
+
+def _blocks(entries: Iterable[_Open], lanes: int) -> Iterator[tuple[_Open, int]]:
+    """The blocks of each file in order, those of `lanes` files by turns."""
+    waiting = deque((entry, iter(range(entry.blocks))) for entry in entries)
+    begun: deque[tuple[_Open, Iterator[int]]] = deque()
+    while waiting or begun:
+        while waiting and len(begun) < lanes:
+            begun.append(waiting.popleft())
+        entry, indexes = begun.popleft()
+        if (index := next(indexes, None)) is not None:
+            begun.append((entry, indexes))
+            yield entry, index
 
 
 def _open(entry: _Open) -> None:

@@ -9,14 +9,12 @@ from pathlib import Path
 
 from image_gen import reader
 from image_gen.errors import CorruptCacheError, ImageGenError
-from image_gen.model_cache.cache.callbacks import ProgressCallbacks
-from image_gen.model_cache.cache.locate import ReadyModel
 from image_gen.model_cache.core.atomic_files import link_snapshot
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.filesystem import format_bytes, status_of, to_cache_error
 from image_gen.model_cache.core.layout import RepoLayout
-from image_gen.model_cache.core.manifest import Manifest, ManifestFile
-from image_gen.model_cache.core.progress import Meter
+from image_gen.model_cache.core.manifest import Manifest, ManifestFile, ReadyModel
+from image_gen.model_cache.core.progress import Meter, ProgressCallbacks
 from image_gen.model_cache.core.settings import CacheSettings, Verify
 from image_gen.model_cache.core.verification_record import FileFingerprint, VerificationRecord
 from image_gen.model_cache.download.downloader import wait_for_download

@@ -1,20 +1,19 @@
 """Hashes every file of the cached models. Needs no network."""
 
 import os
-import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
-from image_gen.model_cache.cache.callbacks import ProgressCallbacks
-from image_gen.model_cache.cache.scan import CachedRevision
+from image_gen import reader
+from image_gen.errors import ModelNotCachedError
+from image_gen.model_cache.cache.lease import note_verified
+from image_gen.model_cache.cache.scan import CachedRevision, scan_cache
 from image_gen.model_cache.core.filesystem import to_cache_error
-from image_gen.model_cache.core.manifest import ManifestFile
-from image_gen.model_cache.core.progress import Meter
+from image_gen.model_cache.core.progress import Meter, ProgressCallbacks
 from image_gen.model_cache.core.report import Report
-from image_gen.model_cache.download.page_cache import FileRead, PageCacheReader
+from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.download.page_cache import THREADS, FileRead, PageCacheReader
+from image_gen.model_cache.download.repair import quarantine
 
 
 @dataclass(frozen=True)
@@ -60,45 +59,36 @@ class VerifyReport(Report):
         return any(model.damaged or model.missing for model in self.models)
 
 
-def verify_revisions(
-    revisions: Iterable[CachedRevision],
-    *,
-    parallel: int,
-    repair: Callable[[CachedRevision, list[FileRead]], bool] | None = None,
-    callbacks: ProgressCallbacks | None = None,
+def verify_models(
+    settings: CacheSettings, model_id: str | None, callbacks: ProgressCallbacks, *, repair: bool
 ) -> VerifyReport:
-    """Hashes the files of `revisions`, up to `parallel` at once. `repair` gets the damaged ones of each on the volume,
-    and says whether it did anything.
+    """Hashes every file of the cached revisions, or of those of one model. `repair` quarantines damaged ones on the
+    volume. Raises MODEL_NOT_CACHED.
     """
-    everything = list(revisions)
-    callbacks = callbacks or ProgressCallbacks()
-    total = sum(file.size for cached in everything for file in cached.provable)
+    here = [each for each in scan_cache(settings) if model_id in {None, each.model_id}]
+    chosen = [each for each in here if each.revision or each.contents.problem]
+    if model_id is not None and not chosen:
+        raise ModelNotCachedError(
+            f"{reader.place(settings.hub_cache)} does not contain {model_id}. Fix: "
+            f"`{reader.cache_command('prefetch --model ' + model_id)}`."
+        )
+    total = sum(file.size for cached in chosen for file in cached.provable)
     meter = Meter("verifying", total, 0, callbacks.on_progress)
     models, repaired = [], False
-    for cached in everything:
-        reads = _read(cached.directory, cached.provable, min(parallel, _cores()), meter, callbacks.cancel)
+    for cached in chosen:
+        files = sorted(cached.provable, key=lambda file: -file.size)
+        # As many files at once as there are cores to hash them.
+        lanes = min(settings.parallel_files, len(os.sched_getaffinity(0)))
+        reads = PageCacheReader(
+            cached.directory, files, meter=meter, cancel=callbacks.cancel, threads=max(THREADS, 2 * lanes), lanes=lanes
+        ).run()
         models.append(_result(cached, reads))
         damaged = [read for read in reads if read.matches is False]
-        if damaged and cached.source == "volume" and repair is not None:
-            repaired |= repair(cached, damaged)
+        if repair and damaged and cached.source == "volume":
+            repaired |= bool(quarantine(settings, cached.model_id, cached.directory, damaged, callbacks))
+        if models[-1].ok and cached.revision and cached.source == "volume":
+            note_verified(settings, cached.model_id, cached.revision)
     return VerifyReport(tuple(models), repaired)
-
-
-def _read(
-    directory: Path, files: list[ManifestFile], lanes: int, meter: Meter, cancel: threading.Event
-) -> list[FileRead]:
-    """Reads as a start does, with as many files at once as there are cores to hash them."""
-    rows: list[list[ManifestFile]] = [[] for _ in range(lanes)]
-    for file in sorted(files, key=lambda file: -file.size):
-        min(rows, key=lambda row: sum(each.size for each in row)).append(file)
-
-    def read(row: list[ManifestFile]) -> list[FileRead]:
-        return PageCacheReader(
-            directory, row, hashed=lambda _: True, meter=meter, cancel=cancel, threads=max(2, 6 // lanes)
-        ).run()
-
-    with ThreadPoolExecutor(lanes) as pool:
-        return [each for reads in pool.map(read, rows) for each in reads]
 
 
 def _result(cached: CachedRevision, reads: list[FileRead]) -> VerifiedModel:
@@ -116,7 +106,3 @@ def _result(cached: CachedRevision, reads: list[FileRead]) -> VerifiedModel:
         unprovable=cached.unprovable,
         problem=cached.contents.problem or problem,
     )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

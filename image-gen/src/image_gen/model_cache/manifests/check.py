@@ -6,7 +6,7 @@ from image_gen.errors import CorruptDownloadError, NotAPipelineError, RevisionNo
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.manifests.lock_manifest import with_sha256
-from image_gen.model_cache.manifests.resolve import RepoTree, read_json
+from image_gen.model_cache.manifests.resolve import RepoTree
 from image_gen.model_cache.manifests.select import COMPONENT_CONFIG, INDEX
 from image_gen.model_cache.sources.hub import HubClient
 
@@ -54,20 +54,16 @@ def check_manifest(client: HubClient, manifest: Manifest) -> ManifestCheck:
 def _problems(client: HubClient, manifest: Manifest) -> list[str]:
     tree = RepoTree.read(client, manifest.model_id, manifest.revision)
     known = {file.path: file for file in tree.files}
-    here = [file for file in manifest.files if file.path in known]
-    listed = [known[file.path] for file in here]
-    theirs = {
-        file.path: file for file in with_sha256(client, manifest.model_id, tree.commit, tree.completed(client, listed))
-    }
     problems = [f"{file.path}: not there" for file in manifest.files if file.path not in known]
-    for file in here:
-        problems += _differences(file, theirs[file.path], known[file.path])
+    for file in manifest.files:
+        if listed := known.get(file.path):
+            problems += _differences(file, with_sha256(tree, listed), listed)
     # A mirror may not know the licence.
     if tree.licence and manifest.licence and tree.licence != manifest.licence:
         problems.append(f"licence: the manifest says {manifest.licence}, the hub {tree.licence}")
     if tree.gated and not manifest.gated:
         problems.append("gated: the manifest says open, the hub wants its terms accepted")
-    name, expected = _class_name(client, manifest, tree), manifest.pipeline or manifest.component
+    name, expected = _class_name(manifest, tree), manifest.pipeline or manifest.component
     if name != expected:
         problems.append(f"class: the manifest says {expected}, the hub {name}")
     return problems
@@ -83,9 +79,9 @@ def _differences(ours: ManifestFile, theirs: ManifestFile, listed: ManifestFile)
     return []
 
 
-def _class_name(client: HubClient, manifest: Manifest, tree: RepoTree) -> str | None:
+def _class_name(manifest: Manifest, tree: RepoTree) -> str | None:
     path = INDEX if manifest.pipeline else COMPONENT_CONFIG
     if not tree.has(path):
         return None
-    name = read_json(client, manifest.model_id, tree.commit, path).get("_class_name")
+    name = tree.read_json(path).get("_class_name")
     return name if isinstance(name, str) else None

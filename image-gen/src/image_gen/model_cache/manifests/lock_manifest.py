@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -11,7 +11,7 @@ from image_gen.model_cache.core.digest import ContentDigest
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.manifests import select
-from image_gen.model_cache.manifests.resolve import RepoTree, read_json
+from image_gen.model_cache.manifests.resolve import RepoTree
 from image_gen.model_cache.sources.hub import HubClient
 
 # Hubs keep larger files as LFS objects, and list their sha256.
@@ -54,45 +54,42 @@ def lock_manifest(client: HubClient, model_id: str, revision: str, *, allow_pick
     """
     tree = RepoTree.read(client, model_id, revision)
     is_pipeline = tree.has(select.INDEX)
-    selection = _select(client, tree, allow_pickle)
+    selection = _select(tree, allow_pickle)
     manifest = tree.manifest(
         selection,
         pipeline=selection.pipeline if is_pipeline else None,
         component=None if is_pipeline else selection.pipeline,
         # Left to itself, diffusers takes a pickle where there is nothing else; the service alone forbids that.
         load=MappingProxyType({"use_safetensors": None} if selection.pickles else {}),
-        files=tuple(with_sha256(client, model_id, tree.commit, tree.completed(client, selection.files))),
+        files=tuple(with_sha256(tree, file) for file in selection.files),
     )
     unused = excluded_files(tree.files, {file.path for file in selection.files})
     return LockedManifest(manifest, unused, selection.pickles)
 
 
-def with_sha256(client: HubClient, model_id: str, commit: str, files: Sequence[ManifestFile]) -> list[ManifestFile]:
-    """The files with a sha256 each; those with git's hash only are downloaded and verified by that."""
-    return [file if file.sha256 else replace(_read(client, model_id, commit, file), git_sha1=None) for file in files]
-
-
-def _read(client: HubClient, model_id: str, commit: str, file: ManifestFile) -> ManifestFile:
-    content = client.small_file(model_id, commit, file.path, limit=_SMALL_BYTES)
+def with_sha256(tree: RepoTree, file: ManifestFile) -> ManifestFile:
+    """A file with its sha256; one with git's hash only is downloaded, and verified by that."""
+    file = tree.completed(file)
+    if file.sha256:
+        return file
+    content = tree.client.small_file(tree.model_id, tree.commit, file.path, limit=_SMALL_BYTES)
     digest = ContentDigest(len(content))
     digest.update(content)
     if len(content) != file.size or digest.git_sha1 != file.git_sha1:
         raise CorruptDownloadError(
-            f"{file.path} of {model_id} arrived damaged: the hub lists {file.size} bytes of git object "
+            f"{file.path} of {tree.model_id} arrived damaged: the hub lists {file.size} bytes of git object "
             f"{file.git_sha1}, got {len(content)} of {digest.git_sha1}. Check HTTPS_PROXY and HF_ENDPOINT."
         )
-    return replace(file, sha256=digest.sha256)
+    return replace(file, sha256=digest.sha256, git_sha1=None)
 
 
-def _select(client: HubClient, tree: RepoTree, allow_pickle: bool) -> select.Selection:
-    model_id, commit = tree.model_id, tree.commit
+def _select(tree: RepoTree, allow_pickle: bool) -> select.Selection:
     if tree.has(select.INDEX):
-        index = read_json(client, model_id, commit, select.INDEX)
-        return select.select_files(model_id, index, tree.files, allow_pickle=allow_pickle)
+        return select.select_files(tree.model_id, tree.read_json(select.INDEX), tree.files, allow_pickle=allow_pickle)
     if not tree.has(select.COMPONENT_CONFIG):
-        raise select.not_a_pipeline(model_id, f"it has neither {select.INDEX} nor {select.COMPONENT_CONFIG}")
-    config = read_json(client, model_id, commit, select.COMPONENT_CONFIG)
-    return select.select_component(model_id, config, tree.files, allow_pickle=allow_pickle)
+        raise select.not_a_pipeline(tree.model_id, f"it has neither {select.INDEX} nor {select.COMPONENT_CONFIG}")
+    config = tree.read_json(select.COMPONENT_CONFIG)
+    return select.select_component(tree.model_id, config, tree.files, allow_pickle=allow_pickle)
 
 
 def excluded_files(files: Iterable[ManifestFile], chosen: Collection[str]) -> tuple[ExcludedFiles, ...]:

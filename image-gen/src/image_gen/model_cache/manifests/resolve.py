@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,8 +19,9 @@ _LARGE = (".safetensors", ".bin")
 
 @dataclass(frozen=True)
 class RepoTree:
-    """The files of a model at one commit, and its licence."""
+    """The files of a model at one commit, as the hub of `client` lists them, and its licence."""
 
+    client: HubClient
     model_id: str
     commit: str
     licence: str | None
@@ -38,19 +39,43 @@ class RepoTree:
                 f"{reader.setting('MODEL_REVISION', '<commit>')}."
             )
         files = tuple(file for entry in client.files(model_id, commit) if (file := _file(entry)))
-        return cls(model_id, commit, _licence(info), bool(info.get("gated")), files)
+        return cls(client, model_id, commit, _licence(info), bool(info.get("gated")), files)
 
     def manifest(self, selection: Selection, **others: Any) -> Manifest:
         """The manifest of a selection of these files."""
-        facts = {"variant": selection.variant, "licence": self.licence, "gated": self.gated, "files": selection.files}
+        facts = {"variant": selection.variant, "licence": self.licence, "gated": self.gated}
         return Manifest(model_id=self.model_id, revision=self.commit, **facts | others)
-
-    def completed(self, client: HubClient, files: Sequence[ManifestFile]) -> tuple[ManifestFile, ...]:
-        """Files with size and hash each, also where the server's list lacks them."""
-        return tuple(_completed(client, self, file) for file in files)
 
     def has(self, path: str) -> bool:
         return any(file.path == path for file in self.files)
+
+    def read_json(self, path: str) -> dict[str, Any]:
+        """A small JSON object of the repository. Raises NOT_A_PIPELINE for anything else."""
+        content = self.client.small_file(self.model_id, self.commit, path)
+        if content.lstrip()[:1] == b"<":
+            raise self.client.web_page()
+        try:
+            document = json.loads(content)
+        except ValueError as error:
+            raise not_a_pipeline(self.model_id, f"its {path} is not JSON") from error
+        if not isinstance(document, dict):
+            raise not_a_pipeline(self.model_id, f"its {path} is not an object")
+        return document
+
+    def completed(self, file: ManifestFile) -> ManifestFile:
+        """A file with size and hash, also where the server's list lacks them. Hubs keep weights as large files: a list
+        that does not say so names the hash of a placeholder, which is not that of the content.
+        """
+        if file.size != _UNKNOWN and (file.sha256 or (file.git_sha1 and not file.path.endswith(_LARGE))):
+            return file
+        size, name = self.client.describe(self.model_id, self.commit, file.path, read=False)
+        if size is not None and len(name) == 64:
+            return ManifestFile(file.path, size, sha256=name)
+        if size is not None and name and name == file.git_sha1:
+            return replace(file, size=size)
+        log.info("%s says no hash of %s: it is read once to make it.", self.client.place, file.path)
+        size, name = self.client.describe(self.model_id, self.commit, file.path, read=True)
+        return ManifestFile(file.path, size or 0, sha256=name)
 
 
 def resolve(client: HubClient, model_id: str, revision: str) -> Manifest:
@@ -61,22 +86,9 @@ def resolve(client: HubClient, model_id: str, revision: str) -> Manifest:
     tree = RepoTree.read(client, model_id, revision)
     if not tree.has(INDEX):
         raise not_a_pipeline(model_id, f"it has no {INDEX}")
-    selection = select_files(model_id, read_json(client, model_id, tree.commit, INDEX), tree.files)
-    return tree.manifest(selection, pipeline=selection.pipeline, files=tree.completed(client, selection.files))
-
-
-def read_json(client: HubClient, model_id: str, commit: str, path: str) -> dict[str, Any]:
-    """A small JSON object of a repository. Raises NOT_A_PIPELINE for anything else."""
-    content = client.small_file(model_id, commit, path)
-    if content.lstrip()[:1] == b"<":
-        raise client.web_page()
-    try:
-        document = json.loads(content)
-    except ValueError as error:
-        raise not_a_pipeline(model_id, f"its {path} is not JSON") from error
-    if not isinstance(document, dict):
-        raise not_a_pipeline(model_id, f"its {path} is not an object")
-    return document
+    selection = select_files(model_id, tree.read_json(INDEX), tree.files)
+    files = tuple(map(tree.completed, selection.files))
+    return tree.manifest(selection, pipeline=selection.pipeline, files=files)
 
 
 def _file(entry: Mapping[str, Any]) -> ManifestFile | None:
@@ -89,22 +101,6 @@ def _file(entry: Mapping[str, Any]) -> ManifestFile | None:
     if isinstance(sha256, str):
         return ManifestFile(path=path, size=known, sha256=sha256.removeprefix("sha256:"))
     return ManifestFile(path=path, size=known, git_sha1=oid if isinstance(oid, str) and is_commit(oid) else None)
-
-
-def _completed(client: HubClient, tree: RepoTree, file: ManifestFile) -> ManifestFile:
-    """A file with size and hash. Hubs keep weights as large files: a list that does not say so names the hash of a
-    placeholder, which is not that of the content.
-    """
-    if file.size != _UNKNOWN and (file.sha256 or (file.git_sha1 and not file.path.endswith(_LARGE))):
-        return file
-    size, name = client.describe(tree.model_id, tree.commit, file.path, read=False)
-    if size is not None and len(name) == 64:
-        return ManifestFile(file.path, size, sha256=name)
-    if size is not None and name and name == file.git_sha1:
-        return replace(file, size=size)
-    log.info("%s says no hash of %s: it is read once to make it.", client.place, file.path)
-    size, name = client.describe(tree.model_id, tree.commit, file.path, read=True)
-    return ManifestFile(file.path, size or 0, sha256=name)
 
 
 def _licence(info: Mapping[str, Any]) -> str | None:

@@ -209,14 +209,9 @@ class HttpClient:
         retryable = status in {408, 425, 429} or (status >= 500 and status not in {501, 505})
         if host and "X-Error-Code" not in answer.headers:
             # Another hub says more. The redirect may have expired: the server makes a new one.
-            retryable, error = (
-                True,
-                self.failed(
-                    f"{self._who(host)} answers with status {status}. Fix: allow {host} in the firewall and the proxy, "
-                    f"or {self.elsewhere}; what has arrived is kept.",
-                    retryable=True,
-                ),
-            )
+            retryable = True
+            text = f"{self._who(host)} answers with status {status}. Fix: allow {host} in the firewall and the proxy, "
+            error = self.failed(f"{text}or {self.elsewhere}; what has arrived is kept.", retryable=True)
         else:
             error = refused(answer)
         if (proxy := answer.extensions.get("image_gen_proxy")) and status >= 500 and answer.url.scheme == "http":

@@ -124,7 +124,7 @@ class HubClient(HttpClient):
         self, model_id: str, commit: str, path: str, start: int, end: int | None = None
     ) -> AbstractContextManager[FileRange]:
         """One try at a file's bytes."""
-        url = self._url(f"/{model_id}/resolve/{commit}/{quote(path)}")
+        url = f"{self.place}/{model_id}/resolve/{commit}/{quote(path)}"
         return self.get_range(
             url, start, end, lambda answer: _to_user_error(answer, self._settings, model_id, commit, path)
         )
@@ -144,15 +144,12 @@ class HubClient(HttpClient):
         while True:
             with retrier.attempt():
                 response = self.get(
-                    self._url(url), lambda answer: _to_user_error(answer, self._settings, model_id, revision, None)
+                    self.place + url, lambda answer: _to_user_error(answer, self._settings, model_id, revision, None)
                 )
                 try:
                     return json.loads(response.content), response.headers
                 except ValueError as error:
                     raise self._nonsense(model_id) from error
-
-    def _url(self, url: str) -> str:
-        return self.place + url
 
     def _nonsense(self, model_id: str) -> errors.ImageGenError:
         return errors.HubError(

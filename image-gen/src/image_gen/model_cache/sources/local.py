@@ -1,9 +1,10 @@
-"""A local directory as a source of models, for hosts without access to a hub. It is only read."""
+"""Files of a directory as a source of models: a mirror for hosts without access to a hub, or another cache. It is only
+read.
+"""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -12,8 +13,6 @@ from image_gen.model_cache.core.digest import CHUNK_BYTES
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
 from image_gen.model_cache.core.retry import SourceError
 from image_gen.model_cache.sources.source import FileRange, Source, wrong_size
-
-_ADVICE = "Copy it there again."
 
 
 class LocalDirectory:
@@ -45,32 +44,35 @@ class LocalDirectory:
 
     def source(self, path: str) -> Source:
         place = self._root / path
-        return Source(str(place), _ADVICE, partial(_open_range, place), *[partial(_corrupt, place)] * 2)
+        return file_source(str(place), "Copy it there again.", lambda file: place / file.path)
 
 
-@contextmanager
-def _open_range(root: Path, file: ManifestFile, start: int, end: int | None) -> Iterator[FileRange]:
-    try:
-        stream = (root / file.path).open("rb")
-    except OSError as error:
-        raise FileMissingError(f"{root} has no {file.path} to read ({error.strerror or error}).") from error
-    with stream:
-        size = os.fstat(stream.fileno()).st_size
-        if size != file.size:
-            raise wrong_size(str(root), _ADVICE, file, str(size))
-        stream.seek(start)
-        length = (size if end is None else end) - start
-        yield FileRange(start, True, length, size, "", _chunks(root, file, stream, length))
+def file_source(place: str, advice: str, path_of: Callable[[ManifestFile], Path]) -> Source:
+    """A source whose files are at hand; what can't be read there is not tried again."""
 
+    def corrupt(why: str) -> SourceError:
+        return SourceError(CorruptDownloadError(f"{place}: {why}."), retryable=False)
 
-def _corrupt(root: Path, why: str) -> SourceError:
-    return SourceError(CorruptDownloadError(f"{root}: {why}."), retryable=False)
+    @contextmanager
+    def open_range(file: ManifestFile, start: int, end: int | None) -> Iterator[FileRange]:
+        try:
+            stream = path_of(file).open("rb")
+        except OSError as error:
+            raise FileMissingError(f"{place} has no {file.path} to read ({error.strerror or error}).") from error
+        with stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size != file.size:
+                raise wrong_size(place, advice, file, str(size))
+            stream.seek(start)
+            length = (size if end is None else end) - start
+            yield FileRange(start, True, length, size, "", chunks(file, stream, length))
 
+    def chunks(file: ManifestFile, stream: BinaryIO, length: int) -> Iterator[bytes]:
+        try:
+            while length > 0 and (chunk := stream.read(min(CHUNK_BYTES, length))):
+                length -= len(chunk)
+                yield chunk
+        except OSError as error:
+            raise corrupt(f"{file.path} can't be read ({error.strerror or error})") from error
 
-def _chunks(root: Path, file: ManifestFile, stream: BinaryIO, length: int) -> Iterator[bytes]:
-    try:
-        while length > 0 and (chunk := stream.read(min(CHUNK_BYTES, length))):
-            length -= len(chunk)
-            yield chunk
-    except OSError as error:
-        raise _corrupt(root, f"{file.path} can't be read ({error.strerror or error})") from error
+    return Source(place, advice, open_range, corrupt, corrupt)

@@ -8,7 +8,6 @@ import importlib.util
 import ipaddress
 import os
 import re
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -52,7 +51,7 @@ class Proxy:
 
 
 class Proxies:
-    """The proxies of an environment; of the system's settings where the environment has none (macOS, Windows)."""
+    """The proxies of an environment."""
 
     def __init__(self, env: Mapping[str, str] = os.environ) -> None:
         self._by_scheme: dict[str, tuple[str, str]] = {}
@@ -61,9 +60,6 @@ class Proxies:
             names = [name for name in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY") if name in env]
             if names and env[names[0]].strip():
                 self._by_scheme[scheme] = (names[0], env[names[0]].strip())
-        if not self._by_scheme and env is os.environ:
-            found = {each: value for each, value in urllib.request.getproxies().items() if each in {"http", "https"}}
-            self._by_scheme = {each: ("the proxy settings of the system", value) for each, value in found.items()}
         excluded = env.get("no_proxy", env.get("NO_PROXY", ""))
         self._excluded = [each.lower() for each in re.split(r"[\s,]+", excluded) if each]
 

@@ -45,8 +45,9 @@ def _load_file(trust: ssl.SSLContext, variable: str, path: Path) -> None:
         raise _invalid(variable, path, "it has no line -----BEGIN CERTIFICATE-----")
     try:
         trust.load_verify_locations(cafile=path)
-    except OSError as error:  # an ssl.SSLError is one too
-        raise _invalid(variable, path, f"a certificate in it can't be read ({_reason(error)})") from error
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error.strerror or error  # an ssl.SSLError has the first
+        raise _invalid(variable, path, f"a certificate in it can't be read ({reason})") from error
 
 
 def _load_directories(trust: ssl.SSLContext, variable: str, value: str) -> None:
@@ -85,7 +86,3 @@ def _invalid(variable: str, path: Path, why: str, command: str = "") -> SettingI
     right = reader.setting(variable, "<a readable PEM file of your authority>")
     fix = command or f"{right}, or leave it out"
     return SettingInvalidError(f"{variable}: {reader.place(path)} can't be used as certificates: {why}. Fix: {fix}.")
-
-
-def _reason(error: OSError) -> str:
-    return str(getattr(error, "reason", None) or error.strerror or error)
