@@ -22,7 +22,8 @@ def test_described_defaults_are_those_of_the_settings() -> None:
     """The table of variables states each default that the settings have, but for texts that depend on the image."""
     described = {row["name"]: row["default"] for row in service.environment()}
     names = {"port": "PORT", "host": "HOST", "queue_limit": "IMAGE_GEN_QUEUE_LIMIT", "max_size": "IMAGE_GEN_MAX_SIZE",
-             "max_images": "IMAGE_GEN_MAX_IMAGES",
+             "max_images": "IMAGE_GEN_MAX_IMAGES", "jobs": "IMAGE_GEN_JOBS", "jobs_keep": "IMAGE_GEN_JOBS_KEEP",
+             "jobs_limit": "IMAGE_GEN_JOBS_LIMIT", "jobs_max_mb": "IMAGE_GEN_JOBS_MAX_MB",
              "request_timeout": "IMAGE_GEN_REQUEST_TIMEOUT", "drain_timeout": "IMAGE_GEN_DRAIN_TIMEOUT",
              "warmup_size": "IMAGE_GEN_WARMUP_SIZE", "device": "IMAGE_GEN_DEVICE", "dtype": "IMAGE_GEN_DTYPE",
              "endpoint": "HF_ENDPOINT", "read_timeout": "HF_HUB_DOWNLOAD_TIMEOUT"}  # fmt: skip

@@ -51,6 +51,17 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
         "Longest side of a picture, in pixels. It also bounds the size of a request without one, and of the first "
         "picture.",
     ),
+    "IMAGE_GEN_JOBS": (
+        "`disk`",
+        "Where [jobs](../guides/jobs.md) are kept: on the volume beside the cache, in memory alone (they end with the "
+        "service), or nowhere.",
+    ),
+    "IMAGE_GEN_JOBS_KEEP": ("`86400`", "Seconds that a job and its pictures are kept after its end."),
+    "IMAGE_GEN_JOBS_LIMIT": ("`1000`", "Jobs that may wait. Further ones get 429."),
+    "IMAGE_GEN_JOBS_MAX_MB": (
+        "`1000`",
+        "Megabytes that jobs and their pictures may take, with the pictures of those that wait. Further jobs get 507.",
+    ),
     "IMAGE_GEN_MAX_IMAGES": ("`10`", "Most pictures of one request, its `n`."),
     "HF_HOME": (
         "`~/.cache/huggingface`; `/data/huggingface` in the container",
@@ -131,16 +142,22 @@ STATUSES: Final[list[tuple[int, str, str]]] = [
     ),
     (401, "invalid_api_key", "`IMAGE_GEN_API_KEY` is set, and the request does not send that key."),
     (403, "cross_origin", "A browser sent the form from a page of another site."),
-    (404, "model_not_found, not_found", "Another model than the one served, or a path that does not exist."),
+    (
+        404,
+        "model_not_found, job_not_found, not_found",
+        "Another model than the one served, a job that is not kept, or a path that does not exist.",
+    ),
     (405, "method_not_allowed", "The path has no such method."),
     (408, "request_timeout", "The body did not arrive within a minute, a form within five."),
+    (409, "job_has_ended", "The job can't be cancelled any more."),
     (413, "body_too_large", "The body is larger than 64 KiB, a form larger than 50 MiB."),
     (
         415,
         "unsupported_media_type",
         "The body was not sent as `application/json`, or for an edit or a variation as `multipart/form-data`.",
     ),
-    (429, "queue_full", "Too many requests wait. Retry after `Retry-After` seconds."),
+    (422, "idempotency_key_reused", "The idempotency key was used for another request."),
+    (429, "queue_full, jobs_full", "Too many requests or jobs wait. Retry after `Retry-After` seconds."),
     (499, "", "The client closed the connection. The picture was cancelled; only the log shows this status."),
     (
         500,
@@ -149,10 +166,11 @@ STATUSES: Final[list[tuple[int, str, str]]] = [
     ),
     (
         503,
-        "not_ready, stopping, engine_died, gpu_fault, cancelled",
+        "not_ready, stopping, engine_died, gpu_fault, cancelled, jobs_unavailable",
         "No picture can be made now. Retry after `Retry-After` seconds.",
     ),
     (504, "timeout", "The picture took longer than `IMAGE_GEN_REQUEST_TIMEOUT`, and was cancelled."),
+    (507, "jobs_storage_full", "No room for another job."),
 ]
 
 # Code: (what happened, what to do).
@@ -223,6 +241,16 @@ ERRORS: Final[dict[str, tuple[str, str]]] = {
     ),
     "HUB_UNREACHABLE": ("The Hub cannot be reached.", "Check the network, a proxy, or `HF_ENDPOINT`."),
     "INTERNAL_ERROR": ("A part of the service failed unexpectedly.", "`imagegen logs`; `imagegen up`"),
+    "JOBS_FULL": ("`IMAGE_GEN_JOBS_LIMIT` jobs wait.", "Retry after `Retry-After` seconds."),
+    "JOBS_STORAGE_FULL": (
+        "The jobs that are kept take all of `IMAGE_GEN_JOBS_MAX_MB`, or the disk is full.",
+        "Delete jobs that are done, wait until they expire, or raise the limit.",
+    ),
+    "JOBS_UNAVAILABLE": (
+        "The file of the jobs can't be used; the message says why. Another service on the volume may have it.",
+        "Correct what the message names. It is tried again every 15 s.",
+    ),
+    "JOB_NOT_MADE": ("The service ended three times during this job.", "Send a smaller request."),
     "MANIFEST_INVALID": ("A manifest is not valid.", "The message names the field."),
     "MANIFEST_NOT_FOUND": ("There is no manifest of the model.", "Make one; see [other models](../guides/models.md)."),
     "MODEL_DIR_INVALID": (

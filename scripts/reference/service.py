@@ -103,10 +103,11 @@ def http() -> dict[str, Any]:
     """Paths, the schema of a request, the body of /readyz and the statuses of answers."""
     from image_gen.serving.app import make_app
     from image_gen.serving.images.generations import Generations
+    from image_gen.serving.jobs.job_routes import JobRoutes
     from image_gen.serving.readiness import PHASES, Readiness
 
     fake = cast("Generations", SimpleNamespace(openapi=lambda: Generations.openapi(cast("Generations", None))))
-    document = make_app(fake, cast("Any", None)).openapi()
+    document = make_app(fake, cast("Any", None), JobRoutes(*[cast("Any", None)] * 3)).openapi()
     body = Readiness("model", None, "0").as_json()
     _same("fields of /readyz", set(body), set(READYZ))
     statuses = {status for status, _, _ in STATUSES}

@@ -76,6 +76,11 @@ const PATHS: Readonly<Record<string, string>> = {
   "POST /v1/images/edits":
     "Changes an image, or with a mask a part of it: OpenAI's form. See [the guide](../guides/images-api.md#edits-and-variations).",
   "POST /v1/images/variations": "Makes pictures like an image: OpenAI's form.",
+  "POST /v1/jobs": "Takes the same request, and answers at once with a job. See [jobs](../guides/jobs.md).",
+  "GET /v1/jobs/{job_id}": "The job's state; when it has succeeded, its pictures.",
+  "POST /v1/jobs/{job_id}/cancel": "Ends a job that is not done.",
+  "DELETE /v1/jobs/{job_id}": "Ends the job if it is not done, and deletes all that is kept of it.",
+  "GET /v1/queue": "How many requests and jobs are being made and wait, and for how long.",
   "GET /v1/models": "The model that is served, in OpenAI's form.",
   "GET /v1/models/{name}": "The same, by its id.",
   "GET /metrics": "Metrics for Prometheus.",

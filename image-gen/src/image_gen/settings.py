@@ -66,6 +66,10 @@ class Settings:
     vae_id: str = _read("VAE_ID", "")
     compile_enabled: bool = _choice("IMAGE_GEN_COMPILE", False, "0", "1", parse="1".__eq__)
     api_key: str = _read("IMAGE_GEN_API_KEY", "", repr=False)
+    jobs: str = _choice("IMAGE_GEN_JOBS", "disk", "disk", "memory", "none")
+    jobs_keep: float = _whole("IMAGE_GEN_JOBS_KEEP", 86_400.0, 1, 2_592_000)
+    jobs_limit: int = _whole("IMAGE_GEN_JOBS_LIMIT", 1000, 1, 100_000)
+    jobs_max_mb: int = _whole("IMAGE_GEN_JOBS_MAX_MB", 1000, 1, 1_000_000)
 
     def verify_mode(self, source: str) -> Verify:
         """How much of a model is hashed at a start. A model in the image was verified when the image was built."""

@@ -7,6 +7,7 @@ import os
 import sys
 
 from image_gen.serving import retry_after_failure, worker_supervisor
+from image_gen.serving.jobs import job_runner
 from image_gen.serving.main import serve
 from image_gen.serving.model_loader import ModelLoader
 from image_gen.serving.worker_process import WORKER_COMMAND
@@ -17,7 +18,7 @@ if fast := os.environ.get("FAST"):
     def delay(_: int) -> float:
         return float(fast or 0)
 
-    retry_after_failure.CHECK_SECONDS = float(fast)
+    job_runner.HOUSEKEEPING_SECONDS = retry_after_failure.CHECK_SECONDS = float(fast)
     retry_after_failure.source_delay = delay
     worker_supervisor.given_up_delay = delay
     for part in (ModelLoader, WorkerSupervisor):

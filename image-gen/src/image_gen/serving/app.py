@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from image_gen.serving.images.generations import Generations
 from image_gen.serving.images.openai_errors import error_response
+from image_gen.serving.jobs.job_routes import JobRoutes
 from image_gen.serving.metrics import Metrics
 from image_gen.serving.startup_app import App, Receive, Scope, Send
 from image_gen.settings import VERSION
@@ -28,7 +29,7 @@ _PAGE_POLICY: Final = (
 )
 
 
-def make_app(generations: Generations, metrics: Metrics) -> FastAPI:
+def make_app(generations: Generations, metrics: Metrics, jobs: JobRoutes | None = None) -> FastAPI:
     """The documentation pages are left out: they load scripts from elsewhere. `/openapi.json` is there."""
     app = FastAPI(title="image-gen", version=VERSION, docs_url=None, redoc_url=None)
     page = PAGE.read_text(encoding="utf-8")
@@ -64,6 +65,9 @@ def make_app(generations: Generations, metrics: Metrics) -> FastAPI:
     @app.post("/v1/images/variations")
     async def variations(request: Request) -> Response:
         return await generations.vary(request)
+
+    if jobs is not None:
+        jobs.add_to(app)
 
     @app.exception_handler(StarletteHTTPException)
     async def on_http_error(_request: Request, error: StarletteHTTPException) -> JSONResponse:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from image_gen.errors import ImageGenError, InternalError
 from image_gen.log import configure
@@ -22,6 +23,9 @@ from image_gen.serving.worker_supervisor import WorkerSupervisor
 from image_gen.settings import VERSION, Settings
 from image_gen.worker.failures import one_line
 from image_gen.worker.protocol import LoadRequest, PrepareRequest
+
+if TYPE_CHECKING:
+    from image_gen.serving.jobs.job_runner import JobRunner
 
 log = logging.getLogger(__name__)
 _LARGE_BYTES = 1_000_000_000
@@ -53,6 +57,8 @@ class Service:
             on_verified=self.worker.file_verified,
         )
         self.queue = RequestQueue([self.worker], settings.queue_limit)
+        # Made with the app, as its parts are imported after the service listens.
+        self._jobs: JobRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._is_loaded = False
         self._reload = asyncio.Event()
@@ -88,6 +94,8 @@ class Service:
             self.queue.stop_current()
             await self.queue.drain(_CANCEL_SECONDS)
         self.loader.cancel()
+        if self._jobs is not None:
+            await self._jobs.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -95,16 +103,26 @@ class Service:
 
     async def _mount_app(self) -> None:
         self.startup_app.mount(await in_daemon_thread("app", self._make_app))
+        if self._jobs is not None:
+            await self._jobs.run()
 
     def _make_app(self) -> App:
         from image_gen.serving.api_key_auth import ApiKeyMiddleware
         from image_gen.serving.app import make_app
         from image_gen.serving.images.generations import Generations
+        from image_gen.serving.jobs.job_routes import JobRoutes
+        from image_gen.serving.jobs.job_runner import JobRunner
         from image_gen.serving.metrics import Metrics
 
         metrics = Metrics(self.readiness, self.worker, self.loader, self.queue)
         generations = Generations(self._settings, self.readiness, self.worker, self.queue, metrics)
-        app: App = make_app(generations, metrics)
+        routes = None
+        if self._settings.jobs != "none":
+            folder = self._cache_settings.hf_home.parent / "image-gen-jobs" if self._settings.jobs == "disk" else None
+            jobs = JobRunner(self._settings, folder, self.worker, self.queue, metrics=metrics, generations=generations)
+            routes = JobRoutes(self._settings, jobs, self.queue)
+            self._jobs = jobs
+        app: App = make_app(generations, metrics, routes)
         return ApiKeyMiddleware(app, self._settings.api_key) if self._settings.api_key else app
 
     def _pipeline_hint(self) -> str | None:

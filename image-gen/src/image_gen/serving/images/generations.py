@@ -83,6 +83,11 @@ class Generations:
         response.headers["X-Request-ID"] = request_id
         return response
 
+    @property
+    def model_id(self) -> str:
+        """The name of what is served."""
+        return self._readiness.model_id
+
     def is_served(self, name: str) -> bool:
         """Whether a caller's name for a model means the served one: the id asked for, or its present id."""
         directory = self._settings.model_dir
@@ -112,7 +117,7 @@ class Generations:
 
     async def _generate(self, http: Request, request_id: str) -> Response:
         request = parse_request(await json_body(http), self._settings.max_images)
-        self._require_model(request)
+        self.require_model(request)
         if (pipeline := self._ready_pipeline()) is None:
             return not_ready(self._readiness, self._worker.seconds_until_ready())
         jobs = make_jobs(request, pipeline, self._settings, request_id)
@@ -121,14 +126,15 @@ class Generations:
     async def _change(self, http: Request, request_id: str, kind: type[EditRequest]) -> Response:
         fields, files = await form_body(http)
         request = parse_form(kind, fields, self._settings.max_images)
-        self._require_model(request)
+        self.require_model(request)
         if (pipeline := self._ready_pipeline()) is None:
             return not_ready(self._readiness, self._worker.seconds_until_ready())
         change = await self._edits.change_of(request, files, pipeline)
         jobs = make_jobs(request, pipeline, self._settings, request_id, change)
         return await self._made(http, request, jobs, request_id, "image_edit")
 
-    def _require_model(self, request: ImageRequest) -> None:
+    def require_model(self, request: ImageRequest) -> None:
+        """Raises `BadRequest` where another model is asked for than is served."""
         if request.model is not None and not self.is_served(request.model):
             raise BadRequest(self.not_served(request.model), "model", status=404, code="model_not_found")
 

@@ -73,7 +73,7 @@ class RequestQueue:
         unresponsive_after: float = UNRESPONSIVE_AFTER_SECONDS,
     ) -> None:
         self._engines = engines
-        self._limit = limit
+        self.limit = limit
         self._unresponsive_after = unresponsive_after
         self._order: FairOrder[_Request] = FairOrder()
         self._at_work: dict[WorkerSupervisor, _Request] = {}
@@ -89,13 +89,32 @@ class RequestQueue:
     @property
     def seconds_per_request(self) -> float:
         """Of late, with all engines at work; a guess before the first."""
-        ready = sum(engine.is_ready for engine in self._engines)
-        return (5.0 if self._measured is None else self._measured) / max(1, ready)
+        return (5.0 if self._measured is None else self._measured) / max(1, self.engines_ready)
+
+    @property
+    def engines_ready(self) -> int:
+        """How many can make a picture."""
+        return sum(engine.is_ready for engine in self._engines)
+
+    @property
+    def running(self) -> int:
+        """How many requests and jobs are being worked on."""
+        return len(self._at_work)
+
+    @property
+    def waiting_jobs(self) -> int:
+        """How many of those that wait are jobs."""
+        return self._order.count(jobs=True)
 
     @property
     def depth(self) -> int:
         """How many requests wait."""
         return len(self._order)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the service is being stopped."""
+        return self._closed
 
     @property
     def is_busy(self) -> bool:
@@ -178,11 +197,11 @@ class RequestQueue:
     def _has_place(self, attempt: int | None, key: str) -> bool:
         waiting = self._order.count(jobs=False)
         if self._promised.redeem(attempt):
-            return waiting < _RETURNING * self._limit
-        if self._limit and key and not self._order.has(key, jobs=False):
+            return waiting < _RETURNING * self.limit
+        if self.limit and key and not self._order.has(key, jobs=False):
             return True  # One key can't take the places of all others.
         # Half of the places at least are for newcomers: who was to return may never come.
-        return waiting + min(self._promised.due(), self._limit // 2) < self._limit
+        return waiting + min(self._promised.due(), self.limit // 2) < self.limit
 
     def _free_engine(self) -> WorkerSupervisor | None:
         return next((each for each in self._engines if each.is_ready and each not in self._at_work), None)

@@ -1,0 +1,176 @@
+"""The routes of jobs: `/v1/jobs`, `/v1/jobs/{id}`, `/v1/jobs/{id}/cancel` and `/v1/queue`."""
+
+import hashlib
+import json
+import math
+import re
+import secrets
+import time
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+
+from image_gen.errors import ImageGenError
+from image_gen.serving.images.body import json_body
+from image_gen.serving.images.jobs import make_jobs
+from image_gen.serving.images.openai_errors import error_response
+from image_gen.serving.images.requests import MAX_SEED, BadRequest, ImageRequest, parse_request, parse_size
+from image_gen.serving.jobs.job import Job
+from image_gen.serving.jobs.job_openapi import CANCEL, CREATE, DELETE, GET, QUEUE
+from image_gen.serving.jobs.job_runner import JobRunner, new_id
+from image_gen.serving.queue.forecast import queue_json, seconds_until_done
+from image_gen.serving.queue.request_queue import RequestQueue
+from image_gen.settings import Settings
+
+_KEY_NAME: Final = "image_gen.key_name"
+# The answer is the pictures in base64; one that can't be compressed takes this much for each pixel.
+_BYTES_PER_PIXEL: Final = 4
+_NOT_KEPT: Final = "No job of this id is kept: it has expired, was deleted, or never was."
+
+
+class JobRoutes:
+    """What HTTP sees of jobs."""
+
+    def __init__(self, settings: Settings, runner: JobRunner, queue: RequestQueue) -> None:
+        self._settings, self._runner, self._queue = settings, runner, queue
+
+    def add_to(self, app: FastAPI) -> None:
+        """Adds the routes."""
+        app.post("/v1/jobs", status_code=202, openapi_extra=CREATE)(self._guarded(self._create))
+        app.get("/v1/jobs/{job_id}", openapi_extra=GET)(self._guarded(self._get))
+        app.delete("/v1/jobs/{job_id}", status_code=204, openapi_extra=DELETE)(self._guarded(self._delete))
+        app.post("/v1/jobs/{job_id}/cancel", openapi_extra=CANCEL)(self._guarded(self._cancel))
+        app.get("/v1/queue", openapi_extra=QUEUE)(self._guarded(self._state))
+
+    def _guarded(self, route: Any) -> Any:
+        async def answer(request: Request) -> Response:
+            try:
+                response: Response = await route(request)
+            except BadRequest as error:
+                response = error_response(error.status, error.message, code=error.code, param=error.param)
+            except ImageGenError as error:
+                again = await self._again(error)
+                response = error_response(error.http_status, error.message, code=error.code.lower(), retry_after=again)
+            except ClientDisconnect:
+                response = Response(status_code=499)
+            return response
+
+        answer.__name__ = f"job{route.__name__}"
+        return answer
+
+    async def _create(self, http: Request) -> Response:
+        body = await json_body(http)
+        request, webhook = self._parsed(body)
+        given = http.headers.get("idempotency-key")
+        if given is not None and not re.fullmatch(r"[\x21-\x7e]{1,255}", given):
+            raise BadRequest(
+                "Idempotency-Key: expected 1 to 255 printable characters without spaces.", "Idempotency-Key"
+            )
+        pipeline = self._runner.pipeline
+        if pipeline is not None:
+            first = make_jobs(request, pipeline, self._settings, "check")[0]
+            pixels = first.width * first.height
+        elif request.size in {None, "auto"}:
+            pixels = self._settings.max_size**2
+        else:
+            width, height = parse_size(request.size or "", self._settings.max_size)
+            pixels = width * height
+        kept = request.model_dump_json(exclude_none=True)
+        fingerprint = hashlib.sha256(f"{webhook} {kept}".encode()).hexdigest()
+        if request.seed is None:  # the same picture when it is made again
+            kept = request.model_copy(update={"seed": secrets.randbelow(MAX_SEED + 1)}).model_dump_json(
+                exclude_none=True
+            )
+        reserved = len(kept) + _BYTES_PER_PIXEL * pixels * (request.n or 1)
+        job = Job(new_id(), _key(http), kept, time.time(), reserved, given, fingerprint, webhook)
+        job, is_new = await self._runner.add(job)
+        if not is_new and job.fingerprint != fingerprint:
+            message = "Idempotency-Key: it was used for another request before."
+            raise BadRequest(message, "Idempotency-Key", status=422, code="idempotency_key_reused")
+        headers = {"Location": f"/v1/jobs/{job.id}"} | ({} if is_new else {"Idempotent-Replayed": "true"})
+        return self._answer(job, 202, headers)
+
+    def _parsed(self, body: bytes) -> tuple[ImageRequest, str | None]:
+        try:
+            fields = json.loads(body)
+        except (ValueError, RecursionError):
+            fields = None
+        webhook = fields.pop("webhook_url", None) if isinstance(fields, dict) else None
+        if webhook is not None:
+            body = json.dumps(fields).encode()
+        request = parse_request(body, self._settings.max_images)
+        if webhook is not None:
+            raise BadRequest("webhook_url: this service calls no addresses.", "webhook_url")
+        for name in ("stream", "partial_images", "progress"):
+            if getattr(request, name):
+                raise BadRequest(f"{name}: a job has no stream; GET /v1/jobs/<id> shows how far it is.", name)
+        self._runner.check(request)
+        return request, webhook
+
+    async def _get(self, http: Request) -> Response:
+        return self._answer(await self._job(http))
+
+    async def _delete(self, http: Request) -> Response:
+        await self._runner.delete(await self._job(http))
+        return Response(status_code=204)
+
+    async def _cancel(self, http: Request) -> Response:
+        job = await self._runner.cancel(await self._job(http))
+        if job.status in {"succeeded", "failed"}:
+            raise BadRequest(f"The job has {job.status} already.", status=409, code="job_has_ended")
+        return self._answer(job)
+
+    async def _state(self, _http: Request) -> Response:
+        return JSONResponse(queue_json(self._queue))
+
+    async def _job(self, http: Request) -> Job:
+        job = await self._runner.get(http.path_params["job_id"], _key(http))
+        if job is None:
+            raise BadRequest(_NOT_KEPT, status=404, code="job_not_found")
+        return job
+
+    def _answer(self, job: Job, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+        head = json.dumps(self._as_json(job)).encode()
+        # The result is JSON already, and may be large.
+        body = head[:-1] + b', "result": ' + (job.result or b"null") + b"}"
+        about = {"Cache-Control": "no-store", **(headers or {})}
+        return Response(body, status, about, media_type="application/json")
+
+    def _as_json(self, job: Job) -> dict[str, object]:
+        live = self._runner.live(job.id)
+        position, progress, forecast = None, None, None
+        if live is not None and job.status == "queued":
+            position = self._queue.positions().get(f"{job.id}-0", self._runner.jobs_before(job.id))
+            forecast = seconds_until_done(self._queue, position) if self._queue.engines_ready else None
+        elif live is not None and job.status == "running" and live.images:
+            progress = {
+                "step": live.step, "steps": live.steps, "images_done": live.images_done, "images": live.images,
+            }  # fmt: skip
+            done = (live.images_done + live.step / max(1, live.steps)) / max(1, live.images)
+            forecast = seconds_until_done(self._queue, 0, min(done, 1.0) or 0.01)
+        times = {
+            f"{name}_at": None if (at := getattr(job, name)) is None else math.floor(at)
+            for name in ("created", "started", "ended", "expires")
+        }
+        return {
+            "id": job.id, "object": "image.job", "status": job.status, **times, "position": position,
+            "forecast_seconds": forecast, "progress": progress,
+            "error": None if job.error is None else json.loads(job.error),
+        }  # fmt: skip
+
+    async def _again(self, error: ImageGenError) -> int | None:
+        if error.code == "JOBS_FULL":
+            return max(1, math.ceil(self._queue.seconds_per_request))
+        if error.code == "JOBS_STORAGE_FULL":
+            try:
+                at = await self._runner.next_expiry()
+            except ImageGenError:
+                at = None
+            return 60 if at is None else max(1, min(3600, math.ceil(at - time.time())))
+        return 15 if error.retryable else None
+
+
+def _key(http: Request) -> str:
+    return str(http.scope.get(_KEY_NAME, ""))
