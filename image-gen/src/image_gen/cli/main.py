@@ -120,7 +120,7 @@ class Command:
             report = cache.clear(model, options.revision, dry_run=not confirmed, force=options.force)
         self._print(report, render.clear_text(report))
         if confirmed or options.dry_run:
-            return OK
+            return FAILED if report.unreadable else OK
         sys.stderr.write(f"{reader.prog()}: Nothing was removed. Fix: add --yes to remove it.\n")
         return REFUSED
 
@@ -129,7 +129,9 @@ class Command:
         report = self._cache().collect_garbage(
             older_than=options.older_than, keep_free=options.keep_free, keep=options.served, dry_run=options.dry_run
         )
-        return self._print(report, render.gc_text(report), OK if report.target_met else FAILED)
+        return self._print(
+            report, render.gc_text(report), OK if report.target_met and not report.unreadable else FAILED
+        )
 
     def doctor(self) -> int:
         report = self._cache().doctor(self._options.model, self._options.revision, self._env)

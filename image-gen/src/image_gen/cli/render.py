@@ -186,6 +186,7 @@ def _result_word(model: VerifiedModel) -> str:
 def clear_text(report: ClearReport) -> str:
     lines = _removals(report.removed, report.dry_run)
     lines += [f"{model_id} is being fetched: left alone" for model_id in report.skipped]
+    lines += [f"kept what it may use: {problem}" for problem in report.unreadable]
     if not report.removed:
         return "\n".join([*lines, "There is nothing to remove."])
     return "\n".join([*lines, f"{format_bytes(report.bytes_freed)} in all"])
@@ -209,6 +210,7 @@ def _at(model_id: str, revision: str | None) -> str:
 def gc_text(report: GcReport) -> str:
     lines = _removals(report.removed, report.dry_run)
     lines += [f"kept {_at(kept.model_id, kept.revision)}: {kept.reason}" for kept in report.kept]
+    lines += [f"kept what it may use: {problem}" for problem in report.unreadable]
     freed = f"{format_bytes(report.bytes_freed)} {'would be ' if report.dry_run else ''}freed"
     lines.append(f"{freed}, {format_bytes(report.bytes_free)} free")
     if not report.target_met:

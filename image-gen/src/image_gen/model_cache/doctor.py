@@ -215,8 +215,11 @@ def _token(settings: CacheSettings) -> Iterator[Check]:
 
 
 def _orphans(settings: CacheSettings) -> Iterator[Check]:
-    orphans = find_orphans(settings)
-    if orphans:
+    found = find_orphans(settings)
+    for each in found:
+        if each.problem:
+            yield _with_fix("orphans", "fail", each.problem)
+    if orphans := [each for each in found if each.paths]:
         size = format_bytes(sum(each.size for each in orphans))
         text = f"{sum(len(each.paths) for each in orphans)} files and directories that nothing uses any more: {size}."
         yield Check("orphans", "warn", text, reader.cache_command("clear --orphans --yes"))

@@ -13,12 +13,13 @@ from image_gen import reader
 from image_gen.errors import CacheBusyError, ModelNotCachedError
 from image_gen.model_cache.cache.lease import in_use, model_in_use, unused, usage_files
 from image_gen.model_cache.cache.orphans import delete_orphaned_files, find_orphans
-from image_gen.model_cache.cache.scan import disk_usage, refs_of, repo_roots
+from image_gen.model_cache.cache.scan import contents_in_use, disk_usage, refs_of, repo_roots, revisions_here
 from image_gen.model_cache.core.file_lock import file_lock, try_lock
 from image_gen.model_cache.core.layout import RepoLayout, model_id_of
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.core.verification_record import VerificationRecord, record_files
+from image_gen.model_cache.core.walk import entries, is_directory, led_to, walk, without_links_above
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 
 # Another program that writes into a directory while it is deleted ends within that time, or has to be stopped.
@@ -42,13 +43,16 @@ class Removal(Report):
 
 @dataclass(frozen=True)
 class ClearReport(Report):
-    """What was deleted, or with `dry_run` would be. `skipped` models are being downloaded: their orphans are kept."""
+    """What was deleted, or with `dry_run` would be. `skipped` models are being downloaded: their orphans are kept.
+    `unreadable` says, each with the fix, what can't be read, and may use what else would be orphans.
+    """
 
     json_bytes = "bytes_freed"
     json_extra: ClassVar[tuple[str, ...]] = ("bytes_freed",)
     removed: tuple[Removal, ...]
     dry_run: bool
     skipped: tuple[str, ...] = field(default=(), metadata={"json": "set"})
+    unreadable: tuple[str, ...] = field(default=(), metadata={"json": "set"})
 
     @property
     def bytes_freed(self) -> int:
@@ -75,7 +79,7 @@ def clear_models(
     commit = find_revision(settings, model_id, revision) if model_id is not None and revision else None
     served = {each for each in chosen if in_use(settings, each, commit)}
     if served and not dry_run and not force:
-        raise model_in_use(sorted(served))
+        raise model_in_use(settings, sorted(served))
     removed = tuple(_clear(settings, each, commit, dry_run, force, served=each in served) for each in chosen)
     if model_id is None and not dry_run:
         delete_orphaned_files(settings)
@@ -86,7 +90,8 @@ def clear_orphans(settings: CacheSettings, *, dry_run: bool, min_age: float = 0)
     """Deletes orphans, never what a process works on."""
     found = find_orphans(settings) if dry_run else delete_orphaned_files(settings, min_age)
     removed = tuple(Removal(each.model_id, each.size, orphans=len(each.paths)) for each in found if each.paths)
-    return ClearReport(removed, dry_run, tuple(each.model_id for each in found if each.busy))
+    problems = tuple(each.problem for each in found if each.problem)
+    return ClearReport(removed, dry_run, tuple(each.model_id for each in found if each.busy), problems)
 
 
 def raise_cache_busy(model_id: str) -> None:
@@ -98,7 +103,7 @@ def raise_cache_busy(model_id: str) -> None:
 
 def cached_ids(settings: CacheSettings) -> set[str]:
     """Every model of which there is anything on the volume."""
-    kept = settings.cached_manifests_dir.glob("*.json")
+    kept = entries(settings.cached_manifests_dir, "*.json")
     return {model_id_of(root.name) for root in repo_roots(settings)} | {
         model_id_of(path.stem.partition("@")[0]) for path in kept
     }
@@ -107,7 +112,7 @@ def cached_ids(settings: CacheSettings) -> set[str]:
 def find_revision(settings: CacheSettings, model_id: str, revision: str) -> str:
     """The commit of a branch, a tag, or the beginning of a commit. Raises MODEL_NOT_CACHED."""
     layout = RepoLayout(settings.hub_cache, model_id)
-    refs, here = refs_of(layout), _revisions_here(layout)
+    refs, here = refs_of(layout), revisions_here(layout)
     kept = {each.revision for each in ManifestRegistry(settings).cached(model_id)}
     known = sorted(here | kept | set(refs.values()))
     found = [refs[revision]] if revision in refs else [each for each in known if each.startswith(revision.lower())]
@@ -124,7 +129,7 @@ def _clear(
     settings: CacheSettings, model_id: str, commit: str | None, dry_run: bool, force: bool, *, served: bool
 ) -> Removal:
     layout = RepoLayout(settings.hub_cache, model_id)
-    if commit and _revisions_here(layout) <= {commit}:
+    if commit and revisions_here(layout) <= {commit}:
         commit = None
     linked_to = layout.root.resolve() if layout.root.is_symlink() and commit is None else None
     with ExitStack() as held:
@@ -160,11 +165,7 @@ def _wait_a_little(model_id: str) -> Callable[[], None]:
 
 def hub_locks(layout: RepoLayout) -> list[Path]:
     """The locks that the hub's own client holds while it writes a content of a model."""
-    return [path for path in sorted(layout.locks.glob("*.lock")) if path != layout.lock]
-
-
-def _revisions_here(layout: RepoLayout) -> set[str]:
-    return {path.name for path in (layout.root / "snapshots").glob("*") if path.is_dir()}
+    return [path for path in entries(layout.locks, "*.lock") if path != layout.lock]
 
 
 def _belongings(settings: CacheSettings, layout: RepoLayout, commit: str | None) -> list[Path]:
@@ -173,38 +174,45 @@ def _belongings(settings: CacheSettings, layout: RepoLayout, commit: str | None)
     """
     model_id = layout.model_id
     manifests = ManifestRegistry(settings).cached_files(model_id)
+    snapshots = {layout.snapshots if commit is None else layout.snapshot(commit)}
+    used = contents_in_use(settings, {layout.blobs, *snapshots})
+    ours = led_to(snapshots, settings.hub_cache)
+    blobs = entries(layout.blobs)
     if commit is None:
-        records = record_files(settings, model_id)
-        return [*manifests, *records, layout.root, *_unshared(settings, layout, None)]
-    refs = [layout.ref(name) for name, target in refs_of(layout).items() if target == commit]
-    kept = [path for path, manifest in manifests.items() if manifest and manifest.revision == commit]
-    record = VerificationRecord(settings, model_id, commit).path
-    listed = [layout.root / "trees" / f"{commit}.json", layout.root / ".no_exist" / commit]
-    ours = contents_of(settings, layout, {commit})
-    theirs = contents_of(settings, layout, _revisions_here(layout) - {commit})
-    # With what was downloaded of them in part.
-    blobs = [path for path in sorted(layout.blobs.glob("*")) if path.name.partition(".")[0] in ours - theirs]
-    places = [*refs, *kept, record, *listed, *usage_files(layout, commit), layout.snapshot(commit), *blobs]
-    return [*(path for path in places if path.is_symlink() or path.exists()), *_unshared(settings, layout, set(blobs))]
+        places = [*manifests, *record_files(settings, model_id), *_of_root(layout, used)]
+    else:
+        refs = [layout.ref(name) for name, target in refs_of(layout).items() if target == commit]
+        kept = [path for path, manifest in manifests.items() if manifest and manifest.revision == commit]
+        record = VerificationRecord(settings, model_id, commit).path
+        listed = [layout.root / "trees" / f"{commit}.json", layout.root / ".no_exist" / commit]
+        theirs = {path.name for path in led_to([layout.snapshots], settings.hub_cache, snapshots)}
+        theirs |= _named(settings, layout, revisions_here(layout) - {commit})
+        names = {path.name for path in ours} | _named(settings, layout, {commit})
+        # With what was downloaded of them in part.
+        blobs = [path for path in blobs if path.name.partition(".")[0] in names - theirs]
+        blobs = [path for path in blobs if without_links_above(path) not in used]
+        places = [*refs, *kept, record, *listed, *usage_files(layout, commit), layout.snapshot(commit), *blobs]
+        used |= led_to([layout.blobs], settings.hub_cache, blobs)
+    # What newer hub clients keep beside the models, and nothing else uses. A model that is a link still does elsewhere.
+    store = without_links_above(settings.hub_cache / "blobs" / "x").parent
+    led = set() if layout.root.is_symlink() else ours | led_to([layout.blobs], settings.hub_cache)
+    shared = sorted(path for path in led - used if path.is_relative_to(store) and path.is_file())
+    return [*(path for path in places if path.is_symlink() or path.exists()), *shared]
 
 
-def contents_of(settings: CacheSettings, layout: RepoLayout, commits: set[str]) -> set[str]:
-    """The names of the blobs that revisions link to, or that their manifests name."""
+def _of_root(layout: RepoLayout, used: set[Path]) -> list[Path]:
+    """A model's directory; or where links of other models lead into it, all the rest of what it holds."""
+    root = without_links_above(layout.root)
+    if root.is_symlink() or not any(path.is_relative_to(root) for path in used):
+        return [layout.root]
+    files = (path for path in walk(root) if not is_directory(path, follow=False))
+    return [path for path in files if not used & {path, *path.parents}]
+
+
+def _named(settings: CacheSettings, layout: RepoLayout, commits: set[str]) -> set[str]:
+    """The names of the blobs that the manifests of revisions name."""
     manifests = ManifestRegistry(settings).all_manifests(layout.model_id)
-    named = {name for each in manifests if each.revision in commits for file in each.files for name in file.blob_names}
-    places = (path for commit in commits for path in layout.snapshot(commit).rglob("*") if path.is_symlink())
-    return named | {path.readlink().name for path in places}
-
-
-def _unshared(settings: CacheSettings, layout: RepoLayout, blobs: set[Path] | None) -> list[Path]:
-    """Contents that newer hub clients keep beside the models, and that only these blobs, or those of a model, use."""
-    gone = set(layout.blobs.glob("*")) if blobs is None else blobs
-    links = [path for root in settings.hub_cache.glob("*--*") for path in (root / "blobs").glob("*")]
-    store = (settings.hub_cache / "blobs").resolve()
-    targets = {path: path.resolve() for path in links if path.is_symlink() and path.exists()}
-    used = {target for path, target in targets.items() if path not in gone}
-    ours = {target for path, target in targets.items() if path in gone and target.is_relative_to(store)}
-    return sorted(ours - used)
+    return {name for each in manifests if each.revision in commits for file in each.files for name in file.blob_names}
 
 
 def _remove(paths: Sequence[Path]) -> None:
@@ -224,7 +232,7 @@ def _remove_tree(path: Path) -> None:
             if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                 raise
             if tried + 1 == _TRIES:
-                newest = max((each for each in path.rglob("*")), key=lambda each: each.lstat().st_ctime, default=path)
+                newest = max(walk(path), key=lambda each: each.lstat().st_ctime, default=path)
                 raise CacheBusyError(
                     f"Another program writes into {reader.place(path)} ({newest.name}), so not all of it was removed. "
                     "Fix: stop that program, and try again."
@@ -241,7 +249,7 @@ def _still_open(_: object, path: str, caught: "tuple[type[BaseException], BaseEx
         return
     left = Path(path)
     if isinstance(error, OSError) and error.errno in {errno.ENOTEMPTY, errno.EBUSY}:
-        names = [each for each in left.rglob("*") if not each.is_dir()] if left.is_dir() else [left]
+        names = [each for each in walk(left) if not each.is_dir()] if left.is_dir() else [left]
         if names and all(each.name.startswith(".nfs") for each in names):
             return
     raise error

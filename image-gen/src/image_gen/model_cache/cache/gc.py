@@ -72,6 +72,8 @@ def collect_garbage(
             reason = "it is a link to another place"
         if keep and {(model_id, None), (model_id, revision)} & set(keep):
             reason = reason or "it is what the next start serves"
+        if orphans.unreadable:
+            reason = reason or "a part of the cache can't be read, and may use its contents"
         is_used = in_use(settings, model_id, revision)
         if not dry_run and (is_used or used is None):
             note_used(settings, model_id, revision)
@@ -90,6 +92,7 @@ def collect_garbage(
         tuple(removed),
         dry_run,
         orphans.skipped,
+        orphans.unreadable,
         kept=tuple(kept),
         bytes_free=_free(settings) + freed,
         target_free_bytes=keep_free or 0,

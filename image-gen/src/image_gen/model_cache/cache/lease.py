@@ -3,6 +3,7 @@
 A service holds a shared lock for as long as its process lives, so nothing is left over after a crash.
 """
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ from pathlib import Path
 
 from image_gen.errors import ModelInUseError
 from image_gen.model_cache.core.file_lock import lock_file, try_lock
-from image_gen.model_cache.core.filesystem import status_of
+from image_gen.model_cache.core.filesystem import status_of, to_cache_error
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.core.walk import entries
 
 # As long as a model of many gigabytes takes to be deleted on a slow disk: whoever deletes one holds its lock alone.
 _HOLD_SECONDS = 60.0
@@ -58,7 +60,9 @@ def hold(settings: CacheSettings, model_id: str, revision: str) -> Lease:
 
 
 def in_use(settings: CacheSettings, model_id: str, revision: str | None = None) -> bool:
-    """Whether a living process, in any container, holds a lease on a revision, or on any one of the model."""
+    """Whether a living process, in any container, holds a lease on a revision, or on any one of the model; so does
+    one, for all that is known, where that can't be found out.
+    """
     with _unheld(RepoLayout(settings.hub_cache, model_id), revision) as free:
         return not free
 
@@ -68,12 +72,19 @@ def unused(settings: CacheSettings, model_id: str, revision: str | None, *, forc
     """Keeps new users waiting. Raises MODEL_IN_USE when there is one already, unless `force`."""
     with _unheld(RepoLayout(settings.hub_cache, model_id), revision) as free:
         if not free and not force:
-            raise model_in_use([model_id])
+            raise model_in_use(settings, [model_id])
         yield
 
 
-def model_in_use(model_ids: list[str]) -> ModelInUseError:
-    """For the deletion of a model that a service uses."""
+def model_in_use(settings: CacheSettings, model_ids: list[str]) -> ModelInUseError:
+    """For the deletion of a model that a service uses, or may use."""
+    layouts = [RepoLayout(settings.hub_cache, each) for each in model_ids]
+    places = [path for layout in layouts for path in (layout.locks, *_leases_or_none(layout))]
+    if closed := next((path for path in places if path.exists() and not os.access(path, os.R_OK)), None):
+        why = to_cache_error(PermissionError(errno.EACCES, "", str(closed)), settings.volume_root, "removing a model")
+        return ModelInUseError(
+            f"Whether {', '.join(model_ids)} is being served can't be found out, so nothing was removed. {why.message}"
+        )
     verb = "is" if len(model_ids) == 1 else "are"
     return ModelInUseError(
         f"{', '.join(model_ids)} {verb} being served, so nothing was removed. Fix: stop that service first, or add "
@@ -88,7 +99,7 @@ def note_used(settings: CacheSettings, model_id: str, revision: str | None) -> N
 
 def last_used(settings: CacheSettings, model_id: str, revision: str | None) -> float | None:
     """Unix time when a service last used a revision; None where nothing says so."""
-    leases = _leases(RepoLayout(settings.hub_cache, model_id), revision)
+    leases = _leases_or_none(RepoLayout(settings.hub_cache, model_id), revision)
     return max((status.st_mtime for path in leases if (status := status_of(path))), default=None)
 
 
@@ -118,7 +129,15 @@ def _verified(layout: RepoLayout, revision: str) -> Path:
 
 
 def _leases(layout: RepoLayout, revision: str | None) -> list[Path]:
-    return [_used(layout, revision), _used(layout, None)] if revision else sorted(layout.locks.glob("image-gen.used*"))
+    if revision:
+        return [_used(layout, revision), _used(layout, None)]
+    return entries(layout.locks, f"{_used(layout, None).name}*")
+
+
+def _leases_or_none(layout: RepoLayout, revision: str | None = None) -> list[Path]:
+    with suppress(OSError):
+        return _leases(layout, revision)
+    return []
 
 
 def _note(path: Path) -> None:
@@ -132,5 +151,8 @@ def _note(path: Path) -> None:
 def _unheld(layout: RepoLayout, revision: str | None) -> Iterator[bool]:
     """Whether nobody holds one of the leases; while this lasts, none can."""
     with ExitStack() as held:
-        free = [held.enter_context(try_lock(path)) is not False for path in _leases(layout, revision)]
+        try:
+            free = [held.enter_context(try_lock(path)) is not False for path in _leases(layout, revision)]
+        except OSError:
+            free = [False]
         yield all(free)

@@ -4,23 +4,23 @@ partial downloads, temporary files, damaged files that were set aside, the copy 
 What a living process works on is never deleted: the locks of this package and of the hub's client are checked.
 """
 
-import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from image_gen.model_cache.cache.lease import usage_files
-from image_gen.model_cache.cache.scan import disk_usage, refs_of, repo_roots
+from image_gen.model_cache.cache.scan import contents_in_use, disk_usage, refs_of, repo_roots
 from image_gen.model_cache.core.file_lock import file_lock, try_lock
-from image_gen.model_cache.core.filesystem import status_of, translate_os_errors
+from image_gen.model_cache.core.filesystem import status_of, to_cache_error
 from image_gen.model_cache.core.layout import (
     BACKUP_INDEX,
     LOCK,
+    PREFIX,
     RESTORE_LOCK,
     STAGING,
     TEMPORARY,
@@ -30,6 +30,7 @@ from image_gen.model_cache.core.layout import (
 )
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.core.verification_record import record_files, records_dir
+from image_gen.model_cache.core.walk import entries, has_files, is_directory, led_to, walk, without_links_above
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 
 SHARED = "(shared contents)"
@@ -49,58 +50,84 @@ _IsFree = Callable[[Path], bool]
 
 @dataclass(frozen=True)
 class Orphans:
-    """The orphans of one model. With `busy` it is being downloaded, and nothing was deleted."""
+    """The orphans of one model. With `busy` it is being downloaded, and nothing was deleted; nor was anything where
+    something can't be read, as that may use it: `problem` says what, with the fix.
+    """
 
     model_id: str
-    paths: tuple[Path, ...]
-    size: int
+    paths: tuple[Path, ...] = ()
+    size: int = 0
     busy: bool = False
+    problem: str = ""
 
 
 def find_orphans(settings: CacheSettings) -> list[Orphans]:
     """Changes nothing. May list what another client works on, which `delete_orphaned_files` leaves alone."""
-    found = []
-    for layout in _layouts(settings):
+
+    def of_model(layout: RepoLayout) -> Orphans:
         with try_lock(layout.lock) as free:
-            found.append(
-                _orphans(layout.model_id, [] if free is False else _of_model(settings, layout, lambda _: True))
-            )
-    with _interrupted(settings) as interrupted:
-        rest = [_orphans(INTERRUPTED, interrupted), _orphans(SHARED, _shared(settings, lambda _: True))]
-    return [each for each in (*found, *rest) if each.paths]
+            return _orphans(layout.model_id, [] if free is False else _of_model(settings, layout, lambda _: True))
+
+    def of_interrupted() -> Orphans:
+        with _interrupted(settings) as interrupted:
+            return _orphans(INTERRUPTED, interrupted)
+
+    return _of_all(settings, of_model, of_interrupted, lambda: _orphans(SHARED, _shared(settings, lambda _: True)))
 
 
 def delete_orphaned_files(settings: CacheSettings, min_age: float = 0) -> list[Orphans]:
     """Deletes the orphans of every model, and what no model references. With `min_age` only what did not change for so
     many seconds.
     """
-    swept = []
-    for layout in _layouts(settings):
+
+    def of_model(layout: RepoLayout) -> Orphans:
         if not any(_of_model(settings, layout, lambda _: True)):
-            continue
+            return Orphans(layout.model_id)
         try:
             with file_lock(layout.lock, _give_up), ExitStack() as held:
                 # Again under the lock: an orphan may have been linked meanwhile.
-                found = _of_model(settings, layout, _locked(held))
-                swept.append(_delete(settings, layout.model_id, found, min_age))
+                return _delete(layout.model_id, _of_model(settings, layout, _locked(held)), min_age)
         except BlockingIOError:
-            swept.append(Orphans(layout.model_id, (), 0, busy=True))
-    with _interrupted(settings) as interrupted:
-        swept.append(_delete(settings, INTERRUPTED, interrupted, min_age))
-    with ExitStack() as held:
-        swept.append(_delete(settings, SHARED, _shared(settings, _locked(held)), min_age))
-    return [each for each in swept if each.paths or each.busy]
+            return Orphans(layout.model_id, busy=True)
+
+    def of_interrupted() -> Orphans:
+        with _interrupted(settings) as interrupted:
+            return _delete(INTERRUPTED, interrupted, min_age)
+
+    def shared() -> Orphans:
+        with ExitStack() as held:
+            return _delete(SHARED, _shared(settings, _locked(held)), min_age)
+
+    return _of_all(settings, of_model, of_interrupted, shared)
 
 
 def delete_stale_downloads(settings: CacheSettings, layout: RepoLayout) -> None:
-    """The same for the contents of one model, whose lock the caller holds, before it downloads."""
-    with ExitStack() as held:
-        _delete(settings, layout.model_id, _of_contents(settings, layout, _locked(held)), MIN_ORPHAN_AGE_SECONDS)
+    """The same for the contents of one model, whose lock the caller holds, before it downloads. What can't be read
+    stops no download.
+    """
+    with suppress(OSError), ExitStack() as held:
+        _delete(layout.model_id, _of_contents(settings, layout, _locked(held)), MIN_ORPHAN_AGE_SECONDS)
+
+
+def _of_all(
+    settings: CacheSettings, of_model: Callable[[RepoLayout], Orphans], *others: Callable[[], Orphans]
+) -> list[Orphans]:
+    found = []
+    looks: list[Callable[[], Orphans]] = [partial(of_model, layout) for layout in _layouts(settings)]
+    for look in (*looks, *others):
+        try:
+            found.append(look())
+        except OSError as error:
+            problem = to_cache_error(error, settings.volume_root, "the search for orphans").message
+            found.append(Orphans("", problem=problem))
+    return [each for each in dict.fromkeys(found) if each.paths or each.busy or each.problem]
 
 
 def _layouts(settings: CacheSettings) -> list[RepoLayout]:
     """Every model of which a directory or a lock is there. A link that leads nowhere may lead to a disk that is not."""
-    locks = (path for path in settings.hub_cache.glob(".locks/models--*") if path.is_dir())
+    locks: list[Path] = []
+    with suppress(OSError):
+        locks = [path for path in entries(settings.hub_cache / ".locks", f"{PREFIX}*") if path.is_dir()]
     ids = {model_id_of(path.name) for path in (*repo_roots(settings), *locks)}
     layouts = (RepoLayout(settings.hub_cache, model_id) for model_id in sorted(ids))
     return [each for each in layouts if each.root.is_dir() or not each.root.is_symlink()]
@@ -109,47 +136,52 @@ def _layouts(settings: CacheSettings) -> list[RepoLayout]:
 def _of_model(settings: CacheSettings, layout: RepoLayout, is_free: _IsFree) -> Iterator[Path]:
     registry = ManifestRegistry(settings)
     kept, records = registry.cached_files(layout.model_id), record_files(settings, layout.model_id)
+    locks = [path for path in entries(layout.locks) if path != layout.lock]
     for pattern in (f".{folder_name(layout.model_id)}.json.*", f".{folder_name(layout.model_id)}@*.json.*"):
-        yield from _temporaries(settings.cached_manifests_dir.glob(pattern))
-    if not any(names for _, _, names in os.walk(layout.root)):
+        yield from _temporaries(entries(settings.cached_manifests_dir, pattern))
+    if not has_files(layout.root):
         # The lock of a model that is downloaded is held, and so are those of the hub's client.
-        if all(is_free(path) for path in layout.locks.glob("*") if path != layout.lock):
+        if all(is_free(path) for path in locks):
             yield from (*kept, *records)
             yield from (path for path in (layout.root, layout.locks) if path.is_dir())
         return
     yield from (path for path, manifest in kept.items() if manifest is None)
-    yield from _of_revisions(layout, registry, records, is_free)
+    yield from _of_revisions(layout, registry, records, locks, is_free)
     yield from _of_contents(settings, layout, is_free)
 
 
 def _of_contents(settings: CacheSettings, layout: RepoLayout, is_free: _IsFree) -> Iterator[Path]:
-    linked = {path.readlink().name for path in (layout.root / "snapshots").rglob("*") if path.is_symlink()}
+    # Of other models, too, in a cache where equal files were made links.
+    others = contents_in_use(settings, {layout.root})
+    linked = {path.name for path in led_to([layout.snapshots], settings.hub_cache)}
     manifests = ManifestRegistry(settings).all_manifests(layout.model_id)
     wanted = {file.content_key for manifest in manifests for file in manifest.files}
-    for path in sorted(layout.blobs.glob("*")):
-        if _is_orphan(path, linked, wanted) and is_free(layout.locks / f"{path.name.partition('.')[0]}.lock"):
+    for path in entries(layout.blobs):
+        if (
+            _is_orphan(path, linked, wanted)
+            and without_links_above(path) not in others
+            and is_free(layout.locks / f"{path.name.partition('.')[0]}.lock")
+        ):
             yield path
-    yield from _temporaries(path for place in (layout.blobs, layout.root / "refs") for path in place.rglob(".*"))
+    yield from _temporaries(path for place in (layout.blobs, layout.root / "refs") for path in walk(place))
     # A repository may have files with such names, but none beside the file that it was to replace.
     paths = {layout.snapshot(each.revision) / file.path for each in manifests for file in each.files}
-    inside = _temporaries((layout.root / "snapshots").rglob(".*"))
+    inside = _temporaries(walk(layout.snapshots))
     yield from (path for path in inside if path.with_name(path.stem.removeprefix(".")) in paths)
 
 
 def _of_revisions(
-    layout: RepoLayout, registry: ManifestRegistry, records: list[Path], is_free: _IsFree
+    layout: RepoLayout, registry: ManifestRegistry, records: list[Path], locks: list[Path], is_free: _IsFree
 ) -> Iterator[Path]:
     """Empty snapshots that nothing names, and what was recorded of revisions that are gone."""
-    places = [path for path in (layout.root / "snapshots").glob("*") if path.is_dir()]
+    places = [path for path in entries(layout.snapshots) if is_directory(path)]
     named = {*refs_of(layout).values(), *(each.revision for each in registry.all_manifests(layout.model_id))}
-    hub_locks = [path for path in layout.locks.glob("*.lock") if path != layout.lock]
-    unnamed = [path for path in places if path.name not in named and not any(names for _, _, names in os.walk(path))]
-    empty = unnamed if all(is_free(path) for path in hub_locks) else []
+    unnamed = [path for path in places if path.name not in named and not path.is_symlink() and not has_files(path)]
+    empty = unnamed if all(is_free(path) for path in locks if path.suffix == ".lock") else []
     yield from empty
     here = {path.name for path in places if path not in empty}
     yield from (path for path in records if path.stem.partition("@")[2] not in here)
-    gone = {path.name.rpartition("-")[2] for path in layout.locks.glob("image-gen.*-*")} - here
-    for revision in sorted(gone):
+    for revision in sorted({path.name.rpartition("-")[2] for path in locks if path.match("image-gen.*-*")} - here):
         yield from (path for path in usage_files(layout, revision) if path.exists() and is_free(path))
 
 
@@ -165,7 +197,7 @@ def _is_orphan(path: Path, linked: set[str], wanted: set[str]) -> bool:
     return not (resumable and partial["key"] in wanted - linked)
 
 
-def _temporaries(paths: Iterator[Path]) -> Iterator[Path]:
+def _temporaries(paths: Iterable[Path]) -> Iterator[Path]:
     """Made under the lock of a model, and then moved to their names."""
     return (path for path in paths if TEMPORARY.fullmatch(path.name) and (path.is_symlink() or path.is_file()))
 
@@ -173,7 +205,7 @@ def _temporaries(paths: Iterator[Path]) -> Iterator[Path]:
 @contextmanager
 def _interrupted(settings: CacheSettings) -> Iterator[list[Path]]:
     """What interrupted restores leave, while no other runs, and records that were half written."""
-    records = _temporaries(records_dir(settings).glob(".*"))
+    records = _temporaries(entries(records_dir(settings)))
     with try_lock(settings.hub_cache / RESTORE_LOCK) as free:
         places = (*(settings.hub_cache / each for each in STAGING), settings.hf_home / BACKUP_INDEX)
         yield [path for path in (*(places if free else ()), *records) if path.exists()]
@@ -181,35 +213,31 @@ def _interrupted(settings: CacheSettings) -> Iterator[list[Path]]:
 
 def _shared(settings: CacheSettings, is_free: _IsFree) -> list[Path]:
     """Blobs beside the models, where newer hub clients keep them, that no model references."""
-    store = settings.hub_cache / "blobs"
-    if not store.is_dir():
-        return []
 
     def unused(files: list[Path]) -> list[Path]:
-        links = (path for root in settings.hub_cache.glob("*--*") for path in (root / "blobs").glob("*"))
-        used = {path.resolve() for path in links if path.is_symlink()}
-        return sorted(path for path in files if path.resolve() not in used)
+        used = contents_in_use(settings) if files else set()
+        return [path for path in files if without_links_above(path) not in used]
 
     # Their bookkeeping (.refs, .lock) has other names, and is left to the client that keeps it.
-    files = [path for path in store.glob("[0-9a-f][0-9a-f]/*") if re.fullmatch(r"[0-9a-f]{64}", path.name)]
+    store = [path for path in entries(settings.hub_cache / "blobs", "[0-9a-f][0-9a-f]") if is_directory(path)]
+    files = [path for place in store for path in entries(place) if re.fullmatch(r"[0-9a-f]{64}", path.name)]
     free = [path for path in unused(files) if is_free(path.with_name(f"{path.name}.lock"))]
     # Again, now that no process can link to them any more.
     return [path for path in unused(free) if not path.with_name(f"{path.name}.lock").exists()]
 
 
-def _orphans(model_id: str, paths: Iterator[Path] | list[Path]) -> Orphans:
+def _orphans(model_id: str, paths: Iterable[Path]) -> Orphans:
     found = tuple(paths)
     return Orphans(model_id, found, disk_usage(*found))
 
 
-def _delete(settings: CacheSettings, model_id: str, paths: Iterator[Path] | list[Path], min_age: float) -> Orphans:
-    with translate_os_errors(settings.volume_root, f"removing orphans of {model_id}"):
-        found = _orphans(model_id, [path for path in paths if not _changed(path, min_age)])
-        for path in found.paths:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+def _delete(model_id: str, paths: Iterable[Path], min_age: float) -> Orphans:
+    found = _orphans(model_id, [path for path in paths if not _changed(path, min_age)])
+    for path in found.paths:
+        if is_directory(path, follow=False):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     return found
 
 
@@ -218,7 +246,8 @@ def _changed(path: Path, seconds: float) -> bool:
     if not seconds:
         return False
     # The lock that the caller holds says so, with its name.
-    paths = (each for each in (path, *path.rglob("*")) if each.name != LOCK)
+    below = walk(path) if is_directory(path, follow=False) else ()
+    paths = (each for each in (path, *below) if each.name != LOCK)
     times = [status.st_mtime for each in paths if (status := status_of(each))]
     return time.time() - max(times, default=0.0) < seconds
 

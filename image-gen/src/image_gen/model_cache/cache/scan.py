@@ -1,7 +1,7 @@
 """Lists the cached revisions of models on the volume and in the image, with or without a manifest."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from image_gen.model_cache.core.filesystem import to_cache_error
 from image_gen.model_cache.core.layout import PREFIX, RepoLayout, model_id_of
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, read_manifest
 from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.core.walk import entries, is_directory, led_to, walk
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 
 
@@ -82,22 +83,34 @@ def scan_cache(settings: CacheSettings) -> Iterator[CachedRevision]:
 
 def repo_roots(settings: CacheSettings) -> list[Path]:
     """The directories of models in the hub's cache."""
-    return [path for path in directories(settings.hub_cache) if path.name.startswith(PREFIX)]
+    return [path for path in entries(settings.hub_cache, f"{PREFIX}*") if path.is_dir()]
 
 
-def directories(place: Path) -> list[Path]:
-    """The directories in a place that need not exist. Raises the error of one that can't be read."""
-    try:
-        return sorted(path for path in place.iterdir() if path.is_dir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+def revisions_here(layout: RepoLayout) -> set[str]:
+    """The names of a model's snapshots."""
+    return {path.name for path in entries(layout.snapshots) if is_directory(path)}
+
+
+def contents_in_use(settings: CacheSettings, but: Collection[Path] = ()) -> set[Path]:
+    """Where the links of the whole cache lead to, but those of some models, blobs or snapshots: what is there must not
+    be deleted. Newer hub clients keep contents beside the models, for all kinds of repositories. Raises the error of
+    anything that can't be read.
+    """
+    roots = [root for root in entries(settings.hub_cache, "*--*") if root not in but]
+    models = [root / "snapshots" for root in roots if root.name.startswith(PREFIX)]
+    return led_to([*models, *(root / "blobs" for root in roots)], settings.hub_cache, but)
 
 
 def refs_of(layout: RepoLayout) -> dict[str, str]:
-    """The commit of each branch and tag, such as `main` or `refs/pr/1`, as the hub's clients keep them."""
-    below = layout.root / "refs"
-    places = (path for path in sorted(below.rglob("*")) if path.is_file() and not path.name.startswith("."))
-    names = [path.relative_to(below).as_posix() for path in places]
+    """The commit of each branch and tag, such as `main` or `refs/pr/1`, as the hub's clients keep them. Raises the
+    error of one that can't be read.
+    """
+    below, names = layout.root / "refs", []
+    for path in walk(below):
+        if not path.name.startswith(".") and path.is_file():
+            # What can't be read is not what a power cut has emptied.
+            path.open("rb").close()
+            names.append(path.relative_to(below).as_posix())
     return {name: commit for name in names if (commit := read_ref(layout, name))}
 
 
@@ -117,13 +130,12 @@ def disk_usage(*places: Path) -> int:
 def _of_repo(settings: CacheSettings, model_id: str) -> Iterator[CachedRevision]:
     layout = RepoLayout(settings.hub_cache, model_id)
     try:
-        here = {path.name for path in directories(layout.root / "snapshots")}
+        here, refs = revisions_here(layout), refs_of(layout)
     except OSError as error:
         contents = Contents(problem=to_cache_error(error, layout.root, "reading the cache").message)
         yield CachedRevision(model_id, None, "volume", layout.root, (), None, contents)
         return
     known = {each.revision: each for each in reversed(ManifestRegistry(settings).all_manifests(model_id))}
-    refs = refs_of(layout)
     for revision in [*(each for each in reversed(known) if each in here), *sorted(here - known.keys())]:
         place, manifest = layout.snapshot(revision), known.get(revision)
         names = tuple(name for name, commit in refs.items() if commit == revision)

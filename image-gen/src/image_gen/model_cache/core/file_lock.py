@@ -65,11 +65,13 @@ def holder_of(path: Path) -> str:
 
 @contextmanager
 def try_lock(path: Path) -> Iterator[bool | None]:
-    """Whether no other process holds a lock; while this lasts, none can. None where that can't be found out."""
+    """Whether no other process holds a lock; while this lasts, none can. None on a file system without locks. One that
+    can't be opened counts as held.
+    """
     try:
         descriptor = _open_existing(path)
     except OSError as error:
-        yield True if isinstance(error, FileNotFoundError) else None
+        yield isinstance(error, FileNotFoundError)
         return
     try:
         yield _flock(descriptor, fcntl.LOCK_EX)

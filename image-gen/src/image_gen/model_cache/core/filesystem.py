@@ -21,8 +21,8 @@ _SERVER_GONE = {errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN, 
 # There is nothing at a path.
 ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _NO_DIRECTORY = (
-    " is no directory: a file, or a link that leads nowhere, is in its place. Fix: make the directory that it should "
-    "be, or remove what is there."
+    " is no directory: a file, or a link that leads nowhere, is in its place. Fix: mount the disk that it leads to, or "
+    "remove what is there."
 )
 _TOO_MANY = ": too many files are open. Fix: raise the limit (ulimit -n)."
 _KNOWN = {

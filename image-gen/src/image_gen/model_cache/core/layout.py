@@ -52,6 +52,10 @@ class RepoLayout:
         return self.root / "blobs"
 
     @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+    @property
     def locks(self) -> Path:
         return self.hub_cache / ".locks" / self.root.name
 
@@ -63,7 +67,7 @@ class RepoLayout:
         return self.root / "refs" / name
 
     def snapshot(self, revision: str) -> Path:
-        return self.root / "snapshots" / revision
+        return self.snapshots / revision
 
     def partial(self, content_key: str) -> Path:
         """A partial download. The name is fixed, so that the next process can resume it, and no hub client's: some of

@@ -16,6 +16,7 @@ from image_gen.model_cache.core.atomic_files import write_atomic
 from image_gen.model_cache.core.layout import folder_name
 from image_gen.model_cache.core.manifest import ManifestFile
 from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.core.walk import entries
 
 _SCHEMA = 1
 
@@ -69,4 +70,4 @@ def records_dir(settings: CacheSettings) -> Path:
 
 def record_files(settings: CacheSettings, model_id: str) -> list[Path]:
     """The records of a model at all of its revisions."""
-    return sorted(records_dir(settings).glob(f"{folder_name(model_id)}@*.json"))
+    return entries(records_dir(settings), f"{folder_name(model_id)}@*.json")

@@ -10,6 +10,7 @@ from image_gen.model_cache.core.atomic_files import read_ref, write_atomic
 from image_gen.model_cache.core.layout import RepoLayout, folder_name
 from image_gen.model_cache.core.manifest import Manifest, is_commit, read_manifest, split_model_id
 from image_gen.model_cache.core.settings import DEMO_ALIAS, DEMO_MODEL, CacheSettings
+from image_gen.model_cache.core.walk import entries
 
 
 class ManifestRegistry:
@@ -43,7 +44,7 @@ class ManifestRegistry:
     def cached_files(self, model_id: str) -> dict[Path, Manifest | None]:
         """The files of these, where `org--name.json` is that of the default revision; None for an unreadable one."""
         directory, name = self._settings.cached_manifests_dir, folder_name(model_id)
-        found = [directory / f"{name}.json", *sorted(directory.glob(f"{name}@*.json"))]
+        found = [directory / f"{name}.json", *entries(directory, f"{name}@*.json")]
         return {path: _read(path) for path in found if path.is_file()}
 
     def all_manifests(self, model_id: str) -> list[Manifest]:
