@@ -42,6 +42,8 @@ export const HUB_CACHE = `${HF_HOME}/hub`;
 export const BAKED_PATH = "/opt/models";
 /** Where files of the machine are mounted, read-only: authorities to trust, a Hugging Face cache, a mirror. */
 export const CA_PATH = "/etc/image-gen/ca.pem";
+/** The folder of the file with API keys: a file alone would stay the old one when another takes its place. */
+export const API_KEYS_PATH = "/etc/image-gen/keys";
 export const HOST_CACHE_PATH = "/host-cache";
 export const MIRROR_PATH = "/mirror";
 /** On AWS: a directory with the credentials for a mirror, which the host renews. */
@@ -63,6 +65,7 @@ export const MODEL_VARIABLES = {
 } as const;
 export const TOKEN_VARIABLE = "HF_TOKEN";
 export const API_KEY_VARIABLE = "IMAGE_GEN_API_KEY";
+export const API_KEYS_FILE_VARIABLE = "IMAGE_GEN_API_KEYS_FILE";
 export const DRAIN_VARIABLE = "IMAGE_GEN_DRAIN_TIMEOUT";
 export const CA_VARIABLE = "SSL_CERT_FILE";
 export const MIRROR_VARIABLE = "IMAGE_GEN_MIRROR";
@@ -77,7 +80,7 @@ export const gpuEnvironment = (ids: readonly string[]): Record<string, string> =
 
 /** Whether a variable of this name holds a secret. */
 export function isSecretName(name: string): boolean {
-  return /(?:^|_)(?:TOKEN|PASSWORD|SECRET|API_?KEY|ACCESS_?KEY)$/i.test(name);
+  return /(?:^|_)(?:TOKEN|PASSWORD|SECRET|API_?KEY|ACCESS_?KEY|HEADERS)$/i.test(name);
 }
 
 /** Whether only this machine reaches the address: a container, or another machine, does not. */

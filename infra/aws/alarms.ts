@@ -87,8 +87,8 @@ const HOST_ALARMS: readonly Alarm[] = [
   },
 ];
 
-/** An alarm for each way in which a host fails; they notify `alarmTopicArn`, and are in the console without one. */
-export function createAlarms(name: string, { plan, dimensions, parent }: AlarmsArgs): void {
+/** An alarm for each way in which a host fails; they notify `alarmTopicArn`, and are in the console without one. Their ARNs. */
+export function createAlarms(name: string, { plan, dimensions, parent }: AlarmsArgs): pulumi.Output<string>[] {
   const notify = plan.alarmTopicArn === null ? [] : [plan.alarmTopicArn];
   const reboot = `arn:${awsPartition(plan.region)}:automate:${plan.region}:ec2:reboot`;
   const create = (alarm: Alarm, namespace: string, of: Record<string, pulumi.Input<string>>, actions: string[]) =>
@@ -110,13 +110,14 @@ export function createAlarms(name: string, { plan, dimensions, parent }: AlarmsA
       },
       { parent },
     );
-  for (const alarm of INSTANCE_ALARMS) {
+  const ofInstance = INSTANCE_ALARMS.map((alarm) => {
     // An instance of a group is replaced when its checks fail, not rebooted.
     const reboots = alarm.name === "instance-status" && !plan.selfHealing;
-    create(alarm, "AWS/EC2", { ...dimensions }, reboots ? [reboot, ...notify] : notify);
-  }
-  for (const alarm of HOST_ALARMS) create(alarm, METRICS_NAMESPACE, { Stack: plan.stack }, notify);
-  createHeartbeatAlarm(name, plan, notify, parent);
+    return create(alarm, "AWS/EC2", { ...dimensions }, reboots ? [reboot, ...notify] : notify);
+  });
+  const ofHost = HOST_ALARMS.map((alarm) => create(alarm, METRICS_NAMESPACE, { Stack: plan.stack }, notify));
+  const heartbeat = createHeartbeatAlarm(name, plan, notify, parent);
+  return [...ofInstance, ...ofHost, heartbeat].map(({ arn }) => arn);
 }
 
 /** Longer than a host takes to boot, to be replaced, or to be stopped and started again. */
@@ -126,9 +127,9 @@ const SILENT_MINUTES = 15;
  * A host that was terminated, or whose scripts have ended, sends nothing, and every other alarm stays as it was. One that stops
  * itself when it is idle is silent each time, which is no reason to notify anybody.
  */
-function createHeartbeatAlarm(name: string, plan: AwsHostPlan, notify: string[], parent: pulumi.Resource): void {
+function createHeartbeatAlarm(name: string, plan: AwsHostPlan, notify: string[], parent: pulumi.Resource) {
   const actions = plan.idleStopMinutes > 0 ? [] : notify;
-  new aws.cloudwatch.MetricAlarm(
+  return new aws.cloudwatch.MetricAlarm(
     `${name}-heartbeat`,
     {
       alarmDescription: `No sign of the host for ${SILENT_MINUTES} minutes: it is stopped or terminated, or its scripts do not run. Fix: ${imagegenCommand(plan.stack, "status")}`,

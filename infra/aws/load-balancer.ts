@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { SECRET_PLACEHOLDER } from "../contract.ts";
 import type { LoadBalancerPlan, OidcPlan } from "../plan/aws/load-balancer.ts";
 import { createAccessLogs } from "./access-logs.ts";
+import type { LoadBalancerDimensions } from "./dashboard.ts";
 
 export interface LoadBalancerArgs {
   readonly plan: LoadBalancerPlan;
@@ -19,6 +20,8 @@ export interface LoadBalancerArgs {
 export class LoadBalancer extends pulumi.ComponentResource {
   readonly url: pulumi.Output<string>;
   readonly targetGroupArn: pulumi.Output<string>;
+  /** Of its metrics. */
+  readonly dimensions: pulumi.Output<LoadBalancerDimensions>;
   /** The group whose requests the host accepts. */
   readonly securityGroupId: pulumi.Output<string>;
 
@@ -83,6 +86,7 @@ export class LoadBalancer extends pulumi.ComponentResource {
     // A target whose group has no listener can't become healthy.
     this.targetGroupArn = pulumi.all([target.arn, listener.arn]).apply(([arn]) => arn);
     this.securityGroupId = group.id;
+    this.dimensions = pulumi.output({ LoadBalancer: balancer.arnSuffix, TargetGroup: target.arnSuffix });
     this.registerOutputs({ url: this.url });
   }
 }

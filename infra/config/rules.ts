@@ -6,9 +6,10 @@ import type { LocalSettings, Settings } from "./settings.ts";
 
 /** Rules between keys of a stack on this machine. */
 const RULES: readonly ((settings: LocalSettings) => Problem | false)[] = [
-  ({ bindAddress, allowUnauthenticated, secretKeys }) =>
+  ({ bindAddress, allowUnauthenticated, secretKeys, apiKeysFile }) =>
     !isLoopback(bindAddress) &&
     !allowUnauthenticated &&
+    apiKeysFile === null &&
     !secretKeys.includes("apiKey") && {
       path: qualifyKey("bindAddress"),
       expected:
@@ -41,7 +42,7 @@ export function environmentProblems(
     const path = qualifyKey("environment");
     if (found?.fixed)
       return [{ path, expected: `no ${name}: ${found.fixed}`, got: name, fix: { unset: "environment" } }];
-    if (!found?.key || (target === "aws" && found.key === "caFile")) return [];
+    if (!found?.key || (target === "aws" && ["caFile", "apiKeysFile"].includes(found.key))) return [];
     const key = target === "aws" ? (ON_AWS[found.key] ?? found.key) : found.key;
     const spec = ALL_KEYS[key];
     const secret = spec?.secret && { secret: key, variable: name };

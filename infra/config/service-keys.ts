@@ -40,10 +40,35 @@ const gpus: Parser<string> = (value) => {
   return word ? { value } : { expected: "auto, all, none, device ids such as 0 or 0,2, or count=2" };
 };
 
+/** A file whose folder is mounted. */
+const fileInFolder: Parser<string> = (value) => {
+  const path = hostPath(value);
+  return "value" in path && !/^\/[^/]+\/./.test(path.value)
+    ? { expected: "an absolute path of a file in a folder of its own, such as /srv/image-gen/keys/api-keys" }
+    : path;
+};
+
+const listMatching = (item: string, expected: string) =>
+  matching(new RegExp(`^ *(?:${item})(?: *, *(?:${item}))* *$`), expected);
+const hostNames = listMatching(
+  String.raw`(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]`,
+  "names of hosts without a port, with commas between them",
+);
+const origins = listMatching(
+  String.raw`\*|https?:\/\/[A-Za-z0-9_.-]+(?::\d{1,5})?`,
+  "* or origins such as https://app.example.com, with commas between them",
+);
+
 /** Keys of a stack that become variables of the service. Their defaults are the service's own, so that an unset key sets none. */
 export const SERVICE_KEYS = {
   /** Clients send it as `Authorization: Bearer <key>`. */
   apiKey: secret(unset(printable("a key without spaces"), "--secret"), always),
+  /** Keys of several clients, in a folder that the container sees: it reads the file again when it changes. */
+  apiKeysFile: unset(fileInFolder, "/srv/image-gen/keys/api-keys"),
+  /** Null: a request may name any host. */
+  allowedHosts: unset(hostNames, "images.example.com"),
+  /** Null: pages of other origins may not use the service. */
+  corsOrigins: unset(origins, "https://app.example.com"),
   /** `auto`: all GPUs when this machine has one. */
   gpu: text("auto", gpus),
   dtype: text("auto", oneOf("auto", "float16", "bfloat16", "float32")),
@@ -52,6 +77,8 @@ export const SERVICE_KEYS = {
   verify: unset(oneOf("full", "changed", "size"), "full"),
   queueLimit: number(8, integer(0, 10_000)),
   requestTimeoutSeconds: number(600, integer(1, 86_400)),
+  /** How lines of the log are written. */
+  logFormat: text("text", oneOf("text", "json")),
   maxSize: number(1536, integer(64, 8192)),
   maxImages: number(10, integer(1, 32)),
   /** Null: the model's own on a GPU, a small one on the CPU. */

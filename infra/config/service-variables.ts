@@ -4,6 +4,7 @@
  */
 import {
   API_KEY_VARIABLE,
+  API_KEYS_FILE_VARIABLE,
   CA_VARIABLE,
   cacheEnvironment,
   DRAIN_VARIABLE,
@@ -62,6 +63,7 @@ export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
     fixed: "it must be less than the time after which the container is killed",
     not: { process: "a process that is stopped has as long as the service's own default" },
   },
+  keyed("IMAGE_GEN_LOG_FORMAT", "logFormat"),
   keyed("IMAGE_GEN_WARMUP_SIZE", "warmupSize"),
   keyed("IMAGE_GEN_MAX_SIZE", "maxSize"),
   keyed("IMAGE_GEN_MAX_IMAGES", "maxImages"),
@@ -71,6 +73,11 @@ export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
   keyed("IMAGE_GEN_VERIFY", "verify"),
   keyed("IMAGE_GEN_COMPILE", "compile"),
   keyed(API_KEY_VARIABLE, "apiKey"),
+  keyed(API_KEYS_FILE_VARIABLE, "apiKeysFile", {
+    aws: "a host has no file of this machine; the secret of `apiKeySecretArn` may hold several keys",
+  }),
+  keyed("IMAGE_GEN_ALLOWED_HOSTS", "allowedHosts"),
+  keyed("IMAGE_GEN_CORS_ORIGINS", "corsOrigins"),
   keyed(
     GPU_VARIABLE,
     "gpu",
@@ -126,6 +133,14 @@ export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "AWS_SHARED_CREDENTIALS_FILE",
   ].map((name) => ({ name })),
+  ...[
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "OTEL_SERVICE_NAME",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+  ].map((name) => ({ name })),
+  { name: "OTEL_EXPORTER_OTLP_HEADERS", not: { aws: "it holds a secret, which `environmentSecretArns` passes there" } },
   keyed("HF_HUB_DOWNLOAD_TIMEOUT", "downloadTimeoutSeconds"),
   keyed("HTTPS_PROXY", "httpsProxy"),
   keyed("HTTP_PROXY", "httpProxy"),

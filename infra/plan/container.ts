@@ -1,5 +1,6 @@
 import type { CommonSettings, LocalSettings } from "../config/settings.ts";
 import {
+  API_KEYS_PATH,
   CA_PATH,
   cacheEnvironment,
   DATA_PATH,
@@ -123,10 +124,11 @@ export function serviceEnvironment(settings: ServiceSettings): Record<string, st
 }
 
 /** Files and folders of this machine that the service reads. */
-export function bindMounts({ caFile, hostCache, modelMirror }: LocalSettings): readonly BindMount[] {
+export function bindMounts({ caFile, apiKeysFile, hostCache, modelMirror }: LocalSettings): readonly BindMount[] {
   const mirror = modelMirror?.startsWith("/") ? modelMirror : null;
   const mounts = [
     { source: caFile, target: CA_PATH },
+    { source: apiKeysFile?.slice(0, apiKeysFile.lastIndexOf("/")) ?? null, target: API_KEYS_PATH },
     { source: hostCache, target: HOST_CACHE_PATH },
     { source: mirror, target: MIRROR_PATH },
   ];

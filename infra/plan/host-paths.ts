@@ -8,10 +8,13 @@ export interface PathFacts {
   readonly access: { readonly uid: number; readonly gid: number; readonly mode: number } | null;
 }
 
-type PathSettings = Pick<LocalSettings, "caFile" | "hostCache" | "modelMirror" | "volumeName" | "containerUser">;
+type PathSettings = Pick<
+  LocalSettings,
+  "caFile" | "apiKeysFile" | "hostCache" | "modelMirror" | "volumeName" | "containerUser"
+>;
 
 interface HostPath {
-  readonly key: "caFile" | "hostCache" | "modelMirror" | "volumeName";
+  readonly key: "caFile" | "apiKeysFile" | "hostCache" | "modelMirror" | "volumeName";
   readonly path: string;
   readonly kind: "file" | "folder";
   /** Permission bits that the service's user needs. */
@@ -35,9 +38,10 @@ export function hostPathProblems(
   });
 }
 
-function hostPaths({ caFile, hostCache, modelMirror, volumeName }: PathSettings): readonly HostPath[] {
+function hostPaths({ caFile, apiKeysFile, hostCache, modelMirror, volumeName }: PathSettings): readonly HostPath[] {
   const paths = [
     { key: "caFile", path: caFile, kind: "file", needs: 0o4 },
+    { key: "apiKeysFile", path: apiKeysFile, kind: "file", needs: 0o4 },
     { key: "hostCache", path: hostCache, kind: "folder", needs: 0o5 },
     { key: "modelMirror", path: modelMirror, kind: "folder", needs: 0o5 },
     { key: "volumeName", path: volumeName, kind: "folder", needs: 0o7 },

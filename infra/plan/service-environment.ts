@@ -1,7 +1,7 @@
 import { ALL_KEYS, type SecretKey } from "../config/schema.ts";
 import { SERVICE_VARIABLES, variableOf } from "../config/service-variables.ts";
 import type { CommonSettings, LocalSettings } from "../config/settings.ts";
-import { CA_PATH, HOST_CACHE_PATH, MIRROR_PATH } from "../contract.ts";
+import { API_KEYS_PATH, CA_PATH, HOST_CACHE_PATH, MIRROR_PATH } from "../contract.ts";
 
 /** Where the service runs, and so which paths it sees. */
 type Place = "container" | "process";
@@ -31,12 +31,13 @@ export function secretVariables({ secretKeys }: Pick<CommonSettings, "secretKeys
 }
 
 /** Files of the machine, as the service sees them. Its GPUs are chosen where it is started. */
-function pathsIn(place: Place, { caFile, modelMirror, hostCache = null }: ServiceSettings) {
+function pathsIn(place: Place, { caFile, apiKeysFile, modelMirror, hostCache = null }: ServiceSettings) {
   const folder = modelMirror?.startsWith("/") ?? false;
   if (place === "process") return { gpu: null, modelMirror: folder ? `file://${modelMirror}` : modelMirror };
   return {
     gpu: null,
     caFile: caFile && CA_PATH,
+    apiKeysFile: apiKeysFile && `${API_KEYS_PATH}${apiKeysFile.slice(apiKeysFile.lastIndexOf("/"))}`,
     hostCache: hostCache && HOST_CACHE_PATH,
     modelMirror: folder ? `file://${MIRROR_PATH}` : modelMirror,
   };

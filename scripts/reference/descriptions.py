@@ -21,7 +21,22 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     "IMAGE_GEN_COMPILE": ("`0`", "`1` compiles the repeated blocks of the UNet or transformer at the first picture."),
     "IMAGE_GEN_API_KEY": (
         "",
-        "Where set, every path but `/`, `/healthz` and `/readyz` requires `Authorization: Bearer <key>`.",
+        "Where set, every path but `/`, `/healthz` and `/readyz` requires `Authorization: Bearer <key>`. Several keys: "
+        '`{"<name>": "<key>"}`.',
+    ),
+    "IMAGE_GEN_API_KEYS_FILE": (
+        "",
+        "File with the keys of several clients; read again when it changes. See [several keys]"
+        "(../guides/security.md#several-keys).",
+    ),
+    "IMAGE_GEN_ALLOWED_HOSTS": (
+        "",
+        "Names under which the service may be asked; a request with another `Host` gets 421. `*.example.com` stands "
+        "for every name below example.com. Empty: any name. `localhost`, `/healthz` and `/readyz` are always allowed.",
+    ),
+    "IMAGE_GEN_CORS_ORIGINS": (
+        "",
+        "Origins whose pages may use the service in a browser (CORS); `*`: all. Empty: none but its own page.",
     ),
     "HF_ENDPOINT": ("`https://huggingface.co`", "Address of the Hub, or of a mirror that has the Hub's API."),
     "HOST": ("`0.0.0.0`", "Address that the service listens on, inside the container."),
@@ -37,6 +52,11 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     "IMAGE_GEN_DRAIN_TIMEOUT": (
         "`20`",
         "Seconds that the picture in progress may still take when the service stops. The stacks and Compose set 50.",
+    ),
+    "IMAGE_GEN_LOG_FORMAT": (
+        "`text`",
+        "`json`: each line of the log is an object with `time`, `level`, `logger`, `message`, and `request_id` and "
+        "`key` (the name of the API key) where it belongs to a request.",
     ),
     "IMAGE_GEN_WARMUP_SIZE": (
         "`0`",
@@ -112,6 +132,13 @@ OTHER_ENVIRONMENT: Final[dict[str, str]] = {
     "HTTPS_PROXY": "Proxy for downloads from https addresses.",
     "HTTP_PROXY": "The same, for http addresses.",
     "ALL_PROXY": "Proxy for both, where the variable of its own is not set.",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "Collector of [traces](../guides/monitoring.md#traces), by HTTP: "
+    "`http://collector:4318`. Empty: no traces.",
+    "OTEL_EXPORTER_OTLP_HEADERS": "Headers for the collector, such as `authorization=Bearer%20<token>`.",
+    "OTEL_SERVICE_NAME": "Name of the service in traces; `image-gen` by default.",
+    "OTEL_RESOURCE_ATTRIBUTES": "Further attributes of the service in traces: `name=value`, with commas between them.",
+    "OTEL_TRACES_SAMPLER": "Which requests are traced; all by default. `parentbased_traceidratio`: a part of them.",
+    "OTEL_TRACES_SAMPLER_ARG": "That part: `0.1`.",
     "NO_PROXY": "Hosts that are reached without the proxy; separated by commas.",
 }
 
@@ -137,10 +164,10 @@ STATUSES: Final[list[tuple[int, str, str]]] = [
     (200, "", "The pictures, the model, the metrics or the page."),
     (
         400,
-        "invalid_value, missing_required_parameter, unknown_parameter, invalid_json, invalid_form",
+        "invalid_value, missing_required_parameter, unknown_parameter, invalid_json, invalid_form, invalid_http",
         "The request is wrong. `param` names the field.",
     ),
-    (401, "invalid_api_key", "`IMAGE_GEN_API_KEY` is set, and the request does not send that key."),
+    (401, "invalid_api_key", "The service has API keys, and the request does not send one of them."),
     (403, "cross_origin", "A browser sent the form from a page of another site."),
     (
         404,
@@ -148,7 +175,11 @@ STATUSES: Final[list[tuple[int, str, str]]] = [
         "Another model than the one served, a job that is not kept, or a path that does not exist.",
     ),
     (405, "method_not_allowed", "The path has no such method."),
-    (408, "request_timeout", "The body did not arrive within a minute, a form within five."),
+    (
+        408,
+        "request_timeout",
+        "The headers did not arrive within 30 s, the body within a minute, or a form within five and at 16 kB/s.",
+    ),
     (409, "job_has_ended", "The job can't be cancelled any more."),
     (413, "body_too_large", "The body is larger than 64 KiB, a form larger than 50 MiB."),
     (
@@ -156,8 +187,13 @@ STATUSES: Final[list[tuple[int, str, str]]] = [
         "unsupported_media_type",
         "The body was not sent as `application/json`, or for an edit or a variation as `multipart/form-data`.",
     ),
+    (421, "host_not_allowed", "The request's `Host` is none of `IMAGE_GEN_ALLOWED_HOSTS`."),
     (422, "idempotency_key_reused", "The idempotency key was used for another request."),
-    (429, "queue_full, jobs_full", "Too many requests or jobs wait. Retry after `Retry-After` seconds."),
+    (
+        429,
+        "queue_full, jobs_full, rate_limit_exceeded",
+        "Too many requests or jobs wait, or the API key has reached its limit. Retry after `Retry-After` seconds.",
+    ),
     (499, "", "The client closed the connection. The picture was cancelled; only the log shows this status."),
     (
         500,

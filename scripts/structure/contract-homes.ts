@@ -105,7 +105,7 @@ export const FACTS: readonly Fact[] = [
     value: READY_PATH,
     homes: [
       home("image-gen/docker/healthcheck.py", /GET (\S+) HTTP/g),
-      home("image-gen/src/image_gen/serving/startup_app.py", /_READY = "[^"]+", "([^"]+)"/g),
+      home("image-gen/src/image_gen/serving/http/startup_app.py", /_READY = "[^"]+", "([^"]+)"/g),
     ],
   },
   {

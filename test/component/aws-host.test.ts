@@ -36,6 +36,48 @@ test("what to run stands in a parameter, with the image by digest", async () => 
   expect(await known(result.host.instanceId)).toBe("image-gen-instance-id");
 });
 
+describe("the dashboard", () => {
+  const DASHBOARD = "aws:cloudwatch/dashboard:Dashboard";
+  type Widget = { type: string; x: number; y: number; properties: Record<string, unknown> };
+  const widgetsOf = async (raw: Record<string, string>) => {
+    const { resources } = await stackWith({ dashboard: "true", ...raw });
+    const { inputs } = theOnly(resources, DASHBOARD);
+    expect(inputs.dashboardName).toBe("imagegen-prod");
+    return (JSON.parse(inputs.dashboardBody as string) as { widgets: Widget[] }).widgets;
+  };
+  const metricsOf = (widgets: readonly Widget[]) =>
+    widgets.flatMap(({ properties }) => (properties.metrics ?? []) as string[][]);
+
+  test("there is none unless config asks for it", async () => {
+    const { resources } = await stackWith();
+    expect(resources.filter(({ type }) => type === DASHBOARD)).toEqual([]);
+  });
+
+  test("it shows every alarm, the metrics that alarms watch, and the log", async () => {
+    const widgets = await widgetsOf({});
+    const { resources } = await stackWith({ dashboard: "true" });
+    const alarms = Object.values(inputsOf(resources, ALARM));
+    const [status] = widgets.filter(({ type }) => type === "alarm");
+    expect(status?.properties.alarms).toHaveLength(alarms.length);
+    const watched = alarms.filter(({ namespace }) => namespace === "ImageGen").map(({ metricName }) => metricName);
+    const shown = metricsOf(widgets).map(([namespace, name, ...rest]) => [namespace, name, rest[0], rest[1]]);
+    for (const metric of watched) expect(shown).toContainEqual(["ImageGen", metric, "Stack", "prod"]);
+    expect(shown).toContainEqual(["AWS/EC2", "CPUUtilization", "InstanceId", "image-gen-instance-id"]);
+    const queries = widgets.filter(({ type }) => type === "log").map(({ properties }) => String(properties.query));
+    expect(queries).toHaveLength(2);
+    for (const query of queries) expect(query).toMatch(/^SOURCE '\/imagegen\/prod' \| /);
+    expect(JSON.stringify(widgets)).not.toContain("ApplicationELB");
+  });
+
+  test("with a load balancer it shows its requests; no two widgets have one place", async () => {
+    const widgets = await widgetsOf(ALB);
+    const names = metricsOf(widgets).filter(([namespace]) => namespace === "AWS/ApplicationELB");
+    expect(new Set(names.map(([, name]) => name))).toContain("HTTPCode_Target_5XX_Count");
+    expect(new Set(names.map(([, name]) => name))).toContain("TargetResponseTime");
+    expect(new Set(widgets.map(({ x, y }) => `${x} ${y}`)).size).toBe(widgets.length);
+  });
+});
+
 test("the host has its own log group, kept as long as config says", async () => {
   const { resources } = await stackWith({ logRetentionDays: "7" });
   expect(inputsOf(resources, "aws:cloudwatch/logGroup:LogGroup")["image-gen-logs"]).toEqual({

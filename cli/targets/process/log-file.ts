@@ -29,6 +29,18 @@ export function logSize(log: string): number {
 export function lastWords(log: string, from: number): string {
   const text = existsSync(log) ? readFileSync(log).subarray(from).toString("utf8") : "";
   const line = lastLine(text);
+  const message = messageOf(line);
+  if (message !== undefined) return message;
   const prefix = line.indexOf(LOG_PREFIX);
   return line.slice(prefix === -1 ? 0 : prefix + LOG_PREFIX.length) || "it wrote nothing";
+}
+
+/** Of a line that the service wrote as JSON. */
+function messageOf(line: string): string | undefined {
+  try {
+    const { message } = JSON.parse(line) as { message?: unknown };
+    return typeof message === "string" ? message : undefined;
+  } catch {
+    return undefined;
+  }
 }

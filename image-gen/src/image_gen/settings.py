@@ -3,6 +3,7 @@
 One error names every wrong variable with its valid values. Nothing here reads `os.environ`, files or the network.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -41,10 +42,21 @@ def _choice(variable: str, default: Any, *legal: str, parse: Callable[[str], Any
     return _read(variable, default, choose)
 
 
+def _list(variable: str, pattern: str, expected: str) -> Any:
+    def parse(text: str) -> tuple[str, ...]:
+        names = tuple(part.strip() for part in text.split(",") if part.strip())
+        if not names or not all(re.fullmatch(pattern, name) for name in names):
+            raise ValueError(expected)
+        return names
+
+    return _read(variable, (), parse)
+
+
 @dataclass(frozen=True)
 class Settings:
     """What the operator decided. Times are in seconds, sizes in pixels; without `verify` it depends on the source, an
-    empty `vae_id` is the model's own VAE, an empty `api_key` allows every client.
+    empty `vae_id` is the model's own VAE. Without `api_key` and `api_keys_file` every client is allowed, without
+    `allowed_hosts` every name of the service.
     """
 
     model_id: str = _read("MODEL_ID", DEFAULT_MODEL)
@@ -66,6 +78,18 @@ class Settings:
     vae_id: str = _read("VAE_ID", "")
     compile_enabled: bool = _choice("IMAGE_GEN_COMPILE", False, "0", "1", parse="1".__eq__)
     api_key: str = _read("IMAGE_GEN_API_KEY", "", repr=False)
+    api_keys_file: Path | None = _read("IMAGE_GEN_API_KEYS_FILE", None, Path)  # noqa: RUF009 -- `_read` makes a field
+    log_format: str = _choice("IMAGE_GEN_LOG_FORMAT", "text", "text", "json")
+    allowed_hosts: tuple[str, ...] = _list(
+        "IMAGE_GEN_ALLOWED_HOSTS",
+        r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\]",
+        "names of hosts without a port, with commas between them, such as images.example.com,*.internal.example.com",
+    )
+    cors_origins: tuple[str, ...] = _list(
+        "IMAGE_GEN_CORS_ORIGINS",
+        r"\*|https?://[A-Za-z0-9_.-]+(:\d{1,5})?",
+        "* or origins with commas between them, such as https://app.example.com,http://localhost:3000",
+    )
     jobs: str = _choice("IMAGE_GEN_JOBS", "disk", "disk", "memory", "none")
     jobs_keep: float = _whole("IMAGE_GEN_JOBS_KEEP", 86_400.0, 1, 2_592_000)
     jobs_limit: int = _whole("IMAGE_GEN_JOBS_LIMIT", 1000, 1, 100_000)

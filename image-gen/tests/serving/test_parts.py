@@ -36,7 +36,9 @@ def test_settings_read_every_variable() -> None:
             "PORT": "1", "IMAGE_GEN_DEVICE": "CUDA", "IMAGE_GEN_DTYPE": "bfloat16", "IMAGE_GEN_QUEUE_LIMIT": "0",
             "IMAGE_GEN_REQUEST_TIMEOUT": "2", "IMAGE_GEN_DRAIN_TIMEOUT": "3", "IMAGE_GEN_WARMUP_SIZE": "4",
             "IMAGE_GEN_MAX_SIZE": "512", "IMAGE_GEN_MAX_IMAGES": "5", "IMAGE_GEN_VERIFY": "changed",
-                "VAE_ID": "test/vae", "IMAGE_GEN_COMPILE": "1",
+            "VAE_ID": "test/vae", "IMAGE_GEN_COMPILE": "1", "IMAGE_GEN_API_KEY": "key", "IMAGE_GEN_API_KEYS_FILE": "/k",
+            "IMAGE_GEN_LOG_FORMAT": "JSON", "IMAGE_GEN_ALLOWED_HOSTS": "images.example, *.internal,[::1]",
+            "IMAGE_GEN_CORS_ORIGINS": "https://app.example,http://localhost:3000",
         }
     )  # fmt: skip
     assert read == Settings(
@@ -57,6 +59,11 @@ def test_settings_read_every_variable() -> None:
         "changed",
         "test/vae",
         True,
+        "key",
+        Path("/k"),
+        "json",
+        ("images.example", "*.internal", "[::1]"),
+        ("https://app.example", "http://localhost:3000"),
     )
     assert read.is_demo
 

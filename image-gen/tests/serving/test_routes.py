@@ -3,8 +3,11 @@
 import contextlib
 import re
 import time
+from pathlib import Path
 
-from .conftest import Server
+from image_gen.serving.disk_usage import measure
+
+from .conftest import Server, StartServer
 
 
 def test_healthz_and_readyz_of_a_ready_service(server: Server) -> None:
@@ -62,6 +65,41 @@ def test_metrics_count_what_happens(server: Server) -> None:
     assert server.metric("image_gen_engine_restarts_total") == 0
     assert server.metric("image_gen_cache_fetched_bytes_total") == 0
     assert server.metric("image_gen_cache_hit_bytes_total") == server.state()["bytes_total"]
+    assert server.metric("image_gen_queue_limit") == 8
+
+
+def test_metrics_show_memory_disk_steps_and_errors(server: Server) -> None:
+    steps = server.metric("image_gen_steps_total")
+    server.post({"prompt": "x", "n": 2, "steps": 5})
+    assert server.metric("image_gen_steps_total") == steps + 10
+    for name in ("process_resident_memory_bytes", "image_gen_engine_resident_memory_bytes", "process_open_fds"):
+        assert server.metric(name) > 0, name
+    size, free = server.metric("image_gen_disk_size_bytes"), server.metric("image_gen_disk_free_bytes")
+    assert 0 < free < size
+    assert server.metric("image_gen_connections") >= 1
+    assert server.metric("image_gen_connections_limit") > 100
+
+
+def test_the_last_error_is_in_the_metrics_after_it_is_over(start_server: StartServer) -> None:
+    running = start_server(FAST=0.1)
+    running.wait_phase("ready")
+    before = time.time()
+    running.post({"prompt": "die"})
+    running.wait_phase("ready")
+    assert before - 1 < running.metric('image_gen_last_error_timestamp_seconds{code="ENGINE_DIED"}') < time.time() + 1
+    assert b"image_gen_error{" not in running.get("/metrics").body
+    assert running.metric("image_gen_engine_restarts_total") >= 1
+
+
+def test_the_cache_is_measured_each_file_once(tmp_path: Path) -> None:
+    blob = tmp_path / "models--a--b" / "blobs" / "x"
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(b"x" * 100_000)
+    (blob.parent / "second").hardlink_to(blob)
+    (tmp_path / "link").symlink_to(blob)
+    numbers = measure(tmp_path)
+    assert 100_000 <= numbers.cached < 200_000
+    assert measure(tmp_path / "nowhere").cached == 0
 
 
 def test_the_page_needs_nothing_from_elsewhere(server: Server) -> None:

@@ -8,6 +8,7 @@ import { deploymentParameter, SERVICE_PORT } from "../../contract.ts";
 import type { AwsDeploymentPlan } from "../../plan/aws/deployment.ts";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
 import { createAlarms } from "../alarms.ts";
+import { createDashboard, type LoadBalancerDimensions } from "../dashboard.ts";
 import { createAutoScalingGroup } from "./auto-scaling-group.ts";
 import { renderDeployment } from "./deployment.ts";
 import { createHostRole } from "./host-role.ts";
@@ -38,6 +39,7 @@ export interface AwsHostArgs {
   readonly loadBalancer: {
     readonly targetGroupArn: pulumi.Output<string>;
     readonly securityGroupId: pulumi.Output<string>;
+    readonly dimensions: pulumi.Output<LoadBalancerDimensions>;
   } | null;
   readonly onLaunchError?: pulumi.ErrorHook | undefined;
 }
@@ -106,7 +108,9 @@ export class AwsHost extends pulumi.ComponentResource {
     const autoScaling = plan.selfHealing ? createAutoScalingGroup(name, { ...inputs, targetGroupArns }) : null;
     const instance = autoScaling ? null : createInstance(name, inputs);
     const dimensions = instance ? { InstanceId: instance.id } : { AutoScalingGroupName: autoScaling?.name ?? "" };
-    createAlarms(name, { plan, dimensions, parent: this });
+    const alarmArns = createAlarms(name, { plan, dimensions, parent: this });
+    const { volumeId } = args.volume;
+    if (plan.dashboard) createDashboard(name, { plan, dimensions, volumeId, alarmArns, loadBalancer, parent: this });
     if (instance && loadBalancer) {
       const target = { targetGroupArn: loadBalancer.targetGroupArn, targetId: instance.id };
       new aws.lb.TargetGroupAttachment(`${name}-target`, target, child);

@@ -87,6 +87,8 @@ export const AWS_KEYS = {
   snapshotRetentionDays: number(3, integer(1, 365)),
 
   alarmTopicArn: unset(arn("sns", /^[\w-]+$/, "the ARN of an SNS topic"), "arn:aws:sns:us-east-1:123456789012:alarms"),
+  /** A page of CloudWatch with the stack's metrics, alarms and log. */
+  dashboard: flag,
   logRetentionDays: number(30, retention),
   /** Name of a buildx builder; null: the build's default. */
   builder: unset(matching(/^[A-Za-z][A-Za-z0-9_.-]*$/, "the name of a buildx builder"), "default"),

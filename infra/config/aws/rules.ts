@@ -137,6 +137,14 @@ const RULES: readonly ((settings: AwsSettings) => Problem | false)[] = [
       caFile,
       "",
     ),
+  ({ apiKeysFile }) =>
+    apiKeysFile !== null &&
+    problem(
+      "apiKeysFile",
+      "none on AWS, where a host has no file of this machine: put the keys into the secret of apiKeySecretArn",
+      apiKeysFile,
+      "",
+    ),
   ({ gpu }) => gpu === "none" && problem("gpu", "GPUs of the host, which is there for them", gpu, "auto"),
   ({ modelMirror }) =>
     modelMirror?.startsWith("/") === true &&

@@ -21,6 +21,8 @@ const PRICES = {
   natGatewayHour: 0.045,
   loadBalancerHour: 0.0225,
   publicAddressHour: 0.005,
+  /** Three of an account are free. */
+  dashboardMonth: 3,
 } as const;
 
 /** A load balancer has one public address in each. */
@@ -93,6 +95,7 @@ function storage({ host, volume, imageBytes, snapshots }: CostInputs): CostItem[
       items.push(always("snapshots, a full one at most", sizeGib * PRICES.snapshotGibMonth));
     }
   }
+  if (host.dashboard) items.push(always("CloudWatch dashboard; three of an account are free", PRICES.dashboardMonth));
   return items;
 }
 

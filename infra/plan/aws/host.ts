@@ -49,6 +49,7 @@ export interface AwsHostPlan {
   readonly mirror: S3Location | null;
   readonly secretArns: readonly string[];
   readonly alarmTopicArn: string | null;
+  readonly dashboard: boolean;
 }
 
 type PlannedFields =
@@ -134,5 +135,6 @@ export function planAwsHost(settings: AwsSettings, stack: string, imageBytes: nu
     mirror: settings.modelMirror === null ? null : parseS3Uri(settings.modelMirror),
     secretArns: secretArns(settings),
     alarmTopicArn: settings.alarmTopicArn,
+    dashboard: settings.dashboard,
   };
 }

@@ -58,6 +58,7 @@ const SAMPLES: Readonly<Record<string, string>> = {
   modelRevision: "main",
   hubEndpoint: "https://hub.example",
   queueLimit: "3",
+  logFormat: "json",
   requestTimeoutSeconds: "5",
   maxSize: "512",
   maxImages: "3",
@@ -133,7 +134,7 @@ describe("the shell of `imagegen up`", () => {
   const textFor = ({ name, key }: ServiceVariable): string => {
     if (key === "noProxy") return ".example,localhost";
     if (name === "HF_TOKEN_PATH") return ".node-version";
-    if (key === "caFile" || key === "hostCache") return import.meta.filename;
+    if (key === "caFile" || key === "apiKeysFile" || key === "hostCache") return import.meta.filename;
     return ALL_KEYS[key ?? ""]?.type === "boolean" ? "1" : key === undefined ? "value" : sampleOf(key);
   };
 

@@ -13,11 +13,11 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 
+from image_gen.serving.http.startup_app import App, Receive, Scope, Send
 from image_gen.serving.images.generations import Generations
 from image_gen.serving.images.openai_errors import error_response
 from image_gen.serving.jobs.job_routes import JobRoutes
 from image_gen.serving.metrics import Metrics
-from image_gen.serving.startup_app import App, Receive, Scope, Send
 from image_gen.settings import VERSION
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def make_app(generations: Generations, metrics: Metrics, jobs: JobRoutes | None 
 
     @app.get("/metrics")
     async def metrics_text() -> Response:
-        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(await metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.get("/", response_class=HTMLResponse)
     async def index() -> HTMLResponse:

@@ -11,13 +11,17 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import uvicorn
 
 from image_gen import reader
 from image_gen.errors import ImageGenError
-from image_gen.log import configure
+from image_gen.log import configure, format_in
 from image_gen.model_cache import CacheSettings
+from image_gen.serving.http.api_keys import ApiKeys
+from image_gen.serving.http.connections import ACCEPTED_AT_ONCE, raise_open_files
+from image_gen.serving.http.limited_protocol import LISTEN_BACKLOG, LimitedProtocol, handle_loop_error
 from image_gen.serving.service import Service
 from image_gen.serving.worker_process import WORKER_COMMAND
 from image_gen.settings import KEEP_ALIVE_SECONDS, Settings
@@ -35,18 +39,19 @@ def serve(env: Mapping[str, str] | None = None, worker_command: Sequence[str] = 
     """Runs until SIGTERM or SIGINT, and gives the exit code."""
     env = os.environ if env is None else env
     reader.address_reader(env)
-    log = configure([env.get("HF_TOKEN", "")])
+    log = configure([env.get("HF_TOKEN", "")], log_format=format_in(env))
     try:
         settings, cache_settings = Settings.from_env(env), CacheSettings.from_env(env)
+        keys = ApiKeys(settings.api_key, settings.api_keys_file)
     except ImageGenError as error:
         log.error(error.message)
         return 2
-    log = configure([cache_settings.token or "", env.get("HF_TOKEN", "")])
+    log = configure([cache_settings.token or "", env.get("HF_TOKEN", "")], log_format=format_in(env))
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        listener = socket.create_server(
-            (settings.host, settings.port), family=family, backlog=128, dualstack_ipv6=family == socket.AF_INET6
-        )
+        both = family == socket.AF_INET6
+        address = settings.host, settings.port
+        listener = socket.create_server(address, family=family, backlog=LISTEN_BACKLOG, dualstack_ipv6=both)
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else str(error)
         log.error(
@@ -54,19 +59,26 @@ def serve(env: Mapping[str, str] | None = None, worker_command: Sequence[str] = 
             settings.host, settings.port, why, settings.port % 65535 + 1,
         )  # fmt: skip
         return 1
+    service = Service(
+        settings, cache_settings, env, keys=keys, worker_command=worker_command, open_files=raise_open_files()
+    )
+    LimitedProtocol.all = service.connections
     with listener:
-        asyncio.run(_run(Service(settings, cache_settings, env, worker_command), listener))
+        asyncio.run(_run(service, listener))
     return 0
 
 
 async def _run(service: Service, listener: socket.socket) -> None:
     config = uvicorn.Config(
-        service.startup_app, lifespan="off", loop="asyncio", http="h11", ws="none", interface="asgi3",
+        service.app, lifespan="off", loop="asyncio", http=LimitedProtocol, ws="none", interface="asgi3",
         log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS, backlog=ACCEPTED_AT_ONCE,
     )  # fmt: skip
     server = _Server(config)
     stopping: list[asyncio.Task[None]] = []
+
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(partial(handle_loop_error, service.connections))
 
     async def stop() -> None:
         await service.stop()
@@ -79,7 +91,6 @@ async def _run(service: Service, listener: socket.socket) -> None:
         else:
             stopping.append(asyncio.create_task(stop()))
 
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     # On a terminal, SIGHUP is its end.
@@ -88,6 +99,8 @@ async def _run(service: Service, listener: socket.socket) -> None:
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.001)
+    # asyncio takes the kernel's queue and what it accepts at once from one number.
+    listener.listen(LISTEN_BACKLOG)
     service.start()
     await serving
     await asyncio.gather(*stopping, return_exceptions=True)

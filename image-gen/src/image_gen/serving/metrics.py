@@ -1,11 +1,18 @@
 """Metrics for Prometheus: counts of requests, and the service's state when it is scraped."""
 
+import os
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from math import inf
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from image_gen.serving.disk_usage import DiskUsage
+from image_gen.serving.http.connections import Connections
+from image_gen.serving.http.request_statistics import BUCKETS, RequestStatistics
 from image_gen.serving.model_loader import ModelLoader
 from image_gen.serving.queue.request_queue import RequestQueue
 from image_gen.serving.readiness import PHASES, Readiness
@@ -18,9 +25,18 @@ class Metrics(Collector):
     """Counts what happens to requests, and shows the state of the service's parts beside it."""
 
     def __init__(
-        self, readiness: Readiness, worker: WorkerSupervisor, loader: ModelLoader, queue: RequestQueue
+        self,
+        readiness: Readiness,
+        worker: WorkerSupervisor,
+        loader: ModelLoader,
+        queue: RequestQueue,
+        *,
+        connections: Connections,
+        statistics: RequestStatistics,
+        disk: DiskUsage,
     ) -> None:
         self._readiness, self._worker, self._loader, self._queue = readiness, worker, loader, queue
+        self._connections, self._statistics, self._disk = connections, statistics, disk
         self._registry = CollectorRegistry()
         self._images = Counter("image_gen_images", "Pictures by outcome.", ["outcome"], registry=self._registry)
         self._seconds = Histogram(
@@ -35,12 +51,16 @@ class Metrics(Collector):
             "image_gen_steps_per_second", "Denoising steps a second, by picture.", registry=self._registry,
             buckets=(0.1, 0.2, 0.5, 1, 2, 4, 6, 8, 10, 12, 16, 20, 40),
         )  # fmt: skip
+        self._steps = Counter("image_gen_steps", "Denoising steps of pictures that are done.", registry=self._registry)
         for outcome in OUTCOMES:
             self._images.labels(outcome)
         self._registry.register(self)
+        # Memory, CPU and open files of the server, by the names that all of Prometheus' clients give them.
+        ProcessCollector(registry=self._registry)
 
-    def made(self, pictures: list[GeneratedImage]) -> None:
-        """A request's pictures are done."""
+    def made(self, pictures: list[GeneratedImage], steps: int) -> None:
+        """A request's pictures are done, each in so many steps."""
+        self._steps.inc(steps * len(pictures))
         self._images.labels("ok").inc(len(pictures))
         for picture in pictures:
             self._seconds.observe(picture.seconds)
@@ -55,8 +75,9 @@ class Metrics(Collector):
         """A request's turn has come."""
         self._wait.observe(seconds)
 
-    def text(self) -> bytes:
+    async def text(self) -> bytes:
         """Prometheus' text format."""
+        await self._disk.refresh()
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
@@ -79,9 +100,60 @@ class Metrics(Collector):
             "image_gen_cache_fetched_bytes", "Bytes of the model downloaded by this process.", loader.bytes_fetched
         )
         yield CounterMetricFamily("image_gen_cache_hit_bytes", "Bytes of the model found locally.", loader.bytes_hit)
+        yield GaugeMetricFamily("image_gen_queue_limit", "The most requests that may wait.", queue.limit)
+        yield GaugeMetricFamily(
+            "image_gen_engine_resident_memory_bytes", "Memory of the worker process.", resident_bytes(worker.pid)
+        )
+        error = readiness.error
+        yield _by_label(
+            "image_gen_error", "1 for the error that `/readyz` shows now.", "code", {error.code: 1} if error else {}
+        )
+        yield _by_label(
+            "image_gen_last_error_timestamp_seconds", "When each error last happened.", "code", readiness.error_times
+        )
+        if disk := self._disk.numbers:
+            yield GaugeMetricFamily("image_gen_disk_size_bytes", "Size of the cache's file system.", disk.size)
+            yield GaugeMetricFamily("image_gen_disk_free_bytes", "What this user may still write there.", disk.free)
+            yield GaugeMetricFamily("image_gen_cache_bytes", "Bytes of the model cache on the disk.", disk.cached)
+        yield GaugeMetricFamily("image_gen_connections", "Open connections.", len(self._connections))
+        yield GaugeMetricFamily("image_gen_connections_limit", "The most that may be open.", self._connections.most)
+        closed = CounterMetricFamily(
+            "image_gen_connections_closed", "Connections that the service closed, by reason.", labels=["reason"]
+        )
+        closed.add_metric(["limit"], self._connections.closed_for_others)
+        closed.add_metric(["timeout"], self._connections.timed_out)
+        closed.add_metric(["invalid"], self._connections.invalid)
+        yield closed
+        yield from self._requests()
         info = GaugeMetricFamily("image_gen_info", "The served model.", labels=list(about))
         info.add_metric([value or "" for value in about.values()], 1)
         yield info
+
+    def _requests(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "image_gen_http_requests", "Requests by route and status.", labels=["method", "route", "status"]
+        )
+        for (method, route, status), count in self._statistics.requests.items():
+            requests.add_metric([method, route, str(status)], count)
+        yield requests
+        durations = HistogramMetricFamily(
+            "image_gen_http_request_duration_seconds", "Seconds from a request's headers to the end of its answer.",
+            labels=["method", "route"],
+        )  # fmt: skip
+        for (method, route), measured in self._statistics.durations.items():
+            sums = accumulate(measured.counts)
+            buckets = [
+                ("+Inf" if bound == inf else str(bound), float(count))
+                for bound, count in zip((*BUCKETS, inf), sums, strict=True)
+            ]
+            durations.add_metric([method, route], buckets, measured.sum)
+        yield durations
+        by_key = CounterMetricFamily(
+            "image_gen_api_key_requests", "Requests by the name of their API key.", labels=["key", "status"]
+        )
+        for (key, status), count in self._statistics.by_key.items():
+            by_key.add_metric([key, str(status)], count)
+        yield by_key
 
 
 def _by_label(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
@@ -89,3 +161,12 @@ def _by_label(name: str, text: str, label: str, values: Mapping[str, float]) -> 
     for value, number in values.items():
         family.add_metric([value], number)
     return family
+
+
+def resident_bytes(pid: int | None) -> int:
+    """Memory of a process; 0 where there is none, or no /proc."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
+    except (OSError, IndexError):
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")

@@ -31,6 +31,8 @@ class Readiness:
         self.version = version
         self.progress = Progress()
         self.seconds: dict[str, float] = {}
+        # By code, in seconds since 1970.
+        self.error_times: dict[str, float] = {}
 
     @property
     def is_ready(self) -> bool:
@@ -54,6 +56,7 @@ class Readiness:
 
     def fail(self, error: ImageGenError) -> None:
         """Records why no images can be generated; the process keeps running and reports it."""
+        self.error_times[error.code] = time.time()
         self.enter("failed")
         if self.phase == "failed":
             self.error = error

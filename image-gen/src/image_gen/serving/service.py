@@ -10,13 +10,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from image_gen.errors import ImageGenError, InternalError
-from image_gen.log import configure
+from image_gen.log import configure, format_in
 from image_gen.model_cache import CacheSettings, ModelCache, ReadyModel
+from image_gen.serving.http.api_keys import ApiKeys
+from image_gen.serving.http.connections import Connections, most_connections
+from image_gen.serving.http.request_log import RequestLog
+from image_gen.serving.http.request_statistics import RequestStatistics
+from image_gen.serving.http.startup_app import App, StartupApp
 from image_gen.serving.model_loader import ModelLoader
 from image_gen.serving.queue.request_queue import RequestQueue
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.reaper import reap_orphans
-from image_gen.serving.startup_app import App, StartupApp
 from image_gen.serving.threads import in_daemon_thread
 from image_gen.serving.worker_process import WORKER_COMMAND
 from image_gen.serving.worker_supervisor import WorkerSupervisor
@@ -25,11 +29,14 @@ from image_gen.worker.failures import one_line
 from image_gen.worker.protocol import LoadRequest, PrepareRequest
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
     from image_gen.serving.jobs.job_runner import JobRunner
 
 log = logging.getLogger(__name__)
 _LARGE_BYTES = 1_000_000_000
 _CANCEL_SECONDS = 5.0
+_TRACES_SECONDS = 3.0
 _USUAL_PIPELINE = "StableDiffusionXLPipeline"
 
 
@@ -41,12 +48,20 @@ class Service:
         settings: Settings,
         cache_settings: CacheSettings,
         env: Mapping[str, str],
+        *,
+        keys: ApiKeys,
         worker_command: Sequence[str] = WORKER_COMMAND,
+        open_files: int = 1024,
     ) -> None:
         self._settings = settings
         self._cache_settings = cache_settings
+        self._keys = keys
+        self._env = env
+        self._traces: TracerProvider | None = None
         self.readiness = Readiness(settings.served_id, settings.model_revision, VERSION)
         self.startup_app = StartupApp(self.readiness)
+        self.statistics = RequestStatistics()
+        self.app = RequestLog(self.startup_app, self.statistics)
         self.worker = WorkerSupervisor(self.readiness, env, settings.device, command=worker_command)
         self.loader = ModelLoader(
             settings,
@@ -59,6 +74,7 @@ class Service:
         self.queue = RequestQueue([self.worker], settings.queue_limit)
         # Made with the app, as its parts are imported after the service listens.
         self._jobs: JobRunner | None = None
+        self.connections = Connections(most_connections(open_files, settings.queue_limit))
         self._tasks: list[asyncio.Task[None]] = []
         self._is_loaded = False
         self._reload = asyncio.Event()
@@ -99,6 +115,10 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._traces is not None:  # what the collector has not taken by then is lost
+            last = in_daemon_thread("traces", self._traces.shutdown)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(last, _TRACES_SECONDS)
         await self.worker.stop()
 
     async def _mount_app(self) -> None:
@@ -107,14 +127,28 @@ class Service:
             await self._jobs.run()
 
     def _make_app(self) -> App:
-        from image_gen.serving.api_key_auth import ApiKeyMiddleware
+        from starlette.middleware.cors import CORSMiddleware
+
         from image_gen.serving.app import make_app
+        from image_gen.serving.disk_usage import DiskUsage
+        from image_gen.serving.http.allowed_hosts import AllowedHosts
+        from image_gen.serving.http.api_key_auth import ApiKeyMiddleware
+        from image_gen.serving.http.key_limits import KeyLimits
+        from image_gen.serving.http.tracing import TraceRequests, is_traced, make_provider
         from image_gen.serving.images.generations import Generations
         from image_gen.serving.jobs.job_routes import JobRoutes
         from image_gen.serving.jobs.job_runner import JobRunner
         from image_gen.serving.metrics import Metrics
 
-        metrics = Metrics(self.readiness, self.worker, self.loader, self.queue)
+        metrics = Metrics(
+            self.readiness,
+            self.worker,
+            self.loader,
+            self.queue,
+            connections=self.connections,
+            statistics=self.statistics,
+            disk=DiskUsage(self._cache_settings.hub_cache),
+        )
         generations = Generations(self._settings, self.readiness, self.worker, self.queue, metrics)
         routes = None
         if self._settings.jobs != "none":
@@ -123,7 +157,17 @@ class Service:
             routes = JobRoutes(self._settings, jobs, self.queue)
             self._jobs = jobs
         app: App = make_app(generations, metrics, routes)
-        return ApiKeyMiddleware(app, self._settings.api_key) if self._settings.api_key else app
+        if self._keys:
+            app = ApiKeyMiddleware(app, self._keys, KeyLimits())
+        if self._settings.cors_origins:  # outside of the key, which a browser's question before a request does not send
+            app = CORSMiddleware(
+                app, allow_origins=self._settings.cors_origins, allow_methods=["*"], allow_headers=["*"],
+                expose_headers=["X-Request-ID", "Retry-After"],
+            )  # fmt: skip
+        if self._settings.allowed_hosts:
+            app = AllowedHosts(app, self._settings.allowed_hosts)
+        self._traces = make_provider(self._env) if is_traced(self._env) else None
+        return app if self._traces is None else TraceRequests(app, self._traces)
 
     def _pipeline_hint(self) -> str | None:
         """The pipeline to import during the download: the one of a local manifest, or the usual one."""
@@ -173,5 +217,5 @@ class Service:
 def _read_again(env: Mapping[str, str]) -> CacheSettings:
     """The settings with what their files say now; a token that is new must not be in the log either."""
     store = CacheSettings.from_env(env)
-    configure([store.token or "", env.get("HF_TOKEN", "")])
+    configure([store.token or "", env.get("HF_TOKEN", "")], log_format=format_in(env))
     return store

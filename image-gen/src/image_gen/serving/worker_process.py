@@ -19,11 +19,11 @@ from typing import Final
 
 from image_gen.errors import EngineDiedError, GpuFaultError, ImageGenError, OutOfMemoryError
 from image_gen.library_errors import says_device_fault, says_out_of_memory
+from image_gen.serving.worker_environment import worker_environment
 from image_gen.worker.prompt_privacy import without_prompts
 from image_gen.worker.protocol import ImageJob, Message, encode, read_frame
 
 WORKER_COMMAND: Final = (sys.executable, "-m", "image_gen.worker")
-_SECRETS: Final = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH")
 _OOM_FILES: Final = (
     Path("/sys/fs/cgroup/memory.events"),  # "oom_kill 3", control groups v2
     Path("/sys/fs/cgroup/memory/memory.oom_control"),  # the same line, v1
@@ -46,7 +46,7 @@ class WorkerProcess:
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str], on_message: OnMessage) -> None:
         self._command = tuple(command)
-        self._env = {key: value for key, value in env.items() if key not in _SECRETS}
+        self._env = worker_environment(env)
         self._on_message = on_message
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None

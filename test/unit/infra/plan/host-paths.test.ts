@@ -54,6 +54,7 @@ test.each<[Partial<LocalSettings>, PathFacts, string | undefined]>([
   [{ modelMirror: "s3://bucket" }, NOTHING, undefined],
   [{ caFile: "/srv/ca.pem" }, file(0, 0o644), undefined],
   [{ caFile: "/srv/ca.pem" }, file(0, 0o600), "Fix: chmod o+r /srv/ca.pem"],
+  [{ apiKeysFile: "/srv/keys/api-keys" }, file(0, 0o600), "Fix: chmod o+r /srv/keys/api-keys"],
   [{ caFile: "/srv/my ca.pem" }, file(0, 0o600), "Fix: chmod o+r '/srv/my ca.pem'"],
   [
     { caFile: "/srv/ca.pem" },

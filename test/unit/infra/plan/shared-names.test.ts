@@ -122,6 +122,7 @@ test("the file for GPUs adds them and changes nothing else", () => {
 test.each([
   ["compose.ca.yaml", { caFile: "/x" }, "SSL_CERT_FILE"],
   ["compose.host-cache.yaml", { hostCache: "/x" }, "IMAGE_GEN_HOST_CACHE"],
+  ["compose.keys.yaml", { apiKeysFile: "/x/api-keys" }, "IMAGE_GEN_API_KEYS_FILE"],
   ["compose.mirror.yaml", { modelMirror: "/x" }, "IMAGE_GEN_MIRROR"],
 ])("%s mounts what the plan mounts for %j", (file, changes, variable) => {
   const added = parse(withDefaults(readFileSync(file, "utf8"))) as Compose;

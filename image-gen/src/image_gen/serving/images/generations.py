@@ -5,8 +5,6 @@ Prompts are never logged.
 
 import logging
 import math
-import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -16,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from image_gen.errors import ImageGenError
+from image_gen.serving.http.request_log import REQUEST_ID
 from image_gen.serving.images.answers import answer_json
 from image_gen.serving.images.body import form_body, json_body
 from image_gen.serving.images.edits import Edits
@@ -71,8 +70,7 @@ class Generations:
         return await self._guarded(request, lambda request_id: self._change(request, request_id, VariationRequest))
 
     async def _guarded(self, request: Request, work: Callable[[str], Awaitable[Response]]) -> Response:
-        given = request.headers.get("x-request-id", "")
-        request_id = given if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) else secrets.token_hex(6)
+        request_id = request.scope[REQUEST_ID]
         try:
             response = await work(request_id)
         except BadRequest as error:
@@ -80,7 +78,6 @@ class Generations:
         except ClientDisconnect:
             log.info("Request %s: CLIENT_GONE before its body had arrived", request_id)
             response = Response(status_code=_CLIENT_GONE)
-        response.headers["X-Request-ID"] = request_id
         return response
 
     @property

@@ -2,20 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from typing import Final
 
 from fastapi.responses import JSONResponse
 
+from image_gen.serving.http.error_json import error_json
 from image_gen.serving.readiness import Readiness
-
-_TYPES: Final = {
-    408: "timeout_error",
-    403: "permission_error",
-    404: "not_found_error",
-    429: "rate_limit_error",
-    503: "service_unavailable_error",
-    504: "timeout_error",
-}
 
 
 def error_response(
@@ -29,14 +20,7 @@ def error_response(
 ) -> JSONResponse:
     """`retry_after` is in seconds."""
     all_headers = dict(headers or {}) | ({} if retry_after is None else {"Retry-After": str(retry_after)})
-    body = error_json(status, message, code=code, param=param)
-    return JSONResponse(body, status_code=status, headers=all_headers)
-
-
-def error_json(status: int, message: str, *, code: str, param: str | None = None) -> dict[str, object]:
-    """The body of an error, and the data of an event that reports one."""
-    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    return JSONResponse(error_json(status, message, code=code, param=param), status_code=status, headers=all_headers)
 
 
 def not_ready(readiness: Readiness, seconds: float | None = None) -> JSONResponse:

@@ -13,8 +13,8 @@ from fastapi import Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from image_gen.errors import ImageGenError
+from image_gen.serving.http.error_json import error_json
 from image_gen.serving.images.answers import completed_event, partial_event, progress_event
-from image_gen.serving.images.openai_errors import error_json
 from image_gen.serving.images.requests import ImageRequest
 from image_gen.serving.queue.request_queue import Listener
 from image_gen.serving.worker_supervisor import GeneratedImage

@@ -10,6 +10,7 @@ import time
 from fastapi import Request
 
 from image_gen.errors import ClientGoneError, ImageGenError, RequestTimeoutError
+from image_gen.serving.http.api_key_auth import KEY_NAME
 from image_gen.serving.metrics import Metrics
 from image_gen.serving.queue.request_queue import Listener, RequestQueue
 from image_gen.serving.worker_supervisor import GeneratedImage
@@ -17,8 +18,6 @@ from image_gen.worker.protocol import ImageJob
 
 log = logging.getLogger(__name__)
 _INTERNAL = 500
-# Where the name of the API key is, if keys have names.
-_KEY_NAME = "image_gen.key_name"
 _OUTCOMES = {"QUEUE_FULL": "refused", "STOPPING": "refused", "CLIENT_GONE": "cancelled", "TIMEOUT": "timeout"}
 
 
@@ -43,7 +42,7 @@ class Work:
     async def _made(
         self, http: Request, jobs: list[ImageJob], listener: Listener
     ) -> list[GeneratedImage] | ImageGenError:
-        work = asyncio.create_task(self._queue.run(jobs, listener, attempt_of(http), key=http.scope.get(_KEY_NAME, "")))
+        work = asyncio.create_task(self._queue.run(jobs, listener, attempt_of(http), key=http.scope.get(KEY_NAME, "")))
         gone = asyncio.create_task(_disconnected(http))
         try:
             await asyncio.wait({work, gone}, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -69,7 +68,7 @@ class Work:
             reason = f": {outcome.message}" if outcome.http_status == _INTERNAL else ""
             log.info("Request %s: %s after %.1f s%s", request_id, outcome.code, seconds, reason)
             return
-        self._metrics.made(outcome)
+        self._metrics.made(outcome, jobs[0].steps)
         first = jobs[0]
         log.info(
             "Request %s: %d of %dx%d, %d steps, seed %d, %.1f s, %.2f steps/s", request_id, len(jobs), first.width,

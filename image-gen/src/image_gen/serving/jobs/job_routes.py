@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from image_gen.errors import ImageGenError
+from image_gen.serving.http.api_key_auth import KEY_NAME
 from image_gen.serving.images.body import json_body
 from image_gen.serving.images.jobs import make_jobs
 from image_gen.serving.images.openai_errors import error_response
@@ -24,7 +25,6 @@ from image_gen.serving.queue.forecast import queue_json, seconds_until_done
 from image_gen.serving.queue.request_queue import RequestQueue
 from image_gen.settings import Settings
 
-_KEY_NAME: Final = "image_gen.key_name"
 # The answer is the pictures in base64; one that can't be compressed takes this much for each pixel.
 _BYTES_PER_PIXEL: Final = 4
 _NOT_KEPT: Final = "No job of this id is kept: it has expired, was deleted, or never was."
@@ -173,4 +173,4 @@ class JobRoutes:
 
 
 def _key(http: Request) -> str:
-    return str(http.scope.get(_KEY_NAME, ""))
+    return str(http.scope.get(KEY_NAME, ""))

@@ -21,10 +21,10 @@ from image_gen.errors import (
     JobsUnavailableError,
     RequestTimeoutError,
 )
+from image_gen.serving.http.error_json import error_json
 from image_gen.serving.images.answers import answer_json
 from image_gen.serving.images.generations import Generations
 from image_gen.serving.images.jobs import make_jobs
-from image_gen.serving.images.openai_errors import error_json
 from image_gen.serving.images.requests import BadRequest, ImageRequest, parse_request
 from image_gen.serving.jobs.job import Job
 from image_gen.serving.jobs.job_database import JobDatabase
@@ -239,7 +239,7 @@ class JobRunner:
             log.error("Job %s: %s", job.id, type(error).__name__, exc_info=error)
             await self._end(live, "failed", JobNotMadeError("Internal error; see the service's log."))
         else:
-            self._metrics.made(pictures)
+            self._metrics.made(pictures, images[0].steps)
             await self._end(live, "succeeded")
 
     async def _pictures(self, live: LiveJob, images: list[ImageJob]) -> list[GeneratedImage]:

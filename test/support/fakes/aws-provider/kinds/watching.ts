@@ -44,6 +44,20 @@ export const WATCHING: readonly Kind[] = [
     },
   }),
   plain({
+    token: "aws:cloudwatch/dashboard:Dashboard",
+    api: ["PutDashboard", "PutDashboard", "DeleteDashboards"],
+    taggable: false,
+    id: by("dashboardName"),
+    name: "dashboardName",
+    replaces: ["dashboardName"],
+    sameIdIs: "overwritten",
+    outputs: (cloud, key) => ({ dashboardArn: cloud.arn("cloudwatch", `dashboard/${key}`) }),
+    demand: (_, { dashboardBody }) => {
+      const { widgets } = JSON.parse(text(dashboardBody)) as { widgets?: unknown[] };
+      if (!widgets?.length) throw new AwsError("InvalidParameterInput", "The field widgets is required");
+    },
+  }),
+  plain({
     token: RULE,
     api: ["PutRule", "PutRule", "DeleteRule"],
     id: by("name"),

@@ -8,6 +8,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from image_gen.serving.http.error_json import error_json
 from image_gen.serving.readiness import Readiness
 
 Scope = MutableMapping[str, Any]
@@ -32,12 +33,14 @@ class StartupApp:
         """ASGI's entry."""
         path = scope["path"] if scope["type"] == "http" else None
         if path in {_ALIVE, _READY}:
+            allow: list[tuple[bytes, bytes]] = []
             answer: tuple[int, object] = (200, {"status": "alive"})
             if path == _READY:
                 answer = 200 if self._readiness.is_ready else 503, self._readiness.as_json()
             if scope["method"] not in {"GET", "HEAD"}:
-                answer = 405, {"error": {"message": "Use GET.", "code": "method_not_allowed"}}
-            await send_json(scope, send, *answer, (b"cache-control", b"no-store"))
+                answer = 405, error_json(405, "Use GET.", code="method_not_allowed")
+                allow = [(b"allow", b"GET, HEAD")]
+            await send_json(scope, send, *answer, (b"cache-control", b"no-store"), *allow)
         else:
             app = await asyncio.shield(self._waiting())
             await app(scope, receive, send)
