@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
 
 from tests.faults.commands import FaultError
 from tests.faults.families import family
-from tests.faults.stage import MODEL, Stage
+from tests.faults.stage import BYSTANDER, MODEL, Stage
 
 
 def _flip(stage: Stage, content: bytes) -> bytes:
@@ -70,3 +71,32 @@ def read_only(stage: Stage) -> str:
         raise FaultError("something was deleted")
     stage.run("verify", "--model", MODEL, "--repair").failed(3)
     return f"{ended}"
+
+
+@family("a link to another content", cause=7)
+def wrong_link(stage: Stage) -> str:
+    """A link of the model leads to a content of the same size that another revision, or another model, needs."""
+    place = "vae/diffusion_pytorch_model.safetensors"
+    stage.write_model(f"{MODEL}@v2")
+    stage.prefetch().succeeded()
+    stage.prefetch(f"{MODEL}@v2").succeeded()
+    other = stage.noise.choice([stage.snapshot(MODEL, "v2"), stage.snapshot(BYSTANDER)])
+    link = stage.snapshot() / place
+    link.unlink()
+    link.symlink_to(os.path.relpath((other / place).resolve(), link.parent))
+    parts = stage.cached() / "parts" / "x"
+    if stage.noise.random() < 0.3:
+        # A component that is a link, too: paths are not what they look like.
+        parts.mkdir(parents=True)
+        link.parent.rename(parts / "vae")
+        link.parent.symlink_to("../../parts/x/vae")
+    stage.run("verify", "--model", MODEL, "--repair").failed(3)
+    stage.served(MODEL, "v2")
+    stage.served(BYSTANDER)
+    stage.prefetch().succeeded()
+    stage.served()
+    if parts.exists():
+        link.parent.unlink()
+        (parts / "vae").rename(link.parent)
+        shutil.rmtree(parts.parent)
+    return f"it leads to that of {other.relative_to(stage.folder)}"

@@ -113,3 +113,60 @@ def test_a_cache_without_a_manifest_is_exported_where_all_hashes_are_known(
     with pytest.raises(ImageGenError) as caught:
         island.mirror("test/model", tmp_path / "mirror")
     assert caught.value.code == "MANIFEST_NOT_FOUND" and "model_index.json" in caught.value.message
+
+
+def test_an_export_deletes_and_changes_only_what_exports_made(
+    make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
+) -> None:
+    """A directory that was copied by other means, or into which its user put files and links, is the user's."""
+    make_repo()
+    store, outside = make_cache(home=tmp_path / "build-cache"), tmp_path / "outside"
+    outside.mkdir(mode=0o700)
+    (outside / "theirs").write_text("theirs")
+    times = outside.stat().st_mtime_ns
+    for place, export in (
+        (tmp_path / "baked" / "test--model", lambda: store.bake("test/model", tmp_path / "baked")),
+        (tmp_path / "mirror" / "test" / "model", lambda: store.mirror("test/model", tmp_path / "mirror")),
+    ):
+        export()
+        top = next(iter(place.rglob("manifest.json"))).parent
+        (top / "README.md").write_text("mine")
+        (top / "unet" / "more").mkdir(parents=True)
+        (top / "unet" / "more" / "weights.bin").write_text("mine")
+        (top / "link").symlink_to(outside)
+        export()
+        assert (top / "README.md").exists() and (top / "unet" / "more" / "weights.bin").exists()
+        assert (top / "link" / "theirs").exists()
+    assert (outside.stat().st_mode & 0o777, outside.stat().st_mtime_ns) == (0o700, times)
+
+
+def test_a_bake_of_another_revision_leaves_nothing_of_the_first(
+    make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path
+) -> None:
+    make_repo("test/model", seed=1)
+    make_repo("test/model@v2", seed=2)
+    store, place = make_cache(home=tmp_path / "build-cache"), tmp_path / "baked" / "test--model"
+    store.bake("test/model", tmp_path / "baked")
+    manifest = json.loads((place / "manifest.json").read_text())
+    alone = place / "snapshot" / "old" / "part" / "weights.bin"
+    alone.parent.mkdir(parents=True)
+    alone.write_bytes(b"x")
+    manifest["files"].append({"path": "old/part/weights.bin", "bytes": 1, "sha256": "0" * 64})
+    (place / "manifest.json").write_text(json.dumps(manifest))
+    store.bake("test/model", tmp_path / "baked", revision="v2")
+    assert not (place / "snapshot" / "old").exists()
+    assert json.loads((place / "manifest.json").read_text())["revision"] != manifest["revision"]
+
+
+def test_a_model_that_is_cleared_during_an_export_is_named(
+    make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_repo()
+    store = make_cache(home=tmp_path / "build-cache")
+    model = store.ensure("test/model")
+    monkeypatch.setattr(
+        "image_gen.model_cache.backup.export.require_room", lambda *_: (model.directory / UNET).unlink()
+    )
+    with pytest.raises(ImageGenError) as caught:
+        store.mirror("test/model", tmp_path / "mirror")
+    assert caught.value.code == "CACHE_CHANGED"

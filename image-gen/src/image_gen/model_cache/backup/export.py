@@ -67,13 +67,19 @@ def _to_directory(model: ReadyModel, place: Path, below: str, what: str) -> Expo
     with translate_os_errors(place.parent, what), file_lock(lock, lambda: raise_busy(place)):
         is_new = not place.exists()
         try:
+            before, made = _exported(place, below)
+            wanted = {place / "manifest.json", *(place / below / file.path for file in model.files)}
             # What is left of an export of another revision must not be taken for this one.
-            if not is_new and not _is_of(place, model.revision):
+            if not is_new and before != model.revision:
+                _remove(made - wanted, place)
                 (place / "manifest.json").unlink(missing_ok=True)
             require_room(place, model.bytes_total, what, 2 * len(model.files))
-            wanted = {place / path for path in _copy(model, below, create)}
-            for path in (*sorted(place.rglob("*"), reverse=True), place):
-                _settle(path) if path in wanted or path.is_dir() else path.unlink()
+            _copy(model, below, create)
+            # Everything else there is somebody's, and so is what a link leads to.
+            _remove(made - wanted, place)
+            folders = {each for path in wanted for each in path.parents if each.is_relative_to(place)}
+            for path in sorted(wanted | {each for each in folders if _is_inside(each, place)}):
+                _settle(path)
             sync_names(wanted)
         except BaseException:
             if is_new:
@@ -85,17 +91,34 @@ def _to_directory(model: ReadyModel, place: Path, below: str, what: str) -> Expo
     return ExportReport(place, model.model_id, model.revision, model.bytes_total)
 
 
-def _is_of(place: Path, revision: str) -> bool:
+def _exported(place: Path, below: str) -> tuple[str | None, set[Path]]:
+    """The revision that was exported to a place, and its files."""
     with suppress(ImageGenError, FileNotFoundError):
-        return read_manifest(place / "manifest.json").revision == revision
-    return False
+        manifest = read_manifest(place / "manifest.json")
+        return manifest.revision, {place / below / file.path for file in manifest.files}
+    return None, set()
 
 
-def _copy(model: ReadyModel, below: str, create: Callable[[str, int], AbstractContextManager[BinaryIO]]) -> list[str]:
+def _remove(paths: set[Path], place: Path) -> None:
+    for path in sorted(each for each in paths if _is_inside(each.parent, place)):
+        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            for folder in path.parents[: len(path.parts) - len(place.parts) - 1]:
+                folder.rmdir()
+
+
+def _is_inside(path: Path, place: Path) -> bool:
+    """Whether no link leads out."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(place))
+
+
+def _copy(model: ReadyModel, below: str, create: Callable[[str, int], AbstractContextManager[BinaryIO]]) -> None:
     """Copies every file, and then the manifest. Raises CORRUPT_CACHE when one was not what the manifest says."""
     for file in model.files:
         digest, source = ContentDigest(file.size), model.directory / file.path
-        with create(below + file.path, file.size) as writer, source.open("rb", buffering=0) as stream:
+        with translate_os_errors(model.directory, "the export"):
+            stream = source.open("rb", buffering=0)
+        with stream, create(below + file.path, file.size) as writer:
             feed(stream, digest, writer.write)
             if not digest.matches(file):
                 raise CorruptCacheError(
@@ -105,7 +128,6 @@ def _copy(model: ReadyModel, below: str, create: Callable[[str, int], AbstractCo
     text = model.to_json().encode()
     with create("manifest.json", len(text)) as writer:
         writer.write(text)
-    return [*(below + file.path for file in model.files), "manifest.json"]
 
 
 def _settle(path: Path) -> None:

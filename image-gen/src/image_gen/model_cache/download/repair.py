@@ -17,6 +17,7 @@ from image_gen.model_cache.core.manifest import Manifest, ManifestFile, ReadyMod
 from image_gen.model_cache.core.progress import Meter, ProgressCallbacks
 from image_gen.model_cache.core.settings import CacheSettings, Verify
 from image_gen.model_cache.core.verification_record import FileFingerprint, VerificationRecord
+from image_gen.model_cache.core.walk import without_links_above
 from image_gen.model_cache.download.downloader import wait_for_download
 from image_gen.model_cache.download.page_cache import FileRead, PageCacheReader, loading_order, read_again
 
@@ -126,10 +127,13 @@ def _move_aside(layout: RepoLayout, directory: Path, read: FileRead) -> bool:
         return False
     if read.status and FileFingerprint.of(file, status) != FileFingerprint.of(file, read.status):
         return False
-    place = directory / file.path
-    # What lies outside of the cache is somebody else's: only the link to it is moved.
-    while place.is_symlink() and (behind := Path(os.path.normpath(place.parent / place.readlink()))):
-        if not behind.is_relative_to(layout.hub_cache) and not behind.is_relative_to(layout.hub_cache.resolve()):
+    link = place = without_links_above(directory / file.path)
+    own = [os.path.realpath(each) for each in (layout.root, layout.hub_cache / "blobs")]
+    while place.is_symlink():
+        behind = without_links_above(place.parent / place.readlink())
+        # Of what lies elsewhere, or is the content of another name, only the link is wrong.
+        other = place == link and len(behind.name) in {40, 64} and behind.name not in file.blob_names
+        if other or not any(behind.is_relative_to(each) for each in own):
             break
         place = behind
     # Beside the blobs, where standard tools ignore it and `clear` deletes it. A cache of plain files has none.
