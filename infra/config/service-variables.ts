@@ -70,6 +70,8 @@ export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
   ...["IMAGE_GEN_JOBS", "IMAGE_GEN_JOBS_KEEP", "IMAGE_GEN_JOBS_LIMIT", "IMAGE_GEN_JOBS_MAX_MB"].map((name) => ({
     name,
   })),
+  { name: "IMAGE_GEN_WEBHOOK_PRIVATE" },
+  { name: "IMAGE_GEN_WEBHOOK_SECRET", not: { aws: "it is a secret, which `environmentSecretArns` passes there" } },
   keyed("IMAGE_GEN_VERIFY", "verify"),
   keyed("IMAGE_GEN_COMPILE", "compile"),
   keyed(API_KEY_VARIABLE, "apiKey"),

@@ -78,6 +78,14 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     ),
     "IMAGE_GEN_JOBS_KEEP": ("`86400`", "Seconds that a job and its pictures are kept after its end."),
     "IMAGE_GEN_JOBS_LIMIT": ("`1000`", "Jobs that may wait. Further ones get 429."),
+    "IMAGE_GEN_WEBHOOK_SECRET": (
+        "",
+        "Signs [webhooks](../guides/jobs.md#webhooks); without it there are none. `whsec_` and base64.",
+    ),
+    "IMAGE_GEN_WEBHOOK_PRIVATE": (
+        "`0`",
+        "`1` allows webhooks over plain http, and to addresses of this machine and its networks.",
+    ),
     "IMAGE_GEN_JOBS_MAX_MB": (
         "`1000`",
         "Megabytes that jobs and their pictures may take, with the pictures of those that wait. Further jobs get 507.",

@@ -3,6 +3,7 @@
 One error names every wrong variable with its valid values. Nothing here reads `os.environ`, files or the network.
 """
 
+import base64
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -52,6 +53,15 @@ def _list(variable: str, pattern: str, expected: str) -> Any:
     return _read(variable, (), parse)
 
 
+def _webhook_secret(text: str) -> bytes:
+    """As Standard Webhooks writes it."""
+    with suppress(ValueError):
+        secret = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+        if text.startswith("whsec_") and 24 <= len(secret) <= 64:
+            return secret
+    raise ValueError("whsec_ and 24 to 64 bytes in base64, such as `echo whsec_$(openssl rand -base64 32)` prints")
+
+
 @dataclass(frozen=True)
 class Settings:
     """What the operator decided. Times are in seconds, sizes in pixels; without `verify` it depends on the source, an
@@ -93,6 +103,8 @@ class Settings:
     jobs: str = _choice("IMAGE_GEN_JOBS", "disk", "disk", "memory", "none")
     jobs_keep: float = _whole("IMAGE_GEN_JOBS_KEEP", 86_400.0, 1, 2_592_000)
     jobs_limit: int = _whole("IMAGE_GEN_JOBS_LIMIT", 1000, 1, 100_000)
+    webhook_secret: bytes | None = _read("IMAGE_GEN_WEBHOOK_SECRET", None, _webhook_secret, repr=False)
+    webhook_private: bool = _choice("IMAGE_GEN_WEBHOOK_PRIVATE", False, "0", "1", parse="1".__eq__)
     jobs_max_mb: int = _whole("IMAGE_GEN_JOBS_MAX_MB", 1000, 1, 1_000_000)
 
     def verify_mode(self, source: str) -> Verify:
@@ -125,7 +137,9 @@ class Settings:
                 try:
                     values[each.name] = parse(text)
                 except ValueError as error:
-                    problems[variable] = f"{variable}: expected {error}, got {shown(text)}"
+                    problems[variable] = (
+                        f"{variable}: expected {error}, got {shown(text) if each.repr else 'another text'}"
+                    )
         if problems:
             raise SettingInvalidError(
                 f"{'; '.join(problems.values())}. Fix: correct {' and '.join(problems)}, or leave out what is not "

@@ -9,7 +9,7 @@ import sys
 
 from image_gen.serving import retry_after_failure, worker_supervisor
 from image_gen.serving.http import limited_protocol
-from image_gen.serving.jobs import job_runner
+from image_gen.serving.jobs import job_runner, webhooks
 from image_gen.serving.main import serve
 from image_gen.serving.model_loader import ModelLoader
 from image_gen.serving.worker_process import WORKER_COMMAND
@@ -20,6 +20,7 @@ if fast := os.environ.get("FAST"):
     def delay(_: int) -> float:
         return float(fast or 0)
 
+    webhooks.retry_delays = lambda: (float(fast or 0),) * 8
     job_runner.HOUSEKEEPING_SECONDS = retry_after_failure.CHECK_SECONDS = float(fast)
     retry_after_failure.source_delay = delay
     worker_supervisor.given_up_delay = delay

@@ -83,6 +83,15 @@ class JobDatabase:
         with self._faults():
             return self._find("where status in ('queued', 'running') order by number")
 
+    def not_delivered(self) -> list[Job]:
+        """Those that have ended, and whose webhook has not been called."""
+        with self._faults():
+            return self._find("where status not in ('queued', 'running') and webhook_url is not null order by number")
+
+    def delivered(self, job_id: str) -> None:
+        """The address is not kept any longer."""
+        self._run("update jobs set webhook_url = null where id = ?", (job_id,))
+
     def counts(self) -> tuple[int, int]:
         """How many jobs are not done, and how many bytes all take or may take."""
         with self._faults():

@@ -42,6 +42,11 @@ _JOB: Final[dict[str, Any]] = {
         "result": {"type": ["object", "null"], "description": "the answer of `/v1/images/generations`"},
     },
 }
+_REQUEST: Final = ImageRequest.model_json_schema()
+_REQUEST["properties"]["webhook_url"] = {
+    "anyOf": [{"type": "string", "maxLength": 2048}, {"type": "null"}],
+    "description": "an https address that is called when the job has ended",
+}
 _ID: Final = [{"name": "job_id", "in": "path", "required": True, "schema": {"type": "string"}}]
 _RETRY_AFTER: Final = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
 
@@ -73,7 +78,7 @@ CREATE: Final[dict[str, Any]] = {
             "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
         }
     ],
-    "requestBody": {"required": True, "content": {"application/json": {"schema": ImageRequest.model_json_schema()}}},
+    "requestBody": {"required": True, "content": {"application/json": {"schema": _REQUEST}}},
     "responses": {
         "202": _json("The job is kept, and will be made.", _JOB, {"Location": {"schema": {"type": "string"}}}),
         **_errors(

@@ -21,6 +21,7 @@ from image_gen.serving.images.requests import MAX_SEED, BadRequest, ImageRequest
 from image_gen.serving.jobs.job import Job
 from image_gen.serving.jobs.job_openapi import CANCEL, CREATE, DELETE, GET, QUEUE
 from image_gen.serving.jobs.job_runner import JobRunner, new_id
+from image_gen.serving.jobs.webhook_address import parse_webhook_url
 from image_gen.serving.queue.forecast import queue_json, seconds_until_done
 from image_gen.serving.queue.request_queue import RequestQueue
 from image_gen.settings import Settings
@@ -102,12 +103,22 @@ class JobRoutes:
             body = json.dumps(fields).encode()
         request = parse_request(body, self._settings.max_images)
         if webhook is not None:
-            raise BadRequest("webhook_url: this service calls no addresses.", "webhook_url")
+            self._check_webhook(webhook)
         for name in ("stream", "partial_images", "progress"):
             if getattr(request, name):
                 raise BadRequest(f"{name}: a job has no stream; GET /v1/jobs/<id> shows how far it is.", name)
         self._runner.check(request)
         return request, webhook
+
+    def _check_webhook(self, url: object) -> None:
+        if self._settings.webhook_secret is None:
+            raise BadRequest(
+                "webhook_url: this service calls no addresses, as IMAGE_GEN_WEBHOOK_SECRET is not set.", "webhook_url"
+            )
+        try:
+            parse_webhook_url(url, allow_private=self._settings.webhook_private)
+        except ValueError as error:
+            raise BadRequest(f"webhook_url: expected {error}.", "webhook_url") from None
 
     async def _get(self, http: Request) -> Response:
         return self._answer(await self._job(http))

@@ -29,6 +29,7 @@ from image_gen.serving.images.requests import BadRequest, ImageRequest, parse_re
 from image_gen.serving.jobs.job import Job
 from image_gen.serving.jobs.job_database import JobDatabase
 from image_gen.serving.jobs.live_job import LiveJob
+from image_gen.serving.jobs.webhooks import Webhooks
 from image_gen.serving.metrics import Metrics
 from image_gen.serving.queue.request_queue import RequestQueue
 from image_gen.serving.threads import in_daemon_thread
@@ -62,8 +63,10 @@ class JobRunner:
         self._unsaved: dict[str, Job] = {}
         self._pipeline: PipelineReady | None = None
         self._saving: set[asyncio.Task[None]] = set()
-        # Called with each job that has ended.
-        self.on_end: Callable[[Job], None] = lambda _job: None
+        secret = settings.webhook_secret
+        self.webhooks = Webhooks(secret, allow_private=settings.webhook_private) if secret else None
+        if self.webhooks is not None:
+            self.webhooks.on_done = self._on_delivered
 
     @property
     def pipeline(self) -> PipelineReady | None:
@@ -98,6 +101,8 @@ class JobRunner:
                 live.task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=2)
+        if self.webhooks is not None:
+            self.webhooks.stop()
         if self._saving:
             await asyncio.wait(self._saving, timeout=2)
         if self._database is not None:
@@ -174,6 +179,7 @@ class JobRunner:
         try:
             database = await in_daemon_thread("jobs", lambda: JobDatabase(self._folder))
             before = await in_daemon_thread("jobs", database.unfinished)
+            not_delivered = await in_daemon_thread("jobs", database.not_delivered)
         except ImageGenError as error:
             self._report(error)
             return False
@@ -185,6 +191,9 @@ class JobRunner:
             log.info("%d jobs of an earlier run are continued.", len(before))
         for job in before:
             self._begin(job)
+        if self.webhooks is not None:
+            for job in not_delivered:
+                self.webhooks.send(job)
         return True
 
     def _report(self, error: ImageGenError) -> None:
@@ -278,7 +287,14 @@ class JobRunner:
             self._unsaved[job.id] = job
         finally:
             self._live.pop(job.id, None)
-        self.on_end(job)
+        if self.webhooks is not None:
+            self.webhooks.send(job)
+
+    async def _on_delivered(self, job: Job) -> None:
+        try:
+            await self._in_database(lambda database: database.delivered(job.id))
+        except ImageGenError as error:
+            self._report(error)
 
     def _save_later(self, job: Job) -> None:
         copy = replace(job)

@@ -1,0 +1,176 @@
+"""Webhooks: signed, repeated, and never to an address that is not public."""
+
+import base64
+import hashlib
+import hmac
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from image_gen.serving.jobs.webhook_address import WebhookUrl, addresses_of, is_public, parse_webhook_url
+from tests.serving.conftest import StartServer
+
+from .conftest import new_job, post_job, wait_status
+
+SECRET = "whsec_" + base64.b64encode(b"a key of at least 24 bytes").decode()
+
+
+class Receiver(ThreadingHTTPServer):
+    """Remembers what comes, and answers with `statuses`, the last of them for ever."""
+
+    def __init__(self) -> None:
+        self.statuses = [204]
+        self.got: list[tuple[str, dict[str, str], bytes]] = []
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/hook?token=hidden"
+
+    def wait(self, count: int) -> None:
+        end = time.monotonic() + 15
+        while len(self.got) < count:
+            assert time.monotonic() < end, self.got
+            time.sleep(0.02)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        server = self.server
+        assert isinstance(server, Receiver)
+        body = self.rfile.read(int(self.headers["content-length"]))
+        server.got.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+        self.send_response(server.statuses.pop(0) if len(server.statuses) > 1 else server.statuses[0])
+        self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_a_webhook_is_signed_and_has_no_prompt_and_no_picture(start_server: StartServer, receiver: Receiver) -> None:
+    server = start_server(IMAGE_GEN_WEBHOOK_SECRET=SECRET, IMAGE_GEN_WEBHOOK_PRIVATE=1)
+    server.wait_phase("ready")
+    job = new_job(server, prompt="a very secret garden", webhook_url=receiver.url)
+    receiver.wait(1)
+    path, headers, body = receiver.got[0]
+    assert path == "/hook?token=hidden"
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    digest = hmac.new(base64.b64decode(SECRET.removeprefix("whsec_")), signed, hashlib.sha256).digest()
+    assert headers["webhook-signature"] == "v1," + base64.b64encode(digest).decode()
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 30
+    message = json.loads(body)
+    assert (message["type"], message["data"]["id"], message["data"]["error"]) == ("job.succeeded", job, None)
+    assert b"garden" not in body and len(body) < 1000
+    assert wait_status(server, job, "succeeded")["result"] is not None
+    assert SECRET not in server.log and "hidden" not in server.log
+
+
+def test_a_webhook_is_repeated_with_one_id_and_no_redirect_is_followed(
+    start_server: StartServer, receiver: Receiver
+) -> None:
+    receiver.statuses = [500, 302, 204]
+    server = start_server(IMAGE_GEN_WEBHOOK_SECRET=SECRET, IMAGE_GEN_WEBHOOK_PRIVATE=1, FAST="0.1")
+    server.wait_phase("ready")
+    new_job(server, prompt="raise something odd", webhook_url=receiver.url)
+    receiver.wait(3)
+    time.sleep(0.5)
+    assert len(receiver.got) == 3
+    assert len({headers["webhook-id"] for _, headers, _ in receiver.got}) == 1
+    assert json.loads(receiver.got[0][2])["data"]["error"]["code"] == "engine_error"
+    server.wait_log("500 from 127.0.0.1")
+    server.wait_log("302 from 127.0.0.1")
+
+
+def test_a_webhook_that_was_not_delivered_is_sent_after_the_next_start(
+    start_server: StartServer, receiver: Receiver
+) -> None:
+    receiver.statuses = [500]
+    settings = {"IMAGE_GEN_WEBHOOK_SECRET": SECRET, "IMAGE_GEN_WEBHOOK_PRIVATE": 1}
+    server = start_server(**settings)
+    server.wait_phase("ready")
+    job = new_job(server, webhook_url=receiver.url)
+    receiver.wait(1)
+    server.process.kill()
+    server.process.wait(10)
+    receiver.statuses = [204]
+    again = start_server(**settings)
+    receiver.wait(2)
+    assert json.loads(receiver.got[1][2])["data"]["id"] == job
+    again.wait_phase("ready")
+    again.signal()
+    again.process.wait(10)
+    start_server(**settings).wait_phase("ready")
+    time.sleep(0.5)
+    assert len(receiver.got) == 2
+
+
+def test_an_address_that_is_not_public_gets_nothing(start_server: StartServer, receiver: Receiver) -> None:
+    server = start_server(IMAGE_GEN_WEBHOOK_SECRET=SECRET)
+    server.wait_phase("ready")
+    assert post_job(server, {"prompt": "x", "webhook_url": receiver.url}).json["error"]["param"] == "webhook_url"
+    private = f"https://localhost:{receiver.server_address[1]}/"
+    wait_status(server, new_job(server, webhook_url=private), "succeeded")
+    server.wait_log("an address that is not public from localhost")
+    assert receiver.got == []
+
+
+def test_without_a_secret_there_are_no_webhooks(start_server: StartServer) -> None:
+    server = start_server()
+    server.wait_phase("ready")
+    answer = post_job(server, {"prompt": "x", "webhook_url": "https://example.com/"})
+    assert (answer.status, answer.json["error"]["param"]) == (400, "webhook_url")
+
+
+def test_a_secret_of_another_form_is_refused_and_not_shown(start_server: StartServer) -> None:
+    server = start_server(IMAGE_GEN_WEBHOOK_SECRET="too-simple")
+    assert server.process.wait(20) == 2
+    assert "IMAGE_GEN_WEBHOOK_SECRET: expected whsec_" in server.log and "too-simple" not in server.log
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/", "ftp://example.com/", "https://", "https://user:pw@example.com/", "https://example.com:99999/",
+        "https://exa mple.com/", "https://example.com/#x", "https://example.com\\@127.0.0.1/", "x" * 3000, 7, ["https://x"],
+    ],
+)  # fmt: skip
+def test_urls_that_are_refused(url: object) -> None:
+    with pytest.raises(ValueError, match="an https address"):
+        parse_webhook_url(url, allow_private=False)
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("1.1.1.1", True), ("2606:4700::1111", True), ("127.0.0.1", False), ("10.1.2.3", False), ("172.16.0.1", False),
+        ("192.168.1.1", False), ("169.254.169.254", False), ("0.0.0.0", False), ("100.64.0.1", False),
+        ("224.0.0.1", False), ("255.255.255.255", False), ("::1", False), ("::", False), ("fe80::1%eth0", False),
+        ("fd00:ec2::254", False),
+        ("::ffff:127.0.0.1", False), ("64:ff9b::a9fe:a9fe", False), ("2002:7f00:1::", False), ("ff02::1", False),
+    ],
+)  # fmt: skip
+def test_which_addresses_are_public(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+def test_a_name_with_one_private_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolved(*_: object, **__: object) -> list[tuple[object, ...]]:
+        return [(0, 0, 0, "", (address, 443)) for address in ("1.1.1.1", "10.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    with pytest.raises(PermissionError):
+        addresses_of(WebhookUrl(True, "both.example", 443, "/"), allow_private=False)
