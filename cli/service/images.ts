@@ -6,6 +6,7 @@ import { commandFor } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 import { requireOutput } from "../core/output-file.ts";
+import { firstKey } from "./api-key.ts";
 
 /** What POST /v1/images/generations takes; the service has a default for what is left out. */
 export interface ImageRequest {
@@ -67,7 +68,7 @@ async function post(
   { stack, ownKey }: { readonly stack: string; readonly ownKey: string | undefined },
   signal: AbortSignal,
 ): Promise<ImagesResponse> {
-  const key = ownKey ?? process.env[API_KEY_VARIABLE];
+  const key = firstKey(ownKey ?? process.env[API_KEY_VARIABLE]);
   const headers = { "content-type": "application/json", ...(key ? { authorization: `Bearer ${key}` } : {}) };
   const body = JSON.stringify({ ...request, n: 1, response_format: "b64_json" });
   let response: HttpAnswer;

@@ -8,6 +8,7 @@ export const TAGS = Object.keys(stackTags(""));
 export const WITHOUT_TAGS: readonly string[] = [
   "aws:autoscaling/attachment:Attachment",
   "aws:autoscaling/lifecycleHook:LifecycleHook",
+  "aws:cloudwatch/dashboard:Dashboard",
   "aws:cloudwatch/eventTarget:EventTarget",
   "aws:ec2/mainRouteTableAssociation:MainRouteTableAssociation",
   "aws:ec2/networkInterfaceAttachment:NetworkInterfaceAttachment",

@@ -28,7 +28,7 @@ test.each([
   ["a last snapshot and nightly ones", { onDestroy: "snapshot", snapshots: "daily", alarmTopicArn: TOPIC }],
   ["a NAT gateway", { network: "nat" }],
   ["no internet access", { ...CLOSED, modelMirror: "s3://bucket/models" }],
-  ["a load balancer with a key", { ...ALB }],
+  ["a load balancer with a key, and a dashboard", { ...ALB, dashboard: "true" }],
   ["a load balancer with sign-in", { ...OIDC }],
   ["a group that heals itself", { ...ALB, selfHealing: "true" }],
   [
