@@ -106,7 +106,12 @@ def http() -> dict[str, Any]:
     from image_gen.serving.jobs.job_routes import JobRoutes
     from image_gen.serving.readiness import PHASES, Readiness
 
-    fake = cast("Generations", SimpleNamespace(openapi=lambda: Generations.openapi(cast("Generations", None))))
+    known = SimpleNamespace(
+        _settings=service_settings.Settings(), _readiness=SimpleNamespace(model_id="model"),
+        _worker=SimpleNamespace(pipeline_info=None), is_served=bool,
+    )  # fmt: skip
+    complete = Generations.openapi
+    fake = cast("Generations", SimpleNamespace(openapi=lambda found: complete(cast("Generations", known), found)))
     document = make_app(fake, cast("Any", None), JobRoutes(*[cast("Any", None)] * 3)).openapi()
     body = Readiness("model", None, "0").as_json()
     _same("fields of /readyz", set(body), set(READYZ))

@@ -117,3 +117,18 @@ def test_the_number_of_pictures_has_the_limit_of_the_settings(start_server: Star
 def test_a_users_name_is_not_logged(server: Server) -> None:
     server.post({"prompt": "x", "user": "anna-4711", "safety_identifier": "hash-4711"})
     assert "4711" not in server.log
+
+
+def test_schedulers_are_listed_and_others_refused(server: Server) -> None:
+    assert server.get("/v1/models").json["data"][0]["schedulers"] == ["ddim", "euler"]
+    assert server.post({"prompt": "x", "scheduler": "ddim"}).status == 200
+    refused = server.post({"prompt": "x", "scheduler": "unipc"})
+    assert (refused.status, refused.json["error"]["param"]) == (400, "scheduler")
+    assert refused.json["error"]["message"].endswith("has ddim, euler, got unipc.")
+    assert server.post({"prompt": "x", "scheduler": "fast"}).json["error"]["param"] == "scheduler"
+
+
+def test_metadata_of_other_formats_than_png_are_in_the_notes(server: Server) -> None:
+    assert "notes" not in server.post({"prompt": "x", "metadata": True}).json
+    notes = server.post({"prompt": "x", "metadata": True, "output_format": "jpeg"}).json["notes"]
+    assert notes == {"metadata": "not used: only a PNG has them."}

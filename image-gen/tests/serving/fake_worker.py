@@ -138,6 +138,7 @@ class FakeWorker:
                 warmup_height=64,
                 previews=self.options.get("previews", True),
                 edits=self.options.get("edits", ["image", "mask"]),
+                schedulers=self.options.get("schedulers", ["ddim", "euler"]),
             )
         )
 

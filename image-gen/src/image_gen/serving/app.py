@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Route
 
 from image_gen.serving.http.startup_app import App, Receive, Scope, Send
 from image_gen.serving.images.generations import Generations
@@ -54,7 +56,7 @@ def make_app(generations: Generations, metrics: Metrics, jobs: JobRoutes | None 
             page, headers={"Content-Security-Policy": _PAGE_POLICY, "X-Content-Type-Options": "nosniff"}
         )
 
-    @app.post("/v1/images/generations", openapi_extra=generations.openapi())
+    @app.post("/v1/images/generations")
     async def images(request: Request) -> Response:
         return await generations.generate(request)
 
@@ -70,11 +72,22 @@ def make_app(generations: Generations, metrics: Metrics, jobs: JobRoutes | None 
         jobs.add_to(app)
 
     @app.exception_handler(StarletteHTTPException)
-    async def on_http_error(_request: Request, error: StarletteHTTPException) -> JSONResponse:
+    async def on_http_error(request: Request, error: StarletteHTTPException) -> JSONResponse:
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-        # A 405 says in `Allow` which methods there are.
-        return error_response(error.status_code, str(error.detail), code=code, headers=error.headers)
+        headers = dict(error.headers or {})
+        if "Allow" in headers:
+            # Of all routes of the path: Starlette names those of the first one.
+            routes = [route for route in app.routes if isinstance(route, Route)]
+            found = {
+                name for route in routes if route.path_regex.match(request.url.path) for name in route.methods or ()
+            }
+            headers["Allow"] = ", ".join(sorted(found))
+        return error_response(error.status_code, str(error.detail), code=code, headers=headers)
 
+    # With what the loaded model accepts, which is not known at the start.
+    app.openapi = lambda: generations.openapi(  # type: ignore[method-assign]
+        get_openapi(title=app.title, version=app.version, routes=app.routes)
+    )
     app.add_middleware(OneLineErrors)
     return app
 

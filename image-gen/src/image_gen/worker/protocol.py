@@ -58,6 +58,8 @@ class ImageJob:
     """To the worker: one image. The same job gives the same image on the same device. `output_compression` is the
     quality of a JPEG or WebP, from 0 to 100. `previews` are asked for at so many steps, `progress` at each.
 
+    `metadata` is a text for a PNG's file; `scheduler` a name of `PipelineReady`'s.
+
     With `pixels`, the frame's payload, an image is changed: `width` x `height` pixels of three bytes, and with `masked`
     as many bytes more, of which 255 is where to paint. `strength` is how much of it is generated again, from 0 to 1.
     """
@@ -74,6 +76,8 @@ class ImageJob:
     output_compression: int | None = None
     previews: int = 0
     progress: bool = False
+    scheduler: str | None = None
+    metadata: str = ""
     strength: float | None = None
     masked: bool = False
     pixels: bytes = field(default=b"", repr=False)
@@ -121,7 +125,7 @@ class Compiling:
 class PipelineReady:
     """From the worker: the warm-up image is done. The size, in pixels, is the model's own, or what `max_size` leaves;
     the warm-up's may be smaller. `previews`: whether a job can have some; `edits`: "image" and
-    "mask", where a job can have them.
+    "mask", where a job can have them; `schedulers`: those that can be chosen.
     """
 
     pipeline: str
@@ -134,6 +138,7 @@ class PipelineReady:
     warmup_height: int = 64
     previews: bool = False
     edits: list[str] = field(default_factory=list)
+    schedulers: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,7 @@ class Worker:
         from image_gen.worker.pictures.edits import kinds_of_edits
         from image_gen.worker.pictures.generate import generate_image
         from image_gen.worker.pictures.previews import has_previews
+        from image_gen.worker.pictures.schedulers import schedulers_of
         from image_gen.worker.pipeline import load
 
         if not self._device:
@@ -149,7 +150,7 @@ class Worker:
         previews = "callback_on_step_end" in accepts and has_previews(self._loaded.pipeline)
         ready = (self._loaded.name, *own, accepts, seconds, self._gpu_bytes(), width, height, previews)
         edits = kinds_of_edits(self._loaded)
-        self._send(protocol.PipelineReady(*ready, edits=edits))
+        self._send(protocol.PipelineReady(*ready, edits=edits, schedulers=schedulers_of(self._loaded.pipeline)))
 
     def _generate(self, job: protocol.ImageJob) -> None:
         from image_gen.worker.pictures.generate import generate_image

@@ -42,12 +42,8 @@ class Edits:
         size = asked_size(request, self._settings) or size_like(image, own, self._settings.max_size)
         usual = VARIATION_STRENGTH if is_variation else EDIT_STRENGTH if mask is None else MASK_STRENGTH
         strength = usual if request.strength is None else request.strength
-        if int(steps_of(request) * strength) < 1:
-            raise BadRequest(
-                f"strength: {strength:g} of {steps_of(request)} steps is less than one: send a larger one, or "
-                "more steps.",
-                "strength",
-            )
+        # One step at least. A little more than its share, as the product must not round to less than one.
+        strength = min(1.0, max(strength, 1.000001 / steps_of(request)))
         return Change(await self._uploads.pixels(image, mask, size), size, mask is not None, strength)
 
 

@@ -20,6 +20,7 @@ from image_gen.serving.images.body import form_body, json_body
 from image_gen.serving.images.edits import Edits
 from image_gen.serving.images.jobs import make_jobs
 from image_gen.serving.images.openai_errors import error_response, not_ready
+from image_gen.serving.images.openapi import complete
 from image_gen.serving.images.requests import (
     BadRequest,
     EditRequest,
@@ -103,21 +104,20 @@ class Generations:
             "revision": readiness.revision, "source": readiness.source, "device": readiness.device,
             "ready": readiness.is_ready, "max_size": self._settings.max_size,
             "default_size": None if (own := self._worker.pipeline_info) is None else f"{own.width}x{own.height}",
+            "schedulers": [] if own is None else own.schedulers, "edits": [] if own is None else own.edits,
         }  # fmt: skip
 
-    def openapi(self) -> dict[str, Any]:
-        """The body's schema for `/openapi.json`; it is parsed here and not by the framework, for the sake of the
-        errors.
-        """
-        schema = ImageRequest.model_json_schema()
-        return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    def openapi(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The framework's document, completed: bodies are parsed here and not by it, for the sake of the errors."""
+        names = [self._readiness.model_id, self._settings.model_id]
+        return complete(document, self._settings, self._worker.pipeline_info, list(filter(self.is_served, names)))
 
     async def _generate(self, http: Request, request_id: str) -> Response:
         request = parse_request(await json_body(http), self._settings.max_images)
         self.require_model(request)
         if (pipeline := self._ready_pipeline()) is None:
             return not_ready(self._readiness, self._worker.seconds_until_ready())
-        jobs = make_jobs(request, pipeline, self._settings, request_id)
+        jobs = make_jobs(request, pipeline, self._settings, request_id, model=self._readiness.model_id)
         return await self._made(http, request, jobs, request_id, "image_generation")
 
     async def _change(self, http: Request, request_id: str, kind: type[EditRequest]) -> Response:
@@ -127,7 +127,7 @@ class Generations:
         if (pipeline := self._ready_pipeline()) is None:
             return not_ready(self._readiness, self._worker.seconds_until_ready())
         change = await self._edits.change_of(request, files, pipeline)
-        jobs = make_jobs(request, pipeline, self._settings, request_id, change)
+        jobs = make_jobs(request, pipeline, self._settings, request_id, change, model=self._readiness.model_id)
         return await self._made(http, request, jobs, request_id, "image_edit")
 
     def require_model(self, request: ImageRequest) -> None:

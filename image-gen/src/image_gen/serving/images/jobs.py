@@ -4,7 +4,7 @@ Comes in: a request, the loaded pipeline, the settings. Goes out: jobs, notes. M
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from image_gen.serving.images.requests import MAX_SEED, BadRequest, ImageRequest, parse_size
@@ -35,7 +35,13 @@ class Change:
 
 
 def make_jobs(
-    request: ImageRequest, pipeline: PipelineReady, settings: Settings, request_id: str, change: Change | None = None
+    request: ImageRequest,
+    pipeline: PipelineReady,
+    settings: Settings,
+    request_id: str,
+    change: Change | None = None,
+    *,
+    model: str = "",
 ) -> list[ImageJob]:
     """Picture i of a request has the seed plus i, so each can be made again alone. Raises `BadRequest`."""
     for name in ("negative_prompt", "guidance_scale"):
@@ -43,12 +49,17 @@ def make_jobs(
             raise BadRequest(
                 f"{name}: {pipeline.pipeline}, which is being served, does not take it; leave it out.", name
             )
+    if request.scheduler is not None and request.scheduler not in pipeline.schedulers:
+        there = ", ".join(pipeline.schedulers) or "none but its own"
+        raise BadRequest(
+            f"scheduler: {pipeline.pipeline}, which is being served, has {there}, got {request.scheduler}.", "scheduler"
+        )
     width, height = change.size if change else asked_size(request, settings) or (pipeline.width, pipeline.height)
     edit: dict[str, Any] = (
         {"pixels": change.pixels, "masked": change.masked, "strength": change.strength} if change else {}
     )
     first = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
-    return [
+    jobs = [
         ImageJob(
             id=f"{request_id}-{index}",
             prompt=request.prompt or "",
@@ -62,10 +73,26 @@ def make_jobs(
             guidance_scale=request.guidance_scale,
             previews=(request.partial_images or 0) if request.stream and pipeline.previews else 0,
             progress=bool(request.stream and request.progress and "callback_on_step_end" in pipeline.accepts),
+            scheduler=request.scheduler,
             **edit,
         )
         for index in range(request.n or 1)
     ]
+    return [replace(job, metadata=_metadata(job, model)) for job in jobs] if request.metadata else jobs
+
+
+def _metadata(job: ImageJob, model: str) -> str:
+    """The text that other programs for pictures write and read under the name `parameters`."""
+    facts: dict[str, object] = {
+        "Steps": job.steps,
+        "Seed": job.seed,
+        "Size": f"{job.width}x{job.height}",
+        "Model": model,
+    }
+    chosen = {"Sampler": job.scheduler, "CFG scale": job.guidance_scale, "Denoising strength": job.strength}
+    facts |= {name: value for name, value in chosen.items() if value is not None}
+    negative = [f"Negative prompt: {job.negative_prompt}"] if job.negative_prompt else []
+    return "\n".join([job.prompt, *negative, ", ".join(f"{name}: {value}" for name, value in facts.items())])
 
 
 def asked_size(request: ImageRequest, settings: Settings) -> tuple[int, int] | None:
@@ -94,6 +121,8 @@ def notes_on(request: ImageRequest, job: ImageJob) -> dict[str, str]:
         notes["quality"] = f"{asked} steps." if asked == job.steps else f"not used: `steps` says {job.steps}."
     if request.output_compression is not None and request.output_format in {None, "png"}:
         notes["output_compression"] = "not used: a PNG loses nothing, and has no quality to choose."
+    if request.metadata and job.output_format != "png":
+        notes["metadata"] = "not used: only a PNG has them."
     for name, served in (("partial_images", job.previews), ("progress", job.progress)):
         if getattr(request, name) and not served:
             why = "this model has none" if request.stream else "only an answer with `stream` has them"

@@ -14,6 +14,7 @@ from image_gen.worker.protocol import MIN_SIDE, STEP
 
 MAX_SEED: Final = 2**32 - 1
 _NOT_OPTIONAL: Final = frozenset({"prompt"})
+_WHOLE: Final = frozenset({"n", "steps", "seed", "output_compression", "partial_images"})
 _ONLY_GIF: Final = 'nothing: it is for "gif", which is not made here'
 
 
@@ -61,6 +62,16 @@ class ImageRequest(BaseModel):
         int | None, Field(ge=1, le=150, description="a whole number from 1 to 150; without it, that of `quality`")
     ] = None
     seed: Annotated[int | None, Field(ge=0, le=MAX_SEED, description=f"a whole number from 0 to {MAX_SEED}")] = None
+    scheduler: Annotated[
+        Literal["ddim", "ddpm", "deis", "dpmpp_2m", "dpmpp_2m_karras", "euler", "euler_a", "unipc"] | None,
+        Field(
+            description='one of `/v1/models`, such as "ddim", "ddpm", "deis", "dpmpp_2m", "dpmpp_2m_karras", "euler", '
+            '"euler_a" and "unipc"'
+        ),
+    ] = None
+    metadata: Annotated[
+        bool | None, Field(description="true or false: whether a PNG has the prompt and the settings in its file")
+    ] = None
     guidance_scale: Annotated[float | None, Field(ge=0, le=50, description="a number from 0 to 50")] = None
     negative_prompt: Annotated[str | None, Field(max_length=4000, description="a text of up to 4000 characters")] = None
     background: Annotated[
@@ -92,7 +103,10 @@ class ImageRequest(BaseModel):
     def _without_nulls(cls, body: Any) -> Any:
         if not isinstance(body, dict):
             return body
-        return {key: value for key, value in body.items() if value is not None or key in _NOT_OPTIONAL}
+        given = {key: value for key, value in body.items() if value is not None or key in _NOT_OPTIONAL}
+        # To JSON, 30.0 is a whole number.
+        whole = {key: int(value) for key, value in given.items() if key in _WHOLE and _is_whole(value)}
+        return {**given, **whole}
 
 
 Parsed = TypeVar("Parsed", bound=ImageRequest)
@@ -101,6 +115,7 @@ Parsed = TypeVar("Parsed", bound=ImageRequest)
 class EditRequest(ImageRequest):
     """The fields of an edit, beside its files."""
 
+    prompt: Annotated[str, Field(max_length=4000, description="a text of up to 4000 characters")]
     strength: Annotated[
         float | None,
         Field(gt=0, le=1, description="a number above 0 up to 1: how much of the image is generated again"),
@@ -114,17 +129,27 @@ class VariationRequest(EditRequest):
     prompt: Annotated[None, Field(description="nothing: a variation has no prompt")] = None  # type: ignore[assignment] # a subset of the fields
 
 
-_WHOLE: Final = frozenset({"n", "steps", "seed", "output_compression", "partial_images", "frame_count"})
+_FREE_TEXTS: Final = frozenset({"negative_prompt", "user", "safety_identifier"})
 _NUMBERS: Final = frozenset({"guidance_scale", "strength"})
 _WORDS: Final = {"true": True, "false": False}
 
 
+def _is_given(name: str, text: str) -> bool:
+    return name == "prompt" or (bool(text) and (text != "null" or name in _FREE_TEXTS))
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, float) and value.is_integer()
+
+
 def parse_form(kind: type[EditRequest], fields: Sequence[tuple[str, str]], max_images: int) -> EditRequest:
-    """The fields of a form, whose values are texts: an empty one is not given. Raises `BadRequest`."""
+    """The fields of a form, whose values are texts: an empty one is not given, nor null where that is no text of its
+    own. Raises `BadRequest`.
+    """
     names = [name for name, _ in fields]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise BadRequest(f"{shorten(twice)} was sent more than once.", twice[:60])
-    values = {name: _typed(name, text) for name, text in fields if text or name == "prompt"}
+    values = {name: _typed(name, text) for name, text in fields if _is_given(name, text)}
     return _parsed(kind, values, max_images)
 
 
@@ -134,8 +159,8 @@ def parse_request(body: bytes, max_images: int) -> ImageRequest:
 
 
 def _typed(name: str, text: str) -> object:
-    if name in {"stream", "progress"}:
-        return _WORDS.get(text, text)
+    if name in {"stream", "progress", "metadata"}:
+        return _WORDS.get(text.lower(), text)
     try:
         if name in _WHOLE and re.fullmatch(r"-?[0-9]{1,30}", text):
             return int(text)

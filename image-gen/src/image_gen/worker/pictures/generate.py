@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import torch
+from PIL.PngImagePlugin import PngInfo
 
 from image_gen.errors import CancelledError, OutOfMemoryError
 from image_gen.library_errors import out_of_memory
 from image_gen.worker.failures import one_line
 from image_gen.worker.pictures.edits import for_edit, with_unmasked
+from image_gen.worker.pictures.long_prompts import encoded_prompts, reads_long_prompts
 from image_gen.worker.pictures.picture_check import Numbers, require_picture, watch_numbers
 from image_gen.worker.pictures.previews import preview, watch_estimates
+from image_gen.worker.pictures.schedulers import with_scheduler
 from image_gen.worker.pipeline import LoadedPipeline
 from image_gen.worker.protocol import ImageJob, preview_steps
 
@@ -71,22 +74,26 @@ def generate_image(
         return values
 
     arguments: dict[str, Any] = {
-        "prompt": job.prompt,
         "num_inference_steps": job.steps,
         # On the CPU, whose numbers are the same on every machine.
         "generator": torch.Generator("cpu").manual_seed(job.seed),
     }
     # Some pipelines that change an image have its size.
     arguments |= {name: value for name, value in (("width", job.width), ("height", job.height)) if name in accepts}
-    chosen = {"negative_prompt": job.negative_prompt, "guidance_scale": job.guidance_scale, **edit}
+    chosen = {"guidance_scale": job.guidance_scale, **edit}
     arguments |= {name: value for name, value in chosen.items() if value is not None}
     if "callback_on_step_end" in accepts:
         arguments["callback_on_step_end"] = after_step
     if cancelled():
         raise CancelledError(_CANCELLED)
     try:
-        watching = watch_estimates(pipeline, wanted=bool(with_preview))
-        with torch.inference_mode(), watch_numbers(pipeline) as numbers, watching as estimates:
+        with (
+            torch.inference_mode(),
+            with_scheduler(pipeline, job.scheduler),
+            watch_numbers(pipeline) as numbers,
+            watch_estimates(pipeline, wanted=bool(with_preview)) as estimates,
+        ):
+            arguments |= prompts_for(pipeline, job)
             result = pipeline(**arguments)
     except Exception as error:
         if not out_of_memory(error):
@@ -104,6 +111,13 @@ def generate_image(
     return EncodedImage(data, time.monotonic() - started, last_step - started, truncated)
 
 
+def prompts_for(pipeline: Any, job: ImageJob) -> dict[str, Any]:
+    """The prompts as the pipeline takes them: as texts, or encoded where they are longer than it would read."""
+    if long := encoded_prompts(pipeline, job.prompt, job.negative_prompt):
+        return long
+    return {"prompt": job.prompt} | ({} if job.negative_prompt is None else {"negative_prompt": job.negative_prompt})
+
+
 def encoded(image: Any, job: ImageJob) -> bytes:
     """In the job's format; nothing for no picture."""
     if image is None:
@@ -112,6 +126,9 @@ def encoded(image: Any, job: ImageJob) -> bytes:
     if job.output_compression is not None and "quality" in chosen:
         # 0 is none to Pillow's JPEG encoder, which would take its own default.
         chosen["quality"] = max(1, job.output_compression)
+    if job.metadata and job.output_format == "png":
+        chosen["pnginfo"] = PngInfo()
+        chosen["pnginfo"].add_itxt("parameters", job.metadata)
     buffer = io.BytesIO()
     image.save(buffer, **chosen)
     return buffer.getvalue()
@@ -119,6 +136,8 @@ def encoded(image: Any, job: ImageJob) -> bytes:
 
 def truncated_tokens(loaded: LoadedPipeline, prompts: Mapping[str, str | None]) -> dict[str, int]:
     """How many tokens of each prompt none of the text encoders reads; prompts that are read whole are left out."""
+    if reads_long_prompts(loaded.pipeline):
+        return {}
     tokenizers = [getattr(loaded.pipeline, name, None) for name in _TOKENIZERS]
     counts = {
         name: min((_excess(loaded, tokenizer, prompt) for tokenizer in tokenizers if callable(tokenizer)), default=0)
