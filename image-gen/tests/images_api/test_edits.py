@@ -243,6 +243,14 @@ def test_a_form_of_another_sites_page_is_refused(server: Server) -> None:
     assert own.status == 200
 
 
+def test_a_page_of_a_configured_site_may_send_a_form(start_server: StartServer) -> None:
+    server = start_server(IMAGE_GEN_CORS_ORIGINS="https://app.example.com")
+    server.wait_phase("ready")
+    image = [("image", encoded(halves()))]
+    for origin, status in (("https://app.example.com", 200), ("https://elsewhere.example", 403)):
+        assert post(server, "/v1/images/edits", {"prompt": "x"}, image, Origin=origin).status == status
+
+
 def test_a_model_without_edits_says_so(start_server: StartServer) -> None:
     server = start_server(FAKE_WORKER={"edits": []})
     server.wait_phase("ready")

@@ -1,7 +1,7 @@
 """The body of a request, within a limit of bytes and of time. Raises `BadRequest`."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -36,9 +36,11 @@ async def json_body(http: Request) -> bytes:
     return bytes(body)
 
 
-async def form_body(http: Request) -> tuple[list[tuple[str, str]], list[tuple[str, bytes]]]:
-    """The fields and the files of a form, by their names."""
-    _require_own_site(http)
+async def form_body(
+    http: Request, origins: Sequence[str] = ()
+) -> tuple[list[tuple[str, str]], list[tuple[str, bytes]]]:
+    """The fields and the files of a form, by their names. `origins` are the other sites whose pages may send one."""
+    _require_own_site(http, origins)
     if media_type(http) != "multipart/form-data":
         raise BadRequest("Send the body as multipart/form-data.", status=415, code="unsupported_media_type")
     parser = MultiPartParser(
@@ -59,10 +61,12 @@ async def form_body(http: Request) -> tuple[list[tuple[str, str]], list[tuple[st
     return fields, files
 
 
-def _require_own_site(http: Request) -> None:
+def _require_own_site(http: Request, origins: Sequence[str]) -> None:
     """A browser sends forms of other sites' pages without asking, but says whose page it is."""
     origin = http.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != http.headers.get("host"):
+    if origin is None or origin in origins or "*" in origins:
+        return
+    if urlsplit(origin).netloc != http.headers.get("host"):
         raise BadRequest("A page of another site sent this form.", status=403, code="cross_origin")
 
 

@@ -121,7 +121,7 @@ class Generations:
         return await self._made(http, request, jobs, request_id, "image_generation")
 
     async def _change(self, http: Request, request_id: str, kind: type[EditRequest]) -> Response:
-        fields, files = await form_body(http)
+        fields, files = await form_body(http, self._settings.cors_origins)
         request = parse_form(kind, fields, self._settings.max_images)
         self.require_model(request)
         if (pipeline := self._ready_pipeline()) is None:

@@ -43,7 +43,7 @@ def complete(
     """The document with bodies, answers, errors and the key. `models` are the names of the served one."""
     components = document.setdefault("components", {})
     components["schemas"] = {"Error": _error_schema(), "Images": _images_schema()}
-    has_key = bool(settings.api_key)
+    has_key = bool(settings.api_key or settings.api_keys_file)
     if has_key:
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path, item in document["paths"].items():
