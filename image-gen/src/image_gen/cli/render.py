@@ -233,7 +233,8 @@ def backup_text(report: BackupReport) -> str:
 
 def restore_text(report: RestoreReport) -> str:
     text = f"restored {', '.join(report.models)}: {format_bytes(report.bytes_restored)}, verified"
-    return text + _left_out(report.skipped)
+    kept = f"\nkept: {'; '.join(report.kept)}; MODEL_REVISION chooses a commit" if report.kept else ""
+    return text + _left_out(report.skipped) + kept
 
 
 def _left_out(revisions: Sequence[str]) -> str:

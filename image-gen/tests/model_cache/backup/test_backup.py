@@ -85,7 +85,7 @@ def test_backup_excludes_secrets_and_partial_downloads(filled: ModelCache, tmp_p
     with tarfile.open(tmp_path / "backup.tar") as archive:
         names = archive.getnames()
         # Long names in the old spelling: the tar of the guide's Alpine does not know the newer one.
-        assert max(map(len, names)) > 100 and not any(member.pax_headers for member in archive)
+        assert max(map(len, names)) > 100 and not any(member.pax_headers.keys() - {"comment"} for member in archive)
     assert names and all(name.startswith("data/huggingface") for name in names)
     assert not [name for name in names if Path(name).name == "token" or "incomplete" in name or ".locks" in name]
 

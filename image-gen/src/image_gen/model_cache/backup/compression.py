@@ -1,18 +1,21 @@
 """Compression of backups, and its detection: gzip for every tar program, zstd for speed."""
 
+import bz2
 import gzip
 import importlib
-from collections.abc import Iterator
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from image_gen.errors import ZstdMissingError
 
 Compression = Literal["gzip", "zstd"]
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 # Weights hardly compress: the fastest level is best.
 _LEVEL = 1
+_READ_BYTES = 256 << 10
 
 
 def compression_of(name: str) -> Compression | None:
@@ -38,13 +41,17 @@ def compressed(stream: BinaryIO, how: Compression | None) -> Iterator[BinaryIO]:
 
 
 def decompressed(stream: BinaryIO) -> BinaryIO:
-    """The stream as it was before zstd, if that was used; gzip and others are tarfile's own business.
+    """The stream as it was before gzip, zstd, xz or bzip2, if one of them was used.
 
-    Reading raises ValueError when the stream is damaged.
+    Reading raises ValueError when the stream is damaged, or ends before its last checksum.
     """
-    head = stream.read(len(_ZSTD_MAGIC))
-    whole: BinaryIO = _Prepended(head, stream)  # type: ignore[assignment] # it can be read, and need do no more
-    return _Unzstd(whole) if head == _ZSTD_MAGIC else whole  # type: ignore[return-value] # the same
+    head = b""
+    while len(head) < _LONGEST_MAGIC and (more := stream.read(_LONGEST_MAGIC - len(head))):
+        head += more
+    whole = _Prepended(head, stream)
+    found = next((kind for kind in _DECODERS if head.startswith(_DECODERS[kind][0])), None)
+    # Either can be read, and need do no more.
+    return _Decompressed(found, whole) if found else whole  # type: ignore[return-value]
 
 
 class _Prepended:
@@ -54,26 +61,47 @@ class _Prepended:
         self._head = head
         self._rest = rest
 
-    def read(self, count: int = -1) -> bytes:
-        head, self._head = self._head, b""
-        if 0 <= count < len(head):
-            head, self._head = head[:count], head[count:]
-            return head
-        return head + self._rest.read(count if count < 0 else count - len(head))
+    def read(self, count: int) -> bytes:
+        head, self._head = self._head[:count], self._head[count:]
+        return head or self._rest.read(count)
 
 
-class _Unzstd:
-    """Takes zstd off a stream, with errors that the caller can expect."""
+class _Decompressed:
+    """Takes the compression off a stream, to the checksum at its very end, which tarfile never asks for."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._error = _zstandard().ZstdError
-        self._reader = _zstandard().ZstdDecompressor().stream_reader(stream, read_across_frames=True)
+    def __init__(self, kind: str, stream: _Prepended) -> None:
+        self._kind = kind
+        self._magic, self._make = _DECODERS[kind]
+        self._stream = stream
+        self._decoder = self._make()
+        self._ready = b""
 
-    def read(self, count: int = -1) -> bytes:
+    def read(self, count: int) -> bytes:
+        """Exactly `count` bytes, or fewer at the end."""
+        pieces, have = [self._ready], len(self._ready)
+        while have < count and (piece := self._next()) is not None:
+            pieces.append(piece)
+            have += len(piece)
+        joined = b"".join(pieces)
+        self._ready = joined[count:]
+        return joined[:count]
+
+    def _next(self) -> bytes | None:
+        chunk = self._stream.read(_READ_BYTES)
+        if self._decoder.eof:
+            # Zeros fill up the last block of a tape; after one compressed file may come another.
+            chunk = (self._decoder.unused_data + chunk).lstrip(b"\0")
+            if not chunk:
+                return None
+            if not chunk.startswith(self._magic):
+                raise ValueError(f"something else follows its {self._kind} stream")
+            self._decoder = self._make()
+        elif not chunk:
+            raise ValueError(f"its {self._kind} stream ends too early")
         try:
-            return bytes(self._reader.read(count))
-        except self._error as error:
-            raise ValueError(f"its zstd stream is damaged ({error})") from error
+            return bytes(self._decoder.decompress(chunk))
+        except Exception as error:  # each library has one of its own
+            raise ValueError(f"its {self._kind} stream is damaged ({error})") from error
 
 
 def _zstandard() -> ModuleType:
@@ -84,3 +112,12 @@ def _zstandard() -> ModuleType:
             "zstd needs the Python package zstandard, which is not installed. Fix: install requirements.lock, or use "
             ".tar.gz."
         ) from error
+
+
+_DECODERS: dict[str, tuple[bytes, Callable[[], Any]]] = {
+    "gzip": (b"\x1f\x8b", lambda: zlib.decompressobj(wbits=31)),
+    "zstd": (b"\x28\xb5\x2f\xfd", lambda: _zstandard().ZstdDecompressor().decompressobj()),
+    "xz": (b"\xfd7zXZ", lzma.LZMADecompressor),
+    "bzip2": (b"BZh", bz2.BZ2Decompressor),
+}
+_LONGEST_MAGIC = max(len(magic) for magic, _ in _DECODERS.values())

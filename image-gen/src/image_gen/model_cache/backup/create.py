@@ -12,13 +12,14 @@ from typing import BinaryIO
 
 from image_gen.errors import BackupFailedError, CorruptCacheError, ImageGenError, NothingToBackUpError
 from image_gen.model_cache.backup.compression import Compression, compressed
-from image_gen.model_cache.backup.format import TOP, BackupIndex, is_wanted
+from image_gen.model_cache.backup.format import INDEX_FOLLOWS, TOP, BackupIndex, is_wanted
+from image_gen.model_cache.cache.complete import snapshot_files
 from image_gen.model_cache.cache.scan import CachedRevision, scan_cache
 from image_gen.model_cache.core.atomic_files import complete_file, sync_file, sync_names
 from image_gen.model_cache.core.digest import ContentDigest, feed
-from image_gen.model_cache.core.filesystem import to_cache_error, translate_os_errors
+from image_gen.model_cache.core.filesystem import require_room, to_cache_error, translate_os_errors
 from image_gen.model_cache.core.layout import BACKUP_INDEX, RepoLayout
-from image_gen.model_cache.core.manifest import read_manifest
+from image_gen.model_cache.core.manifest import is_commit, read_manifest
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
@@ -56,13 +57,15 @@ def back_up(
         text = f"{place(settings.hub_cache)} does not hold {what}{why}. Fix: `{prefetch}`, then run it again."
         raise NothingToBackUpError(text)
     with (
-        _opened(settings, output, sum(file.size for each in chosen for file in each.files)) as stream,
+        _opened(settings, output, sum(file.size for each in chosen for file in each.files), compress) as stream,
         compressed(stream, compress) as archive_stream,
     ):
         archive = _Archive(settings, archive_stream)
+        archive.begin()
         for model in sorted({each.model_id for each in chosen}):
             archive.model(model, [each for each in chosen if each.model_id == model])
         archive.end(BackupIndex(archive.files, archive.links, [each.manifest for each in chosen if each.manifest]))
+    skipped += tuple(archive.left_out)
     return BackupReport(tuple(sorted({each.model_id for each in chosen})), skipped, archive.bytes_stored)
 
 
@@ -71,6 +74,8 @@ def why_incomplete(cached: CachedRevision) -> str:
     name = f"{cached.model_id}@{cached.revision}" if cached.revision else cached.model_id
     if cached.contents.problem:
         return f"{name} can't be read ({cached.contents.problem})"
+    if cached.revision and not is_commit(cached.revision):
+        return f"{name} is in a directory that is not named by a commit, which a restore would not take"
     if not cached.complete:
         more = " and others" if cached.missing[1:] else ""
         return f"{name} lacks {cached.missing[0] if cached.missing else 'everything'}{more}"
@@ -78,14 +83,23 @@ def why_incomplete(cached: CachedRevision) -> str:
 
 
 @contextmanager
-def _opened(settings: CacheSettings, output: Path | S3Uri | BinaryIO, expected_bytes: int) -> Iterator[BinaryIO]:
+def _opened(
+    settings: CacheSettings, output: Path | S3Uri | BinaryIO, expected_bytes: int, compress: Compression | None
+) -> Iterator[BinaryIO]:
     """A file or an S3 object appears under its name once it is complete; a stream is written as it is."""
     if isinstance(output, Path):
-        with translate_os_errors(output.absolute().parent, "the backup"):
-            output.absolute().parent.stat()
-            with complete_file(output) as stream:
-                yield stream
-            sync_names([output])
+        # A link stays one, and its target is written.
+        target = output.resolve()
+        with translate_os_errors(target.parent, "the backup"):
+            if _is_regular(settings, output, target):
+                if compress is None:
+                    require_room(target.parent, expected_bytes, "the backup")
+                with complete_file(target) as stream:
+                    yield stream
+                sync_names([target])
+            else:
+                with output.open("wb") as stream:
+                    yield stream
     elif isinstance(output, S3Uri):
         with (
             S3Bucket(settings, S3Uri(output.bucket)) as bucket,
@@ -106,6 +120,18 @@ def _opened(settings: CacheSettings, output: Path | S3Uri | BinaryIO, expected_b
             raise BackupFailedError(f"The backup can't be written: {error.strerror or error}.") from error
 
 
+def _is_regular(settings: CacheSettings, output: Path, target: Path) -> bool:
+    """Whether a file of its own is to be made; False for a device or a FIFO, which is written as it is."""
+    shown = place(output)
+    if output.is_dir():
+        raise BackupFailedError(f"{shown} is a directory. Fix: give a file in it, as in {output / 'backup.tar'}.")
+    if not target.parent.is_dir() and not output.exists():
+        raise BackupFailedError(f"There is no directory {place(target.parent)}. Fix: make it, or give another one.")
+    if target.is_relative_to(settings.hub_cache.resolve()):
+        raise BackupFailedError(f"{shown} is in the cache itself. Fix: give a file elsewhere.")
+    return output.is_file() or not output.exists()
+
+
 class _Archive:
     """A tar archive that is written in order: each directory before what is in it, and the index last."""
 
@@ -116,33 +142,40 @@ class _Archive:
         self._hashes: dict[PurePosixPath, ContentDigest] = {}
         self._directories: set[PurePosixPath] = set()
         self.links: dict[str, str] = {}
+        self.left_out: list[str] = []
         self.bytes_stored = 0
 
     @property
     def files(self) -> dict[str, str]:
         return {name.as_posix(): digest.sha256 for name, digest in self._hashes.items()}
 
+    def begin(self) -> None:
+        self._stream.write(tarfile.TarInfo.create_pax_global_header({"comment": INDEX_FOLLOWS}))
+
     def model(self, model_id: str, revisions: list[CachedRevision]) -> None:
         """The contents first, then what refers to them."""
         layout, commits = RepoLayout(self._settings.hub_cache, model_id), {each.revision for each in revisions}
         root = PurePosixPath("hub", layout.root.name)
         for cached in revisions:
-            stored = {}
-            for path in sorted(each for each in cached.directory.rglob("*") if each.is_file()):
-                name = root / path.relative_to(layout.root)
+            # A directory in it may be a link, whose files are the revision's all the same.
+            needed = {file.path: file for file in cached.files}
+            others = {file.path for file in snapshot_files(cached.directory) if (cached.directory / file.path).exists()}
+            for below in sorted({*needed, *others}):
+                path, name = cached.directory / below, root / "snapshots" / str(cached.revision) / below
                 # A link that leads out of its model is replaced by its content.
                 blob = path.readlink().name if path.is_symlink() else ""
                 if blob and is_wanted(root / "blobs" / blob) and (layout.blobs / blob).exists():
-                    stored[path.relative_to(cached.directory).as_posix()] = root / "blobs" / blob
-                    self._file(layout.blobs / blob, root / "blobs" / blob)
+                    digest = self._file(layout.blobs / blob, root / "blobs" / blob)
                     link = self.links[name.as_posix()] = os.path.relpath(root / "blobs" / blob, name.parent)
                     self._member(name, path.lstat(), tarfile.SYMTYPE, link)
-                elif is_wanted(name):
-                    stored[path.relative_to(cached.directory).as_posix()] = name
-                    self._file(path, name)
-            for file in cached.files:
-                if not self._hashes[stored[file.path]].matches(file):
-                    raise _damaged(cached.directory / file.path)
+                else:
+                    blob, digest = "", self._file(path, name)
+                fine = not blob or blob in digest.names
+                if below in needed and not (fine and digest.matches(needed[below])):
+                    raise _damaged(path)
+                if not fine:
+                    # A restore does not take it, nor does the model need it: `verify` does not look at it.
+                    self.left_out.append(f"{below} of {model_id}@{cached.revision}, which is damaged and not needed")
         listings = [path for path in layout.root.glob("trees/*.json") if path.stem in commits]
         for path in sorted([*listings, *(layout.ref(name) for cached in revisions for name in cached.refs)]):
             self._file(path, root / path.relative_to(layout.root))
@@ -158,18 +191,17 @@ class _Archive:
         self._header(info)
         self._stream.write(content + bytes(-len(content) % tarfile.BLOCKSIZE + 2 * tarfile.BLOCKSIZE))
 
-    def _file(self, path: Path, name: PurePosixPath) -> None:
+    def _file(self, path: Path, name: PurePosixPath) -> ContentDigest:
         if name in self._hashes:
-            return
+            return self._hashes[name]
         with path.open("rb", buffering=0) as stream:
             size = self._member(name, os.fstat(stream.fileno()), tarfile.REGTYPE)
             digest = self._hashes[name] = ContentDigest(size)
             if feed(stream, digest, self._stream.write, size) != size:
                 raise _damaged(path)
         self._stream.write(bytes(-size % tarfile.BLOCKSIZE))
-        if "blobs" in name.parts and path.name not in digest.names:
-            raise _damaged(path)
         self.bytes_stored += size
+        return digest
 
     def _member(self, name: PurePosixPath, status: os.stat_result, kind: bytes, link: str = "") -> int:
         """With owners and modes, also of the directories above: plain tar, run as root, restores what a service that is

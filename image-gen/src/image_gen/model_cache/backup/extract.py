@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from image_gen.errors import BackupUnsafeError, ImageGenError
-from image_gen.model_cache.backup.format import BackupIndex, inside, is_wanted
+from image_gen.errors import BackupUnsafeError, CorruptBackupError, ImageGenError
+from image_gen.model_cache.backup.format import INDEX_FOLLOWS, BackupIndex, inside, is_wanted
 from image_gen.model_cache.cache.scan import CachedRevision
-from image_gen.model_cache.core.digest import ContentDigest, feed
+from image_gen.model_cache.core.digest import CHUNK_BYTES, ContentDigest, feed
 from image_gen.model_cache.core.layout import BACKUP_INDEX
 
 _MAX_INDEX_BYTES = 64 << 20
@@ -80,7 +80,7 @@ def extract_archive(archive: tarfile.TarFile, place: Path, add: Callable[[int], 
             if member.size > _MAX_INDEX_BYTES:
                 raise _unsafe(member, "it is too large")
             _copy(archive, member, text.extend)
-            extracted.index = BackupIndex.parse(text.decode("utf-8", "replace"))
+            extracted.index = BackupIndex.parse(bytes(text))
         if path is None or member.isdir() or not is_wanted(path):
             continue
         target = place / path
@@ -97,7 +97,35 @@ def extract_archive(archive: tarfile.TarFile, place: Path, add: Callable[[int], 
             _hard_link(extracted, target, path, member)
         else:
             raise _unsafe(member, "it is no file")
+    _read_to_the_end(archive)
+    if extracted.index is None and archive.pax_headers.get("comment") == INDEX_FOLLOWS:
+        raise CorruptBackupError("The backup has lost the listing at its end; the cache is as it was.")
     return extracted
+
+
+class Member(tarfile.TarInfo):
+    """A header that has to be whole: tarfile takes a damaged one, and a file that is cut off at one, for the end."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> "Member":
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined] # the blocks of zeros at the end
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"{error} at {archive.offset}") from error
+
+
+def _read_to_the_end(archive: tarfile.TarFile) -> None:
+    """A compressed stream has its checksum there; and more members mean that a part of the archive became zeros, or
+    that it is two in one file.
+    """
+    stream = cast("IO[bytes]", archive.fileobj)
+    while chunk := stream.read(CHUNK_BYTES):
+        if chunk.count(0) < len(chunk) and any(
+            chunk[start + 257 : start + 262] == b"ustar" for start in range(0, len(chunk), tarfile.BLOCKSIZE)
+        ):
+            raise tarfile.ReadError("more follows its end, or there are two archives in one file")
 
 
 def _make_parents(place: Path, target: Path, member: tarfile.TarInfo) -> None:

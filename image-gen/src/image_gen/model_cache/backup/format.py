@@ -1,6 +1,7 @@
 """The format of a backup: a tar archive like that of the guide's own command, with paths below `data/huggingface`.
 
-It ends with an index: every file with its sha256, and the manifests of its models. Archives of plain tar have none.
+It ends with an index: every file with its sha256, and the manifests of its models. A comment at its beginning says so.
+Archives of plain tar have neither, and those of earlier versions no comment.
 """
 
 import json
@@ -13,13 +14,16 @@ from typing import Any
 from image_gen.errors import CorruptBackupError, ImageGenError
 from image_gen.model_cache.core.layout import BACKUP_INDEX
 from image_gen.model_cache.core.manifest import Manifest, parse_manifest
+from image_gen.model_cache.core.untrusted_files import parse_json
 
 TOP = PurePosixPath("data/huggingface")
+# The comment of the archive as a whole, which every tar program passes over.
+INDEX_FOLLOWS = f"{TOP / BACKUP_INDEX} is the last file of this backup"
 _SCHEMA = 1
 _WANTED = (
     re.compile(r"hub/models--[^/]+/blobs/[0-9a-f]{40}(?:[0-9a-f]{24})?"),
-    re.compile(r"hub/models--[^/]+/refs/.+"),
-    re.compile(r"hub/models--[^/]+/snapshots/[0-9a-f]{40}/.+"),
+    re.compile(r"hub/models--[^/]+/refs/.+", re.DOTALL),
+    re.compile(r"hub/models--[^/]+/snapshots/[0-9a-f]{40}/.+", re.DOTALL),
     re.compile(r"hub/models--[^/]+/trees/[0-9a-f]{40}\.json"),
     re.compile(r"hub/blobs/[0-9a-f]{2}/[0-9a-f]+"),
     re.compile(r"image-gen/manifests/[^/]+\.json"),
@@ -55,10 +59,10 @@ class BackupIndex:
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
-    def parse(cls, text: str) -> "BackupIndex":
+    def parse(cls, text: bytes) -> "BackupIndex":
         """Raises CORRUPT_BACKUP for anything but a listing."""
         try:
-            document: Any = json.loads(text)
+            document: Any = parse_json(text)
             fine = document["schema"] == _SCHEMA and all(
                 isinstance(document[name], dict) and all(isinstance(value, str) for value in document[name].values())
                 for name in ("files", "links")

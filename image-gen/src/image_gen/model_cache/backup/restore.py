@@ -8,22 +8,21 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from image_gen.errors import BackupInvalidError, CacheBusyError, CorruptBackupError
 from image_gen.model_cache.backup.compression import decompressed
 from image_gen.model_cache.backup.create import why_incomplete
-from image_gen.model_cache.backup.extract import ExtractedFiles, extract_archive
+from image_gen.model_cache.backup.extract import ExtractedFiles, Member, extract_archive
 from image_gen.model_cache.backup.format import BackupIndex
 from image_gen.model_cache.cache.delete import raise_cache_busy
 from image_gen.model_cache.cache.lease import note_verified
 from image_gen.model_cache.cache.scan import scan_cache
-from image_gen.model_cache.core.atomic_files import sync, sync_names, write_ref
+from image_gen.model_cache.core.atomic_files import link_snapshot, move, read_ref, sync, sync_names, write_ref
 from image_gen.model_cache.core.digest import CHUNK_BYTES
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
 from image_gen.model_cache.core.layout import RESTORE_LOCK, STAGING, RepoLayout
-from image_gen.model_cache.core.manifest import read_manifest
 from image_gen.model_cache.core.progress import Meter, ProgressCallbacks
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.s3_uri import S3Uri
@@ -31,16 +30,20 @@ from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.model_cache.sources.s3 import S3Bucket
 from image_gen.model_cache.sources.s3_objects import S3ObjectReader
+from image_gen.reader import place
 
 
 @dataclass(frozen=True)
 class RestoreReport(Report):
-    """The restored models, the bytes of their files, and the revisions that the backup has not all of."""
+    """The restored models, the bytes of their files, the revisions that the backup has not all of, and the branches
+    that stay at what is here.
+    """
 
     json_bytes = "bytes_restored"
     models: tuple[str, ...]
     bytes_restored: int
     skipped: tuple[str, ...] = field(default=(), metadata={"json": "set"})
+    kept: tuple[str, ...] = field(default=(), metadata={"json": "set"})
 
 
 def restore(settings: CacheSettings, source: Path | S3Uri | BinaryIO, callbacks: ProgressCallbacks) -> RestoreReport:
@@ -80,12 +83,16 @@ def restore(settings: CacheSettings, source: Path | S3Uri | BinaryIO, callbacks:
         for model in models:
             revisions = {str(each.revision): entries[each.directory] for each in whole if each.model_id == model}
             stored += _put_back(settings, aside, model, revisions)
+        kept = []
         for cached in whole:
+            layout, revision = RepoLayout(settings.hub_cache, cached.model_id), str(cached.revision)
             for name in cached.refs:
-                write_ref(RepoLayout(settings.hub_cache, cached.model_id), name, str(cached.revision))
+                write_ref(layout, name, revision, move=False)
+                if (here := read_ref(layout, name)) != revision:
+                    kept.append(f"{name} of {cached.model_id} stays at {here}, the backup had it at {revision}")
             if all(file.content_key for file in cached.files):
                 note_verified(settings, cached.model_id, str(cached.revision))
-    return RestoreReport(tuple(models), stored, skipped)
+    return RestoreReport(tuple(models), stored, skipped, tuple(kept))
 
 
 def _busy() -> None:
@@ -96,15 +103,15 @@ def _busy() -> None:
 def _staging(settings: CacheSettings) -> Iterator[CacheSettings]:
     """A staging cache on the same file system. Files of an interrupted restore are deleted first."""
     places = [settings.hub_cache / each for each in STAGING]
-    for place in places:
-        shutil.rmtree(place, ignore_errors=True)
+    for each in places:
+        shutil.rmtree(each, ignore_errors=True)
     device = settings.hub_cache.stat().st_dev
-    place = next(each for each in places if each.parent.stat().st_dev == device)
-    (place / "hub").mkdir(parents=True)
+    aside = next(each for each in places if each.parent.stat().st_dev == device)
+    (aside / "hub").mkdir(parents=True)
     try:
-        yield replace(settings, hf_home=place, hub_cache=place / "hub", baked_dir=place / "none")
+        yield replace(settings, hf_home=aside, hub_cache=aside / "hub", baked_dir=aside / "none")
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextmanager
@@ -120,25 +127,30 @@ def _opened(settings: CacheSettings, source: Path | S3Uri | BinaryIO) -> Iterato
     try:
         stream = source.open("rb", buffering=0)
     except OSError as error:
-        raise BackupInvalidError(f"{source} can't be read: {error.strerror}.") from error
+        text = f"{place(source)} can't be read: {error.strerror}. Fix: give an archive that this user may read."
+        raise BackupInvalidError(text) from error
     with stream:
         yield cast("BinaryIO", stream), os.fstat(stream.fileno()).st_size
 
 
-def _unpack(stream: BinaryIO, place: Path, meter: Meter) -> ExtractedFiles:
+def _unpack(stream: BinaryIO, aside: Path, meter: Meter) -> ExtractedFiles:
     try:
         # A plain file is read as it is: tarfile's streams copy every byte twice more.
-        plain = isinstance(stream, io.FileIO) and stream.read(tarfile.BLOCKSIZE)[257:262] == b"ustar"
-        if isinstance(stream, io.FileIO):
+        plain = False
+        if isinstance(stream, io.FileIO) and stream.seekable():
+            plain = stream.read(tarfile.BLOCKSIZE)[257:262] == b"ustar"
             stream.seek(0)
-        tar = stream if plain else decompressed(stream)
-        with tarfile.open(fileobj=tar, mode="r:" if plain else "r|*", bufsize=CHUNK_BYTES) as archive:
-            extracted = extract_archive(archive, place, lambda count: meter.add(count, None))
-    # tarfile raises TypeError for a truncated gzip header.
-    except (tarfile.TarError, EOFError, ValueError, TypeError) as error:
-        raise BackupInvalidError(f"The backup is not a whole tar archive: {error}.") from error
+        tar: BinaryIO = stream if plain else decompressed(stream)
+        mode: Any = "r:" if plain else "r|"
+        with tarfile.open(fileobj=tar, mode=mode, bufsize=CHUNK_BYTES, tarinfo=Member) as archive:
+            extracted = extract_archive(archive, aside, lambda count: meter.add(count, None))
+    except (tarfile.TarError, ValueError) as error:
+        raise BackupInvalidError(
+            f"The backup is not a whole tar archive: {error}; the cache is as it was. Fix: copy it again from where it "
+            "was made, or take an older one."
+        ) from error
     if not extracted.files:
-        raise BackupInvalidError("The backup holds no models below data/huggingface/hub.")
+        raise BackupInvalidError("The backup holds no models below data/huggingface/hub. Fix: give another archive.")
     return extracted
 
 
@@ -158,19 +170,27 @@ def _raise_if_damaged(wrong: list[str]) -> None:
 
 
 def _put_back(settings: CacheSettings, aside: CacheSettings, model_id: str, revisions: dict[str, list[Path]]) -> int:
-    """Moves the entries of each commit into the cache: blobs first, then what refers to them. Returns their bytes."""
+    """Moves the entries of each commit into the cache: blobs first, then what refers to them. Returns their bytes.
+
+    What a start serves by default stays, where it is here: a newer one, say.
+    """
     source, target = (RepoLayout(each.hub_cache, model_id) for each in (aside, settings))
     entries = [entry for each in revisions.values() for entry in each]
-    blobs = {source.blobs / entry.readlink().name for entry in entries if entry.is_symlink()}
-    stored = sum(path.stat().st_size for path in {*blobs, *(entry for entry in entries if not entry.is_symlink())})
-    listings = [path for path in source.root.glob("trees/*.json") if path.stem in revisions]
-    moves = [(path, target.root / path.relative_to(source.root)) for path in (*sorted(blobs), *listings, *entries)]
-    for manifest in ManifestRegistry(aside).cached_files(model_id):
-        if read_manifest(manifest).revision in revisions:
-            moves.append((manifest, settings.cached_manifests_dir / manifest.name))
+    links = {entry: entry.readlink().name for entry in entries if entry.is_symlink()}
+    contents = [*sorted({source.blobs / name for name in links.values()}), *(set(entries) - links.keys())]
+    stored = sum(path.stat().st_size for path in contents)
+    contents += [path for path in source.root.glob("trees/*.json") if path.stem in revisions]
     with file_lock(target.lock, lambda: raise_cache_busy(model_id)):
-        for path, place in moves:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(place)
-        sync_names(place for _, place in moves)
+        for path in contents:
+            move(path, target.root / path.relative_to(source.root))
+        for entry, name in links.items():
+            _, revision, *below = entry.relative_to(source.root).parts
+            link_snapshot(target, revision, ["/".join(below)], name)
+        sync_names(target.root / path.relative_to(source.root) for path in (*contents, *links))
+        registry = ManifestRegistry(settings)
+        serves = registry.find(model_id, None)
+        stays = serves is not None and serves.revision not in revisions and target.snapshot(serves.revision).is_dir()
+        for path, manifest in ManifestRegistry(aside).cached_files(model_id).items():
+            if manifest and manifest.revision in revisions:
+                registry.keep(manifest, default="@" not in path.name and not stays)
     return stored

@@ -6,7 +6,6 @@ hub's client kept it, and what each component needs. Never the whole repository,
 """
 
 import errno
-import json
 import os
 import re
 import stat
@@ -15,11 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from image_gen.errors import NotAPipelineError, UnsafeModelError
 from image_gen.model_cache.core.filesystem import ABSENT, to_cache_error
-from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_safe_path
+from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_safe_path, is_size
+from image_gen.model_cache.core.untrusted_files import open_regular, parse_json, read_json
 from image_gen.model_cache.manifests.select import COMPONENT_CONFIG, INDEX, SIDE_FILES, is_component, select_files
 
 FilesByPath = Mapping[str, ManifestFile]
@@ -88,8 +87,10 @@ def snapshot_files(snapshot: Path, listed: FilesByPath = MappingProxyType({})) -
     """The files of a snapshot, with their hashes from the list, or the names of their blobs. Raises the error of a
     place that can't be read.
     """
-    for folder, directories, names in os.walk(snapshot, onerror=_raise):
-        directories.sort()
+    for folder, directories, names in os.walk(snapshot, onerror=_raise, followlinks=True):
+        # A component may be on another disk; a link to a directory above it would lead round and round.
+        here = os.path.realpath(folder)
+        directories[:] = sorted(each for each in directories if not _leads_back(here, Path(folder, each)))
         for name in sorted(names):
             path = Path(folder, name)
             below = path.relative_to(snapshot).as_posix()
@@ -102,17 +103,22 @@ def snapshot_files(snapshot: Path, listed: FilesByPath = MappingProxyType({})) -
             yield listed.get(below) or ManifestFile(below, _size(path), **hashes)
 
 
+def _leads_back(here: str, directory: Path) -> bool:
+    return directory.is_symlink() and Path(here).is_relative_to(os.path.realpath(directory))
+
+
 def read_tree(root: Path, commit: str) -> FilesByPath:
     """The hub's list of a commit's files, as its client keeps it beside the snapshots; empty where it does not."""
     try:
-        document: Any = json.loads((root / "trees" / f"{commit}.json").read_text(encoding="utf-8"))
+        document = read_json(root / "trees" / f"{commit}.json")
         if document["format_version"] != 1:
             return {}
         files = [
             ManifestFile(
-                path, int(each["size"]), each.get("lfs_sha256"), None if each.get("lfs_sha256") else each["blob_id"]
+                path, each["size"], each.get("lfs_sha256"), None if each.get("lfs_sha256") else each["blob_id"]
             )
             for path, each in document["files"].items()
+            if is_size(each["size"])
         ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
@@ -127,10 +133,11 @@ def manifest_of(directory: Path, model_id: str, commit: str, listed: FilesByPath
     files = snapshot_files(directory, listed if commit else {})
     here = {file.path: file for file in files if _is_whole(directory, file)}
     if INDEX not in here:
-        lacking = listed.get(INDEX) or ManifestFile(INDEX, _UNKNOWN)
+        # One that is as long as listed, and damaged, makes no complete model either.
+        lacking = ManifestFile(INDEX, _UNKNOWN)
         is_pipeline = INDEX in listed or (directory / INDEX).exists() or _has_components(here)
         return Manifest(model_id, commit, None, None, (lacking,)) if is_pipeline else None
-    index: Any = json.loads((directory / INDEX).read_bytes())
+    index = read_json(directory / INDEX)
     if not isinstance(index, dict):
         return None
     parts = [
@@ -188,7 +195,7 @@ class _Component:
         for path in self._here:
             if ".safetensors.index." in path:
                 with suppress(ValueError, KeyError, AttributeError, TypeError):
-                    named = json.loads((self._directory / path).read_bytes())["weight_map"].values()
+                    named = read_json(self._directory / path)["weight_map"].values()
                     return sorted({str(leaf) for leaf in named if "/" not in str(leaf)})
         return []
 
@@ -208,23 +215,24 @@ def _has_components(here: FilesByPath) -> bool:
 
 
 def _is_whole(directory: Path, file: ManifestFile) -> bool:
-    """Whether a file is there, and as long as is known of it: of one without a hash, by what it says itself."""
+    """Whether a file is there, and as long as is known of it: as a list says, and as it says itself. The name of its
+    blob says nothing of how much of that is there.
+    """
     path = directory / file.path
     if not file.size or not has_size(path, file.size):
         return False
     try:
-        if file.content_key or not file.path.endswith((".safetensors", ".json")):
-            return True
         if file.path.endswith(".json"):
-            json.loads(path.read_bytes())
+            read_json(path)
+        if not file.path.endswith(".safetensors"):
             return True
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             length = int.from_bytes(stream.read(8), "little")
             # Another header is none of this format, which limits it.
-            header = json.loads(stream.read(length)) if 0 < length < _MAX_HEADER_BYTES else None
-    except ValueError:
+            header = parse_json(stream.read(length)) if 0 < length < min(_MAX_HEADER_BYTES, file.size) else {}
+        ends = [each["data_offsets"][1] for name, each in header.items() if name != "__metadata__"]
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         return False
-    ends = [each["data_offsets"][1] for name, each in header.items() if name != "__metadata__"] if header else []
     return not ends or file.size == 8 + length + max(ends)
 
 

@@ -21,6 +21,7 @@ from image_gen.model_cache.core.layout import PREFIX, RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, ReadyModel, is_commit, ready
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.core.untrusted_files import read_regular
 from image_gen.model_cache.manifests.select import INDEX
 from image_gen.model_cache.sources.local import file_source
 from image_gen.model_cache.sources.source import Source
@@ -168,7 +169,7 @@ def _commit_of(layout: RepoLayout, revision: str | None) -> str | None:
     commit = revision or "main"
     if not is_commit(commit):
         try:
-            commit = layout.ref(commit).read_text(encoding="ascii").strip()
+            commit = read_regular(layout.ref(commit)).decode("ascii").strip()
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
     return commit if is_commit(commit) else None

@@ -13,6 +13,7 @@ from image_gen.errors import CacheBusyError
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.layout import RepoLayout, temporary
 from image_gen.model_cache.core.manifest import is_commit
+from image_gen.model_cache.core.untrusted_files import read_regular
 
 # What file systems answer that have no symbolic links: CIFS, exFAT, FAT, some network file systems.
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EACCES}
@@ -51,6 +52,21 @@ def complete_file(path: Path) -> Iterator[BinaryIO]:
             raise
 
 
+def move(path: Path, place: Path) -> None:
+    """Moves a file or a link. To another file system it is copied, and gets its name there once it is synced."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.replace(place)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with replacing(place) as fresh:
+            shutil.copyfile(path, fresh, follow_symlinks=False)
+            if not fresh.is_symlink():
+                sync(fresh)
+        path.unlink()
+
+
 def raise_busy(path: Path) -> None:
     """For a file or directory that another process is writing."""
     raise CacheBusyError(f"Another process is writing {reader.place(path)}. Fix: wait until it has ended.")
@@ -73,7 +89,8 @@ def link_snapshot(layout: RepoLayout, revision: str, paths: Iterable[str], blob_
         link = layout.snapshot(revision) / path
         with replacing(link) as fresh:
             try:
-                fresh.symlink_to(os.path.relpath(blob, link.parent))
+                # From one real place to the other: a directory of the cache may be a link to another disk.
+                fresh.symlink_to(os.path.relpath(blob.parent.resolve() / blob.name, link.parent.resolve()))
             except OSError as error:
                 if error.errno not in _NO_LINKS:
                     raise
@@ -88,7 +105,7 @@ def link_snapshot(layout: RepoLayout, revision: str, paths: Iterable[str], blob_
 def read_ref(layout: RepoLayout, name: str) -> str | None:
     """The commit of a branch or tag when it was cached; None too for a file that a power cut has emptied."""
     try:
-        commit = layout.ref(name).read_text(encoding="ascii").strip()
+        commit = read_regular(layout.ref(name)).decode("ascii").strip()
     except (OSError, ValueError):
         return None
     return commit if is_commit(commit) else None

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from image_gen import reader
 from image_gen.errors import ManifestInvalidError, ModelIdInvalidError, shown
+from image_gen.model_cache.core.untrusted_files import parse_json, read_regular
 
 SCHEMA = 1
 ModelSource = Literal["directory", "baked", "volume", "host", "download"]
@@ -22,6 +23,8 @@ _PASTED = re.compile(
     re.IGNORECASE,
 )
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+# More than any file system takes in one file.
+_MOST_BYTES = 1 << 60
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -161,14 +164,10 @@ def is_commit(revision: str) -> bool:
 
 def read_manifest(path: Path) -> Manifest:
     """Reads a manifest file. Raises MANIFEST_INVALID, naming the file and the field."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ManifestInvalidError(f"{path} can't be read: {error}") from error
-    return parse_manifest(text, str(path))
+    return parse_manifest(read_regular(path), str(path))
 
 
-def parse_manifest(text: str, where: str) -> Manifest:
+def parse_manifest(text: bytes | str, where: str) -> Manifest:
     """Parses a manifest strictly: a field that is missing, unknown or of another type is an error, which names it."""
 
     def expect(fine: bool, name: str, expected: str, got: object) -> None:
@@ -186,7 +185,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
             expect(is_fine(got), prefix + key, expected, got)
 
     try:
-        document: Any = json.loads(text)
+        document: Any = parse_json(text)
     except ValueError as error:
         raise ManifestInvalidError(f"{where}: not JSON: {error}") from error
     check(document, "", _FIELDS, {"component"})
@@ -218,10 +217,16 @@ def _text(pattern: re.Pattern[str]) -> _Field:
     return f"text like {pattern.pattern}", lambda value: isinstance(value, str) and bool(pattern.fullmatch(value))
 
 
+def is_size(value: object) -> bool:
+    """Whether a number from outside can be the size of a file."""
+    return type(value) is int and 0 <= value <= _MOST_BYTES
+
+
 def is_safe_path(path: str) -> bool:
     """Whether a path from outside stays inside the directory that it is joined to."""
     parts = PurePosixPath(path).parts
-    return bool(parts) and not path.startswith("/") and "\\" not in path and "\0" not in path and ".." not in parts
+    is_text = not any("\ud800" <= each <= "\udfff" or each == "\0" for each in path)
+    return bool(parts) and is_text and not path.startswith("/") and "\\" not in path and ".." not in parts
 
 
 _TEXT_OR_NULL = ("text or null", lambda value: value is None or isinstance(value, str))
@@ -237,7 +242,7 @@ _FIELDS: Mapping[str, _Field] = {
 }
 _FILE_FIELDS: Mapping[str, _Field] = {
     "path": ("a relative path inside the repository", lambda value: isinstance(value, str) and is_safe_path(value)),
-    "bytes": ("a size in bytes", lambda value: type(value) is int and value >= 0),
+    "bytes": ("a size in bytes", is_size),
     "sha256": _text(_SHA256),
     "git_sha1": _text(_COMMIT),
 }

@@ -17,6 +17,7 @@ from image_gen.model_cache.core.layout import folder_name
 from image_gen.model_cache.core.manifest import ManifestFile
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.core.walk import entries
+from image_gen.model_cache.core.untrusted_files import read_json
 
 _SCHEMA = 1
 
@@ -45,7 +46,7 @@ class VerificationRecord:
     def read(self) -> dict[str, FileFingerprint]:
         """The fingerprints by path; none when there is no valid record."""
         try:
-            document: Any = json.loads(self.path.read_text(encoding="utf-8"))
+            document: Any = read_json(self.path)
             if document["schema"] != _SCHEMA:
                 return {}
             return {path: FileFingerprint(**fingerprint) for path, fingerprint in document["files"].items()}

@@ -1,6 +1,5 @@
 """Creates a manifest from the hub's file list of a model at a revision."""
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +7,8 @@ from typing import Any
 
 from image_gen import reader
 from image_gen.errors import HubError
-from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_commit, is_safe_path
+from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_commit, is_safe_path, is_size
+from image_gen.model_cache.core.untrusted_files import parse_json
 from image_gen.model_cache.manifests.select import INDEX, Selection, not_a_pipeline, select_files
 from image_gen.model_cache.sources.hub import HubClient
 
@@ -55,7 +55,7 @@ class RepoTree:
         if content.lstrip()[:1] == b"<":
             raise self.client.web_page()
         try:
-            document = json.loads(content)
+            document = parse_json(content)
         except ValueError as error:
             raise not_a_pipeline(self.model_id, f"its {path} is not JSON") from error
         if not isinstance(document, dict):
@@ -97,7 +97,7 @@ def _file(entry: Mapping[str, Any]) -> ManifestFile | None:
     if entry.get("type", "file") != "file" or not isinstance(path, str) or not is_safe_path(path):
         return None
     sha256 = large.get("oid") if isinstance(large, dict) else None
-    known = size if isinstance(size, int) and size >= 0 else _UNKNOWN
+    known = size if isinstance(size, int) and is_size(size) else _UNKNOWN
     if isinstance(sha256, str):
         return ManifestFile(path=path, size=known, sha256=sha256.removeprefix("sha256:"))
     return ManifestFile(path=path, size=known, git_sha1=oid if isinstance(oid, str) and is_commit(oid) else None)

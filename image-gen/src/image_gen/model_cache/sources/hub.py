@@ -1,7 +1,6 @@
 """A Hugging Face hub over HTTP."""
 
 import hashlib
-import json
 import logging
 import re
 import threading
@@ -16,6 +15,7 @@ from image_gen import errors, reader
 from image_gen.model_cache.core.manifest import Manifest
 from image_gen.model_cache.core.retry import Retrier
 from image_gen.model_cache.core.settings import DEFAULT_ENDPOINT, CacheSettings
+from image_gen.model_cache.core.untrusted_files import parse_json
 from image_gen.model_cache.sources.http import HttpClient
 from image_gen.model_cache.sources.source import FileRange, Source
 
@@ -147,7 +147,7 @@ class HubClient(HttpClient):
                     self.place + url, lambda answer: _to_user_error(answer, self._settings, model_id, revision, None)
                 )
                 try:
-                    return json.loads(response.content), response.headers
+                    return parse_json(response.content), response.headers
                 except ValueError as error:
                     raise self._nonsense(model_id) from error
 
