@@ -19,20 +19,20 @@ from image_gen.errors import NotAPipelineError, UnsafeModelError
 from image_gen.model_cache.core.filesystem import ABSENT, to_cache_error
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_safe_path, is_size
 from image_gen.model_cache.core.untrusted_files import open_regular, parse_json, read_json
-from image_gen.model_cache.manifests.select import COMPONENT_CONFIG, INDEX, SIDE_FILES, is_component, select_files
+from image_gen.model_cache.manifests.select import (
+    COMPONENT_CONFIG,
+    INDEX,
+    SIDE_FILES,
+    has_weights,
+    is_component,
+    needed_leafs,
+    select_files,
+)
 
 FilesByPath = Mapping[str, ManifestFile]
 _UNKNOWN = -1
 _MAX_HEADER_BYTES = 100_000_000
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-# Components of configuration only, and the files of each, of which one set is needed; every other one has weights.
-_WITHOUT_WEIGHTS = {
-    "Tokenizer": (("tokenizer.json",), ("vocab.json", "merges.txt"), ("vocab.txt",), ("spiece.model",),
-                  ("sentencepiece.bpe.model",), ("tokenizer.model",)),
-    "Scheduler": (("scheduler_config.json",),),
-    "Processor": (("preprocessor_config.json",), ("processor_config.json",)),
-    "FeatureExtractor": (("preprocessor_config.json",),),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -158,20 +158,15 @@ class _Component:
         self._listed = self._below(listed)
 
     def files(self, model_id: str) -> Iterable[ManifestFile]:
-        sets = next((sets for word, sets in _WITHOUT_WEIGHTS.items() if word in self._spec[1]), None)
-        if sets is None:
+        if has_weights(self._spec):
             return self._with_weights(model_id)
         if self._listed:
             # Each may change what it does: a tokenizer without its added tokens reads prompts in another way.
             return [self._here.get(path, file) for path, file in self._listed.items() if path.endswith(SIDE_FILES)]
-        leafs = {path.rpartition("/")[2] for path in self._here}
-        # The set of which most is there, so that a message names what is really lost.
-        best = max(sets, key=lambda each: (leafs.issuperset(each), len(leafs.intersection(each))))
-        own = ("tokenizer_config.json",) if "Tokenizer" in self._spec[1] else ()
-        return (self._here | self._needed(*best, *own)).values()
+        return (self._here | self._needed(*needed_leafs(self._spec, self._leafs))).values()
 
     def _with_weights(self, model_id: str) -> Iterable[ManifestFile]:
-        found = self._here | self._needed(COMPONENT_CONFIG)
+        found = self._here | self._needed(*needed_leafs(self._spec, self._leafs))
         if not self._has_weights(model_id):
             base = "model" if self._spec[0] == "transformers" else "diffusion_pytorch_model"
             found |= self._listed or self._needed(*(self._shards() or [f"{base}.safetensors"]))
@@ -198,6 +193,10 @@ class _Component:
                     named = read_json(self._directory / path)["weight_map"].values()
                     return sorted({str(leaf) for leaf in named if "/" not in str(leaf)})
         return []
+
+    @property
+    def _leafs(self) -> set[str]:
+        return {path.rpartition("/")[2] for path in self._here}
 
     def _below(self, files: FilesByPath) -> dict[str, ManifestFile]:
         return {path: file for path, file in files.items() if path.rpartition("/")[0] == self._name}

@@ -39,10 +39,11 @@ _Task = Callable[[], None]
 
 @dataclass(frozen=True)
 class Downloaded:
-    """The bytes from the source, and the paths whose contents were hashed during the download."""
+    """The bytes from the source, the paths whose contents were hashed during the download, and why there are none."""
 
     bytes: int = 0
     paths: frozenset[str] = frozenset()
+    problem: str = ""
 
 
 class Downloader:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from image_gen import errors, reader
-from image_gen.model_cache.cache.complete import missing_files
+from image_gen.model_cache.cache.complete import missing_files, snapshot_files
 from image_gen.model_cache.cache.host import HostCache
 from image_gen.model_cache.cache.locate import locate_baked, locate_cached, snapshot_manifest
 from image_gen.model_cache.core.atomic_files import read_ref, write_ref
@@ -17,7 +17,14 @@ from image_gen.model_cache.core.progress import ProgressCallbacks
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.download.downloader import Downloaded, Downloader, wait_for_download
 from image_gen.model_cache.download.mirror import download_from_mirror
-from image_gen.model_cache.download.repair import delete_quarantined, put_back, quarantined_files, repair_failed
+from image_gen.model_cache.download.page_cache import read_again
+from image_gen.model_cache.download.repair import (
+    delete_quarantined,
+    put_back,
+    quarantine,
+    quarantined_files,
+    repair_failed,
+)
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.model_cache.manifests.resolve import resolve
 from image_gen.model_cache.sources.hub import HubClient
@@ -34,6 +41,8 @@ CANNOT_DOWNLOAD = (
     errors.RateLimitedError,
     errors.SettingInvalidError,
 )
+# What a list that was wrong, and is kept, leads to: a size that is too large, too.
+ASK_AGAIN = (errors.CorruptDownloadError, errors.DiskFullError, errors.FileMissingError, errors.RevisionNotFoundError)
 # For the question what a branch is now.
 _CHECK_SECONDS = 4.0
 
@@ -85,7 +94,9 @@ class Ensure:
 
     def download(self, callbacks: ProgressCallbacks) -> ReadyModel:
         """The model, after its missing files came from the mirror or the hub; one process at a time for each model."""
-        known = self._manifest() or self._guess()
+        known = self._manifest()
+        if known is None and (known := self._guess()) and not self._settings.offline:
+            self._set_aside(known, callbacks)
         if known and put_back(self._settings, known, callbacks) and (found := self.find_local()):
             return found
         copied = download_from_mirror(self._settings, self._model_id, self._revision, callbacks)
@@ -103,11 +114,8 @@ class Ensure:
             if self._settings.mirror is None:
                 raise
             # The mirror has to be fixed, and not the hub.
-            raise type(error)(
-                f"The mirror {self._settings.mirror} lacks {self._model_id} or parts of it (see the log). "
-                f"{error.message}",
-                retryable=error.retryable,
-            ) from error
+            lacks = f"The mirror {self._settings.mirror} lacks {self._model_id} or parts of it (see the log)."
+            raise type(error)(f"{copied.problem or lacks} {error.message}", retryable=error.retryable) from error
 
     def moved(self, callbacks: ProgressCallbacks) -> str | None:
         """The commit of a named branch or tag on the hub, where that answers and it is another than the cached one."""
@@ -126,6 +134,17 @@ class Ensure:
             log.warning("%s %s stays at the commit that is cached, %s.", error.message, name, known[:12])
             return None
         return commit if isinstance(commit, str) and is_commit(commit) and commit != known else None
+
+    def _set_aside(self, guess: Manifest, callbacks: ProgressCallbacks) -> None:
+        """What another tool left altered would pass for whole at the hub's size: only its hash, or what it says of
+        itself, tells.
+        """
+        snapshot = self._layout.snapshot(guess.revision)
+        here, lost = {file.path: file for file in snapshot_files(snapshot)}, self._missing(guess)
+        named = [here[file.path] for file in lost if file.path in here and here[file.path].content_key]
+        reads = [read_again(snapshot / file.path, file, callbacks.cancel) for file in named]
+        if damaged := [each for each in reads if each.matches is False]:
+            quarantine(self._settings, self._model_id, snapshot, damaged, callbacks)
 
     def _restore_main(self, commit: str) -> None:
         """A power cut may have emptied `refs/main`, which this model does not need and other tools do."""
@@ -159,7 +178,7 @@ class Ensure:
                 try:
                     wanted = manifest or self._resolve(client)
                     return self._download_missing(client, wanted, callbacks, moves=manifest is None)
-                except (errors.RevisionNotFoundError, errors.FileMissingError, errors.CorruptDownloadError) as error:
+                except ASK_AGAIN as error:
                     again = self._asked_again(client, manifest, error) if manifest else None
                     if manifest is None or again is None or again == manifest:
                         raise
@@ -195,7 +214,7 @@ class Ensure:
                 self._registry.keep(again, default=self._revision is None)
                 return again
         # A newer commit replaces one that the hub no longer has only where no user pinned that one.
-        is_gone = not self._revision and not isinstance(error, errors.CorruptDownloadError)
+        is_gone = not self._revision and isinstance(error, errors.RevisionNotFoundError | errors.FileMissingError)
         return self._resolve(client, newest=True) if is_gone else None
 
     def _resolve(self, client: HubClient, *, newest: bool = False) -> Manifest:

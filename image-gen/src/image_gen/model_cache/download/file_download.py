@@ -195,8 +195,9 @@ class FileDownload:
             end = None if self._is_whole else start + length
             with retrier.attempt(), self._source.open_range(self._file, start + have, end) as part:
                 if not self._is_whole:
-                    self._support.works = part.ranged
-                    if not part.ranged:
+                    # Some servers say so, and send all of the file.
+                    self._support.works = part.ranged and (part.length or 0) <= length - have
+                    if not self._support.works:
                         return False
                 elif have and part.start != have:
                     # The source can't resume.

@@ -6,7 +6,8 @@ is never changed.
 
 import logging
 
-from image_gen.errors import ManifestInvalidError
+from image_gen import reader
+from image_gen.errors import DiskFullError, ManifestInvalidError, ManifestNotFoundError
 from image_gen.model_cache.core.atomic_files import write_ref
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.layout import RepoLayout
@@ -14,8 +15,10 @@ from image_gen.model_cache.core.manifest import Manifest, is_commit, parse_manif
 from image_gen.model_cache.core.progress import ProgressCallbacks
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.core.untrusted_files import parse_json
 from image_gen.model_cache.download.downloader import Downloaded, Downloader, wait_for_download
 from image_gen.model_cache.manifests.registry import ManifestRegistry
+from image_gen.model_cache.manifests.select import INDEX, lacking
 from image_gen.model_cache.sources.local import LocalDirectory
 from image_gen.model_cache.sources.s3 import S3Bucket
 
@@ -26,49 +29,73 @@ MANIFEST = "manifest.json"
 def download_from_mirror(
     settings: CacheSettings, model_id: str, revision: str | None, callbacks: ProgressCallbacks
 ) -> Downloaded:
-    """Downloads what the mirror has of a model. Missing and damaged files are logged, and left to the hub.
+    """Downloads what the mirror has of a model. Missing and damaged files are logged, and left to the hub, as is all of
+    it where its manifest can't be used: the `problem` says why, should the hub not have it either.
 
-    Raises DISK_FULL, CACHE_NOT_WRITABLE, CANCELLED, MANIFEST_INVALID, and S3_… where a bucket can't be asked: what was
-    meant to come from there is not silently downloaded from elsewhere.
+    Raises DISK_FULL, CACHE_NOT_WRITABLE, CANCELLED, and S3_… where a bucket can't be asked: what was meant to come from
+    there is not silently downloaded from elsewhere.
     """
     place = settings.mirror
     if place is None:
         return Downloaded()
     with S3Bucket(settings, place, callbacks.cancel) if isinstance(place, S3Uri) else LocalDirectory(place) as mirror:
-        found = _find(settings, mirror, model_id, revision)
-        if found is None:
-            log.warning("The mirror %s has no %s at %s.", mirror.place, model_id, revision or "its default revision")
-            return Downloaded()
-        path, manifest = found
-        layout = RepoLayout(settings.hub_cache, model_id)
-        with file_lock(layout.lock, wait_for_download(settings, model_id, lambda: manifest, callbacks)):
-            ManifestRegistry(settings).keep_new(manifest, default=revision is None)
-            if revision is None or not is_commit(revision):
-                write_ref(layout, revision or "main", manifest.revision, move=False)
-            return Downloader(settings, manifest, mirror.source(path), callbacks, skip_missing=True).run()
+        known = ManifestRegistry(settings).find(model_id, revision)
+        try:
+            path, manifest = _find(mirror, model_id, revision, known)
+            layout = RepoLayout(settings.hub_cache, model_id)
+            with file_lock(layout.lock, wait_for_download(settings, model_id, lambda: manifest, callbacks)):
+                done = Downloader(settings, manifest, mirror.source(path), callbacks, skip_missing=True).run()
+                # Kept once it was of use: sizes that no disk has are not asked for again and again.
+                ManifestRegistry(settings).keep_new(manifest, default=revision is None)
+                if revision is None or not is_commit(revision):
+                    write_ref(layout, revision or "main", manifest.revision, move=False)
+                return done
+        except (ManifestInvalidError, ManifestNotFoundError, DiskFullError) as error:
+            if known and isinstance(error, DiskFullError):
+                raise
+            log.warning("%s The hub is asked.", error.message)
+            return Downloaded(problem=error.message)
 
 
 def _find(
-    settings: CacheSettings, mirror: LocalDirectory | S3Bucket, model_id: str, revision: str | None
-) -> tuple[str, Manifest] | None:
-    """The folder of the revision, and the manifest that its files have to match: ours where one is known."""
-    known = ManifestRegistry(settings).find(model_id, revision)
-    if known:
-        path = f"{model_id}/{known.revision}"
-        return (path, known) if mirror.holds(path, known) else None
-    for path, text in _candidates(mirror, model_id, revision):
-        where = f"{mirror.place}/{path}/{MANIFEST}"
-        manifest = parse_manifest(text, where)
-        if manifest.model_id != model_id or (revision and is_commit(revision) and manifest.revision != revision):
-            raise ManifestInvalidError(
-                f"{where} is of {manifest.model_id} at {manifest.revision}, which does not match its directory."
-            )
-        return path, manifest
-    return None
+    mirror: LocalDirectory | S3Bucket, model_id: str, revision: str | None, known: Manifest | None
+) -> tuple[str, Manifest]:
+    """The folder of the revision, and the manifest that its files have to match: ours where one is known. Raises
+    MANIFEST_NOT_FOUND and MANIFEST_INVALID.
+    """
+    if known and mirror.holds(path := f"{model_id}/{known.revision}", known):
+        return path, known
+    found = [] if known else _candidates(mirror, model_id, revision)
+    if len(found) > 1:
+        names = ", ".join(path.rpartition("/")[2] for path, _ in found)
+        fix = reader.setting("MODEL_REVISION", "<one of them>")
+        raise ManifestNotFoundError(f"The mirror {mirror.place} has {model_id} at {names}. Fix: {fix}.")
+    if not found:
+        at = f"at {revision}" if revision else "at its default revision"
+        raise ManifestNotFoundError(f"The mirror {mirror.place} has no {model_id} {at}.")
+    ((path, text),) = found
+    where = f"{mirror.place}/{path}/{MANIFEST}"
+    manifest = parse_manifest(text, where)
+    if manifest.model_id != model_id or (revision and is_commit(revision) and manifest.revision != revision):
+        raise ManifestInvalidError(
+            f"{where} is of {manifest.model_id} at {manifest.revision}, which does not match its directory."
+        )
+    if manifest.pipeline and (lacks := _lacking(mirror, path, manifest)):
+        raise ManifestInvalidError(f"{where} lacks {', '.join(lacks)}, which {model_id} needs.")
+    return path, manifest
+
+
+def _lacking(mirror: LocalDirectory | S3Bucket, path: str, manifest: Manifest) -> list[str]:
+    """What the manifest should name; nothing where the mirror does not have the pipeline's index: the hub has."""
+    try:
+        index = parse_json(mirror.read(f"{path}/{INDEX}") or "")
+    except (ValueError, ManifestInvalidError):
+        return []
+    return lacking(index, manifest.files) if isinstance(index, dict) else []
 
 
 def _candidates(mirror: LocalDirectory | S3Bucket, model_id: str, revision: str | None) -> list[tuple[str, str]]:
-    """Where to look without a manifest of our own; without a revision, `main` or the only one that there is."""
+    """Where to look without a manifest of our own; without a revision, `main` or all that there are."""
 
     def with_manifest(revisions: list[str]) -> list[tuple[str, str]]:
         paths = [f"{model_id}/{each}" for each in revisions]
@@ -77,4 +104,4 @@ def _candidates(mirror: LocalDirectory | S3Bucket, model_id: str, revision: str 
     found = with_manifest([revision or "main"])
     if not found and revision is None:
         found = with_manifest(mirror.folders(model_id))
-    return found if len(found) == 1 else []
+    return found

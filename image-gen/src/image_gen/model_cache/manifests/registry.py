@@ -11,6 +11,8 @@ from image_gen.model_cache.core.layout import RepoLayout, folder_name
 from image_gen.model_cache.core.manifest import Manifest, is_commit, read_manifest, split_model_id
 from image_gen.model_cache.core.settings import DEMO_ALIAS, DEMO_MODEL, CacheSettings
 from image_gen.model_cache.core.walk import entries
+from image_gen.model_cache.core.untrusted_files import read_json
+from image_gen.model_cache.manifests.select import INDEX, lacking
 
 
 class ManifestRegistry:
@@ -45,7 +47,7 @@ class ManifestRegistry:
         """The files of these, where `org--name.json` is that of the default revision; None for an unreadable one."""
         directory, name = self._settings.cached_manifests_dir, folder_name(model_id)
         found = [directory / f"{name}.json", *entries(directory, f"{name}@*.json")]
-        return {path: _read(path) for path in found if path.is_file()}
+        return {path: self._read(path) for path in found if path.is_file()}
 
     def all_manifests(self, model_id: str) -> list[Manifest]:
         """Every manifest of a model, the one of its default revision first."""
@@ -55,7 +57,7 @@ class ManifestRegistry:
         """The manifest of a model at a revision; without one, at its default revision."""
         if revision is None:
             bundled = next((each for each in self.bundled() if each.model_id == model_id), None)
-            return bundled or _read(self._settings.cached_manifests_dir / f"{folder_name(model_id)}.json")
+            return bundled or self._read(self._settings.cached_manifests_dir / f"{folder_name(model_id)}.json")
         commit = revision if is_commit(revision) else self.commit_of(model_id, revision)
         return next((each for each in self.all_manifests(model_id) if each.revision == commit), None)
 
@@ -73,9 +75,18 @@ class ManifestRegistry:
         """The commit of a branch or tag when it was downloaded, from the cache's refs."""
         return read_ref(RepoLayout(self._settings.hub_cache, model_id), revision)
 
+    def _read(self, path: Path) -> Manifest | None:
+        """A cached manifest. One that can't be read is resolved again, and replaced; so is one from a list that lacked a
+        file, as the pipeline's index tells.
+        """
+        with suppress(ImageGenError):
+            found = read_manifest(path) if path.is_file() else None
+            return found if found and not self._lacking(found) else None
+        return None
 
-def _read(path: Path) -> Manifest | None:
-    """A cached manifest. One that can't be read is resolved again, and replaced."""
-    with suppress(ImageGenError):
-        return read_manifest(path) if path.is_file() else None
-    return None
+    def _lacking(self, manifest: Manifest) -> list[str]:
+        index = RepoLayout(self._settings.hub_cache, manifest.model_id).snapshot(manifest.revision) / INDEX
+        with suppress(OSError, ValueError):
+            known = read_json(index) if manifest.pipeline else None
+            return lacking(known, manifest.files) if isinstance(known, dict) else []
+        return []

@@ -9,7 +9,7 @@ from image_gen import reader
 from image_gen.errors import HubError
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_commit, is_safe_path, is_size
 from image_gen.model_cache.core.untrusted_files import parse_json
-from image_gen.model_cache.manifests.select import INDEX, Selection, not_a_pipeline, select_files
+from image_gen.model_cache.manifests.select import INDEX, Selection, lacking, not_a_pipeline, select_files
 from image_gen.model_cache.sources.hub import HubClient
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,10 @@ def resolve(client: HubClient, model_id: str, revision: str) -> Manifest:
     tree = RepoTree.read(client, model_id, revision)
     if not tree.has(INDEX):
         raise not_a_pipeline(model_id, f"it has no {INDEX}")
-    selection = select_files(model_id, tree.read_json(INDEX), tree.files)
+    index = tree.read_json(INDEX)
+    selection = select_files(model_id, index, tree.files)
+    if lacks := lacking(index, selection.files):
+        raise not_a_pipeline(model_id, f"the list of {client.place} lacks {', '.join(lacks)}, which it needs")
     files = tuple(map(tree.completed, selection.files))
     return tree.manifest(selection, pipeline=selection.pipeline, files=files)
 

@@ -1,7 +1,7 @@
 """Selects the files of a repository that a pipeline loads."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,16 @@ COMPONENT_CONFIG = "config.json"
 FP16 = "fp16"
 SIDE_FILES = (".json", ".txt", ".model", ".jinja")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+# Components of configuration only, and the files of each, of which one set is needed; every other one has weights.
+_WITHOUT_WEIGHTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "ByT5Tokenizer": ((),),
+    "Tokenizer": (("tokenizer.json",), ("vocab.json", "merges.txt"), ("vocab.txt",), ("spiece.model",),
+                  ("sentencepiece.bpe.model",), ("tokenizer.model",)),
+    "Scheduler": (("scheduler_config.json",),),
+    "Processor": (("preprocessor_config.json",), ("processor_config.json",)),
+    "FeatureExtractor": (("preprocessor_config.json",),),
+    "Guidance": (("guider_config.json",),),
+}  # fmt: skip
 _BASES = ("diffusion_pytorch_model", "model")
 # PyTorch's own format, and the names that diffusers and transformers give to it.
 _PICKLED = ("bin", ("diffusion_pytorch_model", "pytorch_model"))
@@ -69,6 +79,32 @@ def select_files(
     for part in parts:
         chosen += part.side_files() + part.weights(variant)
     return Selection(pipeline=pipeline, variant=variant, files=tuple(sorted(chosen, key=lambda file: file.path)))
+
+
+def has_weights(spec: Sequence[str]) -> bool:
+    """Whether a component of that library and class has weights."""
+    return not any(word in spec[1] for word in _WITHOUT_WEIGHTS)
+
+
+def needed_leafs(spec: Sequence[str], leafs: Collection[str]) -> list[str]:
+    """The files that a component needs besides weights: of several ways the one of which most is among `leafs`, so that
+    a message names what is really lost.
+    """
+    sets = next((sets for word, sets in _WITHOUT_WEIGHTS.items() if word in spec[1]), ((COMPONENT_CONFIG,),))
+    best = max(sets, key=lambda each: (set(each).issubset(leafs), len(set(each).intersection(leafs))))
+    return [*best, *(["tokenizer_config.json"] if "Tokenizer" in spec[1] else [])]
+
+
+def lacking(index: Mapping[str, Any], files: Sequence[ManifestFile]) -> list[str]:
+    """What the components of a pipeline need, and a selection of files has not."""
+    found = [INDEX] if all(file.path != INDEX for file in files) else []
+    for name, spec in index.items():
+        if is_component(name, spec):
+            leafs = {file.path.removeprefix(f"{name}/") for file in files if file.path.startswith(f"{name}/")}
+            found += [f"{name}/{leaf}" for leaf in needed_leafs(spec, leafs) if leaf not in leafs]
+            if has_weights(spec) and not any(leaf.endswith((".safetensors", *PICKLES)) for leaf in leafs):
+                found.append(f"the weights of {name}")
+    return found
 
 
 def select_component(

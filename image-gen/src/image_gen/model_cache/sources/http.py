@@ -181,12 +181,13 @@ class HttpClient:
         except httpx2.TimeoutException as error:
             raise self.timed_out(type(error).__name__, self._elsewhere(error)) from error
         except httpx2.TooManyRedirects as error:
-            raise self.failed(f"{self.place} redirects in circles.") from error
+            raise self.failed(f"{self.place} redirects in circles. Fix: {self.elsewhere}.") from error
         except (httpx2.InvalidURL, httpx2.DecodingError) as error:
             check = f"Check {self.setting} and HTTPS_PROXY."
             raise self.failed(f"{self.place} can't be understood ({error}). {check}") from error
         except httpx2.TransportError as error:
-            raise self.interrupted(str(error) or type(error).__name__, self._elsewhere(error)) from error
+            why = re.sub(r"\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+            raise self.interrupted(why, self._elsewhere(error)) from error
 
     def _elsewhere(self, of: Any) -> str:
         """The host of a request or an answer, where a redirect led to another than the server's own."""

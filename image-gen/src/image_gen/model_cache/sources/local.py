@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from image_gen.errors import CorruptDownloadError, FileMissingError
+from image_gen.errors import CorruptDownloadError, FileMissingError, ManifestInvalidError
 from image_gen.model_cache.core.digest import CHUNK_BYTES
+from image_gen.model_cache.core.filesystem import ABSENT
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile
 from image_gen.model_cache.core.retry import SourceError
+from image_gen.model_cache.core.untrusted_files import open_regular, read_regular
 from image_gen.model_cache.sources.source import FileRange, Source, wrong_size
 
 
@@ -30,11 +32,11 @@ class LocalDirectory:
     def read(self, path: str) -> str | None:
         """A small text, or None when there is none."""
         try:
-            return (self._root / path).read_text(encoding="utf-8")
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except UnicodeDecodeError:
-            return ""
+            return read_regular(self._root / path).decode("utf-8", "replace")
+        except OSError as error:
+            if error.errno in ABSENT:
+                return None
+            raise ManifestInvalidError(f"{self._root / path} can't be read ({error.strerror}).") from error
 
     def folders(self, path: str) -> list[str]:
         return sorted(each.name for each in (self._root / path).glob("*") if each.is_dir())
@@ -56,7 +58,7 @@ def file_source(place: str, advice: str, path_of: Callable[[ManifestFile], Path]
     @contextmanager
     def open_range(file: ManifestFile, start: int, end: int | None) -> Iterator[FileRange]:
         try:
-            stream = path_of(file).open("rb")
+            stream = open_regular(path_of(file))
         except OSError as error:
             raise FileMissingError(f"{place} has no {file.path} to read ({error.strerror or error}).") from error
         with stream:
