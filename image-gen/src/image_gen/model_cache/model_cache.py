@@ -20,7 +20,7 @@ from image_gen.model_cache.cache.locate import open_directory
 from image_gen.model_cache.cache.status import CacheStatus, cache_status
 from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout
-from image_gen.model_cache.core.manifest import Manifest, ReadyModel
+from image_gen.model_cache.core.manifest import Manifest, ReadyModel, split_model_id
 from image_gen.model_cache.core.progress import SILENT, ProgressCallbacks
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings, Verify
@@ -158,7 +158,8 @@ class ModelCache:
 
     def known(self, model_id: str, revision: str | None) -> Manifest | None:
         """A model's manifest, if it is bundled or was kept."""
-        return self.registry.find(self.registry.canonical_id(model_id), revision or None)
+        model_id = self.registry.canonical_id(model_id)
+        return self.registry.find(model_id, self.registry.revision(model_id, revision))
 
     def hold(self, model: ReadyModel) -> Lease:
         """Protects a model on the volume from `clear` and `gc`, in any container, until the lease or process ends."""
@@ -208,7 +209,7 @@ class ModelCache:
         self, model_id: str | None = None, *, repair: bool = False, callbacks: ProgressCallbacks = SILENT
     ) -> VerifyReport:
         """Hashes every file of one model or of all, offline. `repair` quarantines damaged files."""
-        return verify_models(self.settings, self._canonical(model_id), callbacks, repair=repair)
+        return verify_models(self.settings, *self._named(model_id), callbacks, repair=repair)
 
     def clear(
         self, model_id: str | None = None, revision: str | None = None, *, dry_run: bool = False, force: bool = False
@@ -235,10 +236,10 @@ class ModelCache:
         """Deletes orphans, revisions not used for `older_than` seconds, and then least-recently-used ones until
         `keep_free` bytes are free. Never one in use, nor what a start with one of `keep` serves: `id` or `id@revision`.
         """
-        kept = {self._next_start(*each.partition("@")[::2]) for each in keep}
+        kept = {self._next_start(*split_model_id(each)) for each in keep}
         return collect_garbage(self.settings, older_than=older_than, keep_free=keep_free, keep=kept, dry_run=dry_run)
 
-    def _next_start(self, model_id: str, revision: str) -> tuple[str, str | None]:
+    def _next_start(self, model_id: str, revision: str | None) -> tuple[str, str | None]:
         """The revision that a start serves; None where that is not on the volume, or not known."""
         model_id = self.registry.canonical_id(model_id)
         manifest = self.known(model_id, revision)
@@ -254,7 +255,8 @@ class ModelCache:
         A file or an S3 object appears complete, or not at all.
         """
         how = ("gzip" if compress else None) if isinstance(compress, bool) else compress
-        return back_up(self.settings, output, model_id=self._canonical(model_id), compress=how)
+        wanted, revision = self._named(model_id)
+        return back_up(self.settings, output, model_id=wanted, revision=revision, compress=how)
 
     def restore(self, source: Path | S3Uri | BinaryIO, callbacks: ProgressCallbacks = SILENT) -> RestoreReport:
         """Restores the models of a backup after all of them are verified; the cache does not change before that."""
@@ -297,8 +299,17 @@ class ModelCache:
             )
         return model
 
+    def _named(self, text: str | None) -> tuple[str | None, str | None]:
+        """A model, and its commit where the text names a revision."""
+        if text is None:
+            return None, None
+        model_id, revision = split_model_id(text)
+        model_id, revision = self.registry.canonical_id(model_id), self.registry.revision(model_id, revision)
+        return model_id, revision and (self.registry.commit_of(model_id, revision) or revision)
+
     def _canonical(self, model_id: str | None) -> str | None:
         return None if model_id is None else self.registry.canonical_id(model_id)
 
     def _ensure(self, model_id: str, revision: str | None) -> Ensure:
-        return Ensure(self.settings, self.registry.canonical_id(model_id), revision or None)
+        model_id = self.registry.canonical_id(model_id)
+        return Ensure(self.settings, model_id, self.registry.revision(model_id, revision))

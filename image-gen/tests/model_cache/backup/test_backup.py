@@ -210,3 +210,13 @@ def test_backup_of_plain_files_is_right_or_refused(filled: ModelCache, make_cach
     with pytest.raises(ImageGenError) as caught:
         plain.backup(tmp_path / "backup.tar")
     assert caught.value.code == "NOTHING_TO_BACK_UP"
+
+
+def test_one_revision_is_backed_up(filled: ModelCache, tmp_path: Path) -> None:
+    commit = (filled.settings.hub_cache / "models--test--model" / "refs" / "main").read_text()
+    for revision in ("main", commit, commit[:12]):
+        assert filled.backup(tmp_path / "backup.tar", model_id=f"test/model@{revision}").models == ("test/model",)
+        assert filled.verify(f"test/model@{revision}").models
+    with pytest.raises(ImageGenError) as caught:
+        filled.backup(tmp_path / "other.tar", model_id="test/model@v9")
+    assert caught.value.code == "NOTHING_TO_BACK_UP"

@@ -15,7 +15,7 @@ from conftest import UNET
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import ModelCache
 from image_gen.model_cache.backup import extract
-from image_gen.model_cache.backup.compression import compression_of
+from image_gen.model_cache.backup.compression import compressed, compression_of
 from image_gen.model_cache.core.file_lock import file_lock
 
 
@@ -180,3 +180,40 @@ def test_restore_rejects_a_model_that_is_being_downloaded(filled: ModelCache, tm
     with file_lock(lock, lambda: None), pytest.raises(ImageGenError) as caught:
         filled.restore(tmp_path / "backup.tar")
     assert caught.value.code == "CACHE_BUSY" and caught.value.retryable
+
+
+@pytest.mark.parametrize("name", ["backup.tar", "backup.tar.gz", "backup.tar.zst"])
+def test_an_archive_is_read_to_its_end(filled: ModelCache, tmp_path: Path, name: str) -> None:
+    """A header has no hash: each is damaged, and each is where the archive is cut, and none of them is the end."""
+    filled.backup(tmp_path / "backup.tar")
+    content = (tmp_path / "backup.tar").read_bytes()
+    with tarfile.open(tmp_path / "backup.tar") as archive:
+        offsets = [member.offset for member in archive]
+    before = tree(tmp_path / "data")
+    damaged = [content[:offset] for offset in offsets[::3]]
+    damaged += [content[:offset] + b"\1" + content[offset + 1 :] for offset in offsets[1::3]]
+    damaged += [content[:offset] + bytes(512) + content[offset + 512 :] for offset in offsets[2::3]]
+    damaged += [content[: offsets[-1]] + bytes(2048), content * 2]
+    for broken in damaged:
+        packed = io.BytesIO()
+        with compressed(packed, compression_of(name)) as stream:
+            stream.write(broken)
+        with pytest.raises(ImageGenError) as caught:
+            filled.restore(io.BytesIO(packed.getvalue()))
+        assert caught.value.code in {"BACKUP_INVALID", "CORRUPT_BACKUP"}
+        assert tree(tmp_path / "data") == before
+
+
+def test_an_older_backup_moves_no_branch_back(filled: ModelCache, tmp_path: Path) -> None:
+    filled.backup(tmp_path / "backup.tar")
+    repository = filled.settings.hub_cache / "models--test--model"
+    old, newer = (repository / "refs" / "main").read_text(), "f" * 40
+    (repository / "snapshots" / newer).mkdir()
+    (repository / "refs" / "main").write_text(newer)
+    report = filled.restore(tmp_path / "backup.tar")
+    assert (repository / "refs" / "main").read_text() == newer
+    assert len(report.kept) == 1 and old in report.kept[0] and newer in report.kept[0]
+    # Where the branch leads nowhere, the backup's is taken.
+    (repository / "snapshots" / newer).rmdir()
+    assert filled.restore(tmp_path / "backup.tar").kept == ()
+    assert (repository / "refs" / "main").read_text() == old

@@ -6,7 +6,7 @@ import pytest
 from conftest import MakeCache
 
 from image_gen.errors import ImageGenError
-from image_gen.model_cache.core.manifest import split_model_id
+from image_gen.model_cache.core.manifest import check_revision, split_model_id
 from image_gen.settings import Settings
 
 
@@ -41,3 +41,25 @@ def test_a_revision_is_never_dropped(make_cache: MakeCache) -> None:
     with pytest.raises(ImageGenError, match="another revision"):
         split_model_id("org/name@v2", "v3")
     assert split_model_id("org/name/tree/main", "v3") == ("org/name", "v3")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (" main ", "main"),
+        ("refs/heads/main", "main"),
+        ("refs/tags/v1.0", "v1.0"),
+        ("refs/pr/1", "refs/pr/1"),
+        ("A" * 40, "a" * 40),
+        ("\u00a0fp16\u200b", "fp16"),
+    ],
+)
+def test_a_pasted_revision_is_understood(text: str, expected: str) -> None:
+    assert check_revision(text) == expected
+
+
+@pytest.mark.parametrize("text", ["..", "../x", "a/../b", "/main", "main/", "a//b", ".hidden", "-x", "a b", "a\0"])
+def test_what_is_no_revision_is_refused(text: str) -> None:
+    """It becomes part of paths."""
+    with pytest.raises(ImageGenError, match="branch, tag or commit"):
+        check_revision(text)

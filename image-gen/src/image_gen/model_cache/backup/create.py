@@ -40,18 +40,24 @@ class BackupReport(Report):
 
 
 def back_up(
-    settings: CacheSettings, output: Path | S3Uri | BinaryIO, *, model_id: str | None, compress: Compression | None
+    settings: CacheSettings,
+    output: Path | S3Uri | BinaryIO,
+    *,
+    model_id: str | None,
+    revision: str | None,
+    compress: Compression | None,
 ) -> BackupReport:
-    """Backs up every complete revision on the volume, or those of one model. Each file is hashed as it is read.
+    """Backs up every complete revision on the volume, those of one model, or one. Each file is hashed as it is read.
 
     A file appears under its name only when it is whole. Raises NOTHING_TO_BACK_UP, CORRUPT_CACHE,
     DISK_FULL, S3_….
     """
     here = [each for each in scan_cache(settings) if each.source == "volume" and model_id in {None, each.model_id}]
+    here = [each for each in here if revision in {None, each.revision}]
     chosen = [each for each in here if not why_incomplete(each)]
     skipped = tuple(filter(None, map(why_incomplete, here)))
     if not chosen:
-        what = f"a complete {model_id}" if model_id else "a complete model"
+        what = f"a complete {model_id}{f' at {revision}' if revision else ''}" if model_id else "a complete model"
         why = f": {'; '.join(skipped)}" if skipped else ""
         prefetch = cache_command(f"prefetch --model {model_id}") if model_id else cache_command("prefetch")
         text = f"{place(settings.hub_cache)} does not hold {what}{why}. Fix: `{prefetch}`, then run it again."

@@ -106,7 +106,12 @@ def read_ref(layout: RepoLayout, name: str) -> str | None:
     """The commit of a branch or tag when it was cached; None too for a file that a power cut has emptied."""
     try:
         commit = read_regular(layout.ref(name)).decode("ascii").strip()
-    except (OSError, ValueError):
+    except ValueError:
+        return None
+    except OSError as error:
+        # It may be good.
+        if error.errno in {errno.EACCES, errno.EIO}:
+            raise
         return None
     return commit if is_commit(commit) else None
 

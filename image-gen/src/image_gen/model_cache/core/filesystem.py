@@ -122,13 +122,15 @@ def disk_full(path: Path, what: str, needed: int | None = None) -> errors.ImageG
     if needed is None and mount.files_free == 0:
         return _out_of_inodes(mount, what, None)
     need = f"needs {format_bytes(needed)} more" if needed is not None else "needs more room"
-    room = f"{format_bytes(mount.bytes_free)} of {format_bytes(mount.bytes_total)} are free"
+    # After a failure, what is free was taken back a moment ago.
+    free = f"{format_bytes(mount.bytes_free)} of " if needed is not None else "all but little of "
+    room = f"{free}{format_bytes(mount.bytes_total)} {'are free' if needed is not None else 'was in use'}"
     least = f"{needed}" if needed is not None else "20GB"
     others = "; `docker system df -v` shows what else there is" if reader.has_mounts() else ""
     return errors.DiskFullError(
         f"Not enough room: {what} {need}, {room if mount.is_known else 'none is left'} on {reader.place(mount.path)} "
-        f"({mount.filesystem}). Fix: enlarge the volume, or delete models that are not used: "
-        f"`{reader.cache_command(f'gc --keep-free {least}')}`{others}."
+        f"({mount.filesystem}). Fix: enlarge it or make room there; if the models are on it, "
+        f"`{reader.cache_command(f'gc --keep-free {least}')}` deletes those that are not used{others}."
     )
 
 
@@ -162,7 +164,9 @@ def to_cache_error(error: OSError, place: Path, what: str) -> errors.ImageGenErr
     """The error for an OSError in the cache at `place`."""
     if isinstance(error, _NETWORK) or (isinstance(error, TimeoutError) and not error.filename):
         return errors.HubUnreachableError(f"The network failed during {what}: {error}. Fix: check the connection.")
-    named = Path(os.fsdecode(error.filename)).absolute() if isinstance(error.filename, str | bytes) else place
+    # The text of a link comes first, which is no path of this directory.
+    names = [Path(os.fsdecode(each)) for each in (error.filename, error.filename2) if isinstance(each, str | bytes)]
+    named = next((each for each in names if each.is_absolute()), names[0].absolute() if names else place)
     if not _is_below(named, place):
         if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}:
             # Somebody else's file: that of a setting, or of a library. It says nothing of the cache.
@@ -215,7 +219,7 @@ def _owner(path: Path) -> int | None:
 
 def _of_disk(error: OSError, named: Path, place: Path, what: str) -> errors.ImageGenError:
     if error.errno == errno.ENOSPC:
-        return disk_full(place, what)
+        return disk_full(named, what)
     shown, why = reader.place(named), error.strerror or str(error)
     mount = None
     # It may not answer at all.

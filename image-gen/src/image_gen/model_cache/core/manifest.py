@@ -22,6 +22,8 @@ _PASTED = re.compile(
     r"(?:/(?:tree|blob|resolve|raw|commits?)/(?P<shown>[^/]+).*|@(?P<at>.+))?",
     re.IGNORECASE,
 )
+# What comes along when something is copied from a page, a document or a shell.
+_AROUND = " \t\r\n\"'`<>\u00a0\u200b\ufeff"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 # More than any file system takes in one file.
 _MOST_BYTES = 1 << 60
@@ -144,7 +146,7 @@ def split_model_id(text: str, revision: str | None = None) -> tuple[str, str | N
     """The id and the revision of a model in what people paste: its page's address, one of a branch or of a file there,
     `org/name@revision`. `revision` is one that was given apart; the branch that a page shows first is none.
     """
-    plain = re.split(r"[?#]", text.strip(" \t\r\n\"'`<>"))[0].rstrip("/")
+    plain = re.split(r"[?#]", text.strip(_AROUND))[0].rstrip("/")
     found = _PASTED.fullmatch(plain)
     if not found:
         return check_model_id(text), revision
@@ -155,6 +157,22 @@ def split_model_id(text: str, revision: str | None = None) -> tuple[str, str | N
             f"MODEL_ID: {shown(text)} names another revision than {revision}, which was given. Fix: give one of them."
         )
     return check_model_id(found["id"]), revision or named
+
+
+def check_revision(text: str) -> str:
+    """A branch, tag or commit in what people paste. It becomes part of paths and URLs, so what git would not take for
+    one is rejected.
+    """
+    plain = re.sub(r"^refs/(heads|tags)/", "", text.strip(_AROUND))
+    parts = plain.split("/")
+    if (
+        any(not each or each[0] in ".-" for each in parts)
+        or ".." in plain
+        or re.search(r"[\s\x00-\x1f\x7f~^:?*\[\\]", plain)
+    ):
+        fix = reader.setting("MODEL_REVISION", "<branch, tag or commit>")
+        raise ModelIdInvalidError(f"MODEL_REVISION: expected a branch, tag or commit, got {shown(text)}. Fix: {fix}")
+    return plain.lower() if is_commit(plain.lower()) else plain
 
 
 def is_commit(revision: str) -> bool:

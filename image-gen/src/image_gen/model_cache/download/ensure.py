@@ -166,12 +166,7 @@ class Ensure:
                 return found
             manifest = self._manifest()
             if self._settings.offline:
-                lacks = f"{len(self._missing(manifest))} files" if manifest else "everything"
-                raise errors.OfflineError(
-                    f"HF_HUB_OFFLINE is set, and {reader.place(self._settings.hub_cache)} lacks {lacks} of "
-                    f"{self._model_id}. Fix: {reader.setting('HF_HUB_OFFLINE', '')} once, or restore a backup "
-                    f"(`{reader.cache_command('restore --input FILE')}`)."
-                )
+                raise errors.OfflineError(self._lacks_offline(manifest))
             begun = self._layout.snapshot(manifest.revision) if manifest else None
             there = begun is not None and begun.exists()
             with HubClient(self._settings, callbacks.cancel) as client:
@@ -187,6 +182,18 @@ class Ensure:
                         # Otherwise a few links of a revision that is nowhere would stay.
                         shutil.rmtree(begun, ignore_errors=True)
                     return self._download_missing(client, again, callbacks, moves=moves)
+
+    def _lacks_offline(self, manifest: Manifest | None) -> str:
+        lacks = f"{len(self._missing(manifest))} files" if manifest else "everything"
+        others = [] if manifest else [each.revision for each in self._whole()]
+        if others:
+            lacks = f"{self._revision or 'main'}, but has {', '.join(others)}"
+        fix = f"{reader.setting('MODEL_REVISION', others[0])}, or " if others else ""
+        return (
+            f"HF_HUB_OFFLINE is set, and {reader.place(self._settings.hub_cache)} lacks {lacks} of {self._model_id}. "
+            f"Fix: {fix}{reader.setting('HF_HUB_OFFLINE', '')} once, or restore a backup "
+            f"(`{reader.cache_command('restore --input FILE')}`)."
+        )
 
     def _download_missing(
         self, client: HubClient, manifest: Manifest, callbacks: ProgressCallbacks, *, moves: bool
@@ -240,10 +247,14 @@ class Ensure:
         if commit and is_commit(commit):
             return snapshot_manifest(self._layout, commit)
         # A copy without `refs`, say: the only snapshot that is complete is meant.
-        commits = [path.name for path in (self._layout.root / "snapshots").glob("*") if is_commit(path.name)]
-        found = [each for commit in commits if (each := snapshot_manifest(self._layout, commit))]
-        whole = [each for each in found if not self._missing(each)] if named == "main" else []
+        whole = self._whole() if named == "main" else []
         return whole[0] if len(whole) == 1 else None
+
+    def _whole(self) -> list[Manifest]:
+        """The revisions that are complete, whatever refers to them."""
+        commits = sorted(path.name for path in self._layout.snapshot("").glob("*") if is_commit(path.name))
+        found = [each for commit in commits if (each := snapshot_manifest(self._layout, commit))]
+        return [each for each in found if not self._missing(each)]
 
     def _missing(self, manifest: Manifest) -> list[ManifestFile]:
         return missing_files(self._layout.snapshot(manifest.revision), manifest)

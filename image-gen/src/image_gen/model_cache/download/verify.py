@@ -60,17 +60,24 @@ class VerifyReport(Report):
 
 
 def verify_models(
-    settings: CacheSettings, model_id: str | None, callbacks: ProgressCallbacks, *, repair: bool
+    settings: CacheSettings,
+    model_id: str | None,
+    revision: str | None,
+    callbacks: ProgressCallbacks,
+    *,
+    repair: bool,
 ) -> VerifyReport:
-    """Hashes every file of the cached revisions, or of those of one model. `repair` quarantines damaged ones on the
-    volume. Raises MODEL_NOT_CACHED.
+    """Hashes every file of the cached revisions, or of those of one model, or of one. `repair` quarantines damaged ones
+    on the volume. Raises MODEL_NOT_CACHED.
     """
     here = [each for each in scan_cache(settings) if model_id in {None, each.model_id}]
     chosen = [each for each in here if each.revision or each.contents.problem]
+    chosen = [each for each in chosen if revision in {None, each.revision}]
     if model_id is not None and not chosen:
+        at = f" at {revision}" if revision else ""
         raise ModelNotCachedError(
-            f"{reader.place(settings.hub_cache)} does not contain {model_id}. Fix: "
-            f"`{reader.cache_command('prefetch --model ' + model_id)}`."
+            f"{reader.place(settings.hub_cache)} does not contain {model_id}{at}. Fix: "
+            f"`{reader.cache_command(f'prefetch --model {model_id}')}`."
         )
     total = sum(file.size for cached in chosen for file in cached.provable)
     meter = Meter("verifying", total, 0, callbacks.on_progress)

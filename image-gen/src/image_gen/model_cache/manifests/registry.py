@@ -1,5 +1,6 @@
 """Manifests that need no network: those bundled with the image, and those kept in the cache."""
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -8,11 +9,14 @@ from image_gen import reader
 from image_gen.errors import ImageGenError, ModelIdInvalidError
 from image_gen.model_cache.core.atomic_files import read_ref, write_atomic
 from image_gen.model_cache.core.layout import RepoLayout, folder_name
-from image_gen.model_cache.core.manifest import Manifest, is_commit, read_manifest, split_model_id
+from image_gen.model_cache.core.manifest import Manifest, check_revision, is_commit, read_manifest, split_model_id
 from image_gen.model_cache.core.settings import DEMO_ALIAS, DEMO_MODEL, CacheSettings
 from image_gen.model_cache.core.walk import entries
 from image_gen.model_cache.core.untrusted_files import read_json
 from image_gen.model_cache.manifests.select import INDEX, lacking
+
+# As `status` prints commits, and git does.
+_ABBREVIATED = re.compile(r"[0-9a-f]{7,39}")
 
 
 class ManifestRegistry:
@@ -75,9 +79,18 @@ class ManifestRegistry:
         """The commit of a branch or tag when it was downloaded, from the cache's refs."""
         return read_ref(RepoLayout(self._settings.hub_cache, model_id), revision)
 
+    def revision(self, model_id: str, text: str | None) -> str | None:
+        """A branch, tag or commit that was given; the whole commit for the beginning of one that is cached."""
+        revision = check_revision(text) if text and text.strip() else None
+        if not revision or not _ABBREVIATED.fullmatch(revision.lower()) or self.commit_of(model_id, revision):
+            return revision
+        snapshots = RepoLayout(self._settings.hub_cache, model_id).snapshot("").glob(f"{revision.lower()}*")
+        found = [path.name for path in snapshots if is_commit(path.name)]
+        return found[0] if len(found) == 1 else revision
+
     def _read(self, path: Path) -> Manifest | None:
-        """A cached manifest. One that can't be read is resolved again, and replaced; so is one from a list that lacked a
-        file, as the pipeline's index tells.
+        """A cached manifest. One that can't be read is resolved again, and replaced; so is one from a list that lacked
+        a file, as the pipeline's index tells.
         """
         with suppress(ImageGenError):
             found = read_manifest(path) if path.is_file() else None
