@@ -35,13 +35,6 @@ for folder in sys.argv[1:]:
     write_model(pathlib.Path(folder))
 """
 
-# What `make_repo` leaves out of tokenizers, and a pipeline needs all the same: for `make_repo(**TOKENIZERS)`.
-TOKENIZERS = {
-    f"{folder}/{name}": content
-    for folder in ("tokenizer", "tokenizer_2")
-    for name, content in (("merges.txt", b"#version: 0.2\n"), ("tokenizer_config.json", b'{"model_max_length": 77}'))
-}
-
 MakeRepo = Callable[..., Path]
 MakeCache = Callable[..., ModelCache]
 
@@ -115,8 +108,15 @@ def make_repo(tmp_path: Path) -> MakeRepo:
             "vae/config.json": b'{"vae": 1}',
             "vae/diffusion_pytorch_model.fp16.safetensors": noise.randbytes(300_000),
             "vae/diffusion_pytorch_model.safetensors": noise.randbytes(1000),
-            "tokenizer/vocab.json": vocabulary,
-            "tokenizer_2/vocab.json": vocabulary,
+            **{
+                f"{folder}/{name}": content
+                for folder in ("tokenizer", "tokenizer_2")
+                for name, content in (
+                    ("vocab.json", vocabulary),
+                    ("merges.txt", b"#version: 0.2\n"),
+                    ("tokenizer_config.json", b'{"model_max_length": 77}'),
+                )
+            },
             "scheduler/scheduler_config.json": b'{"steps": 1}',
         }
         for path, content in (files | {name.replace("__", "/"): value for name, value in extra.items()}).items():

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import TOKENIZERS, UNET, MakeCache, MakeRepo
+from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import ProgressCallbacks
@@ -44,7 +44,7 @@ def test_status_shows_partial_downloads_and_models_of_other_tools(
     make_repo: MakeRepo, make_cache: MakeCache, hub: DemoHub
 ) -> None:
     store = make_cache()
-    make_repo(**TOKENIZERS)
+    make_repo()
     model = store.ensure("test/model")
     for kept in store.registry.cached_files("test/model"):
         kept.unlink()

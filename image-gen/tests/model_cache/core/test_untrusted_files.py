@@ -38,7 +38,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir()
     (tmp_path / "link").symlink_to("fifo")
     for name in ("fifo", "directory", "link"):
-        with pytest.raises(OSError, match="regular|directory"):
+        with pytest.raises(OSError, match=r"regular|directory"):
             read_regular(tmp_path / name)
     with pytest.raises(OSError, match="regular"):
         read_json(Path("/dev/zero"))

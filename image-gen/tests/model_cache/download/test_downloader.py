@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import TOKENIZERS, UNET, MakeCache, MakeRepo
+from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import Progress, ProgressCallbacks
@@ -196,7 +196,7 @@ def test_bundled_manifest_is_never_replaced_by_a_newer_commit(
 
 
 def test_cache_of_another_tool_is_used_as_it_is(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
-    make_repo(**TOKENIZERS)
+    make_repo()
     store = make_cache()
     first = store.ensure("test/model")
     for kept in store.registry.cached_files("test/model"):
@@ -307,7 +307,7 @@ def test_hf_hub_offline_prevents_requests(hub: DemoHub, make_repo: MakeRepo, mak
 
 
 def test_model_dir_is_preferred(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
-    repo = make_repo(**TOKENIZERS)
+    repo = make_repo()
     model = make_cache().ensure("whatever", model_dir=repo)
     assert (model.source, model.directory, model.variant, model.bytes_fetched) == ("directory", repo, "fp16", 0)
     assert hub.requests == []

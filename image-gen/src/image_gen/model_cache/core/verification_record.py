@@ -16,8 +16,8 @@ from image_gen.model_cache.core.atomic_files import write_atomic
 from image_gen.model_cache.core.layout import folder_name
 from image_gen.model_cache.core.manifest import ManifestFile
 from image_gen.model_cache.core.settings import CacheSettings
-from image_gen.model_cache.core.walk import entries
 from image_gen.model_cache.core.untrusted_files import read_json
+from image_gen.model_cache.core.walk import entries
 
 _SCHEMA = 1
 

@@ -11,8 +11,8 @@ from image_gen.model_cache.core.atomic_files import read_ref, write_atomic
 from image_gen.model_cache.core.layout import RepoLayout, folder_name
 from image_gen.model_cache.core.manifest import Manifest, check_revision, is_commit, read_manifest, split_model_id
 from image_gen.model_cache.core.settings import DEMO_ALIAS, DEMO_MODEL, CacheSettings
-from image_gen.model_cache.core.walk import entries
 from image_gen.model_cache.core.untrusted_files import read_json
+from image_gen.model_cache.core.walk import entries
 from image_gen.model_cache.manifests.select import INDEX, lacking
 
 # As `status` prints commits, and git does.
