@@ -13,7 +13,7 @@ from image_gen.errors import ImageGenError
 from image_gen.model_cache import Progress, ProgressCallbacks
 from image_gen_demo.hub import DemoHub
 
-ALL_FILES = 8
+ALL_FILES = 12
 
 
 def files_asked(hub: DemoHub) -> list[str]:
