@@ -25,6 +25,8 @@ const FORMS: Readonly<Record<string, RegExp>> = {
   jq: /^-r \.[\w.[\]]+$/,
   mkdir: /^(-p )?\S+$/,
   "nvidia-ctk": /^runtime configure( --runtime=docker)?$/,
+  prometheus: /^--config\.file \S+$/,
+  promtool: /^(check|test) rules \S+$/,
   rm: /^-rf? \S+$/,
   ssh: /^\S+ .+$/,
   systemctl: /^(restart|start|status) \S+$/,

@@ -134,8 +134,8 @@ def handle_loop_error(connections: Connections, loop: asyncio.AbstractEventLoop,
     if isinstance(error, OSError) and error.errno in _OUT_OF_FILES:
         connections.free_files(loop.time())
         log.warning(
-            "No connection can be accepted (%s): idle ones are closed. Fix: a higher limit of open files, "
-            "`docker run --ulimit nofile=65536`", errno.errorcode[error.errno],
+            "No connection can be accepted (%s): idle ones are closed. Fix: raise the limit of open files (ulimit -n), "
+            "in Docker by the option --ulimit", errno.errorcode[error.errno],
             extra={"limited": "accept"},
         )  # fmt: skip
     else:
