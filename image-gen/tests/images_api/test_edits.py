@@ -247,7 +247,12 @@ def test_a_page_of_a_configured_site_may_send_a_form(start_server: StartServer) 
     server = start_server(IMAGE_GEN_CORS_ORIGINS="https://app.example.com")
     server.wait_phase("ready")
     image = [("image", encoded(halves()))]
-    for origin, status in (("https://app.example.com", 200), ("https://elsewhere.example", 403)):
+    for origin, status in (
+        ("https://app.example.com", 200),
+        ("https://elsewhere.example", 403),
+        ("http://[", 403),
+        ("null", 403),
+    ):
         assert post(server, "/v1/images/edits", {"prompt": "x"}, image, Origin=origin).status == status
 
 
