@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, NoReturn, Protocol
+from typing import BinaryIO, NoReturn, Protocol, TextIO
 
 from image_gen import reader
 from image_gen.cli import render
@@ -59,9 +59,12 @@ def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] = os.env
         run.progress.end()
         sys.stderr.write(f"{reader.prog()}: Interrupted; what has arrived is kept.\n")
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of the output is gone.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        # Everything else that fails so is an ImageGenError. What is left in the buffer would fail again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # With a pipe, its reader is gone, and knows.
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"{reader.prog()}: The output can't be written: {error.strerror}. Fix: check stdout.\n")
         return FAILED
 
 
@@ -77,16 +80,21 @@ class Command:
     def execute(self) -> int:
         self._handle_signals()
         options = self._options
+        clears = options.command == "clear"
+        if clears and options.revision is not None and not options.revision.strip():
+            raise UsageError("--revision is empty, which would be every revision. Fix: leave it out, or name one.")
         if "revision" in options and options.model:
-            options.model, options.revision = split_model_id(options.model, options.revision)
+            # What is deleted is what was named, also where it is the branch that every page shows.
+            options.model, options.revision = split_model_id(options.model, options.revision, exact=clears)
         run: Callable[[], int] = getattr(self, self._options.command)
         return run()
 
     def say(self, text: str) -> None:
         # A backup on stdout leaves no room for text there.
         stream = sys.stderr if getattr(self._options, "output", None) == "-" else sys.stdout
-        stream.write(text + "\n")
-        stream.flush()
+        if stream is not None:
+            stream.write(text + "\n")
+            stream.flush()
 
     def status(self) -> int:
         status = self._cache().status()
@@ -126,8 +134,13 @@ class Command:
 
     def gc(self) -> int:
         options = self._options
+        model, vae = self._env.get("MODEL_ID") or DEFAULT_MODEL, self._env.get("VAE_ID")
+        served = [split_model_id(model, self._env.get("MODEL_REVISION")), *([split_model_id(vae)] if vae else [])]
         report = self._cache().collect_garbage(
-            older_than=options.older_than, keep_free=options.keep_free, keep=options.served, dry_run=options.dry_run
+            older_than=options.older_than,
+            keep_free=options.keep_free,
+            keep=["@".join(filter(None, each)) for each in served],
+            dry_run=options.dry_run,
         )
         return self._print(
             report, render.gc_text(report), OK if report.target_met and not report.unreadable else FAILED
@@ -139,13 +152,13 @@ class Command:
 
     def backup(self) -> int:
         name: str = self._options.output
-        output = _archive(name, "--output", sys.stdout.buffer)
+        output = _archive(name, "--output", sys.stdout)
         compress = self._options.compress or compression_of(name) or False
         report = self._cache().backup(output, model_id=self._options.model, compress=compress)
         return self._print(report, render.backup_text(report))
 
     def restore(self) -> int:
-        source = _archive(self._options.input, "--input", sys.stdin.buffer)
+        source = _archive(self._options.input, "--input", sys.stdin)
         report = self._cache().restore(source, self._callbacks)
         return self._print(report, render.restore_text(report))
 
@@ -229,10 +242,13 @@ class Command:
             signal.signal(number, stop)
 
 
-def _archive(name: str, option: str, standard: BinaryIO) -> Path | S3Uri | BinaryIO:
+def _archive(name: str, option: str, standard: TextIO | None) -> Path | S3Uri | BinaryIO:
     """A file, an object, or for `-` the standard stream."""
     if name != "-":
         return S3Uri.parse(name, option, key_required=True) if name.startswith(SCHEME) else Path(name)
-    if standard.isatty():
-        raise UsageError(f"An archive can't be sent to or read from a terminal. Fix: {option} FILE, or use a pipe.")
-    return standard
+    if standard is None or standard.isatty():
+        where = "closed" if standard is None else "a terminal"
+        raise UsageError(
+            f"An archive can't be sent to or read from what is {where}. Fix: {option} FILE, or use a pipe."
+        )
+    return standard.buffer

@@ -73,7 +73,7 @@ def parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
         dry_run=dry_run,
         force=_flag("also delete a model that a service is using"),
     )
-    gc = add(
+    add(
         "gc",
         "Free disk space: delete orphans, then least-recently-used models. Never one in use, nor MODEL_ID.",
         one_of={
@@ -82,8 +82,6 @@ def parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
         },
         dry_run=dry_run,
     )
-    at = f"@{env['MODEL_REVISION']}" if env.get("MODEL_REVISION") and "@" not in served else ""
-    gc.set_defaults(served=[each for each in (f"{served}{at}", env.get("VAE_ID")) if each])
 
     output = _value("FILE", "a file, s3://bucket/key; - is stdout", default="-")
     text = "Write the complete models to a tar archive that `restore`, or plain tar, can restore."

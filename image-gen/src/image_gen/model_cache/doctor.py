@@ -6,7 +6,6 @@ Nothing is changed, and no network is used.
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from image_gen import reader
@@ -17,7 +16,7 @@ from image_gen.model_cache.cache.scan import scan_cache
 from image_gen.model_cache.core.filesystem import existing_parent, format_bytes, mount_of, translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.report import Report
-from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.core.settings import CacheSettings, place_of
 from image_gen.model_cache.download.downloader import cached_bytes
 from image_gen.model_cache.download.ensure import Ensure
 from image_gen.model_cache.manifests.registry import ManifestRegistry
@@ -86,8 +85,8 @@ def _old_variable(settings: CacheSettings, env: Mapping[str, str]) -> Iterator[C
     if not value:
         return
     modern = env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE")
-    theirs = Path(modern).expanduser().absolute() if modern else settings.hf_home / "hub"
-    if Path(value).expanduser().absolute() == theirs:
+    theirs = place_of("HF_HUB_CACHE", modern) if modern else settings.hf_home / "hub"
+    if place_of("TRANSFORMERS_CACHE", value) == theirs:
         yield Check("variables", "ok", "TRANSFORMERS_CACHE agrees with the directory that current libraries use")
     else:
         text = f"TRANSFORMERS_CACHE={value} misleads: transformers 5, diffusers and hf use {theirs} and do not read it."

@@ -169,6 +169,7 @@ class ModelCache:
     def resolve(self, model_id: str, revision: str | None = None) -> Manifest:
         """A model's manifest: a local one, or one resolved from the hub. Writes nothing."""
         model_id = self.registry.canonical_id(model_id)
+        revision = self.registry.revision(model_id, revision)
         moved = self._ensure(model_id, revision).moved(SILENT)
         if known := self.known(model_id, moved or revision):
             return known
@@ -178,6 +179,7 @@ class ModelCache:
     def lock(self, model_id: str, revision: str | None = None, *, allow_pickle: bool = False) -> LockedManifest:
         """A manifest to bundle, made from the hub, with a sha256 for every file. Writes nothing."""
         model_id = self.registry.canonical_id(model_id)
+        revision = self.registry.revision(model_id, revision)
         bundled = next((known for known in self.registry.bundled() if known.model_id == model_id), None)
         with HubClient(self.settings) as client:
             locked = lock_manifest(client, model_id, revision or "main", allow_pickle=allow_pickle)
@@ -203,7 +205,7 @@ class ModelCache:
 
     def doctor(self, model_id: str, revision: str | None = None, env: Mapping[str, str] | None = None) -> DoctorReport:
         """Checks of the cache. `env` is the environment that the settings were read from."""
-        return run_checks(self.settings, env or {}, model_id, revision or None)
+        return run_checks(self.settings, env or {}, *self._named(model_id, revision))
 
     def verify(
         self, model_id: str | None = None, *, repair: bool = False, callbacks: ProgressCallbacks = SILENT
@@ -242,6 +244,7 @@ class ModelCache:
     def _next_start(self, model_id: str, revision: str | None) -> tuple[str, str | None]:
         """The revision that a start serves; None where that is not on the volume, or not known."""
         model_id = self.registry.canonical_id(model_id)
+        revision = self.registry.revision(model_id, revision)
         manifest = self.known(model_id, revision)
         commit = manifest.revision if manifest else self.registry.commit_of(model_id, revision or "main")
         here = commit and RepoLayout(self.settings.hub_cache, model_id).snapshot(commit).is_dir()

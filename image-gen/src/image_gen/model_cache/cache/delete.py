@@ -16,6 +16,7 @@ from image_gen.model_cache.cache.orphans import delete_orphaned_files, find_orph
 from image_gen.model_cache.cache.scan import contents_in_use, disk_usage, refs_of, repo_roots, revisions_here
 from image_gen.model_cache.core.file_lock import file_lock, try_lock
 from image_gen.model_cache.core.layout import RepoLayout, model_id_of
+from image_gen.model_cache.core.manifest import check_revision
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.core.verification_record import VerificationRecord, record_files
@@ -24,6 +25,7 @@ from image_gen.model_cache.manifests.registry import ManifestRegistry
 
 # Another program that writes into a directory while it is deleted ends within that time, or has to be stopped.
 _TRIES, _PAUSE_SECONDS = 20, 0.1
+_FEWEST_DIGITS = 7
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,14 @@ def cached_ids(settings: CacheSettings) -> set[str]:
 
 
 def find_revision(settings: CacheSettings, model_id: str, revision: str) -> str:
-    """The commit of a branch, a tag, or the beginning of a commit. Raises MODEL_NOT_CACHED."""
+    """The commit of a branch, a tag, or the beginning of a commit: fewer digits may be a slip. Raises MODEL_NOT_CACHED."""
     layout = RepoLayout(settings.hub_cache, model_id)
     refs, here = refs_of(layout), revisions_here(layout)
     kept = {each.revision for each in ManifestRegistry(settings).cached(model_id)}
     known = sorted(here | kept | set(refs.values()))
-    found = [refs[revision]] if revision in refs else [each for each in known if each.startswith(revision.lower())]
+    name = revision if revision in known else check_revision(revision)
+    begins = [each for each in known if each == name or (len(name) >= _FEWEST_DIGITS and each.startswith(name.lower()))]
+    found = [refs[name]] if name in refs else begins
     if len(found) != 1:
         names = {each: [name for name in refs if refs[name] == each] for each in known}
         held = ", ".join(" ".join([each, *(f"({name})" for name in names[each])]) for each in found or known)

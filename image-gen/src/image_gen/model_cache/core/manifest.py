@@ -142,16 +142,17 @@ def check_model_id(model_id: str) -> str:
     return model_id
 
 
-def split_model_id(text: str, revision: str | None = None) -> tuple[str, str | None]:
+def split_model_id(text: str, revision: str | None = None, *, exact: bool = False) -> tuple[str, str | None]:
     """The id and the revision of a model in what people paste: its page's address, one of a branch or of a file there,
-    `org/name@revision`. `revision` is one that was given apart; the branch that a page shows first is none.
+    `org/name@revision`. `revision` is one that was given apart; the branch that a page shows first is none, unless
+    `exact`.
     """
     plain = re.split(r"[?#]", text.strip(_AROUND))[0].rstrip("/")
     found = _PASTED.fullmatch(plain)
     if not found:
         return check_model_id(text), revision
-    shown_there = unquote(found["shown"] or "main")
-    named = found["at"] or (None if shown_there == "main" else shown_there)
+    shown_there = unquote(found["shown"] or "")
+    named = found["at"] or (None if shown_there == "main" and not exact else shown_there)
     if named and revision and named != revision:
         raise ModelIdInvalidError(
             f"MODEL_ID: {shown(text)} names another revision than {revision}, which was given. Fix: give one of them."

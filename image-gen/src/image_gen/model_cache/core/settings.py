@@ -17,6 +17,7 @@ DEMO_ALIAS = "demo"
 Verify = Literal["full", "changed", "size"]
 DEFAULT_ENDPOINT = "https://huggingface.co"
 DEFAULT_BAKED_DIR = "/opt/models"
+_LONGEST_TIMEOUT = 86_400
 DEFAULT_READ_TIMEOUT = 10.0
 _SOURCE_TREE_MANIFESTS = Path(__file__).resolve().parents[4] / "models"
 
@@ -88,7 +89,7 @@ class CacheSettings:
         def get(*names: str) -> str | None:
             return next((env[name] for name in names if env.get(name)), None)
 
-        home = Path(get("HF_HOME") or "~/.cache/huggingface").expanduser().absolute()
+        home = place_of("HF_HOME", get("HF_HOME") or "~/.cache/huggingface")
         cache = get("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE")
         ca_variable = next((name for name in _CA_VARIABLES if env.get(name)), _CA_VARIABLES[0])
         ca_file, host_cache = get(*_CA_VARIABLES), get("IMAGE_GEN_HOST_CACHE")
@@ -97,7 +98,7 @@ class CacheSettings:
         manifests = get("IMAGE_GEN_MANIFESTS")
         return cls(
             hf_home=home,
-            hub_cache=Path(cache).expanduser().absolute() if cache else home / "hub",
+            hub_cache=place_of("HF_HUB_CACHE", cache) if cache else home / "hub",
             baked_dir=Path(get("IMAGE_GEN_BAKED_DIR") or DEFAULT_BAKED_DIR),
             manifests_dir=Path(manifests) if manifests else _SOURCE_TREE_MANIFESTS,
             endpoint=endpoint,
@@ -105,8 +106,8 @@ class CacheSettings:
             token=token.value,
             token_from=token.variable,
             token_problem=token.problem,
-            host_cache=Path(host_cache).expanduser().absolute() if host_cache else None,
-            ca_file=Path(ca_file).expanduser() if ca_file else None,
+            host_cache=place_of("IMAGE_GEN_HOST_CACHE", host_cache) if host_cache else None,
+            ca_file=place_of(ca_variable, ca_file) if ca_file else None,
             ca_variable=ca_variable,
             ca_directories=get("SSL_CERT_DIR") or "",
             offline=(get("HF_HUB_OFFLINE") or "0").lower() in {"1", "true", "yes", "on"},
@@ -114,6 +115,18 @@ class CacheSettings:
             aws={name: env[name] for name in _AWS if env.get(name)},
             read_timeout=_seconds("HF_HUB_DOWNLOAD_TIMEOUT", get("HF_HUB_DOWNLOAD_TIMEOUT")),
         )
+
+
+def place_of(name: str, value: str) -> Path:
+    """The path in a setting. Raises SETTING_INVALID where it can't be completed."""
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError as error:
+        why = "no home directory is known of this user, or of the one that is named"
+        raise SettingInvalidError(f"{name}: {shown(value)}: {why}. Fix: {name}=/absolute/path") from error
+    except FileNotFoundError as error:
+        why = "the working directory was deleted"
+        raise SettingInvalidError(f"{name}: {shown(value)}: {why}. Fix: cd to one, or {name}=/absolute/path") from error
 
 
 def _endpoint(value: str) -> tuple[str, str]:
@@ -150,6 +163,7 @@ def _seconds(name: str, value: str | None) -> float:
         seconds = float(value) if value else DEFAULT_READ_TIMEOUT
     except ValueError:
         seconds = -1.0
-    if not seconds > 0:
-        raise SettingInvalidError(f"{name}: expected a number of seconds above 0, got {value!r}")
+    if not 0 < seconds <= _LONGEST_TIMEOUT:
+        text = f"{name}: expected a number of seconds above 0, and at most {_LONGEST_TIMEOUT}, got {value!r}"
+        raise SettingInvalidError(text)
     return seconds

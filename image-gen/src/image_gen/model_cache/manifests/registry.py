@@ -30,8 +30,9 @@ class ManifestRegistry:
         model_id, revision = split_model_id(model_id)
         if revision:
             raise ModelIdInvalidError(
-                f"MODEL_ID: {model_id} comes with the revision {revision}, which counts apart. Fix: give {model_id}, "
-                f"and where a revision can be chosen, {reader.setting('MODEL_REVISION', revision)}."
+                f"MODEL_ID: {model_id} comes with the revision {revision}, which counts apart. Fix: give "
+                f"{model_id}, which stands for all revisions where none can be chosen, as for a backup; a service takes "
+                f"{reader.setting('MODEL_REVISION', revision)}."
             )
         if model_id == DEMO_ALIAS:
             return DEMO_MODEL
