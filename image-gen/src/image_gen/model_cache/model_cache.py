@@ -205,7 +205,7 @@ class ModelCache:
 
     def doctor(self, model_id: str, revision: str | None = None, env: Mapping[str, str] | None = None) -> DoctorReport:
         """Checks of the cache. `env` is the environment that the settings were read from."""
-        return run_checks(self.settings, env or {}, *self._named(model_id, revision))
+        return run_checks(self.settings, env or {}, model_id, revision or None)
 
     def verify(
         self, model_id: str | None = None, *, repair: bool = False, callbacks: ProgressCallbacks = SILENT

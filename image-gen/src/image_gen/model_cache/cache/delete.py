@@ -112,7 +112,7 @@ def cached_ids(settings: CacheSettings) -> set[str]:
 
 
 def find_revision(settings: CacheSettings, model_id: str, revision: str) -> str:
-    """The commit of a branch, a tag, or the beginning of a commit: fewer digits may be a slip. Raises MODEL_NOT_CACHED."""
+    """The commit of a branch, a tag, or the beginning of a commit, of which one digit may be a slip."""
     layout = RepoLayout(settings.hub_cache, model_id)
     refs, here = refs_of(layout), revisions_here(layout)
     kept = {each.revision for each in ManifestRegistry(settings).cached(model_id)}

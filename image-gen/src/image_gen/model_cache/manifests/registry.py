@@ -31,7 +31,7 @@ class ManifestRegistry:
         if revision:
             raise ModelIdInvalidError(
                 f"MODEL_ID: {model_id} comes with the revision {revision}, which counts apart. Fix: give "
-                f"{model_id}, which stands for all revisions where none can be chosen, as for a backup; a service takes "
+                f"{model_id}, which stands for all revisions where none can be chosen; a service takes "
                 f"{reader.setting('MODEL_REVISION', revision)}."
             )
         if model_id == DEMO_ALIAS:
