@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from dataclasses import replace
@@ -146,3 +147,10 @@ def test_doctor_command_reports_json_and_exit_code(
     # The fields of the command on the operator's machine, which reads them: a check without a fix has none.
     assert failed[0].keys() == {"id", "status", "message", "fix"}
     assert {"id", "status", "message"} in [each.keys() for each in report["checks"]]
+
+
+def test_no_download_is_advised_for_a_directory_that_no_commit_names(filled: ModelCache) -> None:
+    (filled.settings.hub_cache / "models--test--model" / "snapshots" / "shared" / "unet").mkdir(parents=True)
+    (check,) = [each for each in filled.doctor("test/model").checks if each.id == "models"]
+    assert "shared" in check.message and "clear" in check.fix and "prefetch" not in check.fix
+    assert any("shared" in each and "no" in each for each in filled.backup(io.BytesIO()).skipped)

@@ -14,7 +14,7 @@ from image_gen.model_cache.cache.gc import GcReport
 from image_gen.model_cache.cache.host import HostCacheStatus
 from image_gen.model_cache.cache.status import CachedModel, CacheStatus
 from image_gen.model_cache.core.filesystem import format_bytes
-from image_gen.model_cache.core.manifest import ReadyModel
+from image_gen.model_cache.core.manifest import ReadyModel, is_commit
 from image_gen.model_cache.core.progress import Progress
 from image_gen.model_cache.doctor import DoctorReport
 from image_gen.model_cache.download.verify import VerifiedModel, VerifyReport
@@ -166,7 +166,9 @@ def verify_text(report: VerifyReport) -> str:
         if model.missing and model.source == "volume":
             fetch = reader.cache_command(f"prefetch --model {model.model_id} --revision {model.revision}")
             clear = reader.cache_command(f"clear --model {model.model_id} --revision {model.revision} --yes")
-            lines.append(f"{_at(model.model_id, model.revision)} is incomplete. Fix: `{fetch}`, or `{clear}`.")
+            # No hub has a directory that is not named by a commit.
+            fix = f"`{fetch}`, or `{clear}`" if is_commit(model.revision or "") else f"`{clear}`"
+            lines.append(f"{_at(model.model_id, model.revision)} is incomplete. Fix: {fix}.")
     if any(model.unprovable for model in report.models):
         lines.append(
             f"No hash is known of the unprovable files, so damage in them can't be found. Fix: `{prefetch} --model ID` "

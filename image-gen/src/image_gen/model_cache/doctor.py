@@ -15,6 +15,7 @@ from image_gen.model_cache.cache.orphans import find_orphans
 from image_gen.model_cache.cache.scan import scan_cache
 from image_gen.model_cache.core.filesystem import existing_parent, format_bytes, mount_of, translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout
+from image_gen.model_cache.core.manifest import is_commit
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.settings import CacheSettings, place_of
 from image_gen.model_cache.download.downloader import cached_bytes
@@ -173,7 +174,9 @@ def _models(settings: CacheSettings) -> Iterator[Check]:
         elif not cached.complete and cached.source == "volume":
             lacks = f"{len(cached.missing)} files" if cached.missing else "everything"
             at = f" at {cached.revision[:12]}" if cached.revision else ""
-            yield Check("models", "warn", f"{cached.model_id}{at} lacks {lacks}", f"{prefetch}, or {clear}")
+            # No hub has a directory that is not named by a commit.
+            fix = f"{prefetch}, or {clear}" if is_commit(cached.revision or "0" * 40) else clear
+            yield Check("models", "warn", f"{cached.model_id}{at} lacks {lacks}", fix)
         elif cached.unprovable:
             text = f"no hash is known of {len(cached.unprovable)} files of {cached.model_id}: damage can't be found."
             yield Check("models", "warn", text, f"{prefetch}, with {settings.endpoint} in reach")
