@@ -67,7 +67,13 @@ export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
   keyed("IMAGE_GEN_WARMUP_SIZE", "warmupSize"),
   keyed("IMAGE_GEN_MAX_SIZE", "maxSize"),
   keyed("IMAGE_GEN_MAX_IMAGES", "maxImages"),
-  ...["IMAGE_GEN_JOBS", "IMAGE_GEN_JOBS_KEEP", "IMAGE_GEN_JOBS_LIMIT", "IMAGE_GEN_JOBS_MAX_MB"].map((name) => ({
+  ...[
+    "IMAGE_GEN_ENGINES",
+    "IMAGE_GEN_JOBS",
+    "IMAGE_GEN_JOBS_KEEP",
+    "IMAGE_GEN_JOBS_LIMIT",
+    "IMAGE_GEN_JOBS_MAX_MB",
+  ].map((name) => ({
     name,
   })),
   { name: "IMAGE_GEN_WEBHOOK_PRIVATE" },

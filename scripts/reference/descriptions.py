@@ -71,6 +71,11 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
         "Longest side of a picture, in pixels. It also bounds the size of a request without one, and of the first "
         "picture.",
     ),
+    "IMAGE_GEN_ENGINES": (
+        "`auto`",
+        "Workers, each with the whole model, that take pictures from one queue. `auto`: one for each GPU that is "
+        "visible (`CUDA_VISIBLE_DEVICES`), one without a GPU.",
+    ),
     "IMAGE_GEN_JOBS": (
         "`disk`",
         "Where [jobs](../guides/jobs.md) are kept: on the volume beside the cache, in memory alone (they end with the "

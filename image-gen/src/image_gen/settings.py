@@ -53,6 +53,14 @@ def _list(variable: str, pattern: str, expected: str) -> Any:
     return _read(variable, (), parse)
 
 
+def _engines(text: str) -> int | None:
+    if text.lower() == "auto":
+        return None
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 64:
+        raise ValueError("auto or a whole number from 1 to 64")
+    return int(text)
+
+
 def _webhook_secret(text: str) -> bytes:
     """As Standard Webhooks writes it."""
     with suppress(ValueError):
@@ -100,6 +108,7 @@ class Settings:
         r"\*|https?://[A-Za-z0-9_.-]+(:\d{1,5})?",
         "* or origins with commas between them, such as https://app.example.com,http://localhost:3000",
     )
+    engines: int | None = _read("IMAGE_GEN_ENGINES", None, _engines)
     jobs: str = _choice("IMAGE_GEN_JOBS", "disk", "disk", "memory", "none")
     jobs_keep: float = _whole("IMAGE_GEN_JOBS_KEEP", 86_400.0, 1, 2_592_000)
     jobs_limit: int = _whole("IMAGE_GEN_JOBS_LIMIT", 1000, 1, 100_000)

@@ -3,8 +3,9 @@
 What a test wants of it is said in FAKE_WORKER (JSON): `import_seconds`, `load_error` (code, message, retryable),
 `die` (while loading), `until_file` (no error once that file is there), `raise_after` (a number and the text of an
 exception: it is raised by each picture after so many of one process, the warm-up's included), `own_size`,
-`truncated_tokens`, `step_seconds`, `not_compiled` (why). A prompt may hold an order too: "die", "be killed",
-"out of memory", "hang", "babble", "raise TEXT", "print TEXT", "abort TEXT".
+`truncated_tokens`, `step_seconds`,
+`gpus` (more of these, by the id of the worker's GPU), `not_compiled` (why). A prompt may hold an order too: "die",
+"be killed", "out of memory", "hang", "babble", "raise TEXT", "print TEXT", "abort TEXT".
 """
 
 import argparse
@@ -194,4 +195,6 @@ if __name__ == "__main__":
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--device")
     parser.add_argument("--pipeline")
-    FakeWorker(socket.socket(fileno=parser.parse_args().fd), json.loads(os.environ.get("FAKE_WORKER", "{}"))).run()
+    options = json.loads(os.environ.get("FAKE_WORKER", "{}"))
+    options |= options.get("gpus", {}).get(os.environ.get("CUDA_VISIBLE_DEVICES", ""), {})
+    FakeWorker(socket.socket(fileno=parser.parse_args().fd), options).run()

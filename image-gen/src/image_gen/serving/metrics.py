@@ -11,12 +11,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from image_gen.serving.disk_usage import DiskUsage
+from image_gen.serving.engines import Engines
 from image_gen.serving.http.connections import Connections
 from image_gen.serving.http.request_statistics import BUCKETS, RequestStatistics
 from image_gen.serving.model_loader import ModelLoader
 from image_gen.serving.queue.request_queue import RequestQueue
 from image_gen.serving.readiness import PHASES, Readiness
-from image_gen.serving.worker_supervisor import GeneratedImage, WorkerSupervisor
+from image_gen.serving.worker_supervisor import GeneratedImage
 
 OUTCOMES = ("ok", "cancelled", "timeout", "refused", "failed")
 
@@ -27,7 +28,7 @@ class Metrics(Collector):
     def __init__(
         self,
         readiness: Readiness,
-        worker: WorkerSupervisor,
+        worker: Engines,
         loader: ModelLoader,
         queue: RequestQueue,
         *,
@@ -94,6 +95,8 @@ class Metrics(Collector):
         yield _by_label("image_gen_engine_seconds", "Seconds of the worker's start, by part.", "part", worker.seconds)
         yield GaugeMetricFamily("image_gen_queue_depth", "Waiting requests.", queue.depth)
         yield GaugeMetricFamily("image_gen_busy", "1 while an image is being generated.", float(queue.is_busy))
+        engines = {str(number): float(engine.is_ready) for number, engine in enumerate(worker.all)}
+        yield _by_label("image_gen_engine_ready", "1 while this worker takes pictures.", "engine", engines)
         yield GaugeMetricFamily("image_gen_gpu_memory_peak_bytes", "Peak GPU memory of the worker.", worker.gpu_bytes)
         yield CounterMetricFamily("image_gen_engine_restarts", "Restarts of the worker.", worker.restarts)
         yield CounterMetricFamily(
@@ -102,7 +105,9 @@ class Metrics(Collector):
         yield CounterMetricFamily("image_gen_cache_hit_bytes", "Bytes of the model found locally.", loader.bytes_hit)
         yield GaugeMetricFamily("image_gen_queue_limit", "The most requests that may wait.", queue.limit)
         yield GaugeMetricFamily(
-            "image_gen_engine_resident_memory_bytes", "Memory of the worker process.", resident_bytes(worker.pid)
+            "image_gen_engine_resident_memory_bytes",
+            "Memory of the worker process.",
+            sum(map(resident_bytes, worker.pids)),
         )
         error = readiness.error
         yield _by_label(

@@ -4,7 +4,7 @@ Everything here is called from the event loop's thread only.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, get_args
 
 from image_gen.errors import ImageGenError
@@ -93,3 +93,63 @@ class Readiness:
             "version": self.version,
             "retries_on_sighup": True,
         }
+
+
+class EngineReadiness:
+    """What one worker of several does to the service's readiness: nothing that a better one contradicts."""
+
+    def __init__(self, service: Readiness, siblings: "list[EngineReadiness]") -> None:
+        self._service, self._siblings = service, siblings
+        self._phase: Phase = "starting"
+        self._error: ImageGenError | None = None
+
+    @classmethod
+    def parts_of(cls, service: Readiness, count: int) -> "Sequence[Readiness | EngineReadiness]":
+        """One for each worker; the service's own for a single one."""
+        if count == 1:
+            return [service]
+        parts: list[EngineReadiness] = []
+        parts += (cls(service, parts) for _ in range(count))
+        return parts
+
+    @property
+    def device(self) -> str | None:
+        """The kind of device, which is the same for all."""
+        return self._service.device
+
+    @device.setter
+    def device(self, value: str) -> None:
+        self._service.device = value
+
+    def phase_seconds(self) -> dict[str, float]:
+        """The service's."""
+        return self._service.phase_seconds()
+
+    def enter(self, phase: Phase) -> None:
+        """This worker's phase."""
+        self._phase, self._error = phase, None
+        self._update()
+
+    def fail(self, error: ImageGenError) -> None:
+        """This worker can make no pictures."""
+        self._phase, self._error = "failed", error
+        self._update()
+
+    def clear_failure(self) -> None:
+        """This worker is started again."""
+        if self._phase == "failed":
+            self.enter("starting")
+
+    def _update(self) -> None:
+        phases = [each._phase for each in self._siblings]
+        if all(phase == "failed" for phase in phases):
+            errors = [each._error for each in self._siblings if each._error is not None]
+            self._service.clear_failure()
+            # One that is tried again by itself is the better news.
+            self._service.fail(next((error for error in errors if error.retryable), errors[0]))
+            return
+        best = max(phases, key=("failed", "starting", "loading", "warming", "ready").index)
+        if best == "starting" and self._service.phase not in {"ready", "failed"}:
+            return  # the model's files are worked on
+        self._service.clear_failure()
+        self._service.enter(best)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from image_gen.errors import ImageGenError, InternalError
 from image_gen.log import configure, format_in
 from image_gen.model_cache import CacheSettings, ModelCache, ReadyModel
+from image_gen.serving.engines import Engines
 from image_gen.serving.http.api_keys import ApiKeys
 from image_gen.serving.http.connections import Connections, most_connections
 from image_gen.serving.http.request_log import RequestLog
@@ -23,7 +24,6 @@ from image_gen.serving.readiness import Readiness
 from image_gen.serving.reaper import reap_orphans
 from image_gen.serving.threads import in_daemon_thread
 from image_gen.serving.worker_process import WORKER_COMMAND
-from image_gen.serving.worker_supervisor import WorkerSupervisor
 from image_gen.settings import VERSION, Settings
 from image_gen.worker.failures import one_line
 from image_gen.worker.protocol import LoadRequest, PrepareRequest
@@ -41,7 +41,7 @@ _USUAL_PIPELINE = "StableDiffusionXLPipeline"
 
 
 class Service:
-    """One model, one worker, one queue."""
+    """One model, one worker a GPU, one queue."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Service:
         self.startup_app = StartupApp(self.readiness)
         self.statistics = RequestStatistics()
         self.app = RequestLog(self.startup_app, self.statistics)
-        self.worker = WorkerSupervisor(self.readiness, env, settings.device, command=worker_command)
+        self.worker = Engines(self.readiness, env, settings.device, count=settings.engines, command=worker_command)
         self.loader = ModelLoader(
             settings,
             cache_settings,
@@ -71,7 +71,7 @@ class Service:
             on_found=lambda model: self.worker.prepare(PrepareRequest(**vars(self._load_request(model)))),
             on_verified=self.worker.file_verified,
         )
-        self.queue = RequestQueue([self.worker], settings.queue_limit)
+        self.queue = RequestQueue(self.worker.all, settings.queue_limit)
         # Made with the app, as its parts are imported after the service listens.
         self._jobs: JobRunner | None = None
         self.connections = Connections(most_connections(open_files, settings.queue_limit))
@@ -83,7 +83,7 @@ class Service:
         """Both tracks, and the import of the app beside them. Called when the server listens."""
         log.info("image-gen %s; the model is %s", VERSION, self.readiness.model_id)
         supervision = self.worker.supervise(self._pipeline_hint())
-        reaping = reap_orphans(lambda pid: pid in {self.worker.pid, self.loader.pid})
+        reaping = reap_orphans(lambda pid: pid in {*self.worker.pids, self.loader.pid})
         for part in (self._mount_app(), supervision, self._load_model(), reaping):
             task = asyncio.create_task(part)
             task.add_done_callback(self._on_end)

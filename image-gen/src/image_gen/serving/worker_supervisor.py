@@ -21,7 +21,7 @@ from image_gen.errors import (
     OutOfMemoryError,
 )
 from image_gen.serving.engine_failures import EngineFailures, given_up_delay, restart_delay
-from image_gen.serving.readiness import Readiness
+from image_gen.serving.readiness import EngineReadiness, Readiness
 from image_gen.serving.worker_process import WORKER_COMMAND, WorkerProcess
 from image_gen.worker import protocol
 
@@ -49,7 +49,7 @@ class WorkerSupervisor:
 
     def __init__(
         self,
-        readiness: Readiness,
+        readiness: Readiness | EngineReadiness,
         env: Mapping[str, str],
         device: str,
         *,

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from image_gen.errors import ImageGenError
+from image_gen.serving.engines import Engines
 from image_gen.serving.http.request_log import REQUEST_ID
 from image_gen.serving.images.answers import answer_json
 from image_gen.serving.images.body import form_body, json_body
@@ -35,7 +36,6 @@ from image_gen.serving.images.work import Work
 from image_gen.serving.metrics import Metrics
 from image_gen.serving.queue.request_queue import Listener, RequestQueue
 from image_gen.serving.readiness import Readiness
-from image_gen.serving.worker_supervisor import WorkerSupervisor
 from image_gen.settings import Settings
 from image_gen.worker.protocol import ImageJob, PipelineReady
 
@@ -48,7 +48,7 @@ class Generations:
     """The route, and the served model's description."""
 
     def __init__(
-        self, settings: Settings, readiness: Readiness, worker: WorkerSupervisor, queue: RequestQueue, metrics: Metrics
+        self, settings: Settings, readiness: Readiness, worker: Engines, queue: RequestQueue, metrics: Metrics
     ) -> None:
         self._settings = settings
         self._readiness = readiness

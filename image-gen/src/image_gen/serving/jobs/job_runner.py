@@ -21,6 +21,7 @@ from image_gen.errors import (
     JobsUnavailableError,
     RequestTimeoutError,
 )
+from image_gen.serving.engines import Engines
 from image_gen.serving.http.error_json import error_json
 from image_gen.serving.images.answers import answer_json
 from image_gen.serving.images.generations import Generations
@@ -33,7 +34,7 @@ from image_gen.serving.jobs.webhooks import Webhooks
 from image_gen.serving.metrics import Metrics
 from image_gen.serving.queue.request_queue import RequestQueue
 from image_gen.serving.threads import in_daemon_thread
-from image_gen.serving.worker_supervisor import GeneratedImage, WorkerSupervisor
+from image_gen.serving.worker_supervisor import GeneratedImage
 from image_gen.settings import Settings
 from image_gen.worker.protocol import ImageJob, PipelineReady
 
@@ -49,7 +50,7 @@ class JobRunner:
     """All jobs. `folder` is None for jobs in memory alone."""
 
     def __init__(
-        self, settings: Settings, folder: Path | None, worker: WorkerSupervisor, queue: RequestQueue, *,
+        self, settings: Settings, folder: Path | None, worker: Engines, queue: RequestQueue, *,
         metrics: Metrics, generations: Generations,
     ) -> None:  # fmt: skip
         self._settings, self._folder, self._worker, self._queue = settings, folder, worker, queue
