@@ -151,7 +151,7 @@ def split_model_id(text: str, revision: str | None = None, *, exact: bool = Fals
     found = _PASTED.fullmatch(plain)
     if not found:
         return check_model_id(text), revision
-    shown_there = unquote(found["shown"] or "")
+    shown_there = unquote(found["shown"]) if found["shown"] else None
     named = found["at"] or (None if shown_there == "main" and not exact else shown_there)
     if named and revision and named != revision:
         raise ModelIdInvalidError(
