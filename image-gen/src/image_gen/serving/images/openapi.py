@@ -48,7 +48,11 @@ def complete(
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path, item in document["paths"].items():
         for operation in item.values():
-            responses = {status: answer for status, answer in operation["responses"].items() if status != "422"}
+            responses = {
+                status: answer
+                for status, answer in operation["responses"].items()
+                if "HTTPValidationError" not in str(answer)
+            }
             operation["responses"] = responses
             if path in _ROUTES:
                 kind = _ROUTES[path]
