@@ -120,6 +120,12 @@ def http() -> dict[str, Any]:
     schema = document["paths"]["/v1/images/generations"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     return {
         "paths": sorted(f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item),
+        "bodies": {
+            f"{method.upper()} {path}": sorted(_body_fields(operation))
+            for path, item in document["paths"].items()
+            for method, operation in item.items()
+            if "requestBody" in operation
+        },
         "request": [
             {
                 "name": name,
@@ -134,6 +140,11 @@ def http() -> dict[str, Any]:
         "statuses": [{"status": status, "code": code, "text": text} for status, code, text in STATUSES],
         "metrics": list(_metrics()),
     }
+
+
+def _body_fields(operation: dict[str, Any]) -> list[str]:
+    """The fields of a request's body, whatever its form."""
+    return [name for form in operation["requestBody"]["content"].values() for name in form["schema"]["properties"]]
 
 
 def _statuses() -> set[int]:

@@ -11,6 +11,8 @@ export interface ServiceFacts {
   }[];
   readonly http: {
     readonly paths: readonly string[];
+    /** The fields of each body, by the method and path that take it. */
+    readonly bodies: Readonly<Record<string, readonly string[]>>;
     readonly request: readonly {
       readonly name: string;
       readonly text: string;

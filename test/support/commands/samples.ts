@@ -24,6 +24,7 @@ const SAMPLES: readonly (readonly [RegExp, string])[] = [
   [/organisation>\/<|^organisation$|^org$/, "stabilityai"],
   [/^(gated )?model$|^model_?id$|vae_?id|unknown/i, "stabilityai/sdxl-turbo"],
   [/^(command|nameOf)$/, "status"],
+  [/^which$/, "--model stabilityai/sdxl-turbo"],
   [/^version$/, "0.2.0"],
 ];
 
