@@ -22,6 +22,11 @@ test("without a key, or with hashes alone, it is none", () => {
   expect(firstKey(`{"alice":"${HASH}"}`)).toBeUndefined();
 });
 
+test("what is no JSON of keys is one line with its fix, or no key", () => {
+  expect(() => firstKey('{"alice":')).toThrow("IMAGE_GEN_API_KEY starts with a brace, and is not the JSON");
+  expect(firstKey('{"alice":null,"bob":{"limit":1},"carol":3}')).toBeUndefined();
+});
+
 test.each(CASES)("a host that looks for requests sends, of %s, the key %s", (text, expected) => {
   const folder = mkdtempSync(join(tmpdir(), "imagegen-idle-"));
   const script = (name: string, lines: string) => {
