@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _LARGE_BYTES = 1_000_000_000
 _CANCEL_SECONDS = 5.0
+_IMPORT_SECONDS = 5.0
 _TRACES_SECONDS = 3.0
 _USUAL_PIPELINE = "StableDiffusionXLPipeline"
 
@@ -78,6 +79,7 @@ class Service:
         self._tasks: list[asyncio.Task[None]] = []
         self._is_loaded = False
         self._reload = asyncio.Event()
+        self._app_imported = asyncio.Event()
 
     def start(self) -> None:
         """Both tracks, and the import of the app beside them. Called when the server listens."""
@@ -112,6 +114,9 @@ class Service:
         self.loader.cancel()
         if self._jobs is not None:
             await self._jobs.close()
+        # A thread amid the import of compiled modules would abort the interpreter's end.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._app_imported.wait(), _IMPORT_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -122,7 +127,11 @@ class Service:
         await self.worker.stop()
 
     async def _mount_app(self) -> None:
-        self.startup_app.mount(await in_daemon_thread("app", self._make_app))
+        try:
+            app = await in_daemon_thread("app", self._make_app)
+        finally:
+            self._app_imported.set()
+        self.startup_app.mount(app)
         if self._jobs is not None:
             await self._jobs.run()
 
