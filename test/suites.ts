@@ -22,14 +22,14 @@ const SUITES = {
   engine: { runner: "vitest", timeoutSeconds: 600, serial: true },
   "engine-aws": { runner: "vitest", timeoutSeconds: 600, serial: true },
   python: { runner: "pytest" },
-  check: { runner: "check" },
-  unit: { runner: "vitest", timeoutSeconds: 120 },
-  component: { runner: "vitest", timeoutSeconds: 120 },
-  policy: { runner: "vitest", timeoutSeconds: 120 },
-  operations: { runner: "vitest", timeoutSeconds: 180 },
-  start: { runner: "vitest", timeoutSeconds: 600, serial: true },
   registry: { runner: "vitest", timeoutSeconds: 600, serial: true },
+  unit: { runner: "vitest", timeoutSeconds: 120 },
   e2e: { runner: "vitest", timeoutSeconds: 600, serial: true, globalSetup: "test/e2e/global-setup.ts" },
+  start: { runner: "vitest", timeoutSeconds: 600, serial: true },
+  check: { runner: "check" },
+  component: { runner: "vitest", timeoutSeconds: 120 },
+  operations: { runner: "vitest", timeoutSeconds: 180 },
+  policy: { runner: "vitest", timeoutSeconds: 120 },
 } as const satisfies Record<string, Suite>;
 
 export type SuiteName = keyof typeof SUITES;

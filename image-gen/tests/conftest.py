@@ -24,6 +24,8 @@ for name in [
     name for name in os.environ if name.lower().endswith("_proxy") or name in {"SSL_CERT_FILE", "SSL_CERT_DIR"}
 ]:
     del os.environ[name]
+# Models of tests are tiny: a second thread of theirs only waits, and takes a core from another test.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SOURCES = Path(__file__).resolve().parents[1] / "src"
 UNET = "unet/diffusion_pytorch_model.fp16.safetensors"

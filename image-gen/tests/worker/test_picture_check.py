@@ -109,14 +109,16 @@ def test_a_picture_that_the_safety_checker_withheld_is_not_called_broken(loaded:
         require_picture(flat(0), Numbers(), loaded, withheld=True)
 
 
-def test_tokens_that_the_text_encoder_does_not_read_are_counted(loaded: Any) -> None:
-    assert truncated_tokens(loaded, {"prompt": "a lighthouse", "negative_prompt": None}) == {}
+def test_tokens_that_the_text_encoder_does_not_read_are_counted(loaded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     long = "zebra " * 60
-    count = truncated_tokens(loaded, {"prompt": long, "negative_prompt": long})
+    assert truncated_tokens(loaded, {"prompt": long, "negative_prompt": long}) == {}
+    assert generate_image(loaded, replace(JOB, prompt=long), lambda: False).truncated_tokens == {}
+    # Of a pipeline that reads 77 tokens of any prompt.
+    monkeypatch.setattr("image_gen.worker.pictures.generate.reads_long_prompts", lambda _: False)
+    assert truncated_tokens(loaded, {"prompt": "a lighthouse", "negative_prompt": None}) == {}
     tokens = len(loaded.pipeline.tokenizer(long).input_ids)
+    count = truncated_tokens(loaded, {"prompt": long, "negative_prompt": long})
     assert count == {"prompt": tokens - 77, "negative_prompt": tokens - 77} and tokens > 77
-    made = generate_image(loaded, replace(JOB, prompt=long), lambda: False)
-    assert made.truncated_tokens == {"prompt": tokens - 77}
 
 
 def test_a_text_encoder_that_reads_it_whole_is_enough() -> None:

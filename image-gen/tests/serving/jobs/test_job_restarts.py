@@ -25,7 +25,7 @@ def test_jobs_survive_the_engine_and_the_server(start_server: StartServer) -> No
     server.process.kill()
     server.process.wait(10)
     again = start_server(FAKE_WORKER=SLOW, FAST="0.2")
-    assert "5 jobs of an earlier run are continued." in (again.wait_phase("ready") and again.log)
+    again.wait_log("5 jobs of an earlier run are continued.")
     done = [wait_status(again, job, "succeeded") for job in jobs]
     assert done[0]["result"]["data"][0]["seed"] == 3
     assert [again.log.index(f"painting {job}-0") for job in jobs] == sorted(
@@ -156,6 +156,7 @@ def test_a_file_of_another_version_is_left_alone(start_server: StartServer) -> N
     server = start_server()
     folder = folder_of(server)
     server.wait_phase("ready")
+    wait_status(server, new_job(server), "succeeded")
     server.signal()
     server.process.wait(10)
     with contextlib.closing(sqlite3.connect(folder / "jobs.sqlite")) as connection:
