@@ -48,6 +48,10 @@ NOT_SHOWN: Final = {
     "CANCELLED": "an answer of the images API, and of an interrupted command",
     "TIMEOUT": "an answer of the images API",
     "CLIENT_GONE": "no answer at all",
+    "JOBS_FULL": "an answer of the jobs API",
+    "JOBS_STORAGE_FULL": "an answer of the jobs API",
+    "JOBS_UNAVAILABLE": "an answer of the jobs API",
+    "JOB_NOT_MADE": "the error of a job",
 }
 
 
