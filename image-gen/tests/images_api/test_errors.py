@@ -56,7 +56,7 @@ def test_a_refused_request_learns_when_its_place_is_free(start_server: StartServ
     refused = [server.post({"prompt": "x"}) for _ in range(3)]
     assert [answer.status for answer in refused] == [429] * 3
     waits = [int(answer.headers["retry-after"]) for answer in refused]
-    assert waits[0] in {2, 3} and waits[1] - waits[0] in {2, 3} and waits[2] - waits[1] in {2, 3}
+    assert 1 < waits[0] < waits[1] < waits[2] < 30
     for thread in threads:
         thread.join(10)
 

@@ -32,7 +32,8 @@ def test_an_idle_server_ends_at_once(start_server: StartServer, number: signal.S
     started = time.monotonic()
     server.signal(number)
     assert server.process.wait(10) == 0
-    assert time.monotonic() - started < 2
+    # Far less than the time that a picture would have.
+    assert time.monotonic() - started < 8
     assert is_gone(worker)
 
 

@@ -54,7 +54,7 @@ def test_ranges_are_downloaded_over_several_connections(
     hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache
 ) -> None:
     repo = make_repo(unet_bytes=SIZE)
-    model = make_cache(piece_bytes=PIECE).ensure("test/model")
+    model = make_cache(piece_bytes=PIECE, read_timeout=10).ensure("test/model")
     assert (model.directory / UNET).read_bytes() == (repo / UNET).read_bytes()
     asked = sorted(str(entry["range"]) for entry in of_unet(hub))
     starts = range(0, SIZE, PIECE)

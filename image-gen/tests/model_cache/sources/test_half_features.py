@@ -109,7 +109,7 @@ def test_a_server_with_half_a_feature_ends_in_a_complete_model(
 ) -> None:
     repo = make_repo()
     with mirror(hub.url, _on_files(FEATURES[name])) as server:
-        model = make_cache(endpoint=server.url, piece_bytes=PIECE).ensure("test/model")
+        model = make_cache(endpoint=server.url, piece_bytes=PIECE, read_timeout=10).ensure("test/model")
         assert (model.directory / UNET).read_bytes() == (repo / UNET).read_bytes()
 
 
