@@ -10,6 +10,8 @@ const projects = NAMES.filter((name) => suiteOf(name).runner === "vitest").flatM
       name: projectOf(name, part),
       ...filesOf(name, part),
       environment: "node",
+      // Printed commands begin with `npx` under `npx imagegen`, and so they would under `npx vitest`.
+      env: { npm_lifecycle_event: "test" },
       testTimeout: timeoutSeconds * 1000,
       hookTimeout: timeoutSeconds * 1000,
       fileParallelism: !serial,

@@ -1,7 +1,8 @@
 /**
  * Runs test suites, as many side by side as the machine has cores, and ends with one line: `N passed, N failed, N skipped`.
  * In: `[--quick|--slow] [suite …] [-- arguments for vitest or pytest]`; without a suite all of them, without a part both. Out: exit code 0
- * only when nothing failed. Never hides a suite that could not run: it is named with its reason and counted as skipped.
+ * only when nothing failed. The names of failed tests stand above the last line. Never hides a suite that could not run: it is named with its reason
+ * and counted as skipped.
  */
 import "./support/node-version.ts";
 import { mkdirSync } from "node:fs";
@@ -47,6 +48,9 @@ for (const tally of tallies.values()) {
   for (const key of ["passed", "failed", "skipped"] as const) total[key] += tally[key];
 }
 console.log(`\n${lines.join("\n")}\n${"all".padEnd(16)} ${secondsSince(started)} s\n`);
+for (const [job, { failures }] of tallies) {
+  for (const failure of failures) console.log(`FAILED ${labelOf(job)}: ${failure}`);
+}
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed > 0 ? 1 : 0;
 

@@ -25,12 +25,9 @@ export function addPlan(program: Command, signal: AbortSignal): void {
     .action(
       action<{ model?: string; config?: string[] }, []>(signal, async (context, { model, config = [] }) => {
         const target = await selectTarget(context);
-        logShell(
-          context,
-          useShell(context, target.mode, parseConfigFlags(config)),
-          "Planned with, from the environment",
-        );
-        const { plan, rows } = await target.plan(model);
+        const chosen = parseConfigFlags([...config, ...(model === undefined ? [] : [`modelId=${model}`])]);
+        logShell(context, useShell(context, target.mode, chosen), "Planned with, from the environment");
+        const { plan, rows } = await target.plan();
         print(context, plan, () => alignRows(rows, 12));
       }),
     );

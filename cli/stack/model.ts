@@ -8,20 +8,18 @@ import type { Paths } from "../core/paths.ts";
 
 export interface ModelChoice {
   readonly id: string;
-  readonly why: "requested" | "config" | "no-gpu" | "default";
+  readonly why: "config" | "no-gpu" | "default";
   /** Explains a choice that the user did not make. */
   readonly note?: string;
 }
 
-/** Which model to serve: the requested one, else the one in config, else the demo model where there is no GPU. */
+/** Which model to serve: the one in config, else the demo model where there is no GPU. */
 export function chooseModel(facts: {
-  requested?: string | undefined;
   configured?: string | undefined;
   gpu: boolean;
   /** Apple silicon, whose GPU a process has and a container has not. */
   appleGpu?: boolean;
 }): ModelChoice {
-  if (facts.requested) return { id: facts.requested, why: "requested" };
   if (facts.configured) return { id: facts.configured, why: "config" };
   if (facts.gpu) return { id: DEFAULT_MODEL_ID, why: "default" };
   const why = facts.appleGpu ? "Docker has no access to this Mac's GPU, and a process has (MPS)" : "No NVIDIA GPU here";

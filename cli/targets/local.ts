@@ -59,10 +59,10 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
   const { paths, files, progress, signal } = context;
   const { mode } = runtime;
   const nothingRuns = () => notRunning(files.name, `Nothing runs for the stack ${files.name}.`);
-  const plannedModel = (requested?: string) => {
+  const plannedModel = () => {
     const parsed = files.settings("local");
     const configured = readText(files.config(), "modelId") && parsed.modelId;
-    const model = chooseModel({ requested, configured, gpu: detectGpu().hasGpu, appleGpu: isAppleSilicon() });
+    const model = chooseModel({ configured, gpu: detectGpu().hasGpu, appleGpu: isAppleSilicon() });
     const settings = { ...parsed, modelId: model.id };
     if (model.note) progress.log(model.note);
     return { model, settings };
@@ -144,8 +144,8 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
       };
     },
 
-    async plan(modelId) {
-      const { settings } = plannedModel(modelId);
+    async plan() {
+      const { settings } = plannedModel();
       requirePaths(context, settings, mode);
       const plan = await planOf(paths, settings);
       return { plan, rows: planRows(plan) };

@@ -21,8 +21,8 @@ export interface Target {
   /** Removes what `up` made. */
   down(options: DownOptions): Promise<DownResult>;
   status(): Promise<StatusResult>;
-  /** What `up` would make of the stack's config, with another model if `modelId` names one. */
-  plan(modelId?: string): Promise<PlanResult>;
+  /** What `up` would make of the stack's config. */
+  plan(): Promise<PlanResult>;
   checks(): Promise<Check[]>;
   /** Writes the service's log to stdout; where it has a host of its own, that one's too. */
   logs(options: LogsOptions): Promise<void>;

@@ -112,7 +112,9 @@ def http() -> dict[str, Any]:
     )  # fmt: skip
     complete = Generations.openapi
     fake = cast("Generations", SimpleNamespace(openapi=lambda found: complete(cast("Generations", known), found)))
-    document = make_app(fake, cast("Any", None), JobRoutes(*[cast("Any", None)] * 3)).openapi()
+    document = make_app(
+        fake, cast("Any", None), JobRoutes(known._settings, cast("Any", None), cast("Any", None))
+    ).openapi()
     body = Readiness("model", None, "0").as_json()
     _same("fields of /readyz", set(body), set(READYZ))
     statuses = {status for status, _, _ in STATUSES}

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { execa } from "execa";
 import { type Part, projectOf, pythonFilesOf, type SuiteName, suiteOf } from "../suites.ts";
 import { missingFor } from "./needs.ts";
@@ -24,6 +24,8 @@ interface Counts {
 interface Ended extends Counts {
   /** Why the suite could not run here. */
   readonly missing?: string;
+  /** The names of the tests that failed, as far as the runner reports them. */
+  readonly failures: readonly string[];
   /** All that it printed, unless that was shown at once. */
   readonly output: string;
 }
@@ -33,7 +35,7 @@ export interface Tally extends Ended {
 }
 
 export const reports = join(paths.state, "reports");
-const FAILED: Counts = { passed: 0, failed: 1, skipped: 0 };
+const FAILED: Omit<Ended, "output"> = { passed: 0, failed: 1, skipped: 0, failures: [] };
 /** Whose tests start Python programs of this checkout. */
 const WITH_PYTHON: readonly SuiteName[] = ["python", "operations", "registry", "e2e", "engine-aws"];
 
@@ -46,7 +48,7 @@ export async function run(job: Job, live: boolean): Promise<Tally> {
 
 async function attempt(job: Job, live: boolean): Promise<Ended> {
   const missing = await missingFor(job.name);
-  if (missing) return { passed: 0, failed: 0, skipped: 1, missing, output: "" };
+  if (missing) return { passed: 0, failed: 0, skipped: 1, missing, failures: [], output: "" };
   // Here and once, for all suites that run side by side.
   const { name, parts } = job;
   if (name === "check") await checksEnvironment();
@@ -63,7 +65,7 @@ const RUNNERS = {
       live,
       "check.log",
     );
-    return { ...(exitCode === 0 ? { passed: 1, failed: 0, skipped: 0 } : FAILED), output };
+    return { ...(exitCode === 0 ? { ...FAILED, passed: 1, failed: 0 } : FAILED), output };
   },
 
   async vitest({ name, parts, forwarded }: Job, live: boolean): Promise<Ended> {
@@ -75,12 +77,13 @@ const RUNNERS = {
     const vitest = join(paths.root, "node_modules/.bin/vitest");
     const { exitCode, output } = await start(vitest, args, paths.root, live, `${project}.log`);
     if (!existsSync(report)) return { ...FAILED, output };
-    const json = JSON.parse(readFileSync(report, "utf8")) as Record<string, number>;
-    const { numPassedTests: passed = 0, numFailedTests: broken = 0, numTotalTests: total = 0 } = json;
+    const json = JSON.parse(readFileSync(report, "utf8")) as VitestReport;
+    const { numPassedTests: passed, numFailedTests: broken, numTotalTests: total } = json;
     return {
       passed,
       failed: broken + (exitCode !== 0 && broken === 0 ? 1 : 0),
       skipped: total - passed - broken,
+      failures: failuresOf(json),
       output,
     };
   },
@@ -95,7 +98,8 @@ const RUNNERS = {
     const all = () => [...spread, ...parts.flatMap(pythonFilesOf)];
     const args = ["-m", "pytest", `--junitxml=${report}`, ...(files.length > 0 ? files : all())];
     const { exitCode, output } = await start(await pythonEnvironment(), args, paths.imageGen, live, `${project}.log`);
-    const suite = existsSync(report) ? readFileSync(report, "utf8").match(/<testsuite [^>]*>/)?.[0] : undefined;
+    const xml = existsSync(report) ? readFileSync(report, "utf8") : "";
+    const suite = xml.match(/<testsuite [^>]*>/)?.[0];
     const count = (name: string) => Number(suite?.match(new RegExp(` ${name}="(\\d+)"`))?.[1] ?? 0);
     if (count("tests") === 0) return { ...FAILED, output };
     const broken = count("failures") + count("errors");
@@ -103,10 +107,35 @@ const RUNNERS = {
       passed: count("tests") - broken - count("skipped"),
       failed: broken + (exitCode !== 0 && broken === 0 ? 1 : 0),
       skipped: count("skipped"),
+      failures: [...xml.matchAll(/<testcase classname="([^"]*)" name="([^"]*)"[^>]*><(?:failure|error) /g)].map(
+        ([, file, test]) => `${file} ${test}`,
+      ),
       output,
     };
   },
 };
+
+interface VitestReport {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numTotalTests: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+  }[];
+}
+
+/** Its failed tests, and the files that failed as a whole. */
+function failuresOf({ testResults }: VitestReport): string[] {
+  return testResults.flatMap(({ name, status, assertionResults }) => {
+    const file = relative(paths.root, name);
+    const failed = assertionResults
+      .filter((test) => test.status === "failed")
+      .map((test) => `${file} ${test.fullName}`);
+    return failed.length === 0 && status === "failed" ? [file] : failed;
+  });
+}
 
 /** The path of a report that is not there yet. */
 function fresh(name: string): string {

@@ -52,9 +52,8 @@ export function awsTarget(context: Context): Target {
     },
     down: (options) => downInAws(context, options),
     status: () => awsStatus(context),
-    async plan(modelId) {
-      const settings = files.settings("aws");
-      const plan = await awsPlanOf(paths, modelId === undefined ? settings : { ...settings, modelId }, files.name);
+    async plan() {
+      const plan = await awsPlanOf(paths, files.settings("aws"), files.name);
       return { plan, rows: awsPlanRows(plan) };
     },
     checks: () => awsChecks(context),

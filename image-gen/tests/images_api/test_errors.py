@@ -9,7 +9,7 @@ import pytest
 from tests.serving.conftest import HttpResult, Server, StartServer
 from tests.serving.test_queue import in_background, wait_metric
 
-from .conftest import MakeClient
+from .conftest import MakeClient, unanswered
 
 
 @pytest.mark.parametrize(
@@ -61,30 +61,10 @@ def test_a_refused_request_learns_when_its_place_is_free(start_server: StartServ
         thread.join(10)
 
 
-def run_clients(server: Server, official: MakeClient, clients: int, each: int) -> list[Exception]:
-    """Default clients, each asking again and again; what failed."""
-    failures: list[Exception] = []
-
-    def work() -> None:
-        client = official(server)
-        for _ in range(each):
-            try:
-                assert client.images.generate(prompt="x", extra_body={"steps": 1}).data
-            except Exception as error:
-                failures.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return failures
-
-
 def test_twenty_default_clients_at_once_all_get_their_picture(start_server: StartServer, official: MakeClient) -> None:
     server = start_server(FAKE_WORKER={"step_seconds": 0.3})
     server.wait_phase("ready")
-    assert run_clients(server, official, clients=20, each=1) == []
+    assert unanswered(server, official, clients=20, each=1) == []
 
 
 def test_a_restart_under_way_is_in_retry_after(start_server: StartServer, official: MakeClient) -> None:

@@ -6,7 +6,7 @@ import openai
 import pytest
 from openai.types.image_generate_params import ImageGenerateParamsBase, ImageGenerateParamsNonStreaming
 
-from image_gen.serving.images.jobs import STEPS_BY_QUALITY
+from image_gen.serving.images.image_jobs import STEPS_BY_QUALITY
 from image_gen.serving.images.requests import ImageRequest
 from tests.serving.conftest import Server, StartServer
 

@@ -52,7 +52,6 @@ describe("the mode", () => {
 
 describe("the model", () => {
   test.each([
-    [{ requested: "a/b", configured: "c/d", gpu: false }, "a/b", "requested"],
     [{ configured: "c/d", gpu: false }, "c/d", "config"],
     [{ gpu: true }, "stabilityai/stable-diffusion-xl-base-1.0", "default"],
     [{ gpu: false }, "demo", "no-gpu"],
@@ -62,7 +61,7 @@ describe("the model", () => {
   test("a choice that the user did not make is explained, others are not", () => {
     expect(chooseModel({ gpu: false }).note).toContain("--model stabilityai/stable-diffusion-xl-base-1.0");
     expect(chooseModel({ gpu: false, appleGpu: true }).note).toMatch(/Mac's GPU.*\(MPS\).*--mode process --model /);
-    expect(chooseModel({ requested: "a/b", gpu: false }).note).toBeUndefined();
+    expect(chooseModel({ configured: "a/b", gpu: false }).note).toBeUndefined();
     expect(chooseModel({ gpu: true }).note).toBeUndefined();
   });
 });

@@ -85,7 +85,7 @@ def make_app(generations: Generations, metrics: Metrics, jobs: JobRoutes | None 
         return error_response(error.status_code, str(error.detail), code=code, headers=headers)
 
     # With what the loaded model accepts, which is not known at the start.
-    app.openapi = lambda: generations.openapi(  # type: ignore[method-assign]
+    app.openapi = lambda: generations.openapi(  # type: ignore[method-assign] # FastAPI's way to extend it
         get_openapi(title=app.title, version=app.version, routes=app.routes)
     )
     app.add_middleware(OneLineErrors)

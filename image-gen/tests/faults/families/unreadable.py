@@ -37,6 +37,13 @@ def _fill(stage: Stage) -> None:
         os.utime(path, (time.time() - 9e6,) * 2)
 
 
+def _fill_for_nobody(stage: Stage) -> None:
+    _fill(stage)
+    stage.open_to_others()
+    for path in [stage.home, *stage.home.rglob("*")]:
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+
+
 def _failed_with_advice(stage: Stage, command: list[str], place: Path, advice: str, user: int | None) -> None:
     ended = stage.run(*command, user=user).failed(1)
     if advice not in ended.error + ended.text:
@@ -45,10 +52,7 @@ def _failed_with_advice(stage: Stage, command: list[str], place: Path, advice: s
 
 @family("deletions beside a closed directory", cause=6)
 def closed_directory(stage: Stage) -> str:
-    _fill(stage)
-    stage.open_to_others()
-    for path in [stage.home, *stage.home.rglob("*")]:
-        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    _fill_for_nobody(stage)
     main = stage.snapshot()
     place = stage.noise.choice(
         [stage.cached(), main.parent, main, main / "unet", main / "vae", stage.cached() / "blobs"]
@@ -66,10 +70,7 @@ def closed_directory(stage: Stage) -> str:
 
 @family("a start beside a closed revision", cause=6)
 def start_beside(stage: Stage) -> str:
-    _fill(stage)
-    stage.open_to_others()
-    for path in [stage.home, *stage.home.rglob("*")]:
-        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    _fill_for_nobody(stage)
     place = stage.noise.choice([stage.snapshot(), stage.snapshot() / "unet"])
     (stage.snapshot(MODEL, "v2") / "vae" / "config.json").resolve().unlink()
     os.chown(place, 0, 0)

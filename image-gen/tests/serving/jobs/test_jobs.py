@@ -157,3 +157,19 @@ def test_openapi_names_every_status_of_jobs(server: Server) -> None:
     }
     assert set(paths["/v1/jobs/{job_id}"]) == {"get", "delete"}
     assert json.dumps(paths["/v1/queue"]["get"])
+
+
+def test_a_job_belongs_to_its_api_key(start_server: StartServer) -> None:
+    server = start_server(IMAGE_GEN_API_KEY=json.dumps({"alice": "key-of-alice", "bob": "key-of-bob"}))
+    server.wait_phase("ready")
+    alice, bob = ({"Authorization": f"Bearer key-of-{name}"} for name in ("alice", "bob"))
+    body = {"prompt": "x", "steps": 2, "seed": 1}
+    made = post_job(server, body, {**alice, "Idempotency-Key": "one"})
+    path = f"/v1/jobs/{made.json['id']}"
+    for method, at in (("GET", path), ("POST", f"{path}/cancel"), ("DELETE", path)):
+        refused = server._ask(method, at, None, bob)
+        assert (refused.status, refused.json["error"]["code"]) == (404, "job_not_found")
+        assert server._ask(method, at, None, {}).status == 401
+    same_name = post_job(server, body, {**bob, "Idempotency-Key": "one"})
+    assert same_name.status == 202 and same_name.json["id"] != made.json["id"]
+    server._wait(lambda: server._ask("GET", path, None, alice).json["status"] == "succeeded", 20)

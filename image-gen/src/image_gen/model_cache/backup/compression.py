@@ -50,8 +50,7 @@ def decompressed(stream: BinaryIO) -> BinaryIO:
         head += more
     whole = _Prepended(head, stream)
     found = next((kind for kind in _DECODERS if head.startswith(_DECODERS[kind][0])), None)
-    # Either can be read, and need do no more.
-    return _Decompressed(found, whole) if found else whole  # type: ignore[return-value]
+    return _Decompressed(found, whole) if found else whole  # type: ignore[return-value] # they only have to be read
 
 
 class _Prepended:

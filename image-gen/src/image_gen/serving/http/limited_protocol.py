@@ -32,7 +32,7 @@ class LimitedProtocol(H11Protocol):
     # uvicorn makes the protocols itself, from their class.
     all: ClassVar[Connections]
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # TCP alone
         """asyncio's."""
         super().connection_made(transport)
         self._phase: Phase | None = None

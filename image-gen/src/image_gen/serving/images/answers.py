@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from image_gen.serving.images.jobs import notes_on, quality_of
+from image_gen.serving.images.image_jobs import notes_on, quality_of
 from image_gen.serving.images.requests import ImageRequest
 from image_gen.serving.worker_supervisor import GeneratedImage
 from image_gen.worker.protocol import ImageJob

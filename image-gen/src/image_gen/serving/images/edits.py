@@ -6,7 +6,7 @@ Comes in: a form. Goes out: its fields, checked, and the image in the size of th
 from collections.abc import Sequence
 from typing import Final
 
-from image_gen.serving.images.jobs import Change, asked_size, steps_of
+from image_gen.serving.images.image_jobs import Change, asked_size, steps_of
 from image_gen.serving.images.requests import BadRequest, EditRequest, VariationRequest
 from image_gen.serving.images.uploads import Uploads, require_mask, size_like
 from image_gen.settings import Settings

@@ -19,7 +19,7 @@ from image_gen.serving.http.request_log import REQUEST_ID
 from image_gen.serving.images.answers import answer_json
 from image_gen.serving.images.body import form_body, json_body
 from image_gen.serving.images.edits import Edits
-from image_gen.serving.images.jobs import make_jobs
+from image_gen.serving.images.image_jobs import make_image_jobs
 from image_gen.serving.images.openai_errors import error_response, not_ready
 from image_gen.serving.images.openapi import complete
 from image_gen.serving.images.requests import (
@@ -117,7 +117,7 @@ class Generations:
         self.require_model(request)
         if (pipeline := self._ready_pipeline()) is None:
             return not_ready(self._readiness, self._worker.seconds_until_ready())
-        jobs = make_jobs(request, pipeline, self._settings, request_id, model=self._readiness.model_id)
+        jobs = make_image_jobs(request, pipeline, self._settings, request_id, model=self._readiness.model_id)
         return await self._made(http, request, jobs, request_id, "image_generation")
 
     async def _change(self, http: Request, request_id: str, kind: type[EditRequest]) -> Response:
@@ -127,7 +127,7 @@ class Generations:
         if (pipeline := self._ready_pipeline()) is None:
             return not_ready(self._readiness, self._worker.seconds_until_ready())
         change = await self._edits.change_of(request, files, pipeline)
-        jobs = make_jobs(request, pipeline, self._settings, request_id, change, model=self._readiness.model_id)
+        jobs = make_image_jobs(request, pipeline, self._settings, request_id, change, model=self._readiness.model_id)
         return await self._made(http, request, jobs, request_id, "image_edit")
 
     def require_model(self, request: ImageRequest) -> None:

@@ -62,6 +62,10 @@ def complete(
                 for status in (400, 403, 404, 408, 413, 415, 429, 500, 503, 504):
                     if status != 403 or kind is not ImageRequest:
                         responses[str(status)] = _error_answer(status)
+            elif path == "/v1/jobs":  # the same request, but for what the route says of its own fields
+                schema = _body_schema(ImageRequest, settings, pipeline, models)
+                own = operation["requestBody"]["content"]["application/json"]["schema"]["properties"]
+                operation["requestBody"] = _json_body({**schema, "properties": {**schema["properties"], **own}})
             elif path == "/v1/models/{name}":
                 responses["404"] = _error_answer(404)
             elif path == "/metrics":

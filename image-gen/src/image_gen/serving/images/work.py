@@ -84,11 +84,20 @@ class _Timed(Listener):
     """Passes everything on, and measures the waiting."""
 
     def __init__(self, to: Listener, metrics: Metrics, arrived: float) -> None:
-        self._metrics, self._arrived = metrics, arrived
-        self.on_place, self.on_step, self.on_image = to.on_place, to.on_step, to.on_image  # type: ignore[method-assign]
+        self._to, self._metrics, self._arrived = to, metrics, arrived
+
+    def on_place(self) -> None:
+        self._to.on_place()
 
     def on_turn(self) -> None:
         self._metrics.waited(time.monotonic() - self._arrived)
+        self._to.on_turn()
+
+    def on_step(self, job: ImageJob, step: int, preview: bytes) -> None:
+        self._to.on_step(job, step, preview)
+
+    def on_image(self, job: ImageJob, image: GeneratedImage) -> None:
+        self._to.on_image(job, image)
 
 
 def attempt_of(http: Request) -> int | None:

@@ -7,7 +7,7 @@ JOBS_UNAVAILABLE or JOBS_STORAGE_FULL.
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Final
@@ -162,9 +162,9 @@ class JobDatabase:
             file.with_name(file.name + end).unlink(missing_ok=True)
         return aside
 
-    def _run(self, statement: str, values: object) -> int:
+    def _run(self, statement: str, values: Mapping[str, object] | tuple[object, ...]) -> int:
         with self._faults(), self._connection as transaction:
-            return transaction.execute(statement, values).rowcount  # type: ignore[arg-type]
+            return transaction.execute(statement, values).rowcount
 
     def _find(self, condition: str, *values: object) -> list[Job]:
         statement = f"select {', '.join(_COLUMNS)} from jobs {condition}"  # noqa: S608 - our names

@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-from image_gen.serving.images.requests import ImageRequest
-
 _ERROR: Final = {
     "type": "object",
     "required": ["error"],
@@ -42,11 +40,6 @@ _JOB: Final[dict[str, Any]] = {
         "result": {"type": ["object", "null"], "description": "the answer of `/v1/images/generations`"},
     },
 }
-_REQUEST: Final = ImageRequest.model_json_schema()
-_REQUEST["properties"]["webhook_url"] = {
-    "anyOf": [{"type": "string", "maxLength": 2048}, {"type": "null"}],
-    "description": "an https address that is called when the job has ended",
-}
 _ID: Final = [{"name": "job_id", "in": "path", "required": True, "schema": {"type": "string"}}]
 _RETRY_AFTER: Final = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
 
@@ -69,7 +62,7 @@ def _errors(**texts: str) -> dict[str, Any]:
 
 _UNAVAILABLE: Final = "The jobs can't be read or written, as the message says."
 _NONE: Final = "No job of this id is kept, or it belongs to another API key."
-CREATE: Final[dict[str, Any]] = {
+_CREATE: Final[dict[str, Any]] = {
     "parameters": [
         {
             "name": "Idempotency-Key",
@@ -78,7 +71,6 @@ CREATE: Final[dict[str, Any]] = {
             "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
         }
     ],
-    "requestBody": {"required": True, "content": {"application/json": {"schema": _REQUEST}}},
     "responses": {
         "202": _json("The job is kept, and will be made.", _JOB, {"Location": {"schema": {"type": "string"}}}),
         **_errors(
@@ -94,6 +86,26 @@ CREATE: Final[dict[str, Any]] = {
         ),
     },
 }
+
+
+def create_operation(*, webhooks: bool) -> dict[str, Any]:
+    """Of `POST /v1/jobs`: the fields that its body has beside those of a request for images, or takes in another way.
+    `webhooks`: whether this service calls addresses.
+    """
+    address = {"type": "string", "maxLength": 2048, "description": "an https address"}
+    none = "nothing: a job has no stream"
+    own = {
+        "stream": {"enum": [False, None], "description": none},
+        "progress": {"enum": [False, None], "description": none},
+        "partial_images": {"enum": [0, None], "description": none},
+        "webhook_url": {
+            "anyOf": [*([address] if webhooks else []), {"type": "null"}],
+            "description": "called when the job has ended; only with IMAGE_GEN_WEBHOOK_SECRET",
+        },
+    }
+    return {**_CREATE, "requestBody": {"content": {"application/json": {"schema": {"properties": own}}}}}
+
+
 GET: Final[dict[str, Any]] = {
     "parameters": _ID,
     "responses": {"200": _json("The job.", _JOB), **_errors(_404=_NONE, _503=_UNAVAILABLE)},

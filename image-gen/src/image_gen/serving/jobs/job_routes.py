@@ -15,11 +15,11 @@ from starlette.requests import ClientDisconnect
 from image_gen.errors import ImageGenError
 from image_gen.serving.http.api_key_auth import KEY_NAME
 from image_gen.serving.images.body import json_body
-from image_gen.serving.images.jobs import make_jobs
+from image_gen.serving.images.image_jobs import make_image_jobs
 from image_gen.serving.images.openai_errors import error_response
 from image_gen.serving.images.requests import MAX_SEED, BadRequest, ImageRequest, parse_request, parse_size
 from image_gen.serving.jobs.job import Job
-from image_gen.serving.jobs.job_openapi import CANCEL, CREATE, DELETE, GET, QUEUE
+from image_gen.serving.jobs.job_openapi import CANCEL, DELETE, GET, QUEUE, create_operation
 from image_gen.serving.jobs.job_runner import JobRunner, new_id
 from image_gen.serving.jobs.webhook_address import parse_webhook_url
 from image_gen.serving.queue.forecast import queue_json, seconds_until_done
@@ -39,7 +39,8 @@ class JobRoutes:
 
     def add_to(self, app: FastAPI) -> None:
         """Adds the routes."""
-        app.post("/v1/jobs", status_code=202, openapi_extra=CREATE)(self._guarded(self._create))
+        create = create_operation(webhooks=self._settings.webhook_secret is not None)
+        app.post("/v1/jobs", status_code=202, openapi_extra=create)(self._guarded(self._create))
         app.get("/v1/jobs/{job_id}", openapi_extra=GET)(self._guarded(self._get))
         app.delete("/v1/jobs/{job_id}", status_code=204, openapi_extra=DELETE)(self._guarded(self._delete))
         app.post("/v1/jobs/{job_id}/cancel", openapi_extra=CANCEL)(self._guarded(self._cancel))
@@ -71,7 +72,7 @@ class JobRoutes:
             )
         pipeline = self._runner.pipeline
         if pipeline is not None:
-            first = make_jobs(request, pipeline, self._settings, "check")[0]
+            first = make_image_jobs(request, pipeline, self._settings, "check")[0]
             pixels = first.width * first.height
         elif request.size in {None, "auto"}:
             pixels = self._settings.max_size**2

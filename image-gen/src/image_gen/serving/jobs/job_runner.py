@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -25,9 +26,9 @@ from image_gen.serving.engines import Engines
 from image_gen.serving.http.error_json import error_json
 from image_gen.serving.images.answers import answer_json
 from image_gen.serving.images.generations import Generations
-from image_gen.serving.images.jobs import make_jobs
+from image_gen.serving.images.image_jobs import make_image_jobs
 from image_gen.serving.images.requests import BadRequest, ImageRequest, parse_request
-from image_gen.serving.jobs.job import Job
+from image_gen.serving.jobs.job import Job, Status
 from image_gen.serving.jobs.job_database import JobDatabase
 from image_gen.serving.jobs.live_job import LiveJob
 from image_gen.serving.jobs.webhooks import Webhooks
@@ -89,7 +90,7 @@ class JobRunner:
             try:
                 await self._in_database(lambda database: database.delete_expired(time.time()))
                 for job in list(self._unsaved.values()):
-                    await self._in_database(lambda database, job=job: database.save(job))  # type: ignore[misc]
+                    await self._in_database(partial(JobDatabase.save, job=job))
                     del self._unsaved[job.id]
             except ImageGenError as error:
                 self._report(error)
@@ -230,7 +231,7 @@ class JobRunner:
             request = parse_request(job.body.encode(), self._settings.max_images)
             self.check(request)
             images = [
-                replace(each, progress=True) for each in make_jobs(request, self.pipeline, self._settings, job.id)
+                replace(each, progress=True) for each in make_image_jobs(request, self.pipeline, self._settings, job.id)
             ]
             live.images = len(images)
             pictures = await self._pictures(live, images)
@@ -267,13 +268,13 @@ class JobRunner:
         except TimeoutError:
             raise RequestTimeoutError(f"The job was not done within {seconds:.0f} s of its turn.") from None
 
-    async def _end(self, live: LiveJob, status: str, error: ImageGenError | dict[str, object] | None = None) -> None:
+    async def _end(self, live: LiveJob, status: Status, error: ImageGenError | dict[str, object] | None = None) -> None:
         job = live.job
         if job.has_ended:
             return
         if isinstance(error, ImageGenError):
             error = error_json(error.http_status, error.message, code=error.code.lower())
-        job.status = status  # type: ignore[assignment] # one of them
+        job.status = status
         job.ended = time.time()
         job.expires = job.ended + self._settings.jobs_keep
         job.error = None if error is None else json.dumps(error["error"])

@@ -34,7 +34,7 @@ class Change:
     strength: float
 
 
-def make_jobs(
+def make_image_jobs(
     request: ImageRequest,
     pipeline: PipelineReady,
     settings: Settings,
