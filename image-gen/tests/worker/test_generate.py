@@ -134,12 +134,20 @@ def test_generate_image_reports_too_little_memory_with_a_fix(loaded: Any) -> Non
         ("StableDiffusionUpscalePipeline", None),
         ("DDIMScheduler", None),
         ("WanPipeline", None),
+        ("FluxControlPipeline", None),
+        ("StableDiffusionXLControlNetPipeline", None),
+        ("KandinskyV22PriorPipeline", None),
+        ("StableAudioPipeline", None),
     ],
 )
 def test_pipeline_class_rejects_pipelines_that_are_not_text_to_image(name: str, why: str | None) -> None:
     with pytest.raises(ImageGenError, match=why or "text alone") as caught:
         pipeline_class(name)
     assert caught.value.code == "NOT_A_PIPELINE"
+
+
+def test_pipeline_class_takes_pipelines_that_can_do_without_their_image() -> None:
+    assert pipeline_class("FluxKontextPipeline").__name__ == "FluxKontextPipeline"
 
 
 def test_class_name_is_read_from_the_models_index(demo_model: Path, tmp_path: Path) -> None:

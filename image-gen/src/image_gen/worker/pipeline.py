@@ -14,6 +14,7 @@ from typing import Any, Final
 import torch
 
 from image_gen.errors import NotAPipelineError
+from image_gen.model_cache.manifests.select import is_served
 from image_gen.worker.components import load_vae
 from image_gen.worker.lean_imports import diffusers_class, without_dynamo
 from image_gen.worker.protocol import STEP, LoadRequest, bounded_size
@@ -41,14 +42,7 @@ def pipeline_class(name: str) -> Any:
     found = diffusers_class(name) if name.isidentifier() else None
     if not inspect.isclass(found) or not hasattr(found, "from_pretrained") or not callable(found):
         raise NotAPipelineError(f"{name!r} is not a pipeline of this image's diffusers. {_OTHER_MODEL}")
-    parameters = inspect.signature(found.__call__).parameters
-    required = [
-        key
-        for key, value in parameters.items()
-        if value.default is value.empty and value.kind is value.POSITIONAL_OR_KEYWORD
-    ]
-    other_kinds = {"image", "video", "num_frames", "audio_length_in_s"} & parameters.keys()
-    if "prompt" not in parameters or set(required) - {"self", "prompt"} or other_kinds:
+    if not is_served(name):
         raise NotAPipelineError(f"{name} does not make pictures from text alone. {_OTHER_MODEL}")
     return found
 

@@ -79,10 +79,19 @@ def test_weights_in_another_precision_alone_are_named() -> None:
 
 
 def test_a_pipeline_that_needs_more_than_a_prompt_is_refused_by_its_index() -> None:
-    for name in ("StableDiffusionXLImg2ImgPipeline", "StableVideoDiffusionPipeline", "OnnxStableDiffusionPipeline"):
+    for name in (
+        "StableDiffusionXLImg2ImgPipeline", "StableVideoDiffusionPipeline", "OnnxStableDiffusionPipeline",
+        "StableDiffusionXLControlNetPipeline", "FluxControlPipeline", "KandinskyV22Pipeline", "KandinskyPriorPipeline",
+        "StableAudioPipeline", "SanaVideoPipeline", "QwenImageEditPipeline", "StableCascadeCombinedPipeline",
+    ):  # fmt: skip
         with pytest.raises(ImageGenError) as caught:
             select(NEEDED, INDEX | {"_class_name": name})
         assert caught.value.code == "NOT_A_PIPELINE" and name in caught.value.message
+
+
+def test_a_pipeline_that_can_do_without_its_image_is_taken() -> None:
+    for name in ("FluxKontextPipeline", "Flux2KleinPipeline", "QwenImage21Pipeline", "ZImageOmniPipeline"):
+        assert select(NEEDED, INDEX | {"_class_name": name})[1] == NEEDED
 
 
 @pytest.mark.parametrize("spelling", ["model.fp16-0000{n}-of-00002", "model-0000{n}-of-00002.fp16"])

@@ -62,7 +62,7 @@ def select_files(
         )
     if not isinstance(pipeline, str):
         raise not_a_pipeline(model_id, f"its {INDEX} names no pipeline class")
-    if pipeline not in _served():
+    if not is_served(pipeline):
         raise NotAPipelineError(
             f"{model_id} is a {pipeline}, which does not make pictures from text alone in this version. Fix: set "
             "MODEL_ID to another model; nothing was downloaded."
@@ -141,9 +141,13 @@ def is_component(name: str, spec: object) -> bool:
     )
 
 
+def is_served(pipeline: str) -> bool:
+    """Whether a class of diffusers makes pictures from text alone: a test compares the list with the library."""
+    return pipeline in _served()
+
+
 @cache
 def _served() -> frozenset[str]:
-    """The pipelines that the worker loads: a test compares the list with the library."""
     return frozenset(Path(__file__).with_name("served_pipelines.txt").read_text(encoding="ascii").split())
 
 

@@ -80,6 +80,8 @@ def generate_image(
     }
     # Some pipelines that change an image have its size.
     arguments |= {name: value for name, value in (("width", job.width), ("height", job.height)) if name in accepts}
+    # Some would paint the job's shape at the model's own size.
+    arguments |= {"max_area": job.width * job.height} if "max_area" in accepts else {}
     chosen = {"guidance_scale": job.guidance_scale, **edit}
     arguments |= {name: value for name, value in chosen.items() if value is not None}
     if "callback_on_step_end" in accepts:
@@ -103,7 +105,7 @@ def generate_image(
             f"There is not enough memory for a picture of {job.width}x{job.height}: ask for a smaller size. "
             f"({one_line(error, job.prompt, job.negative_prompt)})"
         ) from None
-    image = result.images[0]
+    image = (result.images if hasattr(result, "images") else result.image)[0]
     flagged = getattr(result, "nsfw_content_detected", None)
     require_picture(image, numbers, loaded, withheld=bool(flagged and flagged[0]))
     data = encoded(with_unmasked(image, job) if job.masked else image, job)
