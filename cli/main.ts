@@ -48,11 +48,13 @@ function reportJson(args: readonly string[], { message, details, exitCode }: Cli
   if (args.includes("--json")) process.stdout.write(`${JSON.stringify({ error: { message, exitCode, details } })}\n`);
 }
 
-// A reader that has enough, such as `head`, is no error.
 for (const stream of [process.stdout, process.stderr])
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit();
+    // A reader that has enough, such as `head`, is no error.
+    if (error.code === "EPIPE") process.exit();
+    const text = `The output can't be written: ${error.message}. Fix: make room where it is sent, or send it elsewhere.`;
+    if (stream === process.stdout) process.stderr.write(`imagegen: ${text}\n`);
+    process.exit(EXIT.failed);
   });
 
 process.exitCode = await main(process.argv.slice(2));

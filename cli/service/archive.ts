@@ -68,6 +68,9 @@ export async function backupToFile(
   } catch (error) {
     child.kill();
     if (!toStdout) rmSync(partial, { force: true });
+    // An error of a write names no file, and so not whose disk is full.
+    if (!toStdout && error instanceof Error && "syscall" in error && error.syscall === "write")
+      Object.assign(error, { path: file });
     throw error;
   }
 }

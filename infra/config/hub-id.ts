@@ -1,9 +1,12 @@
 import type { Parser } from "./parsers.ts";
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]*\/[A-Za-z0-9][A-Za-z0-9_.-]*$/;
-/** A model's page, a branch or a file there, or `org/name@revision`; the service reads the same (`split_model_id`). */
+/**
+ * A model's page, a branch or a file there, its git repository, hf's file system (`hf://`), or `org/name@revision`; the
+ * service reads the same (`split_model_id`).
+ */
 const PASTED =
-  /^(?:(?:https?:\/\/)?(?:www\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com)\/)?([^/@]+\/[^/@]+?)(?:\/(?:tree|blob|resolve|raw|commits?)\/([^/]+).*|@(.+))?$/i;
+  /^(?:(?:(?:https?:\/\/)?(?:www\.)?|git@)(?:huggingface\.co|hf\.co|hf-mirror\.com)[/:]|hf:\/\/(?:models\/)?)?([^/@]+\/[^/@]+?)(?:\.git)?(?:\/(?:tree|blob|resolve|raw|commits?)\/([^/]+).*|@(.+))?$/i;
 
 /** An id on the hub as people paste it. One with a revision is refused, which has a key of its own, or none. */
 export const hubId =

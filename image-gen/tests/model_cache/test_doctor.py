@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from conftest import UNET, MakeCache, MakeRepo
 from image_gen.cli.main import main
 from image_gen.model_cache import CacheSettings, ModelCache
 from image_gen.model_cache.core.filesystem import Mount
+from image_gen.model_cache.core.layout import RepoLayout
 
 
 @pytest.fixture
@@ -102,6 +104,26 @@ def test_doctor_reports_an_incomplete_model(store: ModelCache, monkeypatch: pyte
     assert look(store, "model")[0][0] == "fail" and "gc --keep-free" in look(store, "model")[0][1]
     offline = ModelCache(replace(store.settings, offline=True))
     assert look(offline, "model")[0][0] == "fail" and "HF_HUB_OFFLINE" in look(offline, "model")[0][1]
+
+
+def test_doctor_names_whole_revisions_that_nothing_names(store: ModelCache, make_repo: MakeRepo) -> None:
+    """Copied without `refs`, or by a tool that keeps none; and the only one is what a start without the hub serves."""
+    layout = RepoLayout(store.settings.hub_cache, "test/model")
+    first = store.ensure("test/model")
+    shutil.rmtree(store.settings.cached_manifests_dir)
+    shutil.rmtree(layout.root / "refs")
+    offline = ModelCache(replace(store.settings, offline=True))
+    for cache in (store, offline):
+        assert look(cache, "model") == [("ok", f"test/model is complete, from: volume, {first.directory} ")]
+    assert offline.ensure("test/model").directory == first.directory
+    make_repo("test/model@v2", seed=2)
+    second = store.ensure("test/model", revision="v2").revision
+    shutil.rmtree(store.settings.cached_manifests_dir)
+    shutil.rmtree(layout.root / "refs")
+    for cache, status in ((store, "warn"), (offline, "fail")):
+        [(found, text)] = look(cache, "model")
+        assert found == status and f"has {', '.join(sorted([first.revision, second]))}" in text
+        assert f"MODEL_REVISION={min(first.revision, second)}" in text and "not cached" not in text
 
 
 def test_doctor_reports_a_model_without_a_manifest(store: ModelCache) -> None:

@@ -1,5 +1,5 @@
 /** Files that a command's user names: what is wrong with one is said before any work, with a fix. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -35,6 +35,18 @@ describe("a place for a result", () => {
     await expect(backupToFile(context, cache, runner, root)).rejects.toThrow(`${root} is a folder.`);
     writeFileSync(join(root, "none"), "");
     await expect(backupToFile(context, cache, runner, nowhere())).rejects.toThrow(`${join(root, "none")} is a file.`);
+  });
+
+  test("on a full disk leaves nothing of a backup, and is named", async () => {
+    const file = join(root, "backup.tar");
+    symlinkSync("/dev/full", `${file}.part`);
+    const endless = () => Promise.resolve({ file: "sh", args: ["-c", "yes 2>/dev/null"], env: {} });
+    const error = await backupToFile(context, cache, endless, file).catch((caught: unknown) => caught);
+    expect(explainFileError(error)).toEqual({
+      message: `No space is left on the disk: ${file} could not be written.`,
+      fix: `df -h ${root}, then free some and run this again`,
+    });
+    expect(readdirSync(root)).toEqual([]);
   });
 
   test("without its folder ends a picture before the service is asked", async () => {
@@ -115,3 +127,18 @@ test("wrong arguments with --json are a JSON document on stdout, too", async () 
   expect(JSON.parse(stdout).error).toMatchObject({ exitCode: 2, message: expect.stringContaining("'--nope'") });
   expect(stderr).toContain("unknown option '--nope'");
 }, 60_000);
+
+test.runIf(existsSync("/dev/full"))(
+  "an output that takes nothing is one line, and exit code 1",
+  async () => {
+    const options = { cwd: pathsOf().root, reject: false } as const;
+    const { stderr, exitCode } = await execa(
+      "sh",
+      ["-c", '"$0" cli/main.ts --help > /dev/full', process.execPath],
+      options,
+    );
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/^imagegen: The output can't be written: ENOSPC.* Fix: .*\.$/);
+  },
+  60_000,
+);

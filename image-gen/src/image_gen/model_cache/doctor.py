@@ -130,19 +130,20 @@ def _model(settings: CacheSettings, env: Mapping[str, str], wanted: str, revisio
         return
     registry = ManifestRegistry(settings)
     model_id = registry.canonical_id(wanted)
-    found = Ensure(settings, model_id, revision).find_local()
-    if found:
+    ensure = Ensure(settings, model_id, revision)
+    if found := ensure.find_local() or ensure.find_unlisted():
         yield Check("model", "ok", f"{model_id} is complete, from: {found.source}, {found.directory}")
         return
     manifest = registry.find(model_id, revision)
+    lacking, fix = ensure.lacking()
     if settings.offline:
-        text = f"{model_id} is not complete, and HF_HUB_OFFLINE forbids the download."
+        text = f"{lacking}, and HF_HUB_OFFLINE forbids the download."
         restore = reader.cache_command("restore --input FILE")
-        yield Check("model", "fail", text, f"{reader.setting('HF_HUB_OFFLINE', '')}, or {restore}")
+        yield Check("model", "fail", text, f"{fix}{reader.setting('HF_HUB_OFFLINE', '')}, or {restore}")
         return
     if manifest is None:
-        text = f"{model_id} is not cached; {settings.endpoint} knows its size."
-        yield Check("model", "warn", text, reader.cache_command("prefetch"))
+        text = f"{lacking}; {settings.endpoint} knows its size."
+        yield Check("model", "warn", text, f"{fix}{reader.cache_command('prefetch')}")
         return
     lacks = manifest.bytes_total - cached_bytes(RepoLayout(settings.hub_cache, model_id), manifest)
     free = mount_of(settings.volume_root).bytes_free

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import ModelCache
+from image_gen.model_cache.backup import export as export_module
 from image_gen_demo.hub import DemoHub
 
 
@@ -156,6 +158,37 @@ def test_a_bake_of_another_revision_leaves_nothing_of_the_first(
     store.bake("test/model", tmp_path / "baked", revision="v2")
     assert not (place / "snapshot" / "old").exists()
     assert json.loads((place / "manifest.json").read_text())["revision"] != manifest["revision"]
+
+
+def test_a_bake_after_a_killed_one_of_another_revision_leaves_nothing_of_that(
+    make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extra = ("merges.txt", "added_tokens.json")
+    make_repo("test/model", seed=1, **{f"tokenizer__{leaf}": b"{}" for leaf in extra})
+    make_repo("test/model@v2", seed=2)
+    store, place = make_cache(home=tmp_path / "build-cache"), tmp_path / "baked" / "test--model"
+    store.ensure("test/model")
+    # As SIGKILL: nothing is cleaned up.
+    child = os.fork()
+    if child == 0:
+        feed, copied = export_module.feed, []
+
+        def dies(stream, *rest):  # type: ignore[no-untyped-def]
+            copied.append(stream.name)
+            if len(copied) > 1 and "added_tokens" in copied[-2]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return feed(stream, *rest)
+
+        monkeypatch.setattr(export_module, "feed", dies)
+        store.bake("test/model", tmp_path / "baked")
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    assert (place / "snapshot" / "tokenizer" / "added_tokens.json").exists() and list(place.rglob("*.partial"))
+    store.bake("test/model", tmp_path / "baked", revision="v2")
+    monkeypatch.undo()
+    once = make_cache(home=tmp_path / "build-cache")
+    once.bake("test/model", tmp_path / "fresh", revision="v2")
+    assert look(tmp_path / "baked") == look(tmp_path / "fresh")
 
 
 def test_a_model_that_is_cleared_during_an_export_is_named(

@@ -19,6 +19,10 @@ from image_gen.settings import Settings
         ("HTTPS://www.HuggingFace.co/Org/Name?x=1#top", ("Org/Name", None)),
         ("hf.co/org/name/blob/refs%2Fpr%2F1/unet/config.json", ("org/name", "refs/pr/1")),
         ("org/name@v2", ("org/name", "v2")),
+        ("hf://org/name", ("org/name", None)),
+        ("hf://models/org/name@refs%2Fpr%2F1", ("org/name", "refs/pr/1")),
+        ("https://huggingface.co/org/name.git", ("org/name", None)),
+        ("git@hf.co:org/name.git", ("org/name", None)),
         ("demo", ("demo", None)),
     ],
 )
@@ -28,7 +32,9 @@ def test_a_pasted_id_is_understood(text: str, expected: tuple[str, str | None]) 
     assert (settings.model_id, settings.model_revision) == expected
 
 
-@pytest.mark.parametrize("text", ["https://huggingface.co/datasets/a/b", "http://x/y", "a/b/c", "", "../x", "a/b@"])
+@pytest.mark.parametrize(
+    "text", ["https://huggingface.co/datasets/a/b", "hf://datasets/a/b", "http://x/y", "a/b/c", "", "../x", "a/b@"]
+)
 def test_anything_else_is_refused(make_cache: MakeCache, text: str) -> None:
     with pytest.raises(ImageGenError) as caught:
         make_cache().registry.canonical_id(text)

@@ -95,7 +95,8 @@ def test_verify_and_repair_quarantines_offline_and_names_the_fix(
         with pytest.raises(ImageGenError) as caught:
             attempt()
         assert caught.value.code == "CORRUPT_CACHE"
-        assert "image-gen restore --input FILE" in caught.value.message
+        assert caught.value.message.count("image-gen restore --input FILE") == 1
+        assert caught.value.message.count("Fix") == 1
         assert "unset HF_HUB_OFFLINE" in caught.value.message
     aside = quarantined_files(RepoLayout(offline.settings.hub_cache, "test/model"))
     assert len(aside) == 1

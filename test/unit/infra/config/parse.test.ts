@@ -50,6 +50,8 @@ describe("accepts", () => {
     ["modelId", "runwayml/stable-diffusion-v1-5", "runwayml/stable-diffusion-v1-5"],
     ["modelId", " https://huggingface.co/org/name/tree/main ", "org/name"],
     ["modelId", "'hf.co/org/name/'", "org/name"],
+    ["modelId", "hf://org/name", "org/name"],
+    ["modelId", "git@hf.co:org/name.git", "org/name"],
     ["modelId", "www.huggingface.co/org/name?library=diffusers", "org/name"],
     ["vaeId", "https://huggingface.co/org/vae/blob/main/config.json", "org/vae"],
     ["modelRevision", "refs/pr/3", "refs/pr/3"],

@@ -1,6 +1,8 @@
 """Writes the complete revisions of a volume into a tar archive, as one stream."""
 
+import errno
 import io
+import logging
 import os
 import tarfile
 import time
@@ -10,14 +12,26 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from image_gen.errors import BackupFailedError, CorruptCacheError, ImageGenError, NothingToBackUpError
+from image_gen.errors import (
+    BackupFailedError,
+    CorruptCacheError,
+    DiskFullError,
+    ImageGenError,
+    NothingToBackUpError,
+)
 from image_gen.model_cache.backup.compression import Compression, compressed
 from image_gen.model_cache.backup.format import INDEX_FOLLOWS, TOP, BackupIndex, is_wanted
 from image_gen.model_cache.cache.complete import snapshot_files
 from image_gen.model_cache.cache.scan import CachedRevision, scan_cache
 from image_gen.model_cache.core.atomic_files import complete_file, sync_file, sync_names
 from image_gen.model_cache.core.digest import ContentDigest, feed
-from image_gen.model_cache.core.filesystem import require_room, to_cache_error, translate_os_errors
+from image_gen.model_cache.core.filesystem import (
+    format_bytes,
+    mount_of,
+    require_room,
+    to_cache_error,
+    translate_os_errors,
+)
 from image_gen.model_cache.core.layout import BACKUP_INDEX, RepoLayout
 from image_gen.model_cache.core.manifest import is_commit, read_manifest
 from image_gen.model_cache.core.report import Report
@@ -27,6 +41,8 @@ from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.model_cache.sources.s3 import S3Bucket
 from image_gen.model_cache.sources.s3_objects import open_object_writer
 from image_gen.reader import cache_command, place
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -96,16 +112,22 @@ def _opened(
     if isinstance(output, Path):
         # A link stays one, and its target is written.
         target = output.resolve()
+        if not _is_regular(settings, output, target):
+            with _sent(settings), output.open("wb") as stream:
+                yield stream
+                _flush(stream)
+            return
         with translate_os_errors(target.parent, "the backup"):
-            if _is_regular(settings, output, target):
-                if compress is None:
-                    require_room(target.parent, expected_bytes, "the backup")
-                with complete_file(target) as stream:
-                    yield stream
-                sync_names([target])
-            else:
-                with output.open("wb") as stream:
-                    yield stream
+            if compress is None:
+                require_room(target.parent, expected_bytes, "the backup")
+            elif 0 < (free := mount_of(target.parent).bytes_free) < expected_bytes:
+                log.warning(
+                    "Up to %s may be needed, as weights hardly compress, and %s are free: the backup may not fit.",
+                    format_bytes(expected_bytes), format_bytes(free),
+                )  # fmt: skip
+            with complete_file(target) as stream:
+                yield stream
+            sync_names([target])
     elif isinstance(output, S3Uri):
         with (
             S3Bucket(settings, S3Uri(output.bucket)) as bucket,
@@ -113,17 +135,32 @@ def _opened(
         ):
             yield stream
     else:
-        try:
+        with _sent(settings):
             yield output
-            output.flush()
-            with suppress(io.UnsupportedOperation):
-                sync_file(output.fileno())
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            if error.filename:
-                raise to_cache_error(error, settings.volume_root, "the backup") from error
-            raise BackupFailedError(f"The backup can't be written: {error.strerror or error}.") from error
+            _flush(output)
+
+
+def _flush(stream: BinaryIO) -> None:
+    stream.flush()
+    with suppress(io.UnsupportedOperation):
+        sync_file(stream.fileno())
+
+
+@contextmanager
+def _sent(settings: CacheSettings) -> Iterator[None]:
+    """To a stream, a device or a FIFO: an error without a name is one of it."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.filename:
+            raise to_cache_error(error, settings.volume_root, "the backup") from error
+        kind = DiskFullError if error.errno == errno.ENOSPC else BackupFailedError
+        raise kind(
+            f"The backup can't be written to where it is sent: {error.strerror or error}. Fix: make room there, or "
+            "give it another place with --output."
+        ) from error
 
 
 def _is_regular(settings: CacheSettings, output: Path, target: Path) -> bool:

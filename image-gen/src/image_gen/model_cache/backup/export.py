@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from image_gen.errors import CorruptCacheError, ImageGenError
-from image_gen.model_cache.core.atomic_files import complete_file, raise_busy, sync_names
+from image_gen.model_cache.core.atomic_files import complete_file, partial_of, raise_busy, sync_names, write_atomic
 from image_gen.model_cache.core.digest import ContentDigest, feed
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
 from image_gen.model_cache.core.layout import folder_name
-from image_gen.model_cache.core.manifest import ReadyModel, read_manifest
+from image_gen.model_cache.core.manifest import Manifest, ReadyModel, read_manifest
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
@@ -23,6 +23,8 @@ from image_gen.model_cache.sources.s3 import S3Bucket
 from image_gen.model_cache.sources.s3_objects import open_object_writer
 from image_gen.reader import cache_command
 
+# The manifest of an export that has not ended.
+_BEGUN = ".manifest.json.begun"
 # Layers of an image are compared with their times, so nothing may carry the time of the build.
 _TIME = 1_000_000_000
 
@@ -67,16 +69,20 @@ def _to_directory(model: ReadyModel, place: Path, below: str, what: str) -> Expo
     with translate_os_errors(place.parent, what), file_lock(lock, lambda: raise_busy(place)):
         is_new = not place.exists()
         try:
-            before, made = _exported(place, below)
-            wanted = {place / "manifest.json", *(place / below / file.path for file in model.files)}
+            manifest, begun = place / "manifest.json", place / _BEGUN
+            before = [each for each in map(_exported, (manifest, begun)) if each]
+            made = {place / below / file.path for each in before for file in each.files}
+            wanted = {manifest, *(place / below / file.path for file in model.files)}
             # What is left of an export of another revision must not be taken for this one.
-            if not is_new and before != model.revision:
+            if any(each.revision != model.revision for each in before):
                 _remove(made - wanted, place)
-                (place / "manifest.json").unlink(missing_ok=True)
+                manifest.unlink(missing_ok=True)
+            # A killed export leaves files that are in no manifest yet.
+            write_atomic(begun, model.to_json())
             require_room(place, model.bytes_total, what, 2 * len(model.files))
             _copy(model, below, create)
             # Everything else there is somebody's, and so is what a link leads to.
-            _remove(made - wanted, place)
+            _remove({*(made - wanted), begun}, place)
             folders = {each for path in wanted for each in path.parents if each.is_relative_to(place)}
             for path in sorted(wanted | {each for each in folders if _is_inside(each, place)}):
                 _settle(path)
@@ -91,17 +97,16 @@ def _to_directory(model: ReadyModel, place: Path, below: str, what: str) -> Expo
     return ExportReport(place, model.model_id, model.revision, model.bytes_total)
 
 
-def _exported(place: Path, below: str) -> tuple[str | None, set[Path]]:
-    """The revision that was exported to a place, and its files."""
+def _exported(listing: Path) -> Manifest | None:
     with suppress(ImageGenError, FileNotFoundError):
-        manifest = read_manifest(place / "manifest.json")
-        return manifest.revision, {place / below / file.path for file in manifest.files}
-    return None, set()
+        return read_manifest(listing)
+    return None
 
 
 def _remove(paths: set[Path], place: Path) -> None:
     for path in sorted(each for each in paths if _is_inside(each.parent, place)):
         path.unlink(missing_ok=True)
+        partial_of(path).unlink(missing_ok=True)
         with suppress(OSError):
             for folder in path.parents[: len(path.parts) - len(place.parts) - 1]:
                 folder.rmdir()

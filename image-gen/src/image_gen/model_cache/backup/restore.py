@@ -54,9 +54,10 @@ def restore(settings: CacheSettings, source: Path | S3Uri | BinaryIO, callbacks:
     DISK_FULL, CACHE_BUSY, S3_….
     """
     with (
-        translate_os_errors(settings.volume_root, "the restore"),
         file_lock(settings.hub_cache / RESTORE_LOCK, _busy),
         _staging(settings) as aside,
+        # While what filled the disk, or took its last inode, is still there.
+        translate_os_errors(settings.volume_root, "the restore"),
         _opened(settings, source) as (stream, size),
     ):
         require_room(settings.hub_cache, size, "the restore")

@@ -40,7 +40,7 @@ def complete_file(path: Path) -> Iterator[BinaryIO]:
     """A large file to write, which gets its name once it is complete and synced. One process at a time writes it, and
     what a killed one left is overwritten.
     """
-    partial = path.with_name(f"{path.name}.partial")
+    partial = partial_of(path)
     with file_lock(partial, lambda: raise_busy(path)), partial.open("wb") as stream:
         try:
             yield stream
@@ -50,6 +50,11 @@ def complete_file(path: Path) -> Iterator[BinaryIO]:
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
+
+
+def partial_of(path: Path) -> Path:
+    """What a killed process leaves of a large file."""
+    return path.with_name(f"{path.name}.partial")
 
 
 def move(path: Path, place: Path) -> None:

@@ -16,9 +16,10 @@ from image_gen.model_cache.core.untrusted_files import parse_json, read_regular
 SCHEMA = 1
 ModelSource = Literal["directory", "baked", "volume", "host", "download"]
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}|[A-Za-z0-9._-]{0,95})")
-# Of a model's page on the hub, and of pages below it.
+# Of a model's page on the hub, of pages below it, of its git repository, and of hf's file system.
 _PASTED = re.compile(
-    r"(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com)/)?(?P<id>[^/@]+(?:/[^/@]+)?)"
+    r"(?:(?:(?:https?://)?(?:www\.)?|git@)(?:huggingface\.co|hf\.co|hf-mirror\.com)[/:]|hf://(?:models/)?)?"
+    r"(?P<id>[^/@]+?(?:/[^/@]+?)?)(?:\.git)?"
     r"(?:/(?:tree|blob|resolve|raw|commits?)/(?P<shown>[^/]+).*|@(?P<at>.+))?",
     re.IGNORECASE,
 )
@@ -152,7 +153,8 @@ def split_model_id(text: str, revision: str | None = None, *, exact: bool = Fals
     if not found:
         return check_model_id(text), revision
     shown_there = unquote(found["shown"]) if found["shown"] else None
-    named = found["at"] or (None if shown_there == "main" and not exact else shown_there)
+    at = unquote(found["at"]) if found["at"] else None
+    named = at or (None if shown_there == "main" and not exact else shown_there)
     if named and revision and named != revision:
         raise ModelIdInvalidError(
             f"MODEL_ID: {shown(text)} names another revision than {revision}, which was given. Fix: give one of them."

@@ -26,9 +26,15 @@ class S3Uri:
     def parse(cls, text: str, what: str, *, key_required: bool = False) -> "S3Uri":
         """Raises SETTING_INVALID, naming `what` it was given for."""
         bucket, _, key = text.removeprefix(SCHEME).partition("/")
+        is_directory = key_required and key.strip("/") and key.endswith("/")
         key = key.strip("/")
         fine = text.startswith(SCHEME) and _BUCKET.fullmatch(bucket) and key.isprintable() and "//" not in key
-        if not fine or (key_required and not key) or any(part in {".", ".."} for part in key.split("/")):
+        fine = fine and not any(part in {".", ".."} for part in key.split("/"))
+        if not fine or is_directory or (key_required and not key):
             expected = "s3://bucket/key" if key_required else "s3://bucket or s3://bucket/prefix"
+            if text.startswith(SCHEME) and not _BUCKET.fullmatch(bucket):
+                expected += ", with 3 to 63 lower-case letters, digits, dots and hyphens as the bucket's name"
+            elif is_directory:
+                expected += ", with the object's name at its end"
             raise SettingInvalidError(f"{what}: expected {expected}, got {shown(text)}")
         return cls(bucket, key)

@@ -92,6 +92,22 @@ class Ensure:
             return cached
         return host.locate(self._model_id, manifest, self._revision)
 
+    def find_unlisted(self) -> ReadyModel | None:
+        """One on the volume that is complete by what it says of itself: it is served where the hub can't be asked."""
+        guess = None if self._manifest() else self._guess()
+        if guess is None or self._missing(guess):
+            return None
+        return ready(self._layout.snapshot(guess.revision), guess, "volume")
+
+    def lacking(self) -> tuple[str, str]:
+        """What the cache lacks of the model, and the setting that chooses a whole revision that nothing names."""
+        manifest = self._manifest()
+        lacks, fix = f"{len(self._missing(manifest))} files" if manifest else "everything", ""
+        if manifest is None and (others := [each.revision for each in self._whole()]):
+            lacks = f"{self._revision or 'main'}, but has {', '.join(others)}"
+            fix = f"{reader.setting('MODEL_REVISION', others[0])}, or "
+        return f"{reader.place(self._settings.hub_cache)} lacks {lacks} of {self._model_id}", fix
+
     def download(self, callbacks: ProgressCallbacks) -> ReadyModel:
         """The model, after its missing files came from the mirror or the hub; one process at a time for each model."""
         known = self._manifest()
@@ -106,9 +122,8 @@ class Ensure:
         try:
             return _with(self._download_locked(callbacks), copied)
         except CANNOT_DOWNLOAD as error:
-            # With a manifest it is known which files are missing.
-            if self._manifest() is None and (guess := self._guess()) and not self._missing(guess):
-                return ready(self._layout.snapshot(guess.revision), guess, "volume")
+            if found := self.find_unlisted():
+                return found
             if quarantined_files(self._layout):
                 raise repair_failed(self._layout, error) from error
             if self._settings.mirror is None:
@@ -166,7 +181,11 @@ class Ensure:
                 return found
             manifest = self._manifest()
             if self._settings.offline:
-                raise errors.OfflineError(self._lacks_offline(manifest))
+                lacks, fix = self.lacking()
+                raise errors.OfflineError(
+                    f"HF_HUB_OFFLINE is set, and {lacks}. Fix: {fix}{reader.setting('HF_HUB_OFFLINE', '')} once, or "
+                    f"restore a backup (`{reader.cache_command('restore --input FILE')}`)."
+                )
             begun = self._layout.snapshot(manifest.revision) if manifest else None
             there = begun is not None and begun.exists()
             with HubClient(self._settings, callbacks.cancel) as client:
@@ -182,18 +201,6 @@ class Ensure:
                         # Otherwise a few links of a revision that is nowhere would stay.
                         shutil.rmtree(begun, ignore_errors=True)
                     return self._download_missing(client, again, callbacks, moves=moves)
-
-    def _lacks_offline(self, manifest: Manifest | None) -> str:
-        lacks = f"{len(self._missing(manifest))} files" if manifest else "everything"
-        others = [] if manifest else [each.revision for each in self._whole()]
-        if others:
-            lacks = f"{self._revision or 'main'}, but has {', '.join(others)}"
-        fix = f"{reader.setting('MODEL_REVISION', others[0])}, or " if others else ""
-        return (
-            f"HF_HUB_OFFLINE is set, and {reader.place(self._settings.hub_cache)} lacks {lacks} of {self._model_id}. "
-            f"Fix: {fix}{reader.setting('HF_HUB_OFFLINE', '')} once, or restore a backup "
-            f"(`{reader.cache_command('restore --input FILE')}`)."
-        )
 
     def _download_missing(
         self, client: HubClient, manifest: Manifest, callbacks: ProgressCallbacks, *, moves: bool

@@ -4,6 +4,7 @@ out to be good.
 
 import logging
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -175,10 +176,12 @@ def delete_quarantined(layout: RepoLayout) -> None:
 
 def repair_failed(layout: RepoLayout, error: ImageGenError) -> ImageGenError:
     """For a failed download of a model with quarantined files."""
+    found = re.fullmatch(r"(.*?) (Fix(?:, as root)?: .*?)\.?", error.message, re.DOTALL)
+    why, fix = found.groups() if found else (error.message, "Fix: give this service access to the hub for one start")
+    restore = reader.cache_command("restore --input FILE")
+    fix += "" if restore in fix else f"; or restore a backup: `{restore}`"
     return CorruptCacheError(
         f"Damaged files of {layout.model_id} were quarantined ({', '.join(map(str, quarantined_files(layout)))}) and "
-        f"could not be downloaded again: {error.message} Fix: give this service access to the hub for one start "
-        f"({reader.setting('HF_HUB_OFFLINE', '')}, check HF_ENDPOINT), or restore a backup with "
-        f"`{reader.cache_command('restore --input FILE')}`.",
+        f"could not be downloaded again: {why} {fix}.",
         retryable=error.retryable,
     )
