@@ -29,6 +29,7 @@ const SUITES = {
   check: { runner: "check" },
   component: { runner: "vitest", timeoutSeconds: 120 },
   operations: { runner: "vitest", timeoutSeconds: 180 },
+  clients: { runner: "vitest", timeoutSeconds: 300 },
   policy: { runner: "vitest", timeoutSeconds: 120 },
 } as const satisfies Record<string, Suite>;
 
