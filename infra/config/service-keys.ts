@@ -40,6 +40,11 @@ const gpus: Parser<string> = (value) => {
   return word ? { value } : { expected: "auto, all, none, device ids such as 0 or 0,2, or count=2" };
 };
 
+const engines: Parser<string> = (value) =>
+  value === "auto" || /^(?:[1-9]|[1-5]\d|6[0-4])$/.test(value)
+    ? { value }
+    : { expected: "auto or a whole number from 1 to 64" };
+
 /** A file whose folder is mounted. */
 const fileInFolder: Parser<string> = (value) => {
   const path = hostPath(value);
@@ -81,6 +86,15 @@ export const SERVICE_KEYS = {
   logFormat: text("text", oneOf("text", "json")),
   maxSize: number(1536, integer(64, 8192)),
   maxImages: number(10, integer(1, 32)),
+  /** Workers of the service, each with the whole model. */
+  engines: text("auto", engines),
+  /** Where jobs are kept. */
+  jobs: text("disk", oneOf("disk", "memory", "none")),
+  jobsKeepSeconds: number(86_400, integer(1, 2_592_000)),
+  jobsLimit: number(1000, integer(1, 100_000)),
+  jobsMaxMb: number(1000, integer(1, 1_000_000)),
+  /** 0: `response_format: "url"` is refused. */
+  pictureUrlSeconds: number(0, integer(0, 2_592_000), 3600),
   /** Null: the model's own on a GPU, a small one on the CPU. */
   warmupSize: number(0, optional("0", integer(1, 4096)), 512),
   /** Another hub than huggingface.co; null: the default one. */

@@ -93,7 +93,12 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     ),
     "IMAGE_GEN_JOBS_MAX_MB": (
         "`1000`",
-        "Megabytes that jobs and their pictures may take, with the pictures of those that wait. Further jobs get 507.",
+        "Megabytes that jobs and their pictures may take, with the pictures of those that wait and those that are kept "
+        "for `response_format: url`. Further ones get 507.",
+    ),
+    "IMAGE_GEN_PICTURE_URL_SECONDS": (
+        "`0`",
+        "Seconds that a picture is kept under an address, for `response_format: url`. `0`: such requests are refused.",
     ),
     "IMAGE_GEN_MAX_IMAGES": ("`10`", "Most pictures of one request, its `n`."),
     "HF_HOME": (
@@ -184,8 +189,8 @@ STATUSES: Final[list[tuple[int, str, str]]] = [
     (403, "cross_origin", "A browser sent the form from a page of another site."),
     (
         404,
-        "model_not_found, job_not_found, not_found",
-        "Another model than the one served, a job that is not kept, or a path that does not exist.",
+        "model_not_found, job_not_found, picture_not_found, not_found",
+        "Another model than the one served, a job or a picture that is not kept, or a path that does not exist.",
     ),
     (405, "method_not_allowed", "The path has no such method."),
     (
@@ -219,7 +224,7 @@ STATUSES: Final[list[tuple[int, str, str]]] = [
         "No picture can be made now. Retry after `Retry-After` seconds.",
     ),
     (504, "timeout", "The picture took longer than `IMAGE_GEN_REQUEST_TIMEOUT`, and was cancelled."),
-    (507, "jobs_storage_full", "No room for another job."),
+    (507, "jobs_storage_full", "No room for another job, or for another picture with an address."),
 ]
 
 # Code: (what happened, what to do).
@@ -292,7 +297,7 @@ ERRORS: Final[dict[str, tuple[str, str]]] = {
     "INTERNAL_ERROR": ("A part of the service failed unexpectedly.", "`imagegen logs`; `imagegen up`"),
     "JOBS_FULL": ("`IMAGE_GEN_JOBS_LIMIT` jobs wait.", "Retry after `Retry-After` seconds."),
     "JOBS_STORAGE_FULL": (
-        "The jobs that are kept take all of `IMAGE_GEN_JOBS_MAX_MB`, or the disk is full.",
+        "The jobs and pictures that are kept take all of `IMAGE_GEN_JOBS_MAX_MB`, or the disk is full.",
         "Delete jobs that are done, wait until they expire, or raise the limit.",
     ),
     "JOBS_UNAVAILABLE": (

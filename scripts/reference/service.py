@@ -104,6 +104,7 @@ def http() -> dict[str, Any]:
     from image_gen.serving.app import make_app
     from image_gen.serving.images.generations import Generations
     from image_gen.serving.jobs.job_routes import JobRoutes
+    from image_gen.serving.jobs.kept_pictures import KeptPictures
     from image_gen.serving.readiness import PHASES, Readiness
 
     known = SimpleNamespace(
@@ -113,7 +114,12 @@ def http() -> dict[str, Any]:
     complete = Generations.openapi
     fake = cast("Generations", SimpleNamespace(openapi=lambda found: complete(cast("Generations", known), found)))
     document = make_app(
-        fake, cast("Any", None), JobRoutes(known._settings, cast("Any", None), cast("Any", None))
+        fake,
+        cast("Any", None),
+        [
+            JobRoutes(known._settings, cast("Any", None), cast("Any", None)),
+            KeptPictures(known._settings, cast("Any", None)),
+        ],
     ).openapi()
     body = Readiness("model", None, "0").as_json()
     _same("fields of /readyz", set(body), set(READYZ))

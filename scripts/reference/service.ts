@@ -82,6 +82,8 @@ const PATHS: Readonly<Record<string, string>> = {
   "GET /v1/jobs/{job_id}": "The job's state; when it has succeeded, its pictures.",
   "POST /v1/jobs/{job_id}/cancel": "Ends a job that is not done.",
   "DELETE /v1/jobs/{job_id}": "Ends the job if it is not done, and deletes all that is kept of it.",
+  "GET /v1/files/{name}":
+    "A picture that was asked for with `response_format: url`, until it expires. Needs no key. [Addresses](../guides/images-api.md#addresses-of-pictures).",
   "GET /v1/queue": "How many requests and jobs are being made and wait, and for how long.",
   "GET /v1/models": "The model that is served, in OpenAI's form.",
   "GET /v1/models/{name}": "The same, by its id.",

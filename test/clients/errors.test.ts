@@ -104,7 +104,7 @@ describe("retries", () => {
     expect((await service.client().images.generate({ prompt: "x" })).data).toHaveLength(1);
   });
 
-  test("an error that a repetition can't mend is final", async () => {
+  test("an error that a repetition can't fix is final", async () => {
     const before = service.log.match(/painting/g)?.length ?? 0;
     const error = await errorOf(service.client({ maxRetries: 0 }).images.generate({ prompt: "out of memory" }));
     expect(error).toMatchObject({ status: 500, code: "out_of_memory" });

@@ -35,7 +35,7 @@ const first = (answer: ImagesResponse) => bytesOf(answer.data?.[0]);
 const sizeOf = (png: Buffer) => [png.readUInt32BE(16), png.readUInt32BE(20)];
 const upload = (data: Buffer, name = "image.png") => toFile(data, name, { type: "image/png" });
 
-/** A square that is transparent everywhere: a mask by which all is painted. */
+/** A square that is transparent everywhere: a mask by which all is generated. */
 function transparentPng(side: number): Buffer {
   const chunk = (kind: string, data: Buffer) => {
     const body = Buffer.concat([Buffer.from(kind), data]);

@@ -114,6 +114,7 @@ class Settings:
     jobs_limit: int = _whole("IMAGE_GEN_JOBS_LIMIT", 1000, 1, 100_000)
     webhook_secret: bytes | None = _read("IMAGE_GEN_WEBHOOK_SECRET", None, _webhook_secret, repr=False)
     webhook_private: bool = _choice("IMAGE_GEN_WEBHOOK_PRIVATE", False, "0", "1", parse="1".__eq__)
+    picture_url_seconds: int = _whole("IMAGE_GEN_PICTURE_URL_SECONDS", 0, 0, 2_592_000)
     jobs_max_mb: int = _whole("IMAGE_GEN_JOBS_MAX_MB", 1000, 1, 1_000_000)
 
     def verify_mode(self, source: str) -> Verify:

@@ -4,9 +4,9 @@ Imported after the server listens: FastAPI takes most of the server's start.
 """
 
 import logging
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
@@ -18,7 +18,6 @@ from starlette.routing import Route
 from image_gen.serving.http.startup_app import App, Receive, Scope, Send
 from image_gen.serving.images.generations import Generations
 from image_gen.serving.images.openai_errors import error_response
-from image_gen.serving.jobs.job_routes import JobRoutes
 from image_gen.serving.metrics import Metrics
 from image_gen.settings import VERSION
 
@@ -31,7 +30,14 @@ _PAGE_POLICY: Final = (
 )
 
 
-def make_app(generations: Generations, metrics: Metrics, jobs: JobRoutes | None = None) -> FastAPI:
+class Routes(Protocol):
+    """What has routes of its own."""
+
+    def add_to(self, app: FastAPI) -> None:
+        """Adds them."""
+
+
+def make_app(generations: Generations, metrics: Metrics, more: Sequence[Routes] = ()) -> FastAPI:
     """The documentation pages are left out: they load scripts from elsewhere. `/openapi.json` is there."""
     app = FastAPI(title="image-gen", version=VERSION, docs_url=None, redoc_url=None)
     page = PAGE.read_text(encoding="utf-8")
@@ -68,8 +74,8 @@ def make_app(generations: Generations, metrics: Metrics, jobs: JobRoutes | None 
     async def variations(request: Request) -> Response:
         return await generations.vary(request)
 
-    if jobs is not None:
-        jobs.add_to(app)
+    for routes in more:
+        routes.add_to(app)
 
     @app.exception_handler(StarletteHTTPException)
     async def on_http_error(request: Request, error: StarletteHTTPException) -> JSONResponse:

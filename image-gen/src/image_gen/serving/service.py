@@ -147,6 +147,7 @@ class Service:
         from image_gen.serving.images.generations import Generations
         from image_gen.serving.jobs.job_routes import JobRoutes
         from image_gen.serving.jobs.job_runner import JobRunner
+        from image_gen.serving.jobs.kept_pictures import KeptPictures
         from image_gen.serving.metrics import Metrics
 
         metrics = Metrics(
@@ -159,11 +160,14 @@ class Service:
             disk=DiskUsage(self._cache_settings.hub_cache),
         )
         generations = Generations(self._settings, self.readiness, self.worker, self.queue, metrics)
-        routes = None
+        routes: list[JobRoutes | KeptPictures] = []
         if self._settings.jobs != "none":
             folder = self._cache_settings.hf_home.parent / "image-gen-jobs" if self._settings.jobs == "disk" else None
             jobs = JobRunner(self._settings, folder, self.worker, self.queue, metrics=metrics, generations=generations)
-            routes = JobRoutes(self._settings, jobs, self.queue)
+            routes = [JobRoutes(self._settings, jobs, self.queue)]
+            if self._settings.picture_url_seconds:
+                generations.keeper = kept = KeptPictures(self._settings, jobs)
+                routes.append(kept)
             self._jobs = jobs
         app: App = make_app(generations, metrics, routes)
         if self._keys:

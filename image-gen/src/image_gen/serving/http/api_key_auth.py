@@ -1,6 +1,7 @@
 """Requires an API key, as OpenAI's clients send it: `Authorization: Bearer <key>`, and applies the key's limits.
 
-The page needs no key: it contains no secrets, and has a field for the key.
+The page needs no key: it contains no secrets, and has a field for the key. Nor does the address of a picture, which
+nobody can guess: pages show it in an <img>, which sends no key.
 """
 
 from collections.abc import MutableMapping
@@ -12,12 +13,17 @@ from image_gen.serving.http.error_json import error_json
 from image_gen.serving.http.key_limits import KeyLimits
 from image_gen.serving.http.startup_app import App, Receive, Scope, Send, send_json
 
-_OPEN: Final = "/"
+_PAGE, _PICTURES = "/", "/v1/files/"
 _REFUSAL: Final = error_json(
     401, "Send an API key of this service as `Authorization: Bearer <key>`.", code="invalid_api_key"
 )
 # Where the log and the metrics find the name of the request's key.
 KEY_NAME: Final = "image_gen.key_name"
+
+
+def is_open(path: str) -> bool:
+    """Whether a path needs no key."""
+    return path == _PAGE or path.startswith(_PICTURES)
 
 
 class ApiKeyMiddleware:
@@ -34,7 +40,7 @@ class ApiKeyMiddleware:
             await self._app(scope, receive, send)
             return
         key = self._key_of(scope)
-        if key is None and scope["path"] != _OPEN:
+        if key is None and not is_open(scope["path"]):
             await send_json(scope, send, 401, _REFUSAL, (b"www-authenticate", b"Bearer"))
             return
         if key is not None:

@@ -12,10 +12,15 @@ from image_gen.worker.protocol import ImageJob
 
 
 def answer_json(
-    request: ImageRequest, jobs: Sequence[ImageJob], pictures: Sequence[GeneratedImage], model: str
+    request: ImageRequest,
+    jobs: Sequence[ImageJob],
+    pictures: Sequence[GeneratedImage],
+    model: str,
+    urls: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The answer without a stream."""
-    data = [{"b64_json": _base64(picture.data), "seed": job.seed} for job, picture in zip(jobs, pictures, strict=True)]
+    """The answer without a stream. `urls`: addresses of the pictures, in their place."""
+    shown = [{"url": url} for url in urls] or [{"b64_json": _base64(picture.data)} for picture in pictures]
+    data = [{**each, "seed": job.seed} for job, each in zip(jobs, shown, strict=True)]
     facts = {"created": int(time.time()), "data": data, "model": model}
     return facts | _facts(request, jobs[0]) | _measured(pictures)
 

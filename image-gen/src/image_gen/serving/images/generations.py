@@ -22,6 +22,7 @@ from image_gen.serving.images.edits import Edits
 from image_gen.serving.images.image_jobs import make_image_jobs
 from image_gen.serving.images.openai_errors import error_response, not_ready
 from image_gen.serving.images.openapi import complete
+from image_gen.serving.images.picture_urls import PictureKeeper, addresses, most_bytes, require_urls
 from image_gen.serving.images.requests import (
     BadRequest,
     EditRequest,
@@ -57,6 +58,8 @@ class Generations:
         self._work = Work(queue, metrics, settings.request_timeout)
         self._edits = Edits(self._settings)
         self._started = int(time.time())
+        # Where pictures are kept for `response_format: "url"`; set by the service where they are.
+        self.keeper: PictureKeeper | None = None
 
     async def generate(self, request: Request) -> Response:
         """`POST /v1/images/generations`."""
@@ -115,6 +118,7 @@ class Generations:
     async def _generate(self, http: Request, request_id: str) -> Response:
         request = parse_request(await json_body(http), self._settings.max_images)
         self.require_model(request)
+        require_urls(request, self._settings)
         if (pipeline := self._ready_pipeline()) is None:
             return not_ready(self._readiness, self._worker.seconds_until_ready())
         jobs = make_image_jobs(request, pipeline, self._settings, request_id, model=self._readiness.model_id)
@@ -124,6 +128,7 @@ class Generations:
         fields, files = await form_body(http, self._settings.cors_origins)
         request = parse_form(kind, fields, self._settings.max_images)
         self.require_model(request)
+        require_urls(request, self._settings)
         if (pipeline := self._ready_pipeline()) is None:
             return not_ready(self._readiness, self._worker.seconds_until_ready())
         change = await self._edits.change_of(request, files, pipeline)
@@ -144,10 +149,18 @@ class Generations:
         if request.stream:
             stream = EventStream(request, kind)
             return await stream.answer(self._work.do(http, jobs, request_id, stream), self._refused)
-        outcome = await self._work.do(http, jobs, request_id, Listener())
-        if isinstance(outcome, ImageGenError):
-            return self._refused(outcome)
-        return JSONResponse(answer_json(request, jobs, outcome, self._readiness.model_id))
+        keeper = self.keeper if request.response_format == "url" else None
+        try:
+            if keeper is not None:  # before the work, which would be lost
+                await keeper.require_room(most_bytes(jobs))
+            outcome = await self._work.do(http, jobs, request_id, Listener())
+            if isinstance(outcome, ImageGenError):
+                return self._refused(outcome)
+            names = [] if keeper is None else await keeper.keep(outcome, jobs[0].output_format)
+        except ImageGenError as error:
+            return self._refused(error)
+        urls = addresses(http, names)
+        return JSONResponse(answer_json(request, jobs, outcome, self._readiness.model_id, urls))
 
     def _refused(self, error: ImageGenError) -> Response:
         """With the seconds after which another attempt should succeed, where one can."""

@@ -121,6 +121,8 @@ def notes_on(request: ImageRequest, job: ImageJob) -> dict[str, str]:
         notes["quality"] = f"{asked} steps." if asked == job.steps else f"not used: `steps` says {job.steps}."
     if request.output_compression is not None and request.output_format in {None, "png"}:
         notes["output_compression"] = "not used: a PNG loses nothing, and has no quality to choose."
+    if request.response_format == "url" and request.stream:
+        notes["response_format"] = "not used: the events of a stream have the pictures themselves."
     if request.metadata and job.output_format != "png":
         notes["metadata"] = "not used: only a PNG has them."
     for name, served in (("partial_images", job.previews), ("progress", job.progress)):

@@ -7,6 +7,7 @@ route does not do: a test sends what the document allows, and what it forbids.
 from collections.abc import Sequence
 from typing import Any, Final
 
+from image_gen.serving.http.api_key_auth import is_open
 from image_gen.serving.images.body import MAX_BODY
 from image_gen.serving.images.requests import EditRequest, ImageRequest, VariationRequest
 from image_gen.settings import Settings
@@ -30,6 +31,7 @@ _TEXTS: Final = {
     500: "The picture failed.",
     503: "No picture can be made now.",
     504: "The picture took longer than the service allows.",
+    507: "What is kept takes all of IMAGE_GEN_JOBS_MAX_MB, or the disk is full.",
 }
 _RETRY: Final = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
 _NUMBER, _TEXT, _OBJECT = {"type": "number"}, {"type": "string"}, {"type": "object"}
@@ -59,8 +61,9 @@ def complete(
                 schema = _body_schema(kind, settings, pipeline, models)
                 operation["requestBody"] = _json_body(schema) if kind is ImageRequest else _form_body(kind, schema)
                 responses["200"] = _pictures_answer()
-                for status in (400, 403, 404, 408, 413, 415, 429, 500, 503, 504):
-                    if status != 403 or kind is not ImageRequest:
+                for status in (400, 403, 404, 408, 413, 415, 429, 500, 503, 504, 507):
+                    own = {403: kind is not ImageRequest, 507: _has_urls(settings)}
+                    if own.get(status, True):
                         responses[str(status)] = _error_answer(status)
             elif path == "/v1/jobs":  # the same request, but for what the route says of its own fields
                 schema = _body_schema(ImageRequest, settings, pipeline, models)
@@ -73,7 +76,7 @@ def complete(
                     "description": "Prometheus' text format.",
                     "content": {"text/plain": {"schema": _TEXT}},
                 }
-            if has_key and path != "/":
+            if has_key and not is_open(path):
                 operation["security"] = [{"key": []}]
                 responses["401"] = _error_answer(401)
     return document
@@ -87,12 +90,20 @@ def _body_schema(
     sides = "|".join(str(side) for side in range(MIN_SIDE, settings.max_size + 1, STEP))
     properties["n"]["anyOf"][0]["maximum"] = settings.max_images
     properties["size"]["anyOf"][0]["pattern"] = rf"^(auto|({sides})x({sides}))$"
+    if not _has_urls(settings):
+        why = "pictures are in the answer, and not kept: IMAGE_GEN_PICTURE_URL_SECONDS is 0"
+        properties["response_format"]["anyOf"][0] = {"const": "b64_json"}
+        properties["response_format"]["description"] = f'"b64_json": {why}'
     properties["model"]["anyOf"][0]["enum"] = list(models)
     if pipeline is not None:
         properties["scheduler"]["anyOf"][0]["enum"] = pipeline.schedulers
         for name in {"negative_prompt", "guidance_scale"} - set(pipeline.accepts):
             properties[name] = {"type": "null", "description": f"nothing: {pipeline.pipeline} does not take it"}
     return schema
+
+
+def _has_urls(settings: Settings) -> bool:
+    return settings.picture_url_seconds > 0 and settings.jobs != "none"
 
 
 def _json_body(schema: dict[str, Any]) -> dict[str, Any]:
@@ -141,8 +152,8 @@ def _error_schema() -> dict[str, Any]:
 
 
 def _images_schema() -> dict[str, Any]:
-    picture = {"type": "object", "required": ["b64_json", "seed"], "properties": {
-        "b64_json": _TEXT, "seed": {"type": "integer"},
+    picture = {"type": "object", "required": ["seed"], "properties": {
+        "b64_json": _TEXT, "url": {"type": "string", "format": "uri"}, "seed": {"type": "integer"},
     }}  # fmt: skip
     always: dict[str, Any] = {
         "created": {"type": "integer"}, "data": {"type": "array", "items": picture}, "model": _TEXT, "size": _TEXT,

@@ -43,8 +43,8 @@ class ImageRequest(BaseModel):
         str | None, Field(description='"WIDTHxHEIGHT" in pixels, multiples of 8, such as "1024x1024", or "auto"')
     ] = None
     response_format: Annotated[
-        Literal["b64_json"] | None,
-        Field(description='"b64_json": pictures are in the answer, no address of them is kept'),
+        Literal["b64_json", "url"] | None,
+        Field(description='"b64_json", or "url" where the service keeps pictures'),
     ] = None
     output_format: Annotated[
         Literal["png", "jpeg", "webp"] | None,

@@ -29,6 +29,13 @@ create table jobs (
 create index jobs_by_status on jobs (status);
 create table results (id text primary key references jobs (id) on delete cascade, body blob not null);
 """
+# In files of earlier versions, too, which stay readable.
+_PICTURES: Final = """
+create table if not exists pictures (
+  name text primary key, size integer not null, body blob not null, expires real not null
+);
+create index if not exists pictures_by_expiry on pictures (expires);
+"""
 
 
 class JobDatabase:
@@ -96,14 +103,17 @@ class JobDatabase:
         """How many jobs are not done, and how many bytes all take or may take."""
         with self._faults():
             row = self._connection.execute(
-                "select count(*) filter (where status in ('queued', 'running')), coalesce(sum(reserved), 0) from jobs"
+                "select count(*) filter (where status in ('queued', 'running')), coalesce(sum(reserved), 0) "
+                "+ (select coalesce(sum(size), 0) from pictures) from jobs"
             ).fetchone()
         return int(row[0]), int(row[1])
 
     def next_expiry(self) -> float | None:
-        """When the next job expires."""
+        """When the next job or picture expires."""
         with self._faults():
-            row = self._connection.execute("select min(expires) from jobs").fetchone()
+            row = self._connection.execute(
+                "select min(expires) from (select expires from jobs union all select expires from pictures)"
+            ).fetchone()
         return None if row[0] is None else float(row[0])
 
     def delete(self, job_id: str) -> None:
@@ -113,10 +123,24 @@ class JobDatabase:
 
     def delete_expired(self, now: float) -> int:
         """How many were deleted."""
-        count = self._run("delete from jobs where expires <= ?", (now,))
+        count = sum(self._run(f"delete from {table} where expires <= ?", (now,)) for table in ("jobs", "pictures"))  # noqa: S608 - our names
         if count:
             self._give_back()
         return count
+
+    def add_pictures(self, pictures: Mapping[str, bytes], expires: float) -> None:
+        """All of them are on disk when this returns, or none."""
+        rows = [(name, len(data), data, expires) for name, data in pictures.items()]
+        with self._faults(), self._connection as transaction:
+            transaction.executemany("insert into pictures values (?, ?, ?, ?)", rows)
+
+    def picture(self, name: str, now: float) -> tuple[bytes, float] | None:
+        """A picture that has not expired, and when it does."""
+        with self._faults():
+            found: tuple[bytes, float] | None = self._connection.execute(
+                "select body, expires from pictures where name = ? and expires > ?", (name, now)
+            ).fetchone()
+        return found
 
     def _give_back(self) -> None:
         """Prompts must not stay in the log, nor the room be lost."""
@@ -147,6 +171,7 @@ class JobDatabase:
                 error = sqlite3.DatabaseError("damaged")
                 error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
                 raise error
+            connection.executescript(f"begin; {_PICTURES} commit;")
             with connection:
                 connection.execute("update jobs set status = 'queued' where status = 'running'")
         except BaseException:

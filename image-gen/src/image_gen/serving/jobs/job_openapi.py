@@ -87,6 +87,19 @@ _CREATE: Final[dict[str, Any]] = {
     },
 }
 
+_IMAGE: Final = {"schema": {"type": "string", "format": "binary"}}
+FILE: Final[dict[str, Any]] = {
+    "parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}],
+    "security": [],
+    "responses": {
+        "200": {
+            "description": "The picture.",
+            "content": {f"image/{kind}": _IMAGE for kind in ("png", "jpeg", "webp")},
+        },
+        **_errors(_404="No picture is kept under this address.", _503=_UNAVAILABLE),
+    },
+}
+
 
 def create_operation(*, webhooks: bool) -> dict[str, Any]:
     """Of `POST /v1/jobs`: the fields that its body has beside those of a request for images, or takes in another way.
@@ -94,7 +107,8 @@ def create_operation(*, webhooks: bool) -> dict[str, Any]:
     """
     address = {"type": "string", "maxLength": 2048, "description": "an https address"}
     none = "nothing: a job has no stream"
-    own = {
+    own: dict[str, Any] = {
+        "response_format": {"enum": ["b64_json", None], "description": '"b64_json": the job keeps its pictures'},
         "stream": {"enum": [False, None], "description": none},
         "progress": {"enum": [False, None], "description": none},
         "partial_images": {"enum": [0, None], "description": none},

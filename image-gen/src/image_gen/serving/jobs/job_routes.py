@@ -108,6 +108,9 @@ class JobRoutes:
         for name in ("stream", "partial_images", "progress"):
             if getattr(request, name):
                 raise BadRequest(f"{name}: a job has no stream; GET /v1/jobs/<id> shows how far it is.", name)
+        if request.response_format == "url":
+            message = 'response_format: expected "b64_json": a job keeps its pictures; GET /v1/jobs/<id> has them.'
+            raise BadRequest(message, "response_format")
         self._runner.check(request)
         return request, webhook
 

@@ -88,9 +88,9 @@ class JobRunner:
         while True:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
             try:
-                await self._in_database(lambda database: database.delete_expired(time.time()))
+                await self.in_database(lambda database: database.delete_expired(time.time()))
                 for job in list(self._unsaved.values()):
-                    await self._in_database(partial(JobDatabase.save, job=job))
+                    await self.in_database(partial(JobDatabase.save, job=job))
                     del self._unsaved[job.id]
             except ImageGenError as error:
                 self._report(error)
@@ -115,36 +115,40 @@ class JobRunner:
         """The job, or the one that the same idempotency key was used for, and whether it is new. Raises JOBS_FULL,
         JOBS_STORAGE_FULL and JOBS_UNAVAILABLE.
         """
-        limit, most = self._settings.jobs_limit, self._settings.jobs_max_mb * 1_000_000
+        limit = self._settings.jobs_limit
 
         def add(database: JobDatabase) -> Job | None:
             if job.idempotency_key is not None:
                 before = database.with_idempotency_key(job.key, job.idempotency_key)
                 if before is not None:
                     return before
-            count, size = database.counts()
+            count, _ = database.counts()
             if count >= limit:
                 raise JobsFullError(f"{limit} jobs are waiting, which is IMAGE_GEN_JOBS_LIMIT: try again later.")
-            if size + job.reserved > most:
-                raise JobsStorageFullError(
-                    f"The jobs that are kept take the {self._settings.jobs_max_mb} MB of IMAGE_GEN_JOBS_MAX_MB: delete "
-                    "those that are done, or wait until they expire."
-                )
+            self.require_room(database, job.reserved)
             database.add(job)
             return None
 
-        before = await self._in_database(add)
+        before = await self.in_database(add)
         if before is not None:
             return await self.get(before.id, before.key) or before, False
         self._begin(job)
         return job, True
+
+    def require_room(self, database: JobDatabase, size: int) -> None:
+        """Raises JOBS_STORAGE_FULL where so many bytes can't be kept beside what is kept."""
+        if database.counts()[1] + size > self._settings.jobs_max_mb * 1_000_000:
+            raise JobsStorageFullError(
+                f"The jobs and pictures that are kept take the {self._settings.jobs_max_mb} MB of "
+                "IMAGE_GEN_JOBS_MAX_MB: delete jobs that are done, or wait until they expire."
+            )
 
     async def get(self, job_id: str, key: str) -> Job | None:
         """A job of this key, with its result."""
         live = self._live.get(job_id)
         job = live.job if live is not None else self._unsaved.get(job_id)
         if job is None:
-            job = await self._in_database(lambda database: database.get(job_id))
+            job = await self.in_database(lambda database: database.get(job_id))
         if job is None or job.key != key or (job.expires is not None and job.expires <= time.time()):
             return None
         return job
@@ -170,12 +174,12 @@ class JobRunner:
     async def delete(self, job: Job) -> None:
         """Nothing of the job is left."""
         await self.cancel(job)
-        await self._in_database(lambda database: database.delete(job.id))
+        await self.in_database(lambda database: database.delete(job.id))
         self._unsaved.pop(job.id, None)
 
     async def next_expiry(self) -> float | None:
         """When the next job expires."""
-        return await self._in_database(lambda database: database.next_expiry())
+        return await self.in_database(lambda database: database.next_expiry())
 
     async def _is_open(self) -> bool:
         try:
@@ -203,7 +207,8 @@ class JobRunner:
             log.warning("Jobs: %s (%s) The rest of the service is not affected.", error.message, error.code)
         self._unavailable = error
 
-    async def _in_database(self, work: Callable[[JobDatabase], Result]) -> Result:
+    async def in_database(self, work: Callable[[JobDatabase], Result]) -> Result:
+        """What `work` gives, which is done beside the event loop, and alone. Raises JOBS_UNAVAILABLE."""
         await self._tried.wait()
         async with self._lock:
             database = self._database
@@ -283,7 +288,7 @@ class JobRunner:
         job.reserved = len(job.body) + len(job.result or b"") + len(job.error or "")
         log.info("Job %s: %s after %.1f s", job.id, status, job.ended - job.created)
         try:
-            await asyncio.shield(self._in_database(lambda database: database.save(replace(job))))
+            await asyncio.shield(self.in_database(lambda database: database.save(replace(job))))
         except ImageGenError as failure:
             self._report(failure)
             self._unsaved[job.id] = job
@@ -294,7 +299,7 @@ class JobRunner:
 
     async def _on_delivered(self, job: Job) -> None:
         try:
-            await self._in_database(lambda database: database.delivered(job.id))
+            await self.in_database(lambda database: database.delivered(job.id))
         except ImageGenError as error:
             self._report(error)
 
@@ -303,7 +308,7 @@ class JobRunner:
 
         async def save() -> None:
             try:
-                await self._in_database(lambda database: database.save(copy))
+                await self.in_database(lambda database: database.save(copy))
             except ImageGenError as error:
                 self._report(error)
 
