@@ -64,6 +64,12 @@ const origins = listMatching(
   "* or origins such as https://app.example.com, with commas between them",
 );
 
+/** As the service reads them. A path is one that the service sees. */
+const loras = listMatching(
+  String.raw`[A-Za-z0-9][A-Za-z0-9._-]{0,63}=(?:\/[^,]+|[^,\s/@]+(?:\/[^,\s]+)+)`,
+  "name=org/repository@commit or name=/path/in/the/container, with commas between them",
+);
+
 /** Keys of a stack that become variables of the service. Their defaults are the service's own, so that an unset key sets none. */
 export const SERVICE_KEYS = {
   /** Clients send it as `Authorization: Bearer <key>`. */
@@ -78,6 +84,8 @@ export const SERVICE_KEYS = {
   gpu: text("auto", gpus),
   dtype: text("auto", oneOf("auto", "float16", "bfloat16", "float32")),
   compile: flag,
+  /** Null: none. */
+  loras: unset(loras, "sketch=org/sketch-lora@0123456789abcdef0123456789abcdef01234567"),
   /** Null: `full`, and `size` for a baked model. */
   verify: unset(oneOf("full", "changed", "size"), "full"),
   queueLimit: number(8, integer(0, 10_000)),

@@ -18,6 +18,11 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
         "name of the model in `/readyz` and in the API.",
     ),
     "VAE_ID": ("", "A VAE with a manifest, used in place of the model's own."),
+    "IMAGE_GEN_LORAS": (
+        "",
+        "LoRAs that requests choose by name: `name=org/repository@commit`, with `/file.safetensors` where the "
+        "repository has several, or `name=/path`. See [LoRAs](../guides/models.md#loras).",
+    ),
     "IMAGE_GEN_COMPILE": ("`0`", "`1` compiles the repeated blocks of the UNet or transformer at the first picture."),
     "IMAGE_GEN_API_KEY": (
         "",
@@ -366,6 +371,10 @@ ERRORS: Final[dict[str, tuple[str, str]]] = {
     ),
     "UNSAFE_MODEL": ("The model exists only as pickles, or brings its own code.", "Choose another model."),
     "USAGE": ("The arguments of the command are wrong.", "The message says which."),
+    "LORA_INVALID": (
+        "A LoRA of `IMAGE_GEN_LORAS` does not fit the model, or is no file of weights.",
+        "The message names it: take it out, correct its source, or serve the model that it was made for.",
+    ),
     "VAE_INVALID": ("`VAE_ID` is not a VAE with a manifest.", "Choose one that has a manifest, or leave it empty."),
     "ZSTD_MISSING": ("The Python package `zstandard` is missing.", "Use the image, or another compression."),
 }

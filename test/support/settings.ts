@@ -39,6 +39,7 @@ export const SERVICE_DEFAULTS = {
   corsOrigins: null,
   dtype: "auto",
   compile: false,
+  loras: null,
   verify: null,
   queueLimit: 8,
   requestTimeoutSeconds: 600,

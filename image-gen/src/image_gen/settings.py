@@ -14,6 +14,7 @@ from typing import Any, Final, get_args
 from image_gen.errors import ModelIdInvalidError, SettingInvalidError, shown
 from image_gen.model_cache.core.manifest import split_model_id
 from image_gen.model_cache.core.settings import DEFAULT_MODEL, DEMO_ALIAS, DEMO_MODEL, Verify
+from image_gen.model_cache.manifests.lora_source import LoraSource, parse_loras
 
 VERSION: Final = "0.1.0"
 # Longer than any load balancer waits: else it sends a request on a connection that is being closed.
@@ -116,6 +117,7 @@ class Settings:
     webhook_private: bool = _choice("IMAGE_GEN_WEBHOOK_PRIVATE", False, "0", "1", parse="1".__eq__)
     picture_url_seconds: int = _whole("IMAGE_GEN_PICTURE_URL_SECONDS", 0, 0, 2_592_000)
     jobs_max_mb: int = _whole("IMAGE_GEN_JOBS_MAX_MB", 1000, 1, 1_000_000)
+    loras: tuple[LoraSource, ...] = _read("IMAGE_GEN_LORAS", (), parse_loras)
 
     def verify_mode(self, source: str) -> Verify:
         """How much of a model is hashed at a start. A model in the image was verified when the image was built."""
@@ -150,6 +152,10 @@ class Settings:
                     problems[variable] = (
                         f"{variable}: expected {error}, got {shown(text) if each.repr else 'another text'}"
                     )
+        if values.get("loras") and values.get("compile_enabled"):
+            problems["IMAGE_GEN_LORAS"] = (
+                "IMAGE_GEN_LORAS: expected none with IMAGE_GEN_COMPILE=1: compiled blocks take none"
+            )
         if problems:
             raise SettingInvalidError(
                 f"{'; '.join(problems.values())}. Fix: correct {' and '.join(problems)}, or leave out what is not "

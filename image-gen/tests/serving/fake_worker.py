@@ -114,6 +114,8 @@ class FakeWorker:
     def load(self, request: LoadRequest) -> None:
         if request.vae:
             say(f"VAE from {request.vae}")
+        for name, file in request.loras.items():
+            say(f"LoRA {name} from {file}")
         if request.compile_cache:
             self.send(Compiling(request.compile_cache, self.options.get("not_compiled")))
         if (until := self.options.get("until_file")) and Path(until).exists():
@@ -140,6 +142,7 @@ class FakeWorker:
                 previews=self.options.get("previews", True),
                 edits=self.options.get("edits", ["image", "mask"]),
                 schedulers=self.options.get("schedulers", ["ddim", "euler"]),
+                loras=list(request.loras),
             )
         )
 
@@ -149,7 +152,7 @@ class FakeWorker:
         return RuntimeError(text) if after is not None and self.pictures > after else None
 
     def generate_image(self, job: ImageJob) -> None:
-        say(f"painting {job.id}")
+        say(f"painting {job.id}" + (f" with LoRAs {json.dumps(job.loras)}" if job.loras else ""))
         self.pictures += 1
         order, _, text = job.prompt.partition(" ")
         error = RuntimeError(text) if order == "raise" else self.fault()

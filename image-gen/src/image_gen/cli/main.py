@@ -20,7 +20,7 @@ from image_gen import reader
 from image_gen.cli import render
 from image_gen.cli.parser import parser
 from image_gen.demo_hub import DemoHubProcess, ask_loopback
-from image_gen.errors import DAMAGED, FAILED, INTERRUPTED, OK, REFUSED, ImageGenError, UsageError
+from image_gen.errors import DAMAGED, FAILED, INTERRUPTED, OK, REFUSED, ImageGenError, SettingInvalidError, UsageError
 from image_gen.model_cache import CacheSettings, ModelCache, ProgressCallbacks
 from image_gen.model_cache.backup.compression import compression_of
 from image_gen.model_cache.core.atomic_files import write_atomic
@@ -29,6 +29,7 @@ from image_gen.model_cache.core.manifest import split_model_id
 from image_gen.model_cache.core.s3_uri import SCHEME, S3Uri
 from image_gen.model_cache.core.settings import DEFAULT_MODEL, DEMO_MODEL
 from image_gen.model_cache.core.token import read_token
+from image_gen.model_cache.manifests.lora_source import LoraSource, parse_loras
 
 
 class _Report(Protocol):
@@ -107,7 +108,16 @@ class Command:
         if model_id == (self._env.get("MODEL_ID") or DEFAULT_MODEL) and (vae := self._env.get("VAE_ID")):
             # The service of this environment needs it too.
             self._cache().ensure_vae(vae, self._callbacks)
+        if model_id == (self._env.get("MODEL_ID") or DEFAULT_MODEL):
+            for lora in self._loras():
+                self._cache().ensure_lora(lora, self._callbacks)
         return self._print(model, render.prefetch_text(model))
+
+    def _loras(self) -> tuple[LoraSource, ...]:
+        try:
+            return parse_loras(self._env.get("IMAGE_GEN_LORAS", ""))
+        except ValueError as error:
+            raise SettingInvalidError(f"IMAGE_GEN_LORAS: expected {error}") from None
 
     def verify(self) -> int:
         options = self._options
@@ -136,6 +146,7 @@ class Command:
         options = self._options
         model, vae = self._env.get("MODEL_ID") or DEFAULT_MODEL, self._env.get("VAE_ID")
         served = [split_model_id(model, self._env.get("MODEL_REVISION")), *([split_model_id(vae)] if vae else [])]
+        served += [(each.model_id, each.revision) for each in self._loras() if each.model_id]
         report = self._cache().collect_garbage(
             older_than=options.older_than,
             keep_free=options.keep_free,

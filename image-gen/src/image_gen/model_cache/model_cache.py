@@ -26,11 +26,14 @@ from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings, Verify
 from image_gen.model_cache.doctor import DoctorReport, run_checks
 from image_gen.model_cache.download.ensure import Ensure
+from image_gen.model_cache.download.ensure_lora import EnsureLora, open_lora
 from image_gen.model_cache.download.range_journal import RangeJournal
 from image_gen.model_cache.download.repair import IntegrityCheck, quarantine, raise_if_read_only
 from image_gen.model_cache.download.verify import VerifyReport, verify_models
 from image_gen.model_cache.manifests.check import CheckReport, check_manifest
 from image_gen.model_cache.manifests.lock_manifest import LockedManifest, lock_manifest
+from image_gen.model_cache.manifests.lora import lora_file
+from image_gen.model_cache.manifests.lora_source import LORA, LoraSource
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.model_cache.manifests.resolve import resolve
 from image_gen.model_cache.sources.hub import HubClient
@@ -101,6 +104,15 @@ class ModelCache:
             )
         return self.ensure(vae_id, components=True, callbacks=callbacks)
 
+    def ensure_lora(self, source: LoraSource, callbacks: ProgressCallbacks = SILENT) -> tuple[ReadyModel, Path]:
+        """A LoRA, and the file of it that is meant. Raises LORA_INVALID and UNSAFE_MODEL, and what a download may."""
+        if source.path:
+            model = open_lora(source)
+        else:
+            revision = self.registry.revision(source.model_id, source.revision)
+            model = EnsureLora(self.settings, source.model_id, revision, source.file).run(callbacks)
+        return model, model.directory / str(lora_file(model, source.file))
+
     def verify_and_repair(
         self, model: ReadyModel, *, verify: Verify = "full", callbacks: ProgressCallbacks = SILENT
     ) -> ReadyModel:
@@ -121,7 +133,11 @@ class ModelCache:
                 quarantine(self.settings, model.model_id, model.directory, lost, callbacks)
                 good = {file.path for file in model.files} - {read.file.path for read in lost}
             silent = replace(callbacks, on_file=lambda _: None)
-            ensure = self._ensure(model.model_id, model.revision)
+            ensure = (
+                EnsureLora(self.settings, model.model_id, model.revision, model.files[0].path)
+                if model.component == LORA
+                else self._ensure(model.model_id, model.revision)
+            )
             # Another process may have repaired it meanwhile.
             model = ensure.find_local() or ensure.download(silent)
             # The rest was hashed a moment ago, here or by the process that downloaded it.

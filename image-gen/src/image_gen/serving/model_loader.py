@@ -79,6 +79,9 @@ class ModelLoader:
         self.lease = Lease(None)
         self.vae: ReadyModel | None = None
         self._vae_lease = Lease(None)
+        # Files by name.
+        self.loras: dict[str, str] = {}
+        self._lora_leases: list[Lease] = []
 
     async def run(self) -> ReadyModel:
         """The complete model, after as many attempts as it takes; `/readyz` shows the error of the last one."""
@@ -145,6 +148,7 @@ class ModelLoader:
             )
             # First, as the load request names its directory.
             self.vae = self._load_vae(ProgressCallbacks(callbacks.on_progress, self._cancel))
+            self.loras = self._load_loras(ProgressCallbacks(callbacks.on_progress, self._cancel))
             cache = ModelCache(cache_settings)
             model = cache.ensure(
                 settings.served_id,
@@ -174,6 +178,24 @@ class ModelLoader:
         self._vae_lease = cache.hold(vae)
         log.info("VAE of %s at %s in place of the model's own", vae.model_id, vae.revision[:12])
         return vae
+
+    def _load_loras(self, callbacks: ProgressCallbacks) -> dict[str, str]:
+        """The LoRAs, each complete and verified. Those of the user's own files have no hash to compare with."""
+        cache, files, leases = ModelCache(self._cache_settings), {}, []
+        for source in self._settings.loras:
+            lora, file = cache.ensure_lora(source, callbacks)
+            if lora.source != "directory":
+                lora = cache.verify_and_repair(
+                    lora, verify=self._settings.verify_mode(lora.source), callbacks=callbacks
+                )
+            leases.append(cache.hold(lora))
+            files[source.name] = str(file)
+            at = f" at {lora.revision[:12]}" if lora.revision else ""
+            log.info("LoRA %s: %s of %s%s", source.name, file.name, lora.model_id, at)
+        for lease in self._lora_leases:
+            lease.release()
+        self._lora_leases = leases
+        return files
 
     def _show(self) -> None:
         """There is progress after a final error."""

@@ -89,12 +89,13 @@ class RetryAfterFailure:
 def facts(settings: Settings, store: CacheSettings) -> tuple[object, ...]:
     """What a start depends on outside of the process, as far as `stat` shows it."""
     folders = [store.hf_home, store.hub_cache, store.baked_dir, store.manifests_dir, store.cached_manifests_dir]
-    for model_id in (settings.model_id, settings.vae_id):
+    for model_id in (settings.model_id, settings.vae_id, *(each.model_id for each in settings.loras)):
         with contextlib.suppress(ImageGenError, OSError):
             model = RepoLayout(store.hub_cache, ManifestRegistry(store).canonical_id(model_id)).root
             folders += [model, *(model / name for name in ("blobs", "snapshots", "refs"))]
     folders += [place for place in (store.mirror,) if isinstance(place, Path)]
     files = [store.hf_home / "token", *(file for file in (store.ca_file,) if file is not None)]
+    files += [each.path for each in settings.loras if each.path]
     if settings.model_dir is not None:
         files += [settings.model_dir, settings.model_dir / "model_index.json"]
     return (*map(_folder_facts, folders), *map(_file_facts, files))

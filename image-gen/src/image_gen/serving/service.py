@@ -224,6 +224,7 @@ class Service:
             max_size=self._settings.max_size,
             compile_cache=compiled if self._settings.compile_enabled else "",
             vae=str(self.loader.vae.directory) if self.loader.vae else "",
+            loras=self.loader.loras,
         )
 
 

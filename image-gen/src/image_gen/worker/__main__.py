@@ -9,6 +9,7 @@ import contextlib
 import faulthandler
 import os
 import socket
+import sys
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any Hugging Face library is imported: they read it then
@@ -23,6 +24,9 @@ os.environ.setdefault("TORCH_DISABLE_NATIVE_JIT", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # it warns of image processors that no pipeline here uses
 # It prints the piece of a prompt that a text encoder does not take; `truncated_tokens` counts it instead.
 os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+# An eighth of the import is for LoRAs, which diffusers and transformers do without where there is no such module.
+if not os.environ.get("IMAGE_GEN_LORAS", "").strip():
+    sys.modules["peft"] = None  # type: ignore[assignment] # Python's own sign that there is none
 
 
 def main() -> None:

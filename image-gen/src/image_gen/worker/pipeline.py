@@ -17,6 +17,7 @@ from image_gen.errors import NotAPipelineError
 from image_gen.model_cache.manifests.select import is_served
 from image_gen.worker.components import load_vae
 from image_gen.worker.lean_imports import diffusers_class, without_dynamo
+from image_gen.worker.loras import load_loras
 from image_gen.worker.protocol import STEP, LoadRequest, bounded_size
 
 _OTHER_MODEL: Final = "Fix: choose another model: `imagegen up --model <id>`"
@@ -35,6 +36,8 @@ class LoadedPipeline:
     has_other_vae: bool = False
     # Pipelines of other classes on the same weights, by class.
     others: dict[str, Any] = field(default_factory=dict, compare=False)
+    # The adapters of LoRAs, by the LoRAs' names.
+    loras: Mapping[str, str] = field(default_factory=dict)
 
 
 def pipeline_class(name: str) -> Any:
@@ -80,8 +83,9 @@ def load(request: LoadRequest, device: str, dtype: str, models: Mapping[str, Any
     pipeline = without_dynamo(lambda: _from_pretrained(cls, request.directory, arguments, device))
     pipeline.set_progress_bar_config(disable=True)
     accepts = frozenset(inspect.signature(cls.__call__).parameters)
+    loras = load_loras(pipeline, request.loras, dtype) if request.loras else {}
     width, height = bounded_size(*_own_size(pipeline), _multiple(pipeline), request.max_size)
-    return LoadedPipeline(pipeline, name, width, height, accepts, dtype, bool(request.vae))
+    return LoadedPipeline(pipeline, name, width, height, accepts, dtype, bool(request.vae), loras=loras)
 
 
 def _from_pretrained(cls: Any, directory: str, arguments: dict[str, Any], device: str) -> Any:

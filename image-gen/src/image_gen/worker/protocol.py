@@ -26,7 +26,7 @@ class LoadRequest:
 
     `warmup_size` is in pixels, 0 lets the worker choose; `max_size` bounds it and the pipeline's own size, 0 does not.
     `vae` is the directory of a VAE that replaces the pipeline's own, empty for none. With `compile_cache`, a directory,
-    the pipeline is compiled.
+    the pipeline is compiled. `loras` are files of weights, by the names that jobs use them by.
     """
 
     directory: str
@@ -39,6 +39,7 @@ class LoadRequest:
     max_size: int = 0
     vae: str = ""
     compile_cache: str = ""
+    loras: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class ImageJob:
     """To the worker: one image. The same job gives the same image on the same device. `output_compression` is the
     quality of a JPEG or WebP, from 0 to 100. `previews` are asked for at so many steps, `progress` at each.
 
-    `metadata` is a text for a PNG's file; `scheduler` a name of `PipelineReady`'s.
+    `metadata` is a text for a PNG's file; `scheduler` a name of `PipelineReady`'s; `loras` are weights, by names of the
+    request's.
 
     With `pixels`, the frame's payload, an image is changed: `width` x `height` pixels of three bytes, and with `masked`
     as many bytes more, of which 255 is where to paint. `strength` is how much of it is generated again, from 0 to 1.
@@ -78,6 +80,7 @@ class ImageJob:
     progress: bool = False
     scheduler: str | None = None
     metadata: str = ""
+    loras: Mapping[str, float] = field(default_factory=dict)
     strength: float | None = None
     masked: bool = False
     pixels: bytes = field(default=b"", repr=False)
@@ -125,7 +128,7 @@ class Compiling:
 class PipelineReady:
     """From the worker: the warm-up image is done. The size, in pixels, is the model's own, or what `max_size` leaves;
     the warm-up's may be smaller. `previews`: whether a job can have some; `edits`: "image" and
-    "mask", where a job can have them; `schedulers`: those that can be chosen.
+    "mask", where a job can have them; `schedulers` and `loras`: those that can be chosen.
     """
 
     pipeline: str
@@ -139,6 +142,7 @@ class PipelineReady:
     previews: bool = False
     edits: list[str] = field(default_factory=list)
     schedulers: list[str] = field(default_factory=list)
+    loras: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

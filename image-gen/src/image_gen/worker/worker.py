@@ -150,7 +150,8 @@ class Worker:
         previews = "callback_on_step_end" in accepts and has_previews(self._loaded.pipeline)
         ready = (self._loaded.name, *own, accepts, seconds, self._gpu_bytes(), width, height, previews)
         edits = kinds_of_edits(self._loaded)
-        self._send(protocol.PipelineReady(*ready, edits=edits, schedulers=schedulers_of(self._loaded.pipeline)))
+        schedulers, loras = schedulers_of(self._loaded.pipeline), list(self._loaded.loras)
+        self._send(protocol.PipelineReady(*ready, edits=edits, schedulers=schedulers, loras=loras))
 
     def _generate(self, job: protocol.ImageJob) -> None:
         from image_gen.worker.pictures.generate import generate_image

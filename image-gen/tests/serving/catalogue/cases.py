@@ -178,6 +178,16 @@ def _lock_vae(around: Surroundings, message: str) -> None:
     around.run_command(f"image-gen {command} {around.folder / 'manifests' / 'test--vae.json'}")
 
 
+def _no_lora(around: Surroundings) -> None:
+    around.make_repo()
+    around.env["IMAGE_GEN_LORAS"] = f"mine={around.folder / 'mine.safetensors'}"
+
+
+def _put_lora(around: Surroundings, message: str) -> None:
+    printed(message, "Fix: put a .safetensors there")
+    (around.folder / "mine.safetensors").write_bytes(b"weights")
+
+
 def _no_json(around: Surroundings) -> None:
     (around.make_repo() / "model_index.json").write_text("not json")
 
@@ -441,6 +451,7 @@ def _dtype(around: Surroundings, message: str) -> None:
 CASES: Final = (
     Case("MODEL_DIR_INVALID", _no_directory, _put_directory),
     Case("MODEL_ID_INVALID", _set(MODEL_ID="a b/c"), _other_repo, ("restart",)),
+    Case("LORA_INVALID", _no_lora, _put_lora),
     Case("VAE_INVALID", _unknown_vae, _lock_vae),
     Case("NOT_A_PIPELINE", _no_json, _other_repo, ("restart",)),
     Case("UNSAFE_MODEL", _pickle, _other_repo, ("restart",)),

@@ -64,7 +64,7 @@ class Ensure:
         that is here; else it is downloaded.
         """
         if self._revision and (commit := self.moved(callbacks)):
-            newer = Ensure(self._settings, self._model_id, commit)
+            newer = self._at(commit)
             try:
                 model = newer.find_local() or newer.download(callbacks)
             except CANNOT_DOWNLOAD as error:
@@ -115,7 +115,8 @@ class Ensure:
             self._set_aside(known, callbacks)
         if known and put_back(self._settings, known, callbacks) and (found := self.find_local()):
             return found
-        copied = download_from_mirror(self._settings, self._model_id, self._revision, callbacks)
+        mirrored = self._from_mirror(callbacks)
+        copied = mirrored or Downloaded()
         if copied.paths and (found := self.find_local()):
             delete_quarantined(self._layout)
             return _with(found, copied)
@@ -126,7 +127,7 @@ class Ensure:
                 return found
             if quarantined_files(self._layout):
                 raise repair_failed(self._layout, error) from error
-            if self._settings.mirror is None:
+            if self._settings.mirror is None or mirrored is None:
                 raise
             # The mirror has to be fixed, and not the hub.
             lacks = f"The mirror {self._settings.mirror} lacks {self._model_id} or parts of it (see the log)."
@@ -223,7 +224,7 @@ class Ensure:
         if manifest in self._registry.bundled():
             return None
         with suppress(errors.RevisionNotFoundError, errors.ModelNotFoundError):
-            again = resolve(client, self._model_id, manifest.revision)
+            again = self._list(client, manifest.revision)
             if again != manifest:
                 self._registry.keep(again, default=self._revision is None)
                 return again
@@ -236,13 +237,22 @@ class Ensure:
         cached = None if newest else self._registry.commit_of(self._model_id, "main")
         default = cached if cached and is_commit(cached) and self._layout.snapshot(cached).is_dir() else "main"
         try:
-            manifest = resolve(client, self._model_id, self._revision or default)
+            manifest = self._list(client, self._revision or default)
         except errors.RevisionNotFoundError:
             if self._revision or default == "main":
                 raise
             return self._resolve(client, newest=True)
         self._registry.keep(manifest, default=self._revision is None)
         return manifest
+
+    def _at(self, revision: str) -> "Ensure":
+        return Ensure(self._settings, self._model_id, revision)
+
+    def _from_mirror(self, callbacks: ProgressCallbacks) -> Downloaded | None:
+        return download_from_mirror(self._settings, self._model_id, self._revision, callbacks)
+
+    def _list(self, client: HubClient, revision: str) -> Manifest:
+        return resolve(client, self._model_id, revision)
 
     def _manifest(self) -> Manifest | None:
         return self._registry.find(self._model_id, self._revision)

@@ -13,6 +13,7 @@ from image_gen.model_cache.core.manifest import Manifest, check_revision, is_com
 from image_gen.model_cache.core.settings import DEMO_ALIAS, DEMO_MODEL, CacheSettings
 from image_gen.model_cache.core.untrusted_files import read_json
 from image_gen.model_cache.core.walk import entries
+from image_gen.model_cache.manifests.lora_source import LORA
 from image_gen.model_cache.manifests.select import INDEX, lacking
 
 # As `status` prints commits, and git does.
@@ -63,17 +64,26 @@ class ManifestRegistry:
         if revision is None:
             bundled = next((each for each in self.bundled() if each.model_id == model_id), None)
             return bundled or self._read(self._settings.cached_manifests_dir / f"{folder_name(model_id)}.json")
-        commit = revision if is_commit(revision) else self.commit_of(model_id, revision)
-        return next((each for each in self.all_manifests(model_id) if each.revision == commit), None)
+        commit = self.commit(model_id, revision)
+        known = (each for each in self.all_manifests(model_id) if each.component != LORA)
+        return next((each for each in known if each.revision == commit), None)
+
+    def commit(self, model_id: str, revision: str | None) -> str | None:
+        """The commit of a revision, without one of `main`, as far as it is known here."""
+        return revision if revision and is_commit(revision) else self.commit_of(model_id, revision or "main")
 
     def keep(self, manifest: Manifest, *, default: bool) -> None:
         """Caches a resolved manifest, so that the next start needs no hub."""
-        name = folder_name(manifest.model_id) + ("" if default else f"@{manifest.revision}")
+        # A repository may have a pipeline and LoRAs.
+        lora = manifest.component == LORA
+        at = "" if default and not lora else f"@{manifest.revision}"
+        name = f"{folder_name(manifest.model_id)}{at}{'~loras' if lora else ''}"
         write_atomic(self._settings.cached_manifests_dir / f"{name}.json", manifest.to_json())
 
     def keep_new(self, manifest: Manifest, *, default: bool) -> None:
         """The same for a manifest from elsewhere, unless its revision is known here."""
-        if all(known.revision != manifest.revision for known in self.all_manifests(manifest.model_id)):
+        known = [(each.revision, each.component == LORA) for each in self.all_manifests(manifest.model_id)]
+        if (manifest.revision, manifest.component == LORA) not in known:
             self.keep(manifest, default=default)
 
     def commit_of(self, model_id: str, revision: str) -> str | None:

@@ -107,7 +107,8 @@ class Generations:
             "revision": readiness.revision, "source": readiness.source, "device": readiness.device,
             "ready": readiness.is_ready, "max_size": self._settings.max_size,
             "default_size": None if (own := self._worker.pipeline_info) is None else f"{own.width}x{own.height}",
-            "schedulers": [] if own is None else own.schedulers, "edits": [] if own is None else own.edits,
+            "schedulers": [] if own is None else own.schedulers, "loras": [] if own is None else own.loras,
+            "edits": [] if own is None else own.edits,
         }  # fmt: skip
 
     def openapi(self, document: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from image_gen.serving.images.requests import MAX_SEED, BadRequest, ImageRequest, parse_size
+from image_gen.serving.images.requests import MAX_SEED, BadRequest, ImageRequest, parse_size, shorten
 from image_gen.settings import Settings
 from image_gen.worker.protocol import ImageJob, PipelineReady
 
@@ -54,6 +54,10 @@ def make_image_jobs(
         raise BadRequest(
             f"scheduler: {pipeline.pipeline}, which is being served, has {there}, got {request.scheduler}.", "scheduler"
         )
+    for lora in request.loras or ():
+        if lora.name not in pipeline.loras:
+            there = ", ".join(pipeline.loras) or "none: IMAGE_GEN_LORAS (the key `loras`) names them"
+            raise BadRequest(f"loras: this service has {there}, got {shorten(lora.name)}.", "loras")
     width, height = change.size if change else asked_size(request, settings) or (pipeline.width, pipeline.height)
     edit: dict[str, Any] = (
         {"pixels": change.pixels, "masked": change.masked, "strength": change.strength} if change else {}
@@ -74,6 +78,7 @@ def make_image_jobs(
             previews=(request.partial_images or 0) if request.stream and pipeline.previews else 0,
             progress=bool(request.stream and request.progress and "callback_on_step_end" in pipeline.accepts),
             scheduler=request.scheduler,
+            loras={lora.name: lora.weight for lora in request.loras or ()},
             **edit,
         )
         for index in range(request.n or 1)
@@ -91,6 +96,7 @@ def _metadata(job: ImageJob, model: str) -> str:
     }
     chosen = {"Sampler": job.scheduler, "CFG scale": job.guidance_scale, "Denoising strength": job.strength}
     facts |= {name: value for name, value in chosen.items() if value is not None}
+    facts |= {f"LoRA {name}": weight for name, weight in job.loras.items()}
     negative = [f"Negative prompt: {job.negative_prompt}"] if job.negative_prompt else []
     return "\n".join([job.prompt, *negative, ", ".join(f"{name}: {value}" for name, value in facts.items())])
 

@@ -86,7 +86,10 @@ def _body_schema(
     kind: type[ImageRequest], settings: Settings, pipeline: PipelineReady | None, models: Sequence[str]
 ) -> dict[str, Any]:
     schema = kind.model_json_schema()
+    del schema["$defs"]
     properties = schema["properties"]
+    names = None if pipeline is None else pipeline.loras
+    properties["loras"] = _loras_schema(names, properties["loras"]["description"])
     sides = "|".join(str(side) for side in range(MIN_SIDE, settings.max_size + 1, STEP))
     properties["n"]["anyOf"][0]["maximum"] = settings.max_images
     properties["size"]["anyOf"][0]["pattern"] = rf"^(auto|({sides})x({sides}))$"
@@ -106,6 +109,23 @@ def _has_urls(settings: Settings) -> bool:
     return settings.picture_url_seconds > 0 and settings.jobs != "none"
 
 
+def _loras_schema(names: Sequence[str] | None, description: str) -> dict[str, Any]:
+    """`names` are those that there are; None where it is not known yet."""
+    name: dict[str, Any] = _TEXT if names is None else {"enum": list(names)}
+    weight = {"type": "number", "minimum": -4, "maximum": 4}
+    lora = {
+        "type": "object", "additionalProperties": False, "required": ["name"],
+        "properties": {"name": name, "weight": weight},
+    }  # fmt: skip
+    once = [
+        {"contains": {"properties": {"name": {"const": each}}}, "minContains": 0, "maxContains": 1}
+        for each in names or ()
+    ]
+    chosen: dict[str, Any] = {"type": "array", "maxItems": 8, "items": lora, **({"allOf": once} if once else {})}
+    none = {"type": "array", "maxItems": 0}
+    return {"anyOf": [none if names == [] else chosen, {"type": "null"}], "description": description}
+
+
 def _json_body(schema: dict[str, Any]) -> dict[str, Any]:
     return {
         "required": True,
@@ -120,6 +140,10 @@ def _form_body(kind: type[ImageRequest], schema: dict[str, Any]) -> dict[str, An
     fields = {}
     for name, spec in schema["properties"].items():
         kinds = [each for each in spec.get("anyOf", [spec]) if each.get("type") != "null"]
+        if name == "loras":  # in JSON
+            kinds = [
+                {"const": "[]"} if kinds[0]["maxItems"] == 0 else {**_TEXT, "contentMediaType": "application/json"}
+            ]
         if kinds:
             required = name in schema.get("required", [])
             values = kinds[0] if required else {"anyOf": [kinds[0], {"const": ""}, {"type": "null"}]}

@@ -4,6 +4,7 @@ A field that is null is one that was not given. `BadRequest` names the parameter
 the loaded model or on the settings is checked in `jobs`.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar
@@ -29,6 +30,15 @@ class BadRequest(Exception):  # noqa: N818 - named after the answer
         self.param = param
         self.status = status
         self.code = code
+
+
+class Lora(BaseModel):
+    """A LoRA of a picture."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Annotated[str, Field(description="a name of `/v1/models`")]
+    weight: Annotated[float, Field(ge=-4, le=4, description="a number from -4 to 4")] = 1.0
 
 
 class ImageRequest(BaseModel):
@@ -63,10 +73,32 @@ class ImageRequest(BaseModel):
     ] = None
     seed: Annotated[int | None, Field(ge=0, le=MAX_SEED, description=f"a whole number from 0 to {MAX_SEED}")] = None
     scheduler: Annotated[
-        Literal["ddim", "ddpm", "deis", "dpmpp_2m", "dpmpp_2m_karras", "euler", "euler_a", "unipc"] | None,
+        Literal[
+            "ddim",
+            "ddim_trailing",
+            "ddpm",
+            "deis",
+            "dpmpp_2m",
+            "dpmpp_2m_karras",
+            "euler",
+            "euler_a",
+            "euler_trailing",
+            "lcm",
+            "tcd",
+            "unipc",
+        ]
+        | None,
         Field(
-            description='one of `/v1/models`, such as "ddim", "ddpm", "deis", "dpmpp_2m", "dpmpp_2m_karras", "euler", '
-            '"euler_a" and "unipc"'
+            description='one of `/v1/models`, such as "ddim", "ddim_trailing", "ddpm", "deis", "dpmpp_2m", '
+            '"dpmpp_2m_karras", "euler", "euler_a", "euler_trailing", "lcm", "tcd" and "unipc"'
+        ),
+    ] = None
+    loras: Annotated[
+        list[Lora] | None,
+        Field(
+            max_length=8,
+            description='up to 8 LoRAs of `/v1/models`, each once, such as [{"name": "sketch", "weight": 0.8}], with '
+            "weights from -4 to 4 (1)",
         ),
     ] = None
     metadata: Annotated[
@@ -162,11 +194,13 @@ def _typed(name: str, text: str) -> object:
     if name in {"stream", "progress", "metadata"}:
         return _WORDS.get(text.lower(), text)
     try:
+        if name == "loras":
+            return json.loads(text)
         if name in _WHOLE and re.fullmatch(r"-?[0-9]{1,30}", text):
             return int(text)
         if name in _NUMBERS and re.fullmatch(r"[-+0-9.eE]{1,30}", text):
             return float(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     return text
 
@@ -178,6 +212,9 @@ def _parsed(kind: type[Parsed], body: bytes | dict[str, object], max_images: int
         bad = _to_bad_request(kind, error.errors(include_url=False)[0])
         bad.message = bad.message.replace("IMAGE_GEN_MAX_IMAGES", str(max_images))
         raise bad from None
+    names = [lora.name for lora in request.loras or ()]
+    if len(set(names)) < len(names):
+        raise BadRequest(f"loras: expected {_legal(kind, 'loras')}, got one twice.", "loras")
     if (request.n or 1) > max_images:
         raise BadRequest(f"n: expected a whole number from 1 to {max_images}, got {shorten(request.n)}.", "n")
     return request
@@ -207,11 +244,11 @@ def _to_bad_request(request: type[ImageRequest], error: Any) -> BadRequest:
     if kind == "json_invalid" or not place:
         return BadRequest("The body is not a JSON object; send one with at least a prompt.", code="invalid_json")
     name = str(place[0])
-    if kind == "missing":
+    if kind == "missing" and len(place) == 1:
         return BadRequest(
             f"{name}: required, expected {_legal(request, name)}.", name, code="missing_required_parameter"
         )
-    if kind == "extra_forbidden":
+    if kind == "extra_forbidden" and len(place) == 1:
         known = ", ".join(request.model_fields)
         return BadRequest(
             f"{shorten(name)} is not a parameter; these are: {known}.", name[:60], code="unknown_parameter"

@@ -13,6 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from image_gen.errors import CancelledError, OutOfMemoryError
 from image_gen.library_errors import out_of_memory
 from image_gen.worker.failures import one_line
+from image_gen.worker.loras import with_loras
 from image_gen.worker.pictures.edits import for_edit, with_unmasked
 from image_gen.worker.pictures.long_prompts import encoded_prompts, reads_long_prompts
 from image_gen.worker.pictures.picture_check import Numbers, require_picture, watch_numbers
@@ -91,7 +92,8 @@ def generate_image(
     try:
         with (
             torch.inference_mode(),
-            with_scheduler(pipeline, job.scheduler),
+            with_loras(loaded, job.loras),
+            with_scheduler(pipeline, job.scheduler, job.steps),
             watch_numbers(pipeline) as numbers,
             watch_estimates(pipeline, wanted=bool(with_preview)) as estimates,
         ):
