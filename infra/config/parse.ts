@@ -3,7 +3,7 @@ import { awsProblems, secretOnAws } from "./aws/rules.ts";
 import type { Key } from "./key.ts";
 import { nearest } from "./nearest.ts";
 import { type Problem, qualifyKey } from "./problem.ts";
-import { environmentProblems, localProblems } from "./rules.ts";
+import { environmentProblems, localProblems, serviceProblems } from "./rules.ts";
 import { ALL_KEYS, KEYS, RENAMED_KEYS, SECRET_KEYS, TARGET_KEYS, TOKEN_KEY } from "./schema.ts";
 import { shellVariableOf } from "./service-variables.ts";
 import type { Settings } from "./settings.ts";
@@ -58,7 +58,8 @@ export function parseSettings(raw: Readonly<Record<string, string>>, other: Othe
     ...(target === "aws" ? { region } : {}),
   } as unknown as Settings;
   if (other.rules === false) return { settings };
-  const together = settings.target === "aws" ? awsProblems(settings) : localProblems(settings);
+  const of = settings.target === "aws" ? awsProblems(settings) : localProblems(settings);
+  const together = [...serviceProblems(settings), ...of];
   return together.length > 0 ? { problems: together } : { settings };
 }
 

@@ -32,6 +32,13 @@ export function localProblems(settings: LocalSettings): readonly Problem[] {
   return RULES.map((rule) => rule(settings)).filter((found) => found !== false);
 }
 
+/** Every problem between keys of the service, which are the same on every target. */
+export function serviceProblems({ compile, loras }: Pick<Settings, "compile" | "loras">): readonly Problem[] {
+  if (!compile || loras === null) return [];
+  const expected = "none with compile: compiled blocks take no LoRAs";
+  return [{ path: qualifyKey("loras"), expected, got: loras, fix: { set: "compile", value: "false" } }];
+}
+
 /** Variables that the map `environment` may not set: those of a key, and those that the program sets. */
 export function environmentProblems(
   environment: Readonly<Record<string, string>>,

@@ -146,7 +146,7 @@ def test_without_loras_the_reason_is_said(start_server: StartServer, env: dict[s
         ({}, "/nowhere/lora.ckpt", ("UNSAFE_MODEL", "as a pickle (lora.ckpt)")),
     ],
 )
-def test_what_is_no_lora_is_told_with_its_reason(
+def test_what_is_no_lora_is_refused_with_its_reason(
     make_cache: MakeCache, tmp_path: Path, files: dict[str, bytes], source: str, expected: tuple[str, str]
 ) -> None:
     put(tmp_path, "test/bad", **files)

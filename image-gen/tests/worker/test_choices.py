@@ -23,15 +23,15 @@ def made(loaded: Any, **changes: Any) -> bytes:
 def test_every_scheduler_makes_a_picture_and_the_next_default_one_is_the_same(loaded: Any) -> None:
     own, plain = loaded.pipeline.scheduler, made(loaded)
     names = schedulers_of(loaded.pipeline)
-    assert {"ddim", "dpmpp_2m_karras", "euler", "euler_a", "unipc"} <= set(names)
+    assert {"ddim", "dpmpp_2m_karras", "euler", "euler_a", "euler_trailing", "lcm", "tcd", "unipc"} <= set(names)
     for name in names:
         first = made(loaded, scheduler=name)
         assert made(loaded, scheduler=name) == first, name
         steps: list[int] = []
-        for count in (1, 3):
+        for count in (1, 3, *([60] if name in {"lcm", "tcd"} else [])):
             job = replace(JOB, scheduler=name, steps=count, progress=True)
             generate_image(loaded, job, lambda: False, lambda step, _, steps=steps: steps.append(step))
-        assert steps == [1, 1, 2, 3], name
+        assert steps[:4] == [1, 1, 2, 3] and steps[4:] in ([], [*range(1, 61)]), name
         assert loaded.pipeline.scheduler is own
     assert made(loaded) == plain
     assert made(loaded, scheduler="ddim") != plain

@@ -246,6 +246,16 @@ describe("an address that others reach", () => {
   });
 });
 
+test("LoRAs are refused with compiled blocks, and taken without", () => {
+  const lora = `sketch=org/sketch@${"0123456789".repeat(4)},mine=/data/loras/mine.safetensors`;
+  expect(problemsOf({ compile: "true", loras: lora })).toEqual([
+    `Picture-Perfect-Challenge:loras: expected none with compile: compiled blocks take no LoRAs, got ${lora}. ` +
+      "Fix: pulumi config set compile false",
+  ]);
+  for (const wrong of ["sketch", "=org/sketch", "sketch=name", "a b=org/sketch"])
+    expect(problemsOf({ loras: wrong })).toHaveLength(1);
+});
+
 describe("another user of the container", () => {
   const user = { containerUser: "1000:1000" };
   test("is refused with a Docker volume, which belongs to the image's", () => {

@@ -28,7 +28,7 @@ _SCHEDULERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "unipc": ("UniPCMultistepScheduler", {}),
 }
 # Those of few-step models, which diffusers lists nowhere: they need what DDIM needs, and make no more steps than they
-# were distilled from, 50 unless told otherwise.
+# were distilled from, by default 50.
 _DISTILLED: Final = ("LCMScheduler", "TCDScheduler")
 _USUAL_STEPS: Final = 50
 
