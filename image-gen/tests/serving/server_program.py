@@ -28,5 +28,6 @@ if fast := os.environ.get("FAST"):
         part.__init__.__kwdefaults__["pause"] = delay
 if deadline := os.environ.get("DEADLINE"):
     limited_protocol.HEADERS_SECONDS = limited_protocol.BODY_SECONDS = float(deadline)
+    limited_protocol.LINGER_SECONDS = float(deadline)
 command = WORKER_COMMAND if sys.argv[1] == "-" else (sys.executable, sys.argv[1])
 raise SystemExit(serve(worker_command=command))

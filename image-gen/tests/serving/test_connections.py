@@ -68,6 +68,32 @@ def hurried(start_server: StartServer) -> Iterator[Server]:
     yield running
 
 
+@pytest.mark.parametrize(
+    ("line", "kind", "status"),
+    [
+        ("POST /v1/images/generations", "application/json", b"413"),
+        ("POST /v1/images/generations", "text/plain", b"413"),
+        ("POST /v1/jobs", "application/json", b"413"),
+        ("POST /v1/images/edits", "application/json", b"415"),
+        ("POST /v1/nothing", "application/json", b"404"),
+        ("POST /v1/models", "application/json", b"405"),
+        ("POST /healthz", "application/json", b"405"),
+    ],
+)
+def test_an_answer_before_the_body_has_arrived_reaches_its_client(
+    hurried: Server, line: str, kind: str, status: bytes
+) -> None:
+    """Before, the kernel reset the connection, and with it the answer."""
+    body = b"x" * 3_000_000
+    head = f"{line} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nConnection: close\r\n"
+    head += f"Content-Length: {len(body)}\r\n\r\n"
+    for size in (len(body), len(body) - 1):  # whole, and one that does not end
+        with contextlib.closing(open_socket(hurried, head.encode() + body[:size])) as connection:
+            started = time.monotonic()
+            assert received(connection).startswith(b"HTTP/1.1 " + status)
+            assert time.monotonic() - started < 10
+
+
 def drip(connection: socket.socket, data: bytes) -> bytes:
     """The answer to a request that comes a byte a tenth of a second."""
     with contextlib.suppress(OSError):

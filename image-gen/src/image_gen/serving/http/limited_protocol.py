@@ -1,6 +1,7 @@
 """uvicorn's protocol with deadlines for headers and bodies, and a place among all connections.
 
-uvicorn's own has no deadline but that of a connection that is idle after an answer.
+uvicorn's own has no deadline but that of a connection that is idle after an answer. It closes a connection while a body
+is still arriving, which takes the answer from the client: the kernel then resets the connection.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ HEADERS_SECONDS: Final = 30.0
 # For a body, and a second more for so many bytes of it: 64 KiB may take 68 s, 25 MB half an hour.
 BODY_SECONDS: Final = 64.0
 BODY_BYTES_PER_SECOND: Final = 16_000
+# What a client sends after its answer is read and dropped for so long, as by nginx.
+LINGER_SECONDS: Final = 30.0
 # Connections that the kernel keeps until they are taken; it cuts this to net.core.somaxconn.
 LISTEN_BACKLOG: Final = 1024
 _OUT_OF_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -34,7 +37,7 @@ class LimitedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # TCP alone
         """asyncio's."""
-        super().connection_made(transport)
+        super().connection_made(_Transport(transport, self))  # type: ignore[arg-type] # what uvicorn uses of one
         self._phase: Phase | None = None
         self._received = 0
         self._deadline: asyncio.TimerHandle | None = None
@@ -57,6 +60,8 @@ class LimitedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio's."""
+        if self.transport.is_closing():  # the rest of a body that has its answer
+            return
         self._received += len(data)
         if self._phase == "idle":
             self._enter("headers")
@@ -72,6 +77,15 @@ class LimitedProtocol(H11Protocol):
         """uvicorn's: what arrived is not HTTP, or the headers are too large."""
         self.all.invalid += 1
         self._refuse(400, "Bad Request", "The request is not valid HTTP.", "invalid_http")
+
+    def linger(self) -> bool:
+        """Whether the connection stays open for the rest of a body, and is closed by the client or by the deadline."""
+        if self.cycle is None or not self.cycle.response_complete or self.conn.their_state is not h11.SEND_BODY:
+            return False
+        self._cancel_deadline()
+        self._deadline = self.loop.call_later(LINGER_SECONDS, self.abort)
+        self.flow.resume_reading()
+        return True
 
     def _update(self) -> None:
         if self._phase is None or self.transport.is_closing():
@@ -126,6 +140,30 @@ class LimitedProtocol(H11Protocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.close()
+
+
+class _Transport:
+    """asyncio's, whose end waits for the client where its body has not arrived in full."""
+
+    def __init__(self, transport: asyncio.Transport, protocol: LimitedProtocol) -> None:
+        self._transport = transport
+        self._protocol = protocol
+        self._lingers = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """asyncio's: nothing more is written."""
+        return self._lingers or self._transport.is_closing()
+
+    def close(self) -> None:
+        """asyncio's. A second time, it does not wait."""
+        if not self.is_closing() and self._protocol.linger():
+            self._lingers = True
+            self._transport.write_eof()
+        else:
+            self._transport.close()
 
 
 def handle_loop_error(connections: Connections, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
