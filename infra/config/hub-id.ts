@@ -16,7 +16,9 @@ export const hubId =
     if (words.includes(plain)) return { value: plain };
     const [, id = "", page, at] = PASTED.exec(plain) ?? [];
     if (!ID.test(id)) {
-      const directory = /^[./~\\]/.test(plain) ? " (a model in a directory: MODEL_DIR in the key environment)" : "";
+      const directory = /^[./~\\]/.test(plain)
+        ? " (a model in a directory or file: MODEL_DIR in the key environment)"
+        : "";
       return { expected: `${expected}${directory}` };
     }
     const revision = at ?? (page === "main" ? undefined : page);

@@ -6,7 +6,8 @@ from typing import Final
 ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     "MODEL_ID": (
         "`stabilityai/stable-diffusion-xl-base-1.0`; in a baked image, its model",
-        "The model to serve: `<organisation>/<name>` on the Hub, or `demo`.",
+        "The model to serve: `<organisation>/<name>` on the Hub, with `@<revision>` or without, a path as in "
+        "`MODEL_DIR`, or `demo`.",
     ),
     "MODEL_REVISION": (
         "",
@@ -14,8 +15,9 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     ),
     "MODEL_DIR": (
         "",
-        "Directory of a diffusers pipeline. It is used before anything else and nothing is downloaded. Its path is the "
-        "name of the model in `/readyz` and in the API.",
+        "Directory of a diffusers pipeline, or a `.safetensors` checkpoint of Stable Diffusion 1.x or SDXL. It is used "
+        "before anything else and nothing is downloaded. Its path is the name of the model in `/readyz` and in the "
+        "API.",
     ),
     "VAE_ID": ("", "A VAE with a manifest, used in place of the model's own."),
     "IMAGE_GEN_LORAS": (
@@ -313,8 +315,8 @@ ERRORS: Final[dict[str, tuple[str, str]]] = {
     "MANIFEST_INVALID": ("A manifest is not valid.", "The message names the field."),
     "MANIFEST_NOT_FOUND": ("There is no manifest of the model.", "Make one; see [other models](../guides/models.md)."),
     "MODEL_DIR_INVALID": (
-        "`MODEL_DIR` is not a diffusers pipeline.",
-        "Set it to a directory with a `model_index.json`, or leave it empty.",
+        "`MODEL_DIR` is neither a diffusers pipeline nor a checkpoint that is served.",
+        "Set it to a directory with a `model_index.json` or to a `.safetensors` checkpoint, or leave it empty.",
     ),
     "MODEL_ID_INVALID": ("`MODEL_ID` is not of the form `<organisation>/<name>`.", "Correct it."),
     "MODEL_IN_USE": ("A service uses the model.", "`imagegen down` first, or `--force`"),

@@ -162,6 +162,8 @@ class Settings:
                 "needed, where the service gets its environment (the shell, Compose's .env, the key `environment` of a "
                 "stack), and start it again."
             )
+        if "model_dir" not in values and values.get("model_id", "").startswith(("/", "./", "../", "~/")):
+            values["model_dir"] = Path(values.pop("model_id")).expanduser()
         if "model_id" in values and "model_dir" not in values:
             # What is no id at all is an error of the model, and not of the start.
             with suppress(ModelIdInvalidError):

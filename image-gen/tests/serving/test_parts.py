@@ -23,6 +23,13 @@ from image_gen.settings import VERSION, Settings
 ROOT = Path(__file__).parents[2]
 
 
+def test_a_path_as_model_id_is_a_model_of_ones_own() -> None:
+    for text in ("/data/photos.safetensors", "./photos", "../photos"):
+        settings = Settings.from_env({"MODEL_ID": text})
+        assert (settings.model_dir, settings.served_id) == (Path(text), str(Path(text)))
+    assert Settings.from_env({"MODEL_ID": "/a", "MODEL_DIR": "/b"}).model_dir == Path("/b")
+
+
 def test_settings_of_an_empty_environment_are_the_defaults() -> None:
     assert Settings.from_env({}) == Settings()
     assert Settings.from_env({"MODEL_ID": " ", "PORT": "", "HF_ENDPOINT": ""}) == Settings()

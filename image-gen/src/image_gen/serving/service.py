@@ -223,6 +223,7 @@ class Service:
             warmup_size=self._settings.warmup_size,
             max_size=self._settings.max_size,
             compile_cache=compiled if self._settings.compile_enabled else "",
+            checkpoint=model.checkpoint,
             vae=str(self.loader.vae.directory) if self.loader.vae else "",
             loras=self.loader.loras,
         )

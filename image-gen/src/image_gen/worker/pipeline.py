@@ -1,4 +1,4 @@
-"""Loads a diffusers text-to-image pipeline from a directory, offline, onto the chosen device.
+"""Loads a diffusers text-to-image pipeline from a directory or a checkpoint, offline, onto the chosen device.
 
 Comes in: a `LoadRequest` and a device. Goes out: the pipeline and what it can do. Must not: run code that comes with a
 model, or load weights that are not safetensors.
@@ -15,6 +15,7 @@ import torch
 
 from image_gen.errors import NotAPipelineError
 from image_gen.model_cache.manifests.select import is_served
+from image_gen.worker.checkpoints.load import load_checkpoint
 from image_gen.worker.components import load_vae
 from image_gen.worker.lean_imports import diffusers_class, without_dynamo
 from image_gen.worker.loras import load_loras
@@ -80,7 +81,11 @@ def load(request: LoadRequest, device: str, dtype: str, models: Mapping[str, Any
         arguments["variant"] = request.variant
     if "add_watermarker" in inspect.signature(cls.__init__).parameters:
         arguments["add_watermarker"] = False
-    pipeline = without_dynamo(lambda: _from_pretrained(cls, request.directory, arguments, device))
+    if request.checkpoint:
+        [file] = request.files
+        pipeline = load_checkpoint(cls, Path(request.directory, file), request.checkpoint, device, arguments)
+    else:
+        pipeline = without_dynamo(lambda: _from_pretrained(cls, request.directory, arguments, device))
     pipeline.set_progress_bar_config(disable=True)
     accepts = frozenset(inspect.signature(cls.__call__).parameters)
     loras = load_loras(pipeline, request.loras, dtype) if request.loras else {}

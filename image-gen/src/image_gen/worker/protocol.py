@@ -26,7 +26,8 @@ class LoadRequest:
 
     `warmup_size` is in pixels, 0 lets the worker choose; `max_size` bounds it and the pipeline's own size, 0 does not.
     `vae` is the directory of a VAE that replaces the pipeline's own, empty for none. With `compile_cache`, a directory,
-    the pipeline is compiled. `loras` are files of weights, by the names that jobs use them by.
+    the pipeline is compiled. `loras` are files of weights, by the names that jobs use them by. With
+    `checkpoint`, a kind, the one file is the whole pipeline.
     """
 
     directory: str
@@ -40,6 +41,7 @@ class LoadRequest:
     vae: str = ""
     compile_cache: str = ""
     loras: Mapping[str, str] = field(default_factory=dict)
+    checkpoint: str = ""
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,12 @@ test.each([
   expect(environment).toEqual({ [variable]: planned.environment[variable] });
 });
 
+test("the file for own models mounts a folder to read, and takes a model's path in it", () => {
+  const added = parse(withDefaults(readFileSync("compose.models.yaml", "utf8"))) as Compose;
+  expect(added.services["image-gen"]).toEqual({ environment: { MODEL_DIR: null }, volumes: [":/models:ro"] });
+  expect(compose.services["image-gen"]?.environment).toHaveProperty("MODEL_DIR", null);
+});
+
 test("the project's name is the one of earlier releases, and nothing else is set", () => {
   const lines = readFileSync(".env", "utf8").split("\n");
   expect(lines.filter((line) => line !== "" && !line.startsWith("#"))).toEqual([

@@ -7,8 +7,9 @@ from pathlib import Path
 from image_gen.errors import ImageGenError, ModelDirInvalidError, NotAPipelineError
 from image_gen.model_cache.cache.complete import check_files, manifest_of, missing_files, read_tree
 from image_gen.model_cache.core.layout import RepoLayout, folder_name
-from image_gen.model_cache.core.manifest import Manifest, ReadyModel, read_manifest, ready
+from image_gen.model_cache.core.manifest import Manifest, ManifestFile, ReadyModel, read_manifest, ready
 from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.manifests.checkpoint import kind_of
 from image_gen.model_cache.manifests.select import INDEX
 
 
@@ -37,9 +38,15 @@ def snapshot_manifest(layout: RepoLayout, commit: str) -> Manifest | None:
 
 
 def open_directory(directory: Path, model_id: str) -> ReadyModel:
-    """A pipeline in a directory of the user's. Raises MODEL_DIR_INVALID or UNSAFE_MODEL."""
+    """A pipeline in a directory of the user's, or in one checkpoint. Raises MODEL_DIR_INVALID or UNSAFE_MODEL."""
+    if directory.is_file():
+        return _open_checkpoint(directory, model_id)
+    if not directory.exists():
+        raise _invalid(directory, "it does not exist, or this user can't see it")
     if not (directory / INDEX).is_file():
-        raise _invalid(directory, f"it has no {INDEX}")
+        single = sorted(directory.glob("*.safetensors"))
+        hint = f". For a checkpoint, name the file: {single[0]}" if single else ""
+        raise _invalid(directory, f"it has no {INDEX}{hint}")
     # `hf download --local-dir` keeps the list of files here.
     kept = directory / ".cache" / "huggingface"
     lists = [read_tree(kept, each.stem) for each in sorted(kept.glob("trees/*.json"))]
@@ -58,8 +65,15 @@ def open_directory(directory: Path, model_id: str) -> ReadyModel:
     return ready(directory, replace(found, model_id=model_id), "directory")
 
 
+def _open_checkpoint(path: Path, model_id: str) -> ReadyModel:
+    kind = kind_of(path)
+    file = ManifestFile(path.name, path.stat().st_size)
+    manifest = Manifest(model_id, "", kind.pipeline, None, (file,))
+    return replace(ready(path.parent, manifest, "directory"), checkpoint=kind.name)
+
+
 def _invalid(directory: Path, why: str) -> ModelDirInvalidError:
     return ModelDirInvalidError(
-        f"MODEL_DIR: {directory} is not a diffusers pipeline: {why}. Fix: set it to a directory with a {INDEX}, or "
-        "leave it empty."
+        f"MODEL_DIR: {directory} is not a diffusers pipeline: {why}. Fix: set it to a directory with a {INDEX} or "
+        "to a .safetensors checkpoint, or leave it empty."
     )

@@ -102,13 +102,16 @@ class Manifest:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadyModel(Manifest):
-    """A model of which every file is there. `directory` is what `from_pretrained` is given, with `load` besides."""
+    """A model of which every file is there. `directory` is what `from_pretrained` is given, with `load` besides. Its
+    one file may be a whole checkpoint, of the kind `checkpoint`.
+    """
 
     directory: Path
     source: ModelSource
     bytes_fetched: int = 0
     # Paths whose contents were hashed during the download, a moment ago.
     verified: frozenset[str] = frozenset()
+    checkpoint: str = ""
 
     def as_json(self) -> dict[str, object]:
         return {

@@ -31,13 +31,15 @@ _LOST = {errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.ENODATA}
 @dataclass(frozen=True)
 class FileRead:
     """One file that was read. `matches` is None when there was no hash to compare with, or none was wanted, and for a
-    file that could not be read, which has an `error`. `status` is what the file was when it was opened.
+    file that could not be read, which has an `error`. `status` is what the file was when it was opened, `sha256` that
+    of what was read, where it was hashed.
     """
 
     file: ManifestFile
     matches: bool | None
     status: os.stat_result | None = None
     error: OSError | None = None
+    sha256: str = ""
 
     @property
     def is_fine(self) -> bool:
@@ -171,8 +173,9 @@ class PageCacheReader:
 
     def _finish(self, entry: _Open) -> None:
         _close(entry)
-        matches = entry.digest.matches(entry.file) if entry.digest else None
-        read = FileRead(entry.file, False if entry.failed else matches, entry.status)
+        matches = entry.digest.matches(entry.file) if entry.digest and entry.file.content_key else None
+        sha256 = entry.digest.sha256 if entry.digest and not entry.failed else ""
+        read = FileRead(entry.file, False if entry.failed else matches, entry.status, sha256=sha256)
         with self._lock:
             self._reads.append(read)
             if read.is_fine:
@@ -191,8 +194,9 @@ def read_again(path: Path, file: ManifestFile, cancel: threading.Event, *, hashe
             size = feed(stream, digest, lambda _: check_cancelled(cancel))
     except OSError as error:
         return FileRead(file, None, error=error)
-    fine = size == file.size and (not hashed or digest.matches(file))
-    return FileRead(file, (True if hashed else None) if fine else False, status)
+    compared = hashed and bool(file.content_key)
+    fine = size == file.size and (not compared or digest.matches(file))
+    return FileRead(file, (True if compared else None) if fine else False, status, sha256=digest.sha256)
 
 
 def loading_order(files: Iterable[ManifestFile]) -> list[ManifestFile]:

@@ -20,6 +20,7 @@ from image_gen.model_cache.core.settings import CacheSettings, Verify
 from image_gen.model_cache.core.verification_record import FileFingerprint, VerificationRecord
 from image_gen.model_cache.core.walk import without_links_above
 from image_gen.model_cache.download.downloader import wait_for_download
+from image_gen.model_cache.download.noted_hashes import NotedHashes
 from image_gen.model_cache.download.page_cache import FileRead, PageCacheReader, loading_order, read_again
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ class IntegrityCheck:
         self._mode = mode
         self._record = VerificationRecord(settings, model.model_id, model.revision)
         self._known = self._record.read()
+        is_own = model.source == "directory"
+        self._noted = NotedHashes(settings, model.directory, model.files) if is_own else None
         # The files whose content is that of their hash.
         self.proved = set(model.verified)
 
@@ -49,6 +52,8 @@ class IntegrityCheck:
             callbacks.on_file(path)
 
         def hashed(file: ManifestFile) -> bool:
+            if self._noted:
+                return self._mode == "full" or (self._mode == "changed" and not self._noted.is_unchanged(file))
             return bool(file.content_key) and self._mode != "size" and not self._unchanged(file)
 
         meter = Meter("verifying", sum(file.size for file in files), 0, callbacks.on_progress)
@@ -60,6 +65,10 @@ class IntegrityCheck:
             cancel=callbacks.cancel,
             on_read=lambda read: callbacks.on_file(read.file.path),
         ).run()
+        if self._noted:
+            reads = self._noted.compared(reads)
+        if model.checkpoint and reads and reads[0].sha256:
+            log.info("%s has the sha256 %s", reads[0].file.path, reads[0].sha256)
         if self._mode != "size" and model.source in {"volume", "host", "download"}:
             self._update_record(reads)
         self.proved |= {read.file.path for read in reads if read.matches}
@@ -102,7 +111,8 @@ def raise_if_read_only(model: ReadyModel, lost: Sequence[FileRead]) -> None:
         )
     if model.source == "directory":
         raise CorruptCacheError(
-            f"{names} in MODEL_DIR {reader.place(model.directory)} can't be read. Fix: copy the model again."
+            f"{names} in MODEL_DIR {reader.place(model.directory)} is damaged, or can't be read. Fix: copy the model "
+            "again."
         )
 
 
