@@ -235,7 +235,8 @@ class ModelCache:
         """Deletes one model from the volume, or a revision of it (commit, branch or tag), or all. What is in use raises
         MODEL_IN_USE, unless `force`.
         """
-        return clear_models(self.settings, self._canonical(model_id), revision, dry_run=dry_run, force=force)
+        canonical = None if model_id is None else self.registry.canonical_id(model_id)
+        return clear_models(self.settings, canonical, revision, dry_run=dry_run, force=force)
 
     def clear_orphans(self, *, dry_run: bool = False, min_age: float = 0) -> ClearReport:
         """Deletes what no revision uses and what killed commands left, or of that only what did not change for
@@ -262,7 +263,7 @@ class ModelCache:
         model_id = self.registry.canonical_id(model_id)
         revision = self.registry.revision(model_id, revision)
         manifest = self.known(model_id, revision)
-        commit = manifest.revision if manifest else self.registry.commit_of(model_id, revision or "main")
+        commit = manifest.revision if manifest else self.registry.commit_of(model_id, revision)
         here = commit and RepoLayout(self.settings.hub_cache, model_id).snapshot(commit).is_dir()
         return model_id, commit if here else None
 
@@ -325,9 +326,6 @@ class ModelCache:
         model_id, revision = split_model_id(text)
         model_id, revision = self.registry.canonical_id(model_id), self.registry.revision(model_id, revision)
         return model_id, revision and (self.registry.commit_of(model_id, revision) or revision)
-
-    def _canonical(self, model_id: str | None) -> str | None:
-        return None if model_id is None else self.registry.canonical_id(model_id)
 
     def _ensure(self, model_id: str, revision: str | None) -> Ensure:
         model_id = self.registry.canonical_id(model_id)

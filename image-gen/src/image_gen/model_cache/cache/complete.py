@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from image_gen.errors import NotAPipelineError, UnsafeModelError
-from image_gen.model_cache.core.filesystem import ABSENT, to_cache_error
+from image_gen.model_cache.core.filesystem import ABSENT, status_if_there, to_cache_error
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, is_safe_path, is_size
 from image_gen.model_cache.core.untrusted_files import open_regular, parse_json, read_json
 from image_gen.model_cache.manifests.select import (
@@ -70,13 +70,8 @@ def missing_files(directory: Path, manifest: Manifest) -> list[ManifestFile]:
 
 def has_size(path: Path, size: int) -> bool:
     """Whether a file is there with its size. Raises the error of a place that can't be read."""
-    try:
-        status = path.stat()
-    except OSError as error:
-        if error.errno in ABSENT:
-            return False
-        raise
-    if not stat.S_ISREG(status.st_mode) or status.st_size != size:
+    status = status_if_there(path)
+    if status is None or not stat.S_ISREG(status.st_mode) or status.st_size != size:
         return False
     if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
@@ -100,7 +95,9 @@ def snapshot_files(snapshot: Path, listed: FilesByPath = MappingProxyType({})) -
             blob = path.readlink().name if path.is_symlink() else ""
             known = blob if _HASH.fullmatch(blob) else ""
             hashes: dict[str, str] = {"sha256" if len(known) == 64 else "git_sha1": known} if known else {}
-            yield listed.get(below) or ManifestFile(below, _size(path), **hashes)
+            # A link that leads nowhere counts as incomplete.
+            status = status_if_there(path)
+            yield listed.get(below) or ManifestFile(below, status.st_size if status else 0, **hashes)
 
 
 def _leads_back(here: str, directory: Path) -> bool:
@@ -233,16 +230,6 @@ def _is_whole(directory: Path, file: ManifestFile) -> bool:
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         return False
     return not ends or file.size == 8 + length + max(ends)
-
-
-def _size(path: Path) -> int:
-    """A link that leads nowhere counts as incomplete."""
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        if error.errno in ABSENT:
-            return 0
-        raise
 
 
 def _raise(error: OSError) -> None:

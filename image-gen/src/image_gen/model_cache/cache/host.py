@@ -17,11 +17,11 @@ from image_gen import reader
 from image_gen.model_cache.cache.complete import check_files, has_size
 from image_gen.model_cache.cache.locate import snapshot_manifest
 from image_gen.model_cache.cache.scan import scan_cache
+from image_gen.model_cache.core.atomic_files import commit_of
 from image_gen.model_cache.core.layout import PREFIX, RepoLayout
-from image_gen.model_cache.core.manifest import Manifest, ManifestFile, ReadyModel, is_commit, ready
+from image_gen.model_cache.core.manifest import Manifest, ManifestFile, ReadyModel, ready
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.settings import CacheSettings
-from image_gen.model_cache.core.untrusted_files import read_regular
 from image_gen.model_cache.manifests.select import INDEX
 from image_gen.model_cache.sources.local import file_source
 from image_gen.model_cache.sources.source import Source
@@ -88,7 +88,7 @@ class HostCache:
         """The commit of a branch there; `main` where none is named."""
         layout = self._layout(model_id)
         try:
-            return _commit_of(layout, revision) if layout else None
+            return commit_of(layout, revision or "main") if layout else None
         except OSError:
             return None
 
@@ -131,7 +131,7 @@ class HostCache:
 
     def _manifest(self, layout: RepoLayout, revision: str | None) -> Manifest | None:
         """What the cache itself says of a model: the hub's client keeps the list of files, and names contents."""
-        commit = _commit_of(layout, revision)
+        commit = commit_of(layout, revision or "main")
         if commit is None:
             return None
         found = snapshot_manifest(layout, commit)
@@ -163,16 +163,6 @@ def _problem(hub: Path, own: Path) -> str:
         fix = reader.setting("IMAGE_GEN_HOST_CACHE", "<directory>")
         return f"IMAGE_GEN_HOST_CACHE: {reader.place(hub)} can't be used ({why}). Fix: {fix}, or leave it out."
     return ""
-
-
-def _commit_of(layout: RepoLayout, revision: str | None) -> str | None:
-    commit = revision or "main"
-    if not is_commit(commit):
-        try:
-            commit = read_regular(layout.ref(commit)).decode("ascii").strip()
-        except (FileNotFoundError, NotADirectoryError, ValueError):
-            return None
-    return commit if is_commit(commit) else None
 
 
 def _is_readable(path: Path, size: int) -> bool:

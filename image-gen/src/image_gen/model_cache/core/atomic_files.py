@@ -121,6 +121,11 @@ def read_ref(layout: RepoLayout, name: str) -> str | None:
     return commit if is_commit(commit) else None
 
 
+def commit_of(layout: RepoLayout, revision: str) -> str | None:
+    """The commit that a revision means: a commit is one by itself."""
+    return revision if is_commit(revision) else read_ref(layout, revision)
+
+
 def write_ref(layout: RepoLayout, name: str, commit: str, *, move: bool = True) -> None:
     """Records the commit of a branch or tag; without `move` only where none that leads to a snapshot is recorded."""
     known = read_ref(layout, name)

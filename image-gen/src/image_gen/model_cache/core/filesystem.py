@@ -92,6 +92,16 @@ def status_of(path: Path) -> os.stat_result | None:
         return None
 
 
+def status_if_there(path: Path, *, follow: bool = True) -> os.stat_result | None:
+    """None where there is nothing. Raises the error of a place that can't be read."""
+    try:
+        return path.stat(follow_symlinks=follow)
+    except OSError as error:
+        if error.errno in ABSENT:
+            return None
+        raise
+
+
 def allocate(descriptor: int, size: int, path: Path) -> None:
     """Gives an open file its size, and reserves the space where the file system can do that at once."""
     before = os.fstat(descriptor).st_size

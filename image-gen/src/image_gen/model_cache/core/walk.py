@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from stat import S_ISDIR
 
-from image_gen.model_cache.core.filesystem import ABSENT
+from image_gen.model_cache.core.filesystem import status_if_there
 
 
 def entries(place: Path, pattern: str = "*") -> list[Path]:
@@ -25,12 +25,8 @@ def entries(place: Path, pattern: str = "*") -> list[Path]:
 
 def is_directory(path: Path, *, follow: bool = True) -> bool:
     """Raises the error of a path that can't be looked at."""
-    try:
-        return S_ISDIR(path.stat(follow_symlinks=follow).st_mode)
-    except OSError as error:
-        if error.errno in ABSENT:
-            return False
-        raise
+    status = status_if_there(path, follow=follow)
+    return status is not None and S_ISDIR(status.st_mode)
 
 
 def walk(place: Path, into: Callable[[Path], bool] = lambda path: is_directory(path, follow=False)) -> Iterator[Path]:

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -14,7 +15,7 @@ from image_gen.model_cache.cache.complete import has_size, missing_files
 from image_gen.model_cache.cache.host import HostCache
 from image_gen.model_cache.cache.orphans import delete_stale_downloads
 from image_gen.model_cache.core.atomic_files import link_snapshot, sync_names
-from image_gen.model_cache.core.file_lock import holder_of
+from image_gen.model_cache.core.file_lock import file_lock, holder_of
 from image_gen.model_cache.core.filesystem import require_room, status_of
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, ready
@@ -235,12 +236,15 @@ def cached_bytes(layout: RepoLayout, manifest: Manifest) -> int:
     return manifest.bytes_total - sum(file.size for file in missing) + kept
 
 
-def wait_for_download(
-    settings: CacheSettings, model_id: str, manifest: Callable[[], Manifest | None], callbacks: ProgressCallbacks
-) -> Callable[[], None]:
-    """For the wait while another process downloads the same model: reports its progress, says when nothing comes, and
-    ends on `cancel`, or with CACHE_BUSY when nothing has come for long: that process may be stopped, or its container
-    paused.
+def download_lock(
+    settings: CacheSettings,
+    model_id: str,
+    callbacks: ProgressCallbacks,
+    manifest: Callable[[], Manifest | None] = lambda: None,
+) -> AbstractContextManager[None]:
+    """The model's lock, to change it. While another process downloads the same model, its progress is reported, and it
+    is said when nothing comes. Ends on `cancel`, or with CACHE_BUSY when nothing has come for long: that process may be
+    stopped, or its container paused.
     """
     layout, patience = RepoLayout(settings.hub_cache, model_id), _QUIET_TIMEOUTS * settings.read_timeout
     last, since, warn_after, meter = None, time.monotonic(), patience / 20, None
@@ -269,4 +273,4 @@ def wait_for_download(
             warn_after = 2 * quiet
         time.sleep(_POLL_SECONDS)
 
-    return wait_a_little
+    return file_lock(layout.lock, wait_a_little)

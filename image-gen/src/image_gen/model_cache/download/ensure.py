@@ -10,12 +10,11 @@ from image_gen.model_cache.cache.complete import missing_files, snapshot_files
 from image_gen.model_cache.cache.host import HostCache
 from image_gen.model_cache.cache.locate import locate_baked, locate_cached, snapshot_manifest
 from image_gen.model_cache.core.atomic_files import read_ref, write_ref
-from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, ReadyModel, is_commit, ready
 from image_gen.model_cache.core.progress import ProgressCallbacks
 from image_gen.model_cache.core.settings import CacheSettings
-from image_gen.model_cache.download.downloader import Downloaded, Downloader, wait_for_download
+from image_gen.model_cache.download.downloader import Downloaded, Downloader, download_lock
 from image_gen.model_cache.download.mirror import download_from_mirror
 from image_gen.model_cache.download.page_cache import read_again
 from image_gen.model_cache.download.repair import (
@@ -170,14 +169,11 @@ class Ensure:
 
     def _note_ref(self, commit: str, callbacks: ProgressCallbacks) -> None:
         """Records that the branch or tag is at a commit now, which is complete. Best effort on a read-only volume."""
-        with (
-            suppress(OSError),
-            file_lock(self._layout.lock, wait_for_download(self._settings, self._model_id, self._manifest, callbacks)),
-        ):
+        with suppress(OSError), download_lock(self._settings, self._model_id, callbacks, self._manifest):
             write_ref(self._layout, str(self._revision), commit)
 
     def _download_locked(self, callbacks: ProgressCallbacks) -> ReadyModel:
-        with file_lock(self._layout.lock, wait_for_download(self._settings, self._model_id, self._manifest, callbacks)):
+        with download_lock(self._settings, self._model_id, callbacks, self._manifest):
             if found := self.find_local():
                 return found
             manifest = self._manifest()
@@ -235,7 +231,7 @@ class Ensure:
     def _resolve(self, client: HubClient, *, newest: bool = False) -> Manifest:
         # A cached commit, whatever tool downloaded it, serves as well as the newest, and costs less.
         cached = None if newest else self._registry.commit_of(self._model_id, "main")
-        default = cached if cached and is_commit(cached) and self._layout.snapshot(cached).is_dir() else "main"
+        default = cached if cached and self._layout.snapshot(cached).is_dir() else "main"
         try:
             manifest = self._list(client, self._revision or default)
         except errors.RevisionNotFoundError:
@@ -260,8 +256,7 @@ class Ensure:
     def _guess(self) -> Manifest | None:
         """That of what another tool downloaded. It is not kept."""
         named = self._revision or "main"
-        commit = named if is_commit(named) else self._registry.commit_of(self._model_id, named)
-        if commit and is_commit(commit):
+        if commit := self._registry.commit_of(self._model_id, named):
             return snapshot_manifest(self._layout, commit)
         # A copy without `refs`, say: the only snapshot that is complete is meant.
         whole = self._whole() if named == "main" else []

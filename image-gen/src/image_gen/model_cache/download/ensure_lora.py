@@ -37,7 +37,7 @@ class EnsureLora(Ensure):
         return resolve_lora(client, self._model_id, revision, self._file, self._known())
 
     def _manifest(self) -> Manifest | None:
-        commit = self._registry.commit(self._model_id, self._revision)
+        commit = self._registry.commit_of(self._model_id, self._revision)
         return next((each for each in self._known() if each.revision == commit and lora_file(each, self._file)), None)
 
     def _known(self) -> list[Manifest]:

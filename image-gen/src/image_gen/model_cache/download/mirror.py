@@ -9,14 +9,13 @@ import logging
 from image_gen import reader
 from image_gen.errors import DiskFullError, ManifestInvalidError, ManifestNotFoundError
 from image_gen.model_cache.core.atomic_files import write_ref
-from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, is_commit, parse_manifest
 from image_gen.model_cache.core.progress import ProgressCallbacks
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.core.untrusted_files import parse_json
-from image_gen.model_cache.download.downloader import Downloaded, Downloader, wait_for_download
+from image_gen.model_cache.download.downloader import Downloaded, Downloader, download_lock
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.model_cache.manifests.select import INDEX, lacking
 from image_gen.model_cache.sources.local import LocalDirectory
@@ -43,7 +42,7 @@ def download_from_mirror(
         try:
             path, manifest = _find(mirror, model_id, revision, known)
             layout = RepoLayout(settings.hub_cache, model_id)
-            with file_lock(layout.lock, wait_for_download(settings, model_id, lambda: manifest, callbacks)):
+            with download_lock(settings, model_id, callbacks, lambda: manifest):
                 done = Downloader(settings, manifest, mirror.source(path), callbacks, skip_missing=True).run()
                 # Kept once it was of use: sizes that no disk has are not asked for again and again.
                 ManifestRegistry(settings).keep_new(manifest, default=revision is None)
@@ -88,10 +87,9 @@ def _find(
 def _lacking(mirror: LocalDirectory | S3Bucket, path: str, manifest: Manifest) -> list[str]:
     """What the manifest should name; nothing where the mirror does not have the pipeline's index: the hub has."""
     try:
-        index = parse_json(mirror.read(f"{path}/{INDEX}") or "")
+        return lacking(parse_json(mirror.read(f"{path}/{INDEX}") or ""), manifest.files)
     except (ValueError, ManifestInvalidError):
         return []
-    return lacking(index, manifest.files) if isinstance(index, dict) else []
 
 
 def _candidates(mirror: LocalDirectory | S3Bucket, model_id: str, revision: str | None) -> list[tuple[str, str]]:

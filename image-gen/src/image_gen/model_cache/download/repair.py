@@ -11,7 +11,6 @@ from pathlib import Path
 from image_gen import reader
 from image_gen.errors import CorruptCacheError, ImageGenError
 from image_gen.model_cache.core.atomic_files import link_snapshot
-from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.filesystem import format_bytes, status_of, to_cache_error
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, ReadyModel
@@ -19,7 +18,7 @@ from image_gen.model_cache.core.progress import Meter, ProgressCallbacks
 from image_gen.model_cache.core.settings import CacheSettings, Verify
 from image_gen.model_cache.core.verification_record import FileFingerprint, VerificationRecord
 from image_gen.model_cache.core.walk import without_links_above
-from image_gen.model_cache.download.downloader import wait_for_download
+from image_gen.model_cache.download.downloader import download_lock
 from image_gen.model_cache.download.noted_hashes import NotedHashes
 from image_gen.model_cache.download.page_cache import FileRead, PageCacheReader, loading_order, read_again
 
@@ -124,7 +123,7 @@ def quarantine(
     """
     layout = RepoLayout(settings.hub_cache, model_id)
     try:
-        with file_lock(layout.lock, wait_for_download(settings, model_id, lambda: None, callbacks)):
+        with download_lock(settings, model_id, callbacks):
             return [read.file.path for read in lost if _move_aside(layout, directory, read)]
     except OSError as error:
         names = ", ".join(read.file.path for read in lost)
@@ -161,7 +160,7 @@ def put_back(settings: CacheSettings, manifest: Manifest, callbacks: ProgressCal
     layout, found = RepoLayout(settings.hub_cache, manifest.model_id), False
     if not quarantined_files(layout):
         return False
-    with file_lock(layout.lock, wait_for_download(settings, manifest.model_id, lambda: None, callbacks)):
+    with download_lock(settings, manifest.model_id, callbacks):
         for key in {file.content_key for file in manifest.files if file.content_key}:
             aside = layout.blobs / f"{key}{_DAMAGED}"
             group = [file for file in manifest.files if file.content_key == key]

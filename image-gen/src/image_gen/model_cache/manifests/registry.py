@@ -7,7 +7,7 @@ from pathlib import Path
 
 from image_gen import reader
 from image_gen.errors import ImageGenError, ModelIdInvalidError
-from image_gen.model_cache.core.atomic_files import read_ref, write_atomic
+from image_gen.model_cache.core.atomic_files import commit_of, write_atomic
 from image_gen.model_cache.core.layout import RepoLayout, folder_name
 from image_gen.model_cache.core.manifest import Manifest, check_revision, is_commit, read_manifest, split_model_id
 from image_gen.model_cache.core.settings import DEMO_ALIAS, DEMO_MODEL, CacheSettings
@@ -64,13 +64,9 @@ class ManifestRegistry:
         if revision is None:
             bundled = next((each for each in self.bundled() if each.model_id == model_id), None)
             return bundled or self._read(self._settings.cached_manifests_dir / f"{folder_name(model_id)}.json")
-        commit = self.commit(model_id, revision)
+        commit = self.commit_of(model_id, revision)
         known = (each for each in self.all_manifests(model_id) if each.component != LORA)
         return next((each for each in known if each.revision == commit), None)
-
-    def commit(self, model_id: str, revision: str | None) -> str | None:
-        """The commit of a revision, without one of `main`, as far as it is known here."""
-        return revision if revision and is_commit(revision) else self.commit_of(model_id, revision or "main")
 
     def keep(self, manifest: Manifest, *, default: bool) -> None:
         """Caches a resolved manifest, so that the next start needs no hub."""
@@ -86,9 +82,9 @@ class ManifestRegistry:
         if (manifest.revision, manifest.component == LORA) not in known:
             self.keep(manifest, default=default)
 
-    def commit_of(self, model_id: str, revision: str) -> str | None:
-        """The commit of a branch or tag when it was downloaded, from the cache's refs."""
-        return read_ref(RepoLayout(self._settings.hub_cache, model_id), revision)
+    def commit_of(self, model_id: str, revision: str | None) -> str | None:
+        """The commit of a revision, without one of `main`, when it was downloaded, from the cache's refs."""
+        return commit_of(RepoLayout(self._settings.hub_cache, model_id), revision or "main")
 
     def revision(self, model_id: str, text: str | None) -> str | None:
         """A branch, tag or commit that was given; the whole commit for the beginning of one that is cached."""
@@ -111,6 +107,5 @@ class ManifestRegistry:
     def _lacking(self, manifest: Manifest) -> list[str]:
         index = RepoLayout(self._settings.hub_cache, manifest.model_id).snapshot(manifest.revision) / INDEX
         with suppress(OSError, ValueError):
-            known = read_json(index) if manifest.pipeline else None
-            return lacking(known, manifest.files) if isinstance(known, dict) else []
+            return lacking(read_json(index), manifest.files) if manifest.pipeline else []
         return []

@@ -95,8 +95,10 @@ def needed_leafs(spec: Sequence[str], leafs: Collection[str]) -> list[str]:
     return [*best, *(["tokenizer_config.json"] if "Tokenizer" in spec[1] else [])]
 
 
-def lacking(index: Mapping[str, Any], files: Sequence[ManifestFile]) -> list[str]:
-    """What the components of a pipeline need, and a selection of files has not."""
+def lacking(index: object, files: Sequence[ManifestFile]) -> list[str]:
+    """What the components of a pipeline need, and a selection of files has not. An index that is none says nothing."""
+    if not isinstance(index, dict):
+        return []
     found = [INDEX] if all(file.path != INDEX for file in files) else []
     for name, spec in index.items():
         if is_component(name, spec):
