@@ -138,8 +138,9 @@ class Stage:
         finally:
             self._server = own
 
-    def prefetch(self, model_id: str = MODEL, **options: Any) -> Ended:
-        return self.run("prefetch", "--model", model_id, **options)
+    def prefetch(self, model_id: str = MODEL, revision: str | None = None, **options: Any) -> Ended:
+        # Earlier versions, which are compared with this one, do not understand `id@revision`.
+        return self.run("prefetch", "--model", model_id, *(["--revision", revision] if revision else []), **options)
 
     # Places
 

@@ -60,7 +60,7 @@ def half_a_revision(stage: Stage) -> str:
             raise FaultError("the backup refers to the revision that it leaves out")
     _restored_elsewhere(stage, archive, MODEL, BYSTANDER)
     # A content whose link is lost is still of use: it completes its revision.
-    stage.prefetch("test/model@v2").succeeded()
+    stage.prefetch(MODEL, "v2").succeeded()
     return how
 
 
@@ -89,7 +89,7 @@ def archive_of_half_a_revision(stage: Stage) -> str:
     subprocess.run(["tar", "cf", archive, "-C", stage.folder, "data/huggingface"], check=True)
     _restored_elsewhere(stage, archive, MODEL, BYSTANDER)
     # A content whose link is lost is still of use: it completes its revision.
-    stage.prefetch("test/model@v2").succeeded()
+    stage.prefetch(MODEL, "v2").succeeded()
     return "by tar"
 
 

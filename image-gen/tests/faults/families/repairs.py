@@ -79,7 +79,7 @@ def wrong_link(stage: Stage) -> str:
     place = "vae/diffusion_pytorch_model.safetensors"
     stage.write_model(f"{MODEL}@v2")
     stage.prefetch().succeeded()
-    stage.prefetch(f"{MODEL}@v2").succeeded()
+    stage.prefetch(MODEL, "v2").succeeded()
     other = stage.noise.choice([stage.snapshot(MODEL, "v2"), stage.snapshot(BYSTANDER)])
     link = stage.snapshot() / place
     link.unlink()

@@ -29,7 +29,7 @@ def _fill(stage: Stage) -> None:
     shutil.copy(stage.repo() / unet, branch / unet)
     stage.write_model("test/third")
     stage.prefetch().succeeded()
-    stage.prefetch(f"{MODEL}@v2").succeeded()
+    stage.prefetch(MODEL, "v2").succeeded()
     stage.prefetch("test/third").succeeded()
     if stage.noise.random() < 0.7:
         shutil.rmtree(stage.home / "image-gen")
@@ -75,7 +75,7 @@ def start_beside(stage: Stage) -> str:
     (stage.snapshot(MODEL, "v2") / "vae" / "config.json").resolve().unlink()
     os.chown(place, 0, 0)
     place.chmod(0o700)
-    stage.prefetch(f"{MODEL}@v2", user=NOBODY).succeeded()
+    stage.prefetch(MODEL, "v2", user=NOBODY).succeeded()
     place.chmod(0o755)
     stage.served()
     return f"{place.relative_to(stage.folder)} is closed"

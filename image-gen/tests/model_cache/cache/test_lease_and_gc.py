@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -213,6 +214,19 @@ def test_gc_keeps_models_in_use_or_served_next(filled: ModelCache, monkeypatch: 
     assert report.removed == () and models(filled) == {A, B}
     assert {kept.model_id: kept.reason for kept in report.kept} == {A: "in use", B: "it is what the next start serves"}
     lease.release()
+
+
+def test_gc_keeps_the_one_commit_that_is_served_next(
+    filled: ModelCache, make_repo: MakeRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_repo(f"{A}@v2", seed=3)
+    first, second = filled.ensure(A).revision, filled.ensure(A, revision="v2").revision
+    # As the hub's client leaves them.
+    shutil.rmtree(filled.settings.cached_manifests_dir)
+    later(monkeypatch, 40)
+    report = filled.collect_garbage(older_than=30 * DAY, keep=[f"{A}@{second}", B])
+    assert [(each.model_id, each.revision) for each in report.removed] == [(A, first)]
+    assert filled.verify(f"{A}@{second}").ok
 
 
 def test_gc_by_free_space_deletes_least_recently_used_first(
