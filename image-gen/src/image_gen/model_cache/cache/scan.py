@@ -94,8 +94,8 @@ def revisions_here(layout: RepoLayout) -> set[str]:
 
 def contents_in_use(settings: CacheSettings, but: Collection[Path] = ()) -> set[Path]:
     """Where the links of the whole cache lead to, but those of some models, blobs or snapshots: what is there must not
-    be deleted. Newer hub clients keep contents beside the models, for all kinds of repositories. Raises the error of
-    anything that can't be read.
+    be deleted. Newer hub clients keep contents beside the models, for all kinds of repositories, and tools that make
+    equal files links lead from one model to another: so this raises the error of anything that can't be read.
     """
     roots = [root for root in entries(settings.hub_cache, "*--*") if root not in but]
     models = [root / "snapshots" for root in roots if root.name.startswith(PREFIX)]
