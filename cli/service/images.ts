@@ -1,102 +1,140 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { API_KEY_VARIABLE } from "../../infra/contract.ts";
-import { type HttpAnswer, httpRequest } from "../../infra/io/http-request.ts";
+import { httpExchange } from "../../infra/io/http-request.ts";
 import { commandFor } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
-import { requireOutput } from "../core/output-file.ts";
 import { firstKey } from "./api-key.ts";
+import { type ReadAnswer, type Receiver, readAnswer } from "./image-events.ts";
+import { formatOf, imageName, outputFiles } from "./image-files.ts";
+import { type EditedImage, type HttpBody, httpBodyOf, type ImageRequest } from "./image-request.ts";
 
-/** What POST /v1/images/generations takes; the service has a default for what is left out. */
-export interface ImageRequest {
-  readonly prompt: string;
-  readonly negative_prompt?: string | undefined;
-  readonly size?: string | undefined;
-  readonly seed?: number | undefined;
-  readonly steps?: number | undefined;
-  readonly guidance_scale?: number | undefined;
-}
-
-/** An image that was made and saved. */
-export interface SavedImage {
+/** One image that was made and saved. */
+interface SavedImage {
   readonly path: string;
   readonly bytes: number;
   readonly seed: number | null;
+}
+
+/** Images that were made and saved; path, size and seed of the first one stand beside `images`, too. */
+export interface SavedImages extends SavedImage {
   readonly seconds: number;
   readonly prompt: string;
+  readonly images: readonly SavedImage[];
 }
 
+export interface ImageOptions {
+  /** What an edit starts from. */
+  readonly edited?: EditedImage | undefined;
+  /** Where to save it; several images have numbers. Default: names of their own in .imagegen/pictures. */
+  readonly output?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+type ImageContext = Pick<Context, "paths" | "files" | "progress" | "signal">;
+
+/** Of each image. */
 const TIMEOUT_S = 900;
+/** Fields that a service of an earlier version does not know. */
+const STREAM_FIELDS: readonly string[] = ["stream", "progress"];
 
-/** Asks the service at `url` for one image and saves it as `file`, else under a name of its own in .imagegen/pictures. */
-export async function makeImage(
-  { paths, files, progress, signal }: Pick<Context, "paths" | "files" | "progress" | "signal">,
+/** Asks the service at `url` for images, shows each step, and saves each image when it comes. */
+export async function makeImages(
+  context: ImageContext,
   url: string,
-  request: ImageRequest,
-  { file, key }: { readonly file?: string | undefined; readonly key?: string | undefined } = {},
-): Promise<SavedImage> {
-  if (file) requireOutput(file);
-  progress.update(`making a picture of ${request.prompt}`);
+  asked: ImageRequest,
+  { edited, output, key }: ImageOptions = {},
+): Promise<SavedImages> {
+  const { paths, files, progress, signal } = context;
+  const format = formatOf(output, asked.output_format);
+  const request = { ...asked, output_format: format };
+  const count = asked.n ?? 1;
+  const wanted = output === undefined ? undefined : outputFiles(output, count);
+  const saved: SavedImage[] = [];
   const started = performance.now();
-  const limit = AbortSignal.any([AbortSignal.timeout(TIMEOUT_S * 1000), signal]);
-  const body = await post(url, request, { stack: files.name, ownKey: key }, limit);
-  progress.stop();
-  const encoded = body.data?.[0]?.b64_json;
-  if (!encoded)
-    throw new CliError({ message: `${url} answered without a picture.`, fix: commandFor(files.name, "logs") });
-  const bytes = Buffer.from(encoded, "base64");
-  const seed = body.seed ?? body.data?.[0]?.seed ?? null;
-  const path = file ?? join(paths.pictures, imageName(new Date(), seed));
-  if (!file) mkdirSync(paths.pictures, { recursive: true });
-  writeFileSync(path, bytes);
-  return { path, bytes: bytes.length, seed, seconds: (performance.now() - started) / 1000, prompt: request.prompt };
-}
-
-/** A name that sorts by time: 20261122-164501-seed42.png. */
-export function imageName(time: Date, seed: number | null): string {
-  const stamp = time.toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15);
-  return `${stamp}${seed === null ? "" : `-seed${seed}`}.png`;
-}
-
-type ImagesResponse = { seed?: number; data?: { b64_json?: string; seed?: number }[] };
-type ErrorResponse = { error?: { message?: string } | null; detail?: unknown };
-
-async function post(
-  url: string,
-  request: ImageRequest,
-  { stack, ownKey }: { readonly stack: string; readonly ownKey: string | undefined },
-  signal: AbortSignal,
-): Promise<ImagesResponse> {
-  const key = firstKey(ownKey ?? process.env[API_KEY_VARIABLE]);
-  const headers = { "content-type": "application/json", ...(key ? { authorization: `Bearer ${key}` } : {}) };
-  const body = JSON.stringify({ ...request, n: 1, response_format: "b64_json" });
-  let response: HttpAnswer;
+  const place = () => (count > 1 ? `picture ${Math.min(saved.length + 1, count)} of ${count}` : "a picture");
+  const receiver: Receiver = {
+    step: ({ step, steps }) => {
+      const fraction = (saved.length + step / steps) / count;
+      progress.update(`making ${place()}: step ${step} of ${steps}`, fraction);
+    },
+    image: ({ data, seed }) => {
+      const path = wanted?.[saved.length] ?? join(paths.pictures, imageName(new Date(), seed, format));
+      if (!wanted) mkdirSync(paths.pictures, { recursive: true });
+      writeFileSync(path, data);
+      saved.push({ path, bytes: data.length, seed });
+    },
+  };
+  const limit = AbortSignal.any([AbortSignal.timeout(count * TIMEOUT_S * 1000), signal]);
+  const ownKey = firstKey(key ?? process.env[API_KEY_VARIABLE]);
+  const ask = async (streamed: boolean) =>
+    send(url, await httpBodyOf(request, edited, streamed), { stack: files.name, key: ownKey, receiver, signal: limit });
   try {
-    response = await httpRequest(new URL("/v1/images/generations", url).href, {
-      method: "POST",
-      headers,
-      body,
-      signal,
+    progress.update(`making ${place()} of ${request.prompt}`);
+    let answer = await ask(true);
+    if (answer.status === 400 && STREAM_FIELDS.some((field) => answer.error?.message?.startsWith(`"${field}"`)))
+      answer = await ask(false);
+    progress.stop();
+    requireImages(answer, { url, count, saved, stack: files.name, withKey: ownKey !== undefined });
+  } finally {
+    progress.stop();
+  }
+  const [first] = saved as [SavedImage, ...SavedImage[]];
+  return { ...first, seconds: (performance.now() - started) / 1000, prompt: request.prompt, images: saved };
+}
+
+interface Exchange {
+  readonly stack: string;
+  readonly key: string | undefined;
+  readonly receiver: Receiver;
+  readonly signal: AbortSignal;
+}
+
+async function send(
+  url: string,
+  { path, contentType, body }: HttpBody,
+  { stack, key, receiver, signal }: Exchange,
+): Promise<ReadAnswer> {
+  const headers = { "content-type": contentType, ...(key ? { authorization: `Bearer ${key}` } : {}) };
+  let begun = false;
+  try {
+    return await httpExchange(new URL(path, url).href, { method: "POST", headers, body, signal }, (response) => {
+      begun = true;
+      return readAnswer(response, receiver);
     });
   } catch (error) {
-    if (signal.aborted) throw error;
-    throw new CliError({ message: `Nothing answers at ${url}.`, fix: commandFor(stack, "up") }, EXIT.notRunning);
+    signal.throwIfAborted();
+    if (begun && isFileError(error)) throw error;
+    if (!begun)
+      throw new CliError({ message: `Nothing answers at ${url}.`, fix: commandFor(stack, "up") }, EXIT.notRunning);
+    return { status: 200 };
   }
-  const answer = parseJson(response.body);
-  if (response.status === 200) return answer;
-  if (response.status === 401) {
-    const message = `The service at ${url} asks for its API key${key ? ", and this is another" : ""}.`;
-    throw new CliError({ message, fix: `export ${API_KEY_VARIABLE}=…` });
-  }
-  const reason = answer.error?.message ?? (typeof answer.detail === "string" ? answer.detail : "it gave no reason");
-  throw new CliError(`The service refused the request (HTTP ${response.status}): ${reason}`);
 }
 
-function parseJson(text: string): ImagesResponse & ErrorResponse {
-  try {
-    return JSON.parse(text) as ImagesResponse & ErrorResponse;
-  } catch {
-    return {};
+/** Of a disk, and not of a connection. */
+function isFileError(error: unknown): boolean {
+  return error instanceof Error && "path" in error;
+}
+
+interface Made {
+  readonly url: string;
+  readonly count: number;
+  readonly saved: readonly SavedImage[];
+  readonly stack: string;
+  readonly withKey: boolean;
+}
+
+function requireImages({ status, error }: ReadAnswer, { url, count, saved, stack, withKey }: Made): void {
+  if (status === 401) {
+    const message = `The service at ${url} asks for its API key${withKey ? ", and this is another" : ""}.`;
+    throw new CliError({ message, fix: `export ${API_KEY_VARIABLE}=…` });
+  }
+  const kept = saved.length > 0 ? ` ${saved.length} of ${count} pictures were saved: ${saved[0]?.path} …` : "";
+  if (status !== 200) throw new CliError(`The service refused the request (HTTP ${status}): ${error?.message}`);
+  if (error) throw new CliError(`The service made no picture: ${error.message ?? "it gave no reason"}${kept}`);
+  if (saved.length < count) {
+    const message = `${url} ended its answer without ${count === 1 ? "a picture" : "all pictures"}.${kept}`;
+    throw new CliError({ message, fix: commandFor(stack, "logs") });
   }
 }

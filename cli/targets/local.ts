@@ -14,7 +14,7 @@ import { machineChecks } from "../doctor/checks.ts";
 import { checkedConfig, inspectMachine, parseDoctor, type ServiceFacts } from "../doctor/inspect.ts";
 import { backupToFile, type Runner, restoreFromFile } from "../service/archive.ts";
 import { type CacheStatus, type ExecOptions, execJson } from "../service/image-gen.ts";
-import { makeImage } from "../service/images.ts";
+import { makeImages } from "../service/images.ts";
 import { probeState } from "../service/readiness.ts";
 import { readText } from "../stack/config.ts";
 import { chooseModel, planOf } from "../stack/model.ts";
@@ -117,7 +117,9 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
         phases: ready.phases,
         ...(pid === undefined ? {} : { pid }),
         picture:
-          prompt === null ? null : await makeImage(context, url, { prompt, ...small }, { key: await runtime.apiKey() }),
+          prompt === null
+            ? null
+            : await makeImages(context, url, { prompt, ...small }, { key: await runtime.apiKey() }),
         seconds: (performance.now() - started) / 1000,
       };
     },
@@ -172,9 +174,9 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
       return { url: place.url, close: () => {} };
     },
 
-    async images(request, file) {
+    async images(request, options) {
       const { url } = await target.open();
-      return makeImage(context, url, request, { file, key: await runtime.apiKey() });
+      return makeImages(context, url, request, { ...options, key: await runtime.apiKey() });
     },
 
     async exec(args, options) {

@@ -3,7 +3,8 @@ import type { Plan } from "../../infra/plan/plan.ts";
 import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import type { Check } from "../doctor/check.ts";
 import type { CommandResult, Exec } from "../service/image-gen.ts";
-import type { ImageRequest, SavedImage } from "../service/images.ts";
+import type { ImageRequest } from "../service/image-request.ts";
+import type { ImageOptions, SavedImages } from "../service/images.ts";
 import type { ShellConfig } from "../stack/shell-variables.ts";
 
 type Mode = "docker" | "process" | "aws";
@@ -29,7 +30,7 @@ export interface Target {
   /** A connection to the running service. `port`: the local end of a tunnel, where one is needed. */
   open(port?: number): Promise<Connection>;
   /** Makes one image with the running service. */
-  images(request: ImageRequest, file?: string): Promise<SavedImage>;
+  images(request: ImageRequest, options?: ImageOptions): Promise<SavedImages>;
   /** Runs `image-gen` where the stack's cache is. */
   readonly exec: Exec;
   /** Restarts a running service, which then reads its cache again; undefined when none runs. */
@@ -85,7 +86,7 @@ export interface UpResult {
   /** Of a process on this machine, which continues after `up`. */
   readonly pid?: number;
   /** Null with `--no-picture`, or where no tunnel could be opened. */
-  readonly picture: SavedImage | null;
+  readonly picture: SavedImages | null;
   readonly seconds: number;
   /** AWS: the type of the host that was launched. */
   readonly instanceType?: string;

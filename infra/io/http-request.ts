@@ -11,17 +11,27 @@ export interface HttpAnswer {
 export interface HttpOptions {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
   readonly signal: AbortSignal;
   /** Variables that may name a proxy. Without them none is used, whatever Node is set to use. */
   readonly proxyEnv?: NodeJS.ProcessEnv;
 }
 
 /** One request, whose redirects are not followed. Unlike `fetch`, it waits as long as `signal` lets it. */
-export async function httpRequest(
+export async function httpRequest(url: string, options: HttpOptions): Promise<HttpAnswer> {
+  return httpExchange(url, options, async (response) => ({
+    status: response.statusCode ?? 0,
+    headers: response.headers,
+    body: await text(response),
+  }));
+}
+
+/** The same, for an answer that `read` reads as it comes. */
+export async function httpExchange<T>(
   url: string,
   { signal, body, proxyEnv, ...options }: HttpOptions,
-): Promise<HttpAnswer> {
+  read: (response: http.IncomingMessage) => Promise<T>,
+): Promise<T> {
   const { Agent, request } = url.startsWith("https:") ? https : http;
   const agent = new Agent(proxyEnv ? { proxyEnv } : {});
   try {
@@ -30,7 +40,7 @@ export async function httpRequest(
         .on("error", fail)
         .end(body);
     });
-    return { status: response.statusCode ?? 0, headers: response.headers, body: await text(response) };
+    return await read(response);
   } finally {
     agent.destroy();
   }

@@ -1,7 +1,7 @@
 import { commandFor } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError, EXIT, firstLine } from "../../core/exit.ts";
-import { makeImage } from "../../service/images.ts";
+import { makeImages } from "../../service/images.ts";
 import { awsPlanOf } from "../../stack/model.ts";
 import type { Target } from "../target.ts";
 import { awsChecks } from "./doctor/doctor.ts";
@@ -59,9 +59,9 @@ export function awsTarget(context: Context): Target {
     checks: () => awsChecks(context),
     logs: (options) => printLogs(context, options),
     open: (port) => openConnection(context, port),
-    async images(request, file) {
+    async images(request, options) {
       const connection = await target.open();
-      return makeImage(context, connection.url, request, { file }).finally(() => connection.close());
+      return makeImages(context, connection.url, request, options).finally(() => connection.close());
     },
     exec: (args) => imageGenOnHost(context, args),
     restart: (options) => restartInAws(context, options),

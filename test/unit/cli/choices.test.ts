@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { browserCommand } from "../../../cli/commands/open.ts";
 import { CliError, EXIT, EXIT_MEANINGS, firstLine, formatDetail } from "../../../cli/core/exit.ts";
+import { imageName } from "../../../cli/service/image-files.ts";
 import { toExitCode } from "../../../cli/service/image-gen.ts";
-import { imageName } from "../../../cli/service/images.ts";
+import { parseLora } from "../../../cli/service/image-request.ts";
 import { chooseModel } from "../../../cli/stack/model.ts";
 import { chooseMode, requireProcessPlatform } from "../../../cli/targets/select.ts";
 import { explainEngine } from "../../../cli/toolchain/docker.ts";
@@ -130,8 +131,8 @@ test("a plugin is there only in the version that is asked for", () => {
 });
 
 test("a picture's name sorts by time", () => {
-  expect(imageName(new Date("2026-11-22T16:45:01Z"), 42)).toBe("20261122-164501-seed42.png");
-  expect(imageName(new Date("2026-11-22T16:45:01Z"), null)).toBe("20261122-164501.png");
+  expect(imageName(new Date("2026-11-22T16:45:01Z"), 42, "png")).toBe("20261122-164501-seed42.png");
+  expect(imageName(new Date("2026-11-22T16:45:01Z"), null, "jpeg")).toBe("20261122-164501.jpg");
 });
 
 test.each([
@@ -141,4 +142,10 @@ test.each([
   ["darwin", { SSH_CONNECTION: "a b" }, undefined],
 ] as const)("on %s with %o the browser is opened by %s", (platform, env, expected) => {
   expect(browserCommand(platform, env)?.[0]).toBe(expected);
+});
+
+test("--lora takes a name and a weight, and may be given more than once", () => {
+  expect(parseLora("pixel=-0.5", parseLora("sketch"))).toEqual([{ name: "sketch" }, { name: "pixel", weight: -0.5 }]);
+  for (const wrong of ["", "=1", "x=", "x=1=2", "x=much"])
+    expect(() => parseLora(wrong)).toThrow(/^--lora: expected a name.* Fix: --lora sketch=0\.8$/);
 });

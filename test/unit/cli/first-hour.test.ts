@@ -10,6 +10,7 @@ import { lastWords, logSize, serviceLog } from "../../../cli/targets/process/log
 import type { UpResult } from "../../../cli/targets/target.ts";
 import { Downloads } from "../../../cli/toolchain/python.ts";
 
+const saved = { path: "/p.png", bytes: 1, seed: 7 };
 const result: UpResult = {
   stack: "local",
   mode: "process",
@@ -19,7 +20,7 @@ const result: UpResult = {
   source: "download",
   phases: {},
   pid: 4711,
-  picture: { path: "/p.png", bytes: 1, seed: 7, seconds: 0.5, prompt: "x" },
+  picture: { ...saved, seconds: 0.5, prompt: "x", images: [saved] },
   seconds: 12,
 };
 

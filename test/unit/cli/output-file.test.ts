@@ -8,7 +8,7 @@ import { explainFileError } from "../../../cli/bootstrap.mjs";
 import { printOutput } from "../../../cli/commands/cache/pass-through.ts";
 import { pathsOf } from "../../../cli/core/paths.ts";
 import { backupToFile, restoreFromFile } from "../../../cli/service/archive.ts";
-import { makeImage } from "../../../cli/service/images.ts";
+import { makeImages } from "../../../cli/service/images.ts";
 import { StackFiles } from "../../../cli/stack/files.ts";
 
 let root: string;
@@ -52,11 +52,11 @@ describe("a place for a result", () => {
   test("without its folder ends a picture before the service is asked", async () => {
     const progress = { update: () => {}, stop: () => {}, log: () => {} } as never;
     const files = new StackFiles(pathsOf(root), "local");
-    const done = makeImage(
+    const done = makeImages(
       { ...context, paths: pathsOf(root), files, progress },
       "http://127.0.0.1:1",
       { prompt: "x" },
-      { file: nowhere() },
+      { output: nowhere() },
     );
     await expect(done).rejects.toThrow("there is no folder");
   });

@@ -5,7 +5,7 @@ import { CliError, EXIT } from "../../../cli/core/exit.ts";
 import { pathsOf } from "../../../cli/core/paths.ts";
 import { isPortFree } from "../../../cli/core/ports.ts";
 import { progressTo } from "../../../cli/core/progress.ts";
-import { makeImage } from "../../../cli/service/images.ts";
+import { makeImages } from "../../../cli/service/images.ts";
 import { probeState, waitForService } from "../../../cli/service/readiness.ts";
 import { StackFiles } from "../../../cli/stack/files.ts";
 import type { ReadinessPlan } from "../../../infra/plan/readiness.ts";
@@ -121,13 +121,13 @@ describe("with a server", () => {
     await new Promise<void>((done) => server?.close(() => done()));
     server = undefined;
     expect(await probeState(url)).toBeNull();
-    const error = await errorOf(makeImage(context, url, { prompt: "x" }));
+    const error = await errorOf(makeImages(context, url, { prompt: "x" }));
     expect(error.exitCode).toBe(EXIT.notRunning);
   });
 
   test("a refused picture is the service's reason", async () => {
     const url = await serve([JSON.stringify({ error: { message: "size: expected multiples of 8" } })], 400);
-    const error = await errorOf(makeImage(context, url, { prompt: "x" }));
+    const error = await errorOf(makeImages(context, url, { prompt: "x" }));
     expect(error.message).toBe("The service refused the request (HTTP 400): size: expected multiples of 8");
   });
 
