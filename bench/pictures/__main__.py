@@ -1,12 +1,14 @@
 """Seconds a picture and pictures an hour: the service against a plain program of diffusers, one picture each in turn.
 
 npm run bench:pictures -- [--device cuda] [--model full] [--sizes 64 128 256] [--steps 10] [--rounds 12]
-    [--queue 16] [--env NAME=VALUE ...] [--out performance.json]
+    [--queue 16] [--env NAME=VALUE ...] [--costs 100] [--out performance.json]
 
 The weights are random, in the shape of SDXL base 1.0 (`full`) or of the demo (`tiny`). The service is the real one: its
 seconds are those of a client on loopback, with HTTP, JSON and base64. The plain program gives its picture through a
 pipe. Both encode PNG alike. The first picture of each size is not counted. `queue` requests from 4 clients give the
-pictures an hour. `--env` sets a variable of the service, to compare a setting: IMAGE_GEN_COMPILE=1.
+pictures an hour. `--costs` measures instead what the service, its progress events and its partial pictures add, in so
+many pairs, each held to a limit: exit code 1 where one is over it. `--env` sets a variable of the service, to compare a
+setting: IMAGE_GEN_COMPILE=1.
 """
 
 from __future__ import annotations
@@ -25,9 +27,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import costs
 import models
-from contestants import Job, Plain, Service
+from contestants import Job, Plain, Service, prefer
 from figures import Ratio, commit, hardware, paired_ratio
 from memory import own_bytes
 
@@ -100,7 +104,7 @@ def unlike(one: bytes, other: bytes) -> int:
     return int(np.abs(first - second).max())
 
 
-def run(options: argparse.Namespace, place: Path, more: Mapping[str, str]) -> dict[str, object]:
+def run(options: argparse.Namespace, place: Path, more: Mapping[str, str]) -> dict[str, Any]:
     home = place / "home"
     say(f"writing the {options.model} model of random weights ...")
     models.write(home, tiny=options.model == "tiny")
@@ -109,9 +113,15 @@ def run(options: argparse.Namespace, place: Path, more: Mapping[str, str]) -> di
     try:
         plain.wait()
         service.wait()
-        say(HEAD)
-        rows = []
-        for number, size in enumerate(options.sizes):
+        rows: list[Row] = []
+        added: list[costs.Cost] = []
+        if options.costs:
+            prefer(plain.process.pid, *service.pids)
+            say(costs.HEAD)
+            added = costs.measure(service, plain, options.costs, say)
+        else:
+            say(HEAD)
+        for number, size in enumerate([] if options.costs else options.sizes):
             job = Job(size, size, options.steps, 1000 * number)
             rows.append(measure(service, plain, job, options.rounds, options.queue))
             say(str(rows[-1]))
@@ -130,6 +140,7 @@ def run(options: argparse.Namespace, place: Path, more: Mapping[str, str]) -> di
                 "plain_gpu_peak": plain.gpu_peak_bytes,
             },
             "rows": [asdict(row) for row in rows],
+            "costs": [asdict(cost) for cost in added],
         }  # fmt: skip
     finally:
         plain.end()
@@ -149,6 +160,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, help="denoising steps (default: 10; on a GPU 30)")
     parser.add_argument("--rounds", type=int, default=12, help="counted pairs a size, 2 at least")
     parser.add_argument("--queue", type=int, default=16, help="requests from 4 clients, for the pictures an hour")
+    parser.add_argument("--costs", type=int, default=0, metavar="PAIRS", help="pairs of a small picture, 20 at least")
     parser.add_argument("--env", nargs="*", default=[], metavar="NAME=VALUE", help="variables of the service")
     parser.add_argument("--out", type=Path, default=Path("performance.json"), help="where the figures are written")
     options = parser.parse_args()
@@ -156,6 +168,8 @@ def main() -> int:
     options.model = options.model or ("full" if gpu else "tiny")
     options.sizes = options.sizes or ([1024] if gpu else [64, 128, 256])
     options.steps = options.steps or (30 if gpu else 10)
+    if 0 < options.costs < 20:
+        parser.error("--costs takes 20 or more")
     if options.rounds < 2 or any("=" not in each for each in options.env):
         parser.error("--rounds takes 2 or more, --env takes NAME=VALUE")
     more = dict(each.split("=", 1) for each in options.env)
@@ -167,7 +181,7 @@ def main() -> int:
         shutil.rmtree(place, ignore_errors=True)
     options.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     say(f"figures: {options.out}")
-    return 0
+    return 0 if all(cost["is_within"] for cost in report["costs"]) else 1
 
 
 if __name__ == "__main__":
