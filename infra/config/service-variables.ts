@@ -55,6 +55,7 @@ export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
   { name: "HOST", fixed: IN_CONTAINER, not: inContainers(IN_CONTAINER) },
   { name: "PORT", fixed: IN_CONTAINER, not: inContainers(IN_CONTAINER) },
   { name: "IMAGE_GEN_DEVICE" },
+  { name: "IMAGE_GEN_OFFLOAD" },
   keyed("IMAGE_GEN_DTYPE", "dtype"),
   keyed("IMAGE_GEN_QUEUE_LIMIT", "queueLimit"),
   keyed("IMAGE_GEN_REQUEST_TIMEOUT", "requestTimeoutSeconds"),

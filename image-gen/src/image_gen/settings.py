@@ -87,6 +87,7 @@ class Settings:
     port: int = _whole("PORT", 8000, 0, 65535)
     device: str = _choice("IMAGE_GEN_DEVICE", "auto", "auto", "cpu", "cuda", "mps")
     dtype: str = _choice("IMAGE_GEN_DTYPE", "auto", "auto", "float16", "bfloat16", "float32")
+    offload: str = _choice("IMAGE_GEN_OFFLOAD", "auto", "auto", "none", "model", "layers")
     queue_limit: int = _whole("IMAGE_GEN_QUEUE_LIMIT", 8, 0, 10_000)
     request_timeout: float = _whole("IMAGE_GEN_REQUEST_TIMEOUT", 600.0, 1, 86_400)
     drain_timeout: float = _whole("IMAGE_GEN_DRAIN_TIMEOUT", 20.0, 0, 3_600)

@@ -224,6 +224,7 @@ class Service:
             max_size=self._settings.max_size,
             compile_cache=compiled if self._settings.compile_enabled else "",
             checkpoint=model.checkpoint,
+            offload=self._settings.offload,
             vae=str(self.loader.vae.directory) if self.loader.vae else "",
             loras=self.loader.loras,
         )

@@ -270,6 +270,8 @@ class WorkerSupervisor:
                 self.seconds["loading"] = message.seconds
                 self._readiness.enter("warming")
                 log.info("Model loaded, moving to device %s...", self._readiness.device)
+                if message.placement:
+                    log.info(message.placement)
             case protocol.Compiling(why_not=None):
                 log.info("Compiling at the first picture; kept below %s for later starts", message.cache)
             case protocol.Compiling():

@@ -19,6 +19,7 @@ from image_gen.worker.checkpoints.load import load_checkpoint
 from image_gen.worker.components import load_vae
 from image_gen.worker.lean_imports import diffusers_class, without_dynamo
 from image_gen.worker.loras import load_loras
+from image_gen.worker.placement import Placement, place, placement_of
 from image_gen.worker.protocol import STEP, LoadRequest, bounded_size
 
 _OTHER_MODEL: Final = "Fix: choose another model: `imagegen up --model <id>`"
@@ -37,6 +38,8 @@ class LoadedPipeline:
     has_other_vae: bool = False
     # Pipelines of other classes on the same weights, by class.
     others: dict[str, Any] = field(default_factory=dict, compare=False)
+    placement: Placement = field(default_factory=Placement)
+    device: str = "cpu"
     # The adapters of LoRAs, by the LoRAs' names.
     loras: Mapping[str, str] = field(default_factory=dict)
 
@@ -69,12 +72,14 @@ def load(request: LoadRequest, device: str, dtype: str, models: Mapping[str, Any
     """
     name = request.pipeline or class_name(Path(request.directory))
     cls = pipeline_class(name)
+    placement = placement_of(request, device, dtype, complete=True)
+    loaded_on = device if placement.where == "device" else "cpu"
     arguments: dict[str, Any] = {
         "dtype": getattr(torch, dtype),
         "use_safetensors": True,
         "local_files_only": True,
         **(models or {}),
-        **load_vae(request, device, dtype),
+        **load_vae(request, loaded_on, dtype),
         **request.load,
     }
     if request.variant:
@@ -83,14 +88,18 @@ def load(request: LoadRequest, device: str, dtype: str, models: Mapping[str, Any
         arguments["add_watermarker"] = False
     if request.checkpoint:
         [file] = request.files
-        pipeline = load_checkpoint(cls, Path(request.directory, file), request.checkpoint, device, arguments)
-    else:
+        pipeline = load_checkpoint(cls, Path(request.directory, file), request.checkpoint, loaded_on, arguments)
+    elif placement.where == "device":
         pipeline = without_dynamo(lambda: _from_pretrained(cls, request.directory, arguments, device))
+    else:
+        pipeline = without_dynamo(lambda: cls.from_pretrained(request.directory, **arguments))
     pipeline.set_progress_bar_config(disable=True)
     accepts = frozenset(inspect.signature(cls.__call__).parameters)
     loras = load_loras(pipeline, request.loras, dtype) if request.loras else {}
+    place(pipeline, placement, device)
     width, height = bounded_size(*_own_size(pipeline), _multiple(pipeline), request.max_size)
-    return LoadedPipeline(pipeline, name, width, height, accepts, dtype, bool(request.vae), loras=loras)
+    own = (pipeline, name, width, height, accepts, dtype, bool(request.vae))
+    return LoadedPipeline(*own, loras=loras, placement=placement, device=device)
 
 
 def _from_pretrained(cls: Any, directory: str, arguments: dict[str, Any], device: str) -> Any:

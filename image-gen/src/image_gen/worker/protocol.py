@@ -27,7 +27,7 @@ class LoadRequest:
     `warmup_size` is in pixels, 0 lets the worker choose; `max_size` bounds it and the pipeline's own size, 0 does not.
     `vae` is the directory of a VAE that replaces the pipeline's own, empty for none. With `compile_cache`, a directory,
     the pipeline is compiled. `loras` are files of weights, by the names that jobs use them by. With
-    `checkpoint`, a kind, the one file is the whole pipeline.
+    `checkpoint`, a kind, the one file is the whole pipeline. `offload` is auto, none, model or layers.
     """
 
     directory: str
@@ -42,6 +42,7 @@ class LoadRequest:
     compile_cache: str = ""
     loras: Mapping[str, str] = field(default_factory=dict)
     checkpoint: str = ""
+    offload: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,11 @@ class Imported:
 
 @dataclass(frozen=True)
 class ModelLoaded:
-    """From the worker: the weights are loaded."""
+    """From the worker: the weights are loaded; `placement` is a line where they are not all on the GPU."""
 
     dtype: str
     seconds: float
+    placement: str = ""
 
 
 @dataclass(frozen=True)

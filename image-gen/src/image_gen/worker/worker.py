@@ -100,8 +100,12 @@ class Worker:
         """Loads components whose files are verified. Failures are ignored here: `_load` tries again and reports."""
         from image_gen.worker.components import load_components
         from image_gen.worker.device import choose_dtype
+        from image_gen.worker.placement import placement_of
 
         if not self._device:
+            return
+        # What does not fit is loaded into main memory, and as a whole.
+        if placement_of(request, self._device, request.dtype, complete=False).where != "device":
             return
         models: dict[str, Any] = {}
         self._early = (protocol.LoadRequest(**vars(request)), models)
@@ -124,8 +128,12 @@ class Worker:
         dtype = choose_dtype(request.dtype, self._device)
         early, self._early = self._early, None
         self._loaded = load(request, self._device, dtype, early[1] if early and early[0] == request else None)
-        self._send(protocol.ModelLoaded(dtype, time.monotonic() - started))
-        if request.compile_cache:
+        placement = self._loaded.placement
+        self._send(protocol.ModelLoaded(dtype, time.monotonic() - started, placement.line))
+        if request.compile_cache and placement.where != "device":
+            why_not = "parts of the model move between the GPU and main memory (IMAGE_GEN_OFFLOAD)"
+            self._send(protocol.Compiling(request.compile_cache, why_not))
+        elif request.compile_cache:
             from image_gen.worker.compiled import compile_blocks
 
             why_not = compile_blocks(self._loaded.pipeline, self._device, Path(request.compile_cache))

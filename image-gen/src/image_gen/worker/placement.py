@@ -1,0 +1,123 @@
+"""Chooses where a pipeline's weights are while it works, by the GPU's free memory, and puts them there.
+
+Comes in: the sizes of the weights, and what is free. Goes out: a `Placement`. Must not: change anything where all fits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import torch
+
+from image_gen.worker.protocol import LoadRequest
+
+Where = Literal["device", "model", "layers"]
+# Of decoding by the VAE, and of a step, as a picture of 1024 x 1024 by SDXL in half precision was measured to take.
+_DECODING_BYTES: Final = 5_200
+_STEP_BYTES: Final = 1_000
+_USUAL_SIDE: Final = 1024
+_TILE_SIDE: Final = 512
+_GB: Final = 1e9
+
+
+@dataclass(frozen=True)
+class Placement:
+    """`device`: all of it on the GPU; `model`: one part at a time, `layers`: one layer at a time. With `tiled`, the VAE
+    decodes a larger picture in pieces.
+    """
+
+    where: Where = "device"
+    tiled: bool = False
+    free: int = 0
+    needed: int = 0
+
+    @property
+    def line(self) -> str:
+        """For the log; nothing where all fits."""
+        if self == Placement(free=self.free, needed=self.needed):
+            return ""
+        how = {
+            "device": "the whole model stays on it",
+            "model": "each part of the model is on it while it works",
+            "layers": "each layer is on it while it works, which is many times slower",
+        }[self.where]
+        tiles = f", and pictures above {_TILE_SIDE} pixels are decoded in tiles" if self.tiled else ""
+        free, needed = self.free / _GB, self.needed / _GB
+        return f"The GPU has {free:.1f} GB free, model and picture take about {needed:.1f} GB: {how}{tiles}."
+
+
+def choose_placement(asked: str, weights: Mapping[str, int], side: int, free: int) -> Placement:
+    """`weights` are bytes by part, `side` that of a picture, in pixels; `asked` is auto, none, model or layers."""
+    pixels = side * side
+    total, largest = sum(weights.values()), max(weights.values(), default=0)
+    whole, tile = pixels * _DECODING_BYTES, min(pixels, _TILE_SIDE**2) * _DECODING_BYTES
+    step, needed = pixels * _STEP_BYTES, total + whole
+    if asked == "none" or (asked == "auto" and needed <= free):
+        return Placement("device", False, free, needed)
+    if asked == "auto" and total + max(step, tile) <= free:
+        return Placement("device", True, free, needed)
+    if asked == "model" or (asked == "auto" and max(largest + step, tile) <= free):
+        return Placement("model", whole > free, free, needed)
+    return Placement("layers", whole > free, free, needed)
+
+
+def placement_of(request: LoadRequest, device: str, dtype: str, *, complete: bool) -> Placement:
+    """On this machine. The files are only opened when the model is `complete`; until then, their sizes count."""
+    if device != "cuda":
+        return Placement()
+    weights = weight_bytes(request, dtype) if complete else _file_bytes(request)
+    return choose_placement(request.offload, weights, min(request.max_size or _USUAL_SIDE, _USUAL_SIDE), _free())
+
+
+def weight_bytes(request: LoadRequest, dtype: str) -> dict[str, int]:
+    """Of each part in the number type that it is loaded in."""
+    from safetensors import safe_open
+
+    size = torch.finfo(getattr(torch, dtype)).bits // 8
+    found: dict[str, int] = {}
+    for path in _weight_files(request):
+        with safe_open(str(Path(request.directory, path)), "pt") as opened:
+            for name in opened.keys():  # noqa: SIM118 - it is no mapping
+                # A checkpoint's parts have their names before those of the weights.
+                part = ".".join(name.split(".")[:2]) if request.checkpoint else path.partition("/")[0]
+                numbers = 1
+                for length in opened.get_slice(name).get_shape():
+                    numbers *= length
+                found[part] = found.get(part, 0) + numbers * size
+    return found
+
+
+def place(pipeline: Any, placement: Placement, device: str) -> None:
+    """A pipeline that was loaded into main memory, and one that shares its parts."""
+    if placement.where == "model":
+        pipeline.enable_model_cpu_offload(device=device)
+    elif placement.where == "layers":
+        cpu, onto = torch.device("cpu"), torch.device(device)
+        pipeline.enable_group_offload(onload_device=onto, offload_device=cpu, offload_type="leaf_level")
+    vae = getattr(pipeline, "vae", None)
+    if placement.tiled and hasattr(vae, "enable_tiling"):
+        vae.enable_tiling()
+        if hasattr(vae, "tile_sample_min_size"):
+            scale = getattr(pipeline, "vae_scale_factor", 8)
+            vae.tile_sample_min_size = min(vae.tile_sample_min_size, _TILE_SIDE)
+            vae.tile_latent_min_size = vae.tile_sample_min_size // scale
+
+
+def _weight_files(request: LoadRequest) -> list[str]:
+    return [path for path in request.files if path.endswith(".safetensors")]
+
+
+def _file_bytes(request: LoadRequest) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for path in _weight_files(request):
+        part = path.partition("/")[0]
+        found[part] = found.get(part, 0) + request.files[path]
+    return found
+
+
+def _free() -> int:
+    """What this process may still have: the GPU's free memory, or less where a fraction of it was set."""
+    free, total = torch.cuda.mem_get_info()
+    allowed = getattr(torch.cuda, "get_per_process_memory_fraction", lambda: 1.0)()
+    return int(min(free, total * allowed - torch.cuda.memory_reserved()))

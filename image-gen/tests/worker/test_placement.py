@@ -1,0 +1,88 @@
+"""Cards with little memory: what is chosen, by a table; and equal pictures, on the CPU in place of a GPU."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from image_gen.worker.pictures.generate import generate_image
+from image_gen.worker.pipeline import load
+from image_gen.worker.placement import Placement, choose_placement, place, weight_bytes
+from image_gen.worker.protocol import LoadRequest
+
+from .test_edits import EDIT, INPAINT, JOB
+
+GB = 1_000_000_000
+SDXL = {"unet": 5_135_000_000, "text_encoder_2": 1_389_000_000, "text_encoder": 246_000_000, "vae": 167_000_000}
+SD15 = {"unet": 1_719_000_000, "text_encoder": 246_000_000, "vae": 167_000_000}
+
+
+@pytest.mark.parametrize(
+    ("weights", "side", "free", "where", "tiled"),
+    [
+        (SDXL, 1024, 80, "device", False),
+        (SDXL, 1024, 12.6, "device", False),
+        (SDXL, 1024, 11, "device", True),
+        (SDXL, 1024, 8.4, "device", True),
+        (SDXL, 1024, 8, "model", False),
+        (SDXL, 1024, 6.5, "model", False),
+        (SDXL, 1024, 5.6, "layers", False),
+        (SDXL, 1024, 4, "layers", True),
+        (SDXL, 512, 6, "model", False),
+        (SD15, 1024, 8, "device", False),
+        (SD15, 1024, 4, "device", True),
+        (SD15, 512, 4, "device", False),
+        (SD15, 1024, 3, "model", True),
+        (SD15, 1024, 2, "layers", True),
+        ({}, 1024, 6, "device", False),
+    ],
+)
+def test_the_choice_follows_from_what_is_free(
+    weights: dict[str, int], side: int, free: float, where: str, tiled: bool
+) -> None:
+    found = choose_placement("auto", weights, side, int(free * GB))
+    assert (found.where, found.tiled) == (where, tiled)
+    assert bool(found.line) == (where != "device" or tiled)
+
+
+@pytest.mark.parametrize(("asked", "where"), [("none", "device"), ("model", "model"), ("layers", "layers")])
+def test_what_is_asked_for_is_done(asked: str, where: str) -> None:
+    assert {choose_placement(asked, SDXL, 1024, free * GB).where for free in (1, 8, 80)} == {where}
+
+
+def test_the_line_says_what_there_is_and_what_is_done() -> None:
+    assert choose_placement("auto", SDXL, 1024, 8 * GB).line == (
+        "The GPU has 8.0 GB free, model and picture take about 12.4 GB: each part of the model is on it while it works."
+    )
+    assert choose_placement("auto", SDXL, 1024, 4 * GB).line.endswith(
+        "each layer is on it while it works, which is many times slower, and pictures above 512 pixels are decoded in "
+        "tiles."
+    )
+
+
+def test_weights_count_in_the_number_type_that_they_are_loaded_in(load_request: LoadRequest, loaded: Any) -> None:
+    parts = {"unet": loaded.pipeline.unet, "vae": loaded.pipeline.vae}
+    for dtype, size in (("float32", 4), ("float16", 2)):
+        found = weight_bytes(load_request, dtype)
+        assert {"text_encoder", "text_encoder_2", "unet", "vae"} == set(found)
+        for name, part in parts.items():
+            assert found[name] == size * sum(weight.numel() for weight in part.parameters())
+
+
+@pytest.mark.parametrize("where", ["model", "layers"])
+def test_pictures_and_edits_are_the_same(load_request: LoadRequest, loaded: Any, where: Any, monkeypatch: Any) -> None:
+    chosen = Placement(where, True)
+    monkeypatch.setattr("image_gen.worker.pipeline.placement_of", lambda *_, **__: chosen)
+    moved = load(load_request, "cpu", "float32")
+    assert moved.placement == chosen
+    plain = [generate_image(replace(loaded, others={}), job, lambda: False).data for job in (JOB, EDIT, INPAINT, JOB)]
+    again = [generate_image(moved, job, lambda: False).data for job in (JOB, EDIT, INPAINT, JOB)]
+    assert again == plain
+
+
+def test_the_vae_decodes_large_pictures_in_tiles(load_request: LoadRequest) -> None:
+    moved = load(load_request, "cpu", "float32")
+    place(moved.pipeline, Placement("device", True), "cpu")
+    vae = moved.pipeline.vae
+    assert vae.use_tiling and vae.tile_sample_min_size <= 512
+    assert vae.tile_latent_min_size * moved.pipeline.vae_scale_factor == vae.tile_sample_min_size
