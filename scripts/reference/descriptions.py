@@ -52,8 +52,8 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     "IMAGE_GEN_DTYPE": ("`auto`", "Number format of the weights. `auto`: `float16` on CUDA, `float32` on the CPU."),
     "IMAGE_GEN_OFFLOAD": (
         "`auto`",
-        "Where the model is when the GPU's memory is too small for it: `model`: each part is on the GPU while it works, "
-        "`layers`: each layer, `none`: all of it, `auto`: by what is free. See [cards with little memory]"
+        "Where the model is when the GPU's memory is too small for it: `model`: each part is on the GPU while it "
+        "works, `layers`: each layer, `none`: all of it, `auto`: by what is free. See [cards with little memory]"
         "(../guides/models.md#cards-with-little-memory).",
     ),
     "IMAGE_GEN_QUEUE_LIMIT": (

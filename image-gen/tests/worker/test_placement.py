@@ -7,7 +7,7 @@ import pytest
 
 from image_gen.worker.pictures.generate import generate_image
 from image_gen.worker.pipeline import load
-from image_gen.worker.placement import Placement, choose_placement, place, weight_bytes
+from image_gen.worker.placement import Placement, apply_placement, choose_placement, weight_bytes
 from image_gen.worker.protocol import LoadRequest
 
 from .test_edits import EDIT, INPAINT, JOB
@@ -82,7 +82,7 @@ def test_pictures_and_edits_are_the_same(load_request: LoadRequest, loaded: Any,
 
 def test_the_vae_decodes_large_pictures_in_tiles(load_request: LoadRequest) -> None:
     moved = load(load_request, "cpu", "float32")
-    place(moved.pipeline, Placement("device", True), "cpu")
+    apply_placement(moved.pipeline, Placement("device", True), "cpu")
     vae = moved.pipeline.vae
     assert vae.use_tiling and vae.tile_sample_min_size <= 512
     assert vae.tile_latent_min_size * moved.pipeline.vae_scale_factor == vae.tile_sample_min_size

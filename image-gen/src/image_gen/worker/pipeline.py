@@ -19,7 +19,7 @@ from image_gen.worker.checkpoints.load import load_checkpoint
 from image_gen.worker.components import load_vae
 from image_gen.worker.lean_imports import diffusers_class, without_dynamo
 from image_gen.worker.loras import load_loras
-from image_gen.worker.placement import Placement, place, placement_of
+from image_gen.worker.placement import Placement, apply_placement, placement_of
 from image_gen.worker.protocol import STEP, LoadRequest, bounded_size
 
 _OTHER_MODEL: Final = "Fix: choose another model: `imagegen up --model <id>`"
@@ -96,7 +96,7 @@ def load(request: LoadRequest, device: str, dtype: str, models: Mapping[str, Any
     pipeline.set_progress_bar_config(disable=True)
     accepts = frozenset(inspect.signature(cls.__call__).parameters)
     loras = load_loras(pipeline, request.loras, dtype) if request.loras else {}
-    place(pipeline, placement, device)
+    apply_placement(pipeline, placement, device)
     width, height = bounded_size(*_own_size(pipeline), _multiple(pipeline), request.max_size)
     own = (pipeline, name, width, height, accepts, dtype, bool(request.vae))
     return LoadedPipeline(*own, loras=loras, placement=placement, device=device)

@@ -88,14 +88,14 @@ def weight_bytes(request: LoadRequest, dtype: str) -> dict[str, int]:
     return found
 
 
-def place(pipeline: Any, placement: Placement, device: str) -> None:
+def apply_placement(pipeline: Any, placement: Placement, device: str) -> None:
     """A pipeline that was loaded into main memory, and one that shares its parts."""
     if placement.where == "model":
         pipeline.enable_model_cpu_offload(device=device)
     elif placement.where == "layers":
         cpu, onto = torch.device("cpu"), torch.device(device)
         pipeline.enable_group_offload(onload_device=onto, offload_device=cpu, offload_type="leaf_level")
-    vae = getattr(pipeline, "vae", None)
+    vae: Any = getattr(pipeline, "vae", None)
     if placement.tiled and hasattr(vae, "enable_tiling"):
         vae.enable_tiling()
         if hasattr(vae, "tile_sample_min_size"):

@@ -131,8 +131,8 @@ class Worker:
         placement = self._loaded.placement
         self._send(protocol.ModelLoaded(dtype, time.monotonic() - started, placement.line))
         if request.compile_cache and placement.where != "device":
-            why_not = "parts of the model move between the GPU and main memory (IMAGE_GEN_OFFLOAD)"
-            self._send(protocol.Compiling(request.compile_cache, why_not))
+            moving = "parts of the model move between the GPU and main memory (IMAGE_GEN_OFFLOAD)"
+            self._send(protocol.Compiling(request.compile_cache, moving))
         elif request.compile_cache:
             from image_gen.worker.compiled import compile_blocks
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from image_gen.worker.lean_imports import diffusers_class, without_dynamo
 from image_gen.worker.pipeline import LoadedPipeline
-from image_gen.worker.placement import place
+from image_gen.worker.placement import apply_placement
 from image_gen.worker.protocol import ImageJob
 
 _SUFFIX: Final = "Pipeline"
@@ -73,7 +73,7 @@ def _pipeline(loaded: LoadedPipeline, kind: str) -> Any:
         made.set_progress_bar_config(disable=True)
         if loaded.placement.where == "model":
             # Its hooks follow the order of this pipeline's own parts.
-            place(made, loaded.placement, loaded.device)
+            apply_placement(made, loaded.placement, loaded.device)
         loaded.others[kind] = made
     return loaded.others[kind]
 
