@@ -64,6 +64,11 @@ const origins = listMatching(
   "* or origins such as https://app.example.com, with commas between them",
 );
 
+const safetyChecker = matching(
+  /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*(?:@[\w./-]+)?$/,
+  "a safety checker on the hub as <organisation>/<name>, with @<commit> to pin it",
+);
+
 /** As the service reads them. A path is one that the service sees. */
 const loras = listMatching(
   String.raw`[A-Za-z0-9][A-Za-z0-9._-]{0,63}=(?:\/[^,]+|[^,\s/@]+(?:\/[^,\s]+)+)`,
@@ -84,6 +89,8 @@ export const SERVICE_KEYS = {
   gpu: text("auto", gpus),
   dtype: text("auto", oneOf("auto", "float16", "bfloat16", "float32")),
   compile: flag,
+  /** Null: no picture is withheld. */
+  safetyChecker: unset(safetyChecker, "CompVis/stable-diffusion-safety-checker"),
   /** Null: none. */
   loras: unset(loras, "sketch=org/sketch-lora@0123456789abcdef0123456789abcdef01234567"),
   /** Null: `full`, and `size` for a baked model. */

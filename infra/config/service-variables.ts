@@ -77,6 +77,7 @@ export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
   { name: "IMAGE_GEN_WEBHOOK_PRIVATE" },
   { name: "IMAGE_GEN_WEBHOOK_SECRET", not: { aws: "it is a secret, which `environmentSecretArns` passes there" } },
   keyed("IMAGE_GEN_LORAS", "loras"),
+  keyed("IMAGE_GEN_SAFETY_CHECKER", "safetyChecker"),
   keyed("IMAGE_GEN_VERIFY", "verify"),
   keyed("IMAGE_GEN_COMPILE", "compile"),
   keyed(API_KEY_VARIABLE, "apiKey"),

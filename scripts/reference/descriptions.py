@@ -25,6 +25,11 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
         "LoRAs that requests choose by name: `name=org/repository@commit`, with `/file.safetensors` where the "
         "repository has several, or `name=/path`. See [LoRAs](../guides/models.md#loras).",
     ),
+    "IMAGE_GEN_SAFETY_CHECKER": (
+        "",
+        "A safety checker that withholds pictures, such as `CompVis/stable-diffusion-safety-checker`, with `@<commit>` "
+        "to pin it. See [a safety checker](../guides/models.md#a-safety-checker).",
+    ),
     "IMAGE_GEN_COMPILE": ("`0`", "`1` compiles the repeated blocks of the UNet or transformer at the first picture."),
     "IMAGE_GEN_API_KEY": (
         "",
@@ -379,6 +384,14 @@ ERRORS: Final[dict[str, tuple[str, str]]] = {
     ),
     "UNSAFE_MODEL": ("The model exists only as pickles, or brings its own code.", "Choose another model."),
     "USAGE": ("The arguments of the command are wrong.", "The message says which."),
+    "CONTENT_POLICY_VIOLATION": (
+        "The safety checker withheld the picture.",
+        "Another prompt or seed; `IMAGE_GEN_SAFETY_CHECKER` says which checker.",
+    ),
+    "SAFETY_CHECKER_INVALID": (
+        "`IMAGE_GEN_SAFETY_CHECKER` names no safety checker with safetensors.",
+        "Name another, or leave it empty.",
+    ),
     "LORA_INVALID": (
         "A LoRA of `IMAGE_GEN_LORAS` does not fit the model, or is no file of weights.",
         "The message names it: take it out, correct its source, or serve the model that it was made for.",

@@ -40,6 +40,7 @@ export const SERVICE_DEFAULTS = {
   dtype: "auto",
   compile: false,
   loras: null,
+  safetyChecker: null,
   verify: null,
   queueLimit: 8,
   requestTimeoutSeconds: 600,

@@ -119,6 +119,7 @@ class Settings:
     picture_url_seconds: int = _whole("IMAGE_GEN_PICTURE_URL_SECONDS", 0, 0, 2_592_000)
     jobs_max_mb: int = _whole("IMAGE_GEN_JOBS_MAX_MB", 1000, 1, 1_000_000)
     loras: tuple[LoraSource, ...] = _read("IMAGE_GEN_LORAS", (), parse_loras)
+    safety_checker: str = _read("IMAGE_GEN_SAFETY_CHECKER", "")
 
     def verify_mode(self, source: str) -> Verify:
         """How much of a model is hashed at a start. A model in the image was verified when the image was built."""

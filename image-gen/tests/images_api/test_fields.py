@@ -1,5 +1,6 @@
 """Each field that `images.generate` of OpenAI's client can send: served, refused, or named in `notes`."""
 
+import json
 from typing import Any, get_args, get_type_hints
 
 import openai
@@ -132,3 +133,22 @@ def test_metadata_of_other_formats_than_png_are_in_the_notes(server: Server) -> 
     assert "notes" not in server.post({"prompt": "x", "metadata": True}).json
     notes = server.post({"prompt": "x", "metadata": True, "output_format": "jpeg"}).json["notes"]
     assert notes == {"metadata": "not used: only a PNG has them."}
+
+
+def test_a_few_step_model_has_its_own_defaults(start_server: StartServer) -> None:
+    turbo = {"mode": "turbo", "steps": 4, "guidance_scale": 0.0}
+    server = start_server(FAKE_WORKER=json.dumps({"few_steps": turbo}))
+    server.wait_phase("ready")
+    assert server.get("/v1/models").json["data"][0]["few_steps"] == turbo
+    assert "A few-step model (turbo): 4 steps and guidance 0 unless a request has its own" in server.log
+    plain = server.post({"prompt": "x"}).json
+    assert (plain["steps"], plain["quality"], "notes" in plain) == (4, "medium", False)
+    chosen = {quality: server.post({"prompt": "x", "quality": quality}).json for quality in STEPS_BY_QUALITY}
+    assert {quality: answer["steps"] for quality, answer in chosen.items()} == {
+        "low": 2, "medium": 4, "high": 7, "xhigh": 10, "max": 13,
+    }  # fmt: skip
+    assert chosen["high"]["notes"] == {"quality": "7 steps."} and chosen["high"]["quality"] == "high"
+    own = server.post({"prompt": "x", "steps": 9, "guidance_scale": 3, "negative_prompt": "y"}).json
+    assert (own["steps"], "notes" in own) == (9, False)
+    unread = server.post({"prompt": "x", "negative_prompt": "y"}).json
+    assert unread["notes"] == {"negative_prompt": "not used: with guidance 0 the model reads none."}

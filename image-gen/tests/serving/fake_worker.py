@@ -3,9 +3,9 @@
 What a test wants of it is said in FAKE_WORKER (JSON): `import_seconds`, `load_error` (code, message, retryable),
 `die` (while loading), `until_file` (no error once that file is there), `raise_after` (a number and the text of an
 exception: it is raised by each picture after so many of one process, the warm-up's included), `own_size`,
-`truncated_tokens`, `step_seconds`,
+`truncated_tokens`, `step_seconds`, `few_steps`,
 `gpus` (more of these, by the id of the worker's GPU), `not_compiled` (why). A prompt may hold an order too: "die",
-"be killed", "out of memory", "hang", "babble", "raise TEXT", "print TEXT", "abort TEXT".
+"be killed", "out of memory", "hang", "babble", "raise TEXT", "print TEXT", "abort TEXT", "withhold TEXT".
 """
 
 import argparse
@@ -23,6 +23,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from image_gen.errors import ContentPolicyError
 from image_gen.worker.failures import to_user_error
 from image_gen.worker.protocol import (
     CancelJob,
@@ -114,6 +115,8 @@ class FakeWorker:
     def load(self, request: LoadRequest) -> None:
         if request.vae:
             say(f"VAE from {request.vae}")
+        if request.safety_checker:
+            say(f"safety checker from {request.safety_checker}")
         for name, file in request.loras.items():
             say(f"LoRA {name} from {file}")
         if request.compile_cache:
@@ -143,6 +146,7 @@ class FakeWorker:
                 edits=self.options.get("edits", ["image", "mask"]),
                 schedulers=self.options.get("schedulers", ["ddim", "euler"]),
                 loras=list(request.loras),
+                few_steps=self.options.get("few_steps"),
             )
         )
 
@@ -156,6 +160,7 @@ class FakeWorker:
         self.pictures += 1
         order, _, text = job.prompt.partition(" ")
         error = RuntimeError(text) if order == "raise" else self.fault()
+        error = ContentPolicyError("The picture was withheld.") if order == "withhold" else error
         if error is not None:
             failure = to_user_error(error, job.prompt, job.negative_prompt)
             self.send(Failed(job.id, failure.code, failure.message, failure.retryable))

@@ -105,8 +105,9 @@ def test_the_fix_fits_model_and_number_type(
 
 
 def test_a_picture_that_the_safety_checker_withheld_is_not_called_broken(loaded: Any) -> None:
-    with pytest.raises(ImageGenError, match="safety checker withheld"):
+    with pytest.raises(ImageGenError, match="safety checker withheld") as caught:
         require_picture(flat(0), Numbers(), loaded, withheld=True)
+    assert caught.value.code == "CONTENT_POLICY_VIOLATION"
 
 
 def test_tokens_that_the_text_encoder_does_not_read_are_counted(loaded: Any, monkeypatch: pytest.MonkeyPatch) -> None:

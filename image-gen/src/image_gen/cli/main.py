@@ -109,6 +109,8 @@ class Command:
             # The service of this environment needs it too.
             self._cache().ensure_vae(vae, self._callbacks)
         if model_id == (self._env.get("MODEL_ID") or DEFAULT_MODEL):
+            if checker := self._env.get("IMAGE_GEN_SAFETY_CHECKER"):
+                self._cache().ensure_checker(*split_model_id(checker), self._callbacks)
             for lora in self._loras():
                 self._cache().ensure_lora(lora, self._callbacks)
         return self._print(model, render.prefetch_text(model))
@@ -146,6 +148,7 @@ class Command:
         options = self._options
         model, vae = self._env.get("MODEL_ID") or DEFAULT_MODEL, self._env.get("VAE_ID")
         served = [split_model_id(model, self._env.get("MODEL_REVISION")), *([split_model_id(vae)] if vae else [])]
+        served += [split_model_id(checker)] if (checker := self._env.get("IMAGE_GEN_SAFETY_CHECKER")) else []
         served += [(each.model_id, each.revision) for each in self._loras() if each.model_id]
         report = self._cache().collect_garbage(
             older_than=options.older_than,

@@ -26,6 +26,7 @@ from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings, Verify
 from image_gen.model_cache.doctor import DoctorReport, run_checks
 from image_gen.model_cache.download.ensure import Ensure
+from image_gen.model_cache.download.ensure_checker import CHECKER, EnsureChecker
 from image_gen.model_cache.download.ensure_lora import EnsureLora, open_lora
 from image_gen.model_cache.download.range_journal import RangeJournal
 from image_gen.model_cache.download.repair import IntegrityCheck, quarantine, raise_if_read_only
@@ -112,6 +113,17 @@ class ModelCache:
             revision = self.registry.revision(source.model_id, source.revision)
             model = EnsureLora(self.settings, source.model_id, revision, source.file).run(callbacks)
         return model, model.directory / str(lora_file(model, source.file))
+
+    def ensure_checker(self, model_id: str, revision: str | None, callbacks: ProgressCallbacks = SILENT) -> ReadyModel:
+        """A safety checker. Raises SAFETY_CHECKER_INVALID for anything else."""
+        model_id = self.registry.canonical_id(model_id)
+        revision = self.registry.revision(model_id, revision)
+        known = self.registry.find(model_id, revision)
+        if known and known.component != CHECKER:
+            raise errors.SafetyCheckerInvalidError(
+                f"IMAGE_GEN_SAFETY_CHECKER: {model_id} is no safety checker. Fix: name another, or leave it empty."
+            )
+        return EnsureChecker(self.settings, model_id, revision).run(callbacks)
 
     def verify_and_repair(
         self, model: ReadyModel, *, verify: Verify = "full", callbacks: ProgressCallbacks = SILENT

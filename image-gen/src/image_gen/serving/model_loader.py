@@ -19,6 +19,7 @@ from image_gen.library_errors import out_of_memory
 from image_gen.model_cache import CacheSettings, Lease, ModelCache, Progress, ProgressCallbacks, ReadyModel
 from image_gen.model_cache.cache.orphans import MIN_ORPHAN_AGE_SECONDS
 from image_gen.model_cache.core.filesystem import format_bytes
+from image_gen.model_cache.core.manifest import split_model_id
 from image_gen.model_cache.core.settings import DEMO_MODEL
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.retry_after_failure import RetryAfterFailure
@@ -79,6 +80,8 @@ class ModelLoader:
         self.lease = Lease(None)
         self.vae: ReadyModel | None = None
         self._vae_lease = Lease(None)
+        self.safety_checker = ""
+        self._checker_lease = Lease(None)
         # Files by name.
         self.loras: dict[str, str] = {}
         self._lora_leases: list[Lease] = []
@@ -148,6 +151,7 @@ class ModelLoader:
             )
             # First, as the load request names its directory.
             self.vae = self._load_vae(ProgressCallbacks(callbacks.on_progress, self._cancel))
+            self.safety_checker = self._load_checker(ProgressCallbacks(callbacks.on_progress, self._cancel))
             self.loras = self._load_loras(ProgressCallbacks(callbacks.on_progress, self._cancel))
             cache = ModelCache(cache_settings)
             model = cache.ensure(
@@ -178,6 +182,20 @@ class ModelLoader:
         self._vae_lease = cache.hold(vae)
         log.info("VAE of %s at %s in place of the model's own", vae.model_id, vae.revision[:12])
         return vae
+
+    def _load_checker(self, callbacks: ProgressCallbacks) -> str:
+        """The directory of the safety checker, complete and verified; empty for none."""
+        if not self._settings.safety_checker:
+            return ""
+        cache = ModelCache(self._cache_settings)
+        checker = cache.ensure_checker(*split_model_id(self._settings.safety_checker), callbacks)
+        checker = cache.verify_and_repair(
+            checker, verify=self._settings.verify_mode(checker.source), callbacks=callbacks
+        )
+        self._checker_lease.release()
+        self._checker_lease = cache.hold(checker)
+        log.info("Safety checker: %s at %s", checker.model_id, checker.revision[:12])
+        return str(checker.directory)
 
     def _load_loras(self, callbacks: ProgressCallbacks) -> dict[str, str]:
         """The LoRAs, each complete and verified. Those of the user's own files have no hash to compare with."""

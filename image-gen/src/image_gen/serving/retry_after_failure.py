@@ -89,7 +89,12 @@ class RetryAfterFailure:
 def facts(settings: Settings, store: CacheSettings) -> tuple[object, ...]:
     """What a start depends on outside of the process, as far as `stat` shows it."""
     folders = [store.hf_home, store.hub_cache, store.baked_dir, store.manifests_dir, store.cached_manifests_dir]
-    for model_id in (settings.model_id, settings.vae_id, *(each.model_id for each in settings.loras)):
+    for model_id in (
+        settings.model_id,
+        settings.vae_id,
+        settings.safety_checker.partition("@")[0],
+        *(each.model_id for each in settings.loras),
+    ):
         with contextlib.suppress(ImageGenError, OSError):
             model = RepoLayout(store.hub_cache, ManifestRegistry(store).canonical_id(model_id)).root
             folders += [model, *(model / name for name in ("blobs", "snapshots", "refs"))]

@@ -227,6 +227,7 @@ class Service:
             offload=self._settings.offload,
             vae=str(self.loader.vae.directory) if self.loader.vae else "",
             loras=self.loader.loras,
+            safety_checker=self.loader.safety_checker,
         )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from image_gen.errors import (
     BY_CODE,
+    ContentPolicyError,
     EngineDiedError,
     EngineError,
     GpuFaultError,
@@ -294,6 +295,11 @@ class WorkerSupervisor:
         self._readiness.enter("ready")
         self.on_change()
         log.info("Model ready on %s", self._readiness.device)
+        if few := message.few_steps:
+            guidance = "" if few["guidance_scale"] is None else f" and guidance {few['guidance_scale']:g}"
+            log.info(
+                "A few-step model (%s): %d steps%s unless a request has its own", few["mode"], few["steps"], guidance
+            )
         phases = self._readiness.phase_seconds()
         parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in phases.items())
         log.info("Start-up took %.1f s: %s", sum(phases.values()), parts)
@@ -304,7 +310,9 @@ class WorkerSupervisor:
             self._end(error)
             return
         self._settle(image_id, error)
-        if image_id == _TEST:
+        if image_id == _TEST and error.code == ContentPolicyError.code:
+            self._failures.made_picture()
+        elif image_id == _TEST:
             message = f"The engine failed with each of the last requests, and with a test picture: {error.message}"
             self._end(type(error)(message, retryable=True))
         elif error.code == GpuFaultError.code:

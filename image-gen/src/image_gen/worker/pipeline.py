@@ -42,6 +42,8 @@ class LoadedPipeline:
     device: str = "cpu"
     # The adapters of LoRAs, by the LoRAs' names.
     loras: Mapping[str, str] = field(default_factory=dict)
+    # What looks at each picture before it is served.
+    checker: Any = None
 
 
 def pipeline_class(name: str) -> Any:

@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 _LENGTHS: Final = struct.Struct("!II")
 MIN_SIDE: Final = 64
@@ -28,6 +28,7 @@ class LoadRequest:
     `vae` is the directory of a VAE that replaces the pipeline's own, empty for none. With `compile_cache`, a directory,
     the pipeline is compiled. `loras` are files of weights, by the names that jobs use them by. With
     `checkpoint`, a kind, the one file is the whole pipeline. `offload` is auto, none, model or layers.
+    `safety_checker` is the directory of one, empty for none.
     """
 
     directory: str
@@ -43,6 +44,7 @@ class LoadRequest:
     loras: Mapping[str, str] = field(default_factory=dict)
     checkpoint: str = ""
     offload: str = "auto"
+    safety_checker: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,8 @@ class Compiling:
 class PipelineReady:
     """From the worker: the warm-up image is done. The size, in pixels, is the model's own, or what `max_size` leaves;
     the warm-up's may be smaller. `previews`: whether a job can have some; `edits`: "image" and
-    "mask", where a job can have them; `schedulers` and `loras`: those that can be chosen.
+    "mask", where a job can have them; `schedulers` and `loras`: those that can be chosen. `few_steps`: of a model that
+    was distilled, its `mode`, `steps` and `guidance_scale`.
     """
 
     pipeline: str
@@ -147,6 +150,7 @@ class PipelineReady:
     edits: list[str] = field(default_factory=list)
     schedulers: list[str] = field(default_factory=list)
     loras: list[str] = field(default_factory=list)
+    few_steps: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

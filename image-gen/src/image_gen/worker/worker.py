@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,7 @@ class Worker:
     def _load(self, request: protocol.LoadRequest) -> None:
         from image_gen.worker.device import choose_dtype
         from image_gen.worker.pictures.edits import kinds_of_edits
+        from image_gen.worker.pictures.few_steps import few_steps_of
         from image_gen.worker.pictures.generate import generate_image
         from image_gen.worker.pictures.previews import has_previews
         from image_gen.worker.pictures.schedulers import schedulers_of
@@ -138,6 +140,11 @@ class Worker:
 
             why_not = compile_blocks(self._loaded.pipeline, self._device, Path(request.compile_cache))
             self._send(protocol.Compiling(request.compile_cache, why_not))
+        checker = None
+        if request.safety_checker:
+            from image_gen.worker.pictures.safety_checker import SafetyChecker
+
+            checker = SafetyChecker(Path(request.safety_checker), self._device, dtype)
         started = time.monotonic()
         own = (self._loaded.width, self._loaded.height)
         if request.warmup_size:
@@ -154,12 +161,17 @@ class Worker:
                 f"{error.message} Fix: a smaller IMAGE_GEN_MAX_SIZE (`imagegen up --config maxSize=512`), more memory, "
                 "or a smaller model (`imagegen up --model <id>`)."
             ) from None
+        # From now on: what the warm-up shows, nobody sees.
+        self._loaded = replace(self._loaded, checker=checker)
         accepts, seconds = sorted(self._loaded.accepts), time.monotonic() - started
-        previews = "callback_on_step_end" in accepts and has_previews(self._loaded.pipeline)
+        # A preview would show what the checker may withhold.
+        previews = checker is None and "callback_on_step_end" in accepts and has_previews(self._loaded.pipeline)
         ready = (self._loaded.name, *own, accepts, seconds, self._gpu_bytes(), width, height, previews)
         edits = kinds_of_edits(self._loaded)
         schedulers, loras = schedulers_of(self._loaded.pipeline), list(self._loaded.loras)
-        self._send(protocol.PipelineReady(*ready, edits=edits, schedulers=schedulers, loras=loras))
+        few_steps = few_steps_of(self._loaded.pipeline)
+        chosen = protocol.PipelineReady(*ready, edits=edits, schedulers=schedulers, loras=loras, few_steps=few_steps)
+        self._send(chosen)
 
     def _generate(self, job: protocol.ImageJob) -> None:
         from image_gen.worker.pictures.generate import generate_image

@@ -35,6 +35,7 @@ NOT_SHOWN: Final = {
     "MANIFEST_NOT_FOUND": "`image-gen models check` alone",
     "MODEL_NOT_CACHED": "`image-gen verify` and `clear` alone",
     "MODEL_IN_USE": "`image-gen clear` alone",
+    "CONTENT_POLICY_VIOLATION": "an answer of the images API",
     "CACHE_BUSY": "a start that waits for another download ends with it after 60 read timeouts without a byte",
     "NOTHING_TO_BACK_UP": "`image-gen backup` alone",
     "BACKUP_FAILED": "`image-gen backup` alone",
@@ -181,6 +182,18 @@ def _lock_vae(around: Surroundings, message: str) -> None:
 def _no_lora(around: Surroundings) -> None:
     around.make_repo()
     around.env["IMAGE_GEN_LORAS"] = f"mine={around.folder / 'mine.safetensors'}"
+
+
+def _no_checker(around: Surroundings) -> None:
+    around.make_repo()
+    around.env["IMAGE_GEN_SAFETY_CHECKER"] = "test/model"
+    around.make_repo("test/other")
+    around.env["MODEL_ID"] = "test/other"
+
+
+def _without_checker(around: Surroundings, message: str) -> None:
+    printed(message, "Fix: IMAGE_GEN_SAFETY_CHECKER=.*, or none")
+    around.env["IMAGE_GEN_SAFETY_CHECKER"] = ""
 
 
 def _put_lora(around: Surroundings, message: str) -> None:
@@ -452,6 +465,7 @@ CASES: Final = (
     Case("MODEL_DIR_INVALID", _no_directory, _put_directory),
     Case("MODEL_ID_INVALID", _set(MODEL_ID="a b/c"), _other_repo, ("restart",)),
     Case("LORA_INVALID", _no_lora, _put_lora),
+    Case("SAFETY_CHECKER_INVALID", _no_checker, _without_checker, ("restart",)),
     Case("VAE_INVALID", _unknown_vae, _lock_vae),
     Case("NOT_A_PIPELINE", _no_json, _other_repo, ("restart",)),
     Case("UNSAFE_MODEL", _pickle, _other_repo, ("restart",)),

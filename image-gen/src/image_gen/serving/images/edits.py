@@ -43,7 +43,7 @@ class Edits:
         usual = VARIATION_STRENGTH if is_variation else EDIT_STRENGTH if mask is None else MASK_STRENGTH
         strength = usual if request.strength is None else request.strength
         # One step at least. A little more than its share, as the product must not round to less than one.
-        strength = min(1.0, max(strength, 1.000001 / steps_of(request)))
+        strength = min(1.0, max(strength, 1.000001 / steps_of(request, pipeline)))
         return Change(await self._uploads.pixels(image, mask, size), size, mask is not None, strength)
 
 

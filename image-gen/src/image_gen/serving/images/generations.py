@@ -108,6 +108,7 @@ class Generations:
             "ready": readiness.is_ready, "max_size": self._settings.max_size,
             "default_size": None if (own := self._worker.pipeline_info) is None else f"{own.width}x{own.height}",
             "schedulers": [] if own is None else own.schedulers, "loras": [] if own is None else own.loras,
+            "few_steps": None if own is None else own.few_steps,
             "edits": [] if own is None else own.edits,
         }  # fmt: skip
 

@@ -62,19 +62,22 @@ def make_image_jobs(
     edit: dict[str, Any] = (
         {"pixels": change.pixels, "masked": change.masked, "strength": change.strength} if change else {}
     )
+    guidance = request.guidance_scale
+    if guidance is None and pipeline.few_steps and "guidance_scale" in pipeline.accepts:
+        guidance = pipeline.few_steps["guidance_scale"]
     first = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
     jobs = [
         ImageJob(
             id=f"{request_id}-{index}",
             prompt=request.prompt or "",
             seed=(first + index) % (MAX_SEED + 1),
-            steps=steps_of(request),
+            steps=steps_of(request, pipeline),
             width=width,
             height=height,
             output_format=request.output_format or "png",
             output_compression=request.output_compression,
             negative_prompt=request.negative_prompt,
-            guidance_scale=request.guidance_scale,
+            guidance_scale=guidance,
             previews=(request.partial_images or 0) if request.stream and pipeline.previews else 0,
             progress=bool(request.stream and request.progress and "callback_on_step_end" in pipeline.accepts),
             scheduler=request.scheduler,
@@ -106,15 +109,19 @@ def asked_size(request: ImageRequest, settings: Settings) -> tuple[int, int] | N
     return None if request.size in {None, "auto"} else parse_size(request.size or "", settings.max_size)
 
 
-def steps_of(request: ImageRequest) -> int:
-    """`steps`, or else what `quality` means."""
-    return request.steps or STEPS_BY_QUALITY[_canonical(request.quality)]
+def steps_of(request: ImageRequest, pipeline: PipelineReady) -> int:
+    """`steps`, or else what `quality` means: of a few-step model as much more or less than its own number."""
+    count = STEPS_BY_QUALITY[_canonical(request.quality)]
+    if pipeline.few_steps:
+        count = max(1, round(count * pipeline.few_steps["steps"] / STEPS_BY_QUALITY["medium"]))
+    return request.steps or count
 
 
 def quality_of(request: ImageRequest) -> str | None:
     """The quality that was served, in OpenAI's words; None for a number of steps that has none."""
-    steps = steps_of(request)
-    return next((quality for quality, count in STEPS_BY_QUALITY.items() if count == steps), None)
+    if request.steps is None:
+        return _canonical(request.quality)
+    return next((quality for quality, count in STEPS_BY_QUALITY.items() if count == request.steps), None)
 
 
 def notes_on(request: ImageRequest, job: ImageJob) -> dict[str, str]:
@@ -123,8 +130,10 @@ def notes_on(request: ImageRequest, job: ImageJob) -> dict[str, str]:
     if job.strength is not None:
         notes["steps"] = f"{job.steps_made} of {job.steps}: the share that `strength` says, {job.strength:g}."
     if request.quality is not None:
-        asked = STEPS_BY_QUALITY[_canonical(request.quality)]
-        notes["quality"] = f"{asked} steps." if asked == job.steps else f"not used: `steps` says {job.steps}."
+        same = request.steps in {None, STEPS_BY_QUALITY[_canonical(request.quality)]}
+        notes["quality"] = f"{job.steps} steps." if same else f"not used: `steps` says {job.steps}."
+    if request.negative_prompt and job.guidance_scale is not None and job.guidance_scale <= 1:
+        notes["negative_prompt"] = f"not used: with guidance {job.guidance_scale:g} the model reads none."
     if request.output_compression is not None and request.output_format in {None, "png"}:
         notes["output_compression"] = "not used: a PNG loses nothing, and has no quality to choose."
     if request.response_format == "url" and request.stream:

@@ -18,7 +18,13 @@ from image_gen.worker.protocol import ImageJob
 
 log = logging.getLogger(__name__)
 _INTERNAL = 500
-_OUTCOMES = {"QUEUE_FULL": "refused", "STOPPING": "refused", "CLIENT_GONE": "cancelled", "TIMEOUT": "timeout"}
+_OUTCOMES = {
+    "QUEUE_FULL": "refused",
+    "STOPPING": "refused",
+    "CONTENT_POLICY_VIOLATION": "refused",
+    "CLIENT_GONE": "cancelled",
+    "TIMEOUT": "timeout",
+}
 
 
 class Work:

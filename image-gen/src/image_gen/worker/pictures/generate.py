@@ -110,6 +110,8 @@ def generate_image(
     image = (result.images if hasattr(result, "images") else result.image)[0]
     flagged = getattr(result, "nsfw_content_detected", None)
     require_picture(image, numbers, loaded, withheld=bool(flagged and flagged[0]))
+    if loaded.checker is not None:
+        loaded.checker.require_safe(image)
     data = encoded(with_unmasked(image, job) if job.masked else image, job)
     truncated = truncated_tokens(loaded, {"prompt": job.prompt, "negative_prompt": job.negative_prompt})
     return EncodedImage(data, time.monotonic() - started, last_step - started, truncated)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import torch
 
-from image_gen.errors import PictureInvalidError
+from image_gen.errors import ContentPolicyError, PictureInvalidError
 
 _FP16_VAE: Final = "madebyollin/sdxl-vae-fp16-fix"
 
@@ -50,11 +50,11 @@ def watch_numbers(pipeline: Any) -> Iterator[Numbers]:
 
 
 def require_picture(image: Any, numbers: Numbers, loaded: Any, *, withheld: bool = False) -> None:
-    """Raises PICTURE_INVALID, with the fix that fits the model and its number type. `withheld`: by the model's own
-    safety checker, which replaces a picture by a black one.
+    """Raises PICTURE_INVALID, with the fix that fits the model and its number type, and CONTENT_POLICY_VIOLATION for a
+    picture that is `withheld`: by the model's own safety checker, which replaces it by a black one.
     """
     if withheld:
-        raise PictureInvalidError("The model's safety checker withheld the picture. Fix: another prompt or seed.")
+        raise ContentPolicyError("The model's safety checker withheld the picture. Fix: another prompt or seed.")
     if not numbers.finite:
         raise PictureInvalidError(
             f"The picture has values that are not numbers (NaN) or infinite. {_fix(loaded, numbers)}"
