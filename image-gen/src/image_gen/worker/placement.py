@@ -13,8 +13,9 @@ import torch
 from image_gen.worker.protocol import LoadRequest
 
 Where = Literal["device", "model", "layers"]
-# Of decoding by the VAE, and of a step, as a picture of 1024 x 1024 by SDXL in half precision was measured to take.
+# A pixel, by the VAE: the peak above the weights of a picture of 1024 x 1024 by SDXL in half precision.
 _DECODING_BYTES: Final = 5_200
+# A pixel, by a step: an estimate, as no step was measured apart from the VAE.
 _STEP_BYTES: Final = 1_000
 _USUAL_SIDE: Final = 1024
 _TILE_SIDE: Final = 512
