@@ -77,7 +77,7 @@ def test_openais_own_fields_are_accepted(server: Server) -> None:
         ({"seed": 2**32}, "seed", f"{SEED_RANGE}, got 4294967296"),
         ({"guidance_scale": 51}, "guidance_scale", "a number from 0 to 50, got 51"),
         ({"guidance_scale": -0.1}, "guidance_scale", "got -0.1"),
-        ({"response_format": "url"}, "response_format", '"b64_json": pictures are in the answer'),
+        ({"response_format": "url"}, "response_format", '"b64_json": no picture is kept here'),
         (
             {"output_format": "gif"},
             "output_format",

@@ -1,10 +1,12 @@
 """The pure parts: settings, wording, readiness, and the collecting of orphans."""
 
+import base64
 import logging
 import os
 import subprocess
 import sys
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from image_gen.log import configure
 from image_gen.model_cache import Progress
 from image_gen.model_cache.core.filesystem import format_bytes
 from image_gen.model_cache.core.settings import DEFAULT_MODEL
+from image_gen.model_cache.manifests.lora_source import parse_loras
 from image_gen.serving.engine_failures import restart_delay
 from image_gen.serving.model_loader import duration, first_run_note, progress_line, retry_delay
 from image_gen.serving.readiness import Readiness
@@ -36,43 +39,57 @@ def test_settings_of_an_empty_environment_are_the_defaults() -> None:
     assert Settings().model_id == DEFAULT_MODEL
 
 
+SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
+LORAS = f"mine=/m.safetensors,sketch=acme/sketch@{'0' * 40}"
+# Each variable's text, with the field that it is read into, and its value there.
+VARIABLES: dict[str, tuple[str, str, object]] = {
+    "MODEL_ID": ("demo", "model_id", "demo"),
+    "MODEL_REVISION": ("abc", "model_revision", "abc"),
+    "MODEL_DIR": ("/m", "model_dir", Path("/m")),
+    "HF_ENDPOINT": ("http://h", "hub_endpoint_overridden", True),
+    "HOST": ("::1", "host", "::1"),
+    "PORT": ("1", "port", 1),
+    "IMAGE_GEN_DEVICE": ("CUDA", "device", "cuda"),
+    "IMAGE_GEN_DTYPE": ("bfloat16", "dtype", "bfloat16"),
+    "IMAGE_GEN_OFFLOAD": ("layers", "offload", "layers"),
+    "IMAGE_GEN_QUEUE_LIMIT": ("0", "queue_limit", 0),
+    "IMAGE_GEN_REQUEST_TIMEOUT": ("2", "request_timeout", 2.0),
+    "IMAGE_GEN_DRAIN_TIMEOUT": ("3", "drain_timeout", 3.0),
+    "IMAGE_GEN_WARMUP_SIZE": ("4", "warmup_size", 4),
+    "IMAGE_GEN_MAX_SIZE": ("512", "max_size", 512),
+    "IMAGE_GEN_MAX_IMAGES": ("5", "max_images", 5),
+    "IMAGE_GEN_VERIFY": ("changed", "verify", "changed"),
+    "VAE_ID": ("test/vae", "vae_id", "test/vae"),
+    "IMAGE_GEN_COMPILE": ("1", "compile_enabled", True),
+    "IMAGE_GEN_API_KEY": ("key", "api_key", "key"),
+    "IMAGE_GEN_API_KEYS_FILE": ("/k", "api_keys_file", Path("/k")),
+    "IMAGE_GEN_LOG_FORMAT": ("JSON", "log_format", "json"),
+    "IMAGE_GEN_ALLOWED_HOSTS": (
+        "images.example, *.internal,[::1]", "allowed_hosts", ("images.example", "*.internal", "[::1]")
+    ),
+    "IMAGE_GEN_CORS_ORIGINS": (
+        "https://app.example,http://localhost:3000", "cors_origins", ("https://app.example", "http://localhost:3000")
+    ),
+    "IMAGE_GEN_ENGINES": ("2", "engines", 2),
+    "IMAGE_GEN_JOBS": ("memory", "jobs", "memory"),
+    "IMAGE_GEN_JOBS_KEEP": ("60", "jobs_keep", 60.0),
+    "IMAGE_GEN_JOBS_LIMIT": ("6", "jobs_limit", 6),
+    "IMAGE_GEN_JOBS_MAX_MB": ("7", "jobs_max_mb", 7),
+    "IMAGE_GEN_WEBHOOK_SECRET": (SECRET, "webhook_secret", bytes(32)),
+    "IMAGE_GEN_WEBHOOK_PRIVATE": ("1", "webhook_private", True),
+    "IMAGE_GEN_PICTURE_URL_SECONDS": ("8", "picture_url_seconds", 8),
+    "IMAGE_GEN_LORAS": (LORAS, "loras", parse_loras(LORAS)),
+    "IMAGE_GEN_SAFETY_CHECKER": ("acme/checker", "safety_checker", "acme/checker"),
+}  # fmt: skip
+
+
 def test_settings_read_every_variable() -> None:
-    read = Settings.from_env(
-        {
-            "MODEL_ID": "demo", "MODEL_REVISION": "abc", "MODEL_DIR": "/m", "HF_ENDPOINT": "http://h", "HOST": "::1",
-            "PORT": "1", "IMAGE_GEN_DEVICE": "CUDA", "IMAGE_GEN_DTYPE": "bfloat16", "IMAGE_GEN_QUEUE_LIMIT": "0",
-            "IMAGE_GEN_REQUEST_TIMEOUT": "2", "IMAGE_GEN_DRAIN_TIMEOUT": "3", "IMAGE_GEN_WARMUP_SIZE": "4",
-            "IMAGE_GEN_MAX_SIZE": "512", "IMAGE_GEN_MAX_IMAGES": "5", "IMAGE_GEN_VERIFY": "changed",
-            "VAE_ID": "test/vae", "IMAGE_GEN_COMPILE": "1", "IMAGE_GEN_API_KEY": "key", "IMAGE_GEN_API_KEYS_FILE": "/k",
-            "IMAGE_GEN_LOG_FORMAT": "JSON", "IMAGE_GEN_ALLOWED_HOSTS": "images.example, *.internal,[::1]",
-            "IMAGE_GEN_CORS_ORIGINS": "https://app.example,http://localhost:3000",
-        }
-    )  # fmt: skip
-    assert read == Settings(
-        "demo",
-        "abc",
-        Path("/m"),
-        True,
-        "::1",
-        1,
-        "cuda",
-        "bfloat16",
-        0,
-        2.0,
-        3.0,
-        4,
-        512,
-        5,
-        "changed",
-        "test/vae",
-        True,
-        "key",
-        Path("/k"),
-        "json",
-        ("images.example", "*.internal", "[::1]"),
-        ("https://app.example", "http://localhost:3000"),
-    )
-    assert read.is_demo
+    assert set(VARIABLES) == {each.metadata["variable"] for each in fields(Settings)}
+    for variable, (text, name, value) in VARIABLES.items():
+        read = Settings.from_env({variable: text})
+        assert getattr(read, name) == value
+        assert [each for each in vars(read) if vars(read)[each] != vars(Settings())[each]] == [name]
+    assert Settings.from_env({"MODEL_ID": "demo"}).is_demo
 
 
 @pytest.mark.parametrize("value", ["x", "-1", "65536", "8_000", "٣", "1e3"])
