@@ -12,6 +12,8 @@ export interface Suite {
   readonly runner: "check" | "pytest" | "vitest";
   /** Of one test or hook, in vitest. */
   readonly timeoutSeconds?: number;
+  /** Files of a worker share what they import, but for those of `*.mocked.test.ts`, which replace modules. */
+  readonly sharedModules?: boolean;
   /** One file at a time: they share Docker. */
   readonly serial?: boolean;
   readonly globalSetup?: string;
@@ -23,11 +25,11 @@ const SUITES = {
   "engine-aws": { runner: "vitest", timeoutSeconds: 600, serial: true },
   python: { runner: "pytest" },
   registry: { runner: "vitest", timeoutSeconds: 600, serial: true },
-  unit: { runner: "vitest", timeoutSeconds: 120 },
+  unit: { runner: "vitest", timeoutSeconds: 120, sharedModules: true },
   e2e: { runner: "vitest", timeoutSeconds: 600, serial: true, globalSetup: "test/e2e/global-setup.ts" },
   start: { runner: "vitest", timeoutSeconds: 600, serial: true },
   check: { runner: "check" },
-  component: { runner: "vitest", timeoutSeconds: 120 },
+  component: { runner: "vitest", timeoutSeconds: 120, sharedModules: true },
   operations: { runner: "vitest", timeoutSeconds: 180 },
   clients: { runner: "vitest", timeoutSeconds: 300 },
   policy: { runner: "vitest", timeoutSeconds: 120 },
@@ -39,15 +41,29 @@ export const suiteOf = (name: SuiteName): Suite => SUITES[name];
 
 const SLOW = ".slow.test.ts";
 const SLOW_PYTHON = "_slow.py";
+const MOCKED = ".mocked.test.ts";
 
 /** What vitest calls a part of a suite. */
 export const projectOf = (name: SuiteName, part: Part) => (part === "slow" ? `${name}-slow` : name);
 
-/** Which files a part of a suite in vitest has. */
-export const filesOf = (name: SuiteName, part: Part) => ({
-  include: [`test/${name}/**/*${part === "slow" ? SLOW : ".test.ts"}`],
-  exclude: part === "slow" ? [] : [`**/*${SLOW}`],
-});
+/** A project of vitest; a part of a suite has one, or two where some of its files replace modules. */
+export interface Project {
+  readonly name: string;
+  readonly isolate: boolean;
+  readonly include: string[];
+  readonly exclude: string[];
+}
+
+export function projectsOf(name: SuiteName, part: Part): Project[] {
+  const project = projectOf(name, part);
+  const files = `test/${name}/**/*`;
+  if (part === "slow") return [{ name: project, isolate: true, include: [`${files}${SLOW}`], exclude: [] }];
+  const whole = { name: project, isolate: true, include: [`${files}.test.ts`], exclude: [`**/*${SLOW}`] };
+  if (!suiteOf(name).sharedModules) return [whole];
+  const shared = { ...whole, isolate: false, exclude: [...whole.exclude, `**/*${MOCKED}`] };
+  const mocked = { ...whole, name: `${project}-mocked`, include: [`${files}${MOCKED}`] };
+  return globSync(mocked.include, { cwd: paths.root }).length > 0 ? [shared, mocked] : [shared];
+}
 
 /** It waits for five hundred pictures of a second, one after another. */
 const LONGEST = "tests/images_api/test_load_slow.py";

@@ -3,7 +3,7 @@ import "./support/node-version.ts";
 import { watch } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { NAMES, partsOf, projectOf, type SuiteName, suiteOf } from "./suites.ts";
+import { NAMES, partsOf, projectsOf, type SuiteName, suiteOf } from "./suites.ts";
 import { paths } from "./support/paths.ts";
 import { run } from "./support/suite-job.ts";
 
@@ -20,7 +20,9 @@ await (suiteOf(suite).runner === "vitest" ? watchVitest(suite) : watchPytest(sui
 
 /** Vitest runs what a change can have broken. */
 async function watchVitest(suite: SuiteName): Promise<void> {
-  const projects = partsOf(suite).flatMap((part) => ["--project", projectOf(suite, part)]);
+  const projects = partsOf(suite)
+    .flatMap((part) => projectsOf(suite, part))
+    .flatMap(({ name }) => ["--project", name]);
   const options = { cwd: paths.root, stdio: "inherit", reject: false } as const;
   await execa(join(paths.root, "node_modules/.bin/vitest"), ["watch", ...projects, ...files], options);
 }

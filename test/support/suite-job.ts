@@ -2,7 +2,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
 import { execa } from "execa";
-import { type Part, projectOf, pythonFilesOf, type SuiteName, suiteOf } from "../suites.ts";
+import { type Part, projectOf, projectsOf, pythonFilesOf, type SuiteName, suiteOf } from "../suites.ts";
 import { missingFor } from "./needs.ts";
 import { paths } from "./paths.ts";
 import { checksEnvironment, pythonEnvironment } from "./python.ts";
@@ -71,7 +71,7 @@ const RUNNERS = {
   async vitest({ name, parts, forwarded }: Job, live: boolean): Promise<Ended> {
     const project = projectOf(name, parts[0] ?? "quick");
     const report = fresh(`${project}.json`);
-    const projects = parts.flatMap((part) => ["--project", projectOf(name, part)]);
+    const projects = parts.flatMap((part) => projectsOf(name, part)).flatMap((each) => ["--project", each.name]);
     const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
     const args = ["run", ...projects, ...reporters, ...forwarded];
     const vitest = join(paths.root, "node_modules/.bin/vitest");

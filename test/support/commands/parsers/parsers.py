@@ -53,6 +53,9 @@ def hf(words: Sequence[str]) -> str | None:
             return f"hf has no command {rest[0]}"
         command, rest = found, rest[1:]
         context = click.Context(command, info_name=command.name, parent=context)
+    # Its options are loaded when the command is chosen.
+    if hasattr(command, "materialize"):
+        command = command.materialize()
     try:
         command.make_parser(context).parse_args(args=list(rest))
     except click.ClickException as error:
