@@ -25,7 +25,7 @@ await engineTests("image-gen", setting, () => {
   test("Docker's own health check agrees", async () => {
     await expect
       .poll(async () => docker("inspect", "-f", "{{.State.Health.Status}}", setting.container("demo")), {
-        timeout: 60_000,
+        timeout: 300_000,
         interval: 1_000,
       })
       .toBe("healthy");
