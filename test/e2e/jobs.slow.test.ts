@@ -7,7 +7,7 @@ import { start } from "./container.ts";
 
 const NAME = "imagegen-e2e-jobs";
 const OPTIONS = { volume: NAME, env: { MODEL_ID: "demo", IMAGE_GEN_DEVICE: "cpu" } };
-const BODY = { prompt: "a lighthouse at dawn", steps: 100, size: "512x512" };
+const BODY = { prompt: "a lighthouse at dawn", steps: 100, size: "256x256" };
 
 interface Job {
   readonly id: string;
@@ -51,12 +51,12 @@ test("docker kill amid a job loses none, and each has the bytes of its seed", as
     jobs.push(await ask("/v1/jobs", { ...BODY, seed }, { "idempotency-key": `order-${seed}` }));
   // The first and the second are each killed once, while they are being made.
   for (const { id } of jobs.slice(0, 2)) {
-    await eventually(`${id} to be made`, () => isAmid(id), 120);
+    await eventually(`${id} to be made`, () => isAmid(id), 400);
     await docker("kill", NAME);
     await up();
   }
   for (const [index, { id }] of jobs.entries()) {
-    await eventually(`${id} to succeed`, async () => (await ask(`/v1/jobs/${id}`)).status === "succeeded", 180);
+    await eventually(`${id} to succeed`, async () => (await ask(`/v1/jobs/${id}`)).status === "succeeded", 400);
     const made = Buffer.from((await ask(`/v1/jobs/${id}`)).result?.data[0]?.b64_json ?? "", "base64");
     expect(made.equals(await picture(url, { ...BODY, seed: index + 1 }))).toBe(true);
   }
