@@ -73,8 +73,7 @@ export async function makeImages(
   try {
     progress.update(`making ${place()} of ${request.prompt}`);
     let answer = await ask(true);
-    if (answer.status === 400 && STREAM_FIELDS.some((field) => answer.error?.message?.startsWith(`"${field}"`)))
-      answer = await ask(false);
+    if (answer.status === 400 && STREAM_FIELDS.includes(answer.error?.param ?? "")) answer = await ask(false);
     progress.stop();
     requireImages(answer, { url, count, saved, stack: files.name, withKey: ownKey !== undefined });
   } finally {
@@ -132,7 +131,7 @@ function requireImages({ status, error }: ReadAnswer, { url, count, saved, stack
   }
   const kept = saved.length > 0 ? ` ${saved.length} of ${count} pictures were saved: ${saved[0]?.path} …` : "";
   if (status !== 200) throw new CliError(`The service refused the request (HTTP ${status}): ${error?.message}`);
-  if (error) throw new CliError(`The service made no picture: ${error.message ?? "it gave no reason"}${kept}`);
+  if (error) throw new CliError(`The service ended the request: ${error.message ?? "it gave no reason"}${kept}`);
   if (saved.length < count) {
     const message = `${url} ended its answer without ${count === 1 ? "a picture" : "all pictures"}.${kept}`;
     throw new CliError({ message, fix: commandFor(stack, "logs") });

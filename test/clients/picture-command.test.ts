@@ -136,7 +136,7 @@ test("a service that does not know streams answers all the same", async () => {
       const message = '"stream" is not a parameter; these are: prompt.';
       const image = { data: [{ b64_json: Buffer.from("picture").toString("base64") }], seed: 3 };
       response.writeHead(isNew ? 400 : 200, { "content-type": "application/json" });
-      response.end(JSON.stringify(isNew ? { error: { message } } : image));
+      response.end(JSON.stringify(isNew ? { error: { message, param: "stream" } } : image));
     });
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
