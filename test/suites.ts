@@ -32,6 +32,7 @@ const SUITES = {
   component: { runner: "vitest", timeoutSeconds: 120, sharedModules: true },
   operations: { runner: "vitest", timeoutSeconds: 180 },
   clients: { runner: "vitest", timeoutSeconds: 300 },
+  page: { runner: "vitest", timeoutSeconds: 120, serial: true, globalSetup: "test/page/global-setup.ts" },
   policy: { runner: "vitest", timeoutSeconds: 120 },
 } as const satisfies Record<string, Suite>;
 

@@ -116,6 +116,7 @@ def http() -> dict[str, Any]:
     document = make_app(
         fake,
         cast("Any", None),
+        cast("Any", None),
         [
             JobRoutes(known._settings, cast("Any", None), cast("Any", None)),
             KeptPictures(known._settings, cast("Any", None)),

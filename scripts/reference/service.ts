@@ -88,7 +88,8 @@ const PATHS: Readonly<Record<string, string>> = {
   "GET /v1/models": "The model that is served, in OpenAI's form.",
   "GET /v1/models/{name}": "The same, by its id.",
   "GET /metrics": "Metrics for Prometheus.",
-  "GET /": "A page to make pictures and to watch the start-up. Needs no key.",
+  "GET /":
+    "A page to make pictures and to watch the start-up, from the first moment. It and its files, below `/page/`, need no key.",
 };
 
 export function httpPage({ http }: ServiceFacts): string {

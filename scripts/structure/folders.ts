@@ -3,7 +3,7 @@ import { dirname } from "node:path/posix";
 import type { SourceFile } from "./source.ts";
 
 const MOST_FILES = 16;
-/** Folders whose files are data of one kind, described by the folder above. */
+/** Folders whose files are data of one kind, described by the folder above, and those of the page, whose door is its `main.js`. */
 const DATA = /\/files\/|\/page\//;
 
 /** One line for each folder that is too full or says nothing about itself. */

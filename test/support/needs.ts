@@ -1,6 +1,7 @@
 import { execa } from "execa";
 import { baseImage } from "./base-image.ts";
 import { missingForAws } from "./fakes/aws-provider/needs.ts";
+import { missingForPage } from "./page/chromium.ts";
 import { missingForRegistry } from "./registry/needs.ts";
 import { missingForMachines } from "./vm/image.ts";
 
@@ -13,6 +14,7 @@ async function answers(command: string, args: string[]): Promise<boolean> {
 export async function missingFor(suite: string): Promise<string | undefined> {
   if (suite === "host") return missingForMachines();
   if (suite === "registry") return missingForRegistry();
+  if (suite === "page") return missingForPage();
   if (suite === "engine-aws") return missingForAws();
   if (suite !== "engine" && suite !== "e2e") return undefined;
   if (!(await answers("docker", ["info"]))) return "no Docker engine answers (`docker info` fails).";

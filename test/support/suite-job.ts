@@ -37,7 +37,7 @@ export interface Tally extends Ended {
 export const reports = join(paths.state, "reports");
 const FAILED: Omit<Ended, "output"> = { passed: 0, failed: 1, skipped: 0, failures: [] };
 /** Whose tests start Python programs of this checkout. */
-const WITH_PYTHON: readonly SuiteName[] = ["python", "operations", "clients", "registry", "e2e", "engine-aws"];
+const WITH_PYTHON: readonly SuiteName[] = ["python", "operations", "clients", "page", "registry", "e2e", "engine-aws"];
 
 /** Runs the job to its end. `live`: what it prints is shown as it comes. */
 export async function run(job: Job, live: boolean): Promise<Tally> {

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from image_gen.serving.http.page_files import PageFiles
 from image_gen.settings import Settings
 
 from .conftest import HERE, Server, _end, _start
@@ -22,6 +23,12 @@ def locked(tmp_path_factory: pytest.TempPathFactory, model_dir: Path) -> Iterato
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz"])
 def test_page_and_probes_need_no_api_key(locked: Server, path: str) -> None:
     assert locked.get(path).status == 200
+
+
+def test_the_files_of_the_page_need_no_api_key(locked: Server) -> None:
+    found = [locked.get(path) for path in PageFiles().paths]
+    assert len(found) > 10
+    assert {answer.status for answer in found} == {200}
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/x", "/metrics", "/openapi.json", "/nothing", "//", "/./"])

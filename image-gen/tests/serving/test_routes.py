@@ -1,7 +1,6 @@
-"""The other routes: the model, metrics, the page, and the answers for what is not there."""
+"""The other routes: the model, metrics, and the answers for what is not there."""
 
 import contextlib
-import re
 import time
 from pathlib import Path
 
@@ -100,20 +99,6 @@ def test_the_cache_is_measured_each_file_once(tmp_path: Path) -> None:
     numbers = measure(tmp_path)
     assert 100_000 <= numbers.cached < 200_000
     assert measure(tmp_path / "nowhere").cached == 0
-
-
-def test_the_page_needs_nothing_from_elsewhere(server: Server) -> None:
-    answer = server.get("/")
-    page = answer.body.decode()
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert not re.search(r"""(src|href)=["']?(https?:)?//""", page)
-    assert "@import" not in page
-    assert '<html lang="en">' in page
-    fields = set(re.findall(r"<label for=\"([a-z-]+)\"", page))
-    assert fields == {"prompt", "negative", "steps", "seed", "size"}
-    for field in fields:
-        assert f'id="{field}"' in page
 
 
 def test_unknown_route_is_an_openai_error(server: Server) -> None:

@@ -5,16 +5,16 @@ Imported after the server listens: FastAPI takes most of the server's start.
 
 import logging
 from collections.abc import MutableMapping, Sequence
-from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
+from image_gen.serving.http.page_files import FILES_ROUTE, PAGE, PageFiles
 from image_gen.serving.http.startup_app import App, Receive, Scope, Send
 from image_gen.serving.images.generations import Generations
 from image_gen.serving.images.openai_errors import error_response
@@ -22,12 +22,6 @@ from image_gen.serving.metrics import Metrics
 from image_gen.settings import VERSION
 
 log = logging.getLogger(__name__)
-PAGE: Final = Path(__file__).parent / "page" / "page.html"
-# The page needs nothing but itself; injected content is not loaded.
-_PAGE_POLICY: Final = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 
 
 class Routes(Protocol):
@@ -37,10 +31,9 @@ class Routes(Protocol):
         """Adds them."""
 
 
-def make_app(generations: Generations, metrics: Metrics, more: Sequence[Routes] = ()) -> FastAPI:
+def make_app(generations: Generations, metrics: Metrics, page: PageFiles, more: Sequence[Routes] = ()) -> FastAPI:
     """The documentation pages are left out: they load scripts from elsewhere. `/openapi.json` is there."""
     app = FastAPI(title="image-gen", version=VERSION, docs_url=None, redoc_url=None)
-    page = PAGE.read_text(encoding="utf-8")
 
     @app.get("/v1/models")
     async def models() -> JSONResponse:
@@ -56,11 +49,13 @@ def make_app(generations: Generations, metrics: Metrics, more: Sequence[Routes] 
     async def metrics_text() -> Response:
         return Response(await metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @app.get("/", response_class=HTMLResponse)
-    async def index() -> HTMLResponse:
-        return HTMLResponse(
-            page, headers={"Content-Security-Policy": _PAGE_POLICY, "X-Content-Type-Options": "nosniff"}
-        )
+    @app.get(PAGE, response_class=Response)
+    async def index(request: Request) -> Response:
+        return _page_file(page, request)
+
+    @app.get(FILES_ROUTE, include_in_schema=False)
+    async def page_file(request: Request) -> Response:
+        return _page_file(page, request)
 
     @app.post("/v1/images/generations")
     async def images(request: Request) -> Response:
@@ -96,6 +91,15 @@ def make_app(generations: Generations, metrics: Metrics, more: Sequence[Routes] 
     )
     app.add_middleware(OneLineErrors)
     return app
+
+
+def _page_file(page: PageFiles, request: Request) -> Response:
+    answer = page.answer(request.url.path, dict(request.scope["headers"]))
+    if answer is None:
+        return error_response(404, "The page has no such file; it may be one of another version.", code="not_found")
+    response = Response(answer.body, answer.status)
+    response.raw_headers = list(answer.headers)
+    return response
 
 
 class OneLineErrors:

@@ -15,6 +15,7 @@ from image_gen.model_cache import CacheSettings, ModelCache, ReadyModel
 from image_gen.serving.engines import Engines
 from image_gen.serving.http.api_keys import ApiKeys
 from image_gen.serving.http.connections import Connections, most_connections
+from image_gen.serving.http.page_files import PageFiles
 from image_gen.serving.http.request_log import RequestLog
 from image_gen.serving.http.request_statistics import RequestStatistics
 from image_gen.serving.http.startup_app import App, StartupApp
@@ -60,7 +61,8 @@ class Service:
         self._env = env
         self._traces: TracerProvider | None = None
         self.readiness = Readiness(settings.served_id, settings.model_revision, VERSION)
-        self.startup_app = StartupApp(self.readiness)
+        self._page = PageFiles()
+        self.startup_app = StartupApp(self.readiness, self._page)
         self.statistics = RequestStatistics()
         self.app = RequestLog(self.startup_app, self.statistics)
         self.worker = Engines(self.readiness, env, settings.device, count=settings.engines, command=worker_command)
@@ -169,7 +171,7 @@ class Service:
                 generations.keeper = kept = KeptPictures(self._settings, jobs)
                 routes.append(kept)
             self._jobs = jobs
-        app: App = make_app(generations, metrics, routes)
+        app: App = make_app(generations, metrics, self._page, routes)
         if self._keys:
             app = ApiKeyMiddleware(app, self._keys, KeyLimits())
         if self._settings.cors_origins:  # outside of the key, which a browser's question before a request does not send

@@ -1,7 +1,7 @@
 """Requires an API key, as OpenAI's clients send it: `Authorization: Bearer <key>`, and applies the key's limits.
 
-The page needs no key: it contains no secrets, and has a field for the key. Nor does the address of a picture, which
-nobody can guess: pages show it in an <img>, which sends no key.
+The page and its files need no key: they contain no secrets, and ask for the key. Nor does the address of a picture,
+which nobody can guess: pages show it in an <img>, which sends no key.
 """
 
 from collections.abc import MutableMapping
@@ -11,9 +11,10 @@ from image_gen.log import REQUEST_FACTS
 from image_gen.serving.http.api_keys import ApiKey, ApiKeys
 from image_gen.serving.http.error_json import error_json
 from image_gen.serving.http.key_limits import KeyLimits
+from image_gen.serving.http.page_files import FILES, PAGE
 from image_gen.serving.http.startup_app import App, Receive, Scope, Send, send_json
 
-_PAGE, _PICTURES = "/", "/v1/files/"
+_PICTURES = "/v1/files/"
 _REFUSAL: Final = error_json(
     401, "Send an API key of this service as `Authorization: Bearer <key>`.", code="invalid_api_key"
 )
@@ -23,7 +24,7 @@ KEY_NAME: Final = "image_gen.key_name"
 
 def is_open(path: str) -> bool:
     """Whether a path needs no key."""
-    return path == _PAGE or path.startswith(_PICTURES)
+    return path == PAGE or path.startswith((FILES, _PICTURES))
 
 
 class ApiKeyMiddleware:

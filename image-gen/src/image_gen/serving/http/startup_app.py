@@ -1,4 +1,4 @@
-"""Answers `/healthz` and `/readyz`, before FastAPI is imported.
+"""Answers `/healthz`, `/readyz` and the page, before FastAPI is imported.
 
 Other requests wait for the app's import.
 """
@@ -6,9 +6,11 @@ Other requests wait for the app's import.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
+from types import SimpleNamespace
 from typing import Any
 
 from image_gen.serving.http.error_json import error_json
+from image_gen.serving.http.page_files import FILES_ROUTE, PAGE, PageFiles
 from image_gen.serving.readiness import Readiness
 
 Scope = MutableMapping[str, Any]
@@ -21,8 +23,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 class StartupApp:
     """An ASGI application in front of another that comes later (its import takes most of a second)."""
 
-    def __init__(self, readiness: Readiness) -> None:
+    def __init__(self, readiness: Readiness, page: PageFiles) -> None:
         self._readiness = readiness
+        self._page = page
         self._app: asyncio.Future[App] | None = None
 
     def mount(self, app: App) -> None:
@@ -41,9 +44,20 @@ class StartupApp:
                 answer = 405, error_json(405, "Use GET.", code="method_not_allowed")
                 allow = [(b"allow", b"GET, HEAD")]
             await send_json(scope, send, *answer, (b"cache-control", b"no-store"), *allow)
-        else:
+        elif not (path and not self._waiting().done() and await self._send_page(scope, send)):
             app = await asyncio.shield(self._waiting())
             await app(scope, receive, send)
+
+    async def _send_page(self, scope: Scope, send: Send) -> bool:
+        """Whether the request was for a file of the page, which is no secret: it is sent to any host, without a key."""
+        answer = self._page.answer(scope["path"], dict(scope["headers"])) if scope["method"] == "GET" else None
+        if answer is None:
+            return False
+        # As FastAPI's routes have it.
+        scope["route"] = SimpleNamespace(path=PAGE if scope["path"] == PAGE else FILES_ROUTE)
+        await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
+        await send({"type": "http.response.body", "body": answer.body})
+        return True
 
     def _waiting(self) -> asyncio.Future[App]:
         if self._app is None:

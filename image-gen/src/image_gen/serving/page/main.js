@@ -1,0 +1,21 @@
+/**
+ * The page: which modules there are, and in which order they begin.
+ *
+ * In: the service at the page's own address, by `service/`. Out: what a person sees and does. Must not: load anything from
+ * another host, or know more of the service than its HTTP API says. A module exports `begin…`, which is called here once.
+ */
+import { beginForm } from "./form/form.js";
+import { beginFacts } from "./model/facts.js";
+import { beginStart } from "./model/start.js";
+import { beginStage } from "./pictures/stage.js";
+import { beginSignIn } from "./service/key.js";
+import { beginModel } from "./service/model.js";
+import { beginStatus } from "./service/status.js";
+
+beginSignIn();
+beginStart();
+beginFacts();
+beginForm();
+beginStage();
+beginStatus();
+beginModel();

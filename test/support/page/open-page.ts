@@ -1,0 +1,107 @@
+/**
+ * The page in a real browser. In: the address of a service, and how it is looked at. Out: Playwright's page, and what went wrong in it: messages
+ * of the console, requests to other hosts, and violations that axe-core finds. A page is closed with `close()`, which fails for the first two.
+ */
+import axe from "axe-core";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { chromiumPath } from "./chromium.ts";
+
+const LAYOUTS = {
+  desktop: { width: 1280, height: 800 },
+  phone: { width: 390, height: 844 },
+} as const;
+const SCHEMES = ["light", "dark"] as const;
+
+export interface Look {
+  readonly layout?: keyof typeof LAYOUTS;
+  readonly scheme?: (typeof SCHEMES)[number];
+}
+
+/** Every layout in every scheme. */
+export const LOOKS: readonly Required<Look>[] = SCHEMES.flatMap((scheme) => [
+  { layout: "desktop" as const, scheme },
+  { layout: "phone" as const, scheme },
+]);
+
+export interface OpenPage {
+  readonly page: Page;
+  /** Errors and warnings of the console, and exceptions. Those that a test expects it takes out. */
+  readonly problems: string[];
+  /** All requests, by their address. */
+  readonly requests: string[];
+  /** One line for each violation of accessibility. */
+  violations(): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+let browser: Browser | undefined;
+
+/** The browser of this file's tests; `closeBrowser` ends it. */
+async function openBrowser(): Promise<Browser> {
+  const executablePath = chromiumPath();
+  if (!executablePath) throw new Error("no Chromium");
+  browser ??= await chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
+  return browser;
+}
+
+export async function closeBrowser(): Promise<void> {
+  await browser?.close();
+  browser = undefined;
+}
+
+export interface OpenOptions extends Look {
+  /** Before the first request, for routes and scripts of the test. */
+  readonly before?: (page: Page) => Promise<void>;
+  /** Waits until pictures can be made (true). */
+  readonly ready?: boolean;
+}
+
+export async function openPage(url: string, options: OpenOptions = {}): Promise<OpenPage> {
+  const { layout = "desktop", scheme = "light", before, ready = true } = options;
+  const context = await (await openBrowser()).newContext({
+    viewport: LAYOUTS[layout],
+    colorScheme: scheme,
+    hasTouch: layout === "phone",
+    reducedMotion: "reduce",
+    acceptDownloads: true,
+  });
+  const page = await context.newPage();
+  const problems: string[] = [];
+  const requests: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
+  });
+  page.on("pageerror", (error) => problems.push(String(error)));
+  page.on("request", (request) => requests.push(request.url()));
+  await before?.(page);
+  await page.goto(url);
+  if (ready) await page.locator("#state[data-phase=ready]").waitFor();
+  return {
+    page,
+    problems,
+    requests,
+    violations: () => violationsOf(page),
+    close: async () => {
+      await context.close();
+      const { host } = new URL(url);
+      const others = requests.filter((each) => /^(https?|wss?):/.test(each) && new URL(each).host !== host);
+      const wrong = [...problems, ...others.map((each) => `a request to another host: ${each}`)];
+      if (wrong.length > 0) throw new Error(`The page had problems:\n${wrong.join("\n")}`);
+    },
+  };
+}
+
+/** Through the debugger, which the page's policy of scripts does not bind; the page runs under its own policy. */
+async function violationsOf(page: Page): Promise<string[]> {
+  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(axe.source);
+  const { violations } = (await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")) as AxeResults;
+  return violations.flatMap(({ id, help, nodes }) => nodes.map(({ target }) => `${id}: ${help} (${target.join(" ")})`));
+}
+
+interface AxeResults {
+  readonly violations: readonly {
+    readonly id: string;
+    readonly help: string;
+    readonly nodes: readonly { readonly target: readonly string[] }[];
+  }[];
+}
