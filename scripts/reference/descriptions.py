@@ -191,6 +191,11 @@ READYZ: Final[dict[str, str]] = {
     "file": "The file that is being downloaded, or null.",
     "bytes_per_second": "The download's rate.",
     "phases": "Seconds of each phase of this start so far.",
+    "started_at": "When this start began, in seconds since 1970. A new one begins when a ready service loses its "
+    "engine.",
+    "timeline": "The phases of this start in their order: `[{phase, start_seconds, seconds, error_code}]`, from "
+    "`started_at`. `importing` is the worker's import of its libraries, beside the others; `failed` has the error's "
+    "code. The latest 40.",
     "version": "The service's version.",
     "retries_on_sighup": "Always true: SIGHUP makes a failed service retry, and does not end it.",
 }
@@ -204,11 +209,16 @@ STATUSES: Final[list[tuple[int, str, str]]] = [
         "The request is wrong. `param` names the field.",
     ),
     (401, "invalid_api_key", "The service has API keys, and the request does not send one of them."),
-    (403, "cross_origin", "A browser sent the form from a page of another site."),
+    (
+        403,
+        "cross_origin, permission_denied",
+        "A browser sent the form from a page of another site, or the key has not the permission that the path needs.",
+    ),
     (
         404,
-        "model_not_found, job_not_found, picture_not_found, not_found",
-        "Another model than the one served, a job or a picture that is not kept, or a path that does not exist.",
+        "model_not_found, model_not_cached, job_not_found, operation_not_found, picture_not_found, not_found",
+        "Another model than the one served, or than those cached; a job, an operation or a picture that is not kept; "
+        "or a path that does not exist.",
     ),
     (405, "method_not_allowed", "The path has no such method."),
     (
@@ -216,7 +226,11 @@ STATUSES: Final[list[tuple[int, str, str]]] = [
         "request_timeout",
         "The headers did not arrive within 30 s, the body within a minute, or a form within five and at 16 kB/s.",
     ),
-    (409, "job_has_ended", "The job can't be cancelled any more."),
+    (
+        409,
+        "job_has_ended, operation_has_ended, operation_not_cancellable, cache_busy, model_in_use",
+        "The job or operation can't be cancelled, another operation on the cache runs, or a service uses the model.",
+    ),
     (413, "body_too_large", "The body is larger than 64 KiB, a form larger than 50 MiB."),
     (
         415,
@@ -238,8 +252,8 @@ STATUSES: Final[list[tuple[int, str, str]]] = [
     ),
     (
         503,
-        "not_ready, stopping, engine_died, gpu_fault, cancelled, jobs_unavailable",
-        "No picture can be made now. Retry after `Retry-After` seconds.",
+        "not_ready, stopping, engine_died, gpu_fault, cancelled, jobs_unavailable, cache_error",
+        "No picture can be made now, or the cache can't be read. Retry after `Retry-After` seconds.",
     ),
     (504, "timeout", "The picture took longer than `IMAGE_GEN_REQUEST_TIMEOUT`, and was cancelled."),
     (507, "jobs_storage_full", "No room for another job, or for another picture with an address."),

@@ -102,6 +102,7 @@ def defaults() -> dict[str, object]:
 def http() -> dict[str, Any]:
     """Paths, the schema of a request, the body of /readyz and the statuses of answers."""
     from image_gen.serving.app import make_app
+    from image_gen.serving.cache.cache_routes import CacheRoutes
     from image_gen.serving.images.generations import Generations
     from image_gen.serving.jobs.job_routes import JobRoutes
     from image_gen.serving.jobs.kept_pictures import KeptPictures
@@ -118,6 +119,13 @@ def http() -> dict[str, Any]:
         cast("Any", None),
         cast("Any", None),
         [
+            CacheRoutes(
+                known._settings,
+                cache_settings.CacheSettings.from_env({}),
+                cast("Any", None),
+                operations=cast("Any", None),
+                read_settings=cast("Any", None),
+            ),
             JobRoutes(known._settings, cast("Any", None), cast("Any", None)),
             KeptPictures(known._settings, cast("Any", None)),
         ],

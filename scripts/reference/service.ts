@@ -85,6 +85,14 @@ const PATHS: Readonly<Record<string, string>> = {
   "GET /v1/files/{name}":
     "A picture that was asked for with `response_format: url`, until it expires. Needs no key. [Addresses](../guides/images-api.md#addresses-of-pictures).",
   "GET /v1/queue": "How many requests and jobs are being made and wait, and for how long.",
+  "GET /v1/cache":
+    "The models that are cached and the room on their disk. See [the cache over HTTP](../guides/cache.md#over-http).",
+  "POST /v1/cache/prefetch": "Downloads a model to the cache. Needs the permission `cache`, as all of the following.",
+  "POST /v1/cache/verify": "Compares the files of one model, or of all, with their hashes.",
+  "DELETE /v1/cache/models/{model_id}": "Deletes a model, or with `revision` one of its revisions, unless it is in use.",
+  "GET /v1/cache/operations": "The latest operations on the cache.",
+  "GET /v1/cache/operations/{operation_id}": "How far an operation is, and its result.",
+  "POST /v1/cache/operations/{operation_id}/cancel": "Ends a prefetch or a verification.",
   "GET /v1/models": "The model that is served, in OpenAI's form.",
   "GET /v1/models/{name}": "The same, by its id.",
   "GET /metrics": "Metrics for Prometheus.",

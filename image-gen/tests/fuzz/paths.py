@@ -12,7 +12,8 @@ NAMES = (
 )  # fmt: skip
 PATTERNS = (
     "/v1/jobs/{}", "/v1/jobs/{}/cancel", "/v1/models/{}", "/v1/files/{}", "/v1/queue{}", "/{}", "/v1/{}", "/metrics{}",
-    "/readyz{}", "/openapi.json{}", "/v1/images/{}", "//v1/jobs/{}",
+    "/readyz{}", "/v1/cache{}", "/v1/cache/{}", "/v1/cache/models/{}", "/v1/cache/operations/{}",
+    "/openapi.json{}", "/v1/images/{}", "//v1/jobs/{}",
 )  # fmt: skip
 
 

@@ -24,9 +24,14 @@ def run(server: Server, folder: Path, *options: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("key", ["", "a-key"])
-def test_what_the_document_says_is_so(start_server: StartServer, tmp_path: Path, key: str) -> None:
-    server = start_server(IMAGE_GEN_API_KEY=key, IMAGE_GEN_MAX_SIZE=128, IMAGE_GEN_MAX_IMAGES=2)
+@pytest.mark.parametrize(
+    ("key", "keys"),
+    [("", ""), ("a-key", "a-key"), ("its-key", {"admin": {"key": "its-key", "permissions": ["cache"]}})],
+    ids=["no-key", "key", "key-for-the-cache"],
+)
+def test_what_the_document_says_is_so(start_server: StartServer, tmp_path: Path, key: str, keys: object) -> None:
+    # Offline: a model that nobody has is not asked for on the internet.
+    server = start_server(IMAGE_GEN_API_KEY=keys, IMAGE_GEN_MAX_SIZE=128, IMAGE_GEN_MAX_IMAGES=2, HF_HUB_OFFLINE=1)
     server.wait_phase("ready")
     # A request "without Authorization" carries that of --header all the same; `ignored_auth` tries one without it.
     options = ["--header", f"Authorization: Bearer {key}", "--exclude-checks", "missing_required_header"] if key else []

@@ -151,6 +151,46 @@ def test_the_seconds_of_each_phase_add_up() -> None:
     assert readiness.phase_seconds() == {"starting": 1.0, "fetching": 3.5}
 
 
+def test_the_timeline_has_each_phase_of_this_start_and_what_went_on_beside_them() -> None:
+    now = [100.0]
+    readiness = Readiness("m", None, "1", clock=lambda: now[0])
+
+    def timeline() -> list[tuple[object, ...]]:
+        return [tuple(each.values()) for each in readiness.as_json()["timeline"]]  # type: ignore[attr-defined]
+
+    now[0] = 101.0
+    readiness.enter("fetching")
+    now[0] = 103.0
+    readiness.timeline.imported(2.5)
+    readiness.fail(HubUnreachableError("down"))
+    readiness.fail(HubUnreachableError("down again"))
+    now[0] = 108.0
+    readiness.enter("fetching")
+    now[0] = 109.0
+    expected = [
+        ("starting", 0.0, 1.0, None), ("importing", 0.5, 2.5, None), ("fetching", 1.0, 2.0, None),
+        ("failed", 3.0, 5.0, "HUB_UNREACHABLE"), ("fetching", 8.0, 1.0, None),
+    ]  # fmt: skip
+    assert timeline() == expected
+    readiness.enter("ready")
+    now[0] = 500.0
+    assert timeline() == expected
+    readiness.fail(EngineDiedError("it was ended"))
+    now[0] = 501.0
+    readiness.enter("loading")
+    assert timeline() == [("failed", 0.0, 1.0, "ENGINE_DIED"), ("loading", 1.0, 0.0, None)]
+
+
+def test_the_timeline_of_a_start_that_fails_for_days_has_a_limit() -> None:
+    readiness = Readiness("m", None, "1")
+    for _ in range(100):
+        readiness.fail(HubUnreachableError("down"))
+        readiness.timeline.imported(0.0)
+        readiness.clear_failure()
+    assert len(readiness.timeline.as_json()) <= 42
+    assert readiness.timeline.as_json()[-1]["phase"] == "starting"
+
+
 def test_a_lasting_error_is_not_forgotten_and_stopping_is_the_end() -> None:
     readiness = Readiness("m", None, "1")
     readiness.fail(GatedModelError("no"))

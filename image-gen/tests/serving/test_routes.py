@@ -17,11 +17,15 @@ def test_healthz_and_readyz_of_a_ready_service(server: Server) -> None:
     state = ready.json
     assert set(state) == {
         "phase", "bytes_done", "bytes_total", "eta_seconds", "error", "model", "revision", "source", "device", "file",
-        "bytes_per_second", "phases", "version", "retries_on_sighup",
+        "bytes_per_second", "phases", "started_at", "timeline", "version", "retries_on_sighup",
     }  # fmt: skip
     assert (state["phase"], state["error"], state["source"], state["device"]) == ("ready", None, "directory", "cpu")
     assert state["bytes_done"] == state["bytes_total"] > 0
     assert set(state["phases"]) == {"starting", "verifying", "loading", "warming"}
+    assert {each["phase"] for each in state["timeline"]} == {*state["phases"], "importing"}
+    starts = [each["start_seconds"] for each in state["timeline"]]
+    assert starts[0] == 0 and starts == sorted(starts)
+    assert 0 <= time.time() - state["started_at"] < 600
     assert server.get("/healthz", "HEAD").body == b""
     assert server.get("/readyz", "POST").status == 405
 

@@ -1,10 +1,11 @@
-"""The state behind `/readyz`: the phase, its progress, the last error and the seconds of each phase.
+"""The state behind `/readyz`: the phase, its progress, the last error, the seconds of each phase and their timeline.
 
 Everything here is called from the event loop's thread only.
 """
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from image_gen.errors import ImageGenError
@@ -12,6 +13,66 @@ from image_gen.model_cache import Progress
 
 Phase = Literal["starting", "fetching", "verifying", "loading", "warming", "ready", "failed", "stopping"]
 PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
+# A start that fails for days goes on: of its timeline the latest entries are kept, 4 KB of JSON.
+_MOST_SPANS: Final = 40
+
+
+@dataclass
+class _Span:
+    """An entry of the timeline. `end` is None while it lasts; `code` is the error's, of `failed`."""
+
+    phase: Phase | Literal["importing"]
+    start: float
+    end: float | None = None
+    code: str | None = None
+
+
+class Timeline:
+    """When each phase of one start began, and how long it took. Seconds are those of the clock."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._spans: list[_Span] = []
+        self.begin()
+
+    def begin(self) -> None:
+        """A start begins: that of the process, or of an engine that was lost."""
+        self._began = self._clock()
+        self.started_at = time.time()
+        self._spans = []
+
+    def enter(self, phase: Phase) -> None:
+        """The phase before is over. A start ends with `ready` or `stopping`, which have no entry."""
+        for span in self._spans:
+            span.end = self._clock() if span.end is None else span.end
+        if phase not in {"ready", "stopping"}:
+            self._add(_Span(phase, self._clock()))
+
+    def failed(self, code: str) -> None:
+        """Why the last phase is `failed`."""
+        if self._spans and self._spans[-1].phase == "failed":
+            self._spans[-1].code = code
+
+    def imported(self, seconds: float) -> None:
+        """A worker has imported its libraries, which it does beside the phases, in the last so many seconds."""
+        now = self._clock()
+        self._spans.insert(max(len(self._spans) - 1, 0), _Span("importing", max(now - seconds, self._began), now))
+
+    def as_json(self) -> list[dict[str, object]]:
+        """In the order of their beginnings."""
+        now = self._clock()
+        return [
+            {
+                "phase": span.phase,
+                "start_seconds": round(span.start - self._began, 3),
+                "seconds": round((now if span.end is None else span.end) - span.start, 3),
+                "error_code": span.code,
+            }
+            for span in sorted(self._spans, key=lambda each: each.start)
+        ]
+
+    def _add(self, span: _Span) -> None:
+        self._spans = [*self._spans[1 - _MOST_SPANS :], span]
 
 
 class Readiness:
@@ -33,6 +94,8 @@ class Readiness:
         self.seconds: dict[str, float] = {}
         # By code, in seconds since 1970.
         self.error_times: dict[str, float] = {}
+        self.timeline = Timeline(clock)
+        self.timeline.enter("starting")
 
     @property
     def is_ready(self) -> bool:
@@ -49,6 +112,9 @@ class Readiness:
         now = self._clock()
         if self.phase not in {"ready", "failed"}:
             self.seconds[self.phase] = self.seconds.get(self.phase, 0.0) + now - self._entered
+        if self.phase == "ready" and phase != "stopping":
+            self.timeline.begin()
+        self.timeline.enter(phase)
         self._entered = now
         self.phase = phase
         if phase != "stopping":
@@ -60,6 +126,7 @@ class Readiness:
         self.enter("failed")
         if self.phase == "failed":
             self.error = error
+            self.timeline.failed(error.code)
 
     def clear_failure(self) -> None:
         """The error is over, even if it was final: the service starts again."""
@@ -90,6 +157,8 @@ class Readiness:
             "file": progress.file,
             "bytes_per_second": round(progress.bytes_per_second),
             "phases": self.phase_seconds(),
+            "started_at": int(self.timeline.started_at),
+            "timeline": self.timeline.as_json(),
             "version": self.version,
             "retries_on_sighup": True,
         }
@@ -120,6 +189,11 @@ class EngineReadiness:
     @device.setter
     def device(self, value: str) -> None:
         self._service.device = value
+
+    @property
+    def timeline(self) -> Timeline:
+        """The service's."""
+        return self._service.timeline
 
     def phase_seconds(self) -> dict[str, float]:
         """The service's."""

@@ -32,6 +32,7 @@ from image_gen.worker.protocol import LoadRequest, PrepareRequest
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
+    from image_gen.serving.cache.operations import Operations
     from image_gen.serving.jobs.job_runner import JobRunner
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class Service:
         self.queue = RequestQueue(self.worker.all, settings.queue_limit)
         # Made with the app, as its parts are imported after the service listens.
         self._jobs: JobRunner | None = None
+        self._cache_operations: Operations | None = None
         self.connections = Connections(most_connections(open_files, settings.queue_limit))
         self._tasks: list[asyncio.Task[None]] = []
         self._is_loaded = False
@@ -109,6 +111,8 @@ class Service:
         log.info("Stopping; a picture being made has %.0f s.", self._settings.drain_timeout)
         self.readiness.enter("stopping")
         self.queue.close()
+        if self._cache_operations is not None:
+            self._cache_operations.stop()
         if not await self.queue.drain(self._settings.drain_timeout):
             log.warning("The picture was not done in time, and is cancelled.")
             self.queue.stop_current()
@@ -116,6 +120,8 @@ class Service:
         self.loader.cancel()
         if self._jobs is not None:
             await self._jobs.close()
+        if self._cache_operations is not None:
+            await self._cache_operations.close()
         # A thread amid the import of compiled modules would abort the interpreter's end.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._app_imported.wait(), _IMPORT_SECONDS)
@@ -140,7 +146,10 @@ class Service:
     def _make_app(self) -> App:
         from starlette.middleware.cors import CORSMiddleware
 
-        from image_gen.serving.app import make_app
+        from image_gen.serving.app import Routes, make_app
+        from image_gen.serving.cache.cache_routes import CacheRoutes
+        from image_gen.serving.cache.operations import Operations
+        from image_gen.serving.cache.served_models import ServedModels
         from image_gen.serving.disk_usage import DiskUsage
         from image_gen.serving.http.allowed_hosts import AllowedHosts
         from image_gen.serving.http.api_key_auth import ApiKeyMiddleware
@@ -162,11 +171,20 @@ class Service:
             disk=DiskUsage(self._cache_settings.hub_cache),
         )
         generations = Generations(self._settings, self.readiness, self.worker, self.queue, metrics)
-        routes: list[JobRoutes | KeptPictures] = []
+        self._cache_operations = Operations()
+        served = ServedModels(self._settings, self._cache_settings, self.readiness)
+        cache_routes = CacheRoutes(
+            self._settings,
+            self._cache_settings,
+            served,
+            operations=self._cache_operations,
+            read_settings=lambda: _read_again(self._env),
+        )
+        routes: list[Routes] = [cache_routes]
         if self._settings.jobs != "none":
             folder = self._cache_settings.hf_home.parent / "image-gen-jobs" if self._settings.jobs == "disk" else None
             jobs = JobRunner(self._settings, folder, self.worker, self.queue, metrics=metrics, generations=generations)
-            routes = [JobRoutes(self._settings, jobs, self.queue)]
+            routes.append(JobRoutes(self._settings, jobs, self.queue))
             if self._settings.picture_url_seconds:
                 generations.keeper = kept = KeptPictures(self._settings, jobs)
                 routes.append(kept)

@@ -284,6 +284,7 @@ class WorkerSupervisor:
         self._imported = True
         self._readiness.device = message.device
         self.seconds["importing"] = message.seconds
+        self._readiness.timeline.imported(message.seconds)
         log.info("Engine up in %.1f s: torch %s on %s", message.seconds, message.torch, message.device_name)
         self._send_prepare()
         self._send_load()

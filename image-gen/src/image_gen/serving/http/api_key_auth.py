@@ -20,6 +20,9 @@ _REFUSAL: Final = error_json(
 )
 # Where the log and the metrics find the name of the request's key.
 KEY_NAME: Final = "image_gen.key_name"
+# Where the routes find what it may do; absent without keys.
+KEY_PERMISSIONS: Final = "image_gen.key_permissions"
+_CACHE: Final = "/v1/cache/"
 
 
 def is_open(path: str) -> bool:
@@ -45,10 +48,12 @@ class ApiKeyMiddleware:
             await send_json(scope, send, 401, _REFUSAL, (b"www-authenticate", b"Bearer"))
             return
         if key is not None:
-            scope[KEY_NAME] = key.name
+            scope[KEY_NAME], scope[KEY_PERMISSIONS] = key.name, key.permissions
             REQUEST_FACTS.set({**(REQUEST_FACTS.get() or {}), "key": key.name})
-        # Reading and cancelling cost next to nothing, and a client waits for its pictures by the one.
-        if key is None or scope["method"] != "POST" or scope["path"].endswith("/cancel"):
+        # Reading and cancelling cost next to nothing, and a client waits for its pictures by the one. The limits are
+        # for pictures; the cache has one operation at a time.
+        free = scope["method"] != "POST" or scope["path"].endswith("/cancel") or scope["path"].startswith(_CACHE)
+        if key is None or free:
             await self._app(scope, receive, send)
         else:
             await self._limited(key, scope, receive, send)

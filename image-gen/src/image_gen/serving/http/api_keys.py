@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from image_gen.errors import SettingInvalidError
 
@@ -22,8 +22,11 @@ log = logging.getLogger(__name__)
 DEFAULT_NAME: Final = "default"
 _EXPECTED: Final = (
     'expected a line name:key for each key, or JSON such as {"name": "key", "other": {"key": "…", '
-    '"requests_per_minute": 60, "concurrent": 2}}'
+    '"requests_per_minute": 60, "concurrent": 2, "permissions": ["cache"]}}'
 )
+# What a key may do beside making pictures. `cache`: prefetch, verify and delete models.
+Permission = Literal["cache"]
+PERMISSIONS: Final[tuple[Permission, ...]] = get_args(Permission)
 _NAME: Final = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,512}")
 _HASHED: Final = re.compile(r"sha256:([0-9a-f]{64})")
@@ -33,12 +36,15 @@ _CHECK_SECONDS: Final = 1.0
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A client's key. `requests_per_minute` and `concurrent` limit its requests for pictures; None: no limit."""
+    """A client's key. `requests_per_minute` and `concurrent` limit its requests for pictures; None: no limit.
+    `permissions` are what it may do beside that.
+    """
 
     name: str
     sha256: bytes
     requests_per_minute: int | None = None
     concurrent: int | None = None
+    permissions: frozenset[Permission] = frozenset()
 
 
 class KeysInvalid(Exception):  # noqa: N818 -- named as a state
@@ -161,20 +167,31 @@ def _no_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _key(name: str, key: object, limits: Mapping[str, object]) -> ApiKey:
+def _key(name: str, key: object, about: Mapping[str, object]) -> ApiKey:
     if not _NAME.fullmatch(name):
         # It may be a key that lacks its name, and is not shown.
         raise KeysInvalid(f"a key's name is not 1 to 64 letters, digits and . _ @ -; {_EXPECTED}")
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise KeysInvalid(f"the key of {name} is not 1 to 512 characters without spaces; {_EXPECTED}")
+    limits = {field: value for field, value in about.items() if field != "permissions"}
     for limit, value in limits.items():
         if limit not in {"requests_per_minute", "concurrent"}:
-            raise KeysInvalid(f"{name} has a field that is neither key, requests_per_minute nor concurrent")
+            raise KeysInvalid(
+                f"{name} has a field that is neither key, requests_per_minute, concurrent nor permissions"
+            )
         if type(value) is not int or not 1 <= value <= 1_000_000:
             raise KeysInvalid(f"{limit} of {name} is not a whole number from 1 to 1000000")
     hashed = _HASHED.fullmatch(key)
     sha256 = bytes.fromhex(hashed[1]) if hashed else hashlib.sha256(key.encode()).digest()
-    return ApiKey(name, sha256, **limits)  # type: ignore[arg-type]  # checked above
+    permissions = _permissions(name, about.get("permissions", []))
+    return ApiKey(name, sha256, permissions=permissions, **limits)  # type: ignore[arg-type]  # checked above
+
+
+def _permissions(name: str, given: object) -> frozenset[Permission]:
+    if not isinstance(given, list) or not all(isinstance(each, str) and each in PERMISSIONS for each in given):
+        known = ", ".join(f'"{each}"' for each in PERMISSIONS)
+        raise KeysInvalid(f"permissions of {name} is not a list of: {known}")
+    return frozenset(given)
 
 
 def _unique(keys: tuple[ApiKey, ...]) -> tuple[ApiKey, ...]:
