@@ -89,7 +89,8 @@ const PATHS: Readonly<Record<string, string>> = {
     "The models that are cached and the room on their disk. See [the cache over HTTP](../guides/cache.md#over-http).",
   "POST /v1/cache/prefetch": "Downloads a model to the cache. Needs the permission `cache`, as all of the following.",
   "POST /v1/cache/verify": "Compares the files of one model, or of all, with their hashes.",
-  "DELETE /v1/cache/models/{model_id}": "Deletes a model, or with `revision` one of its revisions, unless it is in use.",
+  "DELETE /v1/cache/models/{model_id}":
+    "Deletes a model, or with `revision` one of its revisions, unless it is in use.",
   "GET /v1/cache/operations": "The latest operations on the cache.",
   "GET /v1/cache/operations/{operation_id}": "How far an operation is, and its result.",
   "POST /v1/cache/operations/{operation_id}/cancel": "Ends a prefetch or a verification.",

@@ -151,7 +151,7 @@ def test_the_seconds_of_each_phase_add_up() -> None:
     assert readiness.phase_seconds() == {"starting": 1.0, "fetching": 3.5}
 
 
-def test_the_timeline_has_each_phase_of_this_start_and_what_went_on_beside_them() -> None:
+def test_the_timeline_has_each_phase_of_this_start_and_what_happened_beside_them() -> None:
     now = [100.0]
     readiness = Readiness("m", None, "1", clock=lambda: now[0])
 

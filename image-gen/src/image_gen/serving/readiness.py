@@ -13,7 +13,7 @@ from image_gen.model_cache import Progress
 
 Phase = Literal["starting", "fetching", "verifying", "loading", "warming", "ready", "failed", "stopping"]
 PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
-# A start that fails for days goes on: of its timeline the latest entries are kept, 4 KB of JSON.
+# A start may fail for days: of its timeline the latest entries are kept, 4 KB of JSON.
 _MOST_SPANS: Final = 40
 
 

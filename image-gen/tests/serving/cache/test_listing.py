@@ -89,7 +89,7 @@ def test_those_who_ask_at_once_share_one_reading(tmp_path: Path, monkeypatch: py
         listing = listing_of(tmp_path)
         readers = [asyncio.create_task(listing.as_json()) for _ in range(5)]
         while not asked:
-            await asyncio.sleep(0.01)  # the loop goes on while the disk is read
+            await asyncio.sleep(0.01)  # the loop continues while the disk is read
         go.set()
         return await asyncio.gather(*readers)
 

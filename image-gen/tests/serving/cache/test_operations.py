@@ -60,7 +60,7 @@ def test_a_prefetch_that_fails_says_why_and_how_to_fix_it(cache_server: Server) 
     assert wrong["error"]["code"] == "REVISION_NOT_FOUND"
 
 
-def test_two_operations_at_once_are_refused_and_the_first_goes_on(cache_server: Server, hub: DemoHub) -> None:
+def test_two_operations_at_once_are_refused_and_the_first_continues(cache_server: Server, hub: DemoHub) -> None:
     hub.panel.turn({"line_bytes_per_second": 1 << 20})
     operation_id = begun(cache_server, "POST", "/v1/cache/prefetch", {"model": OTHER})
     assert ask(cache_server, "GET", "/v1/cache").json["operation"]["id"] == operation_id
@@ -121,13 +121,13 @@ def test_verify_names_damage_and_repair_sets_it_aside(cache_server: Server) -> N
 
 def test_a_deletion_says_first_what_goes_and_then_deletes_it(cache_server: Server) -> None:
     prefetched(cache_server)
-    told = ask(cache_server, "DELETE", f"/v1/cache/models/{OTHER}?dry_run=true")
-    assert (told.status, told.json["object"], told.json["revision"]) == (200, "cache.deletion", None)
-    assert told.json["bytes_freed"] >= models_of(cache_server)[OTHER]["bytes"]
+    stated = ask(cache_server, "DELETE", f"/v1/cache/models/{OTHER}?dry_run=true")
+    assert (stated.status, stated.json["object"], stated.json["revision"]) == (200, "cache.deletion", None)
+    assert stated.json["bytes_freed"] >= models_of(cache_server)[OTHER]["bytes"]
     assert blob_of(cache_server, OTHER).exists()
     operation = ended(cache_server, begun(cache_server, "DELETE", f"/v1/cache/models/{OTHER}"))
     assert operation["status"] == "succeeded"
-    assert operation["result"]["bytes_freed"] == told.json["bytes_freed"]
+    assert operation["result"]["bytes_freed"] == stated.json["bytes_freed"]
     assert not folder_of(cache_server, OTHER).exists()
     gone = ask(cache_server, "DELETE", f"/v1/cache/models/{OTHER}")
     assert (gone.status, gone.json["error"]["code"]) == (404, "model_not_cached")
@@ -185,7 +185,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=False)
 
 
-def test_a_prefetch_that_does_not_fit_is_an_error_and_the_service_goes_on(
+def test_a_prefetch_that_does_not_fit_is_an_error_and_the_service_continues(
     small_disk: Path, start_server: StartServer, hub: DemoHub, make_repo: Any
 ) -> None:
     make_repo(SERVED)

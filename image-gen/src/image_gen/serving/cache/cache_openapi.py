@@ -130,9 +130,16 @@ _ID: Final = [{"name": "operation_id", "in": "path", "required": True, "schema":
 _NO_OPERATION: Final = {404: "No operation of this id is kept."}
 
 
-def _body(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
-    schema = {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
+def _body(properties: dict[str, Any], required: list[str], **more: Any) -> dict[str, Any]:
+    schema = {"type": "object", "additionalProperties": False, "required": required, "properties": properties, **more}
     return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+# A revision is one of a model that is named.
+_WITH_MODEL: Final = [
+    {"required": ["model"], "properties": {"model": {"type": "string"}}},
+    {"properties": {"revision": {"type": "null"}}},
+]
 
 
 _REVISION_OR_NULL: Final = {"anyOf": [_REVISION, {"type": "null"}]}
@@ -152,6 +159,7 @@ VERIFY: Final[dict[str, Any]] = {
             },
         },
         [],
+        anyOf=_WITH_MODEL,
     ),
     "responses": {
         **_BEGUN,

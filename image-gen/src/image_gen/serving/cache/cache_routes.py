@@ -206,7 +206,7 @@ class CacheRoutes:
         if operation.status in {"succeeded", "failed"}:
             raise BadRequest(f"The operation has {operation.status} already.", status=409, code="operation_has_ended")
         if not operation.can_be_cancelled:
-            message = "A deletion goes on to its end, as half a model is of no use."
+            message = "A deletion continues to its end, as half a model is of no use."
             raise BadRequest(message, status=409, code="operation_not_cancellable")
         self._operations.cancel(operation)
         return JSONResponse(operation.as_json())

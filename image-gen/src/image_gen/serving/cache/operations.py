@@ -24,8 +24,8 @@ Status = Literal["running", "succeeded", "failed", "cancelled"]
 Work = Callable[[ProgressCallbacks], dict[str, object]]
 # A person looks at the last few.
 _MOST_KEPT: Final = 20
-# What a stop waits for a thread. One that takes longer ends with the process: a download goes on from there when it is
-# asked for again, and a deletion leaves an incomplete model, which can be deleted again.
+# What a stop waits for a thread. One that takes longer ends with the process: a download is resumed when it is asked
+# for again, and a deletion leaves an incomplete model, which can be deleted again.
 _CLOSE_SECONDS: Final = 5.0
 
 
@@ -48,7 +48,7 @@ class Operation:
 
     @property
     def can_be_cancelled(self) -> bool:
-        """A deletion goes on to its end: half a model is of no use."""
+        """A deletion continues to its end: half a model is of no use."""
         return self.kind != "delete"
 
     def as_json(self) -> dict[str, object]:
