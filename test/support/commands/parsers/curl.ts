@@ -47,9 +47,9 @@ export function checkCurl([, ...args]: readonly string[]): string | null {
   return unknown ? `the request has no field ${unknown}` : null;
 }
 
-/** Whether a route, in which `{name}` is one part of any path, is the one of this request. */
+/** Whether a route, in which `{name}` is one part of any path and `{model_id}` the organisation and the name, is the one of this request. */
 function matches(route: string, request: string): boolean {
-  const parts = route.split("/");
+  const parts = route.replace("{model_id}", "{organisation}/{model}").split("/");
   const given = request.split("/");
   return parts.length === given.length && parts.every((part, at) => part.startsWith("{") || part === given[at]);
 }
