@@ -50,7 +50,7 @@ class Server:
         assert all(_TIME.match(line) for line in lines if "[image-gen] " in line), text
         return "".join(_TIME.sub("", line, count=1) for line in lines)
 
-    def connect(self, timeout: float = 20) -> http.client.HTTPConnection:
+    def connect(self, timeout: float = 120) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
 
     def get(self, path: str, method: str = "GET") -> HttpResult:

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { eventually } from "../wait.ts";
@@ -31,7 +32,10 @@ export class Builder {
     for (const directory of [this.#directory, docker]) mkdirSync(directory, { recursive: true });
     const { address, username, password } = this.#registry;
     const auth = Buffer.from(`${username}:${password}`).toString("base64");
-    writeFileSync(join(docker, "config.json"), JSON.stringify({ auths: { [address]: { auth } } }));
+    // buildx may be a plugin of the user's own folder, which docker does not look into beside another config.
+    const plugins = join(process.env.DOCKER_CONFIG ?? join(homedir(), ".docker"), "cli-plugins");
+    const settings = { auths: { [address]: { auth } }, cliPluginsExtraDirs: [plugins] };
+    writeFileSync(join(docker, "config.json"), JSON.stringify(settings));
     const socket = `unix://${join(this.#directory, "socket")}`;
     const config = join(this.#directory, "buildkitd.toml");
     writeFileSync(config, this.#config(socket));
