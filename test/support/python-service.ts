@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI, { type ClientOptions } from "openai";
@@ -7,6 +7,7 @@ import { freePort } from "./engine.ts";
 import { paths } from "./paths.ts";
 import { pythonEnvironment } from "./python.ts";
 import { ready } from "./service.ts";
+import { eventually } from "./wait.ts";
 
 const tests = join(paths.imageGen, "tests/serving");
 
@@ -25,7 +26,12 @@ export class PythonService {
     this.#folder = folder;
   }
 
-  static async start(engine: Engine, variables: Readonly<Record<string, string>> = {}): Promise<PythonService> {
+  /** With `wait: false` it is there when it answers, whatever its state. */
+  static async start(
+    engine: Engine,
+    variables: Readonly<Record<string, string>> = {},
+    { wait = true } = {},
+  ): Promise<PythonService> {
     const port = await freePort();
     const folder = mkdtempSync(join(tmpdir(), "imagegen-service-"));
     const worker = engine === "fake" ? join(tests, "fake_worker.py") : "-";
@@ -46,7 +52,10 @@ export class PythonService {
       },
     });
     const service = new PythonService(`http://127.0.0.1:${port}`, child, folder);
-    await ready(service.url).catch((error: unknown) => {
+    const there = wait
+      ? ready(service.url)
+      : eventually("the service to answer", async () => (await fetch(`${service.url}/healthz`)).ok, 60);
+    await there.catch((error: unknown) => {
       const text = service.log;
       service.stop();
       throw new Error(`${String(error)}\n${text}`);
@@ -57,6 +66,19 @@ export class PythonService {
   /** All that it has logged. */
   get log(): string {
     return readFileSync(join(this.#folder, "log"), "utf8");
+  }
+
+  /** Alters a byte of the largest file of a cached model. */
+  damage(model: string): void {
+    const blobs = join(this.#folder, "huggingface/hub", `models--${model.replace("/", "--")}`, "blobs");
+    const sizes = readdirSync(blobs).map((name) => ({
+      place: join(blobs, name),
+      size: statSync(join(blobs, name)).size,
+    }));
+    const { place } = sizes.reduce((one, other) => (other.size > one.size ? other : one));
+    const content = readFileSync(place);
+    content.writeUInt8(content.readUInt8(content.length - 1) ^ 1, content.length - 1);
+    writeFileSync(place, content);
   }
 
   /** OpenAI's client as it comes, with its default retries. */

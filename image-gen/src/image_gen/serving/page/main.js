@@ -4,9 +4,11 @@
  * In: the service at the page's own address, by `service/`. Out: what a person sees and does. Must not: load anything from
  * another host, or know more of the service than its HTTP API says. A module exports `begin…`, which is called here once.
  */
+import { beginCache } from "./cache/cache.js";
 import { beginForm } from "./form/form.js";
 import { beginFacts } from "./model/facts.js";
 import { beginStart } from "./model/start.js";
+import { beginTimeline } from "./model/timeline.js";
 import { beginStage } from "./pictures/stage.js";
 import { beginSignIn } from "./service/key.js";
 import { beginModel } from "./service/model.js";
@@ -14,7 +16,9 @@ import { beginStatus } from "./service/status.js";
 
 beginSignIn();
 beginStart();
+beginTimeline();
 beginFacts();
+beginCache();
 beginForm();
 beginStage();
 beginStatus();

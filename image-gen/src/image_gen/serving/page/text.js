@@ -18,5 +18,18 @@ export function time(seconds) {
   return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** Short times, of which a tenth counts. */
+export const seconds = (count) => (count < 60 ? `${count.toFixed(1)} s` : time(count));
+
+/** A moment of the API, seconds since 1970, as the reader's own date and time. */
+export const moment = (at) =>
+  new Date(at * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+/** A message of the service: what happened, and its fix or "". */
+export function fixOf(message) {
+  const at = message.indexOf(" Fix: ");
+  return at < 0 ? [message, ""] : [message.slice(0, at), message.slice(at + 1)];
+}
+
 /** `832x1216` as `832 × 1216`. */
 export const sides = (size) => size.replace("x", " × ");

@@ -1,4 +1,4 @@
-/** The model, its files, the device, and the seconds of the start. */
+/** The model, its files and the device. */
 import { make, part } from "../elements.js";
 import { onStatus } from "../service/status.js";
 import { bytes } from "../text.js";
@@ -18,9 +18,6 @@ export function beginFacts() {
       Revision: status.revision || "none",
       Files: status.source ? `${bytes(status.bytes_total)}, ${SOURCES[status.source]}` : "not complete yet",
       Device: status.device ?? "not known yet",
-      "Start-up": Object.entries(status.phases)
-        .map(([name, value]) => `${name} ${value.toFixed(1)} s`)
-        .join(", "),
     };
     part("facts").replaceChildren(
       ...Object.entries(facts).flatMap(([name, fact]) => [make("dt", {}, name), make("dd", {}, fact)]),

@@ -1,14 +1,8 @@
 /** How far the start is, and what failed, until pictures can be made. */
 import { part, write } from "../elements.js";
 import { onStatus } from "../service/status.js";
-import { bytes, time } from "../text.js";
-
-const PHASES = {
-  fetching: "downloading the model",
-  verifying: "checking the model's files",
-  loading: "loading the model",
-  warming: "making a first picture",
-};
+import { bytes, fixOf, time } from "../text.js";
+import { PHASES } from "./phases.js";
 
 export function beginStart() {
   onStatus((status) => {
@@ -20,18 +14,33 @@ export function beginStart() {
     const phase = PHASES[status.phase] ?? status.phase;
     write({ state: phase });
     part("state").dataset.phase = status.phase;
-    const again = status.error?.retryable ? " It is tried again by itself." : "";
-    write({ "start-up-error": status.error ? status.error.message + again : "", "progress-text": phase });
     part("start-up").hidden = status.phase === "ready";
-    showBar(status, phase);
+    write({ "start-up-title": status.phase === "failed" ? "Not ready" : "Getting ready" });
+    showProgress(status, phase);
+    showError(status);
   });
 }
 
-function showBar(status, phase) {
+function showError({ error }) {
+  const [what, fix] = fixOf(error?.message ?? "");
+  write({ "start-up-error": what, "start-up-fix": fix });
+  part("again-by-itself").hidden = !error?.retryable;
+  part("again-when-changed").hidden = !error || error.retryable;
+}
+
+function showProgress(status, phase) {
   const bar = part("bar");
   bar.hidden = status.phase === "failed";
   bar.removeAttribute("value");
-  if (!["fetching", "verifying"].includes(status.phase) || status.bytes_total === 0) return;
+  const counts = ["fetching", "verifying"].includes(status.phase) && status.bytes_total > 0;
+  const isFetching = status.phase === "fetching";
+  write({ "progress-file": counts && isFetching ? (status.file ?? "") : "" });
+  if (!counts) {
+    const kept = status.phase === "failed" && status.bytes_total > status.bytes_done && status.bytes_done > 0;
+    const arrived = `${bytes(status.bytes_done)} of ${bytes(status.bytes_total)} have arrived, and are kept.`;
+    write({ "progress-text": kept ? arrived : status.phase === "failed" ? "" : phase });
+    return;
+  }
   bar.max = status.bytes_total;
   bar.value = status.bytes_done;
   const rate = status.bytes_per_second > 0 ? `, ${bytes(status.bytes_per_second)}/s` : "";

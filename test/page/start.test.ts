@@ -1,0 +1,115 @@
+/** Before the service is ready: the download with its rate, what failed and its fix, and the timeline of the start. */
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import type { Hub } from "../support/hub.ts";
+import { OPERATOR_KEY, signedIn, startHubOfModels, startWithHub } from "../support/page/hub-service.ts";
+import { closeBrowser, LOOKS, type OpenPage, openPage } from "../support/page/open-page.ts";
+import type { PythonService } from "../support/python-service.ts";
+
+/** Of a service that is not ready, the browser itself writes its 503 to the console. */
+const notReady = (opened: OpenPage) => {
+  opened.problems.splice(0, opened.problems.length, ...opened.problems.filter((each) => !each.includes("503")));
+};
+const isClipped = "document.documentElement.scrollWidth > innerWidth";
+const before = signedIn(OPERATOR_KEY);
+let hub: Hub;
+beforeAll(async () => {
+  hub = await startHubOfModels();
+});
+afterAll(async () => {
+  await closeBrowser();
+  await hub.stop();
+});
+
+describe("a download", () => {
+  let service: PythonService;
+  beforeAll(async () => {
+    await hub.knobs({ line_bytes_per_second: 60_000 });
+    service = await startWithHub(hub, {}, { wait: false });
+  });
+  afterAll(() => service.stop());
+
+  test.each(LOOKS)("shows bytes, rate and time left: $layout, $scheme", async (look) => {
+    const opened = await openPage(service.url, { ...look, before, ready: false });
+    const { page } = opened;
+    await page.getByText(/^downloading the model: .+ of .+, .+\/s, .+ left$/).waitFor();
+    await page
+      .getByText(/\.(safetensors|json|txt)$/)
+      .first()
+      .waitFor();
+    expect(await page.getByRole("progressbar", { name: "Getting ready" }).getAttribute("value")).toMatch(/^\d+$/);
+    const phases = page.getByRole("list", { name: "This start" }).getByRole("listitem");
+    await phases.filter({ hasText: "downloading the model" }).waitFor();
+    await page.getByText(/^incomplete: .+ of .+, in use by this service/).waitFor();
+    // What the start downloads by itself, nobody is asked to download or delete.
+    expect(await page.getByRole("button", { name: /^(Download|Delete)/ }).count()).toBe(0);
+    expect(await opened.violations()).toEqual([]);
+    expect(await page.evaluate(isClipped)).toBe(false);
+    notReady(opened);
+    await opened.close();
+  });
+
+  test("ends in a page that is ready, with a timeline of all phases", async () => {
+    const opened = await openPage(service.url, { before, ready: false });
+    await opened.page.getByText(/ left$/).waitFor();
+    // The file that is being sent keeps its rate.
+    await hub.knobs({ line_bytes_per_second: null });
+    await opened.page.locator("#state[data-phase=ready]").waitFor({ timeout: 120_000 });
+    expect(await opened.page.getByRole("heading", { name: "Getting ready" }).isHidden()).toBe(true);
+    await opened.page.getByText(/^Ready after [\d.]+ s\.$/).waitFor();
+    const entries = await opened.page.getByRole("list", { name: "This start" }).getByRole("listitem").allInnerTexts();
+    for (const name of ["starting", "importing torch and diffusers", "downloading the model", "making a first picture"])
+      expect(entries.some((entry) => entry.startsWith(name))).toBe(true);
+    notReady(opened);
+    await opened.close();
+  });
+});
+
+describe("a start that has failed", () => {
+  let service: PythonService;
+  beforeAll(async () => {
+    await hub.knobs({ status: 401 });
+    service = await startWithHub(hub, { FAST: "1" }, { wait: false });
+  });
+  afterAll(() => service.stop());
+
+  test.each(LOOKS)("says what failed and its fix: $layout, $scheme", async (look) => {
+    const opened = await openPage(service.url, { ...look, before, ready: false });
+    const { page } = opened;
+    await page.getByRole("heading", { name: "Not ready" }).waitFor();
+    const alert = page.getByRole("alert").filter({ hasText: "requires a token" });
+    await alert.getByText(/^Fix: .*HF_TOKEN/).waitFor();
+    await page.getByText("It is tried again when what it failed for has changed").waitFor();
+    await page.getByRole("listitem").filter({ hasText: "failed (UNAUTHORIZED)" }).waitFor();
+    await page.getByText("No model is kept.").waitFor();
+    expect(await opened.violations()).toEqual([]);
+    expect(await page.evaluate(isClipped)).toBe(false);
+    notReady(opened);
+    await opened.close();
+  });
+
+  test("that is tried again by itself says so, and becomes ready when the cause is gone", async () => {
+    await hub.knobs({ status: 500 });
+    const opened = await openPage(service.url, { before, ready: false });
+    await opened.page.getByText("It is tried again by itself.").waitFor();
+    await hub.knobs({ status: null });
+    await opened.page.locator("#state[data-phase=ready]").waitFor();
+    await opened.page
+      .getByRole("listitem")
+      .filter({ hasText: /^failed \(/ })
+      .first()
+      .waitFor();
+    notReady(opened);
+    await opened.close();
+  });
+});
+
+test("the demo service shows the timeline of its own start, with the engine's import beside the download", async () => {
+  const opened = await openPage(inject("url"));
+  const list = opened.page.getByRole("list", { name: "This start" });
+  const rows = list.getByRole("listitem");
+  await rows.filter({ hasText: "loading the model" }).first().waitFor();
+  const starts = (await rows.allTextContents()).map((text) => Number(/after ([\d.]+) s/.exec(text)?.[1]));
+  expect(starts.length).toBeGreaterThanOrEqual(5);
+  expect(starts).toEqual(starts.toSorted((one, other) => one - other));
+  await opened.close();
+});
