@@ -31,11 +31,14 @@ def test_a_preview_is_an_eighth_in_the_jobs_format(loaded: Any, asked: str, kind
         assert (image.format, image.size) == (kind, (16, 8))
 
 
-def test_previews_and_progress_do_not_change_the_picture(loaded: Any) -> None:
-    plain, none = steps_of(loaded, replace(JOB, previews=0))
+# Some add noise at each step, which must be the seed's.
+@pytest.mark.parametrize("scheduler", [None, "euler_a", "ddpm", "lcm", "tcd"])
+def test_previews_and_progress_do_not_change_the_picture(loaded: Any, scheduler: str | None) -> None:
+    job = replace(JOB, scheduler=scheduler)
+    plain, none = steps_of(loaded, replace(job, previews=0))
     assert none == []
-    assert steps_of(loaded, JOB)[0] == plain
-    progressed, steps = steps_of(loaded, replace(JOB, previews=0, progress=True))
+    assert steps_of(loaded, job)[0] == plain
+    progressed, steps = steps_of(loaded, replace(job, previews=0, progress=True))
     assert progressed == plain
     assert steps == [(1, b""), (2, b""), (3, b""), (4, b"")]
     assert "step" not in vars(loaded.pipeline.scheduler)

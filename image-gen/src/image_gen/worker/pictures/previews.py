@@ -6,6 +6,7 @@ the VAE, which takes as long as several steps, or change anything that the pictu
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any, Final
 
 import torch
@@ -36,6 +37,8 @@ def watch_estimates(pipeline: Any, *, wanted: bool) -> Iterator[Estimates]:
         return
     original = scheduler.step
 
+    # A pipeline reads the parameters: a scheduler that adds noise is given the picture's generator only where it has one.
+    @wraps(original)
     def step(*arguments: Any, **options: Any) -> Any:
         result = original(*arguments, **options)
         if isinstance(result, tuple) and len(result) > 1 and isinstance(result[1], torch.Tensor):
