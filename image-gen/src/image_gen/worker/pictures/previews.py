@@ -37,7 +37,7 @@ def watch_estimates(pipeline: Any, *, wanted: bool) -> Iterator[Estimates]:
         return
     original = scheduler.step
 
-    # A pipeline reads the parameters: a scheduler that adds noise is given the picture's generator only where it has one.
+    # A pipeline reads the parameters: a scheduler is given the picture's generator only where it has one.
     @wraps(original)
     def step(*arguments: Any, **options: Any) -> Any:
         result = original(*arguments, **options)
