@@ -139,7 +139,10 @@ def test_a_few_step_model_has_its_own_defaults(start_server: StartServer) -> Non
     turbo = {"mode": "turbo", "steps": 4, "guidance_scale": 0.0}
     server = start_server(FAKE_WORKER=json.dumps({"few_steps": turbo}))
     server.wait_phase("ready")
-    assert server.get("/v1/models").json["data"][0]["few_steps"] == turbo
+    model = server.get("/v1/models").json["data"][0]
+    assert model["few_steps"] == turbo
+    assert model["parameters"] == ["negative_prompt", "guidance_scale"]
+    assert (model["progress"], model["previews"], model["max_images"], model["demo"]) == (True, True, 10, False)
     assert "A few-step model (turbo): 4 steps and guidance 0 unless a request has its own" in server.log
     plain = server.post({"prompt": "x"}).json
     assert (plain["steps"], plain["quality"], "notes" in plain) == (4, "medium", False)

@@ -73,6 +73,24 @@ def test_the_asynchronous_client_reads_the_stream(server: Server) -> None:
     assert asyncio.run(kinds()) == ["image_generation.partial_image", "image_generation.completed"]
 
 
+def test_a_request_that_waits_says_its_place_and_then_its_steps(start_server: StartServer) -> None:
+    server = start_server(FAKE_WORKER=json.dumps({"step_seconds": 0.4}))
+    server.wait_phase("ready")
+    first, _ = in_background(lambda: server.post({"prompt": "x", "steps": 8}))
+    server._wait(lambda: server.get("/v1/queue").json["running"] == 1, 10)
+    second, _ = in_background(lambda: server.post({"prompt": "x", "steps": 2}))
+    wait_metric(server, "image_gen_queue_depth", 1)
+    events = raw_events(server, {"steps": 2, "progress": True})
+    kinds = [event["type"].partition(".")[2] for event in events]
+    queued = [event for event in events if event["type"] == "image_generation.queued"]
+    assert [event["position"] for event in queued] == [1, 0]
+    assert all(event["forecast_seconds"] > 0 for event in queued)
+    assert kinds[-3:] == ["progress", "progress", "completed"]
+    assert "queued" not in {event["type"].partition(".")[2] for event in raw_events(server, {"progress": True})}
+    first.join()
+    second.join()
+
+
 def test_each_of_several_pictures_has_its_events(server: Server) -> None:
     events = raw_events(server, {"n": 2, "partial_images": 1, "seed": 5})
     assert [(event["type"].partition(".")[2], event["seed"]) for event in events] == [

@@ -51,7 +51,12 @@ def completed_event(request: ImageRequest, job: ImageJob, picture: GeneratedImag
 
 def progress_event(job: ImageJob, step: int, kind: str) -> dict[str, Any]:
     """For clients that ask for it: OpenAI has none like it."""
-    return {"type": f"{kind}.progress", "step": step, "steps": job.steps, "seed": job.seed}
+    return {"type": f"{kind}.progress", "step": step, "steps": job.steps_made, "seed": job.seed}
+
+
+def queued_event(place: dict[str, object], kind: str) -> dict[str, Any]:
+    """Of a request that waits, for clients that ask for its progress."""
+    return {"type": f"{kind}.queued", **place}
 
 
 def _facts(request: ImageRequest, job: ImageJob) -> dict[str, Any]:

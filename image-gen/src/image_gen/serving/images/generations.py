@@ -19,7 +19,7 @@ from image_gen.serving.http.request_log import REQUEST_ID
 from image_gen.serving.images.answers import answer_json
 from image_gen.serving.images.body import form_body, json_body
 from image_gen.serving.images.edits import Edits
-from image_gen.serving.images.image_jobs import make_image_jobs
+from image_gen.serving.images.image_jobs import REPORTS_STEPS, make_image_jobs
 from image_gen.serving.images.openai_errors import error_response, not_ready
 from image_gen.serving.images.openapi import complete
 from image_gen.serving.images.picture_urls import PictureKeeper, addresses, most_bytes, require_urls
@@ -35,6 +35,7 @@ from image_gen.serving.images.requests import (
 from image_gen.serving.images.stream import EventStream
 from image_gen.serving.images.work import Work
 from image_gen.serving.metrics import Metrics
+from image_gen.serving.queue.forecast import queue_place
 from image_gen.serving.queue.request_queue import Listener, RequestQueue
 from image_gen.serving.readiness import Readiness
 from image_gen.settings import Settings
@@ -43,6 +44,8 @@ from image_gen.worker.protocol import ImageJob, PipelineReady
 log = logging.getLogger(__name__)
 _CLIENT_GONE: Final = 499
 _UNAVAILABLE: Final = 503
+# Fields of a request that not every model takes.
+_PARAMETERS: Final = ("negative_prompt", "guidance_scale")
 
 
 class Generations:
@@ -110,6 +113,11 @@ class Generations:
             "schedulers": [] if own is None else own.schedulers, "loras": [] if own is None else own.loras,
             "few_steps": None if own is None else own.few_steps,
             "edits": [] if own is None else own.edits,
+            "parameters": [] if own is None else [name for name in _PARAMETERS if name in own.accepts],
+            "progress": own is not None and REPORTS_STEPS in own.accepts,
+            "previews": own is not None and own.previews,
+            "max_images": self._settings.max_images,
+            "demo": self._settings.is_demo and self._settings.model_dir is None,
         }  # fmt: skip
 
     def openapi(self, document: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +157,7 @@ class Generations:
         self, http: Request, request: ImageRequest, jobs: list[ImageJob], request_id: str, kind: str
     ) -> Response:
         if request.stream:
-            stream = EventStream(request, kind)
+            stream = EventStream(request, kind, lambda: queue_place(self._queue, jobs[0].id))
             return await stream.answer(self._work.do(http, jobs, request_id, stream), self._refused)
         keeper = self.keeper if request.response_format == "url" else None
         try:

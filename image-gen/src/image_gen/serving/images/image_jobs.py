@@ -13,6 +13,8 @@ from image_gen.worker.protocol import ImageJob, PipelineReady
 
 # OpenAI's words for how much work a picture is worth. `medium` is what diffusers' pipelines of this kind are used with.
 STEPS_BY_QUALITY: Final = {"low": 15, "medium": 30, "high": 50, "xhigh": 75, "max": 100}
+# What a pipeline accepts that calls back after each step.
+REPORTS_STEPS: Final = "callback_on_step_end"
 _SAME_AS: Final = {"auto": "medium", "standard": "medium", "hd": "high"}
 _NOT_USED: Final = {
     "style": "not used: the model has no styles. Describe the style in the prompt.",
@@ -79,7 +81,7 @@ def make_image_jobs(
             negative_prompt=request.negative_prompt,
             guidance_scale=guidance,
             previews=(request.partial_images or 0) if request.stream and pipeline.previews else 0,
-            progress=bool(request.stream and request.progress and "callback_on_step_end" in pipeline.accepts),
+            progress=bool(request.stream and request.progress and REPORTS_STEPS in pipeline.accepts),
             scheduler=request.scheduler,
             loras={lora.name: lora.weight for lora in request.loras or ()},
             **edit,

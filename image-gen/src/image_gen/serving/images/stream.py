@@ -14,7 +14,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from image_gen.errors import ImageGenError
 from image_gen.serving.http.error_json import error_json
-from image_gen.serving.images.answers import completed_event, partial_event, progress_event
+from image_gen.serving.images.answers import completed_event, partial_event, progress_event, queued_event
 from image_gen.serving.images.requests import ImageRequest
 from image_gen.serving.queue.request_queue import Listener
 from image_gen.serving.worker_supervisor import GeneratedImage
@@ -22,14 +22,23 @@ from image_gen.worker.protocol import ImageJob
 
 # Load balancers close a connection on which nothing was sent for a minute; a comment keeps it open in the queue.
 _PING_SECONDS: Final = 15
+# As often as a person would look.
+_PLACE_SECONDS: Final = 0.5
 Outcome = list[GeneratedImage] | ImageGenError
 
 
 class EventStream(Listener):
-    """Turns what happens in the queue to events. `kind` is OpenAI's first word of them."""
+    """Turns what happens in the queue to events. `kind` is OpenAI's first word of them; `place` is the request's place
+    in the queue, None when its turn has come.
+    """
 
-    def __init__(self, request: ImageRequest, kind: str = "image_generation") -> None:
-        self._request, self._kind = request, kind
+    def __init__(
+        self,
+        request: ImageRequest,
+        kind: str = "image_generation",
+        place: Callable[[], dict[str, object] | None] = lambda: None,
+    ) -> None:
+        self._request, self._kind, self._place = request, kind, place
         self._events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._placed = asyncio.Event()
         self._previews: dict[str, int] = {}
@@ -66,7 +75,17 @@ class EventStream(Listener):
             return refused(outcome)
         return EventSourceResponse(self._sent(task), ping=_PING_SECONDS, headers={"Cache-Control": "no-store"})
 
+    async def _queued(self) -> None:
+        """Until its turn: its place, at once and whenever that changes."""
+        last: object = None
+        while (place := self._place()) is not None:
+            if place["position"] != last:
+                last = place["position"]
+                self._events.put_nowait(queued_event(place, self._kind))
+            await asyncio.sleep(_PLACE_SECONDS)
+
     async def _sent(self, task: asyncio.Task[Outcome]) -> AsyncIterator[ServerSentEvent]:
+        queued = asyncio.create_task(self._queued()) if self._request.progress else None
         try:
             while (event := await self._events.get()) is not None:
                 yield ServerSentEvent(json.dumps(event), event=event["type"])
@@ -75,4 +94,6 @@ class EventStream(Listener):
                 error = error_json(outcome.http_status, outcome.message, code=outcome.code.lower())
                 yield ServerSentEvent(json.dumps({"type": "error", **error}), event="error")
         finally:
+            if queued is not None:
+                queued.cancel()
             task.cancel()

@@ -6,9 +6,13 @@
  */
 import { beginCache } from "./cache/cache.js";
 import { beginForm } from "./form/form.js";
+import { beginMask } from "./form/mask.js";
+import { beginSource } from "./form/source.js";
+import { beginDemo } from "./model/demo.js";
 import { beginFacts } from "./model/facts.js";
 import { beginStart } from "./model/start.js";
 import { beginTimeline } from "./model/timeline.js";
+import { beginRuns } from "./pictures/runs.js";
 import { beginStage } from "./pictures/stage.js";
 import { beginSignIn } from "./service/key.js";
 import { beginModel } from "./service/model.js";
@@ -19,7 +23,11 @@ beginStart();
 beginTimeline();
 beginFacts();
 beginCache();
+beginDemo();
 beginForm();
+beginSource();
+beginMask();
 beginStage();
+beginRuns();
 beginStatus();
 beginModel();

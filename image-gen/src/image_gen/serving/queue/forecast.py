@@ -9,6 +9,15 @@ def seconds_until_done(queue: RequestQueue, position: int, done: float = 0.0) ->
     return round(queue.seconds_per_request * (position + at_work + 1 - done), 1)
 
 
+def queue_place(queue: RequestQueue, first_picture: str) -> dict[str, object] | None:
+    """Where a request that waits is, and when it should be done; None once it is being worked on."""
+    position = queue.positions().get(first_picture)
+    if position is None:
+        return None
+    forecast = seconds_until_done(queue, position) if queue.engines_ready else None
+    return {"position": position, "forecast_seconds": forecast}
+
+
 def queue_json(queue: RequestQueue) -> dict[str, object]:
     """The answer of `/v1/queue`."""
     return {

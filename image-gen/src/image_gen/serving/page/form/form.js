@@ -1,59 +1,90 @@
-/** The request's fields: read them (`settings`), fill them (`fill`), and send them. Names are those of the API. */
+/** The request as a whole: read it (`settings`), fill it (`fill`), and send it. Names are those of the API. */
 import { part, write } from "../elements.js";
-import { startRun } from "../pictures/run.js";
+import { onRun, startRun } from "../pictures/run.js";
 import { onModel } from "../service/model.js";
 import { isReady, onStatus } from "../service/status.js";
-import { sides } from "../text.js";
+import { beginFields, FIELDS, fillFields, markField, offerFields, readFields } from "./fields.js";
+import { fillLoras, loras, offerLoras } from "./loras.js";
+import { beginSeed, fillSeed, seed } from "./seed.js";
+import { beginShapes, chooseSize, chosenSize, offerShapes } from "./shapes.js";
+import { setSource, source } from "./source.js";
 
-/** Where each field of the API is. */
-const FIELDS = { prompt: "prompt", negative_prompt: "negative", size: "size", steps: "steps", seed: "seed" };
-const NUMBERS = new Set(["steps", "seed"]);
-const SIDES = [512, 640, 768, 832, 1024, 1216, 1344, 1536].map((side) => [side, side]);
-
-/** The fields that have a value, as the body of a request. */
+/** The fields that have a value, as the body of a request. `image` and `mask` are apart: `source()`. */
 export function settings() {
-  const filled = Object.entries(FIELDS).filter(([, id]) => part(id).value.trim() !== "");
-  return Object.fromEntries(
-    filled.map(([name, id]) => [name, NUMBERS.has(name) ? Number(part(id).value) : part(id).value]),
-  );
+  const { image, strength } = source();
+  const all = {
+    ...readFields(),
+    size: chosenSize(),
+    seed: seed(),
+    loras: loras(),
+    strength: image ? strength : undefined,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
-/** Fills the fields that are named, and leaves the others; null empties one. */
-export function fill(values) {
-  for (const [name, id] of Object.entries(FIELDS)) {
-    if (!(name in values)) continue;
-    const text = String(values[name] ?? "");
-    if (name === "size" && ![...part(id).options].some((option) => option.value === text))
-      part(id).add(new Option(sides(text), text));
-    part(id).value = text;
-  }
+/**
+ * Fills the fields that are named, and leaves the others; null empties one. `files` (`{ image, mask }`, blobs or null) replaces the picture to
+ * start from.
+ */
+export async function fill(values, files = null) {
+  fillFields(values);
+  if ("seed" in values) fillSeed(values.seed);
+  if ("loras" in values) fillLoras(values.loras);
+  if (files) await setSource(files.image ?? null, { mask: files.mask, strength: values.strength });
+  if ("size" in values) chooseSize(values.size);
 }
 
-function offerSizes(model) {
-  const list = part("size");
-  const chosen = list.value;
-  list.replaceChildren(new Option(model.default_size ? `${sides(model.default_size)} (default)` : "default", "auto"));
-  for (const pair of [...SIDES, [832, 1216], [1216, 832], [768, 1344], [1344, 768]]) {
-    const size = pair.join("x");
-    if (Math.max(...pair) <= model.max_size && size !== model.default_size) list.add(new Option(sides(size), size));
-  }
-  list.value = chosen;
-  if (list.selectedIndex < 0) list.value = "auto";
+/** Every field as it was for a picture; how many pictures are made stays. */
+export function reuse(picture) {
+  const unset = Object.keys(FIELDS).filter((name) => name !== "n");
+  const usual = Object.fromEntries([...unset, "size", "loras", "metadata"].map((name) => [name, null]));
+  return fill({ ...usual, ...picture.settings }, picture);
+}
+
+function send() {
+  write({ error: "" });
+  markField(null);
+  const { image, mask } = source();
+  startRun(settings(), { image, mask });
+}
+
+function showMake() {
+  const count = Number(part("n").value);
+  write({ "make-text": count > 1 ? `Make ${count} pictures` : "Make a picture" });
+  part("make").disabled = !isReady();
+}
+
+function offer(model, isFirst) {
+  offerFields(model);
+  offerShapes(model);
+  offerLoras(model.loras);
+  if (isFirst && model.few_steps) part("steps").value = model.few_steps.steps;
 }
 
 export function beginForm() {
-  onStatus(() => {
-    part("make").disabled = !isReady();
-  });
-  let first = true;
+  beginFields();
+  beginShapes();
+  beginSeed();
+  onStatus(showMake);
+  part("n").addEventListener("input", showMake);
+  let isFirst = true;
   onModel((model) => {
-    offerSizes(model);
-    if (first && model.few_steps) part("steps").value = model.few_steps.steps;
-    first &&= model.default_size === null;
+    offer(model, isFirst);
+    // Until a model is loaded, nothing is known of it.
+    isFirst &&= model.default_size === null;
+  });
+  onRun((run) => {
+    if (run.state !== "failed") return;
+    write({ error: run.error.message });
+    markField(run.error.param);
   });
   part("form").addEventListener("submit", (event) => {
     event.preventDefault();
-    write({ error: "" });
-    startRun(settings());
+    if (isReady()) send();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    if (!part("make").disabled) part("form").requestSubmit();
   });
 }

@@ -1,7 +1,8 @@
 /**
  * Pictures that were made, for whoever shows or keeps them. One is
- * `{ id, blob, settings, seed, size, format, steps, seconds, model, madeAt, notes, truncated, image, mask }`: `settings` are the fields of
- * a request that makes the same picture again (with its seed, without `n`), `image` and `mask` the blobs it began with, or null.
+ * `{ id, blob, settings, seed, size, format, steps, seconds, madeAt, notes, truncated, image, mask }`: `settings` are the fields of
+ * a request that makes the same picture again (with its seed, without `n`), `image` and `mask` the blobs that it
+ * began with, or null.
  */
 const listeners = new Set();
 

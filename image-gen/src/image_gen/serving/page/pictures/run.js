@@ -1,56 +1,136 @@
 /**
- * A request from its start to its end. A run is `{ id, settings, state, step, steps, preview, error, cancel() }`; `state` is `sent`,
- * `painting`, `done`, `cancelled` or `failed`. Listeners get it after each change.
+ * A request from its start to its end. A run is `{ id, settings, files, count, state, … }`; `state` is
+ * - `held`: the page sends it when others are done; or again at `againAt`, as the service was full;
+ * - `sent`, `queued` (with `position` and `forecast`), `painting` (with `step`, `steps` and `preview` of picture number `pictures.length`);
+ * - `done`, `cancelled` or `failed` (with `error`).
+ * Listeners get it after each change.
  */
-import { postJson } from "../service/api.js";
+import { postForm, postJson } from "../service/api.js";
 import { eventsOf } from "../service/events.js";
 import { announce, newId } from "./made.js";
 
+/** A browser has six connections to a host over HTTP 1; the others are for the state, the queue and what is cancelled. */
+const MOST_AT_ONCE = 4;
+/** So often a request is sent again that the service had no place for. */
+const MOST_ATTEMPTS = 5;
+const PREVIEWS = 3;
 const listeners = new Set();
+const waiting = [];
+let atOnce = 0;
 
 /** `listener(run)` after each change of any run. */
 export const onRun = (listener) => listeners.add(listener);
+
+export const isActive = (run) => !["done", "cancelled", "failed"].includes(run.state);
 
 function change(run, facts) {
   Object.assign(run, facts);
   for (const listener of listeners) listener(run);
 }
 
-/** Sends a request with these fields, and gives its run. */
-export function startRun(settings) {
+/** Sends a request with these fields, and gives its run. `files`: `{ image, mask }`, blobs or null. */
+export function startRun(settings, files = { image: null, mask: null }) {
   const stop = new AbortController();
-  const run = { id: newId(), settings, state: "sent", step: 0, steps: 0, preview: null, error: null };
-  run.startedAt = performance.now();
-  run.cancel = () => stop.abort();
+  const run = { id: newId(), settings, files, count: settings.n ?? 1, state: "held", pictures: [], attempts: 0 };
+  Object.assign(run, { step: 0, steps: 0, preview: null, error: null, startedAt: performance.now(), marks: [] });
+  run.cancel = () => {
+    stop.abort();
+    if (run.state === "held") change(run, { state: "cancelled" });
+  };
+  waiting.push([run, stop.signal]);
   change(run, {});
-  void follow(run, stop.signal);
+  next();
   return run;
+}
+
+function next() {
+  while (atOnce < MOST_AT_ONCE && waiting.length > 0) {
+    const [run, signal] = waiting.shift();
+    if (signal.aborted) continue;
+    atOnce += 1;
+    void follow(run, signal).finally(() => {
+      atOnce -= 1;
+      next();
+    });
+  }
 }
 
 async function follow(run, signal) {
   try {
-    const body = { ...run.settings, stream: true, progress: true, partial_images: 3 };
-    const answer = await postJson("v1/images/generations", body, { signal });
-    for await (const event of eventsOf(answer)) await take(run, event);
-    change(run, { state: "done" });
+    change(run, { state: "sent" });
+    const answer = await send(run, signal);
+    for await (const event of eventsOf(answer)) take(run, event);
+    change(run, { state: "done", preview: null });
   } catch (error) {
-    if (signal.aborted) change(run, { state: "cancelled" });
-    else change(run, { state: "failed", error });
+    if (signal.aborted) change(run, { state: "cancelled", preview: null });
+    else if (error.retryAfter && run.attempts < MOST_ATTEMPTS) await again(run, signal, error.retryAfter);
+    else change(run, { state: "failed", preview: null, error });
   }
 }
 
-async function take(run, event) {
-  if (event.type.endsWith(".progress")) change(run, { state: "painting", step: event.step, steps: event.steps });
-  else if (event.type.endsWith(".partial_image")) change(run, { state: "painting", preview: blobOf(event) });
-  else if (event.type.endsWith(".completed")) announce(pictureOf(run, event));
+/** Later: the service has said when there is a place. */
+async function again(run, signal, seconds) {
+  change(run, { state: "held", attempts: run.attempts + 1, againAt: performance.now() + seconds * 1000 });
+  await new Promise((resolve) => {
+    setTimeout(resolve, seconds * 1000);
+    signal.addEventListener("abort", resolve, { once: true });
+  });
+  if (!signal.aborted) await follow(run, signal);
+}
+
+function send(run, signal) {
+  const body = { ...run.settings, stream: true, progress: true, partial_images: PREVIEWS };
+  // As OpenAI's clients say it: the service keeps a place for who returns in time.
+  const options = { signal, headers: { "X-Stainless-Retry-Count": String(run.attempts) } };
+  const { image, mask } = run.files;
+  if (image === null) return postJson("v1/images/generations", body, options);
+  const form = new FormData();
+  form.append("prompt", "");
+  for (const [name, value] of Object.entries(body))
+    form.set(name, typeof value === "object" ? JSON.stringify(value) : String(value));
+  form.append("image", image, "image");
+  if (mask) form.append("mask", mask, "mask.png");
+  return postForm("v1/images/edits", form, options);
+}
+
+function take(run, event) {
+  const kind = event.type.slice(event.type.indexOf(".") + 1);
+  if (kind === "queued") change(run, { state: "queued", position: event.position, forecast: event.forecast_seconds });
+  if (kind === "progress") {
+    run.marks.push([performance.now(), run.pictures.length * event.steps + event.step]);
+    change(run, { state: "painting", step: event.step, steps: event.steps });
+  }
+  if (kind === "partial_image") change(run, { state: "painting", preview: blobOf(event) });
+  if (kind === "completed") {
+    const picture = pictureOf(run, event);
+    run.pictures.push(picture);
+    change(run, { step: 0, preview: null });
+    announce(picture);
+  }
+}
+
+/** How much of all is done, from 0 to 1. */
+export const shareDone = (run) => (run.pictures.length + (run.steps ? run.step / run.steps : 0)) / run.count;
+
+/** Seconds until the last picture, by the steps so far; null while that is not known. */
+export function secondsLeft(run) {
+  if (run.state === "queued") return run.forecast;
+  if (run.marks.length < 2 || run.state !== "painting") return null;
+  const [[firstTime, first], [lastTime, last]] = [run.marks[0], run.marks.at(-1)];
+  const perStep = (lastTime - firstTime) / (last - first) / 1000;
+  const since = (performance.now() - lastTime) / 1000;
+  return Math.max(0, perStep * (run.count * run.steps - last) - since);
 }
 
 function pictureOf(run, event) {
-  const { n, ...settings } = run.settings;
+  const { n, size, ...settings } = run.settings;
+  const { image, mask } = run.files;
+  // A picture that begins with another has the size of that, unless one was asked for.
+  const ownSize = image && size === undefined ? {} : { size: event.size };
   return {
     id: newId(),
     blob: blobOf(event),
-    settings: { ...settings, seed: event.seed, size: event.size, steps: event.steps },
+    settings: { ...settings, ...ownSize, seed: event.seed, steps: event.steps },
     seed: event.seed,
     size: event.size,
     format: event.output_format,
@@ -59,14 +139,13 @@ function pictureOf(run, event) {
     notes: event.notes ?? {},
     truncated: event.truncated_tokens ?? {},
     madeAt: Date.now(),
-    image: null,
-    mask: null,
+    image,
+    mask,
     runId: run.id,
   };
 }
 
 function blobOf({ b64_json: data, output_format: format }) {
-  const text = atob(data);
-  const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
   return new Blob([bytes], { type: `image/${format}` });
 }

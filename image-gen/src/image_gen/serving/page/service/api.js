@@ -37,3 +37,5 @@ export const postJson = (path, body, options = {}) =>
     headers: { ...options.headers, "Content-Type": "application/json" },
     body: JSON.stringify(body),
   });
+
+export const postForm = (path, form, options = {}) => call(path, { ...options, method: "POST", body: form });

@@ -1,0 +1,254 @@
+/** The fields: what is sent for each, what a model can't do, the keyboard, and a picture to start from with its mask. */
+import { afterAll, describe, expect, inject, test } from "vitest";
+import { closeBrowser, openPage } from "../support/page/open-page.ts";
+import { photo } from "../support/page/photo.ts";
+
+const url = inject("url");
+afterAll(closeBrowser);
+
+describe("fields", () => {
+  test("are sent as the API names them", async () => {
+    const opened = await openPage(url);
+    const { page } = opened;
+    await page.locator("#prompt").fill("a house");
+    await page.getByLabel("Leave out").fill("text");
+    await page.getByRole("radio", { name: /^Wide/ }).check();
+    await page.getByLabel("Pictures", { exact: true }).fill("2");
+    await page.getByLabel("Steps").fill("3");
+    await page.getByLabel("Guidance").fill("4.5");
+    await page.getByLabel("Seed").fill("11");
+    await page.getByText("More", { exact: true }).click();
+    await page.getByLabel("Scheduler").selectOption("euler_a");
+    await page.getByLabel("Format").selectOption("webp");
+    await page.getByLabel("Quality").fill("80");
+    const sent = page.waitForRequest(/generations/);
+    await page.getByRole("button", { name: "Make 2 pictures" }).click();
+    expect((await sent).postDataJSON()).toEqual({
+      prompt: "a house",
+      negative_prompt: "text",
+      size: "168x96",
+      n: 2,
+      steps: 3,
+      guidance_scale: 4.5,
+      seed: 11,
+      scheduler: "euler_a",
+      output_format: "webp",
+      output_compression: 80,
+      stream: true,
+      progress: true,
+      partial_images: 3,
+    });
+    await page.getByText(/^Done in/).waitFor();
+    // Use of the settings of a picture sets all of them again.
+    await page.getByLabel("Steps").fill("9");
+    await page.getByLabel("Format").selectOption("png");
+    await page.getByRole("radio", { name: /^Square/ }).check();
+    await page.getByRole("button", { name: "Use settings" }).click();
+    expect(await page.getByLabel("Steps").inputValue()).toBe("3");
+    expect(await page.getByLabel("Format").inputValue()).toBe("webp");
+    expect(await page.getByLabel("Seed").inputValue()).toBe("12");
+    expect(await page.getByRole("radio", { name: /^Wide/ }).isChecked()).toBe(true);
+    await opened.close();
+  });
+
+  test("that nobody has filled are not sent, and the seed is a new one unless it is locked", async () => {
+    const opened = await openPage(url);
+    const { page } = opened;
+    await page.getByLabel("Steps").fill("1");
+    const bodies: Record<string, unknown>[] = [];
+    page.on("request", (request) => {
+      if (request.url().endsWith("generations")) bodies.push(request.postDataJSON());
+    });
+    await page.locator("#make").click();
+    await page.getByText(/^Done in/).waitFor();
+    const first = await page.getByLabel("Seed").inputValue();
+    expect(first).toMatch(/^\d+$/);
+    await page.locator("#make").click();
+    await expect.poll(() => page.getByLabel("Seed").inputValue()).not.toBe(first);
+    const second = await page.getByLabel("Seed").inputValue();
+    await page.getByRole("button", { name: "Lock" }).click();
+    await page.locator("#make").click();
+    await expect.poll(() => bodies.length).toBe(3);
+    expect(Object.keys(bodies[0] ?? {})).toEqual(["prompt", "steps", "stream", "progress", "partial_images"]);
+    expect(bodies.map((body) => body.seed)).toEqual([undefined, undefined, Number(second)]);
+    await page.getByText(/^Done in/).waitFor();
+    await opened.close();
+  });
+
+  test("that the model does not take are not there", async () => {
+    const opened = await openPage(inject("plainUrl"));
+    const { page } = opened;
+    const sent = page.waitForRequest(/generations/);
+    await page.getByRole("spinbutton", { name: "Guidance" }).waitFor({ state: "hidden" });
+    await page.getByText("More", { exact: true }).click();
+    for (const name of ["Leave out", "Guidance", "Pictures", "Scheduler", "Start from a picture", "LoRAs"])
+      expect(await page.locator("#form").getByText(name).and(page.locator(":visible")).count(), name).toBe(0);
+    for (const name of ["Steps", "Seed", "Format"])
+      expect(await page.locator("#form").getByText(name, { exact: true }).isVisible(), name).toBe(true);
+    await page.locator("#make").click();
+    expect(Object.keys((await sent).postDataJSON())).toEqual([
+      "prompt",
+      "steps",
+      "stream",
+      "progress",
+      "partial_images",
+    ]);
+    await page.getByText(/^Done in/).waitFor();
+    await opened.close();
+  });
+
+  test("are reached by keyboard alone, in the order in which they are seen", async () => {
+    const opened = await openPage(url);
+    const { page } = opened;
+    const ids: unknown[] = [];
+    await page.locator("#prompt").focus();
+    for (let index = 0; index < 10; index += 1) {
+      ids.push(
+        await page.evaluate(
+          "document.activeElement.id || document.activeElement.value || document.activeElement.tagName",
+        ),
+      );
+      await page.keyboard.press("Tab");
+    }
+    expect(ids).toEqual([
+      "prompt",
+      "negative",
+      "auto",
+      "n",
+      "steps",
+      "guidance",
+      "seed",
+      "seed-lock",
+      "source-choose",
+      "SUMMARY",
+    ]);
+    expect(await page.evaluate("document.activeElement.id")).toBe("make");
+    await page.locator("input[name=shape]:checked").focus();
+    await page.keyboard.press("ArrowRight");
+    expect(await page.locator("input[name=shape]:checked").inputValue()).toBe("104x152");
+    await opened.close();
+  });
+});
+
+describe("a picture to start from", () => {
+  test("is sent with its strength, and the answer has its shape", async () => {
+    const opened = await openPage(url);
+    const { page } = opened;
+    await page.getByLabel("Steps").fill("4");
+    await page.locator("#source-file").setInputFiles(photo);
+    await page.getByLabel("Strength").fill("0.5");
+    const sent = page.waitForRequest(/edits/);
+    await page.locator("#make").click();
+    expect((await sent).headers()["content-type"]).toMatch(/^multipart\/form-data/);
+    await page.getByText(/^Done in/).waitFor();
+    await page.getByRole("definition").getByText("0.5", { exact: true }).waitFor();
+    expect(
+      await page.evaluate(
+        "document.getElementById('picture').naturalWidth / document.getElementById('picture').naturalHeight",
+      ),
+    ).toBeCloseTo(2, 0);
+    await page.getByRole("button", { name: "Remove" }).click();
+    await page.getByRole("button", { name: "Start from it" }).click();
+    await page.getByAltText("The picture to start from").waitFor();
+    await opened.close();
+  });
+
+  test.each(["paste", "drop"])("is taken by %s", async (way) => {
+    const opened = await openPage(url);
+    const { page } = opened;
+    await page.locator("#source-choose").waitFor();
+    await page.evaluate(`(async () => {
+      const canvas = Object.assign(document.createElement("canvas"), { width: 96, height: 64 });
+      canvas.getContext("2d").fillRect(0, 0, 50, 50);
+      const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+      const data = new DataTransfer();
+      data.items.add(new File([blob], "x.png", { type: "image/png" }));
+      const facts = { bubbles: true, cancelable: true };
+      document.body.dispatchEvent(
+        ${JSON.stringify(way)} === "paste"
+          ? new ClipboardEvent("paste", { ...facts, clipboardData: data })
+          : new DragEvent("drop", { ...facts, dataTransfer: data }),
+      );
+    })()`);
+    await page.getByAltText("The picture to start from").waitFor();
+    await opened.close();
+  });
+
+  test("that is no picture is said to be none", async () => {
+    const opened = await openPage(url);
+    const { page } = opened;
+    await page
+      .locator("#source-file")
+      .setInputFiles({ name: "x.png", mimeType: "image/png", buffer: Buffer.from("no") });
+    await page.locator("#error").getByText("This file is not a picture that the browser can read.").waitFor();
+    await opened.close();
+  });
+});
+
+describe("a mask", () => {
+  test("is drawn by keyboard, and only what it covers is made again", async () => {
+    const opened = await openPage(url);
+    const { page } = opened;
+    await page.getByLabel("Steps").fill("4");
+    await page.locator("#source-file").setInputFiles(photo);
+    await page.getByRole("button", { name: "Paint a mask" }).click();
+    await page.getByText("Nothing is covered.").waitFor();
+    expect(await page.getByRole("button", { name: "Use the mask" }).isDisabled()).toBe(true);
+    expect(await opened.violations()).toEqual([]);
+    const canvas = page.getByRole("img", { name: "Mask" });
+    await canvas.focus();
+    await page.keyboard.press("+");
+    await page.keyboard.press("Space");
+    const share = async () => (await page.locator("#mask-state").textContent()) ?? "";
+    const dot = await share();
+    expect(dot).toMatch(/^\d+ % is covered\.$/);
+    await page.keyboard.down("Space");
+    for (let index = 0; index < 8; index += 1) await page.keyboard.press("ArrowRight");
+    await page.keyboard.up("Space");
+    expect(Number.parseInt(await share(), 10)).toBeGreaterThan(Number.parseInt(dot, 10));
+    await page.getByRole("button", { name: "Undo" }).click();
+    expect(await share()).toBe(dot);
+    await page.getByRole("button", { name: "Use the mask" }).click();
+    await page.getByText("mask", { exact: true }).waitFor();
+    await page.locator("#make").click();
+    await page.getByText(/^Done in/).waitFor();
+    // The service keeps every pixel of the scaled picture that the mask covers.
+    const corner = `(() => {
+      const image = document.getElementById("picture");
+      const canvas = Object.assign(document.createElement("canvas"), { width: image.naturalWidth, height: image.naturalHeight });
+      const context = canvas.getContext("2d");
+      context.drawImage(image, 0, 0);
+      return [...context.getImageData(2, 2, 1, 1).data];
+    })()`;
+    expect(await page.evaluate(corner)).toEqual([200, 60, 30, 255]);
+    await opened.close();
+  });
+
+  test("is drawn by pointer, erased and cleared", async () => {
+    const opened = await openPage(url, { layout: "phone" });
+    const { page } = opened;
+    await page.locator("#source-file").setInputFiles(photo);
+    await page.getByRole("button", { name: "Paint a mask" }).click();
+    const box = await page.locator("#mask-canvas").boundingBox();
+    if (!box) throw new Error("no canvas");
+    const stroke = async () => {
+      await page.mouse.move(box.x + box.width * 0.2, box.y + box.height * 0.5);
+      await page.mouse.down();
+      await page.mouse.move(box.x + box.width * 0.8, box.y + box.height * 0.5, { steps: 4 });
+      await page.mouse.up();
+    };
+    await stroke();
+    await page.getByText(/^[1-9]\d* % is covered\.$/).waitFor();
+    await page.getByRole("button", { name: "Erase" }).click();
+    await page.getByLabel("Brush").fill("20");
+    await stroke();
+    await page.getByText("Nothing is covered.").waitFor();
+    await page.getByRole("button", { name: "Erase" }).click();
+    await stroke();
+    await page.getByRole("button", { name: "Clear" }).click();
+    await page.getByText("Nothing is covered.").waitFor();
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await page.getByRole("dialog").waitFor({ state: "hidden" });
+    await opened.close();
+  });
+});
