@@ -51,7 +51,7 @@ export async function closeBrowser(): Promise<void> {
 
 export interface OpenOptions extends Look {
   /** Before the first request, for routes and scripts of the test. */
-  readonly before?: (page: Page) => Promise<void>;
+  readonly before?: (page: Page) => Promise<unknown>;
   /** Waits until pictures can be made (true). */
   readonly ready?: boolean;
 }
