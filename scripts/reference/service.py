@@ -101,7 +101,7 @@ def defaults() -> dict[str, object]:
 
 def http() -> dict[str, Any]:
     """Paths, the schema of a request, the body of /readyz and the statuses of answers."""
-    from image_gen.serving.app import make_app
+    from image_gen.serving.app import make_app, make_document
     from image_gen.serving.cache.cache_routes import CacheRoutes
     from image_gen.serving.images.generations import Generations
     from image_gen.serving.jobs.job_routes import JobRoutes
@@ -114,7 +114,7 @@ def http() -> dict[str, Any]:
     )  # fmt: skip
     complete = Generations.openapi
     fake = cast("Generations", SimpleNamespace(openapi=lambda found: complete(cast("Generations", known), found)))
-    document = make_app(
+    app = make_app(
         fake,
         cast("Any", None),
         cast("Any", None),
@@ -129,7 +129,8 @@ def http() -> dict[str, Any]:
             JobRoutes(known._settings, cast("Any", None), cast("Any", None)),
             KeptPictures(known._settings, cast("Any", None)),
         ],
-    ).openapi()
+    )
+    document = make_document(app, fake)
     body = Readiness("model", None, "0").as_json()
     _same("fields of /readyz", set(body), set(READYZ))
     statuses = {status for status, _, _ in STATUSES}

@@ -244,10 +244,10 @@ def test_orphans_are_collected_and_own_children_are_not() -> None:
         os.waitpid(orphan, 0)
 
 
-def test_the_server_never_imports_torch_and_the_first_answer_never_fastapi() -> None:
+def test_the_server_never_imports_torch_and_the_first_answer_never_starlette() -> None:
     code = (
         "import sys, image_gen.serving.main; heavy = {'torch', 'diffusers', 'transformers', 'huggingface_hub', "
-        "'fastapi', 'pydantic', 'prometheus_client', 'httpx2'} & set(sys.modules); print(sorted(heavy)); "
+        "'starlette', 'pydantic', 'prometheus_client', 'httpx2'} & set(sys.modules); print(sorted(heavy)); "
         "import image_gen.serving.app; print(sorted({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}

@@ -1,17 +1,17 @@
 """The HTTP routes but `/healthz` and `/readyz`, which `startup_app` answers.
 
-Imported after the server listens: FastAPI takes most of the server's start.
+Imported after the server listens: it takes most of the server's start.
 """
 
 import logging
 from collections.abc import MutableMapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final
 
-from fastapi import FastAPI, Request, Response
-from fastapi.openapi.utils import get_openapi
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.requests import ClientDisconnect
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from image_gen.serving.http.page_files import FILES_ROUTE, PAGE, PageFiles
@@ -19,78 +19,80 @@ from image_gen.serving.http.startup_app import App, Receive, Scope, Send
 from image_gen.serving.images.generations import Generations
 from image_gen.serving.images.openai_errors import error_response
 from image_gen.serving.metrics import Metrics
+from image_gen.serving.routing.documented_route import DocumentedRoute, Routes, paths_of
 from image_gen.settings import VERSION
 
 log = logging.getLogger(__name__)
+_PAGE_OPERATION: Final = {"responses": {"200": {"description": "Successful Response"}}}
 
 
-class Routes(Protocol):
-    """What has routes of its own."""
+def make_app(generations: Generations, metrics: Metrics, page: PageFiles, more: Sequence[Routes] = ()) -> Starlette:
+    """There are no pages of documentation: they load scripts from elsewhere. `/openapi.json` is there."""
 
-    def add_to(self, app: FastAPI) -> None:
-        """Adds them."""
-
-
-def make_app(generations: Generations, metrics: Metrics, page: PageFiles, more: Sequence[Routes] = ()) -> FastAPI:
-    """The documentation pages are left out: they load scripts from elsewhere. `/openapi.json` is there."""
-    app = FastAPI(title="image-gen", version=VERSION, docs_url=None, redoc_url=None)
-
-    @app.get("/v1/models")
-    async def models() -> JSONResponse:
+    async def models(_request: Request) -> Response:
         return JSONResponse({"object": "list", "data": [generations.model_json()]})
 
-    @app.get("/v1/models/{name:path}")
-    async def model(name: str) -> JSONResponse:
+    async def model(request: Request) -> Response:
+        name: str = request.path_params["name"]
         if not generations.is_served(name):
             return error_response(404, generations.not_served(name), code="model_not_found", param="model")
         return JSONResponse(generations.model_json())
 
-    @app.get("/metrics")
-    async def metrics_text() -> Response:
+    async def metrics_text(_request: Request) -> Response:
         return Response(await metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @app.get(PAGE, response_class=Response)
     async def index(request: Request) -> Response:
         return _page_file(page, request)
 
-    @app.get(FILES_ROUTE, include_in_schema=False)
     async def page_file(request: Request) -> Response:
         return _page_file(page, request)
 
-    @app.post("/v1/images/generations")
     async def images(request: Request) -> Response:
         return await generations.generate(request)
 
-    @app.post("/v1/images/edits")
     async def edits(request: Request) -> Response:
         return await generations.edit(request)
 
-    @app.post("/v1/images/variations")
     async def variations(request: Request) -> Response:
         return await generations.vary(request)
 
-    for routes in more:
-        routes.add_to(app)
+    async def openapi(request: Request) -> Response:
+        return JSONResponse(make_document(request.app, generations))
 
-    @app.exception_handler(StarletteHTTPException)
-    async def on_http_error(request: Request, error: StarletteHTTPException) -> JSONResponse:
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-        headers = dict(error.headers or {})
-        if "Allow" in headers:
-            # Of all routes of the path: Starlette names those of the first one.
-            routes = [route for route in app.routes if isinstance(route, Route)]
-            found = {
-                name for route in routes if route.path_regex.match(request.url.path) for name in route.methods or ()
-            }
-            headers["Allow"] = ", ".join(sorted(found))
-        return error_response(error.status_code, str(error.detail), code=code, headers=headers)
-
-    # With what the loaded model accepts, which is not known at the start.
-    app.openapi = lambda: generations.openapi(  # type: ignore[method-assign] # FastAPI's way to extend it
-        get_openapi(title=app.title, version=app.version, routes=app.routes)
+    return Starlette(
+        routes=[
+            Route("/openapi.json", openapi),
+            DocumentedRoute("GET", "/v1/models", models),
+            DocumentedRoute("GET", "/v1/models/{name:path}", model),
+            DocumentedRoute("GET", "/metrics", metrics_text),
+            DocumentedRoute("GET", PAGE, index, _PAGE_OPERATION),
+            DocumentedRoute("GET", FILES_ROUTE, page_file, None),
+            DocumentedRoute("POST", "/v1/images/generations", images),
+            DocumentedRoute("POST", "/v1/images/edits", edits),
+            DocumentedRoute("POST", "/v1/images/variations", variations),
+            *(route for each in more for route in each.routes()),
+        ],
+        middleware=[Middleware(OneLineErrors)],
+        exception_handlers={HTTPException: _answer_http_error},
     )
-    app.add_middleware(OneLineErrors)
-    return app
+
+
+def make_document(app: Starlette, generations: Generations) -> dict[str, Any]:
+    """What `/openapi.json` is, with what the loaded model accepts, which is not known at the start."""
+    about = {"title": "image-gen", "version": VERSION}
+    return generations.openapi({"openapi": "3.1.0", "info": about, "paths": paths_of(app.routes)})
+
+
+async def _answer_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        # Of all routes of the path: Starlette names those of the first one.
+        routes = [route for route in request.app.routes if isinstance(route, Route)]
+        found = {name for route in routes if route.path_regex.match(request.url.path) for name in route.methods or ()}
+        headers["Allow"] = ", ".join(sorted(found))
+    return error_response(error.status_code, str(error.detail), code=code, headers=headers)
 
 
 def _page_file(page: PageFiles, request: Request) -> Response:

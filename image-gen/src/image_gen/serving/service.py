@@ -146,7 +146,7 @@ class Service:
     def _make_app(self) -> App:
         from starlette.middleware.cors import CORSMiddleware
 
-        from image_gen.serving.app import Routes, make_app
+        from image_gen.serving.app import make_app
         from image_gen.serving.cache.cache_routes import CacheRoutes
         from image_gen.serving.cache.operations import Operations
         from image_gen.serving.cache.served_models import ServedModels
@@ -160,6 +160,7 @@ class Service:
         from image_gen.serving.jobs.job_runner import JobRunner
         from image_gen.serving.jobs.kept_pictures import KeptPictures
         from image_gen.serving.metrics import Metrics
+        from image_gen.serving.routing.documented_route import Routes
 
         metrics = Metrics(
             self.readiness,

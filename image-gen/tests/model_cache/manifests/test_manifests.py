@@ -109,7 +109,7 @@ def test_token_is_read_from_a_file(tmp_path: Path) -> None:
 
 
 def test_locate_imports_no_heavy_library() -> None:
-    heavy = "{'torch', 'diffusers', 'transformers', 'huggingface_hub', 'httpx', 'httpx2', 'fastapi'}"
+    heavy = "{'torch', 'diffusers', 'transformers', 'huggingface_hub', 'httpx', 'httpx2', 'starlette'}"
     code = (
         "import sys, pathlib; from image_gen.model_cache import ModelCache, CacheSettings; import image_gen.cli.main;"
         "store = ModelCache(CacheSettings.from_env({'HF_HOME': '/nowhere'})); assert store.locate('a/b') is None;"

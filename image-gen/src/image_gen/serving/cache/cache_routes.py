@@ -6,12 +6,11 @@ Every key may read the listing, as it may read the metrics. The rest is for keys
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 
 from image_gen.errors import ImageGenError, ModelIdInvalidError, ModelInUseError, ModelNotCachedError
 from image_gen.model_cache import CacheSettings, ModelCache, ProgressCallbacks
@@ -35,6 +34,7 @@ from image_gen.serving.http.api_key_auth import KEY_NAME, KEY_PERMISSIONS
 from image_gen.serving.images.body import json_body
 from image_gen.serving.images.openai_errors import error_response
 from image_gen.serving.images.requests import BadRequest, shorten
+from image_gen.serving.routing.documented_route import DocumentedRoute, Endpoint
 from image_gen.serving.threads import in_daemon_thread
 from image_gen.settings import Settings
 
@@ -70,22 +70,20 @@ class CacheRoutes:
         self._served, self._operations, self._read_settings = served, operations, read_settings
         self._listing = CacheListing(cache_settings, served)
 
-    def add_to(self, app: FastAPI) -> None:
-        """Adds the routes."""
+    def routes(self) -> list[DocumentedRoute]:
+        """Those of the module's first line."""
         one = "/v1/cache/operations/{operation_id}"
-        app.get("/v1/cache", openapi_extra=LIST)(self._guarded(self._list, None))
-        for kind, route, extra in (("prefetch", self._prefetch, PREFETCH), ("verify", self._verify, VERIFY)):
-            app.post(f"/v1/cache/{kind}", status_code=202, openapi_extra=extra)(self._guarded(route))
-        app.delete("/v1/cache/models/{model_id:path}", status_code=202, openapi_extra=DELETE)(
-            self._guarded(self._delete)
-        )
-        app.get("/v1/cache/operations", openapi_extra=OPERATIONS)(self._guarded(self._list_operations))
-        app.get(one, openapi_extra=OPERATION)(self._guarded(self._get))
-        app.post(f"{one}/cancel", openapi_extra=CANCEL)(self._guarded(self._cancel))
+        return [
+            DocumentedRoute("GET", "/v1/cache", self._guarded(self._list, None), LIST),
+            DocumentedRoute("POST", "/v1/cache/prefetch", self._guarded(self._prefetch), PREFETCH),
+            DocumentedRoute("POST", "/v1/cache/verify", self._guarded(self._verify), VERIFY),
+            DocumentedRoute("DELETE", "/v1/cache/models/{model_id:path}", self._guarded(self._delete), DELETE),
+            DocumentedRoute("GET", "/v1/cache/operations", self._guarded(self._list_operations), OPERATIONS),
+            DocumentedRoute("GET", one, self._guarded(self._get), OPERATION),
+            DocumentedRoute("POST", f"{one}/cancel", self._guarded(self._cancel), CANCEL),
+        ]
 
-    def _guarded(
-        self, route: Callable[[Request], Awaitable[Response]], permission: str | None = "cache"
-    ) -> Callable[[Request], Awaitable[Response]]:
+    def _guarded(self, route: Endpoint, permission: str | None = "cache") -> Endpoint:
         async def answer(request: Request) -> Response:
             try:
                 self._require(request, permission)

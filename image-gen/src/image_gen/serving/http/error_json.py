@@ -1,4 +1,4 @@
-"""Errors in OpenAI's shape, without FastAPI, which is imported after the first answers."""
+"""Errors in OpenAI's shape, without Starlette, which is imported after the first answers."""
 
 from typing import Final
 

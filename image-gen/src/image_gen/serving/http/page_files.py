@@ -1,7 +1,7 @@
 """The page's files, as they are in `serving/page/`, with the headers that a browser needs.
 
 Comes in: a path and what the browser has and takes. Goes out: a status, headers and bytes. Must not: open a file that
-the folder did not have at the first request, nor wait for the import of FastAPI: the page is there before the app.
+the folder did not have at the first request, nor wait for the import of Starlette: the page is there before the app.
 """
 
 import gzip

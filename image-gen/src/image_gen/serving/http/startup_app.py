@@ -1,4 +1,4 @@
-"""Answers `/healthz`, `/readyz` and the page, before FastAPI is imported.
+"""Answers `/healthz`, `/readyz` and the page, before Starlette is imported.
 
 Other requests wait for the app's import.
 """
@@ -21,7 +21,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class StartupApp:
-    """An ASGI application in front of another that comes later (its import takes most of a second)."""
+    """An ASGI application in front of another that comes later (its import takes a good part of a second)."""
 
     def __init__(self, readiness: Readiness, page: PageFiles) -> None:
         self._readiness = readiness
@@ -53,7 +53,7 @@ class StartupApp:
         answer = self._page.answer(scope["path"], dict(scope["headers"])) if scope["method"] == "GET" else None
         if answer is None:
             return False
-        # As FastAPI's routes have it.
+        # Where Starlette's router puts it.
         scope["route"] = SimpleNamespace(path=PAGE if scope["path"] == PAGE else FILES_ROUTE)
         await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
         await send({"type": "http.response.body", "body": answer.body})

@@ -9,9 +9,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from fastapi import Request, Response
-from fastapi.responses import JSONResponse
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 
 from image_gen.errors import ImageGenError
 from image_gen.serving.engines import Engines
@@ -121,7 +120,7 @@ class Generations:
         }  # fmt: skip
 
     def openapi(self, document: dict[str, Any]) -> dict[str, Any]:
-        """The framework's document, completed: bodies are parsed here and not by it, for the sake of the errors."""
+        """The document with what the settings and the loaded model say; see `images.openapi`."""
         names = [self._readiness.model_id, self._settings.model_id]
         return complete(document, self._settings, self._worker.pipeline_info, list(filter(self.is_served, names)))
 

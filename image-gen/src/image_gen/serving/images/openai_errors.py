@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from fastapi.responses import JSONResponse
+from starlette.responses import JSONResponse
 
 from image_gen.serving.http.error_json import error_json
 from image_gen.serving.readiness import Readiness

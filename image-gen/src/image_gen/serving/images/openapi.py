@@ -1,7 +1,7 @@
 """What `/openapi.json` says of the routes: each body as the settings and the loaded model accept it, and each status.
 
-Comes in: the framework's document, settings, the pipeline. Goes out: the whole document. Must not: state what a
-route does not do: a test sends what the document allows, and what it forbids.
+Comes in: a document with the routes' own operations, settings, the pipeline. Goes out: the whole document. Must not:
+state what a route does not do: a test sends what the document allows, and what it forbids.
 """
 
 from collections.abc import Sequence
@@ -50,12 +50,7 @@ def complete(
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     for path, item in document["paths"].items():
         for operation in item.values():
-            responses = {
-                status: answer
-                for status, answer in operation["responses"].items()
-                if "HTTPValidationError" not in str(answer)
-            }
-            operation["responses"] = responses
+            responses = operation["responses"] = dict(operation["responses"])
             if path in _ROUTES:
                 kind = _ROUTES[path]
                 schema = _body_schema(kind, settings, pipeline, models)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from fastapi import Request
+from starlette.requests import Request
 
 from image_gen.serving.images.requests import BadRequest, ImageRequest
 from image_gen.serving.worker_supervisor import GeneratedImage

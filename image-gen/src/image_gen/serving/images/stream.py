@@ -9,8 +9,8 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final
 
-from fastapi import Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.responses import Response
 
 from image_gen.errors import ImageGenError
 from image_gen.serving.http.error_json import error_json

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 
-from fastapi import Request
+from starlette.requests import Request
 
 from image_gen.errors import ClientGoneError, ImageGenError, RequestTimeoutError
 from image_gen.serving.http.api_key_auth import KEY_NAME

@@ -6,11 +6,10 @@ import math
 import re
 import secrets
 import time
-from typing import Any, Final
+from typing import Final
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 
 from image_gen.errors import ImageGenError
 from image_gen.serving.http.api_key_auth import KEY_NAME
@@ -24,6 +23,7 @@ from image_gen.serving.jobs.job_runner import JobRunner, new_id
 from image_gen.serving.jobs.webhook_address import parse_webhook_url
 from image_gen.serving.queue.forecast import queue_json, seconds_until_done
 from image_gen.serving.queue.request_queue import RequestQueue
+from image_gen.serving.routing.documented_route import DocumentedRoute, Endpoint
 from image_gen.settings import Settings
 
 # The answer is the pictures in base64; one that can't be compressed takes this much for each pixel.
@@ -37,19 +37,21 @@ class JobRoutes:
     def __init__(self, settings: Settings, runner: JobRunner, queue: RequestQueue) -> None:
         self._settings, self._runner, self._queue = settings, runner, queue
 
-    def add_to(self, app: FastAPI) -> None:
-        """Adds the routes."""
+    def routes(self) -> list[DocumentedRoute]:
+        """Those of the module's first line."""
         create = create_operation(webhooks=self._settings.webhook_secret is not None)
-        app.post("/v1/jobs", status_code=202, openapi_extra=create)(self._guarded(self._create))
-        app.get("/v1/jobs/{job_id}", openapi_extra=GET)(self._guarded(self._get))
-        app.delete("/v1/jobs/{job_id}", status_code=204, openapi_extra=DELETE)(self._guarded(self._delete))
-        app.post("/v1/jobs/{job_id}/cancel", openapi_extra=CANCEL)(self._guarded(self._cancel))
-        app.get("/v1/queue", openapi_extra=QUEUE)(self._guarded(self._state))
+        return [
+            DocumentedRoute("POST", "/v1/jobs", self._guarded(self._create), create),
+            DocumentedRoute("GET", "/v1/jobs/{job_id}", self._guarded(self._get), GET),
+            DocumentedRoute("DELETE", "/v1/jobs/{job_id}", self._guarded(self._delete), DELETE),
+            DocumentedRoute("POST", "/v1/jobs/{job_id}/cancel", self._guarded(self._cancel), CANCEL),
+            DocumentedRoute("GET", "/v1/queue", self._guarded(self._state), QUEUE),
+        ]
 
-    def _guarded(self, route: Any) -> Any:
+    def _guarded(self, route: Endpoint) -> Endpoint:
         async def answer(request: Request) -> Response:
             try:
-                response: Response = await route(request)
+                response = await route(request)
             except BadRequest as error:
                 response = error_response(error.status, error.message, code=error.code, param=error.param)
             except ImageGenError as error:

@@ -10,13 +10,15 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from fastapi import FastAPI, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from image_gen.errors import ImageGenError
 from image_gen.serving.images.openai_errors import error_response
 from image_gen.serving.images.picture_urls import PATH
 from image_gen.serving.jobs.job_openapi import FILE
 from image_gen.serving.jobs.job_runner import JobRunner
+from image_gen.serving.routing.documented_route import DocumentedRoute
 from image_gen.serving.worker_supervisor import GeneratedImage
 from image_gen.settings import Settings
 
@@ -41,10 +43,10 @@ class KeptPictures:
         await self._runner.in_database(lambda database: database.add_pictures(kept, expires))
         return list(kept)
 
-    def add_to(self, app: FastAPI) -> None:
-        """Adds the route. It needs no key: the address is one, so that a page can show the picture."""
-        app.get(PATH + "{name}", openapi_extra=FILE)(self._file)
-        app.head(PATH + "{name}", include_in_schema=False)(self._file)
+    def routes(self) -> list[DocumentedRoute]:
+        """The route. It needs no key: the address is one, so that a page can show the picture."""
+        path = PATH + "{name}"
+        return [DocumentedRoute("GET", path, self._file, FILE), DocumentedRoute("HEAD", path, self._file, None)]
 
     async def _file(self, request: Request) -> Response:
         name = request.path_params["name"]
