@@ -1,5 +1,5 @@
 /**
- * Every state in each layout and scheme: nothing inaccessible, nothing wider than the window, no text cut off. With IMAGEGEN_TEST_SHOTS, a folder, each is
+ * Every state of a service that is ready (start.slow.test.ts has the others) in each layout and scheme: nothing inaccessible, nothing wider than the window, no text cut off. With IMAGEGEN_TEST_SHOTS, a folder, each is
  * kept there as a picture.
  */
 import { mkdirSync } from "node:fs";
@@ -15,46 +15,15 @@ afterAll(closeBrowser);
 
 interface State {
   readonly service?: "url" | "lockedUrl" | "plainUrl";
-  /** What `/readyz` answers in place of the service's own. */
-  readonly readyz?: Record<string, unknown>;
   readonly act?: (page: Page) => Promise<void>;
 }
 
 const steps = (page: Page, count: string) => page.getByLabel("Steps", { exact: true }).fill(count);
 const start = (page: Page) => page.locator("#make").click();
 const done = (page: Page) => page.getByText(/^Done in/).waitFor();
-const starting = {
-  model: "stabilityai/stable-diffusion-xl-base-1.0",
-  revision: "462165984030d82259a11f4367a4eed129e94a7b",
-};
-const notReady = {
-  ...starting,
-  error: null,
-  source: null,
-  device: null,
-  bytes_done: 2_100_000_000,
-  bytes_total: 6_940_000_000,
-  bytes_per_second: 41_000_000,
-  eta_seconds: 118,
-  file: "unet/diffusion_pytorch_model.fp16.safetensors",
-  phases: { starting: 0.4, fetching: 51.2 },
-};
-
 const STATES: Readonly<Record<string, State>> = {
   empty: {},
   "another-model": { service: "plainUrl" },
-  downloading: { readyz: { ...notReady, phase: "fetching" } },
-  failed: {
-    readyz: {
-      ...notReady,
-      phase: "failed",
-      error: {
-        code: "DISK_FULL",
-        message: "The volume is full: 6.9 GB needed, 2.1 GB free. Fix: imagegen cache gc --keep-free 20GB",
-        retryable: true,
-      },
-    },
-  },
   painting: {
     act: async (page) => {
       await steps(page, "150");
@@ -149,18 +118,11 @@ const CUT = `[...document.querySelectorAll("button, label, summary, legend, dd, 
     clientWidth > 0 && (scrollWidth > clientWidth + 1 || scrollHeight > clientHeight + 1))
   .map((element) => element.tagName + ": " + element.textContent.slice(0, 60))`;
 
-describe.each(Object.entries(STATES))("%s", (name, { service = "url", readyz, act }) => {
+describe.each(Object.entries(STATES))("%s", (name, { service = "url", act }) => {
   test.each(LOOKS)("$layout, $scheme", async (look) => {
-    const opened = await openPage(inject(service), {
-      ...look,
-      ready: !readyz,
-      before: async (page) => {
-        if (readyz) await page.route("**/readyz", (route) => route.fulfill({ status: 503, json: readyz }));
-      },
-    });
+    const opened = await openPage(inject(service), look);
     const { page } = opened;
     await page.locator("#shapes label").first().waitFor();
-    if (readyz) await page.locator(`#state[data-phase=${String(readyz.phase)}]`).waitFor();
     await act?.(page);
     if (folder) await page.screenshot({ path: join(folder, `${name}-${look.layout}-${look.scheme}.png`) });
     expect(await opened.violations()).toEqual([]);
