@@ -87,6 +87,32 @@ describe("pictures that were made", () => {
     await opened.close();
   });
 
+  test("are what another one starts from, as a whole or for a part of it", async () => {
+    const opened = await openPage(url);
+    const { page } = opened;
+    await makePicture(page, { prompt: "a fox", seed: "7", steps: "2" });
+    await page.locator("#prompt").fill("something else");
+    const dialog = await openPicture(page);
+    await dialog.getByRole("button", { name: "Start from it" }).click();
+    await page.getByAltText("The picture to start from").waitFor();
+    expect(await page.locator("#prompt").inputValue()).toBe("something else");
+    await page.getByRole("button", { name: "Remove" }).click();
+    await (await openPicture(page)).getByRole("button", { name: "Change a part" }).click();
+    const mask = page.getByRole("dialog", { name: "Paint over what is made again" });
+    await mask.getByText("Nothing is covered.").waitFor();
+    expect(await mask.getByRole("button", { name: "Use it and make" }).isDisabled()).toBe(true);
+    await mask.getByRole("img", { name: "Mask" }).click();
+    await mask.getByText(/^\d+ % is covered\.$/).waitFor();
+    await mask.getByRole("button", { name: "Use it and make" }).click();
+    await thumbnails(page).nth(1).waitFor();
+    const made = await openPicture(page);
+    await made.getByText("Began with this picture and mask").waitFor();
+    const setting = (name: string) => made.locator(".setting", { hasText: name }).locator("dd").textContent();
+    expect(await setting("Prompt")).toMatch(/^a fox/);
+    expect(await setting("Seed")).not.toBe("7Use");
+    await opened.close();
+  });
+
   test("are deleted one at a time, with undo, and all after a question", async () => {
     const opened = await openPage(url);
     const { page } = opened;

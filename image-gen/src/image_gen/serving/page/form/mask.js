@@ -17,7 +17,8 @@ const canvas = () => part("mask-canvas");
 const isErasing = () => part("mask-erase").getAttribute("aria-pressed") === "true";
 const radius = () => (Number(part("brush").value) / 100) * Math.max(canvas().width, canvas().height);
 
-async function open() {
+/** Opens the dialog for the picture to start from. */
+export async function openMask() {
   const { image, mask } = source();
   const bitmap = await createImageBitmap(image);
   size = { width: bitmap.width, height: bitmap.height };
@@ -81,7 +82,7 @@ function say() {
   const share = covered();
   const text = share === 0 ? "Nothing is covered." : `${share < 1 ? "Less than 1" : Math.round(share)} % is covered.`;
   write({ "mask-state": text });
-  part("mask-use").disabled = share === 0;
+  for (const id of ["mask-use", "mask-make"]) part(id).disabled = share === 0;
   part("mask-undo").disabled = undo.length === 0;
 }
 
@@ -151,8 +152,13 @@ async function use() {
   part("mask").close();
 }
 
+async function useAndMake() {
+  await use();
+  part("form").requestSubmit();
+}
+
 export function beginMask() {
-  part("mask-open").addEventListener("click", () => void open());
+  part("mask-open").addEventListener("click", () => void openMask());
   for (const type of ["pointerdown", "pointermove"]) canvas().addEventListener(type, onPointer);
   for (const type of ["pointerup", "pointercancel"]) canvas().addEventListener(type, onPointerEnd);
   canvas().addEventListener("keydown", onKey);
@@ -183,5 +189,11 @@ export function beginMask() {
     say();
   });
   part("mask-use").addEventListener("click", () => void use());
+  part("mask-make").addEventListener("click", () => void useAndMake());
+  part("mask").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    part("mask-make").click();
+  });
   part("mask-cancel").addEventListener("click", () => part("mask").close());
 }

@@ -8,7 +8,7 @@ import { download } from "./files.js";
 import { fileOf, onHistory, remove, undo } from "./history.js";
 import { startPicking } from "./picking.js";
 import { curlOf, pythonOf } from "./samples.js";
-import { settingName, settingsOf, useAll, useOne, vary, varyPicture } from "./use.js";
+import { changePart, settingName, settingsOf, startFrom, useAll, useOne, vary, varyPicture } from "./use.js";
 import { altOf, momentOf } from "./words.js";
 
 /** Fields that are of a picture to start from, and not of the form alone. */
@@ -18,7 +18,10 @@ const LONG = new Set(["prompt", "negative_prompt"]);
 /** `{ facts, list, close }`: what is shown, and among which pictures. */
 let shown = null;
 let kept = new Map();
-let canEdit = false;
+/** How many variants are made at once, where the service makes so many. */
+const VARIANTS = 4;
+let most = 1;
+let edits = [];
 let urls = [];
 
 /** Opens it, with the pictures before and after. `onClose` is called with the id of the one that was shown last. */
@@ -109,12 +112,27 @@ function actionsOf(facts) {
     await work(facts);
     shown?.close();
   };
+  const count = Math.min(VARIANTS, most);
+  // Its dialog takes the place of this one.
+  const changeAPart = () => {
+    shown?.close();
+    void changePart(facts);
+  };
   return make(
     "div",
     { class: "actions" },
     button("Use all settings", closing(useAll), { class: "primary small", id: "use-all" }),
     button("Vary", closing(vary), { id: "vary", "aria-description": "The same with another seed, at once" }),
-    canEdit ? button("Vary the picture", closing(varyPicture), { id: "vary-picture" }) : null,
+    count > 1
+      ? button(
+          `Make ${count} variants`,
+          closing(() => vary(facts, count)),
+          { id: "variants" },
+        )
+      : null,
+    edits.includes("image") ? button("Vary the picture", closing(varyPicture), { id: "vary-picture" }) : null,
+    edits.includes("image") ? button("Start from it", closing(startFrom), { id: "start-from" }) : null,
+    edits.includes("mask") ? button("Change a part", changeAPart, { id: "change-part" }) : null,
     button("Compare with …", closing(startPicking), { id: "compare" }),
     button("Download", () => save(facts, "picture"), { id: "download" }),
     button("Copy as curl", () => copyText(curlOf(facts), "The command"), { id: "copy-curl" }),
@@ -224,6 +242,7 @@ async function bringBack() {
 export function beginDetail() {
   onHistory(follow);
   onModel((model) => {
-    canEdit = model.edits.includes("image");
+    edits = model.edits;
+    most = model.max_images;
   });
 }

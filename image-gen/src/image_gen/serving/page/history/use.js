@@ -1,5 +1,7 @@
 /** Settings of a kept picture: their names, what differs between two, and how they are used again, in the form or for another picture at once. */
 import { fill, reuse } from "../form/form.js";
+import { openMask } from "../form/mask.js";
+import { setSource } from "../form/source.js";
 import { startRun } from "../pictures/run.js";
 import { sides } from "../text.js";
 import { fileOf, startOf } from "./history.js";
@@ -50,10 +52,25 @@ export const useAll = async (facts) => reuse({ ...facts, ...(await startOf(facts
 
 export const useOne = (facts, field) => fill({ [field]: facts.settings[field] });
 
-/** The same again with another seed, at once. */
-export async function vary(facts) {
+/** The same again with other seeds, at once. */
+export async function vary(facts, count = 1) {
   const { seed, ...settings } = facts.settings;
-  startRun(settings, await startOf(facts));
+  startRun(count > 1 ? { ...settings, n: count } : settings, await startOf(facts));
+}
+
+/** The form starts from the picture, and keeps its other fields. */
+export async function startFrom(facts) {
+  const image = await fileOf(facts.id, "picture");
+  if (image) await setSource(image);
+}
+
+/** The form has the picture's settings without its seed, starts from it, and the mask's dialog opens. */
+export async function changePart(facts) {
+  const { seed, strength, ...settings } = facts.settings;
+  const image = await fileOf(facts.id, "picture");
+  if (!image) return;
+  await reuse({ settings: { ...settings, seed: null }, image, mask: null });
+  await openMask();
 }
 
 /** Another one that begins with this picture, at once. */

@@ -4,6 +4,7 @@
  */
 import { make, part } from "../elements.js";
 import { fill, reuse } from "../form/form.js";
+import { openMask } from "../form/mask.js";
 import { setSource } from "../form/source.js";
 import { onModel } from "../service/model.js";
 import { sides, time } from "../text.js";
@@ -14,7 +15,7 @@ import { isActive, onRun, shareDone } from "./run.js";
 let shown = {};
 /** Whether the next picture that is made takes the place. */
 let isFollowing = true;
-let canEdit = false;
+let edits = [];
 let address = null;
 let addressOf = null;
 const thumbnails = new Map();
@@ -63,7 +64,7 @@ let rendered = "";
 function render() {
   const { run, picture } = shown;
   const active = run ? isActive(run) : false;
-  const key = [picture?.id, run?.id, run?.pictures.length, active || run?.state, Boolean(run?.preview), canEdit].join();
+  const key = [picture?.id, run?.id, run?.pictures.length, active || run?.state, Boolean(run?.preview), edits].join();
   if (key === rendered && run) update(run);
   else if (picture) renderPicture(picture, run);
   else if (run) renderRun(run);
@@ -139,12 +140,18 @@ function renderPicture(picture, run) {
         make("a", { id: "save", class: "button primary", href: url, download: name }, "Save"),
         button("Use settings", () => reuse(picture)),
         button("Use seed", () => fill({ seed: picture.seed })),
-        canEdit ? button("Start from it", () => setSource(picture.blob)) : null,
+        edits.includes("image") ? button("Start from it", () => setSource(picture.blob)) : null,
+        edits.includes("mask") ? button("Change a part", () => changePart(picture)) : null,
       ),
       factsOf(picture.settings, more),
     ],
     run && run.count > 1 ? strip(run, picture) : null,
   );
+}
+
+async function changePart(picture) {
+  await setSource(picture.blob);
+  await openMask();
 }
 
 /** The pictures of one request. */
@@ -171,7 +178,7 @@ export function beginStage() {
   renderEmpty();
   onRun(onChange);
   onModel((model) => {
-    canEdit = model.edits.includes("image");
+    edits = model.edits;
   });
   // The seconds that are left, also where no step is done in one.
   setInterval(() => {
