@@ -84,7 +84,7 @@ def test_stable_diffusion_from_a_hub_at_a_revision_and_from_a_directory(
     assert variation.status == 200 and received(variation).size == (64, 64)
     assert picture(server) == tagged
     server.signal()
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
 
     server = start_server(MODEL_DIR=v2, **common)
     state = server.wait_phase("ready", seconds=300)
@@ -114,7 +114,7 @@ def test_a_checkpoint_of_real_size_without_a_hub(start_server: StartServer, tmp_
     (tmp_path / "torn.safetensors").write_bytes(file.read_bytes()[:1_000_000])
     file.unlink()
     server.signal()
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
 
     refused = start_server(worker="-", MODEL_DIR=tmp_path / "torn.safetensors", IMAGE_GEN_DEVICE="cpu")
     state = refused.wait_phase("failed")

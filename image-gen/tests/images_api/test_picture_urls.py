@@ -117,7 +117,7 @@ def test_it_outlasts_the_service_and_then_expires(start_server: StartServer, tmp
     url = server.post(ASKED).json["data"][0]["url"]
     data = fetched(server, url).body
     server.process.kill()
-    server.process.wait(10)
+    server.process.wait(60)
     again = ready(start_server)
     assert fetched(again, url).body == data
     folder = tmp_path / "image-gen-jobs"

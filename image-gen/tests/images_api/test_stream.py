@@ -177,5 +177,5 @@ def test_a_stop_ends_streams_in_order(start_server: StartServer) -> None:
     wait_metric(server, "image_gen_busy", 1)
     server.signal()
     thread.join(20)
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
     assert b"image_generation.completed" in answers[0].body

@@ -141,7 +141,7 @@ def _start(folder: Path, worker: str, env: Mapping[str, object], prefix: Sequenc
 def _end(server: Server) -> None:
     if server.process.poll() is None:
         server.process.kill()
-    server.process.wait(10)
+    server.process.wait(60)
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,7 @@ def test_an_orderly_stop_ends_all_engines(start_server: StartServer) -> None:
     pids = children_of(server.process.pid, "--fd")
     assert len(pids) == 3
     server.signal()
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 

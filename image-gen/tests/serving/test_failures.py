@@ -63,7 +63,7 @@ def test_retryable_startup_error_restarts_the_worker(start_server: StartServer) 
 
 def test_wrong_settings_are_reported_together(start_server: StartServer) -> None:
     server = start_server(IMAGE_GEN_DEVICE="tpu", IMAGE_GEN_QUEUE_LIMIT="many")
-    assert server.process.wait(10) == 2
+    assert server.process.wait(60) == 2
     assert server.log == (
         "[image-gen] ERROR: IMAGE_GEN_DEVICE: expected auto, cpu, cuda or mps, got 'tpu'; IMAGE_GEN_QUEUE_LIMIT: "
         "expected a whole number from 0 to 10000, got 'many'. Fix: correct IMAGE_GEN_DEVICE and IMAGE_GEN_QUEUE_LIMIT, "
@@ -76,7 +76,7 @@ def test_port_in_use_is_reported(start_server: StartServer) -> None:
     first = start_server()
     first.wait_alive()
     second = start_server(PORT=first.port)
-    assert second.process.wait(10) == 1
+    assert second.process.wait(60) == 1
     line = f"Cannot listen on 127.0.0.1 port {first.port} (Address already in use). Fix: set PORT to a free one"
     assert line in second.log
 

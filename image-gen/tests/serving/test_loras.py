@@ -59,14 +59,14 @@ def test_loras_are_fetched_once_and_only_what_is_needed(
     fetched = {each["path"].rpartition("/")[2] for each in hub.requests if "resolve" in each["path"]}
     assert not fetched & {"other.safetensors", "eight.safetensors", "full.bin"}
     server.signal()
-    server.process.wait(10)
+    server.process.wait(60)
     hub.forget()
     again = start_server(**env)
     again.wait_phase("ready")
     assert hub.requests == []
     # Another file of a repository of which one is there.
     again.signal()
-    again.process.wait(10)
+    again.process.wait(60)
     two = "eight=test/steps/eight.safetensors,four=test/steps/four.safetensors"
     more = start_server(**env | {"IMAGE_GEN_LORAS": two})
     more.wait_phase("ready")
@@ -79,7 +79,7 @@ def test_damaged_lora_is_repaired(start_server: StartServer, hub: DemoHub, env: 
     server.wait_phase("ready")
     file = loaded(server.log, "fast")
     server.signal()
-    server.process.wait(10)
+    server.process.wait(60)
     with file.resolve().open("r+b") as stream:
         stream.write(b"damage")
     hub.forget()

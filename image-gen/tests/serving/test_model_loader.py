@@ -52,7 +52,7 @@ def test_first_start_shows_progress_and_the_next_makes_no_request(
     assert all(line.startswith("[image-gen] ") for line in server.log.splitlines())
     assert "never_to_be_seen" not in server.log
     server.signal()
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
 
     hub.forget()
     again = start_server(**env)
@@ -89,7 +89,7 @@ def test_stop_during_the_download_keeps_partial_files(
     server._wait(lambda: server.state()["bytes_done"] > 3 << 20, 20)
     started = time.monotonic()
     server.signal()
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
     assert time.monotonic() - started < 10
     hub.panel.turn({"rate_bytes_per_second": None})
     hub.forget()

@@ -20,7 +20,7 @@ def test_the_demo_model_from_nothing_and_again_from_the_cache(start_server: Star
     assert "serving it from a hub of its own on loopback" in server.log
     assert "engine: " not in server.log
     server.signal()
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
 
     server = start_server(worker="-", MODEL_ID="demo", IMAGE_GEN_DEVICE="cpu")
     alive_cached = server.wait_alive()

@@ -49,7 +49,7 @@ def test_a_withheld_picture_is_openais_error_and_no_prompt_is_logged(
     assert "testing the engine" not in server.log
     assert server.post({"prompt": "x"}).status == 200
     server.signal()
-    server.process.wait(10)
+    server.process.wait(60)
     hub.forget()
     again = start_server(**env)
     again.wait_phase("ready")

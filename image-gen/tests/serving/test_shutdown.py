@@ -31,7 +31,7 @@ def test_an_idle_server_ends_at_once(start_server: StartServer, number: signal.S
     worker = server.engine_pid()
     started = time.monotonic()
     server.signal(number)
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
     # Far less than the time that a picture would have.
     assert time.monotonic() - started < 8
     assert is_gone(worker)
@@ -55,7 +55,7 @@ def test_shutdown_finishes_the_current_image_and_rejects_the_others(start_server
     assert waiting_answers[0].json["error"]["code"] == "stopping"
     current.join(10)
     assert current_answers[0].status == 200
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
 
 
 def test_shutdown_cancels_a_slow_image(start_server: StartServer) -> None:
@@ -63,7 +63,7 @@ def test_shutdown_cancels_a_slow_image(start_server: StartServer) -> None:
     current, answers = in_background(lambda: server.post({"prompt": "x", "steps": 150}))
     wait_metric(server, "image_gen_busy", 1)
     server.signal()
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
     current.join(10)
     assert answers[0].status == 503
     assert answers[0].json["error"]["code"] == "cancelled"
@@ -79,7 +79,7 @@ def test_second_signal_stops_at_once(start_server: StartServer) -> None:
     server.wait_phase("stopping")
     started = time.monotonic()
     server.signal()
-    server.process.wait(10)
+    server.process.wait(60)
     assert time.monotonic() - started < 6
     assert is_gone(worker)
 
@@ -91,7 +91,7 @@ def test_shutdown_while_the_demo_model_is_being_made(start_server: StartServer) 
     makers = children_of(server.process.pid, "image_gen_demo")
     started = time.monotonic()
     server.signal()
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
     assert time.monotonic() - started < 4
     assert all(is_gone(pid) for pid in makers)
 
@@ -100,7 +100,7 @@ def test_worker_does_not_outlive_a_killed_server(start_server: StartServer) -> N
     server = busy_server(start_server)
     worker = server.engine_pid()
     server.process.kill()
-    server.process.wait(10)
+    server.process.wait(60)
     deadline = time.monotonic() + 5
     while not is_gone(worker):
         assert time.monotonic() < deadline

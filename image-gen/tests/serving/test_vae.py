@@ -44,7 +44,7 @@ def test_start_downloads_the_vae_for_the_worker(
     server.wait_phase("ready")
     assert "VAE of test/vae at" in server.log and "models--test--vae/snapshots/" in server.log
     server.signal()
-    server.process.wait(10)
+    server.process.wait(60)
     hub.forget()
     again = start_server(**vae_env)
     again.wait_phase("ready")
@@ -56,7 +56,7 @@ def test_damaged_vae_is_repaired(start_server: StartServer, hub: DemoHub, vae_en
     server.wait_phase("ready")
     directory = Path(server.log.partition("VAE from ")[2].split("\n")[0])
     server.signal()
-    server.process.wait(10)
+    server.process.wait(60)
     with (directory / WEIGHTS).resolve().open("r+b") as stream:
         stream.write(b"damage")
     hub.forget()

@@ -22,7 +22,7 @@ def test_start_repairs_a_damaged_file_before_loading(
     server = start_server(**env)
     assert "verifying" not in server.wait_phase("ready")["phases"]  # it was hashed while it was fetched
     server.signal()
-    server.process.wait(10)
+    server.process.wait(60)
 
     blob = unet_in(tmp_path)
     content = bytearray(blob.read_bytes())
@@ -45,7 +45,7 @@ def test_start_with_damage_and_no_hub_fails_with_one_line(
     server = start_server(**env)
     server.wait_phase("ready")
     server.signal()
-    server.process.wait(10)
+    server.process.wait(60)
     blob = unet_in(tmp_path)
     blob.write_bytes(bytes(blob.stat().st_size))
 
@@ -60,5 +60,5 @@ def test_start_with_damage_and_no_hub_fails_with_one_line(
 
 def test_invalid_verify_mode_is_rejected(start_server: StartServer) -> None:
     server = start_server(IMAGE_GEN_VERIFY="often")
-    assert server.process.wait(20) == 2
+    assert server.process.wait(60) == 2
     assert "IMAGE_GEN_VERIFY: expected full, changed or size, got 'often'" in server.log

@@ -117,10 +117,9 @@ def test_unreachable_hub_is_reported(make_cache: MakeCache) -> None:
 def test_silent_hub_is_reported_after_two_timeouts(hub: DemoHub, make_repo: MakeRepo, make_cache: MakeCache) -> None:
     make_repo()
     hub.panel.turn({"silent": True})
-    began = time.monotonic()
     error = refused(lambda: make_cache().ensure("test/model"))
     assert error.code == "HUB_SILENT" and error.retryable
-    assert time.monotonic() - began < 5 * make_cache().settings.read_timeout
+    assert len(hub.requests) == 2
 
 
 @pytest.mark.parametrize("trouble", [{"silent": True}, {"status": 500}, {"status": 401}])

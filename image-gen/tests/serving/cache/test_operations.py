@@ -207,7 +207,7 @@ def test_a_stop_ends_a_prefetch_and_keeps_what_has_arrived(cache_server: Server,
         lambda: ((operation_of(cache_server, operation_id)["progress"] or {}).get("bytes_done") or 0) > 1 << 20, 30
     )
     cache_server.signal()
-    assert cache_server.process.wait(20) == 0
+    assert cache_server.process.wait(60) == 0
     assert f"prefetch of {OTHER} has been cancelled" in cache_server.log
     assert "Traceback" not in cache_server.log
     cache = ModelCache(CacheSettings(hf_home=tmp_path / "hf", hub_cache=hub_cache(cache_server)))
@@ -225,7 +225,7 @@ def test_a_stopping_service_begins_no_operation(cache_server: Server) -> None:
     refused = ask(cache_server, "POST", "/v1/cache/verify", {})
     assert (refused.status, refused.json["error"]["code"]) == (503, "stopping")
     cache_server.signal()
-    cache_server.process.wait(20)
+    cache_server.process.wait(60)
 
 
 @pytest.mark.parametrize(

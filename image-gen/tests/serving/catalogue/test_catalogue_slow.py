@@ -56,7 +56,7 @@ def test_the_printed_fix_ends_the_error(around: Surroundings, start_server: Star
         server.signal(signal.SIGHUP)
     if way == "restart":
         server.signal()
-        assert server.process.wait(20) == 0
+        assert server.process.wait(60) == 0
         server = start_server(prefix=around.prefix, **around.env)
     state = server.wait_phase("ready", seconds=SECONDS)
     assert (state["error"], server.get("/readyz").status) == (None, 200)

@@ -23,7 +23,7 @@ def test_jobs_survive_the_engine_and_the_server(start_server: StartServer) -> No
     os.kill(server.engine_pid(), signal.SIGKILL)
     server._wait(lambda: server.log.count(f"engine: painting {jobs[0]}-0") == 2, 20)
     server.process.kill()
-    server.process.wait(10)
+    server.process.wait(60)
     again = start_server(FAKE_WORKER=SLOW, FAST="0.2")
     again.wait_log("5 jobs of an earlier run are continued.")
     done = [wait_status(again, job, "succeeded") for job in jobs]
@@ -47,7 +47,7 @@ def test_an_orderly_stop_keeps_the_jobs_for_the_next_start(start_server: StartSe
 
 
 def test_jobs_are_taken_before_the_model_is_there(start_server: StartServer) -> None:
-    server = start_server(FAKE_WORKER={"import_seconds": 2}, FAST="0.2")
+    server = start_server(FAKE_WORKER={"import_seconds": 8}, FAST="0.2")
     server.wait_log("the model is")
     server._wait(lambda: post_job(server, {}).status == 400, 20)
     server._wait(lambda: post_job(server, {"prompt": "x", "steps": 1}, {"Idempotency-Key": "a"}).status == 202, 5)
@@ -65,7 +65,7 @@ def test_a_job_that_ends_the_service_each_time_fails(start_server: StartServer) 
         wait_status(server, job, "running")
         server.wait_log(f"engine: painting {job}-0")
         server.process.kill()
-        server.process.wait(10)
+        server.process.wait(60)
     last = start_server()
     last.wait_phase("ready")
     assert wait_status(last, job, "failed")["error"]["code"] == "job_not_made"
@@ -91,7 +91,7 @@ def test_a_second_service_on_the_same_volume_waits_for_the_first(start_server: S
     assert (refused.status, refused.json["error"]["code"]) == (503, "jobs_unavailable")
     assert second.wait_phase("ready") and second.post({"prompt": "x"}).status == 200
     first.process.kill()
-    first.process.wait(10)
+    first.process.wait(60)
     second._wait(lambda: post_job(second, {"prompt": "x"}).status == 202, 10)
     assert job_of(second, job)["status"] == "succeeded"
     assert second.log.count("another service has it") == 1
@@ -104,7 +104,7 @@ def test_a_damaged_file_is_kept_aside_and_reported_in_one_line(start_server: Sta
     for _ in range(3):
         wait_status(server, new_job(server, size="256x256"), "succeeded")
     server.signal()
-    server.process.wait(10)
+    server.process.wait(60)
     file = folder_of(server) / "jobs.sqlite"
     whole = file.read_bytes()
     file.write_bytes(b"nonsense" * 1000 if how == "not a database" else whole[:4096] + b"\xff" * 4096 + whole[8192:])
@@ -158,7 +158,7 @@ def test_a_file_of_another_version_is_left_alone(start_server: StartServer) -> N
     server.wait_phase("ready")
     wait_status(server, new_job(server), "succeeded")
     server.signal()
-    server.process.wait(10)
+    server.process.wait(60)
     with contextlib.closing(sqlite3.connect(folder / "jobs.sqlite")) as connection:
         connection.execute("pragma user_version = 99")
     again = start_server()

@@ -130,7 +130,7 @@ def test_what_is_wrong_with_a_request_is_answered_at_once(
 
 
 def test_jobs_and_requests_take_turns(server: Server) -> None:
-    jobs = [new_job(server, steps=6) for _ in range(3)]
+    jobs = [new_job(server, steps=steps) for steps in (60, 6, 6)]
     wait_status(server, jobs[0], "running")
     thread, answers = in_background(lambda: server.post({"prompt": "x", "steps": 2}, {"X-Request-ID": "request"}))
     wait_metric(server, "image_gen_queue_depth", 3)

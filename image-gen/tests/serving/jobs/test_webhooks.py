@@ -105,14 +105,14 @@ def test_a_webhook_that_was_not_delivered_is_sent_after_the_next_start(
     job = new_job(server, webhook_url=receiver.url)
     receiver.wait(1)
     server.process.kill()
-    server.process.wait(10)
+    server.process.wait(60)
     receiver.statuses = [204]
     again = start_server(**settings)
     receiver.wait(2)
     assert json.loads(receiver.got[1][2])["data"]["id"] == job
     again.wait_phase("ready")
     again.signal()
-    again.process.wait(10)
+    again.process.wait(60)
     start_server(**settings).wait_phase("ready")
     time.sleep(0.5)
     assert len(receiver.got) == 2
@@ -137,7 +137,7 @@ def test_without_a_secret_there_are_no_webhooks(start_server: StartServer) -> No
 
 def test_a_secret_of_another_form_is_refused_and_not_shown(start_server: StartServer) -> None:
     server = start_server(IMAGE_GEN_WEBHOOK_SECRET="too-simple")
-    assert server.process.wait(20) == 2
+    assert server.process.wait(60) == 2
     assert "IMAGE_GEN_WEBHOOK_SECRET: expected whsec_" in server.log and "too-simple" not in server.log
 
 
