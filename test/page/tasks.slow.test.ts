@@ -202,8 +202,8 @@ test("7: two pictures side by side", () =>
     await person.click("Compare two", button(page, "Compare two"));
     await person.click("first picture", thumbnails(page).nth(0));
     await person.click("second picture", thumbnails(page).nth(1));
-    const [left, right] = await page.getByRole("dialog", { name: "Compare" }).getByRole("img").all();
-    const [one, other] = [await left?.boundingBox(), await right?.boundingBox()];
+    const compared = page.getByRole("dialog", { name: "Compare" }).getByRole("img");
+    const [one, other] = [await compared.nth(0).boundingBox(), await compared.nth(1).boundingBox()];
     if (!one || !other) throw new Error("not two pictures");
     expect(one.x + one.width).toBeLessThanOrEqual(other.x);
     expectGuided(7, person);
