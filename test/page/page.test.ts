@@ -1,6 +1,6 @@
 /** The page as a whole: what is sent for it, under which policy, the key, and what it says of the demo model. */
-import { readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { afterAll, describe, expect, inject, test } from "vitest";
 import { checkStart, startsOf } from "../support/commands/check.ts";
 import { closeBrowser, openPage } from "../support/page/open-page.ts";
@@ -11,6 +11,11 @@ const folder = join(paths.imageGen, "src/image_gen/serving/page");
 const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) =>
   statSync(join(folder, file)).isFile(),
 );
+const ofKind = (ending: string) => files.filter((file) => file.endsWith(ending)).toSorted();
+const importsOf = (module: string) =>
+  [...readFileSync(join(folder, module), "utf8").matchAll(/from "(\.[^"]+)"/g)].map(([, other]) =>
+    join(dirname(module), other ?? ""),
+  );
 const url = inject("url");
 afterAll(closeBrowser);
 
@@ -25,10 +30,17 @@ describe("what is sent", () => {
     expect([second.status, await second.text()]).toEqual([304, ""]);
   });
 
-  test("the document names every module and style of the folder, so that none waits for another", async () => {
+  test("the document names every style, and every module is at most three imports from the first one", async () => {
     const text = await (await fetch(url)).text();
-    const named = [...text.matchAll(/(?:href|src)="page\/[0-9a-f]{12}\/([^"]+)"/g)].map(([, name]) => name);
-    expect(named.toSorted()).toEqual(files.filter((file) => /\.(css|js)$/.test(file)).toSorted());
+    const named = [...text.matchAll(/(?:href|src)="page\/[0-9a-f]{12}\/([^"]+)"/g)].map(([, name]) => name ?? "");
+    expect(named.filter((name) => name.endsWith(".css")).toSorted()).toEqual(ofKind(".css"));
+    let level = named.filter((name) => name.endsWith(".js"));
+    const reached = new Set(level);
+    for (let imports = 0; imports < 3; imports += 1) {
+      level = level.flatMap(importsOf);
+      for (const name of level) reached.add(name);
+    }
+    expect([...reached].toSorted()).toEqual(ofKind(".js"));
   });
 
   test("is less than 100 kB until the first paint, and comes from this host alone", async () => {

@@ -97,6 +97,19 @@ def test_those_who_ask_at_once_share_one_reading(tmp_path: Path, monkeypatch: py
     assert asked == [1]
 
 
+def test_those_who_ask_again_and_again_have_each_the_reading_that_they_waited_for(tmp_path: Path) -> None:
+    async def run() -> list[None]:
+        listing = listing_of(tmp_path)
+
+        async def reader() -> None:
+            for _ in range(10):
+                await listing.read()
+
+        return await asyncio.gather(*(reader() for _ in range(5)))
+
+    assert asyncio.run(run()) == [None] * 5
+
+
 def test_a_disk_that_does_not_answer_is_an_error_and_blocks_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,16 +30,19 @@ class CacheListing:
 
     async def read(self) -> CacheStatus:
         """Raises ImageGenError; CACHE_ERROR where the disk does not answer."""
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(in_daemon_thread("cache-listing", ModelCache(self._settings).status))
-        done, _ = await asyncio.wait({self._reading}, timeout=LONGEST_SECONDS)
+        reading = self._reading
+        if reading is None or reading.done():
+            reading = asyncio.create_task(in_daemon_thread("cache-listing", ModelCache(self._settings).status))
+            self._reading = reading
+        # Another request may begin the next reading before this one goes on.
+        done, _ = await asyncio.wait({reading}, timeout=LONGEST_SECONDS)
         if not done:
             raise CacheError(
                 f"The cache could not be read within {LONGEST_SECONDS:.0f} s. Fix: `imagegen doctor` finds what is "
                 "wrong with its disk.",
                 retryable=True,
             )
-        return self._reading.result()
+        return reading.result()
 
     async def as_json(self) -> dict[str, object]:
         """The listing, without the operation and the permissions."""
