@@ -66,13 +66,13 @@ describe("the list", () => {
     const opened = await openPage(service.url, { ...look, before });
     const { page } = opened;
     const entry = page
-      .getByRole("list", { name: "Models kept" })
+      .getByRole("list", { name: "Cached models" })
       .getByRole("listitem")
       .filter({ hasText: "image-gen/demo" });
     await entry.getByText(/ MB, complete, in use by this service/).waitFor();
     await entry.getByText(/verified .*20\d\d/).waitFor();
     await page.getByText(/kept.*; .+ of .+ free$/).waitFor();
-    expect(await page.getByRole("meter", { name: "Room that is taken on the disk" }).isVisible()).toBe(true);
+    expect(await page.getByRole("meter", { name: "Disk space in use" }).isVisible()).toBe(true);
     // It is in use.
     expect(await page.getByRole("button", { name: "Delete image-gen/demo" }).count()).toBe(0);
     await page.getByRole("button", { name: "Verify image-gen/demo" }).waitFor();
@@ -157,7 +157,7 @@ describe("an operation", () => {
       await page.keyboard.press("Enter");
     };
     await press(`Verify ${OTHER_MODEL}`);
-    await page.getByText("Every file of 1 model has its hash.").waitFor();
+    await page.getByText("Every file of 1 model matches its hash.").waitFor();
     await page
       .getByRole("listitem")
       .filter({ hasText: OTHER_MODEL })
@@ -166,7 +166,7 @@ describe("an operation", () => {
 
     await press(`Delete ${OTHER_MODEL}`);
     const dialog = page.getByRole("dialog", { name: `Delete ${OTHER_MODEL}?` });
-    await dialog.getByText(/All that is kept of the model goes: .+ MB\. Other models stay\./).waitFor();
+    await dialog.getByText(/Everything cached of this model will be deleted: .+ MB\. Other models stay\./).waitFor();
     expect(await page.evaluate("document.activeElement.textContent")).toBe("Keep it");
     await fine(opened);
     await page.keyboard.press("Escape");
@@ -208,7 +208,7 @@ describe("an operation", () => {
     await page.getByRole("button", { name: "Repair" }).click();
     await page.getByText(new RegExp(`${OTHER_MODEL} is complete: .+ downloaded`)).waitFor();
     await page.getByRole("button", { name: `Verify ${OTHER_MODEL}` }).click();
-    await page.getByText("Every file of 1 model has its hash.").waitFor();
+    await page.getByText("Every file of 1 model matches its hash.").waitFor();
     await opened.close();
   });
 });

@@ -11,7 +11,7 @@ describe("fields", () => {
     const opened = await openPage(url);
     const { page } = opened;
     await page.locator("#prompt").fill("a house");
-    await page.getByLabel("Leave out").fill("text");
+    await page.getByLabel("Negative prompt").fill("text");
     await page.getByRole("radio", { name: /^Wide/ }).check();
     await page.getByLabel("Pictures", { exact: true }).fill("2");
     await page.getByLabel("Steps").fill("3");
@@ -81,7 +81,7 @@ describe("fields", () => {
     const sent = page.waitForRequest(/generations/);
     await page.getByRole("spinbutton", { name: "Guidance" }).waitFor({ state: "hidden" });
     await page.getByText("More", { exact: true }).click();
-    for (const name of ["Leave out", "Guidance", "Pictures", "Scheduler", "Start from a picture", "LoRAs"])
+    for (const name of ["Negative prompt", "Guidance", "Pictures", "Scheduler", "Start from a picture", "LoRAs"])
       expect(await page.locator("#form").getByText(name).and(page.locator(":visible")).count(), name).toBe(0);
     for (const name of ["Steps", "Seed", "Format"])
       expect(await page.locator("#form").getByText(name, { exact: true }).isVisible(), name).toBe(true);

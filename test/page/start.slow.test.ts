@@ -80,7 +80,7 @@ describe("a start that has failed", () => {
     await alert.getByText(/^Fix: .*HF_TOKEN/).waitFor();
     await page.getByText("It is tried again when what it failed for has changed").waitFor();
     await page.getByRole("listitem").filter({ hasText: "failed (UNAUTHORIZED)" }).waitFor();
-    await page.getByText("No model is kept.").waitFor();
+    await page.getByText("No model is cached.").waitFor();
     expect(await opened.violations()).toEqual([]);
     expect(await page.evaluate(isClipped)).toBe(false);
     notReady(opened);

@@ -96,7 +96,7 @@ test("1: four variants of a picture", () =>
     await page.locator("#steps").fill("1");
     const sent = page.waitForRequest((request) => request.url().endsWith("/v1/images/generations"));
     await person.click("History", thumbnails(page).first());
-    await person.click("Make 4 variants", button(page, "Make 4 variants"));
+    await person.click("4 other seeds", button(page, "4 other seeds"));
     const body = (await sent).postDataJSON() as Record<string, unknown>;
     expect(body).toMatchObject({ prompt: "A red fox", steps: 3, guidance_scale: 6.5, n: 4 });
     expect(body).not.toHaveProperty("seed");

@@ -156,7 +156,7 @@ def test_the_timeline_has_each_phase_of_this_start_and_what_happened_beside_them
     readiness = Readiness("m", None, "1", clock=lambda: now[0])
 
     def timeline() -> list[tuple[object, ...]]:
-        return [tuple(each.values()) for each in readiness.as_json()["timeline"]]  # type: ignore[attr-defined]
+        return [tuple(each.values()) for each in readiness.as_json()["timeline"]]  # type: ignore[attr-defined] # a list of objects
 
     now[0] = 101.0
     readiness.enter("fetching")

@@ -72,13 +72,13 @@ describe("pictures that were made", () => {
     await makePicture(page, { prompt: "a fox", seed: "7", steps: "2" });
     const dialog = await openPicture(page);
     const sent = page.waitForRequest(/generations/);
-    await dialog.getByRole("button", { name: "Vary", exact: true }).click();
+    await dialog.getByRole("button", { name: "Another seed", exact: true }).click();
     const { seed, size, stream, progress, partial_images, ...rest } = (await sent).postDataJSON();
     expect([seed, rest]).toEqual([undefined, { prompt: "a fox", steps: 2 }]);
     await thumbnails(page).nth(1).waitFor();
     const again = await openPicture(page);
     const edited = page.waitForRequest(/edits/);
-    await again.getByRole("button", { name: "Vary the picture" }).click();
+    await again.getByRole("button", { name: "Make a variation" }).click();
     expect((await edited).headers()["content-type"]).toContain("multipart/form-data");
     await thumbnails(page).nth(2).waitFor();
     const third = await openPicture(page);
@@ -98,7 +98,7 @@ describe("pictures that were made", () => {
     expect(await page.locator("#prompt").inputValue()).toBe("something else");
     await page.getByRole("button", { name: "Remove" }).click();
     await (await openPicture(page)).getByRole("button", { name: "Change a part" }).click();
-    const mask = page.getByRole("dialog", { name: "Paint over what is made again" });
+    const mask = page.getByRole("dialog", { name: "Paint over the part to change" });
     await mask.getByText("Nothing is covered.").waitFor();
     expect(await mask.getByRole("button", { name: "Use it and make" }).isDisabled()).toBe(true);
     await mask.getByRole("img", { name: "Mask" }).click();

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { Declarations } from "../../../scripts/reference/interfaces.ts";
 import { sources } from "../../../scripts/reference/pages.ts";
 import { paths } from "../paths.ts";
@@ -67,11 +68,15 @@ function stackOutputs(): Readonly<Record<"local" | "aws", readonly string[]>> {
 
 let outputs: ReturnType<typeof stackOutputs> | undefined;
 
+export const COMPOSE = "docker compose";
+
 /** Tools that are asked for their own help: those that this machine lacks, which the caller has to say. */
 export function missingTools(): string[] {
   const tools: Record<string, () => boolean> = {
     pulumi: () => isInstalled("pulumi"),
     docker: () => isInstalled("docker", "--version"),
+    // A plugin, which not every Docker has.
+    [COMPOSE]: () => spawnSync("docker", ["compose", "version"], { timeout: 60_000 }).status === 0,
   };
   return Object.keys(tools).filter((name) => !tools[name]?.());
 }
@@ -79,7 +84,8 @@ export function missingTools(): string[] {
 /** What is wrong with a command by its tool's parser. Null where nothing is, and for tools that are asked elsewhere. */
 export function checkStart({ words }: Start, missing: readonly string[]): string | null {
   const [program = "", ...args] = words;
-  if (PYTHON_TOOLS.includes(program) || missing.includes(program.replace("docker-compose", "docker"))) return null;
+  const tool = program === "docker-compose" || (program === "docker" && args[0] === "compose") ? COMPOSE : program;
+  if (PYTHON_TOOLS.includes(program) || missing.includes(tool)) return null;
   switch (program) {
     case "imagegen":
       return checkImagegen(args);

@@ -43,7 +43,7 @@ def test_the_listing_is_that_of_the_command_without_the_places(cache_server: Ser
     status = ModelCache(CacheSettings(hf_home=tmp_path / "hf", hub_cache=hub_cache(cache_server))).status().as_json()
     answer = ask(cache_server, "GET", "/v1/cache")
     assert str(tmp_path).encode() not in answer.body
-    for theirs, ours in zip(status["models"], answer.json["models"], strict=True):  # type: ignore[call-overload]
+    for theirs, ours in zip(status["models"], answer.json["models"], strict=True):  # type: ignore[call-overload] # lists of objects
         same = theirs.keys() - {"mount", "verified_at", "last_used"}
         assert {name: theirs[name] for name in same} == {name: ours[name] for name in same}
     assert answer.json["bytes"] == status["bytes"]

@@ -34,7 +34,7 @@ class CacheListing:
         if reading is None or reading.done():
             reading = asyncio.create_task(in_daemon_thread("cache-listing", ModelCache(self._settings).status))
             self._reading = reading
-        # Another request may begin the next reading before this one goes on.
+        # Another request may begin the next reading before this one resumes.
         done, _ = await asyncio.wait({reading}, timeout=LONGEST_SECONDS)
         if not done:
             raise CacheError(

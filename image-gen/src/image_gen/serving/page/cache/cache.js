@@ -168,7 +168,9 @@ async function remove({ model, revision }, name) {
   const { bytes_freed: freed, revision: only } = await (
     await call(`${path}?${new URLSearchParams([...query, ["dry_run", "true"]])}`, { method: "DELETE" })
   ).json();
-  const what = only ? `The revision ${only.slice(0, 12)} goes` : "All that is kept of the model goes";
+  const what = only
+    ? `Revision ${only.slice(0, 12)} will be deleted`
+    : "Everything cached of this model will be deleted";
   const isSure = await confirmed({
     title: `Delete ${name}?`,
     text: `${what}: ${bytes(freed)}. Other models stay. To be used again, it has to be downloaded again.`,

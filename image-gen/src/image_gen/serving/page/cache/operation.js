@@ -101,8 +101,8 @@ function endOf({ kind, status, model, result }) {
     return `${result.id} is complete: ${came}.`;
   }
   const count = result.models.length === 1 ? "1 model" : `${result.models.length} models`;
-  if (result.ok) return `Every file of ${count} has its hash.`;
-  return result.repaired ? "Damaged files were set aside." : `Not every file of ${count} has its hash.`;
+  if (result.ok) return `Every file of ${count} matches its hash.`;
+  return result.repaired ? "Damaged files were set aside." : `Not every file of ${count} matches its hash.`;
 }
 
 function damageOf() {

@@ -122,15 +122,15 @@ function actionsOf(facts) {
     "div",
     { class: "actions" },
     button("Use all settings", closing(useAll), { class: "primary small", id: "use-all" }),
-    button("Vary", closing(vary), { id: "vary", "aria-description": "The same with another seed, at once" }),
+    button("Another seed", closing(vary), { id: "vary", "aria-description": "The same with another seed, at once" }),
     count > 1
       ? button(
-          `Make ${count} variants`,
+          `${count} other seeds`,
           closing(() => vary(facts, count)),
           { id: "variants" },
         )
       : null,
-    edits.includes("image") ? button("Vary the picture", closing(varyPicture), { id: "vary-picture" }) : null,
+    edits.includes("image") ? button("Make a variation", closing(varyPicture), { id: "vary-picture" }) : null,
     edits.includes("image") ? button("Start from it", closing(startFrom), { id: "start-from" }) : null,
     edits.includes("mask") ? button("Change a part", changeAPart, { id: "change-part" }) : null,
     button("Compare with …", closing(startPicking), { id: "compare" }),
