@@ -202,7 +202,7 @@ describe("an operation", () => {
     const opened = await openPage(service.url, { before });
     const { page } = opened;
     await page.getByRole("button", { name: "Verify all" }).click();
-    await page.getByText("Not every file of 2 models has its hash.").waitFor();
+    await page.getByText("Not every file of 2 models matches its hash.").waitFor();
     await page.getByText(new RegExp(`^${OTHER_MODEL}, damaged: `)).waitFor();
     await fine(opened);
     await page.getByRole("button", { name: "Repair" }).click();

@@ -16,7 +16,7 @@ describe("fields", () => {
     await page.getByLabel("Pictures", { exact: true }).fill("2");
     await page.getByLabel("Steps").fill("3");
     await page.getByLabel("Guidance").fill("4.5");
-    await page.getByLabel("Seed").fill("11");
+    await page.getByLabel("Seed", { exact: true }).fill("11");
     await page.getByText("More", { exact: true }).click();
     await page.getByLabel("Scheduler").selectOption("euler_a");
     await page.getByLabel("Format").selectOption("webp");
@@ -46,7 +46,7 @@ describe("fields", () => {
     await page.getByRole("button", { name: "Use settings" }).click();
     expect(await page.getByLabel("Steps").inputValue()).toBe("3");
     expect(await page.getByLabel("Format").inputValue()).toBe("webp");
-    expect(await page.getByLabel("Seed").inputValue()).toBe("12");
+    expect(await page.getByLabel("Seed", { exact: true }).inputValue()).toBe("12");
     expect(await page.getByRole("radio", { name: /^Wide/ }).isChecked()).toBe(true);
     await opened.close();
   });
@@ -61,11 +61,11 @@ describe("fields", () => {
     });
     await page.locator("#make").click();
     await page.getByText(/^Done in/).waitFor();
-    const first = await page.getByLabel("Seed").inputValue();
+    const first = await page.getByLabel("Seed", { exact: true }).inputValue();
     expect(first).toMatch(/^\d+$/);
     await page.locator("#make").click();
-    await expect.poll(() => page.getByLabel("Seed").inputValue()).not.toBe(first);
-    const second = await page.getByLabel("Seed").inputValue();
+    await expect.poll(() => page.getByLabel("Seed", { exact: true }).inputValue()).not.toBe(first);
+    const second = await page.getByLabel("Seed", { exact: true }).inputValue();
     await page.getByRole("button", { name: "Lock" }).click();
     await page.locator("#make").click();
     await expect.poll(() => bodies.length).toBe(3);

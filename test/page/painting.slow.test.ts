@@ -64,7 +64,7 @@ describe("a picture that is being made", () => {
     const { page } = opened;
     await page.getByLabel("Steps").fill("2");
     await page.getByLabel("Pictures", { exact: true }).fill("3");
-    await page.getByLabel("Seed").fill("7");
+    await page.getByLabel("Seed", { exact: true }).fill("7");
     await page.getByRole("button", { name: "Make 3 pictures" }).click();
     await page.getByRole("button", { name: "Picture 3, seed 9" }).waitFor();
     await page.getByRole("button", { name: "Picture 2, seed 8" }).click();

@@ -55,8 +55,13 @@ export class Person {
   }
 }
 
+/** Where it is. The page may put another of the same name in its place meanwhile. */
 async function boxOf(target: Locator) {
-  const box = await target.boundingBox();
+  let box = await target.boundingBox();
+  for (let tries = 0; box === null && tries < 50; tries += 1) {
+    await target.page().waitForTimeout(100);
+    box = await target.boundingBox();
+  }
   if (!box) throw new Error("not on the page");
   return box;
 }
