@@ -102,7 +102,7 @@ function renderRun(run) {
   const text = progressOf(run);
   const active = isActive(run);
   const size = run.settings.size ? {} : { Size: run.files.image ? "the picture's" : "the model's own" };
-  put(image ?? make("p", { class: active ? "working" : "" }, active ? "" : text), [
+  put(image ?? make("p", { class: active ? "working" : "" }, active ? "" : "No picture was made."), [
     make("p", { class: run.state === "failed" ? "error" : "state", id: "result", role: "status" }, text),
     active ? make("progress", { max: 1, value: shareDone(run), "aria-label": "Progress of the picture" }) : null,
     active ? make("div", { class: "actions" }, button("Cancel", run.cancel, "cancel")) : null,
