@@ -10,7 +10,8 @@ work=$(mktemp -d)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 mkdir -p "$plugins"
 
-if ! docker buildx version >/dev/null 2>&1; then
+# A buildx that was built without its version says 0.0.0, which compose refuses.
+if ! docker buildx version 2>/dev/null | grep --invert-match --quiet ' v0\.0\.0'; then
   GOBIN=$work go install -ldflags "-s -w -X github.com/docker/buildx/version.Version=$buildx" \
     "github.com/docker/buildx/cmd/buildx@$buildx"
   install -m 755 "$work/buildx" "$plugins/docker-buildx"

@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 import struct
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,17 +106,19 @@ def _cut(stage: Stage, disk: Path) -> None:
 
 
 def _remount(stage: Stage, disk: Path) -> None:
-    """While a container starts, it holds every mount of the machine, and the dead file system is found again."""
-    for _ in range(100):
-        try:
-            stage.machine("umount", str(disk))
-            stage.machine("mount", "-o", "loop", str(stage.folder / "disk.img"), str(disk))
-            list(disk.iterdir())
-        except (LeftOutError, OSError):
-            time.sleep(0.1)
-        else:
-            return
-    raise LeftOutError("the disk can't be mounted again")
+    """Mounts the file system anew.
+
+    While a container starts, it holds every mount of the machine: a mount meanwhile finds the dead file system again,
+    whose reads may succeed from memory. The loop device goes with its last mount.
+    """
+    image = stage.folder / "disk.img"
+    stage.machine("umount", str(disk))
+    deadline = time.monotonic() + 60
+    while subprocess.run(["losetup", "--associated", str(image)], capture_output=True, check=True).stdout:  # noqa: S607
+        if time.monotonic() > deadline:
+            raise LeftOutError("the disk can't be mounted again")
+        time.sleep(0.05)
+    stage.machine("mount", "-o", "loop", str(image), str(disk))
 
 
 def _check(stage: Stage, command: str, disk: Path, *, finished: bool, earlier: bool) -> None:
