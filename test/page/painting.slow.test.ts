@@ -1,4 +1,5 @@
 /** While it paints: steps, previews, what is left, the queue, cancelling, and several at once. */
+import type { Page } from "playwright-core";
 import { afterAll, describe, expect, inject, test } from "vitest";
 import { closeBrowser, openPage } from "../support/page/open-page.ts";
 
@@ -132,5 +133,62 @@ describe("several requests", () => {
       .waitFor();
     opened.problems.splice(0, opened.problems.length, ...opened.problems.filter((each) => !each.includes("400")));
     await opened.close();
+  });
+});
+
+describe("a request that the service has no place for", () => {
+  const GENERATIONS = "**/v1/images/generations";
+
+  /** Answers the first `count` requests with a refusal; gives the retry counts of all that were sent. */
+  async function refuse(page: Page, status: number, count: number, seconds: number): Promise<string[]> {
+    const counts: string[] = [];
+    await page.route(GENERATIONS, async (route) => {
+      counts.push((await route.request().headerValue("X-Stainless-Retry-Count")) ?? "");
+      if (counts.length > count) return route.continue();
+      const error = { message: "No place. Fix: try again later", type: "server_error", code: null, param: null };
+      return route.fulfill({ status, headers: { "Retry-After": String(seconds) }, json: { error } });
+    });
+    return counts;
+  }
+
+  /** Starts a short picture; the browser's own messages on refusals are expected. */
+  async function make(status: number, count: number, seconds: number) {
+    const opened = await openPage(url);
+    const counts = await refuse(opened.page, status, count, seconds);
+    await opened.page.getByLabel("Steps").fill("2");
+    await opened.page.locator("#make").click();
+    const close = async () => {
+      opened.problems.splice(0, opened.problems.length, ...opened.problems.filter((p) => !p.includes(String(status))));
+      await opened.close();
+    };
+    return { page: opened.page, line: opened.page.locator("#result"), counts, close };
+  }
+
+  test.each([
+    [429, /^The service is full; sent again in \d s$/],
+    [503, /^The service is not ready; sent again in \d s$/],
+  ])("is sent again when the service said, after status %s", async (status, text) => {
+    const { line, counts, close } = await make(status, 2, 2);
+    await line.getByText(text).waitFor();
+    await line.getByText(/^Done in/).waitFor();
+    expect(counts).toEqual(["0", "1", "2"]);
+    await close();
+  });
+
+  test("is cancelled while it waits, and not sent any more", async () => {
+    const { page, line, counts, close } = await make(429, 9, 2);
+    await line.getByText(/^The service is full/).waitFor();
+    await page.getByRole("region", { name: "Picture" }).getByRole("button", { name: "Cancel" }).click();
+    await page.locator("#result.state").getByText("Cancelled").waitFor();
+    await page.waitForTimeout(3000);
+    expect(counts).toEqual(["0"]);
+    await close();
+  });
+
+  test("ends with the service's message after five more refusals", async () => {
+    const { page, counts, close } = await make(429, 9, 1);
+    await page.locator("#error").getByText("No place.").waitFor();
+    expect(counts).toHaveLength(6);
+    await close();
   });
 });

@@ -106,7 +106,7 @@ def _cut(stage: Stage, disk: Path) -> None:
 
 
 def _remount(stage: Stage, disk: Path) -> None:
-    """Mounts the file system anew.
+    """Mounts the file system again, which a shutdown ended.
 
     While a container starts, it holds every mount of the machine: a mount meanwhile finds the dead file system again,
     whose reads may succeed from memory. The loop device goes with its last mount.
@@ -114,7 +114,7 @@ def _remount(stage: Stage, disk: Path) -> None:
     image = stage.folder / "disk.img"
     stage.machine("umount", str(disk))
     deadline = time.monotonic() + 60
-    while subprocess.run(["losetup", "--associated", str(image)], capture_output=True, check=True).stdout:  # noqa: S607
+    while subprocess.run(["losetup", "--associated", str(image)], capture_output=True, check=True).stdout:
         if time.monotonic() > deadline:
             raise LeftOutError("the disk can't be mounted again")
         time.sleep(0.05)

@@ -39,8 +39,10 @@ function textOf(name, value) {
 export function progressOf(run) {
   const left = secondsLeft(run);
   const soon = left === null || left === undefined ? "" : `, about ${time(Math.max(1, left))} left`;
-  if (run.state === "held" && run.againAt > performance.now())
-    return `The service is full; sent again in ${time(Math.max(1, (run.againAt - performance.now()) / 1000))}`;
+  if (run.state === "held" && run.againAt > performance.now()) {
+    const reason = run.refusal === 429 ? "The service is full" : "The service is not ready";
+    return `${reason}; sent again in ${time(Math.max(1, (run.againAt - performance.now()) / 1000))}`;
+  }
   if (run.state === "held") return "Waits for your other pictures";
   if (run.state === "sent") return "Waiting for the first step";
   if (run.state === "queued") return `Place ${run.position + 1} in the queue${soon}`;

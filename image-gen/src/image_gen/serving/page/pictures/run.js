@@ -1,6 +1,6 @@
 /**
  * A request from its start to its end. A run is `{ id, settings, files, count, state, … }`; `state` is
- * - `held`: the page sends it when others are done; or again at `againAt`, as the service was full;
+ * - `held`: the page sends it when others are done; or again at `againAt`, as the service had no place (`refusal` 429) or was not ready (503);
  * - `sent`, `queued` (with `position` and `forecast`), `painting` (with `step`, `steps` and `preview` of picture number `pictures.length`);
  * - `done`, `cancelled` or `failed` (with `error`).
  * Listeners get it after each change.
@@ -63,16 +63,18 @@ async function follow(run, signal) {
     change(run, { state: "done", preview: null });
   } catch (error) {
     if (signal.aborted) change(run, { state: "cancelled", preview: null });
-    else if (error.retryAfter && run.attempts < MOST_ATTEMPTS) await again(run, signal, error.retryAfter);
+    else if (error.retryAfter && run.attempts < MOST_ATTEMPTS) await again(run, signal, error);
     else change(run, { state: "failed", preview: null, error });
   }
 }
 
-/** Later: the service has said when there is a place. */
-async function again(run, signal, seconds) {
-  change(run, { state: "held", attempts: run.attempts + 1, againAt: performance.now() + seconds * 1000 });
+/** Later: the service has said when. */
+async function again(run, signal, { status, retryAfter }) {
+  const milliseconds = retryAfter * 1000;
+  const facts = { attempts: run.attempts + 1, refusal: status, againAt: performance.now() + milliseconds };
+  change(run, { state: "held", ...facts });
   await new Promise((resolve) => {
-    setTimeout(resolve, seconds * 1000);
+    setTimeout(resolve, milliseconds);
     signal.addEventListener("abort", resolve, { once: true });
   });
   if (!signal.aborted) await follow(run, signal);
