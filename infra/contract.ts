@@ -46,6 +46,8 @@ export const CA_PATH = "/etc/image-gen/ca.pem";
 export const API_KEYS_PATH = "/etc/image-gen/keys";
 export const HOST_CACHE_PATH = "/host-cache";
 export const MIRROR_PATH = "/mirror";
+/** Models of the user's own, below it by their file's or directory's name. */
+export const MODELS_PATH = "/models";
 /** On AWS: a directory with the credentials for a mirror, which the host renews. */
 export const CREDENTIALS_PATH = "/etc/image-gen/aws";
 
@@ -70,6 +72,7 @@ export const DRAIN_VARIABLE = "IMAGE_GEN_DRAIN_TIMEOUT";
 export const CA_VARIABLE = "SSL_CERT_FILE";
 export const MIRROR_VARIABLE = "IMAGE_GEN_MIRROR";
 export const HOST_CACHE_VARIABLE = "IMAGE_GEN_HOST_CACHE";
+export const MODEL_DIR_VARIABLE = "MODEL_DIR";
 export const OFFLINE_VARIABLE = "HF_HUB_OFFLINE";
 /** The GPUs that CUDA sees; it counts by the bus, as all other tools do, only where it is asked to. */
 export const GPU_VARIABLE = "CUDA_VISIBLE_DEVICES";

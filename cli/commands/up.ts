@@ -8,6 +8,7 @@ import { CliError } from "../core/exit.ts";
 import { collect } from "../core/options.ts";
 import { withStackLock } from "../core/stack-lock.ts";
 import { parseConfigFlags } from "../stack/config.ts";
+import { modelFlags } from "../stack/model-flag.ts";
 import { logShell, useShell } from "../stack/shell-variables.ts";
 import { MODES, type RequestedMode, selectUpTarget, targetsAws } from "../targets/select.ts";
 import type { UpResult } from "../targets/target.ts";
@@ -40,7 +41,10 @@ export function addUp(program: Command, signal: AbortSignal): void {
     .command("up")
     .description("start the service, wait until it is ready, and make a picture")
     .addOption(new Option("--mode <mode>", "on this machine").choices(MODES).default("auto"))
-    .option("--model <id>", "a model on the Hugging Face Hub, or demo")
+    .option(
+      "--model <model>",
+      "a model on the Hugging Face Hub, demo, or the path of one of your own (./my-photos.safetensors)",
+    )
     .option("--port <port>", "the service's port on this machine")
     .option("--config <key=value>", "a value of the stack's config; repeatable", collect)
     .option("--reset-config", "clear what earlier --model, --port and --config set")
@@ -50,7 +54,7 @@ export function addUp(program: Command, signal: AbortSignal): void {
     .action(
       action<Options, []>(signal, async (context, options) => {
         const { paths, files, progress } = context;
-        const flags = parseFlags(options, files.name);
+        const flags = parseFlags(options, files);
         requireStack(context, flags);
         const result = await withStackLock(paths, files.name, "up", () =>
           progress.busy(() => up(context, options, flags)),
@@ -98,9 +102,9 @@ function requireStack({ files, progress }: Context, flags: Readonly<Record<strin
   progress.log(`New stack ${files.name}, beside ${files.knownStacks().join(", ")}.`);
 }
 
-function parseFlags({ config, model, port }: Options, stack: string): Record<string, string> {
-  const named = [...(model === undefined ? [] : [`modelId=${model}`]), ...(port === undefined ? [] : [`port=${port}`])];
-  return parseConfigFlags([...(config ?? []), ...named], stack);
+function parseFlags({ config, model, port }: Options, files: Context["files"]): Record<string, string> {
+  const named = [...modelFlags(model, files.config()), ...(port === undefined ? [] : [`port=${port}`])];
+  return parseConfigFlags([...(config ?? []), ...named], files.name);
 }
 
 export function describeUp(result: UpResult): string {

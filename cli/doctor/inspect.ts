@@ -8,6 +8,7 @@ import { execa } from "execa";
 import type { LocalSettings } from "../../infra/config/settings.ts";
 import { detectGpu } from "../../infra/io/local-gpu.ts";
 import { planProcessRoom } from "../../infra/plan/room.ts";
+import { modelPath } from "../../infra/plan/service-environment.ts";
 import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, type ErrorDetail } from "../core/exit.ts";
@@ -88,7 +89,8 @@ export async function inspectMachine({ paths, files }: Context, config: ConfigFa
 export function checkedConfig(files: StackFiles): ConfigFacts {
   try {
     const parsed = files.lastSettings("local");
-    const configured = readText(files.lastConfig(), "modelId") && parsed.modelId;
+    const isChosen = modelPath(parsed) !== null || readText(files.lastConfig(), "modelId") !== undefined;
+    const configured = isChosen ? parsed.modelId : undefined;
     const { id } = chooseModel({ configured, gpu: detectGpu().hasGpu });
     return { settings: { ...parsed, modelId: id }, problems: [] };
   } catch (error) {

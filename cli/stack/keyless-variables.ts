@@ -40,7 +40,6 @@ export function keyless(env: NodeJS.ProcessEnv, { mode, stack, config }: ShellFa
 /** What names something else in many shells, and what keys are read from. */
 const ELSEWHERE = ["HOST", "PORT", "ALL_PROXY"];
 const PATHS_WITHOUT_KEY = [
-  "MODEL_DIR",
   "IMAGE_GEN_MANIFESTS",
   "SSL_CERT_DIR",
   "AWS_SHARED_CREDENTIALS_FILE",

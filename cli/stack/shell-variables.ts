@@ -40,7 +40,7 @@ export const NOTHING: ShellConfig = { plain: {}, secrets: {}, taken: [], from: {
 
 /** Addresses that mean another machine where the service runs elsewhere. */
 const ADDRESSES = ["hubEndpoint", "httpProxy", "httpsProxy"];
-const PATHS = ["caFile", "apiKeysFile", "hostCache"];
+const PATHS = ["caFile", "apiKeysFile", "hostCache", "modelDir"];
 /** Stands for both proxies; a process reads it by itself. */
 const ALL_PROXY = "ALL_PROXY";
 const PROXY_KEYS = ["httpProxy", "httpsProxy"];

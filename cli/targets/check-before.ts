@@ -5,6 +5,7 @@ import { MODEL_VARIABLES } from "../../infra/contract.ts";
 import { ownPathFacts, pathFacts } from "../../infra/io/host-paths.ts";
 import { detectGpu } from "../../infra/io/local-gpu.ts";
 import { hostPathProblems } from "../../infra/plan/host-paths.ts";
+import { modelPath } from "../../infra/plan/service-environment.ts";
 import { commandFor } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
@@ -56,7 +57,7 @@ async function requireModel(
   { mode, earlier, cachedModels }: Lookup,
 ): Promise<void> {
   const { modelId, modelRevision, hubEndpoint } = settings;
-  if (settings.modelMirror !== null || settings.offline) return;
+  if (settings.modelMirror !== null || settings.offline || modelPath(settings) !== null) return;
   // Another hub's address that the stack keeps as a secret is not known here.
   if (settings.secretKeys.includes("hubEndpoint") && !process.env[MODEL_VARIABLES.hubEndpoint]) return;
   const last = files.lastSettings("local");

@@ -4,6 +4,7 @@ import { qualifyKey } from "../../infra/config/problem.ts";
 import type { LocalSettings } from "../../infra/config/settings.ts";
 import { DEMO_MODEL_ID, serviceUrl } from "../../infra/contract.ts";
 import { detectGpu } from "../../infra/io/local-gpu.ts";
+import { modelPath } from "../../infra/plan/service-environment.ts";
 import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import { describeState } from "../../infra/readiness/progress.ts";
 import { commandFor, notRunning } from "../core/command-line.ts";
@@ -61,7 +62,8 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
   const nothingRuns = () => notRunning(files.name, `Nothing runs for the stack ${files.name}.`);
   const plannedModel = () => {
     const parsed = files.settings("local");
-    const configured = readText(files.config(), "modelId") && parsed.modelId;
+    const isChosen = modelPath(parsed) !== null || readText(files.config(), "modelId") !== undefined;
+    const configured = isChosen ? parsed.modelId : undefined;
     const model = chooseModel({ configured, gpu: detectGpu().hasGpu, appleGpu: isAppleSilicon() });
     const settings = { ...parsed, modelId: model.id };
     if (model.note) progress.log(model.note);

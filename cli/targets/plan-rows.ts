@@ -3,11 +3,17 @@ import { BUILD_BYTES } from "../../infra/plan/room.ts";
 import { RATES } from "../../infra/plan/startup.ts";
 import { formatBytes, formatSeconds } from "../../infra/units.ts";
 
+/** How big the model is, as far as that is known. */
+export function modelSizeText({ modelBytes, modelBytesSource }: Plan["startupEstimate"]): string {
+  if (modelBytesSource === "directory") return "a path that the service reads";
+  return `${formatBytes(modelBytes)}${modelBytesSource === "manifest" ? "" : ", estimated"}`;
+}
+
 /** The plan of a stack on this machine, for people. */
 export function planRows(plan: Plan): [string, string][] {
   const { modelId, image, host, cache, readiness, room, startupEstimate } = plan;
   const cached = BUILD_BYTES.downloads + BUILD_BYTES.packages;
-  const size = `${formatBytes(startupEstimate.modelBytes)}${startupEstimate.modelBytesSource === "manifest" ? "" : ", estimated"}`;
+  const size = modelSizeText(startupEstimate);
   const rate = formatBytes(RATES.downloadBytesPerSecond);
   const download = startupEstimate.bytesToFetch > 0 ? `, to download ${formatBytes(startupEstimate.bytesToFetch)}` : "";
   return [

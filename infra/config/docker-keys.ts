@@ -13,6 +13,11 @@ const volume: Parser<string> = (value) => {
     : { expected: "a Docker name, or the absolute path of a folder" };
 };
 
+const modelDir: Parser<string> = (value) => {
+  const found = hostPath(value);
+  return "value" in found && found.value === "/" ? { expected: "the absolute path of a model" } : found;
+};
+
 /** Keys of a stack on this machine's Docker. */
 export const LOCAL_KEYS = {
   /** Address on this machine that the port is bound to. */
@@ -22,6 +27,8 @@ export const LOCAL_KEYS = {
   containerName: text(CONTAINER_NAME, dockerName),
   /** An absolute path: a folder of this machine in place of a volume. */
   volumeName: text(VOLUME_NAME, volume),
+  /** A model of the user's own, a directory or a checkpoint of this machine, that is served in place of `modelId`. Never written. */
+  modelDir: unset(modelDir, "/home/me/models/my-photos.safetensors"),
   /** A Hugging Face cache of this machine that is read, and never written. */
   hostCache: unset(hostPath, "/home/me/.cache/huggingface"),
   /** Who the service is in the container: the owner of a folder that only its owner reads or writes. */

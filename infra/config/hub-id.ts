@@ -16,9 +16,7 @@ export const hubId =
     if (words.includes(plain)) return { value: plain };
     const [, id = "", page, at] = PASTED.exec(plain) ?? [];
     if (!ID.test(id)) {
-      const directory = /^[./~\\]/.test(plain)
-        ? " (a model in a directory or file: MODEL_DIR in the key environment)"
-        : "";
+      const directory = /^[./~\\]/.test(plain) ? " (a model in a directory or file: the key modelDir)" : "";
       return { expected: `${expected}${directory}` };
     }
     const revision = at ?? (page === "main" ? undefined : page);

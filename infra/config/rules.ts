@@ -1,4 +1,4 @@
-import { HARDENING, isLoopback } from "../contract.ts";
+import { HARDENING, isLoopback, MODEL_DIR_VARIABLE } from "../contract.ts";
 import { type Problem, qualifyKey } from "./problem.ts";
 import { ALL_KEYS } from "./schema.ts";
 import { SERVICE_VARIABLES, variableOf } from "./service-variables.ts";
@@ -16,6 +16,22 @@ const RULES: readonly ((settings: LocalSettings) => Problem | false)[] = [
         "an address of this machine alone, such as 127.0.0.1, as there is no apiKey: others could use the service",
       got: bindAddress,
       fix: { secret: "apiKey", variable: variableOf("apiKey"), or: { set: "allowUnauthenticated", value: "true" } },
+    },
+  ({ modelDir, modelCache }) =>
+    modelDir !== null &&
+    modelCache === "baked" && {
+      path: qualifyKey("modelDir"),
+      expected: "none with modelCache=baked: the model in the image would not be served",
+      got: modelDir,
+      fix: { set: "modelCache", value: "volume" },
+    },
+  ({ modelDir, environment }) =>
+    modelDir !== null &&
+    MODEL_DIR_VARIABLE in environment && {
+      path: qualifyKey("environment"),
+      expected: `no ${MODEL_DIR_VARIABLE}, which the key modelDir sets`,
+      got: MODEL_DIR_VARIABLE,
+      fix: { unset: "modelDir" },
     },
   ({ containerUser, volumeName }) =>
     containerUser !== HARDENING.user &&
@@ -49,7 +65,9 @@ export function environmentProblems(
     const path = qualifyKey("environment");
     if (found?.fixed)
       return [{ path, expected: `no ${name}: ${found.fixed}`, got: name, fix: { unset: "environment" } }];
-    if (!found?.key || (target === "aws" && ["caFile", "apiKeysFile"].includes(found.key))) return [];
+    // A path of the volume or the image, which is none of this machine.
+    const elsewhere = target === "aws" ? OF_THIS_MACHINE : ["modelDir"];
+    if (!found?.key || elsewhere.includes(found.key)) return [];
     const key = target === "aws" ? (ON_AWS[found.key] ?? found.key) : found.key;
     const spec = ALL_KEYS[key];
     const secret = spec?.secret && { secret: key, variable: name };
@@ -57,6 +75,9 @@ export function environmentProblems(
     return [{ path, expected: `no ${name}, which the key ${key} sets`, got: name, fix }];
   });
 }
+
+/** Keys that name a path of this machine, which a host on AWS does not have. */
+const OF_THIS_MACHINE = ["caFile", "apiKeysFile", "hostCache", "modelDir"];
 
 /** Keys that a host on AWS has in place of a secret's value. */
 const ON_AWS: Readonly<Record<string, string>> = { apiKey: "apiKeySecretArn", hfToken: "hfTokenSecretArn" };

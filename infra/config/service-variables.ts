@@ -11,6 +11,7 @@ import {
   GPU_VARIABLE,
   HOST_CACHE_VARIABLE,
   MIRROR_VARIABLE,
+  MODEL_DIR_VARIABLE,
   MODEL_VARIABLES,
   OFFLINE_VARIABLE,
   TOKEN_VARIABLE,
@@ -51,7 +52,9 @@ export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
   keyed(MODEL_VARIABLES.modelRevision, "modelRevision"),
   keyed(MODEL_VARIABLES.vaeId, "vaeId"),
   keyed(MODEL_VARIABLES.hubEndpoint, "hubEndpoint"),
-  { name: "MODEL_DIR" },
+  keyed(MODEL_DIR_VARIABLE, "modelDir", {
+    aws: "a host has no directory of this machine; `environment` may name one of the host's volume",
+  }),
   { name: "HOST", fixed: IN_CONTAINER, not: inContainers(IN_CONTAINER) },
   { name: "PORT", fixed: IN_CONTAINER, not: inContainers(IN_CONTAINER) },
   { name: "IMAGE_GEN_DEVICE" },

@@ -16,6 +16,7 @@ import {
 } from "../contract.ts";
 import { dockerGpus, type Gpus } from "./gpus.ts";
 import {
+  mountedModel,
   type SecretVariable,
   type ServiceSettings,
   secretVariables,
@@ -124,12 +125,19 @@ export function serviceEnvironment(settings: ServiceSettings): Record<string, st
 }
 
 /** Files and folders of this machine that the service reads. */
-export function bindMounts({ caFile, apiKeysFile, hostCache, modelMirror }: LocalSettings): readonly BindMount[] {
+export function bindMounts({
+  caFile,
+  apiKeysFile,
+  hostCache,
+  modelDir,
+  modelMirror,
+}: LocalSettings): readonly BindMount[] {
   const mirror = modelMirror?.startsWith("/") ? modelMirror : null;
   const mounts = [
     { source: caFile, target: CA_PATH },
     { source: apiKeysFile?.slice(0, apiKeysFile.lastIndexOf("/")) ?? null, target: API_KEYS_PATH },
     { source: hostCache, target: HOST_CACHE_PATH },
+    { source: modelDir, target: mountedModel(modelDir ?? "") },
     { source: mirror, target: MIRROR_PATH },
   ];
   return mounts.filter((mount): mount is BindMount => mount.source !== null);

@@ -10,13 +10,13 @@ export interface PathFacts {
 
 type PathSettings = Pick<
   LocalSettings,
-  "caFile" | "apiKeysFile" | "hostCache" | "modelMirror" | "volumeName" | "containerUser"
+  "caFile" | "apiKeysFile" | "hostCache" | "modelDir" | "modelMirror" | "volumeName" | "containerUser"
 >;
 
 interface HostPath {
-  readonly key: "caFile" | "apiKeysFile" | "hostCache" | "modelMirror" | "volumeName";
+  readonly key: Exclude<keyof PathSettings, "containerUser">;
   readonly path: string;
-  readonly kind: "file" | "folder";
+  readonly kind: "file" | "folder" | "file or folder";
   /** Permission bits that the service's user needs. */
   readonly needs: number;
 }
@@ -38,11 +38,19 @@ export function hostPathProblems(
   });
 }
 
-function hostPaths({ caFile, apiKeysFile, hostCache, modelMirror, volumeName }: PathSettings): readonly HostPath[] {
+function hostPaths({
+  caFile,
+  apiKeysFile,
+  hostCache,
+  modelDir,
+  modelMirror,
+  volumeName,
+}: PathSettings): readonly HostPath[] {
   const paths = [
     { key: "caFile", path: caFile, kind: "file", needs: 0o4 },
     { key: "apiKeysFile", path: apiKeysFile, kind: "file", needs: 0o4 },
     { key: "hostCache", path: hostCache, kind: "folder", needs: 0o5 },
+    { key: "modelDir", path: modelDir, kind: "file or folder", needs: 0o4 },
     { key: "modelMirror", path: modelMirror, kind: "folder", needs: 0o5 },
     { key: "volumeName", path: volumeName, kind: "folder", needs: 0o7 },
   ] as const;
@@ -62,16 +70,16 @@ function problemOf({ key, path, kind, needs }: HostPath, facts: PathFacts, owner
     const got = `${path}, which this user may not read`;
     return problem(`a ${kind} of this machine`, got, { set: key, value: `<the path of a ${kind}>` });
   }
-  if (facts.kind !== kind) {
+  if (facts.kind === "nothing" || (facts.kind !== kind && kind !== "file or folder")) {
     const got = facts.kind === "nothing" ? `${path}, which does not exist` : `${path}, which is a ${facts.kind}`;
     return problem(`a ${kind} of this machine`, got, { set: key, value: `<the path of a ${kind}>` });
   }
-  if (facts.access === null || may(owner, facts.access, needs)) return [];
+  if (facts.access === null || may(owner, facts.access, facts.kind === "folder" ? needs | 0o1 : needs)) return [];
   const { uid, gid, mode } = facts.access;
   const verb = key === "volumeName" ? "write to" : "read";
   const got = `${path} of user ${uid}:${gid} with mode ${(mode & 0o777).toString(8)}`;
-  const expected = `a ${kind} that user ${owner} of the container can ${verb}`;
-  if (kind === "file") return problem(expected, got, { text: `chmod o+r ${quoted}` });
+  const expected = `a ${facts.kind} that user ${owner} of the container can ${verb}`;
+  if (facts.kind === "file") return problem(expected, got, { text: `chmod o+r ${quoted}` });
   if (key === "volumeName") return problem(expected, got, { text: `sudo chown -R ${owner} ${quoted}` });
   return problem(expected, got, { set: "containerUser", value: `${uid}:${gid}` });
 }

@@ -1,4 +1,5 @@
 import { DEMO_MODEL } from "../contract.ts";
+import { modelPath } from "./service-environment.ts";
 
 /** A model's manifest, as `image-gen/models/<org>--<name>.json` states it: the one source of truth of its files. */
 export interface Manifest {
@@ -16,7 +17,7 @@ export interface Manifest {
 /** How much a model weighs with the VAE that takes the place of its own, and whether that is known or assumed. */
 export interface ModelSize {
   readonly bytes: number;
-  readonly source: "manifest" | "demo" | "assumed";
+  readonly source: "manifest" | "demo" | "directory" | "assumed";
 }
 
 /** The demo model: random weights, a few megabytes. */
@@ -27,12 +28,12 @@ const ASSUMED_BYTES = 14e9;
 /** A VAE of SD or SDXL, in float32. */
 const VAE_BYTES = 335e6;
 
-/** The bytes that a start without a cache has to fetch. */
-export function modelSize(
-  { modelId, vaeId }: { readonly modelId: string; readonly vaeId: string | null },
-  manifest: Manifest | null,
-): ModelSize {
+type SizedModel = Parameters<typeof modelPath>[0] & { readonly modelId: string; readonly vaeId: string | null };
+
+/** How big a model is, which a start without a cache has to fetch; one in a directory of the user's is there. */
+export function modelSize({ modelId, vaeId, ...own }: SizedModel, manifest: Manifest | null): ModelSize {
   const vae = vaeId === null ? 0 : VAE_BYTES;
+  if (modelPath(own) !== null) return { bytes: ASSUMED_BYTES + vae, source: "directory" };
   if (manifest) {
     return { bytes: manifest.files.reduce((sum, file) => sum + file.bytes, vae), source: "manifest" };
   }

@@ -9,6 +9,7 @@ import { type ImagePlan, planImage } from "./image.ts";
 import { type Manifest, modelSize } from "./manifest.ts";
 import { planReadiness, type ReadinessPlan } from "./readiness.ts";
 import { planRoom, type Room } from "./room.ts";
+import { modelPath } from "./service-environment.ts";
 import { estimateStartup, type StartupEstimate } from "./startup.ts";
 
 /** What the plan must know of the machine that it is made for. */
@@ -38,7 +39,7 @@ export function makePlan(settings: LocalSettings, manifest: Manifest | null, gpu
   const cache = planCache(settings);
   return {
     target: settings.target,
-    modelId: settings.modelId,
+    modelId: modelPath(settings) ?? settings.modelId,
     modelCache: settings.modelCache,
     image: planImage(settings),
     cache,

@@ -1,6 +1,7 @@
 import type { LocalSettings } from "../config/settings.ts";
 import { DEMO_MODEL, DEMO_MODEL_ID, READY_PATH, serviceUrl } from "../contract.ts";
 import type { Manifest, ModelSize } from "./manifest.ts";
+import { modelPath } from "./service-environment.ts";
 import { RATES } from "./startup.ts";
 
 /** What counts as ready, where to ask, and for how long. All times in seconds. */
@@ -33,11 +34,12 @@ export function planReadiness(
   gpu: boolean,
 ): ReadinessPlan {
   const url = serviceUrl(settings);
-  const fetchSeconds = settings.modelCache === "baked" ? 0 : size.bytes / RATES.slowestBytesPerSecond;
+  const isThere = settings.modelCache === "baked" || size.source === "directory";
+  const fetchSeconds = isThere ? 0 : size.bytes / RATES.slowestBytesPerSecond;
   return {
     url,
     readyUrl: `${url}${READY_PATH}`,
-    models: modelNames(settings.modelId, manifest),
+    models: modelNames(settings, manifest),
     device: gpu ? "cuda" : "cpu",
     readyTimeoutSeconds: settings.readyTimeoutSeconds ?? Math.ceil(fetchSeconds + LOAD_TIMEOUT_SECONDS),
     noResponseTimeoutSeconds: 90,
@@ -45,8 +47,14 @@ export function planReadiness(
   };
 }
 
+type NamedModel = Parameters<typeof modelPath>[0] & { readonly modelId: string };
+
 /** Names under which the service may report the model that was asked for. */
-export function modelNames(modelId: string, manifest: Manifest | null): string[] {
+export function modelNames(settings: NamedModel, manifest: Manifest | null): string[] {
+  const { modelId, modelDir = null } = settings;
+  const path = modelPath(settings);
+  // A process has it where it lies.
+  if (path !== null) return [...new Set([path, ...(modelDir === null ? [] : [modelDir])])];
   const demo = modelId === DEMO_MODEL ? [DEMO_MODEL_ID] : [];
   return [...new Set([modelId, ...(manifest ? [manifest.id, ...manifest.aliases] : []), ...demo])];
 }

@@ -58,7 +58,9 @@ export function planRoom({ modelCache, startupEstimate }: Sized, facts: RoomFact
     ? facts.hasImage
       ? 0
       : modelBytes * BAKED_COPIES
-    : Math.max(0, modelBytes - facts.volumeBytes);
+    : modelBytesSource === "directory"
+      ? 0
+      : Math.max(0, modelBytes - facts.volumeBytes);
   const model = { what: baked ? "the model, in the image and twice in the build" : "the model", bytes: missing };
   const assumed = modelBytesSource === "assumed";
   return addUp(buildParts(facts), assumed ? [] : [model], assumed ? missing : 0);
@@ -72,7 +74,8 @@ export function planProcessRoom({ startupEstimate }: Pick<Sized, "startupEstimat
     bytes: hasEnvironment ? 0 : BUILD_BYTES.packages + BUILD_BYTES.downloads,
   };
   const assumed = modelBytesSource === "assumed";
-  return addUp([environment], assumed ? [] : [{ what: "the model", bytes: modelBytes }], assumed ? modelBytes : 0);
+  const model = { what: "the model", bytes: modelBytesSource === "directory" ? 0 : modelBytes };
+  return addUp([environment], assumed ? [] : [model], assumed ? modelBytes : 0);
 }
 
 function buildParts({ hasImage, hasDownloads, hasPackages }: RoomFacts): Room["parts"] {

@@ -1,13 +1,13 @@
 import { ALL_KEYS, type SecretKey } from "../config/schema.ts";
 import { SERVICE_VARIABLES, variableOf } from "../config/service-variables.ts";
 import type { CommonSettings, LocalSettings } from "../config/settings.ts";
-import { API_KEYS_PATH, CA_PATH, HOST_CACHE_PATH, MIRROR_PATH } from "../contract.ts";
+import { API_KEYS_PATH, CA_PATH, HOST_CACHE_PATH, MIRROR_PATH, MODEL_DIR_VARIABLE, MODELS_PATH } from "../contract.ts";
 
 /** Where the service runs, and so which paths it sees. */
 type Place = "container" | "process";
 
 /** What becomes the service's variables. */
-export type ServiceSettings = Omit<CommonSettings, "hasToken"> & Partial<Pick<LocalSettings, "hostCache">>;
+export type ServiceSettings = Omit<CommonSettings, "hasToken"> & Partial<Pick<LocalSettings, "hostCache" | "modelDir">>;
 
 /** A variable whose value is a secret; no name: the secret is a map of variables. */
 export interface SecretVariable {
@@ -31,7 +31,8 @@ export function secretVariables({ secretKeys }: Pick<CommonSettings, "secretKeys
 }
 
 /** Files of the machine, as the service sees them. Its GPUs are chosen where it is started. */
-function pathsIn(place: Place, { caFile, apiKeysFile, modelMirror, hostCache = null }: ServiceSettings) {
+function pathsIn(place: Place, settings: ServiceSettings) {
+  const { caFile, apiKeysFile, modelMirror, hostCache = null, modelDir = null } = settings;
   const folder = modelMirror?.startsWith("/") ?? false;
   if (place === "process") return { gpu: null, modelMirror: folder ? `file://${modelMirror}` : modelMirror };
   return {
@@ -39,8 +40,21 @@ function pathsIn(place: Place, { caFile, apiKeysFile, modelMirror, hostCache = n
     caFile: caFile && CA_PATH,
     apiKeysFile: apiKeysFile && `${API_KEYS_PATH}${apiKeysFile.slice(apiKeysFile.lastIndexOf("/"))}`,
     hostCache: hostCache && HOST_CACHE_PATH,
+    modelDir: modelDir && mountedModel(modelDir),
     modelMirror: folder ? `file://${MIRROR_PATH}` : modelMirror,
   };
+}
+
+/** Where the container has the user's own model. */
+export const mountedModel = (modelDir: string) => `${MODELS_PATH}/${modelDir.slice(modelDir.lastIndexOf("/") + 1)}`;
+
+/** The model's path as a container's service names it; null: the model is one of the hub. */
+export function modelPath({
+  modelDir = null,
+  environment,
+}: Pick<ServiceSettings, "modelDir" | "environment">): string | null {
+  if (modelDir !== null) return mountedModel(modelDir);
+  return environment[MODEL_DIR_VARIABLE] || null;
 }
 
 function textOf(value: unknown): string | null {

@@ -32,11 +32,12 @@ export interface StartupEstimate {
 
 export function estimateStartup(modelCache: ModelCache, size: ModelSize, gpu: boolean): StartupEstimate {
   const loadSeconds = loadingSeconds(size.bytes, gpu);
+  const fetched = size.source === "directory" ? 0 : size.bytes;
   return {
     modelBytes: size.bytes,
     modelBytesSource: size.source,
-    bytesToFetch: modelCache === "baked" ? 0 : size.bytes,
-    firstSeconds: Math.round(size.bytes / RATES.downloadBytesPerSecond + loadSeconds),
+    bytesToFetch: modelCache === "baked" ? 0 : fetched,
+    firstSeconds: Math.round(fetched / RATES.downloadBytesPerSecond + loadSeconds),
     cachedSeconds: Math.round(loadSeconds),
     bakedSeconds: Math.round(loadSeconds),
   };

@@ -9,6 +9,8 @@ export const CLI_ENVIRONMENT: Readonly<Record<string, string>> = {
   HUGGINGFACE_HUB_CACHE: "An earlier name of `HF_HUB_CACHE`.",
   XDG_CACHE_HOME: "Where `huggingface` is Hugging Face's directory, unless `HF_HOME` is set.",
   IMAGE_GEN_HOST_CACHE: "The same for the service alone; in Docker it is the key `hostCache`.",
+  MODEL_DIR:
+    "A model of your own, a directory or a checkpoint, which `up` serves in place of a model of the Hub; the key `modelDir`.",
   IMAGE_GEN_API_KEY:
     "Key of the service, which `up` stores as the secret `apiKey`. `imagegen picture` sends it where it can't find the service's own.",
   IMAGEGEN_ENVIRONMENT: "Other variables of the service, as JSON; `up` stores them as the key `environment`.",

@@ -26,10 +26,12 @@ await engineTests("settings of the service", setting, () => {
   const data = join(folder, "data");
   const cache = join(folder, "cache");
   const ca = join(folder, "ca.pem");
+  const model = join(folder, "my fox.safetensors");
 
   test("files and folders of this machine, a user of its own, secrets and plain variables arrive, and are no change again", async () => {
     for (const path of [data, cache]) mkdirSync(path);
     writeFileSync(ca, "-----BEGIN CERTIFICATE-----\n", { mode: 0o644 });
+    writeFileSync(model, "weights", { mode: 0o644 });
     if (process.getuid?.() === 0) chownSync(data, 12_345, 12_345);
     const user = process.getuid?.() === 0 ? "12345:12345" : `${process.getuid?.()}:${process.getgid?.()}`;
     const stack = await setting.stack("all", {
@@ -37,6 +39,7 @@ await engineTests("settings of the service", setting, () => {
       volumeName: data,
       containerUser: user,
       hostCache: cache,
+      modelDir: model,
       caFile: ca,
       apiKey: "k-123",
       httpsProxy: "http://anna:p%23ss@proxy.example:3128",
@@ -57,6 +60,7 @@ await engineTests("settings of the service", setting, () => {
         "IMAGE_GEN_MAX_SIZE=512",
         "SSL_CERT_FILE=/etc/image-gen/ca.pem",
         "IMAGE_GEN_HOST_CACHE=/host-cache",
+        "MODEL_DIR=/models/my fox.safetensors",
       ]),
     );
     expect(Mounts.map(({ Type, Source, Destination, RW }) => [Type, Source, Destination, RW]).sort()).toEqual(
@@ -64,8 +68,10 @@ await engineTests("settings of the service", setting, () => {
         ["bind", cache, "/host-cache", false],
         ["bind", ca, "/etc/image-gen/ca.pem", false],
         ["bind", data, "/data", true],
+        ["bind", model, "/models/my fox.safetensors", false],
       ].sort(),
     );
+    expect(first.outputs.modelId?.value).toBe("/models/my fox.safetensors");
     succeeded(await stack.up({ expectNoChanges: true }));
     succeeded(await stack.up({ expectNoChanges: true, refresh: true }));
     const state = await setting.project.storedState();

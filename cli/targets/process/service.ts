@@ -122,7 +122,13 @@ async function launchOf({ paths, files }: Context, settings: LocalSettings): Pro
     // Not a part of the fingerprint: it changes nothing but messages.
     env: { ...process.env, ...own, ...readerEnvironment(files.name) },
     readiness,
-    record: { url, port: settings.port, model: settings.modelId, fingerprint: fingerprintOf(parts), parts },
+    record: {
+      url,
+      port: settings.port,
+      model: settings.modelDir ?? settings.modelId,
+      fingerprint: fingerprintOf(parts),
+      parts,
+    },
   };
 }
 

@@ -5,6 +5,7 @@ import type { ModelCache } from "../../config/settings.ts";
 import { SERVICE_NAME, TOKEN_VARIABLE } from "../../contract.ts";
 import { planImage } from "../image.ts";
 import { gpuMemoryNeededMib, type Manifest, modelSize } from "../manifest.ts";
+import { modelPath } from "../service-environment.ts";
 import { type CostPlan, planCost } from "./cost.ts";
 import { type AwsDeploymentPlan, planDeployment } from "./deployment.ts";
 import { type AwsHostPlan, planAwsHost } from "./host.ts";
@@ -54,7 +55,7 @@ export function makeAwsPlan(settings: AwsSettings, manifest: Manifest | null, st
     target: "aws",
     region: settings.region,
     stack,
-    modelId: settings.modelId,
+    modelId: modelPath(settings) ?? settings.modelId,
     modelCache: settings.modelCache,
     image: planRegistryImage(planImage({ ...settings, imageName: SERVICE_NAME }), {
       builder: settings.builder,

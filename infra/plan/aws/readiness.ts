@@ -32,7 +32,7 @@ export function planAwsReadiness(
     parameter: statusParameter(parameterPrefix(stack)),
     url,
     readyUrl: `${url}${READY_PATH}`,
-    models: modelNames(settings.modelId, manifest),
+    models: modelNames(settings, manifest),
     device: "cuda",
     readyTimeoutSeconds: settings.readyTimeoutSeconds ?? Math.ceil(timeout),
     ...SERVICE_TIMEOUTS,

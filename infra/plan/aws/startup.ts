@@ -42,13 +42,14 @@ export function estimateAwsStartup(
   const readMbps = Math.min(volumeMbps, type?.ebsMaximumMbps ?? volumeMbps);
   const pull = (bytes: number) => Math.round(bytes / AWS_RATES.pullBytesPerSecond);
   const bytes = imageBytes(modelCache, model);
+  const fetched = model.source === "directory" ? 0 : model.bytes;
   const load = Math.max(RATES.importSeconds, model.bytes / (readMbps * 1e6)) + RATES.gpuWarmUpSeconds;
   const host = AWS_RATES.bootSeconds + pull(RUNTIME_IMAGE_BYTES);
   return {
     modelBytes: model.bytes,
     modelBytesSource: model.source,
-    bytesToFetch: modelCache === "baked" ? 0 : model.bytes,
-    firstSeconds: Math.round(host + model.bytes / AWS_RATES.downloadBytesPerSecond + load),
+    bytesToFetch: modelCache === "baked" ? 0 : fetched,
+    firstSeconds: Math.round(host + fetched / AWS_RATES.downloadBytesPerSecond + load),
     cachedSeconds: Math.round(host + load),
     bakedSeconds: Math.round(AWS_RATES.bootSeconds + pull(RUNTIME_IMAGE_BYTES + model.bytes) + load),
     imageBytes: bytes,

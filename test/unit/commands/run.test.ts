@@ -68,7 +68,7 @@ test("at least a dozen printed commands were run", () => {
   expect(reads.length).toBeGreaterThan(11);
 });
 
-test.each(["x y", "a/b/c", "./folder"])("a model's id that is none is no plan: %s", async (id) => {
+test.each(["x y", "a/b/c", "folder\\model"])("a model's id that is none is no plan: %s", async (id) => {
   const { exitCode, stderr, stdout } = await imagegen(["plan", "--model", id]);
   expect(stderr).toMatch(/modelId: expected a model on the hub .* Fix: .*imagegen up --config modelId=/);
   expect([exitCode === EXIT.ok, stdout]).toEqual([false, ""]);

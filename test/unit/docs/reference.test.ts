@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { HUB_CACHES } from "../../../cli/service/hf-home.ts";
 import { MAP_VARIABLE } from "../../../infra/config/service-variables.ts";
-import { API_KEY_VARIABLE, HOST_CACHE_VARIABLE, TOKEN_VARIABLE } from "../../../infra/contract.ts";
+import { API_KEY_VARIABLE, HOST_CACHE_VARIABLE, MODEL_DIR_VARIABLE, TOKEN_VARIABLE } from "../../../infra/contract.ts";
 import { leaves, nameOf, program } from "../../../scripts/reference/cli.ts";
 import { CLI_ENVIRONMENT, SYSTEM_ENVIRONMENT } from "../../../scripts/reference/cli-environment.ts";
 import { PASSED_ON, RESULTS } from "../../../scripts/reference/json-output.ts";
@@ -25,6 +25,7 @@ test("every environment variable that imagegen reads is described, and no other"
   const constants: Readonly<Record<string, string>> = {
     API_KEY_VARIABLE,
     HOST_CACHE_VARIABLE,
+    MODEL_DIR_VARIABLE,
     MAP_VARIABLE,
     TOKEN_VARIABLE,
   };

@@ -139,7 +139,7 @@ describe("the shell of `imagegen up`", () => {
   const textFor = ({ name, key }: ServiceVariable): string => {
     if (key === "noProxy") return ".example,localhost";
     if (name === "HF_TOKEN_PATH") return ".node-version";
-    if (key === "caFile" || key === "apiKeysFile" || key === "hostCache") return import.meta.filename;
+    if (["caFile", "apiKeysFile", "hostCache", "modelDir"].includes(key ?? "")) return import.meta.filename;
     return ALL_KEYS[key ?? ""]?.type === "boolean" ? "1" : key === undefined ? "value" : sampleOf(key);
   };
 
@@ -168,6 +168,7 @@ describe("the shell of `imagegen up`", () => {
     ["HTTPS_PROXY", "http://127.0.0.1:3128", /loopback/],
     ["http_proxy", "http://localhost:3128", /HTTP_PROXY of this shell is not taken.*loopback/],
     ["HF_ENDPOINT", "http://[::1]:9000", /loopback/],
+    ["MODEL_DIR", "/nowhere/fox.safetensors", /there is no \/nowhere\/fox\.safetensors/],
     ["SSL_CERT_FILE", "/nowhere/ca.pem", /there is no \/nowhere\/ca\.pem/],
     ["IMAGE_GEN_MAX_SIZE", "big", /expected a whole number/],
     ["HF_TOKEN_PATH", "/nowhere/token", /there is no such file/],
@@ -224,22 +225,24 @@ describe("the shell of `imagegen up`", () => {
   test("variables without a key have one fix together, beside those that the stack has", () => {
     const fixes = (env: NodeJS.ProcessEnv, config: Readonly<Record<string, string | { secure: string }>> = {}) =>
       readShell(env, { ...facts, config, mode: "docker" }).notTaken.map(({ fix }) => fix);
-    const env = { MODEL_DIR: "/data/my model", IMAGE_GEN_DEVICE: "cpu" };
+    const env = { OTEL_SERVICE_NAME: "my service", IMAGE_GEN_DEVICE: "cpu" };
     const set = { [`${P}environment`]: "AWS_REGION=eu-west-1" };
     expect(fixes({ IMAGE_GEN_DEVICE: "cpu" }, set)).toEqual([
       "imagegen up --config environment=AWS_REGION=eu-west-1,IMAGE_GEN_DEVICE=cpu",
     ]);
     expect(fixes(env)).toEqual([
-      `imagegen up --config environment='{"MODEL_DIR":"/data/my model","IMAGE_GEN_DEVICE":"cpu"}'`,
+      `imagegen up --config environment='{"IMAGE_GEN_DEVICE":"cpu","OTEL_SERVICE_NAME":"my service"}'`,
     ]);
     expect(fixes(env, { [`${P}environment`]: { secure: "v1:x" } })[0]).toMatch(/^export IMAGEGEN_ENVIRONMENT='/);
-    for (const name of ["MODEL_DIR", "IMAGE_GEN_MANIFESTS"])
-      expect(fixes({ [name]: import.meta.dirname })).toEqual(["imagegen up --mode process"]);
+    expect(fixes({ IMAGE_GEN_MANIFESTS: import.meta.dirname })).toEqual(["imagegen up --mode process"]);
     expect(fixes({ SSL_CERT_DIR: "/etc" })[0]).toContain("caFile=");
     // A host has no path of this machine, and no key for one.
     const onAws = readShell({ SSL_CERT_DIR: "/etc", MODEL_DIR: "/etc" }, { ...facts, mode: "aws" }).notTaken;
     expect(onAws.map(({ message, fix }) => [message, fix])).toEqual([
-      ["MODEL_DIR of this shell is not taken: /etc is of this machine, and not on the host.", undefined],
+      [
+        "MODEL_DIR of this shell is for this machine, and not passed to a host in AWS: a host has no directory of this machine; `environment` may name one of the host's volume.",
+        undefined,
+      ],
       ["SSL_CERT_DIR of this shell is not taken: /etc is of this machine, and not on the host.", undefined],
     ]);
   });

@@ -4,11 +4,12 @@ import type { AwsPlan } from "../../../../infra/plan/aws/plan.ts";
 import { AWS_RATES } from "../../../../infra/plan/aws/startup.ts";
 import { formatBytes, formatSeconds } from "../../../../infra/units.ts";
 import { commandFor } from "../../../core/command-line.ts";
+import { modelSizeText } from "../../plan-rows.ts";
 
 /** The plan of a stack in AWS, for people; the costs are last, one row each. */
 export function awsPlanRows(plan: AwsPlan): [string, string][] {
   const { host, volume, startupEstimate, readiness, cost } = plan;
-  const size = `${formatBytes(startupEstimate.modelBytes)}${startupEstimate.modelBytesSource === "manifest" ? "" : ", estimated"}`;
+  const size = modelSizeText(startupEstimate);
   return [
     ["model", `${plan.modelId} (${size}), ${plan.modelCache === "baked" ? "in the image" : "on the volume"}`],
     ["host", describeHost(plan)],

@@ -6,7 +6,7 @@ import pathlib
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-MODEL = os.environ["MODEL_ID"]
+MODEL = os.environ.get("MODEL_DIR") or os.environ["MODEL_ID"]
 CACHE = pathlib.Path(os.environ["HF_HUB_CACHE"]) / ("models--" + MODEL.replace("/", "--"))
 
 if MODEL == "stub/dies":

@@ -31,6 +31,7 @@ test("a stack without config has the guide's names", () => {
       buildNetwork: "default",
       ...SERVICE_DEFAULTS,
       allowUnauthenticated: false,
+      modelDir: null,
       hostCache: null,
       containerUser: "10001:10001",
       hasToken: false,
@@ -65,6 +66,7 @@ describe("accepts", () => {
     ["gpu", "count=2", "count=2"],
     ["volumeName", "/srv/models/", "/srv/models"],
     ["hostCache", "/home/anna/.cache/huggingface", "/home/anna/.cache/huggingface"],
+    ["modelDir", "/home/anna/models/fox/", "/home/anna/models/fox"],
     ["httpsProxy", "http://proxy.corp:3128", "http://proxy.corp:3128"],
     ["modelMirror", "s3://models/sdxl/", "s3://models/sdxl"],
     ["modelMirror", "file:///srv/models", "/srv/models"],
@@ -114,6 +116,8 @@ describe("refuses", () => {
     ["gpu", "count=0", undefined],
     ["gpu", "0,,2", undefined],
     ["hostCache", "~/.cache/huggingface", undefined],
+    ["modelDir", "models/fox.safetensors", undefined],
+    ["modelDir", "/", undefined],
     ["containerUser", "anna", undefined],
     ["caFile", "ca.pem", undefined],
     ["modelMirror", "https://mirror.example", undefined],
@@ -267,6 +271,19 @@ describe("another user of the container", () => {
   test("is accepted with a folder", () => {
     const folder = { ...user, volumeName: "/srv/models" };
     expect(parseSettings(folder)).toMatchObject({ settings: folder });
+  });
+});
+
+describe("a model of the user's own", () => {
+  const P = "Picture-Perfect-Challenge:";
+  test("is refused with another one in the image, or by another name", () => {
+    expect(problemsOf({ modelDir: "/srv/fox", modelCache: "baked" })).toEqual([
+      `${P}modelDir: expected none with modelCache=baked: the model in the image would not be served, got /srv/fox. ` +
+        "Fix: pulumi config set modelCache volume",
+    ]);
+    expect(problemsOf({ modelDir: "/srv/fox", environment: "MODEL_DIR=/data/fox" })).toEqual([
+      `${P}environment: expected no MODEL_DIR, which the key modelDir sets, got MODEL_DIR. Fix: pulumi config rm modelDir`,
+    ]);
   });
 });
 

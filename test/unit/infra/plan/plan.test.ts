@@ -180,6 +180,29 @@ describe("host", () => {
     });
   });
 
+  test.each(["/home/a/my models/fox.safetensors", "/srv/fox.safetensors"])(
+    "the user's own model %s is mounted, named by its path in the container, and not downloaded",
+    (modelDir) => {
+      const { host, modelId, readiness, startupEstimate, room } = planWith({ modelDir });
+      const target = "/models/fox.safetensors";
+      expect(host.bindMounts).toEqual([{ source: modelDir, target }]);
+      expect(host.environment).toMatchObject({ MODEL_DIR: target });
+      expect(modelId).toBe(target);
+      // In a container; as a process.
+      expect(readiness.models).toEqual([target, modelDir]);
+      expect(readiness.readyTimeoutSeconds).toBe(600);
+      expect(startupEstimate).toMatchObject({ bytesToFetch: 0, firstSeconds: startupEstimate.cachedSeconds });
+      expect(room.parts.map(({ what }) => what)).not.toContain("the model");
+    },
+  );
+
+  test("a model's path that only the container has is awaited by that name", () => {
+    const { host, readiness, startupEstimate } = planWith({ environment: { MODEL_DIR: "/data/fox" } });
+    expect(host.bindMounts).toEqual([]);
+    expect(readiness.models).toEqual(["/data/fox"]);
+    expect(startupEstimate.bytesToFetch).toBe(0);
+  });
+
   test("a folder of this machine takes the volume's place, for the user that it belongs to", () => {
     const { host, cache } = planWith({ volumeName: "/srv/models", containerUser: "1000:1000" });
     expect(cache).toMatchObject({ volumeName: "/srv/models", kind: "bind" });

@@ -137,6 +137,7 @@ test("the file for own models mounts a folder to read, and takes a model's path 
   const added = parse(withDefaults(readFileSync("compose.models.yaml", "utf8"))) as Compose;
   expect(added.services["image-gen"]).toEqual({ environment: { MODEL_DIR: null }, volumes: [":/models:ro"] });
   expect(compose.services["image-gen"]?.environment).toHaveProperty("MODEL_DIR", null);
+  expect(planWith({ modelDir: "/x/fox" }).host.bindMounts).toEqual([{ source: "/x/fox", target: "/models/fox" }]);
 });
 
 test("the project's name is the one of earlier releases, and nothing else is set", () => {
