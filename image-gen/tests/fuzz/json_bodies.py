@@ -100,8 +100,8 @@ KINDS: tuple[Callable[[Random], str], ...] = (
 )
 
 
-def json_request(random: Random) -> Request:
-    text = random.choice(KINDS)(random)
+def body_of(random: Random, text: str) -> bytes:
+    """The text's bytes, which are sometimes no UTF-8, or cut off."""
     encoding = random.choice(ENCODINGS) if random.random() < 0.05 else "utf-8"
     data = text.encode(encoding, "replace")
     change = random.randrange(20)
@@ -110,6 +110,11 @@ def json_request(random: Random) -> Request:
         data = data[:at] + random.randbytes(random.randint(1, 4)) + data[at:]
     elif change == 1:
         data = data[: random.randint(0, len(data))]
+    return data
+
+
+def json_request(random: Random) -> Request:
+    data = body_of(random, random.choice(KINDS)(random))
     kind = random.choice(TYPES) if random.random() < 0.15 else "application/json"
     path = random.choice(("/v1/images/generations", "/v1/images/generations", "/v1/jobs"))
     request = Request(path, data, [("Content-Type", kind)] if kind else [])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from .cache_requests import cache_request
 from .forms import form_request
 from .json_bodies import json_request
 from .paths import path_request
@@ -14,7 +15,9 @@ from .request import Request, on_the_wire
 
 HANG_SECONDS = 60.0
 AT_ONCE = 6
-KINDS: tuple[Callable[[Random], Request], ...] = (json_request, json_request, form_request, form_request, path_request)
+KINDS: tuple[Callable[[Random], Request], ...] = (
+    json_request, json_request, form_request, form_request, path_request, cache_request,
+)  # fmt: skip
 
 
 @dataclass

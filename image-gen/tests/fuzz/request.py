@@ -54,8 +54,13 @@ def odd_headers(random: Random) -> list[tuple[str, str]]:
     return [(name, text.replace("\x01", "\t"))]
 
 
+KEY = "key-of-the-fuzzer"
+
+
 def on_the_wire(random: Random, request: Request) -> Request:
-    """The same, sometimes in another framing, or in none."""
+    """The same with a key, sometimes in another framing, or in none."""
+    if random.random() < 0.97:
+        request.headers.append(("Authorization", f"Bearer {KEY}"))
     kind = random.randrange(40)
     if kind < 4:
         request.chunks = chunked(random, request.body)

@@ -14,6 +14,11 @@ _TYPES: Final = {
 
 
 def error_json(status: int, message: str, *, code: str, param: str | None = None) -> dict[str, object]:
-    """The body of an answer with that status."""
+    """The body of an answer with that status. A lone surrogate, which UTF-8 has no bytes for, is escaped."""
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+    shown = None if param is None else _encodable(param)
+    return {"error": {"message": _encodable(message), "type": kind, "param": shown, "code": code}}
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
