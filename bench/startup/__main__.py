@@ -171,7 +171,8 @@ def line(row: Row) -> str:
     guide, ours = row.seconds("guide"), row.seconds("ours")
     return (
         f"{row.name:<34} guide {guide:6.1f} s  ours {ours:6.1f} s  ratio {ours / guide:4.2f} (bar {row.bar:.2f})  "
-        f"limit {row.limit:6.1f} s  of limit {ours / row.limit:4.2f} (bar {LIMIT_BAR})  {'met' if row.is_met else 'NOT MET'}"
+        f"limit {row.limit:6.1f} s  of limit {ours / row.limit:4.2f} (bar {LIMIT_BAR})  "
+        f"{'met' if row.is_met else 'NOT MET'}"
     )
 
 

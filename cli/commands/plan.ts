@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { action, alignRows, print } from "../core/context.ts";
 import { collect } from "../core/options.ts";
 import { parseConfigFlags } from "../stack/config.ts";
-import { modelFlags } from "../stack/model-flag.ts";
+import { dropShellModel, modelFlags } from "../stack/model-flag.ts";
 import { logShell, useShell } from "../stack/shell-variables.ts";
 import { selectTarget } from "../targets/select.ts";
 
@@ -27,6 +27,7 @@ export function addPlan(program: Command, signal: AbortSignal): void {
       action<{ model?: string; config?: string[] }, []>(signal, async (context, { model, config = [] }) => {
         const target = await selectTarget(context);
         const chosen = parseConfigFlags([...config, ...modelFlags(model, context.files.config())]);
+        dropShellModel(model);
         logShell(context, useShell(context, target.mode, chosen), "Planned with, from the environment");
         const { plan, rows } = await target.plan();
         print(context, plan, () => alignRows(rows, 12));

@@ -8,7 +8,7 @@ import { CliError } from "../core/exit.ts";
 import { collect } from "../core/options.ts";
 import { withStackLock } from "../core/stack-lock.ts";
 import { parseConfigFlags } from "../stack/config.ts";
-import { modelFlags } from "../stack/model-flag.ts";
+import { dropShellModel, modelFlags } from "../stack/model-flag.ts";
 import { logShell, useShell } from "../stack/shell-variables.ts";
 import { MODES, type RequestedMode, selectUpTarget, targetsAws } from "../targets/select.ts";
 import type { UpResult } from "../targets/target.ts";
@@ -56,6 +56,8 @@ export function addUp(program: Command, signal: AbortSignal): void {
         const { paths, files, progress } = context;
         const flags = parseFlags(options, files);
         requireStack(context, flags);
+        const dropped = dropShellModel(options.model);
+        if (dropped) progress.log(dropped);
         const result = await withStackLock(paths, files.name, "up", () =>
           progress.busy(() => up(context, options, flags)),
         );

@@ -1,10 +1,14 @@
+import { readVariables } from "../../infra/config/parsers.ts";
 import { MODEL_DIR_VARIABLE } from "../../infra/contract.ts";
 import { userPath } from "../core/user-path.ts";
 import { type ConfigMap, readText } from "./config.ts";
 
+/** A path as people type it, or a checkpoint's name. */
+const PATH = /^(?:[/~]|\.\.?(?:\/|$))|\.safetensors$/i;
+
 /**
- * What `--model` sets: an id on the hub, or the path of a model of the user's own. An id takes the place of such a path, whether
- * the stack keeps one (`config`) or the shell names one.
+ * What `--model` sets: an id on the hub, or the path of a model of the user's own. It takes the place of whichever path the stack
+ * keeps in `config`, as the key `modelDir` or among the variables of `environment`.
  */
 export function modelFlags(
   model: string | undefined,
@@ -12,7 +16,17 @@ export function modelFlags(
   env: NodeJS.ProcessEnv = process.env,
 ): readonly string[] {
   if (model === undefined) return [];
-  if (/^(?:[/~]|\.\.?\/)/.test(model)) return [`modelDir=${userPath(model, env)}`];
-  const hasPath = readText(config, "modelDir") !== undefined || Boolean(env[MODEL_DIR_VARIABLE]);
-  return [`modelId=${model}`, ...(hasPath ? ["modelDir="] : [])];
+  const { [MODEL_DIR_VARIABLE]: path, ...others } = readVariables(readText(config, "environment") ?? "");
+  const rest = Object.keys(others).length > 0 ? JSON.stringify(others) : "";
+  const environment = path === undefined ? [] : [`environment=${rest}`];
+  if (PATH.test(model)) return [`modelDir=${userPath(model, env)}`, ...environment];
+  const clear = readText(config, "modelDir") === undefined ? [] : ["modelDir="];
+  return [`modelId=${model}`, ...clear, ...environment];
+}
+
+/** Removes the shell's own path of a model where `--model` names the model; gives the line that says so. */
+export function dropShellModel(model: string | undefined, env: NodeJS.ProcessEnv = process.env): string | undefined {
+  if (model === undefined || !env[MODEL_DIR_VARIABLE]) return undefined;
+  delete env[MODEL_DIR_VARIABLE];
+  return `${MODEL_DIR_VARIABLE} of this shell is not taken: --model names the model.`;
 }

@@ -61,7 +61,8 @@ async function requireModel(
   // Another hub's address that the stack keeps as a secret is not known here.
   if (settings.secretKeys.includes("hubEndpoint") && !process.env[MODEL_VARIABLES.hubEndpoint]) return;
   const last = files.lastSettings("local");
-  const isServed = earlier && last.modelId === modelId && last.modelRevision === modelRevision;
+  const isSame = last.modelId === modelId && last.modelRevision === modelRevision && modelPath(last) === null;
+  const isServed = earlier && isSame;
   if (isServed) return;
   progress.update(`looking up ${modelId}`);
   const hasSecretToken = isSecret(files.config()[qualifyKey(TOKEN_KEY)]);

@@ -113,7 +113,7 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
         stack: files.name,
         mode,
         url,
-        model: ready.model ?? settings.modelId,
+        model: ready.model ?? modelPath(settings) ?? settings.modelId,
         device: ready.device,
         source: ready.source,
         phases: ready.phases,

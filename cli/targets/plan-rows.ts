@@ -5,7 +5,7 @@ import { formatBytes, formatSeconds } from "../../infra/units.ts";
 
 /** How big the model is, as far as that is known. */
 export function modelSizeText({ modelBytes, modelBytesSource }: Plan["startupEstimate"]): string {
-  if (modelBytesSource === "directory") return "a path that the service reads";
+  if (modelBytesSource === "directory") return "a model of your own, size not known";
   return `${formatBytes(modelBytes)}${modelBytesSource === "manifest" ? "" : ", estimated"}`;
 }
 

@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import { CONTAINER_NAME, HARDENING, SERVICE_NAME, VOLUME_NAME } from "../contract.ts";
 import { flag, number, text, unset } from "./key.ts";
 import { hostPath, integer, ipAddress, matching, oneOf, optional, type Parser } from "./parsers.ts";
@@ -14,7 +15,7 @@ const volume: Parser<string> = (value) => {
 };
 
 const modelDir: Parser<string> = (value) => {
-  const found = hostPath(value);
+  const found = hostPath(value.startsWith("/") ? posix.normalize(value) : value);
   return "value" in found && found.value === "/" ? { expected: "the absolute path of a model" } : found;
 };
 

@@ -21,9 +21,9 @@ const RULES: readonly ((settings: LocalSettings) => Problem | false)[] = [
     modelDir !== null &&
     modelCache === "baked" && {
       path: qualifyKey("modelDir"),
-      expected: "none with modelCache=baked: the model in the image would not be served",
+      expected: "no modelDir with modelCache=baked: the model in the image would not be served",
       got: modelDir,
-      fix: { set: "modelCache", value: "volume" },
+      fix: { unset: "modelDir" },
     },
   ({ modelDir, environment }) =>
     modelDir !== null &&
@@ -65,7 +65,7 @@ export function environmentProblems(
     const path = qualifyKey("environment");
     if (found?.fixed)
       return [{ path, expected: `no ${name}: ${found.fixed}`, got: name, fix: { unset: "environment" } }];
-    // A path of the volume or the image, which is none of this machine.
+    // `MODEL_DIR` may name a path of the volume or the image, which is not on this machine.
     const elsewhere = target === "aws" ? OF_THIS_MACHINE : ["modelDir"];
     if (!found?.key || elsewhere.includes(found.key)) return [];
     const key = target === "aws" ? (ON_AWS[found.key] ?? found.key) : found.key;

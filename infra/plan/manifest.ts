@@ -30,7 +30,7 @@ const VAE_BYTES = 335e6;
 
 type SizedModel = Parameters<typeof modelPath>[0] & { readonly modelId: string; readonly vaeId: string | null };
 
-/** How big a model is, which a start without a cache has to fetch; one in a directory of the user's is there. */
+/** How big a model is. A start without a cache has to fetch that much, unless the model is in a directory of the user's. */
 export function modelSize({ modelId, vaeId, ...own }: SizedModel, manifest: Manifest | null): ModelSize {
   const vae = vaeId === null ? 0 : VAE_BYTES;
   if (modelPath(own) !== null) return { bytes: ASSUMED_BYTES + vae, source: "directory" };
@@ -53,6 +53,7 @@ const ASSUMED_GPU_MEMORY_MIB = 12 * 1024;
 /** MiB that a GPU must have to serve the model; 0: any GPU will do. */
 export function gpuMemoryNeededMib({ bytes, source }: ModelSize, manifest: Manifest | null): number {
   if (source === "demo") return 0;
+  if (source === "directory") return ASSUMED_GPU_MEMORY_MIB;
   const activations = ACTIVATION_MIB[manifest?.pipeline ?? ""];
   return activations === undefined ? ASSUMED_GPU_MEMORY_MIB : Math.ceil(bytes / MIB + activations);
 }

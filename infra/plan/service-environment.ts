@@ -54,7 +54,9 @@ export function modelPath({
   environment,
 }: Pick<ServiceSettings, "modelDir" | "environment">): string | null {
   if (modelDir !== null) return mountedModel(modelDir);
-  return environment[MODEL_DIR_VARIABLE] || null;
+  // As the service reads it: Python's `Path` drops what changes no path.
+  const path = (environment[MODEL_DIR_VARIABLE] ?? "").trim().replace(/\/(?:\.?\/)+/g, "/");
+  return path.replace(/(.)\/\.?$/, "$1") || null;
 }
 
 function textOf(value: unknown): string | null {

@@ -1,4 +1,5 @@
 import { serviceUrl } from "../../../infra/contract.ts";
+import { modelPath } from "../../../infra/plan/service-environment.ts";
 import { commandFor } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError } from "../../core/exit.ts";
@@ -19,7 +20,7 @@ export async function earlierContainer(
   const state = container?.running ? await probeState(url, 5000, signal) : null;
   if (!container || !state || state.phase === "failed") return undefined;
   return {
-    model: state.model ?? settings.modelId,
+    model: state.model ?? modelPath(settings) ?? settings.modelId,
     url,
     fix: commandFor(files.name, "up"),
     async isRunning() {

@@ -96,7 +96,11 @@ function volumeArgs(settings: LocalSettings, image: string, reader: readonly str
   const environment = Object.entries({ ...modelEnvironment(settings), ...settingsEnvironment(settings, "container") });
   const flags = environment.flatMap(([name, value]) => ["--env", `${name}=${value}`]);
   const token = process.env[TOKEN_VARIABLE] ? ["--env", TOKEN_VARIABLE] : [];
-  const mounts = bindMounts(settings).flatMap(({ source, target }) => ["--volume", `${source}:${target}:ro`]);
+  // A command on the cache reads no model of the user's own, and the engine would make a path that is gone.
+  const mounts = bindMounts({ ...settings, modelDir: null }).flatMap(({ source, target }) => [
+    "--volume",
+    `${source}:${target}:ro`,
+  ]);
   const user = ["--user", settings.containerUser, "--volume", `${settings.volumeName}:${DATA_PATH}`];
   const options = [
     "--rm",

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
 import { API_KEY_VARIABLE, HOST_CACHE_VARIABLE, serviceUrl } from "../../../infra/contract.ts";
 import type { ReadinessPlan } from "../../../infra/plan/readiness.ts";
+import { modelPath } from "../../../infra/plan/service-environment.ts";
 import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
 import { commandFor, readerEnvironment } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
@@ -125,7 +126,7 @@ async function launchOf({ paths, files }: Context, settings: LocalSettings): Pro
     record: {
       url,
       port: settings.port,
-      model: settings.modelDir ?? settings.modelId,
+      model: settings.modelDir ?? modelPath(settings) ?? settings.modelId,
       fingerprint: fingerprintOf(parts),
       parts,
     },

@@ -19,7 +19,6 @@ INNER: Final = "image-gen"
 # A variable of the service, and the key of the stack's config that sets it.
 CONFIG_KEYS: Final = {
     "MODEL_ID": "modelId",
-    "MODEL_DIR": "modelDir",
     "MODEL_REVISION": "modelRevision",
     "VAE_ID": "vaeId",
     "HF_ENDPOINT": "hubEndpoint",

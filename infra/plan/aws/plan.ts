@@ -137,7 +137,7 @@ function volumeSizeProblems({ existingVolumeId, sizeGib, leastGib }: DataVolumeP
 /** A gated model without the token that its download needs: on the host, or in the build. */
 function tokenProblems(settings: AwsSettings, manifest: Manifest | null): readonly Problem[] {
   // A copy of the config for a preview has no secret.
-  if (manifest?.gated !== true || settings.previewWithoutSecrets) return [];
+  if (manifest?.gated !== true || modelPath(settings) !== null || settings.previewWithoutSecrets) return [];
   if (settings.modelMirror !== null || hasToken(settings)) return [];
   const expected = `a token, for ${manifest.id} is gated: accept its terms at https://huggingface.co/${manifest.id}`;
   if (settings.modelCache === "baked") {

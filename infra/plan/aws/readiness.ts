@@ -24,7 +24,8 @@ export function planAwsReadiness(
   imageBytes: number,
 ): AwsReadinessPlan {
   const url = serviceUrl({ bindAddress: "127.0.0.1", port: settings.port });
-  const fetchSeconds = settings.modelCache === "baked" ? 0 : size.bytes / AWS_RATES.slowestBytesPerSecond;
+  const isThere = settings.modelCache === "baked" || size.source === "directory";
+  const fetchSeconds = isThere ? 0 : size.bytes / AWS_RATES.slowestBytesPerSecond;
   const pullSeconds = imageBytes / AWS_RATES.slowestPullBytesPerSecond;
   const timeout = BOOT_TIMEOUT_SECONDS + pullSeconds + fetchSeconds + LOAD_TIMEOUT_SECONDS;
   return {

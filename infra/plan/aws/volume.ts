@@ -49,7 +49,7 @@ export function planSnapshots(settings: AwsSettings, stack: string): SnapshotPla
  * no model is kept there.
  */
 function leastVolumeGib(modelCache: ModelCache, { bytes, source }: ModelSize): number | null {
-  if (modelCache === "baked" || source === "assumed") return null;
+  if (modelCache === "baked" || source === "assumed" || source === "directory") return null;
   return Math.ceil((1.05 * bytes) / GIB) + 1;
 }
 

@@ -11,6 +11,7 @@ import { type AwsPlan, hasToken, makeAwsPlan, modelProblems } from "../../../../
 import { hostTypes } from "../../../../infra/plan/aws/zone.ts";
 import type { Manifest } from "../../../../infra/plan/manifest.ts";
 import { planRoom } from "../../../../infra/plan/room.ts";
+import { modelPath } from "../../../../infra/plan/service-environment.ts";
 import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
 import { CliError, type ErrorDetail, EXIT } from "../../../core/exit.ts";
@@ -136,6 +137,7 @@ async function inspectBuildRoom({ rootDir }: { readonly rootDir: string }, plan:
 /** What the hub says of a model without a manifest; the host has no token of this machine. */
 async function findUnlistedModelProblem({ files, signal }: Context, settings: AwsSettings, manifest: Manifest | null) {
   if (manifest !== null || settings.modelMirror !== null || settings.offline) return undefined;
+  if (modelPath(settings) !== null) return undefined;
   // An address that only the host reads.
   if (MODEL_VARIABLES.hubEndpoint in settings.environmentSecretArns) return undefined;
   const { modelId, modelRevision, hubEndpoint } = settings;

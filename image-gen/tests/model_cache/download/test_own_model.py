@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from image_gen import reader
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import ModelCache
 from tests.conftest import MakeCache, MakeRepo
@@ -68,3 +69,24 @@ def test_changed_files_alone_are_hashed_where_that_is_asked_for(make_cache: Make
     cache.verify_and_repair(cache.ensure("x", model_dir=file), verify="changed")
     os.utime(file, ns=(1, 1))
     cache.verify_and_repair(cache.ensure("x", model_dir=file), verify="changed")
+
+
+def test_errors_of_a_mounted_model_name_the_path_of_its_owner(
+    make_cache: MakeCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the container's, which the owner has no file under."""
+    cache, file = make_cache(), written(tmp_path, WHOLE)
+    theirs = "/home/anna/models/mine.safetensors"
+    monkeypatch.setattr(reader._reader, "mounts", {str(file): theirs})
+    started(cache, file)
+    damaged(file)
+    with pytest.raises(ImageGenError, match=f"in MODEL_DIR {theirs} is damaged"):
+        started(cache, file)
+    file.write_bytes(WHOLE[:-1])
+    with pytest.raises(ImageGenError, match=f"MODEL_DIR: {theirs} is cut off"):
+        started(cache, file)
+    folder = tmp_path / "fox"
+    folder.mkdir()
+    monkeypatch.setattr(reader._reader, "mounts", {str(folder): "/home/anna/fox"})
+    with pytest.raises(ImageGenError, match="MODEL_DIR: /home/anna/fox is not a diffusers pipeline"):
+        started(cache, folder)

@@ -67,6 +67,7 @@ describe("accepts", () => {
     ["volumeName", "/srv/models/", "/srv/models"],
     ["hostCache", "/home/anna/.cache/huggingface", "/home/anna/.cache/huggingface"],
     ["modelDir", "/home/anna/models/fox/", "/home/anna/models/fox"],
+    ["modelDir", "/srv//models/./fox/.", "/srv/models/fox"],
     ["httpsProxy", "http://proxy.corp:3128", "http://proxy.corp:3128"],
     ["modelMirror", "s3://models/sdxl/", "s3://models/sdxl"],
     ["modelMirror", "file:///srv/models", "/srv/models"],
@@ -118,6 +119,7 @@ describe("refuses", () => {
     ["hostCache", "~/.cache/huggingface", undefined],
     ["modelDir", "models/fox.safetensors", undefined],
     ["modelDir", "/", undefined],
+    ["modelDir", "/srv/..", undefined],
     ["containerUser", "anna", undefined],
     ["caFile", "ca.pem", undefined],
     ["modelMirror", "https://mirror.example", undefined],
@@ -278,8 +280,8 @@ describe("a model of the user's own", () => {
   const P = "Picture-Perfect-Challenge:";
   test("is refused with another one in the image, or by another name", () => {
     expect(problemsOf({ modelDir: "/srv/fox", modelCache: "baked" })).toEqual([
-      `${P}modelDir: expected none with modelCache=baked: the model in the image would not be served, got /srv/fox. ` +
-        "Fix: pulumi config set modelCache volume",
+      `${P}modelDir: expected no modelDir with modelCache=baked: the model in the image would not be served, got /srv/fox. ` +
+        "Fix: pulumi config rm modelDir",
     ]);
     expect(problemsOf({ modelDir: "/srv/fox", environment: "MODEL_DIR=/data/fox" })).toEqual([
       `${P}environment: expected no MODEL_DIR, which the key modelDir sets, got MODEL_DIR. Fix: pulumi config rm modelDir`,

@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from image_gen import reader
 from image_gen.errors import ImageGenError, ModelDirInvalidError, NotAPipelineError
 from image_gen.model_cache.cache.complete import check_files, manifest_of, missing_files, read_tree
 from image_gen.model_cache.core.layout import RepoLayout, folder_name
@@ -45,7 +46,7 @@ def open_directory(directory: Path, model_id: str) -> ReadyModel:
         raise _invalid(directory, "it does not exist, or this user can't see it")
     if not (directory / INDEX).is_file():
         single = sorted(directory.glob("*.safetensors"))
-        hint = f". For a checkpoint, name the file: {single[0]}" if single else ""
+        hint = f". For a checkpoint, name the file: {reader.place(single[0])}" if single else ""
         raise _invalid(directory, f"it has no {INDEX}{hint}")
     # `hf download --local-dir` keeps the list of files here.
     kept = directory / ".cache" / "huggingface"
@@ -61,7 +62,9 @@ def open_directory(directory: Path, model_id: str) -> ReadyModel:
         raise ModelDirInvalidError(f"MODEL_DIR: {contents.problem}")
     if contents.missing:
         names = ", ".join(contents.missing)
-        raise ModelDirInvalidError(f"MODEL_DIR: {directory} lacks {names}, or has them cut off. Fix: copy it again.")
+        raise ModelDirInvalidError(
+            f"MODEL_DIR: {reader.place(directory)} lacks {names}, or has them cut off. Fix: copy it again."
+        )
     return ready(directory, replace(found, model_id=model_id), "directory")
 
 
@@ -74,6 +77,6 @@ def _open_checkpoint(path: Path, model_id: str) -> ReadyModel:
 
 def _invalid(directory: Path, why: str) -> ModelDirInvalidError:
     return ModelDirInvalidError(
-        f"MODEL_DIR: {directory} is not a diffusers pipeline: {why}. Fix: set it to a directory with a {INDEX} or "
-        "to a .safetensors checkpoint, or leave it empty."
+        f"MODEL_DIR: {reader.place(directory)} is not a diffusers pipeline: {why}. Fix: set it to a directory with a "
+        f"{INDEX} or to a .safetensors checkpoint, or leave it empty."
     )

@@ -109,9 +109,10 @@ def raise_if_read_only(model: ReadyModel, lost: Sequence[FileRead]) -> None:
             "again."
         )
     if model.source == "directory":
+        # A checkpoint is mounted as it is, without the directory around it.
+        path = model.directory / lost[0].file.path if model.checkpoint else model.directory
         raise CorruptCacheError(
-            f"{names} in MODEL_DIR {reader.place(model.directory)} is damaged, or can't be read. Fix: copy the model "
-            "again."
+            f"{names} in MODEL_DIR {reader.place(path)} is damaged, or can't be read. Fix: copy the model again."
         )
 
 

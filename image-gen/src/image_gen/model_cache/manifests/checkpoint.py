@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from image_gen import reader
 from image_gen.errors import ModelDirInvalidError, UnsafeModelError
 from image_gen.model_cache.core.filesystem import format_bytes
 from image_gen.model_cache.core.untrusted_files import open_regular, parse_json
@@ -81,8 +82,8 @@ def _header(path: Path) -> Mapping[str, Any]:
         size = path.stat().st_size
         if path.name.lower().endswith(_PICKLE_ENDINGS) or start.startswith(_PICKLE_STARTS):
             raise UnsafeModelError(
-                f"MODEL_DIR: {path} is a pickle, which can run code when it is loaded. Fix: take the model's "
-                ".safetensors file."
+                f"MODEL_DIR: {reader.place(path)} is a pickle, which can run code when it is loaded. Fix: take the "
+                "model's .safetensors file."
             )
         length = int.from_bytes(start, "little")
         if start == b"version ":
@@ -110,17 +111,17 @@ def _header(path: Path) -> Mapping[str, Any]:
 
 def _refused(path: Path, why: str) -> ModelDirInvalidError:
     return ModelDirInvalidError(
-        f"MODEL_DIR: {path} is no checkpoint of Stable Diffusion 1.x or SDXL as a whole: {why}. Fix: set it to one, or "
-        "to the directory of a diffusers pipeline."
+        f"MODEL_DIR: {reader.place(path)} is no checkpoint of Stable Diffusion 1.x or SDXL as a whole: {why}. Fix: set "
+        "it to one, or to the directory of a diffusers pipeline."
     )
 
 
 def _no_safetensors(path: Path, why: str, fix: str = "copy it again") -> ModelDirInvalidError:
-    return ModelDirInvalidError(f"MODEL_DIR: {path} is no safetensors file: {why}. Fix: {fix}.")
+    return ModelDirInvalidError(f"MODEL_DIR: {reader.place(path)} is no safetensors file: {why}. Fix: {fix}.")
 
 
 def _cut_off(path: Path, size: int, whole: int) -> ModelDirInvalidError:
     return ModelDirInvalidError(
-        f"MODEL_DIR: {path} is cut off: it has {format_bytes(size)} of at least {format_bytes(whole)}. Fix: copy it "
-        "again."
+        f"MODEL_DIR: {reader.place(path)} is cut off: it has {format_bytes(size)} of at least "
+        f"{format_bytes(whole)}. Fix: copy it again."
     )
