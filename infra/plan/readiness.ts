@@ -10,6 +10,8 @@ export interface ReadinessPlan {
   readonly readyUrl: string;
   /** Names under which the service may report the model that was asked for. */
   readonly models: readonly string[];
+  /** Whether it may report a path besides: a secret among its variables may name the model, and is not known here. */
+  readonly acceptsPath?: true;
   readonly device: "cuda" | "cpu";
   /** Longest wait from the container's start to a first image. */
   readonly readyTimeoutSeconds: number;
@@ -40,6 +42,7 @@ export function planReadiness(
     url,
     readyUrl: `${url}${READY_PATH}`,
     models: modelNames(settings, manifest),
+    ...(settings.secretKeys.includes("environment") ? { acceptsPath: true } : {}),
     device: gpu ? "cuda" : "cpu",
     readyTimeoutSeconds: settings.readyTimeoutSeconds ?? Math.ceil(fetchSeconds + LOAD_TIMEOUT_SECONDS),
     noResponseTimeoutSeconds: 90,

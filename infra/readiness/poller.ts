@@ -39,13 +39,14 @@ export async function waitUntilReady(plan: ReadinessPlan, deps: ReadinessDeps): 
 
 export function classify(
   probe: ProbeResult,
-  { models }: Pick<ReadinessPlan, "models">,
+  { models, acceptsPath }: Pick<ReadinessPlan, "models" | "acceptsPath">,
 ): Pending | { readonly kind: "ready"; readonly state: ReadyState } {
   if (probe.kind === "no-response") return probe;
   const { status, state } = probe;
   const unexpected = (reason: string) => ({ kind: "unexpected-service", reason }) as const;
   if (!state) return unexpected(`another service answers there (HTTP ${status})`);
-  if (state.model && !models.includes(state.model)) {
+  const isExpected = (model: string) => models.includes(model) || (acceptsPath && model.startsWith("/"));
+  if (state.model && !isExpected(state.model)) {
     return unexpected(`an image-gen with model ${state.model} answers there, not ${models[0]}`);
   }
   if (status === 200 && state.phase === "ready") return { kind: "ready", state };

@@ -1,5 +1,12 @@
 import type { AwsSettings } from "../../config/aws/settings.ts";
-import { HEARTBEAT_TIMEOUT_SECONDS, parameterPrefix, READY_PATH, serviceUrl, statusParameter } from "../../contract.ts";
+import {
+  HEARTBEAT_TIMEOUT_SECONDS,
+  MODEL_DIR_VARIABLE,
+  parameterPrefix,
+  READY_PATH,
+  serviceUrl,
+  statusParameter,
+} from "../../contract.ts";
 import type { Manifest, ModelSize } from "../manifest.ts";
 import { LOAD_TIMEOUT_SECONDS, modelNames, type ReadinessPlan, SERVICE_TIMEOUTS } from "../readiness.ts";
 import { AWS_RATES } from "./startup.ts";
@@ -34,6 +41,7 @@ export function planAwsReadiness(
     url,
     readyUrl: `${url}${READY_PATH}`,
     models: modelNames(settings, manifest),
+    ...(MODEL_DIR_VARIABLE in settings.environmentSecretArns ? { acceptsPath: true } : {}),
     device: "cuda",
     readyTimeoutSeconds: settings.readyTimeoutSeconds ?? Math.ceil(timeout),
     ...SERVICE_TIMEOUTS,

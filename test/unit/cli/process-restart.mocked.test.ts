@@ -74,11 +74,13 @@ describe.runIf(process.platform === "linux")("a restart from a shell without the
     expect(await restartProcess(context(), { wait: false })).toEqual({ ready: null });
     const after = readRecord(paths(), "local") as ProcessRecord;
     expect(after.pid).not.toBe(before.pid);
-    await expect.poll(() => environmentOf(after.pid)).toMatchObject({
-      IMAGE_GEN_API_KEY: "k",
-      HF_TOKEN: "hf_x",
-      CUDA_VISIBLE_DEVICES: "1",
-    });
+    await expect
+      .poll(() => environmentOf(after.pid))
+      .toMatchObject({
+        IMAGE_GEN_API_KEY: "k",
+        HF_TOKEN: "hf_x",
+        CUDA_VISIBLE_DEVICES: "1",
+      });
   });
 
   test("records what it runs with, and the present code", async () => {

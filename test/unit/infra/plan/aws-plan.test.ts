@@ -7,7 +7,7 @@ import {
   sustainedThroughputMib,
 } from "../../../../infra/plan/aws/instance-types.ts";
 import { instanceTypeProblems, makeAwsPlan, modelProblems } from "../../../../infra/plan/aws/plan.ts";
-import type { Manifest } from "../../../../infra/plan/manifest.ts";
+import { gpuMemoryNeededMib, type Manifest, modelSize } from "../../../../infra/plan/manifest.ts";
 import { ALB, awsPlanWith, awsSettings } from "../../../support/aws-settings.ts";
 import { manifest, planWith } from "../../../support/settings.ts";
 
@@ -100,6 +100,18 @@ describe("what can't work with the model is reported before anything is made", (
     expect(problemsOf({ volumeSizeGb: "10" })).toEqual([
       "Picture-Perfect-Challenge:volumeSizeGb: expected 11 or more, for this model, got 10. Fix: pulumi config set volumeSizeGb 11",
     ]);
+  });
+  test("nothing of modelId's, where a path on the host's volume is served", () => {
+    const raw = { environment: "MODEL_DIR=/data//fox/" };
+    expect(problemsOf({ ...raw, volumeSizeGb: "10" }, gated)).toEqual([]);
+    const { modelId, readiness, startupEstimate } = awsPlanWith(raw);
+    expect([modelId, ...readiness.models]).toEqual(["/data/fox", "/data/fox"]);
+    expect(startupEstimate).toMatchObject({ bytesToFetch: 0, firstSeconds: startupEstimate.cachedSeconds });
+    expect(readiness.readyTimeoutSeconds).toBeLessThan(awsPlanWith().readiness.readyTimeoutSeconds);
+    // As for any model whose size is not known.
+    expect(gpuMemoryNeededMib(modelSize(awsSettings(raw), manifest), manifest)).toBe(12_288);
+    const secret = awsPlanWith({ environmentSecretArns: `MODEL_DIR=${HF}` }).readiness;
+    expect(secret).toMatchObject({ acceptsPath: true });
   });
   test("an environment that no parameter holds", () => {
     expect(problemsOf({ environment: `A=${"a".repeat(2000)}` })).toEqual([]);

@@ -201,6 +201,8 @@ describe("host", () => {
     expect(host.bindMounts).toEqual([]);
     expect(readiness.models).toEqual(["/data/fox"]);
     expect(startupEstimate.bytesToFetch).toBe(0);
+    expect(planWith().readiness).not.toHaveProperty("acceptsPath");
+    expect(planWith({ secretKeys: ["environment"] }).readiness).toMatchObject({ acceptsPath: true });
   });
 
   test("a folder of this machine takes the volume's place, for the user that it belongs to", () => {

@@ -18,6 +18,15 @@ test.each([
   ["a page", otherService(), "unexpected-service"],
 ])("%s", (_, given, kind) => expect(classify(given, plan).kind).toBe(kind));
 
+test("where a secret may name the model's path, any path is expected, and no other id", () => {
+  const hidden = { ...plan, acceptsPath: true } as const;
+  expect(classify(response({ status: 200, phase: "ready", model: "/data/fox" }), hidden).kind).toBe("ready");
+  expect(classify(response({ status: 200, phase: "ready", model: "org/other" }), hidden).kind).toBe(
+    "unexpected-service",
+  );
+  expect(classify(response({ status: 200, phase: "ready", model: "/data/fox" }), plan).kind).toBe("unexpected-service");
+});
+
 test("an unexpected service is named", () => {
   expect(classify(otherService(404), plan)).toEqual({
     kind: "unexpected-service",
