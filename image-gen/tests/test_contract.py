@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 from image_gen import errors, log
+from image_gen.fleet import job_queue
+from image_gen.fleet import settings as fleet_settings
 from image_gen.model_cache import CacheSettings
 from image_gen.model_cache.core import settings as cache_settings
 from image_gen.settings import KEEP_ALIVE_SECONDS, Settings
@@ -20,6 +22,15 @@ def test_constants_are_those_of_the_contract() -> None:
         "LOG_PREFIX": log.PREFIX,
         "SERVICE_PORT": Settings.port,
         "KEEP_ALIVE_SECONDS": KEEP_ALIVE_SECONDS,
+        "FLEET_VARIABLES": {
+            "queueUrl": fleet_settings.QUEUE_URL,
+            "deadLetterQueueUrl": fleet_settings.DEAD_LETTER_QUEUE_URL,
+            "jobStore": fleet_settings.JOB_STORE,
+            "autoScalingGroup": fleet_settings.AUTO_SCALING_GROUP,
+            "minWorkers": fleet_settings.MIN_WORKERS,
+            "emulated": fleet_settings.EMULATED,
+        },
+        "VISIBILITY_SECONDS": job_queue.VISIBLE_AFTER_SECONDS,
         "EXIT_CODES": {
             "ok": errors.OK,
             "failed": errors.FAILED,

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, get_args
 
+from image_gen.engine_options import AUTO, FEW_STEP_MODES, NONE, parse_options
 from image_gen.errors import ModelIdInvalidError, SettingInvalidError, shown
 from image_gen.model_cache.core.manifest import split_model_id
+from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import DEFAULT_MODEL, DEMO_ALIAS, DEMO_MODEL, Verify
 from image_gen.model_cache.manifests.lora_source import LoraSource, parse_loras
 
@@ -35,6 +37,16 @@ def _whole(variable: str, default: float, low: int, high: int) -> Any:
     return _read(variable, default, parse)
 
 
+def _amount(variable: str) -> Any:
+    def parse(text: str) -> float:
+        amount = float(text) if re.fullmatch(r"\d{1,5}(\.\d{1,6})?", text, re.ASCII) else 0.0
+        if amount <= 0:
+            raise ValueError("a number above 0 and below 100000, such as 0.8048")
+        return amount
+
+    return _read(variable, 0.0, parse)
+
+
 def _choice(variable: str, default: Any, *legal: str, parse: Callable[[str], Any] = str) -> Any:
     def choose(text: str) -> Any:
         if text.lower() not in legal:
@@ -52,6 +64,13 @@ def _list(variable: str, pattern: str, expected: str) -> Any:
         return names
 
     return _read(variable, (), parse)
+
+
+def _s3_address(text: str) -> S3Uri:
+    try:
+        return S3Uri.parse(text, "")
+    except SettingInvalidError:
+        raise ValueError("s3://bucket/prefix") from None
 
 
 def _engines(text: str) -> int | None:
@@ -87,7 +106,7 @@ class Settings:
     port: int = _whole("PORT", 8000, 0, 65535)
     device: str = _choice("IMAGE_GEN_DEVICE", "auto", "auto", "cpu", "cuda", "mps")
     dtype: str = _choice("IMAGE_GEN_DTYPE", "auto", "auto", "float16", "bfloat16", "float32")
-    offload: str = _choice("IMAGE_GEN_OFFLOAD", "auto", "auto", "none", "model", "layers")
+    offload: str = _choice("IMAGE_GEN_OFFLOAD", "auto", "auto", "none", "encoders", "model", "layers")
     queue_limit: int = _whole("IMAGE_GEN_QUEUE_LIMIT", 8, 0, 10_000)
     request_timeout: float = _whole("IMAGE_GEN_REQUEST_TIMEOUT", 600.0, 1, 86_400)
     drain_timeout: float = _whole("IMAGE_GEN_DRAIN_TIMEOUT", 20.0, 0, 3_600)
@@ -97,6 +116,8 @@ class Settings:
     verify: Verify | None = _choice("IMAGE_GEN_VERIFY", None, *get_args(Verify))  # noqa: RUF009 -- `_choice` makes a field
     vae_id: str = _read("VAE_ID", "")
     compile_enabled: bool = _choice("IMAGE_GEN_COMPILE", False, "0", "1", parse="1".__eq__)
+    compile_cache: S3Uri | None = _read("IMAGE_GEN_COMPILE_CACHE", None, _s3_address)  # noqa: RUF009 -- `_read` makes a field
+    engine_options: tuple[str, ...] = _read("IMAGE_GEN_ENGINE_OPTIONS", (AUTO,), parse_options)
     api_key: str = _read("IMAGE_GEN_API_KEY", "", repr=False)
     api_keys_file: Path | None = _read("IMAGE_GEN_API_KEYS_FILE", None, Path)  # noqa: RUF009 -- `_read` makes a field
     log_format: str = _choice("IMAGE_GEN_LOG_FORMAT", "text", "text", "json")
@@ -119,11 +140,13 @@ class Settings:
     picture_url_seconds: int = _whole("IMAGE_GEN_PICTURE_URL_SECONDS", 0, 0, 2_592_000)
     jobs_max_mb: int = _whole("IMAGE_GEN_JOBS_MAX_MB", 1000, 1, 1_000_000)
     loras: tuple[LoraSource, ...] = _read("IMAGE_GEN_LORAS", (), parse_loras)
+    few_steps: str = _choice("IMAGE_GEN_FEW_STEPS", NONE, NONE, *FEW_STEP_MODES)
     safety_checker: str = _read("IMAGE_GEN_SAFETY_CHECKER", "")
+    usd_per_hour: float = _amount("IMAGE_GEN_USD_PER_HOUR")
 
     def verify_mode(self, source: str) -> Verify:
-        """How much of a model is hashed at a start. A model in the image was verified when the image was built."""
-        return self.verify or ("size" if source == "baked" else "full")
+        """How a model is verified at a start. One in the image was verified when the image was built."""
+        return self.verify or ("size" if source == "baked" else "recorded")
 
     @property
     def is_demo(self) -> bool:
@@ -157,6 +180,11 @@ class Settings:
         if values.get("loras") and values.get("compile_enabled"):
             problems["IMAGE_GEN_LORAS"] = (
                 "IMAGE_GEN_LORAS: expected none with IMAGE_GEN_COMPILE=1: compiled blocks take none"
+            )
+        mode = values.get("few_steps", NONE)
+        if mode != NONE and mode not in {lora.name for lora in values.get("loras", ())}:
+            problems["IMAGE_GEN_FEW_STEPS"] = (
+                f"IMAGE_GEN_FEW_STEPS: expected a LoRA of this name in IMAGE_GEN_LORAS, got {mode} without one"
             )
         if problems:
             raise SettingInvalidError(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from tests.serving.conftest import Server, _end, _start
 
@@ -31,13 +31,16 @@ def picture(data: str | None) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(data or ""))).convert("RGB")
 
 
-def test_pictures_of_one_request_are_those_of_single_ones(server: Server, official: MakeClient) -> None:
+def test_pictures_of_one_request_are_those_of_single_ones_but_for_rounding(
+    server: Server, official: MakeClient
+) -> None:
     images = official(server).images
     two = images.generate(prompt="a barn", n=2, extra_body=QUICK).data or []
     assert [picture(each.b64_json).size for each in two] == [(128, 128)] * 2
     for number, each in enumerate(two):
         [alone] = images.generate(prompt="a barn", extra_body={"steps": 2, "seed": 7 + number}).data or []
-        assert alone.b64_json == each.b64_json
+        apart = ImageChops.difference(picture(alone.b64_json), picture(each.b64_json))
+        assert max(high for _, high in apart.getextrema()) <= 1
 
 
 def test_a_stream_ends_with_the_same_picture(server: Server, official: MakeClient) -> None:

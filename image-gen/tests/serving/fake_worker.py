@@ -3,7 +3,7 @@
 What a test wants of it is said in FAKE_WORKER (JSON): `import_seconds`, `load_error` (code, message, retryable),
 `die` (while loading), `until_file` (no error once that file is there), `raise_after` (a number and the text of an
 exception: it is raised by each picture after so many of one process, the warm-up's included), `own_size`,
-`truncated_tokens`, `step_seconds`, `few_steps`,
+`truncated_tokens`, `step_seconds`, `few_steps`, `most_at_once`, `batches_fail` ("be killed", or an exception's text),
 `gpus` (more of these, by the id of the worker's GPU), `not_compiled` (why). A prompt may hold an order too: "die",
 "be killed", "out of memory", "hang", "babble", "raise TEXT", "print TEXT", "abort TEXT", "withhold TEXT".
 """
@@ -25,7 +25,11 @@ from typing import Any
 
 from image_gen.errors import ContentPolicyError
 from image_gen.worker.failures import to_user_error
+from image_gen.worker.pictures.few_steps import few_steps_of
 from image_gen.worker.protocol import (
+    ArtifactsFetched,
+    ArtifactsRequest,
+    BatchJob,
     CancelJob,
     Compiling,
     Failed,
@@ -111,6 +115,20 @@ class FakeWorker:
                 self.load(message)
             elif isinstance(message, ImageJob):
                 self.generate_image(message)
+            elif isinstance(message, BatchJob):
+                say(f"a batch of {len(message.jobs)}")
+                self.generate_batch(message)
+
+    def generate_batch(self, batch: BatchJob) -> None:
+        jobs = batch.jobs
+        if self.options.get("batches_fail") is None:
+            for job in jobs:
+                self.generate_image(job)
+        elif self.options["batches_fail"] == "be killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        else:
+            failure = to_user_error(RuntimeError(self.options["batches_fail"]))
+            self.send(Failed(jobs[0].id, failure.code, failure.message, failure.retryable))
 
     def load(self, request: LoadRequest) -> None:
         if request.vae:
@@ -121,6 +139,16 @@ class FakeWorker:
             say(f"LoRA {name} from {file}")
         if request.compile_cache:
             self.send(Compiling(request.compile_cache, self.options.get("not_compiled")))
+        artifacts = "gpu/key.blocks" if request.shares_compiled else ""
+        if artifacts:
+            archive = Path(request.compile_cache, artifacts)
+            if not archive.exists():
+                self.send(ArtifactsRequest(artifacts))
+                assert isinstance(self.requests.get(), ArtifactsFetched)
+            say(f"compiled blocks: {archive.read_text() if archive.exists() else 'none'}")
+            if not archive.exists():
+                archive.parent.mkdir(parents=True, exist_ok=True)
+                archive.write_text("blocks")
         if (until := self.options.get("until_file")) and Path(until).exists():
             self.options = {}
         if self.options.get("die"):
@@ -146,7 +174,10 @@ class FakeWorker:
                 edits=self.options.get("edits", ["image", "mask"]),
                 schedulers=self.options.get("schedulers", ["ddim", "euler"]),
                 loras=list(request.loras),
-                few_steps=self.options.get("few_steps"),
+                few_steps=few_steps_of(None, request.few_steps) or self.options.get("few_steps"),
+                most_at_once=self.options.get("most_at_once", 1),
+                options=dict.fromkeys(request.options, ""),
+                artifacts=artifacts,
             )
         )
 
@@ -157,6 +188,7 @@ class FakeWorker:
 
     def generate_image(self, job: ImageJob) -> None:
         say(f"painting {job.id}" + (f" with LoRAs {json.dumps(job.loras)}" if job.loras else ""))
+        say(f"{job.steps} steps of {job.scheduler}, guidance {job.guidance_scale}")
         self.pictures += 1
         order, _, text = job.prompt.partition(" ")
         error = RuntimeError(text) if order == "raise" else self.fault()

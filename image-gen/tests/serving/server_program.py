@@ -1,7 +1,8 @@
 """The real server with the engine that the first argument names; `-` means the real one.
 
 FAST: the seconds of every pause for which a test would otherwise wait for minutes. DEADLINE: those of a request's
-headers and body.
+headers and body. WORK: whether it takes jobs of a fleet; VISIBLE_AFTER: seconds that a message stays hidden;
+RECORD_EVERY: seconds between its records. GATEWAY: the gateway of a fleet in place of a service.
 """
 
 import os
@@ -29,5 +30,23 @@ if fast := os.environ.get("FAST"):
 if deadline := os.environ.get("DEADLINE"):
     limited_protocol.HEADERS_SECONDS = limited_protocol.BODY_SECONDS = float(deadline)
     limited_protocol.LINGER_SECONDS = float(deadline)
+if os.environ.get("GATEWAY"):
+    from image_gen.fleet.gateway import fleet_state, gateway
+    from image_gen.fleet.gateway.main import serve_gateway
+
+    if fast:
+        gateway.WATCH_SECONDS = fleet_state.WORKERS_SECONDS = fleet_state.NO_WORKERS_SECONDS = float(fast)
+        fleet_state.QUEUE_SECONDS = fleet_state.FAILED_SECONDS = float(fast)
+    raise SystemExit(serve_gateway())
 command = WORKER_COMMAND if sys.argv[1] == "-" else (sys.executable, sys.argv[1])
+if os.environ.get("WORK"):
+    from image_gen.fleet import delivery, job_queue, job_taker
+    from image_gen.fleet.work import work
+
+    if visible_after := os.environ.get("VISIBLE_AFTER"):
+        job_queue.VISIBLE_AFTER_SECONDS = int(visible_after)
+        delivery.EXTEND_SECONDS = int(visible_after) / 3
+    if record_every := os.environ.get("RECORD_EVERY"):
+        job_taker.WRITTEN_EVERY_SECONDS = float(record_every)
+    raise SystemExit(work(worker_command=command))
 raise SystemExit(serve(worker_command=command))

@@ -3,6 +3,8 @@
 import os
 import signal
 
+import pytest
+
 from .conftest import StartServer
 from .test_queue import in_background, wait_metric
 
@@ -49,3 +51,32 @@ def test_requests_that_wait_for_an_engine_are_answered_when_there_will_be_none(s
     current[0].join(10)
     assert (current[1][0].status, current[1][0].json["error"]["code"]) == (503, "stopping")
     assert server.process.wait(60) == 0
+
+
+def test_the_pictures_of_a_batch_during_which_the_engine_is_killed_are_made_one_by_one_and_later_batches_are_smaller(
+    start_server: StartServer,
+) -> None:
+    # As by the kernel, where memory runs out: with four pictures, and with two.
+    server = start_server(FAST="0.05", FAKE_WORKER={"most_at_once": 4, "batches_fail": "be killed"})
+    server.wait_phase("ready")
+    for seed in (10, 20, 30):
+        answer = server.post({"prompt": "x", "n": 4, "seed": seed})
+        assert answer.status == 200
+        assert [picture["seed"] for picture in answer.json["data"]] == [seed, seed + 1, seed + 2, seed + 3]
+    assert [server.log.count(f"engine: a batch of {count}") for count in (4, 2)] == [1, 1]
+    assert "A batch of 4 pictures failed (ENGINE_DIED); each is made by itself." in server.log
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "restarts"),
+    [("CUDA out of memory", "OUT_OF_MEMORY", 0), ("no batches", "ENGINE_ERROR", 0), ("device lost", "GPU_FAULT", 1)],
+)
+def test_the_pictures_of_a_batch_that_a_pipeline_refuses_are_made_one_by_one(
+    start_server: StartServer, text: str, code: str, restarts: int
+) -> None:
+    server = start_server(FAST="0.05", FAKE_WORKER={"most_at_once": 4, "batches_fail": text})
+    server.wait_phase("ready")
+    answer = server.post({"prompt": "x", "n": 3, "seed": 1})
+    assert (answer.status, [picture["seed"] for picture in answer.json["data"]]) == (200, [1, 2, 3])
+    assert f"A batch of 3 pictures failed ({code}); each is made by itself." in server.log
+    assert server.log.count("Engine up in") == 1 + restarts

@@ -224,3 +224,31 @@ def test_loras_and_compiled_blocks_exclude_each_other() -> None:
     with pytest.raises(ImageGenError, match="IMAGE_GEN_LORAS: expected none with IMAGE_GEN_COMPILE=1"):
         Settings.from_env({"IMAGE_GEN_LORAS": "a=org/name", "IMAGE_GEN_COMPILE": "1"})
     assert [each.name for each in Settings.from_env({"IMAGE_GEN_LORAS": "a=o/n,b=/x"}).loras] == ["a", "b"]
+
+
+def test_a_few_step_mode_is_what_a_request_has_without_its_own(start_server: StartServer, tmp_path: Path) -> None:
+    (tmp_path / "lcm.safetensors").write_bytes(b"l" * 300)
+    server = start_server(
+        IMAGE_GEN_LORAS=f"lcm={tmp_path / 'lcm.safetensors'}", IMAGE_GEN_FEW_STEPS="lcm",
+        FAKE_WORKER={"schedulers": ["ddim", "lcm"]},
+    )  # fmt: skip
+    server.wait_phase("ready")
+    assert "A few-step model (lcm): 4 steps and guidance 1 unless a request has its own\n" in server.log
+    assert server.get("/v1/models").json["data"][0]["few_steps"] == {
+        "mode": "lcm", "steps": 4, "guidance_scale": 1.0, "scheduler": "lcm", "lora": "lcm",
+    }  # fmt: skip
+    assert server.post({"prompt": "x"}).json["steps"] == 4
+    server.wait_log("4 steps of lcm, guidance 1.0\n")
+    assert 'with LoRAs {"lcm": 1.0}\n' in server.log
+    own = server.post({"prompt": "x", "steps": 6, "guidance_scale": 1.5, "scheduler": "ddim"})
+    assert own.json["steps"] == 6
+    server.wait_log("6 steps of ddim, guidance 1.5\n")
+    # None at all: an ordinary picture.
+    assert server.post({"prompt": "x", "loras": []}).json["steps"] == 30
+
+
+def test_a_few_step_mode_without_its_lora_is_refused() -> None:
+    expected = "IMAGE_GEN_FEW_STEPS: expected a LoRA of this name in IMAGE_GEN_LORAS, got lcm without one"
+    for loras in ({}, {"IMAGE_GEN_LORAS": "other=/m.safetensors"}):
+        with pytest.raises(ImageGenError, match=expected):
+            Settings.from_env({"IMAGE_GEN_FEW_STEPS": "lcm", **loras})

@@ -32,7 +32,7 @@ def expressions() -> dict[str, str]:
 @pytest.fixture
 def known(start_server: StartServer) -> set[str]:
     """The names of samples that a service's /metrics may show."""
-    running: Server = start_server()
+    running: Server = start_server(IMAGE_GEN_USD_PER_HOUR="0.8")
     running.wait_phase("ready")
     names: set[str] = set()
     suffixes = {"counter": ("",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}

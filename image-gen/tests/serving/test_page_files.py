@@ -102,7 +102,7 @@ def test_the_page_is_there_before_the_app() -> None:
         return {"type": "http.request"}
 
     async def ask() -> list[str]:
-        app, routes = StartupApp(Readiness("model", None, "0"), page), []
+        app, routes = StartupApp(Readiness("model", None, "0"), page, dict), []
         for path in page.paths:
             scope: dict[str, Any] = {"type": "http", "method": "GET", "path": path, "headers": []}
             await asyncio.wait_for(app(scope, nothing, send), 10)

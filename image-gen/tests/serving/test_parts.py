@@ -15,6 +15,7 @@ from image_gen.errors import EngineDiedError, GatedModelError, HubUnreachableErr
 from image_gen.log import configure
 from image_gen.model_cache import Progress
 from image_gen.model_cache.core.filesystem import format_bytes
+from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import DEFAULT_MODEL
 from image_gen.model_cache.manifests.lora_source import parse_loras
 from image_gen.serving.engine_failures import restart_delay
@@ -51,6 +52,8 @@ VARIABLES: dict[str, tuple[str, str, object]] = {
     "PORT": ("1", "port", 1),
     "IMAGE_GEN_DEVICE": ("CUDA", "device", "cuda"),
     "IMAGE_GEN_DTYPE": ("bfloat16", "dtype", "bfloat16"),
+    "IMAGE_GEN_COMPILE_CACHE": ("s3://bucket/compiled", "compile_cache", S3Uri("bucket", "compiled")),
+    "IMAGE_GEN_ENGINE_OPTIONS": ("auto,channels-last", "engine_options", ("auto", "channels-last")),
     "IMAGE_GEN_OFFLOAD": ("layers", "offload", "layers"),
     "IMAGE_GEN_QUEUE_LIMIT": ("0", "queue_limit", 0),
     "IMAGE_GEN_REQUEST_TIMEOUT": ("2", "request_timeout", 2.0),
@@ -78,7 +81,9 @@ VARIABLES: dict[str, tuple[str, str, object]] = {
     "IMAGE_GEN_WEBHOOK_SECRET": (SECRET, "webhook_secret", bytes(32)),
     "IMAGE_GEN_WEBHOOK_PRIVATE": ("1", "webhook_private", True),
     "IMAGE_GEN_PICTURE_URL_SECONDS": ("8", "picture_url_seconds", 8),
+    "IMAGE_GEN_FEW_STEPS": ("lcm", "few_steps", "lcm"),
     "IMAGE_GEN_LORAS": (LORAS, "loras", parse_loras(LORAS)),
+    "IMAGE_GEN_USD_PER_HOUR": ("0.8048", "usd_per_hour", 0.8048),
     "IMAGE_GEN_SAFETY_CHECKER": ("acme/checker", "safety_checker", "acme/checker"),
 }  # fmt: skip
 
@@ -86,9 +91,11 @@ VARIABLES: dict[str, tuple[str, str, object]] = {
 def test_settings_read_every_variable() -> None:
     assert set(VARIABLES) == {each.metadata["variable"] for each in fields(Settings)}
     for variable, (text, name, value) in VARIABLES.items():
-        read = Settings.from_env({variable: text})
+        # A mode needs its LoRA.
+        more = {"IMAGE_GEN_LORAS": "lcm=/m.safetensors"} if name == "few_steps" else {}
+        read, without = Settings.from_env({variable: text, **more}), Settings.from_env(more)
         assert getattr(read, name) == value
-        assert [each for each in vars(read) if vars(read)[each] != vars(Settings())[each]] == [name]
+        assert [each for each in vars(read) if vars(read)[each] != vars(without)[each]] == [name]
     assert Settings.from_env({"MODEL_ID": "demo"}).is_demo
 
 

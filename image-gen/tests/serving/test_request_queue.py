@@ -1,10 +1,26 @@
 """The queue without HTTP: what needs a moment that a real server would not give."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from image_gen.errors import CancelledError, EngineDiedError, ImageGenError, OutOfMemoryError
+from image_gen.errors import (
+    BY_CODE,
+    CancelledError,
+    ContentPolicyError,
+    EngineDiedError,
+    EngineError,
+    GpuFaultError,
+    ImageGenError,
+    NotReadyError,
+    OutOfMemoryError,
+    PictureInvalidError,
+    StoppingError,
+)
+from image_gen.serving.queue.batches import Batches
 from image_gen.serving.queue.request_queue import RequestQueue
 from image_gen.serving.worker_supervisor import GeneratedImage
 from image_gen.worker.protocol import ImageJob
@@ -17,6 +33,7 @@ class SlowEngine:
 
     is_ready = True
     given_up: ImageGenError | None = None
+    most_at_once = 1
 
     def __init__(self) -> None:
         self.on_change = lambda: None
@@ -29,6 +46,11 @@ class SlowEngine:
         self.started.append(order.id)
         self.current = asyncio.get_running_loop().create_future()
         return await self.current
+
+    async def generate_batch(self, jobs: Sequence[ImageJob]) -> list[GeneratedImage]:
+        self.started.append("+".join(job.id for job in jobs))
+        self.current = asyncio.get_running_loop().create_future()
+        return [await self.current] * len(jobs)
 
     def cancel(self, picture_id: str) -> None:
         self.cancelled.append(picture_id)
@@ -309,3 +331,184 @@ def test_requests_and_jobs_take_turns() -> None:
         assert [await task for task in tasks] == [[GENERATED]] * 6
 
     asyncio.run(asyncio.wait_for(scenario(), 5))
+
+
+def several(count: int) -> list[ImageJob]:
+    return [replace(order("a")[0], id=f"a-{index}", seed=index) for index in range(count)]
+
+
+def test_pictures_of_a_request_are_made_by_as_few_calls_as_the_engine_allows() -> None:
+    async def scenario() -> None:
+        engine = SlowEngine()
+        engine.most_at_once = 4
+        queue = queue_of(engine)
+        request = asyncio.create_task(queue.run(several(6)))
+        await settle()
+        engine.done()
+        await settle()
+        engine.done()
+        assert await request == [GENERATED] * 6
+        assert engine.started == ["a-0+a-1+a-2+a-3", "a-4+a-5"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("change", [{"progress": True}, {"previews": 1}, {"pixels": b"x"}])
+def test_pictures_with_steps_to_report_or_an_image_to_change_are_made_one_by_one(change: dict[str, Any]) -> None:
+    async def scenario() -> None:
+        engine = SlowEngine()
+        engine.most_at_once = 4
+        queue = queue_of(engine)
+        request = asyncio.create_task(queue.run([replace(job, **change) for job in several(2)]))
+        for _ in range(2):
+            await settle()
+            engine.done()
+        assert await request == [GENERATED] * 2
+        assert engine.started == ["a-0", "a-1"]
+
+    asyncio.run(scenario())
+
+
+def batching(*, at_once: int = 4) -> SlowEngine:
+    engine = SlowEngine()
+    engine.most_at_once = at_once
+    return engine
+
+
+@pytest.mark.parametrize("kind", [kind for kind in BY_CODE.values() if kind not in {CancelledError, NotReadyError}])
+def test_the_pictures_of_a_batch_that_fails_are_made_one_by_one(kind: type[ImageGenError]) -> None:
+    async def scenario() -> None:
+        engine = batching()
+        queue = queue_of(engine)
+        request = asyncio.create_task(queue.run(several(2)))
+        await settle()
+        assert engine.current is not None
+        engine.current.set_exception(kind("the batch"))
+        for _ in range(2):
+            await settle()
+            engine.done()
+        assert await request == [GENERATED] * 2
+        assert engine.started == ["a-0+a-1", "a-0", "a-1"]
+
+    asyncio.run(asyncio.wait_for(scenario(), 5))
+
+
+def test_a_batch_whose_engine_ends_is_no_batch_for_the_next_engine() -> None:
+    async def scenario() -> None:
+        engine = batching()
+        queue = queue_of(engine)
+        request = asyncio.create_task(queue.run(several(3)))
+        await settle()
+        engine.kill()
+        await settle()
+        assert not request.done()
+        engine.start()
+        for _ in range(3):
+            await settle()
+            engine.done()
+        assert await request == [GENERATED] * 3
+        assert engine.started == ["a-0+a-1+a-2", "a-0", "a-1", "a-2"]
+
+    asyncio.run(asyncio.wait_for(scenario(), 5))
+
+
+@pytest.mark.parametrize("error", [OutOfMemoryError("too much", retryable=True), EngineDiedError("killed")])
+def test_an_engine_whose_batch_took_too_much_memory_has_smaller_ones_from_then_on(error: ImageGenError) -> None:
+    async def scenario() -> None:
+        engine, other = batching(), batching()
+        other.is_ready = False
+        queue = queue_of(engine, other)
+
+        async def make(size: int, failure: ImageGenError | None = None) -> list[str]:
+            before = len(engine.started)
+            request = asyncio.create_task(queue.run([replace(job, width=size) for job in several(4)]))
+            await settle()
+            if failure is not None and engine.current is not None:
+                engine.current.set_exception(failure)
+                await settle()
+            while not request.done():
+                engine.done()
+                await settle()
+            return engine.started[before:]
+
+        alone, pairs = ["a-0", "a-1", "a-2", "a-3"], ["a-0+a-1", "a-2+a-3"]
+        assert await make(64, error) == ["a-0+a-1+a-2+a-3", *alone]
+        assert await make(64) == pairs
+        assert await make(128) == alone
+        assert await make(32) == ["a-0+a-1+a-2+a-3"]
+        # Of another engine nothing is known.
+        assert queue._batches.next_jobs(several(4), 0, other) == several(4)  # type: ignore[arg-type] # a fake worker
+
+    asyncio.run(asyncio.wait_for(scenario(), 5))
+
+
+@pytest.mark.parametrize("kind", [EngineError, PictureInvalidError, ContentPolicyError, GpuFaultError])
+def test_a_batch_that_fails_for_another_reason_than_memory_leaves_later_batches_as_they_are(
+    kind: type[ImageGenError],
+) -> None:
+    batches, engine = Batches(), batching()
+    batches.failed(several(4), engine, kind("x"))  # type: ignore[arg-type] # a fake worker
+    assert len(batches.next_jobs(several(4), 0, engine)) == 4  # type: ignore[arg-type] # a fake worker
+
+
+def test_an_engine_that_was_ended_for_a_client_that_left_is_not_blamed_for_its_batch() -> None:
+    async def scenario() -> None:
+        engine = batching()
+        queue = queue_of(engine, unresponsive_after=0.01)
+        request = asyncio.create_task(queue.run(several(4)))
+        await settle()
+        request.cancel()
+        await asyncio.sleep(0.2)
+        assert engine.kills == 1
+        assert len(queue._batches.next_jobs(several(4), 0, engine)) == 4  # type: ignore[arg-type] # a fake worker
+
+    asyncio.run(asyncio.wait_for(scenario(), 5))
+
+
+def test_a_batch_has_as_many_times_longer_to_react_as_it_has_pictures() -> None:
+    async def scenario() -> None:
+        engine = batching()
+        queue = queue_of(engine, unresponsive_after=0.1)
+        request = asyncio.create_task(queue.run(several(4)))
+        await settle()
+        request.cancel()
+        await asyncio.sleep(0.25)
+        assert engine.kills == 0
+        await asyncio.sleep(0.35)
+        assert engine.kills == 1
+
+    asyncio.run(asyncio.wait_for(scenario(), 5))
+
+
+def test_a_request_whose_turn_comes_as_the_service_ends_has_no_batch() -> None:
+    async def scenario() -> None:
+        engine = batching()
+        queue = queue_of(engine)
+        request = asyncio.create_task(queue.run(several(4)))
+        await asyncio.sleep(0)  # it has its turn, and has sent nothing yet
+        assert queue.is_busy and engine.started == []
+        queue.close()
+        await settle()
+        assert engine.started == ["a-0"]
+        engine.done()
+        with pytest.raises(StoppingError):
+            await request
+
+    asyncio.run(asyncio.wait_for(scenario(), 5))
+
+
+def test_a_batch_of_a_client_that_left_is_cancelled_by_its_first_picture() -> None:
+    async def scenario() -> None:
+        engine = SlowEngine()
+        engine.most_at_once = 4
+        queue = queue_of(engine)
+        request = asyncio.create_task(queue.run(several(3)))
+        await settle()
+        request.cancel()
+        await settle()
+        assert engine.cancelled == ["a-0"]
+        engine.done()
+        await settle()
+        assert not queue.is_busy
+
+    asyncio.run(scenario())

@@ -18,6 +18,7 @@ def test_healthz_and_readyz_of_a_ready_service(server: Server) -> None:
     assert set(state) == {
         "phase", "bytes_done", "bytes_total", "eta_seconds", "error", "model", "revision", "source", "device", "file",
         "bytes_per_second", "phases", "started_at", "timeline", "version", "retries_on_sighup",
+        "usage",
     }  # fmt: skip
     assert (state["phase"], state["error"], state["source"], state["device"]) == ("ready", None, "directory", "cpu")
     assert state["bytes_done"] == state["bytes_total"] > 0

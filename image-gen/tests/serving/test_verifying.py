@@ -61,4 +61,4 @@ def test_start_with_damage_and_no_hub_fails_with_one_line(
 def test_invalid_verify_mode_is_rejected(start_server: StartServer) -> None:
     server = start_server(IMAGE_GEN_VERIFY="often")
     assert server.process.wait(60) == 2
-    assert "IMAGE_GEN_VERIFY: expected full, changed or size, got 'often'" in server.log
+    assert "IMAGE_GEN_VERIFY: expected recorded, full, changed or size, got 'often'" in server.log

@@ -8,6 +8,8 @@ import pytest
 
 from image_gen.worker.protocol import LoadRequest
 
+from .engines import with_options
+
 
 @pytest.fixture(scope="session")
 def demo_model(demo_models: Path) -> Path:
@@ -31,3 +33,9 @@ def loaded(load_request: LoadRequest) -> Any:
     from image_gen.worker.pipeline import load
 
     return load(load_request, "cpu", "float32")
+
+
+@pytest.fixture(scope="session")
+def plain(load_request: LoadRequest) -> Any:
+    """The pipeline without any option of the engine."""
+    return with_options(load_request)

@@ -90,7 +90,9 @@ def made(kind: str, device: str = "cpu") -> Any:
 def loaded(file: Path, **changes: Any) -> LoadedPipeline:
     model = open_directory(file, str(file))
     files = {each.path: each.size for each in model.files}
-    request = LoadRequest(str(file.parent), model.pipeline, None, files=files, checkpoint=model.checkpoint, **changes)
+    # No option of the engine: its pictures are compared with those of a plain pipeline.
+    own: dict[str, Any] = {"files": files, "checkpoint": model.checkpoint, "options": (), **changes}
+    request = LoadRequest(str(file.parent), model.pipeline, None, **own)
     return load(request, "cpu", "float32")
 
 

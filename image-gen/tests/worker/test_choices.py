@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from image_gen.worker.pictures.generate import generate_image
-from image_gen.worker.pictures.long_prompts import encoded_prompts
+from image_gen.worker.pictures.long_prompts import encoded_prompts, has_long_prompt
 from image_gen.worker.pictures.schedulers import schedulers_of
 from image_gen.worker.protocol import ImageJob
 
@@ -58,7 +58,7 @@ def test_a_long_prompt_is_read_to_its_end(loaded: Any) -> None:
 
 
 def test_short_prompts_are_left_to_the_pipeline_and_pieces_agree_with_it(loaded: Any) -> None:
-    assert encoded_prompts(loaded.pipeline, "a lighthouse", "fog") == {}
+    assert not has_long_prompt(loaded.pipeline, "a lighthouse", "fog")
     long = encoded_prompts(loaded.pipeline, "a lighthouse", LONG)
     theirs, _, pooled, _ = loaded.pipeline.encode_prompt("a lighthouse", do_classifier_free_guidance=True)
     assert long["prompt_embeds"].shape[1] % 77 == 0 and long["prompt_embeds"].shape[1] > 77

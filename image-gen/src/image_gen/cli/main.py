@@ -1,7 +1,7 @@
 """Runs the command `image-gen` inside the container.
 
-Results are printed to stdout, progress and one-line errors to stderr. Only `serve` imports a web server, and torch is
-never imported.
+Results are printed to stdout, progress and one-line errors to stderr. Only `serve`, `work` and `gateway` import a web
+server, and torch is never imported.
 """
 
 import argparse
@@ -43,10 +43,8 @@ def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] = os.env
     if unknown:
         # By the parser of the command, whose name the reader knows.
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    if options.command == "serve":
-        from image_gen.serving.main import serve
-
-        return serve()
+    if (service := _service(options.command)) is not None:
+        return service()
     run = Command(options, env)
     try:
         return run.execute()
@@ -67,6 +65,23 @@ def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] = os.env
         if not isinstance(error, BrokenPipeError):
             sys.stderr.write(f"{reader.prog()}: The output can't be written: {error.strerror}. Fix: check stdout.\n")
         return FAILED
+
+
+def _service(command: str) -> Callable[[], int] | None:
+    """What runs until a signal stops it; none of it is imported for another command."""
+    if command == "serve":
+        from image_gen.serving.main import serve
+
+        return serve
+    if command == "work":
+        from image_gen.fleet.work import work
+
+        return work
+    if command == "gateway":
+        from image_gen.fleet.gateway.main import serve_gateway
+
+        return serve_gateway
+    return None
 
 
 class Command:

@@ -53,6 +53,9 @@ def parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
         return _add(commands, name, text, prog=reader.prog(name), **options)
 
     add("serve", "Serve images over HTTP. Configured by environment variables.", json=None)
+    add("work", "Serve, and take jobs from the queue of a fleet. Configured by environment variables.", json=None)
+    text = "Serve the API for a fleet: jobs go to its queue, and results come from its workers. Needs no GPU."
+    add("gateway", text, json=None)
     add("status", "Show the cached models, whether they are complete, and the free space on the volume.")
     text = "Download the missing files of a model, so that a start needs no download."
     add("prefetch", text, model=model, revision=revision)

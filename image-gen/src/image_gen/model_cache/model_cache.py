@@ -126,12 +126,14 @@ class ModelCache:
         return EnsureChecker(self.settings, model_id, revision).run(callbacks)
 
     def verify_and_repair(
-        self, model: ReadyModel, *, verify: Verify = "full", callbacks: ProgressCallbacks = SILENT
+        self, model: ReadyModel, *, verify: Verify = "recorded", callbacks: ProgressCallbacks = SILENT
     ) -> ReadyModel:
         """Reads a model into the page cache and hashes the same bytes. Damaged files are quarantined and downloaded
         again. Raises CORRUPT_CACHE when that fails.
 
-        `changed` hashes only files that changed since they were last hashed, `size` none.
+        `recorded` compares a file's BLAKE3 with that of the record that was made when its sha256 was proven, and
+        without one its sha256; `full` its sha256 always; `changed` hashes only files that changed since they were last
+        hashed, `size` none.
         """
         check = IntegrityCheck(self.settings, model, verify)
         lost = check.run(callbacks)
@@ -165,7 +167,7 @@ class ModelCache:
                 )
             check.proved |= again.proved
         if (
-            verify == "full"
+            verify in {"recorded", "full"}
             and model.source in {"volume", "download"}
             and check.proved.issuperset(file.path for file in model.files)
         ):

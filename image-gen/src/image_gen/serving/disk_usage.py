@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from image_gen.model_cache.core.filesystem import existing_parent
-from image_gen.serving.threads import in_daemon_thread
+from image_gen.threads import in_daemon_thread
 
 _FRESH_SECONDS: Final = 30.0
 # A scrape waits for the disk for so long, and then gets the numbers of before.

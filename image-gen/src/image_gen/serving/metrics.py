@@ -1,21 +1,21 @@
 """Metrics for Prometheus: counts of requests, and the service's state when it is scraped."""
 
 import os
-from collections.abc import Iterator, Mapping
-from itertools import accumulate
-from math import inf
+from collections.abc import Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from image_gen.serving.disk_usage import DiskUsage
 from image_gen.serving.engines import Engines
 from image_gen.serving.http.connections import Connections
-from image_gen.serving.http.request_statistics import BUCKETS, RequestStatistics
+from image_gen.serving.http.request_statistics import RequestStatistics
+from image_gen.serving.http_metrics import by_label, http_metrics
 from image_gen.serving.model_loader import ModelLoader
 from image_gen.serving.queue.request_queue import RequestQueue
+from image_gen.serving.queue.usage import Usage
 from image_gen.serving.readiness import PHASES, Readiness
 from image_gen.serving.worker_supervisor import GeneratedImage
 
@@ -32,16 +32,20 @@ class Metrics(Collector):
         loader: ModelLoader,
         queue: RequestQueue,
         *,
+        usage: Usage,
         connections: Connections,
         statistics: RequestStatistics,
         disk: DiskUsage,
     ) -> None:
         self._readiness, self._worker, self._loader, self._queue = readiness, worker, loader, queue
         self._connections, self._statistics, self._disk = connections, statistics, disk
+        self._usage = usage
         self._registry = CollectorRegistry()
         self._images = Counter("image_gen_images", "Pictures by outcome.", ["outcome"], registry=self._registry)
         self._seconds = Histogram(
-            "image_gen_image_seconds", "Seconds that a picture took, without waiting.", registry=self._registry,
+            "image_gen_image_seconds",
+            "Seconds that a picture took, without waiting; of a batch, each picture's share.",
+            registry=self._registry,
             buckets=(0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600),
         )  # fmt: skip
         self._wait = Histogram(
@@ -49,10 +53,21 @@ class Metrics(Collector):
             buckets=(0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600),
         )  # fmt: skip
         self._speed = Histogram(
-            "image_gen_steps_per_second", "Denoising steps a second, by picture.", registry=self._registry,
+            "image_gen_steps_per_second",
+            "Denoising steps a second, by picture; of a batch, those of all its pictures.",
+            registry=self._registry,
             buckets=(0.1, 0.2, 0.5, 1, 2, 4, 6, 8, 10, 12, 16, 20, 40),
         )  # fmt: skip
         self._steps = Counter("image_gen_steps", "Denoising steps of pictures that are done.", registry=self._registry)
+        self._prompts = Counter(
+            "image_gen_prompts", "Pictures whose prompt was encoded, or was kept.", ["result"], registry=self._registry
+        )
+        self._deliveries = Counter(
+            "image_gen_fleet_deliveries", "Jobs from the queue of a fleet, by what became of them.", ["outcome"],
+            registry=self._registry,
+        )  # fmt: skip
+        for result in ("encoded", "kept"):
+            self._prompts.labels(result)
         for outcome in OUTCOMES:
             self._images.labels(outcome)
         self._registry.register(self)
@@ -64,6 +79,7 @@ class Metrics(Collector):
         self._steps.inc(steps * len(pictures))
         self._images.labels("ok").inc(len(pictures))
         for picture in pictures:
+            self._prompts.labels("kept" if picture.prompt_cached else "encoded").inc()
             self._seconds.observe(picture.seconds)
             if picture.steps_per_second > 0:
                 self._speed.observe(picture.steps_per_second)
@@ -71,6 +87,10 @@ class Metrics(Collector):
     def not_made(self, outcome: str, count: int) -> None:
         """`outcome` is one of OUTCOMES but ok."""
         self._images.labels(outcome).inc(count)
+
+    def delivered(self, outcome: str) -> None:
+        """What became of a job that a fleet's queue has delivered; see `image_gen.fleet.delivery`."""
+        self._deliveries.labels(outcome).inc()
 
     def waited(self, seconds: float) -> None:
         """A request's turn has come."""
@@ -88,15 +108,15 @@ class Metrics(Collector):
         about = {"version": readiness.version, "model": readiness.model_id, "revision": readiness.revision}
         about |= {"source": readiness.source, "device": readiness.device}
         yield GaugeMetricFamily("image_gen_ready", "1 when images can be generated.", float(readiness.is_ready))
-        yield _by_label("image_gen_phase", "1 for the current phase of the service.", "phase", phases)
-        yield _by_label(
+        yield by_label("image_gen_phase", "1 for the current phase of the service.", "phase", phases)
+        yield by_label(
             "image_gen_startup_phase_seconds", "Seconds of each start-up phase.", "phase", readiness.phase_seconds()
         )
-        yield _by_label("image_gen_engine_seconds", "Seconds of the worker's start, by part.", "part", worker.seconds)
+        yield by_label("image_gen_engine_seconds", "Seconds of the worker's start, by part.", "part", worker.seconds)
         yield GaugeMetricFamily("image_gen_queue_depth", "Waiting requests.", queue.depth)
         yield GaugeMetricFamily("image_gen_busy", "1 while an image is being generated.", float(queue.is_busy))
         engines = {str(number): float(engine.is_ready) for number, engine in enumerate(worker.all)}
-        yield _by_label("image_gen_engine_ready", "1 while this worker takes pictures.", "engine", engines)
+        yield by_label("image_gen_engine_ready", "1 while this worker takes pictures.", "engine", engines)
         yield GaugeMetricFamily("image_gen_gpu_memory_peak_bytes", "Peak GPU memory of the worker.", worker.gpu_bytes)
         yield CounterMetricFamily("image_gen_engine_restarts", "Restarts of the worker.", worker.restarts)
         yield CounterMetricFamily(
@@ -109,63 +129,38 @@ class Metrics(Collector):
             "Memory of the worker process.",
             sum(map(resident_bytes, worker.pids)),
         )
+        yield from self._costs()
         error = readiness.error
-        yield _by_label(
+        yield by_label(
             "image_gen_error", "1 for the error that `/readyz` shows now.", "code", {error.code: 1} if error else {}
         )
-        yield _by_label(
+        yield by_label(
             "image_gen_last_error_timestamp_seconds", "When each error last happened.", "code", readiness.error_times
         )
         if disk := self._disk.numbers:
             yield GaugeMetricFamily("image_gen_disk_size_bytes", "Size of the cache's file system.", disk.size)
             yield GaugeMetricFamily("image_gen_disk_free_bytes", "What this user may still write there.", disk.free)
             yield GaugeMetricFamily("image_gen_cache_bytes", "Bytes of the model cache on the disk.", disk.cached)
-        yield GaugeMetricFamily("image_gen_connections", "Open connections.", len(self._connections))
-        yield GaugeMetricFamily("image_gen_connections_limit", "The most that may be open.", self._connections.most)
-        closed = CounterMetricFamily(
-            "image_gen_connections_closed", "Connections that the service closed, by reason.", labels=["reason"]
-        )
-        closed.add_metric(["limit"], self._connections.closed_for_others)
-        closed.add_metric(["timeout"], self._connections.timed_out)
-        closed.add_metric(["invalid"], self._connections.invalid)
-        yield closed
-        yield from self._requests()
+        yield from http_metrics(self._connections, self._statistics)
         info = GaugeMetricFamily("image_gen_info", "The served model.", labels=list(about))
         info.add_metric([value or "" for value in about.values()], 1)
         yield info
 
-    def _requests(self) -> Iterator[Metric]:
-        requests = CounterMetricFamily(
-            "image_gen_http_requests", "Requests by route and status.", labels=["method", "route", "status"]
+    def _costs(self) -> Iterator[Metric]:
+        usage = self._usage
+        yield CounterMetricFamily(
+            "image_gen_busy_seconds", "Seconds in which at least one picture was being made.", usage.busy_seconds
         )
-        for (method, route, status), count in self._statistics.requests.items():
-            requests.add_metric([method, route, str(status)], count)
-        yield requests
-        durations = HistogramMetricFamily(
-            "image_gen_http_request_duration_seconds", "Seconds from a request's headers to the end of its answer.",
-            labels=["method", "route"],
-        )  # fmt: skip
-        for (method, route), measured in self._statistics.durations.items():
-            sums = accumulate(measured.counts)
-            buckets = [
-                ("+Inf" if bound == inf else str(bound), float(count))
-                for bound, count in zip((*BUCKETS, inf), sums, strict=True)
-            ]
-            durations.add_metric([method, route], buckets, measured.sum)
-        yield durations
-        by_key = CounterMetricFamily(
-            "image_gen_api_key_requests", "Requests by the name of their API key.", labels=["key", "status"]
+        yield CounterMetricFamily("image_gen_uptime_seconds", "Seconds since the service began.", usage.uptime_seconds)
+        if usage.usd_per_hour is None:
+            return
+        yield GaugeMetricFamily("image_gen_usd_per_hour", "The price of `IMAGE_GEN_USD_PER_HOUR`.", usage.usd_per_hour)
+        yield by_label(
+            "image_gen_usd_per_1000_images",
+            "Cost of 1,000 pictures: `busy` counts the seconds in which at least one was being made, `all` the uptime.",
+            "time",
+            usage.usd_per_1000_images or {},
         )
-        for (key, status), count in self._statistics.by_key.items():
-            by_key.add_metric([key, str(status)], count)
-        yield by_key
-
-
-def _by_label(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
-    family = GaugeMetricFamily(name, text, labels=[label])
-    for value, number in values.items():
-        family.add_metric([value], number)
-    return family
 
 
 def resident_bytes(pid: int | None) -> int:

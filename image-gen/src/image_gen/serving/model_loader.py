@@ -23,9 +23,9 @@ from image_gen.model_cache.core.manifest import split_model_id
 from image_gen.model_cache.core.settings import DEMO_MODEL
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.retry_after_failure import RetryAfterFailure
-from image_gen.serving.threads import in_daemon_thread, post
 from image_gen.serving.worker_process import MORE_MEMORY
 from image_gen.settings import Settings
+from image_gen.threads import in_daemon_thread, post
 from image_gen.worker.failures import one_line
 
 log = logging.getLogger(__name__)

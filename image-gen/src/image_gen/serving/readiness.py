@@ -142,7 +142,7 @@ class Readiness:
         return {phase: round(value, 3) for phase, value in seconds.items()}
 
     def as_json(self) -> dict[str, object]:
-        """The body of `/readyz`."""
+        """What `/readyz` says of it."""
         progress = self.progress
         return {
             "phase": self.phase,

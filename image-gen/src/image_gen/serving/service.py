@@ -6,12 +6,14 @@ It does not know uvicorn or signals (`main` does).
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from image_gen.errors import ImageGenError, InternalError
 from image_gen.log import configure, format_in
 from image_gen.model_cache import CacheSettings, ModelCache, ReadyModel
+from image_gen.serving.compiled.compile_store import CompileStore
 from image_gen.serving.engines import Engines
 from image_gen.serving.http.api_keys import ApiKeys
 from image_gen.serving.http.connections import Connections, most_connections
@@ -19,13 +21,15 @@ from image_gen.serving.http.page_files import PageFiles
 from image_gen.serving.http.request_log import RequestLog
 from image_gen.serving.http.request_statistics import RequestStatistics
 from image_gen.serving.http.startup_app import App, StartupApp
+from image_gen.serving.http.tracing import is_traced, make_provider, send_last_traces
 from image_gen.serving.model_loader import ModelLoader
 from image_gen.serving.queue.request_queue import RequestQueue
+from image_gen.serving.queue.usage import Usage
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.reaper import reap_orphans
-from image_gen.serving.threads import in_daemon_thread
 from image_gen.serving.worker_process import WORKER_COMMAND
 from image_gen.settings import VERSION, Settings
+from image_gen.threads import in_daemon_thread
 from image_gen.worker.failures import one_line
 from image_gen.worker.protocol import LoadRequest, PrepareRequest
 
@@ -33,14 +37,40 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
     from image_gen.serving.cache.operations import Operations
+    from image_gen.serving.images.generations import Generations
     from image_gen.serving.jobs.job_runner import JobRunner
+    from image_gen.serving.metrics import Metrics
 
 log = logging.getLogger(__name__)
 _LARGE_BYTES = 1_000_000_000
 _CANCEL_SECONDS = 5.0
 _IMPORT_SECONDS = 5.0
-_TRACES_SECONDS = 3.0
 _USUAL_PIPELINE = "StableDiffusionXLPipeline"
+
+
+@dataclass(frozen=True)
+class ServiceParts:
+    """What a part that is added to the service makes pictures with."""
+
+    settings: Settings
+    readiness: Readiness
+    engines: Engines
+    queue: RequestQueue
+    generations: "Generations"
+    metrics: "Metrics"
+
+
+class AddedPart(Protocol):
+    """A part that is added to the service; see `image_gen.fleet`."""
+
+    async def run(self) -> None:
+        """From when the app is there until it is cancelled."""
+
+    async def stop(self) -> None:
+        """The service is being stopped: before anything else of it."""
+
+
+MakePart = Callable[[CacheSettings, ServiceParts], AddedPart]
 
 
 class Service:
@@ -55,6 +85,7 @@ class Service:
         keys: ApiKeys,
         worker_command: Sequence[str] = WORKER_COMMAND,
         open_files: int = 1024,
+        make_part: MakePart | None = None,
     ) -> None:
         self._settings = settings
         self._cache_settings = cache_settings
@@ -62,8 +93,9 @@ class Service:
         self._env = env
         self._traces: TracerProvider | None = None
         self.readiness = Readiness(settings.served_id, settings.model_revision, VERSION)
+        self.usage = Usage.of(settings)
         self._page = PageFiles()
-        self.startup_app = StartupApp(self.readiness, self._page)
+        self.startup_app = StartupApp(self.readiness, self._page, lambda: {"usage": self.usage.as_json()})
         self.statistics = RequestStatistics()
         self.app = RequestLog(self.startup_app, self.statistics)
         self.worker = Engines(self.readiness, env, settings.device, count=settings.engines, command=worker_command)
@@ -75,10 +107,18 @@ class Service:
             on_found=lambda model: self.worker.prepare(PrepareRequest(**vars(self._load_request(model)))),
             on_verified=self.worker.file_verified,
         )
-        self.queue = RequestQueue(self.worker.all, settings.queue_limit)
+        # Where the worker keeps what it compiled.
+        self._compiled = cache_settings.hf_home.parent / "compile"
+        if settings.compile_cache:
+            compile_store = CompileStore(cache_settings, settings.compile_cache, self._compiled)
+            for engine in self.worker.all:
+                engine.compile_store = compile_store
+        self.queue = RequestQueue(self.worker.all, settings.queue_limit, usage=self.usage)
         # Made with the app, as its parts are imported after the service listens.
         self._jobs: JobRunner | None = None
         self._cache_operations: Operations | None = None
+        self._make_part = make_part
+        self._added: AddedPart | None = None
         self.connections = Connections(most_connections(open_files, settings.queue_limit))
         self._tasks: list[asyncio.Task[None]] = []
         self._is_loaded = False
@@ -88,6 +128,11 @@ class Service:
     def start(self) -> None:
         """Both tracks, and the import of the app beside them. Called when the server listens."""
         log.info("image-gen %s; the model is %s", VERSION, self.readiness.model_id)
+        if self._settings.compile_cache and not self._settings.compile_enabled:
+            log.warning(
+                "IMAGE_GEN_COMPILE_CACHE is not used: nothing is compiled. Fix: set IMAGE_GEN_COMPILE=1 (the key "
+                "`compile` of a stack), or leave IMAGE_GEN_COMPILE_CACHE out."
+            )
         supervision = self.worker.supervise(self._pipeline_hint())
         reaping = reap_orphans(lambda pid: pid in {*self.worker.pids, self.loader.pid})
         for part in (self._mount_app(), supervision, self._load_model(), reaping):
@@ -110,6 +155,8 @@ class Service:
         """In order: accept no new jobs, finish or cancel the current image, end the download and the worker."""
         log.info("Stopping; a picture being made has %.0f s.", self._settings.drain_timeout)
         self.readiness.enter("stopping")
+        if self._added is not None:
+            await self._added.stop()
         self.queue.close()
         if self._cache_operations is not None:
             self._cache_operations.stop()
@@ -128,10 +175,12 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._traces is not None:  # what the collector has not taken by then is lost
-            last = in_daemon_thread("traces", self._traces.shutdown)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(last, _TRACES_SECONDS)
+        if self._traces is not None:
+            await send_last_traces(self._traces)
+        await self.worker.stop()
+
+    async def end(self) -> None:
+        """After the last answer: no process of it is left, also where the stop was cut off."""
         await self.worker.stop()
 
     async def _mount_app(self) -> None:
@@ -140,25 +189,20 @@ class Service:
         finally:
             self._app_imported.set()
         self.startup_app.mount(app)
-        if self._jobs is not None:
-            await self._jobs.run()
+        running = [part.run() for part in (self._jobs, self._added) if part is not None]
+        await asyncio.gather(*running)
 
     def _make_app(self) -> App:
-        from starlette.middleware.cors import CORSMiddleware
-
-        from image_gen.serving.app import make_app
+        from image_gen.serving.app import PageRoutes, make_app, with_access_rules
         from image_gen.serving.cache.cache_routes import CacheRoutes
         from image_gen.serving.cache.operations import Operations
         from image_gen.serving.cache.served_models import ServedModels
         from image_gen.serving.disk_usage import DiskUsage
-        from image_gen.serving.http.allowed_hosts import AllowedHosts
-        from image_gen.serving.http.api_key_auth import ApiKeyMiddleware
-        from image_gen.serving.http.key_limits import KeyLimits
-        from image_gen.serving.http.tracing import TraceRequests, is_traced, make_provider
         from image_gen.serving.images.generations import Generations
         from image_gen.serving.jobs.job_routes import JobRoutes
         from image_gen.serving.jobs.job_runner import JobRunner
         from image_gen.serving.jobs.kept_pictures import KeptPictures
+        from image_gen.serving.jobs.queue_outlook import QueueOutlook
         from image_gen.serving.metrics import Metrics
         from image_gen.serving.routing.documented_route import Routes
 
@@ -167,6 +211,7 @@ class Service:
             self.worker,
             self.loader,
             self.queue,
+            usage=self.usage,
             connections=self.connections,
             statistics=self.statistics,
             disk=DiskUsage(self._cache_settings.hub_cache),
@@ -181,27 +226,21 @@ class Service:
             operations=self._cache_operations,
             read_settings=lambda: _read_again(self._env),
         )
-        routes: list[Routes] = [cache_routes]
+        routes: list[Routes] = [PageRoutes(self._page), cache_routes]
         if self._settings.jobs != "none":
             folder = self._cache_settings.hf_home.parent / "image-gen-jobs" if self._settings.jobs == "disk" else None
             jobs = JobRunner(self._settings, folder, self.worker, self.queue, metrics=metrics, generations=generations)
-            routes.append(JobRoutes(self._settings, jobs, self.queue))
+            routes.append(JobRoutes(self._settings, jobs, QueueOutlook(jobs, self.queue)))
             if self._settings.picture_url_seconds:
                 generations.keeper = kept = KeptPictures(self._settings, jobs)
                 routes.append(kept)
             self._jobs = jobs
-        app: App = make_app(generations, metrics, self._page, routes)
-        if self._keys:
-            app = ApiKeyMiddleware(app, self._keys, KeyLimits())
-        if self._settings.cors_origins:  # outside of the key, which a browser's question before a request does not send
-            app = CORSMiddleware(
-                app, allow_origins=self._settings.cors_origins, allow_methods=["*"], allow_headers=["*"],
-                expose_headers=["X-Request-ID", "Retry-After"],
-            )  # fmt: skip
-        if self._settings.allowed_hosts:
-            app = AllowedHosts(app, self._settings.allowed_hosts)
+        if self._make_part is not None:
+            parts = ServiceParts(self._settings, self.readiness, self.worker, self.queue, generations, metrics)
+            self._added = self._make_part(self._cache_settings, parts)
         self._traces = make_provider(self._env) if is_traced(self._env) else None
-        return app if self._traces is None else TraceRequests(app, self._traces)
+        app = make_app(generations, metrics, routes)
+        return with_access_rules(app, self._settings, self._keys, self._traces)
 
     def _pipeline_hint(self) -> str | None:
         """The pipeline to import during the download: the one of a local manifest, or the usual one."""
@@ -233,7 +272,6 @@ class Service:
         self.readiness.fail(InternalError(message, retryable=False))
 
     def _load_request(self, model: ReadyModel) -> LoadRequest:
-        compiled = str(self._cache_settings.hf_home.parent / "compile")
         return LoadRequest(
             directory=str(model.directory),
             pipeline=model.pipeline,
@@ -243,12 +281,15 @@ class Service:
             dtype=self._settings.dtype,
             warmup_size=self._settings.warmup_size,
             max_size=self._settings.max_size,
-            compile_cache=compiled if self._settings.compile_enabled else "",
+            compile_cache=str(self._compiled) if self._settings.compile_enabled else "",
+            shares_compiled=self._settings.compile_enabled and self._settings.compile_cache is not None,
             checkpoint=model.checkpoint,
             offload=self._settings.offload,
             vae=str(self.loader.vae.directory) if self.loader.vae else "",
             loras=self.loader.loras,
             safety_checker=self.loader.safety_checker,
+            options=self._settings.engine_options,
+            few_steps=self._settings.few_steps,
         )
 
 

@@ -21,7 +21,7 @@ from image_gen.errors import EngineDiedError, GpuFaultError, ImageGenError, OutO
 from image_gen.library_errors import says_device_fault, says_out_of_memory
 from image_gen.serving.worker_environment import worker_environment
 from image_gen.worker.prompt_privacy import without_prompts
-from image_gen.worker.protocol import ImageJob, Message, encode, read_frame
+from image_gen.worker.protocol import BatchJob, ImageJob, Message, encode, read_frame
 
 WORKER_COMMAND: Final = (sys.executable, "-m", "image_gen.worker")
 _OOM_FILES: Final = (
@@ -71,8 +71,9 @@ class WorkerProcess:
 
     def send(self, message: Message) -> None:
         """Sends a message; one to a process that has just ended is lost, which `run` reports."""
-        if isinstance(message, ImageJob):
-            self._prompts += (message.prompt, message.negative_prompt)
+        job = message.jobs[0] if isinstance(message, BatchJob) else message
+        if isinstance(job, ImageJob):
+            self._prompts += (job.prompt, job.negative_prompt)
         if self._writer is not None and not self._writer.is_closing():
             self._writer.write(encode(message))
 

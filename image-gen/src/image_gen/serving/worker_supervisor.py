@@ -8,8 +8,9 @@ import asyncio
 import errno
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from image_gen.errors import (
     BY_CODE,
@@ -21,6 +22,7 @@ from image_gen.errors import (
     NotReadyError,
     OutOfMemoryError,
 )
+from image_gen.serving.compiled.compile_store import CompileStore
 from image_gen.serving.engine_failures import EngineFailures, given_up_delay, restart_delay
 from image_gen.serving.readiness import EngineReadiness, Readiness
 from image_gen.serving.worker_process import WORKER_COMMAND, WorkerProcess
@@ -40,6 +42,7 @@ class GeneratedImage:
     seconds: float
     steps_per_second: float
     truncated_tokens: Mapping[str, int] = field(default_factory=dict)
+    prompt_cached: bool = False
 
 
 OnStep = Callable[[int, bytes], None]
@@ -77,6 +80,9 @@ class WorkerSupervisor:
         self._failures = EngineFailures()
         self._images: dict[str, asyncio.Future[GeneratedImage]] = {}
         self._on_step: dict[str, OnStep] = {}
+        # Where compiled blocks are shared with other hosts.
+        self.compile_store: CompileStore | None = None
+        self._sharing: set[asyncio.Task[None]] = set()
         # Called when the engine becomes ready, and when it no longer is.
         self.on_change: Callable[[], None] = lambda: None
         # The loaded pipeline: its own size and the arguments that it accepts.
@@ -190,22 +196,39 @@ class WorkerSupervisor:
             self._readiness.enter("loading")
         self._send_load()
 
+    @property
+    def most_at_once(self) -> int:
+        """How many pictures one call of the pipeline makes at most."""
+        return self.pipeline_info.most_at_once if self.pipeline_info else 1
+
     async def generate_image(
         self, job: protocol.ImageJob, on_step: OnStep = lambda _step, _preview: None
     ) -> GeneratedImage:
         """Raises `ImageGenError`: the worker's own, ENGINE_DIED, CANCELLED after `cancel`, or NOT_READY. `on_step` gets
         the steps that the job asks for, each with its preview or nothing.
         """
+        return (await self._generated([job], job, on_step))[0]
+
+    async def generate_batch(self, jobs: Sequence[protocol.ImageJob]) -> list[GeneratedImage]:
+        """The same, by one call of the pipeline, for jobs that ask for no steps. `cancel` takes the first one's id."""
+        return await self._generated(jobs, protocol.BatchJob(jobs), lambda _step, _preview: None)
+
+    async def _generated(
+        self, jobs: Sequence[protocol.ImageJob], message: protocol.ImageJob | protocol.BatchJob, on_step: OnStep
+    ) -> list[GeneratedImage]:
         if self.pipeline_info is None:
             raise NotReadyError("The model is not ready.")
-        future = self._images[job.id] = asyncio.get_running_loop().create_future()
-        self._on_step[job.id] = on_step
+        loop = asyncio.get_running_loop()
+        futures = {job.id: loop.create_future() for job in jobs}
+        self._images |= futures
+        self._on_step[jobs[0].id] = on_step
         try:
-            self._process.send(job)
-            image: GeneratedImage = await future
-            return image
+            self._process.send(message)
+            return list(await asyncio.gather(*futures.values()))
         finally:
-            del self._images[job.id], self._on_step[job.id]
+            for image_id in futures:
+                del self._images[image_id]
+            del self._on_step[jobs[0].id]
 
     def cancel(self, image_id: str) -> None:
         """Ends a job at its next step; `generate_image` then raises CANCELLED."""
@@ -257,8 +280,9 @@ class WorkerSupervisor:
             case protocol.ImageDone():
                 self.gpu_bytes = message.gpu_bytes
                 self._failures.made_picture()
-                picture = (payload, message.seconds, message.steps_per_second, message.truncated_tokens)
-                self._settle(message.id, GeneratedImage(*picture))
+                tokens, cached = message.truncated_tokens, message.prompt_cached
+                picture = GeneratedImage(payload, message.seconds, message.steps_per_second, tokens, cached)
+                self._settle(message.id, picture)
             case protocol.ImageProgress():
                 if (on_step := self._on_step.get(message.id)) is not None:
                     on_step(message.step, payload)
@@ -277,8 +301,24 @@ class WorkerSupervisor:
                 log.info("Compiling at the first picture; kept below %s for later starts", message.cache)
             case protocol.Compiling():
                 log.warning("IMAGE_GEN_COMPILE is set, but %s. Serving uncompiled.", message.why_not)
+            case protocol.ArtifactsRequest():
+                self._share(self._fetch_artifacts(message.name))
             case protocol.PipelineReady():
                 self._on_ready(message)
+                if message.artifacts and self.compile_store:
+                    self._share(self.compile_store.put(message.artifacts))
+
+    def _share(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._sharing.add(task)
+        task.add_done_callback(self._sharing.discard)
+
+    async def _fetch_artifacts(self, name: str) -> None:
+        try:
+            if self.compile_store:
+                await self.compile_store.fetch(name)
+        finally:
+            self._send(protocol.ArtifactsFetched())
 
     def _on_imported(self, message: protocol.Imported) -> None:
         self._imported = True
@@ -301,6 +341,10 @@ class WorkerSupervisor:
             log.info(
                 "A few-step model (%s): %d steps%s unless a request has its own", few["mode"], few["steps"], guidance
             )
+        if message.options:
+            used = ", ".join(name for name, why_not in message.options.items() if not why_not) or "none"
+            left_out = "".join(f"; not {name}: {why_not}" for name, why_not in message.options.items() if why_not)
+            log.info("Engine options: %s%s", used, left_out)
         phases = self._readiness.phase_seconds()
         parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in phases.items())
         log.info("Start-up took %.1f s: %s", sum(phases.values()), parts)

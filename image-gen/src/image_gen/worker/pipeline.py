@@ -21,6 +21,9 @@ from image_gen.worker.lean_imports import diffusers_class, without_dynamo
 from image_gen.worker.loras import load_loras
 from image_gen.worker.placement import Placement, apply_placement, placement_of
 from image_gen.worker.protocol import STEP, LoadRequest, bounded_size
+from image_gen.worker.speed.batches import most_at_once, slice_vae, why_no_batches
+from image_gen.worker.speed.options import apply_options, chosen_options
+from image_gen.worker.speed.prompt_cache import PromptCache
 
 _OTHER_MODEL: Final = "Fix: choose another model: `imagegen up --model <id>`"
 
@@ -44,6 +47,11 @@ class LoadedPipeline:
     loras: Mapping[str, str] = field(default_factory=dict)
     # What looks at each picture before it is served.
     checker: Any = None
+    # What the text encoders made of the latest prompts; None where nothing is kept.
+    prompts: PromptCache | None = None
+    # Why an option of the engine is not used, or nothing, by its name.
+    options: Mapping[str, str] = field(default_factory=dict)
+    most_at_once: int = 1
 
 
 def pipeline_class(name: str) -> Any:
@@ -98,10 +106,22 @@ def load(request: LoadRequest, device: str, dtype: str, models: Mapping[str, Any
     pipeline.set_progress_bar_config(disable=True)
     accepts = frozenset(inspect.signature(cls.__call__).parameters)
     loras = load_loras(pipeline, request.loras, dtype) if request.loras else {}
+    options = chosen_options(request.options, device)
+    left_out = apply_options(pipeline, options, has_loras=bool(loras))
     apply_placement(pipeline, placement, device)
+    at_once = most_at_once(options, name, placement.where)
+    if at_once > 1:
+        slice_vae(pipeline)
+    elif "batches" in options:
+        left_out["batches"] = why_no_batches(name, placement.where)
     width, height = bounded_size(*_own_size(pipeline), _multiple(pipeline), request.max_size)
     own = (pipeline, name, width, height, accepts, dtype, bool(request.vae))
-    return LoadedPipeline(*own, loras=loras, placement=placement, device=device)
+    return LoadedPipeline(
+        *own, loras=loras, placement=placement, device=device,
+        prompts=PromptCache() if "prompt-cache" in options else None,
+        options={name: left_out.get(name, "") for name in options},
+        most_at_once=at_once,
+    )  # fmt: skip
 
 
 def _from_pretrained(cls: Any, directory: str, arguments: dict[str, Any], device: str) -> Any:

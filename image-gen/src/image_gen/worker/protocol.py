@@ -8,9 +8,11 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, get_args
+
+from image_gen.engine_options import AUTO, NONE
 
 _LENGTHS: Final = struct.Struct("!II")
 MIN_SIDE: Final = 64
@@ -26,9 +28,11 @@ class LoadRequest:
 
     `warmup_size` is in pixels, 0 lets the worker choose; `max_size` bounds it and the pipeline's own size, 0 does not.
     `vae` is the directory of a VAE that replaces the pipeline's own, empty for none. With `compile_cache`, a directory,
-    the pipeline is compiled. `loras` are files of weights, by the names that jobs use them by. With
-    `checkpoint`, a kind, the one file is the whole pipeline. `offload` is auto, none, model or layers.
-    `safety_checker` is the directory of one, empty for none.
+    the pipeline is compiled; with `shares_compiled`, `ArtifactsRequest` asks for an archive of it. `loras` are files
+    of weights, by the names that jobs use them by. With `checkpoint`, a kind, the one file is the whole pipeline.
+    `offload` is auto, none, encoders, model or layers.
+    `safety_checker` is the directory of one, empty for none. `options` are names of `engine_options`, or `auto`.
+    `few_steps` is one of the modes there, or none.
     """
 
     directory: str
@@ -41,10 +45,13 @@ class LoadRequest:
     max_size: int = 0
     vae: str = ""
     compile_cache: str = ""
+    shares_compiled: bool = False
     loras: Mapping[str, str] = field(default_factory=dict)
     checkpoint: str = ""
     offload: str = "auto"
     safety_checker: str = ""
+    options: Sequence[str] = (AUTO,)
+    few_steps: str = NONE
 
 
 @dataclass(frozen=True)
@@ -97,8 +104,15 @@ class ImageJob:
 
 
 @dataclass(frozen=True)
+class BatchJob:
+    """To the worker: images of one request, by one call of the pipeline. Only ids, seeds and metadata differ."""
+
+    jobs: Sequence[ImageJob]
+
+
+@dataclass(frozen=True)
 class CancelJob:
-    """To the worker: end the job at its next step."""
+    """To the worker: end the job at its next step, and the batch that it is in."""
 
     id: str
 
@@ -131,11 +145,25 @@ class Compiling:
 
 
 @dataclass(frozen=True)
+class ArtifactsRequest:
+    """From the worker: a request for the archive of compiled blocks of this name, relative to `compile_cache`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class ArtifactsFetched:
+    """To the worker: the archive exists now, or there is none."""
+
+
+@dataclass(frozen=True)
 class PipelineReady:
     """From the worker: the warm-up image is done. The size, in pixels, is the model's own, or what `max_size` leaves;
     the warm-up's may be smaller. `previews`: whether a job can have some; `edits`: "image" and
     "mask", where a job can have them; `schedulers` and `loras`: those that can be chosen. `few_steps`: of a model that
-    was distilled, its `mode`, `steps` and `guidance_scale`.
+    was distilled, its `mode`, `steps` and `guidance_scale`, and of a LoRA that makes it one `scheduler` and `lora`.
+    `most_at_once`: how many jobs a batch may have. `options`: the engine's, each with the reason why it is not used, or
+    nothing. `artifacts`: the name of the archive of compiled blocks, relative to `compile_cache`; empty for none.
     """
 
     pipeline: str
@@ -151,12 +179,15 @@ class PipelineReady:
     schedulers: list[str] = field(default_factory=list)
     loras: list[str] = field(default_factory=list)
     few_steps: Mapping[str, Any] | None = None
+    most_at_once: int = 1
+    options: Mapping[str, str] = field(default_factory=dict)
+    artifacts: str = ""
 
 
 @dataclass(frozen=True)
 class ImageDone:
     """From the worker: the job's image, whose bytes are the frame's payload. `truncated_tokens`: how many tokens of a
-    prompt no text encoder has read, by the prompt's field.
+    prompt no text encoder has read, by the prompt's field. `prompt_cached`: whether they were asked at all.
     """
 
     id: str
@@ -164,6 +195,7 @@ class ImageDone:
     steps_per_second: float
     gpu_bytes: int
     truncated_tokens: Mapping[str, int] = field(default_factory=dict)
+    prompt_cached: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,7 +211,7 @@ class ImageProgress:
 
 @dataclass(frozen=True)
 class Failed:
-    """From the worker: a job failed, or with no id the start."""
+    """From the worker: a job failed, or the batch that begins with it, or with no id the start."""
 
     id: str | None
     code: str
@@ -188,8 +220,8 @@ class Failed:
 
 
 Message = (
-    LoadRequest | FileVerified | ImageJob | CancelJob
-    | Imported | ModelLoaded | Compiling | PipelineReady | ImageProgress | ImageDone | Failed
+    LoadRequest | FileVerified | ImageJob | BatchJob | CancelJob | ArtifactsFetched
+    | Imported | ModelLoaded | Compiling | ArtifactsRequest | PipelineReady | ImageProgress | ImageDone | Failed
 )  # fmt: skip
 _TYPES: Final = {kind.__name__: kind for kind in (*get_args(Message), PrepareRequest)}
 
@@ -203,7 +235,8 @@ def encode(message: Message, payload: bytes = b"") -> bytes:
     """One frame."""
     content = {"type": type(message).__name__, **asdict(message)}
     payload = payload or content.pop("pixels", b"")
-    content.pop("pixels", None)
+    for each in (content, *content.get("jobs", ())):
+        each.pop("pixels", None)
     header = json.dumps(content, separators=(",", ":")).encode()
     return _LENGTHS.pack(len(header), len(payload)) + header + payload
 
@@ -239,6 +272,8 @@ def _message(header: bytes) -> Message:
     try:
         content = json.loads(header)
         message: Message = _TYPES[content.pop("type")](**content)
+        if isinstance(message, BatchJob):
+            message = BatchJob([ImageJob(**job) for job in content["jobs"]])
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"unknown message: {error}") from error
     return message

@@ -10,7 +10,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,9 @@ from image_gen.errors import NotReadyError, OutOfMemoryError
 from image_gen.worker import protocol
 from image_gen.worker.failures import to_user_error
 from image_gen.worker.verified_files import VerifiedFiles
+
+# An archive of some 10 MB takes a few seconds; without it, compiling took 11 s more (docs/performance.md).
+_FETCH_SECONDS = 20.0
 
 
 class Worker:
@@ -33,6 +36,7 @@ class Worker:
         self._device = ""
         self._loaded: Any = None
         self._verified = VerifiedFiles()
+        self._fetched = threading.Event()
         self._early: tuple[protocol.LoadRequest, dict[str, Any]] | None = None
 
     def run(self, device: str, pipeline: str | None) -> None:
@@ -46,13 +50,17 @@ class Worker:
             elif isinstance(message, protocol.LoadRequest):
                 self._guarded(None, partial(self._load, message))
             elif isinstance(message, protocol.ImageJob):
-                self._guarded(message, partial(self._generate, message))
+                self._guarded(message, partial(self._generate, [message]))
+            elif isinstance(message, protocol.BatchJob):
+                self._guarded(message.jobs[0], partial(self._generate, message.jobs))
 
     def _receive(self) -> None:
         try:
             while (message := protocol.receive_frame(self._connection)) is not None:
                 if isinstance(message, protocol.CancelJob):
                     self._cancelled.add(message.id)
+                elif isinstance(message, protocol.ArtifactsFetched):
+                    self._fetched.set()
                 elif isinstance(message, protocol.FileVerified):
                     self._verified.add(message.path)
                 else:
@@ -118,11 +126,12 @@ class Worker:
     def _load(self, request: protocol.LoadRequest) -> None:
         from image_gen.worker.device import choose_dtype
         from image_gen.worker.pictures.edits import kinds_of_edits
-        from image_gen.worker.pictures.few_steps import few_steps_of
+        from image_gen.worker.pictures.few_steps import check_scheduler, few_steps_of
         from image_gen.worker.pictures.generate import generate_image
         from image_gen.worker.pictures.previews import has_previews
         from image_gen.worker.pictures.schedulers import schedulers_of
         from image_gen.worker.pipeline import load
+        from image_gen.worker.speed.prompt_cache import PromptCache
 
         if not self._device:
             return
@@ -132,14 +141,10 @@ class Worker:
         self._loaded = load(request, self._device, dtype, early[1] if early and early[0] == request else None)
         placement = self._loaded.placement
         self._send(protocol.ModelLoaded(dtype, time.monotonic() - started, placement.line))
-        if request.compile_cache and placement.where != "device":
-            moving = "parts of the model move between the GPU and main memory (IMAGE_GEN_OFFLOAD)"
-            self._send(protocol.Compiling(request.compile_cache, moving))
-        elif request.compile_cache:
-            from image_gen.worker.compiled import compile_blocks
-
-            why_not = compile_blocks(self._loaded.pipeline, self._device, Path(request.compile_cache))
-            self._send(protocol.Compiling(request.compile_cache, why_not))
+        few_steps = few_steps_of(self._loaded.pipeline, request.few_steps)
+        schedulers = schedulers_of(self._loaded.pipeline)
+        check_scheduler(self._loaded.name, few_steps, schedulers)
+        archive = self._compile(request, dtype)
         checker = None
         if request.safety_checker:
             from image_gen.worker.pictures.safety_checker import SafetyChecker
@@ -161,33 +166,80 @@ class Worker:
                 f"{error.message} Fix: a smaller IMAGE_GEN_MAX_SIZE (`imagegen up --config maxSize=512`), more memory, "
                 "or a smaller model (`imagegen up --model <id>`)."
             ) from None
-        # From now on: what the warm-up shows, nobody sees.
-        self._loaded = replace(self._loaded, checker=checker)
+        artifacts = _saved(archive, request)
+        # The checker from now on, as nobody sees what the warm-up shows. The cache without the warm-up's prompt, as its
+        # room is for those of requests.
+        prompts = PromptCache() if self._loaded.prompts else None
+        self._loaded = replace(self._loaded, checker=checker, prompts=prompts)
         accepts, seconds = sorted(self._loaded.accepts), time.monotonic() - started
         # A preview would show what the checker may withhold.
         previews = checker is None and "callback_on_step_end" in accepts and has_previews(self._loaded.pipeline)
         ready = (self._loaded.name, *own, accepts, seconds, self._gpu_bytes(), width, height, previews)
         edits = kinds_of_edits(self._loaded)
-        schedulers, loras = schedulers_of(self._loaded.pipeline), list(self._loaded.loras)
-        few_steps = few_steps_of(self._loaded.pipeline)
-        chosen = protocol.PipelineReady(*ready, edits=edits, schedulers=schedulers, loras=loras, few_steps=few_steps)
+        loras = list(self._loaded.loras)
+        chosen = protocol.PipelineReady(
+            *ready, edits=edits, schedulers=schedulers, loras=loras, few_steps=few_steps,
+            most_at_once=self._loaded.most_at_once, options=self._loaded.options, artifacts=artifacts,
+        )  # fmt: skip
         self._send(chosen)
 
-    def _generate(self, job: protocol.ImageJob) -> None:
-        from image_gen.worker.pictures.generate import generate_image
+    def _compile(self, request: protocol.LoadRequest, dtype: str) -> Path | None:
+        """Has the pipeline compiled, if it is to be. Where an archive of that is kept, if one is."""
+        if not request.compile_cache:
+            return None
+        if self._loaded.placement.where not in {"device", "encoders"}:
+            moving = "parts of the model move between the GPU and main memory (IMAGE_GEN_OFFLOAD)"
+            self._send(protocol.Compiling(request.compile_cache, moving))
+            return None
+        from image_gen.worker.speed.compiled import archive_of, compile_blocks
+
+        archive = archive_of(request, dtype, self._device) if request.shares_compiled else None
+        name = _name_of(archive, request) if archive else ""
+        fetch = partial(self._fetch_artifacts, name)
+        why_not = compile_blocks(self._loaded.pipeline, self._device, Path(request.compile_cache), archive, fetch)
+        self._send(protocol.Compiling(request.compile_cache, why_not))
+        return archive if why_not is None else None
+
+    def _fetch_artifacts(self, name: str) -> None:
+        """Waits until the server has looked for it: only the server has credentials."""
+        self._fetched.clear()
+        self._send(protocol.ArtifactsRequest(name))
+        self._fetched.wait(_FETCH_SECONDS)
+
+    def _generate(self, jobs: Sequence[protocol.ImageJob]) -> None:
+        from image_gen.worker.pictures.generate import EncodedImage, generate_images
+        from image_gen.worker.speed.batches import batches_of
 
         if self._loaded is None:
             raise NotReadyError("The model is not loaded yet.")
+        job = jobs[0]
 
         def on_step(step: int, preview: bytes) -> None:
             self._send(protocol.ImageProgress(job.id, step, job.steps_made), preview)
 
-        image = generate_image(self._loaded, job, lambda: job.id in self._cancelled, on_step)
-        speed = job.steps_made / image.denoising_seconds if image.denoising_seconds > 0 else 0.0
-        done = protocol.ImageDone(job.id, image.seconds, speed, self._gpu_bytes(), image.truncated_tokens)
-        self._send(done, image.data)
+        # Sent when all are done: of a failure the server learns by the first job's id alone.
+        images: list[EncodedImage] = []
+        for some in batches_of(self._loaded, jobs):
+            images += generate_images(self._loaded, some, lambda: job.id in self._cancelled, on_step)
+        for each, image in zip(jobs, images, strict=True):
+            speed = job.steps_made / image.denoising_seconds if image.denoising_seconds > 0 else 0.0
+            numbers = (image.seconds, speed, self._gpu_bytes(), image.truncated_tokens, image.prompt_cached)
+            self._send(protocol.ImageDone(each.id, *numbers), image.data)
 
     def _gpu_bytes(self) -> int:
         import torch
 
         return int(torch.cuda.max_memory_allocated()) if self._device == "cuda" else 0
+
+
+def _saved(archive: Path | None, request: protocol.LoadRequest) -> str:
+    """The name of the archive of what was compiled, new or not: the server puts it where it is missing."""
+    if archive is None:
+        return ""
+    from image_gen.worker.speed.compiled import save_archive
+
+    return _name_of(archive, request) if save_archive(archive) else ""
+
+
+def _name_of(archive: Path, request: protocol.LoadRequest) -> str:
+    return archive.relative_to(request.compile_cache).as_posix()

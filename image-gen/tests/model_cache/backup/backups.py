@@ -11,11 +11,13 @@ Change = Callable[[tarfile.TarInfo], None]
 
 
 def tree(place: Path) -> dict[str, str | bytes]:
-    """Everything below a directory but locks: links as what they point to, files as their content."""
+    """Everything below a directory but locks and records of hashes, which no backup has: links as what they point to,
+    files as their content.
+    """
     return {
         path.relative_to(place).as_posix(): str(path.readlink()) if path.is_symlink() else path.read_bytes()
         for path in sorted(place.rglob("*"))
-        if (path.is_symlink() or path.is_file()) and ".locks" not in path.parts
+        if (path.is_symlink() or path.is_file()) and not {".locks", "stamps"} & set(path.parts)
     }
 
 

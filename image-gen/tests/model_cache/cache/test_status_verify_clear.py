@@ -164,9 +164,7 @@ def test_page_cache_reader_reads_every_block_once(threads: int, tmp_path: Path) 
     with (tmp_path / "1").open("r+b") as stream:
         stream.write(b"damage")
     meter = Meter("verifying", 37 << 20, 0, None)
-    reader = PageCacheReader(
-        tmp_path, files, hashed=lambda _: True, meter=meter, cancel=threading.Event(), threads=threads
-    )
+    reader = PageCacheReader(tmp_path, files, meter=meter, cancel=threading.Event(), threads=threads)
     assert {read.file.path: read.matches for read in reader.run()} == {
         "0": True,
         "1": False,

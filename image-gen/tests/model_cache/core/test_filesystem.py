@@ -106,7 +106,8 @@ def test_a_disk_that_fills_up_meanwhile_leaves_the_cache_usable(
     model = make_cache().ensure("test/model")
     assert (model.directory / UNET).stat().st_size == 6 << 20
     asked = [entry["range"] for entry in hub.requests if entry["path"].endswith(UNET)]
-    assert len(asked) == 1 and asked[0] != "bytes=0-"
+    # Resumed, with one request or, on a busy machine, with another after a time-out.
+    assert asked and not {None, "bytes=0-"} & set(asked)
 
 
 @needs_root

@@ -1,74 +1,12 @@
-"""An S3 server on loopback, a bucket in it, and a door in front that can misbehave."""
-
-from __future__ import annotations
-
-import os
-import socket
-import subprocess
-import sys
-import threading
-import time
-import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
+"""The fake of S3, and what the tests of the command need."""
 
 import pytest
+from fake_s3.fixtures import aws, proxy, s3_server
 
-from s3.proxy import S3Proxy
-
-BUCKET = "models"
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[tuple[str, int]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    program = Path(sys.executable).with_name("moto_server")
-    server = subprocess.Popen(
-        [str(program), "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            break
-        except OSError:
-            assert server.poll() is None, "moto_server ended"
-            time.sleep(0.05)
-    yield "127.0.0.1", port
-    server.terminate()
-    server.wait()
-
-
-@pytest.fixture
-def proxy(s3_server: tuple[str, int]) -> Iterator[S3Proxy]:
-    """An empty bucket behind a door."""
-    for method, path in (("POST", "/moto-api/reset"), ("PUT", f"/{BUCKET}")):
-        request = urllib.request.Request(f"http://127.0.0.1:{s3_server[1]}{path}", method=method)
-        urllib.request.urlopen(request).close()
-    server = S3Proxy(s3_server)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield server
-    server.closing.set()
-    server.shutdown()
-    server.server_close()
+__all__ = ["aws", "proxy", "s3_server"]
 
 
 @pytest.fixture
 def as_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command's signal handlers are left out: they are for a process of its own."""
     monkeypatch.setattr("signal.signal", lambda *_: None)
-
-
-@pytest.fixture
-def aws(proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The environment of somebody who may use the bucket; nothing of this machine's own."""
-    for name in [each for each in os.environ if each.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    return {
-        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
-        "AWS_SECRET_ACCESS_KEY": "not-a-secret",
-        "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": proxy.url,
-    }

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from conftest import MakeCache, MakeRepo
+from fake_s3.fixtures import BUCKET
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import CacheSettings
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.sources import aws_credentials
 from image_gen.model_cache.sources.s3 import S3Bucket
-from s3.conftest import BUCKET
 
 ID = "test/model"
 ADDRESS = S3Uri(BUCKET, "our/models")

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 from conftest import SOURCES, UNET, MakeCache, MakeRepo
+from fake_s3.fixtures import BUCKET
+from fake_s3.proxy import S3Proxy
 
 from image_gen.cli.main import main
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import ModelCache
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.sources.s3 import S3Bucket
-from s3.conftest import BUCKET
-from s3.proxy import S3Proxy
 
 ID = "test/model"
 KEY = "backups/cache.tar.zst"

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from conftest import UNET, MakeCache, MakeRepo
+from fake_s3.fixtures import BUCKET
+from fake_s3.proxy import S3Proxy
 
 from image_gen.cli.main import main
 from image_gen.errors import ImageGenError
@@ -16,8 +18,6 @@ from image_gen.model_cache import CacheSettings, ModelCache
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.sources.s3 import _to_user_error
 from image_gen_demo.hub import DemoHub
-from s3.conftest import BUCKET
-from s3.proxy import S3Proxy
 
 ID = "test/model"
 ADDRESS = S3Uri(BUCKET, "our/models")
@@ -229,7 +229,7 @@ def test_the_hubs_token_stays_with_the_hub(filled: str, make_cache: MakeCache, a
     store = make_cache(mirror=ADDRESS, offline=True, aws=aws, token="hf_secret", read_timeout=5.0)
     seen: list[str | None] = []
 
-    from s3 import proxy as module
+    from fake_s3 import proxy as module
 
     original = module._Handler._pass
 

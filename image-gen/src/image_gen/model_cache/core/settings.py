@@ -14,7 +14,7 @@ DEFAULT_MODEL = "stabilityai/stable-diffusion-xl-base-1.0"
 DEMO_MODEL = "image-gen/demo"
 DEMO_ALIAS = "demo"
 # How much of a model a start hashes: all, only changed files, or none.
-Verify = Literal["full", "changed", "size"]
+Verify = Literal["recorded", "full", "changed", "size"]
 DEFAULT_ENDPOINT = "https://huggingface.co"
 DEFAULT_BAKED_DIR = "/opt/models"
 _LONGEST_TIMEOUT = 86_400

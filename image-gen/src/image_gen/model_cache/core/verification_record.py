@@ -1,6 +1,8 @@
-"""Records which files were verified, so that unchanged files need not be hashed again.
+"""Records which files were verified, with their BLAKE3, which a later start compares with that of every byte: it is
+computed faster than sha256.
 
-A disk that alters bytes by itself changes no time, so records are used only with IMAGE_GEN_VERIFY=changed.
+A disk that alters bytes by itself changes no time, so that only with IMAGE_GEN_VERIFY=changed an unchanged file is not
+read for its hash. A record shows damage. It does not show who wrote it: whoever can write the volume can write both.
 """
 
 import json
@@ -24,17 +26,24 @@ _SCHEMA = 1
 
 @dataclass(frozen=True)
 class FileFingerprint:
-    """A file's state when its content was verified. Rewriting or replacing the file changes one of these."""
+    """A file's state when its content was verified. Rewriting or replacing the file changes one of these. `blake3` is
+    the content's; empty where it was not computed.
+    """
 
     content: str
     size: int
     inode: int
     mtime_ns: int
     ctime_ns: int
+    blake3: str = ""
 
     @classmethod
-    def of(cls, file: ManifestFile, status: os.stat_result) -> "FileFingerprint":
-        return cls(file.content_key, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+    def of(cls, file: ManifestFile, status: os.stat_result, blake3: str = "") -> "FileFingerprint":
+        return cls(file.content_key, status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, blake3)
+
+    def is_of(self, file: ManifestFile, status: os.stat_result) -> bool:
+        """Whether the file was not touched since."""
+        return self == FileFingerprint.of(file, status, self.blake3)
 
 
 class VerificationRecord:
@@ -52,6 +61,11 @@ class VerificationRecord:
             return {path: FileFingerprint(**fingerprint) for path, fingerprint in document["files"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
+
+    def add(self, fingerprints: Mapping[str, FileFingerprint]) -> None:
+        """Those of other files stay."""
+        if fingerprints:
+            self.write(self.read() | dict(fingerprints))
 
     def write(self, fingerprints: Mapping[str, FileFingerprint]) -> None:
         """Best effort: without a record, files are hashed again."""

@@ -9,12 +9,14 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from image_gen.errors import CacheBusyError, CorruptDownloadError, FileMissingError, ImageGenError
 from image_gen.model_cache.cache.complete import has_size, missing_files
 from image_gen.model_cache.cache.host import HostCache
 from image_gen.model_cache.cache.orphans import delete_stale_downloads
 from image_gen.model_cache.core.atomic_files import link_snapshot, sync_names
+from image_gen.model_cache.core.digest import ContentDigest
 from image_gen.model_cache.core.file_lock import file_lock, holder_of
 from image_gen.model_cache.core.filesystem import require_room, status_of
 from image_gen.model_cache.core.layout import RepoLayout
@@ -22,6 +24,7 @@ from image_gen.model_cache.core.manifest import Manifest, ManifestFile, ready
 from image_gen.model_cache.core.progress import Meter, ProgressCallbacks
 from image_gen.model_cache.core.retry import check_cancelled
 from image_gen.model_cache.core.settings import CacheSettings
+from image_gen.model_cache.core.verification_record import FileFingerprint, VerificationRecord
 from image_gen.model_cache.download.file_download import Content, FileDownload, RangeSupport
 from image_gen.model_cache.download.range_journal import RangeJournal, adopt_older
 from image_gen.model_cache.sources.source import Source
@@ -75,6 +78,8 @@ class Downloader:
         self._bytes = 0
         self._paths: set[str] = set()
         self._skipped: set[str] = set()
+        # By path, of what was downloaded.
+        self._blake3: dict[str, str] = {}
         self._count_lock = threading.Lock()
 
     def run(self) -> Downloaded:
@@ -97,7 +102,19 @@ class Downloader:
         snapshot = self._layout.snapshot(self._manifest.revision)
         if contents:
             sync_names([self._layout.blobs / "any", *(snapshot / file.path for file in self._manifest.files)])
+            self._record(snapshot)
         return Downloaded(self._bytes, frozenset(self._paths))
+
+    def _record(self, snapshot: Path) -> None:
+        """So that the next start need not compute sha256 again."""
+        statuses = {file: status_of(snapshot / file.path) for file in self._manifest.files if file.path in self._blake3}
+        VerificationRecord(self._settings, self._manifest.model_id, self._manifest.revision).add(
+            {
+                file.path: FileFingerprint.of(file, status, self._blake3[file.path])
+                for file, status in statuses.items()
+                if status is not None
+            }
+        )
 
     def _contents(self) -> list[list[ManifestFile]]:
         """Missing files by content, the largest first, as it decides when all is done."""
@@ -162,8 +179,12 @@ class Downloader:
             with self._count_lock:
                 self._bytes += max(0, count)
 
+        def proven(digest: ContentDigest) -> None:
+            with self._count_lock:
+                self._blake3.update((each.path, digest.blake3) for each in group)
+
         place = self._layout.partial(group[0].content_key)
-        return Content(self._source, group[0], place, add, self._settings.read_timeout, self._stop)
+        return Content(self._source, group[0], place, add, self._settings.read_timeout, self._stop, proven)
 
     def _open(
         self, content: Content, piece_bytes: int | None = None, support: RangeSupport | None = None, tries: int = 2

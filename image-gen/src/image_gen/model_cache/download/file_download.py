@@ -46,7 +46,7 @@ class RangeSupport:
 @dataclass(frozen=True)
 class Content:
     """One file, its source, its partial file and its cancellation. `read_timeout` is in seconds; `add` gets the number
-    of new bytes, negative when bytes were discarded.
+    of new bytes, negative when bytes were discarded; `proven` the hashes of a file that is as it should be.
     """
 
     source: Source
@@ -55,6 +55,7 @@ class Content:
     add: Callable[[int], None]
     read_timeout: float
     cancel: threading.Event
+    proven: Callable[[ContentDigest], None] = lambda _: None
 
 
 class FileDownload:
@@ -169,6 +170,7 @@ class FileDownload:
                 self._journal.remove()
                 self._done = True
                 self.close()
+                self._content.proven(digest)
                 # The hub's own hash of the content, so that its tools recognise the cache; only verified ones are used.
                 verified = {digest.sha256, digest.git_sha1}
                 return self._name if self._name in verified else self._file.content_key
@@ -252,7 +254,7 @@ class FileDownload:
 
     def _hash(self, end: threading.Event) -> ContentDigest:
         """Follows the writers closely, so that it reads from the page cache."""
-        digest, done, buffer = ContentDigest(self._file.size), 0, memoryview(bytearray(CHUNK_BYTES))
+        digest, done, buffer = ContentDigest(self._file.size, recorded=True), 0, memoryview(bytearray(CHUNK_BYTES))
         while done < self._file.size and not self._content.cancel.is_set():
             ended = end.is_set()
             room = min(CHUNK_BYTES, self._journal.written_from_start() - done)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from image_gen.model_cache.core.digest import ContentDigest, feed
+from image_gen.model_cache.core.digest import ContentDigest, Digest, feed
 from image_gen.model_cache.core.filesystem import ABSENT
 from image_gen.model_cache.core.manifest import ManifestFile
 from image_gen.model_cache.core.progress import Meter
@@ -31,8 +31,8 @@ _LOST = {errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.ENODATA}
 @dataclass(frozen=True)
 class FileRead:
     """One file that was read. `matches` is None when there was no hash to compare with, or none was wanted, and for a
-    file that could not be read, which has an `error`. `status` is what the file was when it was opened, `sha256` that
-    of what was read, where it was hashed.
+    file that could not be read, which has an `error`. `status` is what the file was when it was opened, `sha256` and
+    `blake3` those of what was read, where they were computed.
     """
 
     file: ManifestFile
@@ -40,6 +40,7 @@ class FileRead:
     status: os.stat_result | None = None
     error: OSError | None = None
     sha256: str = ""
+    blake3: str = ""
 
     @property
     def is_fine(self) -> bool:
@@ -58,7 +59,7 @@ class _Open:
 
     file: ManifestFile
     path: Path
-    digest: ContentDigest | None
+    digest: Digest | None
     descriptor: int = -1
     status: os.stat_result | None = None
     failed: bool = False
@@ -70,9 +71,14 @@ class _Open:
         return max(1, -(-self.file.size // BLOCK_BYTES))
 
 
+def digest_by_name(file: ManifestFile) -> Digest | None:
+    """That of the hash by which a manifest names the content."""
+    return ContentDigest(file.size)
+
+
 class PageCacheReader:
-    """One pass over `files`, in their order and `lanes` of them at once, below `directory`. `hashed` selects the files
-    that are hashed.
+    """One pass over `files`, in their order and `lanes` of them at once, below `directory`. `digest_of` says how each
+    is hashed, if it is.
     """
 
     def __init__(
@@ -80,16 +86,14 @@ class PageCacheReader:
         directory: Path,
         files: Iterable[ManifestFile],
         *,
-        hashed: Callable[[ManifestFile], bool] = lambda _: True,
+        digest_of: Callable[[ManifestFile], Digest | None] = digest_by_name,
         meter: Meter,
         cancel: threading.Event,
         on_read: Callable[[FileRead], None] = lambda _: None,
         threads: int = THREADS,
         lanes: int = 1,
     ) -> None:
-        self._entries = [
-            _Open(file, directory / file.path, ContentDigest(file.size) if hashed(file) else None) for file in files
-        ]
+        self._entries = [_Open(file, directory / file.path, digest_of(file)) for file in files]
         self._blocks = _blocks(self._entries, lanes)
         self._meter = meter
         self._cancel = cancel
@@ -174,8 +178,9 @@ class PageCacheReader:
     def _finish(self, entry: _Open) -> None:
         _close(entry)
         matches = entry.digest.matches(entry.file) if entry.digest and entry.file.content_key else None
-        sha256 = entry.digest.sha256 if entry.digest and not entry.failed else ""
-        read = FileRead(entry.file, False if entry.failed else matches, entry.status, sha256=sha256)
+        found = entry.digest if entry.digest and not entry.failed else None
+        sha256, recorded = (found.sha256, found.blake3) if found else ("", "")
+        read = FileRead(entry.file, False if entry.failed else matches, entry.status, sha256=sha256, blake3=recorded)
         with self._lock:
             self._reads.append(read)
             if read.is_fine:
@@ -184,8 +189,8 @@ class PageCacheReader:
 
 
 def read_again(path: Path, file: ManifestFile, cancel: threading.Event, *, hashed: bool = True) -> FileRead:
-    """Reads one file once more, and not from the page cache."""
-    digest = ContentDigest(file.size)
+    """Reads one file once more, and not from the page cache, and compares it with its name, whatever a record says."""
+    digest = ContentDigest(file.size, recorded=True)
     try:
         with path.open("rb", buffering=0) as stream:
             status = os.fstat(stream.fileno())
@@ -196,7 +201,7 @@ def read_again(path: Path, file: ManifestFile, cancel: threading.Event, *, hashe
         return FileRead(file, None, error=error)
     compared = hashed and bool(file.content_key)
     fine = size == file.size and (not compared or digest.matches(file))
-    return FileRead(file, (True if compared else None) if fine else False, status, sha256=digest.sha256)
+    return FileRead(file, (True if compared else None) if fine else False, status, None, digest.sha256, digest.blake3)
 
 
 def loading_order(files: Iterable[ManifestFile]) -> list[ManifestFile]:

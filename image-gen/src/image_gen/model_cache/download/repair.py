@@ -11,6 +11,7 @@ from pathlib import Path
 from image_gen import reader
 from image_gen.errors import CorruptCacheError, ImageGenError
 from image_gen.model_cache.core.atomic_files import link_snapshot
+from image_gen.model_cache.core.digest import ContentDigest, Digest, RecordedDigest
 from image_gen.model_cache.core.filesystem import format_bytes, status_of, to_cache_error
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, ReadyModel
@@ -50,16 +51,11 @@ class IntegrityCheck:
         for path in sorted(model.verified):
             callbacks.on_file(path)
 
-        def hashed(file: ManifestFile) -> bool:
-            if self._noted:
-                return self._mode == "full" or (self._mode == "changed" and not self._noted.is_unchanged(file))
-            return bool(file.content_key) and self._mode != "size" and not self._unchanged(file)
-
         meter = Meter("verifying", sum(file.size for file in files), 0, callbacks.on_progress)
         reads = PageCacheReader(
             model.directory,
             files,
-            hashed=hashed,
+            digest_of=self._digest_of,
             meter=meter,
             cancel=callbacks.cancel,
             on_read=lambda read: callbacks.on_file(read.file.path),
@@ -79,10 +75,28 @@ class IntegrityCheck:
             log.warning("No hash is known of %d files of %s: they are not verified.", unprovable, model.model_id)
         return [read for read in reads if not read.is_fine]
 
+    def _digest_of(self, file: ManifestFile) -> Digest | None:
+        """How the file is hashed; None: it is not."""
+        if self._noted:
+            is_hashed = self._mode in {"recorded", "full"} or (
+                self._mode == "changed" and not self._noted.is_unchanged(file)
+            )
+            return ContentDigest(file.size) if is_hashed else None
+        if not file.content_key or self._mode == "size" or self._unchanged(file):
+            return None
+        if self._mode == "recorded" and (expected := self._recorded(file)):
+            return RecordedDigest(expected)
+        return ContentDigest(file.size, recorded=self._mode != "full")
+
+    def _recorded(self, file: ManifestFile) -> str:
+        """The BLAKE3 that was computed when this content was proven; empty for none."""
+        known = self._known.get(file.path)
+        return known.blake3 if known and known.content == file.content_key else ""
+
     def _unchanged(self, file: ManifestFile) -> bool:
         fingerprint = self._known.get(file.path) if self._mode == "changed" else None
         status = status_of(self._model.directory / file.path)
-        return fingerprint is not None and status is not None and fingerprint == FileFingerprint.of(file, status)
+        return fingerprint is not None and status is not None and fingerprint.is_of(file, status)
 
     def _update_record(self, reads: Sequence[FileRead]) -> None:
         """Adds files that were hashed now or during the download; the entries of other files are kept."""
@@ -91,11 +105,12 @@ class IntegrityCheck:
             if not read.is_fine:
                 fingerprints.pop(read.file.path, None)
             elif read.matches and read.status is not None:
-                fingerprints[read.file.path] = FileFingerprint.of(read.file, read.status)
+                recorded = read.blake3 or self._recorded(read.file)
+                fingerprints[read.file.path] = FileFingerprint.of(read.file, read.status, recorded)
         for file in self._model.files:
             status = status_of(self._model.directory / file.path)
             if file.path in self._model.verified and file.content_key and status:
-                fingerprints[file.path] = FileFingerprint.of(file, status)
+                fingerprints[file.path] = FileFingerprint.of(file, status, self._recorded(file))
         if fingerprints != self._known:
             self._record.write(fingerprints)
 

@@ -11,7 +11,7 @@ from image_gen.errors import CacheError
 from image_gen.model_cache import CacheSettings, ModelCache
 from image_gen.model_cache.cache.status import CachedModel, CacheStatus
 from image_gen.serving.cache.served_models import ServedModels
-from image_gen.serving.threads import in_daemon_thread
+from image_gen.threads import in_daemon_thread
 
 # A disk or file server that has not answered for so long is as good as gone; a listing of thousands of files on a slow
 # network file system takes some seconds.

@@ -35,8 +35,8 @@ from image_gen.serving.images.body import json_body
 from image_gen.serving.images.openai_errors import error_response
 from image_gen.serving.images.requests import BadRequest, shorten
 from image_gen.serving.routing.documented_route import DocumentedRoute, Endpoint
-from image_gen.serving.threads import in_daemon_thread
 from image_gen.settings import Settings
+from image_gen.threads import in_daemon_thread
 
 log = logging.getLogger(__name__)
 _EXPECTED: Final = {

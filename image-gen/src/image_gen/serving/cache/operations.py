@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from image_gen.errors import CacheBusyError, CancelledError, ImageGenError, InternalError, StoppingError
 from image_gen.model_cache import Progress, ProgressCallbacks
-from image_gen.serving.threads import in_daemon_thread, post
+from image_gen.threads import in_daemon_thread, post
 from image_gen.worker.failures import one_line
 
 log = logging.getLogger(__name__)

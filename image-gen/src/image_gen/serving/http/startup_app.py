@@ -5,7 +5,7 @@ Other requests wait for the app's import.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,13 +18,18 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _ALIVE, _READY = "/healthz", "/readyz"
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+# Further fields of the body of `/readyz`.
+MoreFields = Callable[[], Mapping[str, object]]
 
 
 class StartupApp:
-    """An ASGI application in front of another that comes later (its import takes a good part of a second)."""
+    """An ASGI application in front of another that comes later (its import takes a good part of a second).
 
-    def __init__(self, readiness: Readiness, page: PageFiles) -> None:
-        self._readiness = readiness
+    `page` is None where there is no page.
+    """
+
+    def __init__(self, readiness: Readiness, page: PageFiles | None, more: MoreFields) -> None:
+        self._readiness, self._more = readiness, more
         self._page = page
         self._app: asyncio.Future[App] | None = None
 
@@ -39,7 +44,7 @@ class StartupApp:
             allow: list[tuple[bytes, bytes]] = []
             answer: tuple[int, object] = (200, {"status": "alive"})
             if path == _READY:
-                answer = 200 if self._readiness.is_ready else 503, self._readiness.as_json()
+                answer = 200 if self._readiness.is_ready else 503, ready_body(self._readiness, self._more)
             if scope["method"] not in {"GET", "HEAD"}:
                 answer = 405, error_json(405, "Use GET.", code="method_not_allowed")
                 allow = [(b"allow", b"GET, HEAD")]
@@ -50,7 +55,9 @@ class StartupApp:
 
     async def _send_page(self, scope: Scope, send: Send) -> bool:
         """Whether the request was for a file of the page, which is no secret: it is sent to any host, without a key."""
-        answer = self._page.answer(scope["path"], dict(scope["headers"])) if scope["method"] == "GET" else None
+        if self._page is None or scope["method"] != "GET":
+            return False
+        answer = self._page.answer(scope["path"], dict(scope["headers"]))
         if answer is None:
             return False
         # Where Starlette's router puts it.
@@ -63,6 +70,11 @@ class StartupApp:
         if self._app is None:
             self._app = asyncio.get_running_loop().create_future()
         return self._app
+
+
+def ready_body(readiness: Readiness, more: MoreFields) -> dict[str, object]:
+    """The body of `/readyz`."""
+    return {**readiness.as_json(), **more()}
 
 
 async def send_json(scope: Scope, send: Send, status: int, body: object, *headers: tuple[bytes, bytes]) -> None:

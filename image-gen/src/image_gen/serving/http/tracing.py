@@ -4,6 +4,8 @@ Comes in: requests. Goes out: one span for each, to the collector. Must not: imp
 what a client has sent, or make a request wait for the collector.
 """
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
@@ -12,11 +14,13 @@ from image_gen.serving.http.api_key_auth import KEY_NAME
 from image_gen.serving.http.request_log import PROBES, REQUEST_ID, route_of
 from image_gen.serving.http.startup_app import App, Receive, Scope, Send
 from image_gen.settings import VERSION
+from image_gen.threads import in_daemon_thread
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 log = logging.getLogger(__name__)
+_LAST_SECONDS: Final = 3.0
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 
@@ -51,6 +55,13 @@ def make_provider(env: Mapping[str, str]) -> "TracerProvider | None":
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     log.info("Traces are sent to %s", _without_login(next(env[name] for name in _ENDPOINTS[::-1] if env.get(name))))
     return provider
+
+
+async def send_last_traces(provider: "TracerProvider") -> None:
+    """What the collector has not taken by then is lost."""
+    last = in_daemon_thread("traces", provider.shutdown)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(last, _LAST_SECONDS)
 
 
 def _without_login(address: str) -> str:

@@ -2,13 +2,21 @@
 
 import base64
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from image_gen.serving.images.image_jobs import notes_on, quality_of
 from image_gen.serving.images.requests import ImageRequest
 from image_gen.serving.worker_supervisor import GeneratedImage
 from image_gen.worker.protocol import ImageJob
+
+# There are no tokens to count.
+_NO_USAGE: Final = {
+    "input_tokens": 0, "output_tokens": 0, "total_tokens": 0,
+    "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
+}  # fmt: skip
+# Of an answer, what is not a fact of each of its pictures.
+_OF_THE_ANSWER: Final = frozenset({"created", "data", "model", "seconds"})
 
 
 def answer_json(
@@ -37,16 +45,27 @@ def partial_event(request: ImageRequest, job: ImageJob, index: int, preview: byt
 
 
 def completed_event(request: ImageRequest, job: ImageJob, picture: GeneratedImage, kind: str) -> dict[str, Any]:
-    """One picture that is done. There are no tokens to count, so that the usage is zero."""
-    nothing = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+    """One picture that is done."""
     return {
-        "type": f"{kind}.completed",
-        "b64_json": _base64(picture.data),
-        "created_at": int(time.time()),
-        "usage": {**nothing, "input_tokens_details": {"image_tokens": 0, "text_tokens": 0}},
+        **_completed(kind, _base64(picture.data), int(time.time())),
         **_event_facts(request, job),
         **_measured([picture]),
     }
+
+
+def completed_events(answer: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+    """The same of all pictures of an answer without a stream, whose seconds are shared by them."""
+    pictures = answer["data"]
+    facts = {"quality": "auto", **{name: answer[name] for name in answer if name not in _OF_THE_ANSWER}}
+    seconds = {"seconds": round(answer.get("seconds", 0.0) / max(1, len(pictures)), 3)}
+    return [
+        {**_completed(kind, each["b64_json"], answer["created"]), **facts, "seed": each["seed"], **seconds}
+        for each in pictures
+    ]
+
+
+def _completed(kind: str, picture: str, created: int) -> dict[str, Any]:
+    return {"type": f"{kind}.completed", "b64_json": picture, "created_at": created, "usage": _NO_USAGE}
 
 
 def progress_event(job: ImageJob, step: int, kind: str) -> dict[str, Any]:

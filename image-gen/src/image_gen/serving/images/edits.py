@@ -4,7 +4,8 @@ Comes in: a form. Goes out: its fields, checked, and the image in the size of th
 """
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from image_gen.serving.images.image_jobs import Change, asked_size, steps_of
 from image_gen.serving.images.requests import BadRequest, EditRequest, VariationRequest
@@ -29,8 +30,21 @@ class Edits:
         self, request: EditRequest, files: Sequence[tuple[str, bytes]], pipeline: PipelineReady
     ) -> Change:
         """What is to be done to the image."""
+        change, image, mask = await self._checked(request, files, pipeline)
+        return replace(change, pixels=await self._uploads.pixels(image, mask, change.size))
+
+    async def change_without_pixels(
+        self, request: EditRequest, files: Sequence[tuple[str, bytes]], pipeline: PipelineReady
+    ) -> Change:
+        """The same, checked in the same way, for who passes the files on to another host."""
+        return (await self._checked(request, files, pipeline))[0]
+
+    async def _checked(
+        self, request: EditRequest, files: Sequence[tuple[str, bytes]], pipeline: PipelineReady
+    ) -> tuple[Change, Any, Any]:
         is_variation = isinstance(request, VariationRequest)
-        image_data, mask_data = _files(files, with_mask=not is_variation)
+        uploads = uploads_of(request, files)
+        image_data, mask_data = uploads["image"], uploads.get("mask")
         kind = "image" if mask_data is None else "mask"
         if kind not in pipeline.edits:
             raise BadRequest(f"{kind}: {pipeline.pipeline}, which is being served, has no edits with it.", kind)
@@ -44,10 +58,12 @@ class Edits:
         strength = usual if request.strength is None else request.strength
         # One step at least. A little more than its share, as the product must not round to less than one.
         strength = min(1.0, max(strength, 1.000001 / steps_of(request, pipeline)))
-        return Change(await self._uploads.pixels(image, mask, size), size, mask is not None, strength)
+        return Change(b"", size, mask is not None, strength), image, mask
 
 
-def _files(files: Sequence[tuple[str, bytes]], *, with_mask: bool) -> tuple[bytes, bytes | None]:
+def uploads_of(request: EditRequest, files: Sequence[tuple[str, bytes]]) -> dict[str, bytes]:
+    """The form's `image`, and its `mask` where there is one."""
+    with_mask = not isinstance(request, VariationRequest)
     known = {"image", _LIST, "mask"} if with_mask else {"image"}
     for name, _ in files:
         if name == "markup" and with_mask:
@@ -61,4 +77,4 @@ def _files(files: Sequence[tuple[str, bytes]], *, with_mask: bool) -> tuple[byte
     if len(images) > 1 or len(masks) > 1:
         name = "image" if len(images) > 1 else "mask"
         raise BadRequest(f"{name}: expected one file, got several: the model changes one image.", name)
-    return images[0], masks[0] if masks else None
+    return {"image": images[0], **({"mask": masks[0]} if masks else {})}

@@ -3,13 +3,11 @@
 Prompts are never logged.
 """
 
-import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from image_gen.errors import ImageGenError
@@ -19,7 +17,7 @@ from image_gen.serving.images.answers import answer_json
 from image_gen.serving.images.body import form_body, json_body
 from image_gen.serving.images.edits import Edits
 from image_gen.serving.images.image_jobs import REPORTS_STEPS, make_image_jobs
-from image_gen.serving.images.openai_errors import error_response, not_ready
+from image_gen.serving.images.openai_errors import CLIENT_GONE, error_response, not_ready, with_errors
 from image_gen.serving.images.openapi import complete
 from image_gen.serving.images.picture_urls import PictureKeeper, addresses, most_bytes, require_urls
 from image_gen.serving.images.requests import (
@@ -35,13 +33,12 @@ from image_gen.serving.images.stream import EventStream
 from image_gen.serving.images.work import Work
 from image_gen.serving.metrics import Metrics
 from image_gen.serving.queue.forecast import queue_place
-from image_gen.serving.queue.request_queue import Listener, RequestQueue
+from image_gen.serving.queue.request import Listener
+from image_gen.serving.queue.request_queue import RequestQueue
 from image_gen.serving.readiness import Readiness
 from image_gen.settings import Settings
 from image_gen.worker.protocol import ImageJob, PipelineReady
 
-log = logging.getLogger(__name__)
-_CLIENT_GONE: Final = 499
 _UNAVAILABLE: Final = 503
 # Fields of a request that not every model takes.
 _PARAMETERS: Final = ("negative_prompt", "guidance_scale")
@@ -65,26 +62,15 @@ class Generations:
 
     async def generate(self, request: Request) -> Response:
         """`POST /v1/images/generations`."""
-        return await self._guarded(request, lambda request_id: self._generate(request, request_id))
+        return await with_errors(request, self._generate(request, request.scope[REQUEST_ID]))
 
     async def edit(self, request: Request) -> Response:
         """`POST /v1/images/edits`."""
-        return await self._guarded(request, lambda request_id: self._change(request, request_id, EditRequest))
+        return await with_errors(request, self._change(request, request.scope[REQUEST_ID], EditRequest))
 
     async def vary(self, request: Request) -> Response:
         """`POST /v1/images/variations`."""
-        return await self._guarded(request, lambda request_id: self._change(request, request_id, VariationRequest))
-
-    async def _guarded(self, request: Request, work: Callable[[str], Awaitable[Response]]) -> Response:
-        request_id = request.scope[REQUEST_ID]
-        try:
-            response = await work(request_id)
-        except BadRequest as error:
-            response = error_response(error.status, error.message, code=error.code, param=error.param)
-        except ClientDisconnect:
-            log.info("Request %s: CLIENT_GONE before its body had arrived", request_id)
-            response = Response(status_code=_CLIENT_GONE)
-        return response
+        return await with_errors(request, self._change(request, request.scope[REQUEST_ID], VariationRequest))
 
     @property
     def model_id(self) -> str:
@@ -99,6 +85,10 @@ class Generations:
     def not_served(self, name: str) -> str:
         """The message for a caller who asks for another model."""
         return f"model: {shorten(name)} is not served here, {self._readiness.model_id} is; leave it out or name that."
+
+    def models_json(self) -> list[dict[str, object]]:
+        """The served model alone: others of the cache can't be asked for."""
+        return [self.model_json()]
 
     def model_json(self) -> dict[str, object]:
         """The model in OpenAI's shape."""
@@ -174,7 +164,7 @@ class Generations:
     def _refused(self, error: ImageGenError) -> Response:
         """With the seconds after which another attempt should succeed, where one can."""
         if error.code == "CLIENT_GONE":
-            return Response(status_code=_CLIENT_GONE)
+            return Response(status_code=CLIENT_GONE)
         again: int | None = None
         if error.code == "QUEUE_FULL":
             again = self._queue.seconds_until_place()

@@ -4,6 +4,7 @@ Comes in: a request, the loaded pipeline, the settings. Goes out: jobs, notes. M
 """
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -64,9 +65,14 @@ def make_image_jobs(
     edit: dict[str, Any] = (
         {"pixels": change.pixels, "masked": change.masked, "strength": change.strength} if change else {}
     )
-    guidance = request.guidance_scale
-    if guidance is None and pipeline.few_steps and "guidance_scale" in pipeline.accepts:
-        guidance = pipeline.few_steps["guidance_scale"]
+    guidance, few = request.guidance_scale, _few_steps(request, pipeline)
+    if guidance is None and few and "guidance_scale" in pipeline.accepts:
+        guidance = few["guidance_scale"]
+    # Of a mode by a LoRA, the model has it: else the worker does not start.
+    scheduler = request.scheduler or (few or {}).get("scheduler")
+    loras = {lora.name: lora.weight for lora in request.loras or ()}
+    if few and "lora" in few:
+        loras = {few["lora"]: 1.0}
     first = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
     jobs = [
         ImageJob(
@@ -82,8 +88,8 @@ def make_image_jobs(
             guidance_scale=guidance,
             previews=(request.partial_images or 0) if request.stream and pipeline.previews else 0,
             progress=bool(request.stream and request.progress and REPORTS_STEPS in pipeline.accepts),
-            scheduler=request.scheduler,
-            loras={lora.name: lora.weight for lora in request.loras or ()},
+            scheduler=scheduler,
+            loras=loras,
             **edit,
         )
         for index in range(request.n or 1)
@@ -114,9 +120,15 @@ def asked_size(request: ImageRequest, settings: Settings) -> tuple[int, int] | N
 def steps_of(request: ImageRequest, pipeline: PipelineReady) -> int:
     """`steps`, or else what `quality` means: of a few-step model as much more or less than its own number."""
     count = STEPS_BY_QUALITY[_canonical(request.quality)]
-    if pipeline.few_steps:
-        count = max(1, round(count * pipeline.few_steps["steps"] / STEPS_BY_QUALITY["medium"]))
+    if few := _few_steps(request, pipeline):
+        count = max(1, round(count * few["steps"] / STEPS_BY_QUALITY["medium"]))
     return request.steps or count
+
+
+def _few_steps(request: ImageRequest, pipeline: PipelineReady) -> Mapping[str, Any] | None:
+    """The few-step defaults, where the request has them: a mode by a LoRA is not for one that names its own LoRAs."""
+    few = pipeline.few_steps
+    return None if few and "lora" in few and request.loras is not None else few
 
 
 def quality_of(request: ImageRequest) -> str | None:

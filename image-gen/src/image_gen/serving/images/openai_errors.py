@@ -1,12 +1,33 @@
 """Errors in OpenAI's shape: `{"error": {"message", "type", "param", "code"}}`."""
 
+import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from typing import Final
 
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 
 from image_gen.serving.http.error_json import error_json
+from image_gen.serving.http.request_log import REQUEST_ID
+from image_gen.serving.images.requests import BadRequest
 from image_gen.serving.readiness import Readiness
+
+log = logging.getLogger(__name__)
+# nginx's, for the log: nobody gets it.
+CLIENT_GONE: Final = 499
+
+
+async def with_errors(request: Request, work: Awaitable[Response]) -> Response:
+    """What `work` answers, also to a request that is wrong, and to a client that has disconnected."""
+    try:
+        response = await work
+    except BadRequest as error:
+        response = error_response(error.status, error.message, code=error.code, param=error.param)
+    except ClientDisconnect:
+        log.info("Request %s: CLIENT_GONE before its body had arrived", request.scope[REQUEST_ID])
+        response = Response(status_code=CLIENT_GONE)
+    return response
 
 
 def error_response(

@@ -6,7 +6,7 @@ the loaded model or on the settings is checked in `jobs`.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -188,6 +188,11 @@ def parse_form(kind: type[EditRequest], fields: Sequence[tuple[str, str]], max_i
 def parse_request(body: bytes, max_images: int) -> ImageRequest:
     """Raises `BadRequest` for the first thing that is wrong."""
     return _parsed(ImageRequest, body, max_images)
+
+
+def parse_fields(kind: type[Parsed], fields: Mapping[str, object], max_images: int) -> Parsed:
+    """Fields of any request, each with its own type. Raises `BadRequest`."""
+    return _parsed(kind, dict(fields), max_images)
 
 
 def _typed(name: str, text: str) -> object:

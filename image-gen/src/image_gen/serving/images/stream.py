@@ -16,7 +16,7 @@ from image_gen.errors import ImageGenError
 from image_gen.serving.http.error_json import error_json
 from image_gen.serving.images.answers import completed_event, partial_event, progress_event, queued_event
 from image_gen.serving.images.requests import ImageRequest
-from image_gen.serving.queue.request_queue import Listener
+from image_gen.serving.queue.request import Listener
 from image_gen.serving.worker_supervisor import GeneratedImage
 from image_gen.worker.protocol import ImageJob
 
@@ -24,7 +24,6 @@ from image_gen.worker.protocol import ImageJob
 _PING_SECONDS: Final = 15
 # As often as a person would look.
 _PLACE_SECONDS: Final = 0.5
-Outcome = list[GeneratedImage] | ImageGenError
 
 
 class EventStream(Listener):
@@ -50,17 +49,21 @@ class EventStream(Listener):
         if preview:
             index = self._previews.get(job.id, 0)
             self._previews[job.id] = index + 1
-            self._events.put_nowait(partial_event(self._request, job, index, preview, self._kind))
+            self.put(partial_event(self._request, job, index, preview, self._kind))
         if job.progress:
-            self._events.put_nowait(progress_event(job, step, self._kind))
+            self.put(progress_event(job, step, self._kind))
 
     def on_image(self, job: ImageJob, image: GeneratedImage) -> None:
-        self._events.put_nowait(completed_event(self._request, job, image, self._kind))
+        self.put(completed_event(self._request, job, image, self._kind))
 
-    async def answer(
-        self, work: Coroutine[Any, Any, Outcome], refused: Callable[[ImageGenError], Response]
-    ) -> Response:
-        """The stream; or what `refused` makes of an error that came before there was anything to wait for."""
+    def put(self, event: dict[str, Any]) -> None:
+        """An event for the client."""
+        self._events.put_nowait(event)
+
+    async def answer(self, work: Coroutine[Any, Any, object], refused: Callable[[ImageGenError], Response]) -> Response:
+        """The stream until `work`, which gives nothing or an `ImageGenError`, is done; or what `refused` makes of an
+        error that came before there was anything to wait for.
+        """
         task = asyncio.create_task(work)
         task.add_done_callback(lambda _: self._events.put_nowait(None))
         placed = asyncio.create_task(self._placed.wait())
@@ -81,10 +84,10 @@ class EventStream(Listener):
         while (place := self._place()) is not None:
             if place["position"] != last:
                 last = place["position"]
-                self._events.put_nowait(queued_event(place, self._kind))
+                self.put(queued_event(place, self._kind))
             await asyncio.sleep(_PLACE_SECONDS)
 
-    async def _sent(self, task: asyncio.Task[Outcome]) -> AsyncIterator[ServerSentEvent]:
+    async def _sent(self, task: asyncio.Task[object]) -> AsyncIterator[ServerSentEvent]:
         queued = asyncio.create_task(self._queued()) if self._request.progress else None
         try:
             while (event := await self._events.get()) is not None:

@@ -11,7 +11,7 @@ import warnings
 from typing import Any, Final
 
 from image_gen.serving.images.requests import BadRequest
-from image_gen.serving.threads import in_daemon_thread
+from image_gen.threads import in_daemon_thread
 from image_gen.worker.protocol import MIN_SIDE, STEP
 
 _FORMATS: Final = ("PNG", "JPEG", "WEBP")

@@ -3,22 +3,23 @@
 Comes in: jobs. Goes out: pictures, or an error. Must not: log a prompt.
 """
 
-import asyncio
 import logging
 import time
 
 from starlette.requests import Request
 
-from image_gen.errors import ClientGoneError, ImageGenError, RequestTimeoutError
+from image_gen.errors import ClientGoneError, ImageGenError
 from image_gen.serving.http.api_key_auth import KEY_NAME
+from image_gen.serving.images.waiting import while_client_waits
 from image_gen.serving.metrics import Metrics
-from image_gen.serving.queue.request_queue import Listener, RequestQueue
+from image_gen.serving.queue.request import Listener
+from image_gen.serving.queue.request_queue import RequestQueue
 from image_gen.serving.worker_supervisor import GeneratedImage
 from image_gen.worker.protocol import ImageJob
 
 log = logging.getLogger(__name__)
 _INTERNAL = 500
-_OUTCOMES = {
+OUTCOME_OF_CODE = {
     "QUEUE_FULL": "refused",
     "STOPPING": "refused",
     "CONTENT_POLICY_VIOLATION": "refused",
@@ -48,29 +49,16 @@ class Work:
     async def _made(
         self, http: Request, jobs: list[ImageJob], listener: Listener
     ) -> list[GeneratedImage] | ImageGenError:
-        work = asyncio.create_task(self._queue.run(jobs, listener, attempt_of(http), key=http.scope.get(KEY_NAME, "")))
-        gone = asyncio.create_task(_disconnected(http))
-        try:
-            await asyncio.wait({work, gone}, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                return work.result()
-            if gone.done():
-                return ClientGoneError("The client did not wait.")
-            return RequestTimeoutError(
-                f"The picture was not done within {self._timeout:.0f} s: ask for fewer steps, a smaller size or a "
-                "smaller n."
-            )
-        except ImageGenError as error:
-            return error
-        finally:
-            gone.cancel()
-            work.cancel()
+        work = self._queue.run(jobs, listener, attempt_of(http), key=http.scope.get(KEY_NAME, ""))
+        return await while_client_waits(
+            http, work, self._timeout, "ask for fewer steps, a smaller size or a smaller n."
+        )
 
     def _report(
         self, outcome: list[GeneratedImage] | ImageGenError, jobs: list[ImageJob], request_id: str, seconds: float
     ) -> None:
         if isinstance(outcome, ImageGenError):
-            self._metrics.not_made(_OUTCOMES.get(outcome.code, "failed"), len(jobs))
+            self._metrics.not_made(OUTCOME_OF_CODE.get(outcome.code, "failed"), len(jobs))
             reason = f": {outcome.message}" if outcome.http_status == _INTERNAL else ""
             log.info("Request %s: %s after %.1f s%s", request_id, outcome.code, seconds, reason)
             return
@@ -110,8 +98,3 @@ def attempt_of(http: Request) -> int | None:
     """How often the client has tried before, as OpenAI's clients say in a header."""
     said = http.headers.get("x-stainless-retry-count", "")
     return int(said) if said.isascii() and said.isdigit() and len(said) < 5 else None
-
-
-async def _disconnected(http: Request) -> None:
-    while not await http.is_disconnected():
-        await asyncio.sleep(0.2)

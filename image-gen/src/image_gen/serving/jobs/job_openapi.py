@@ -32,6 +32,7 @@ _JOB: Final[dict[str, Any]] = {
         "expires_at": {**_SECONDS, "description": "from then on the job and its pictures are deleted"},
         "position": {"type": ["integer", "null"], "description": "requests and jobs before this one, while it waits"},
         "forecast_seconds": {"type": ["number", "null"], "description": "seconds until it should be done"},
+        "estimated": {"type": "boolean", "description": "of a gateway: position and forecast are estimates"},
         "progress": {
             "type": ["object", "null"],
             "properties": {name: {"type": "integer"} for name in ("step", "steps", "images_done", "images")},
@@ -149,6 +150,8 @@ QUEUE: Final[dict[str, Any]] = {
                     "waiting_jobs": {"type": "integer"},
                     "limit": {"type": "integer", "description": "IMAGE_GEN_QUEUE_LIMIT"},
                     "engines_ready": {"type": "integer"},
+                    "workers": {"type": "integer", "description": "of a gateway: those that live"},
+                    "estimated": {"type": "boolean", "description": "of a gateway: all of it is an estimate"},
                     "seconds_per_request": {"type": "number", "description": "of late; a guess before the first"},
                     "forecast_seconds": {
                         "type": ["number", "null"],

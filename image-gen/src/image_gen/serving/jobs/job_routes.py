@@ -19,10 +19,9 @@ from image_gen.serving.images.openai_errors import error_response
 from image_gen.serving.images.requests import MAX_SEED, BadRequest, ImageRequest, parse_request, parse_size
 from image_gen.serving.jobs.job import Job
 from image_gen.serving.jobs.job_openapi import CANCEL, DELETE, GET, QUEUE, create_operation
-from image_gen.serving.jobs.job_runner import JobRunner, new_id
+from image_gen.serving.jobs.job_runner import new_id
+from image_gen.serving.jobs.jobs_api import JobKeeper, JobOutlook
 from image_gen.serving.jobs.webhook_address import parse_webhook_url
-from image_gen.serving.queue.forecast import queue_json, seconds_until_done
-from image_gen.serving.queue.request_queue import RequestQueue
 from image_gen.serving.routing.documented_route import DocumentedRoute, Endpoint
 from image_gen.settings import Settings
 
@@ -34,12 +33,18 @@ _NOT_KEPT: Final = "No job of this id is kept: it has expired, was deleted, or n
 class JobRoutes:
     """What HTTP sees of jobs."""
 
-    def __init__(self, settings: Settings, runner: JobRunner, queue: RequestQueue) -> None:
-        self._settings, self._runner, self._queue = settings, runner, queue
+    def __init__(
+        self, settings: Settings, jobs: JobKeeper, outlook: JobOutlook, *, no_webhooks: str | None = None
+    ) -> None:
+        """`no_webhooks`: why this service never calls addresses, where it does not."""
+        self._settings, self._jobs, self._outlook = settings, jobs, outlook
+        self._no_webhooks = no_webhooks
+        if no_webhooks is None and settings.webhook_secret is None:
+            self._no_webhooks = "this service calls no addresses, as IMAGE_GEN_WEBHOOK_SECRET is not set"
 
     def routes(self) -> list[DocumentedRoute]:
         """Those of the module's first line."""
-        create = create_operation(webhooks=self._settings.webhook_secret is not None)
+        create = create_operation(webhooks=self._no_webhooks is None)
         return [
             DocumentedRoute("POST", "/v1/jobs", self._guarded(self._create), create),
             DocumentedRoute("GET", "/v1/jobs/{job_id}", self._guarded(self._get), GET),
@@ -55,7 +60,7 @@ class JobRoutes:
             except BadRequest as error:
                 response = error_response(error.status, error.message, code=error.code, param=error.param)
             except ImageGenError as error:
-                again = await self._again(error)
+                again = await self._outlook.seconds_until_retry(error)
                 response = error_response(error.http_status, error.message, code=error.code.lower(), retry_after=again)
             except ClientDisconnect:
                 response = Response(status_code=499)
@@ -72,7 +77,7 @@ class JobRoutes:
             raise BadRequest(
                 "Idempotency-Key: expected 1 to 255 printable characters without spaces.", "Idempotency-Key"
             )
-        pipeline = self._runner.pipeline
+        pipeline = self._jobs.pipeline
         if pipeline is not None:
             first = make_image_jobs(request, pipeline, self._settings, "check")[0]
             pixels = first.width * first.height
@@ -89,12 +94,12 @@ class JobRoutes:
             )
         reserved = len(kept) + _BYTES_PER_PIXEL * pixels * (request.n or 1)
         job = Job(new_id(), _key(http), kept, time.time(), reserved, given, fingerprint, webhook)
-        job, is_new = await self._runner.add(job)
+        job, is_new = await self._jobs.add(job)
         if not is_new and job.fingerprint != fingerprint:
             message = "Idempotency-Key: it was used for another request before."
             raise BadRequest(message, "Idempotency-Key", status=422, code="idempotency_key_reused")
         headers = {"Location": f"/v1/jobs/{job.id}"} | ({} if is_new else {"Idempotent-Replayed": "true"})
-        return self._answer(job, 202, headers)
+        return await self._answer(job, 202, headers)
 
     def _parsed(self, body: bytes) -> tuple[ImageRequest, str | None]:
         try:
@@ -113,80 +118,55 @@ class JobRoutes:
         if request.response_format == "url":
             message = 'response_format: expected "b64_json": a job keeps its pictures; GET /v1/jobs/<id> has them.'
             raise BadRequest(message, "response_format")
-        self._runner.check(request)
+        self._jobs.check(request)
         return request, webhook
 
     def _check_webhook(self, url: object) -> None:
-        if self._settings.webhook_secret is None:
-            raise BadRequest(
-                "webhook_url: this service calls no addresses, as IMAGE_GEN_WEBHOOK_SECRET is not set.", "webhook_url"
-            )
+        if self._no_webhooks is not None:
+            raise BadRequest(f"webhook_url: {self._no_webhooks}.", "webhook_url")
         try:
             parse_webhook_url(url, allow_private=self._settings.webhook_private)
         except ValueError as error:
             raise BadRequest(f"webhook_url: expected {error}.", "webhook_url") from None
 
     async def _get(self, http: Request) -> Response:
-        return self._answer(await self._job(http))
+        return await self._answer(await self._job(http))
 
     async def _delete(self, http: Request) -> Response:
-        await self._runner.delete(await self._job(http))
+        await self._jobs.delete(await self._job(http))
         return Response(status_code=204)
 
     async def _cancel(self, http: Request) -> Response:
-        job = await self._runner.cancel(await self._job(http))
+        job = await self._jobs.cancel(await self._job(http))
         if job.status in {"succeeded", "failed"}:
             raise BadRequest(f"The job has {job.status} already.", status=409, code="job_has_ended")
-        return self._answer(job)
+        return await self._answer(job)
 
     async def _state(self, _http: Request) -> Response:
-        return JSONResponse(queue_json(self._queue))
+        return JSONResponse(await self._outlook.state())
 
     async def _job(self, http: Request) -> Job:
-        job = await self._runner.get(http.path_params["job_id"], _key(http))
+        job = await self._jobs.get(http.path_params["job_id"], _key(http))
         if job is None:
             raise BadRequest(_NOT_KEPT, status=404, code="job_not_found")
         return job
 
-    def _answer(self, job: Job, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-        head = json.dumps(self._as_json(job)).encode()
+    async def _answer(self, job: Job, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+        head = json.dumps(await self._as_json(job)).encode()
         # The result is JSON already, and may be large.
         body = head[:-1] + b', "result": ' + (job.result or b"null") + b"}"
         about = {"Cache-Control": "no-store", **(headers or {})}
         return Response(body, status, about, media_type="application/json")
 
-    def _as_json(self, job: Job) -> dict[str, object]:
-        live = self._runner.live(job.id)
-        position, progress, forecast = None, None, None
-        if live is not None and job.status == "queued":
-            position = self._queue.positions().get(f"{job.id}-0", self._runner.jobs_before(job.id))
-            forecast = seconds_until_done(self._queue, position) if self._queue.engines_ready else None
-        elif live is not None and job.status == "running" and live.images:
-            progress = {
-                "step": live.step, "steps": live.steps, "images_done": live.images_done, "images": live.images,
-            }  # fmt: skip
-            done = (live.images_done + live.step / max(1, live.steps)) / max(1, live.images)
-            forecast = seconds_until_done(self._queue, 0, min(done, 1.0) or 0.01)
+    async def _as_json(self, job: Job) -> dict[str, object]:
         times = {
             f"{name}_at": None if (at := getattr(job, name)) is None else math.floor(at)
             for name in ("created", "started", "ended", "expires")
         }
         return {
-            "id": job.id, "object": "image.job", "status": job.status, **times, "position": position,
-            "forecast_seconds": forecast, "progress": progress,
+            "id": job.id, "object": "image.job", "status": job.status, **times, **await self._outlook.of(job),
             "error": None if job.error is None else json.loads(job.error),
         }  # fmt: skip
-
-    async def _again(self, error: ImageGenError) -> int | None:
-        if error.code == "JOBS_FULL":
-            return max(1, math.ceil(self._queue.seconds_per_request))
-        if error.code == "JOBS_STORAGE_FULL":
-            try:
-                at = await self._runner.next_expiry()
-            except ImageGenError:
-                at = None
-            return 60 if at is None else max(1, min(3600, math.ceil(at - time.time())))
-        return 15 if error.retryable else None
 
 
 def _key(http: Request) -> str:

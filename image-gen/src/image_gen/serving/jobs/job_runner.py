@@ -34,9 +34,9 @@ from image_gen.serving.jobs.live_job import LiveJob
 from image_gen.serving.jobs.webhooks import Webhooks
 from image_gen.serving.metrics import Metrics
 from image_gen.serving.queue.request_queue import RequestQueue
-from image_gen.serving.threads import in_daemon_thread
 from image_gen.serving.worker_supervisor import GeneratedImage
 from image_gen.settings import Settings
+from image_gen.threads import in_daemon_thread
 from image_gen.worker.protocol import ImageJob, PipelineReady
 
 log = logging.getLogger(__name__)

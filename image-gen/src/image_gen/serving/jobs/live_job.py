@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from image_gen.serving.jobs.job import Job
-from image_gen.serving.queue.request_queue import Listener
+from image_gen.serving.queue.request import Listener
 from image_gen.serving.worker_supervisor import GeneratedImage
 from image_gen.worker.protocol import ImageJob
 

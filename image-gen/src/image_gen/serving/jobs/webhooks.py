@@ -22,7 +22,7 @@ from typing import Final
 
 from image_gen.serving.jobs.job import Job
 from image_gen.serving.jobs.webhook_address import WebhookUrl, addresses_of, parse_webhook_url
-from image_gen.serving.threads import in_daemon_thread
+from image_gen.threads import in_daemon_thread
 
 log = logging.getLogger(__name__)
 _TIMEOUT_SECONDS: Final = 10.0

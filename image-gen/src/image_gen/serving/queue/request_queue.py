@@ -9,58 +9,32 @@ import contextlib
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from image_gen.errors import CancelledError, ImageGenError, NotReadyError, QueueFullError, StoppingError
+from image_gen.errors import (
+    CancelledError,
+    ImageGenError,
+    NotReadyError,
+    QueueFullError,
+    StoppingError,
+)
+from image_gen.serving.queue.batches import Batches
 from image_gen.serving.queue.fair_order import FairOrder
 from image_gen.serving.queue.promised_places import PromisedPlaces
+from image_gen.serving.queue.request import Listener, Request
+from image_gen.serving.queue.usage import Usage
 from image_gen.serving.worker_supervisor import GeneratedImage, WorkerSupervisor
 from image_gen.worker.protocol import ImageJob
 
 # A worker that has not reacted to a cancellation for so long hangs (a step of the largest image on a slow CPU is
-# shorter).
+# shorter); for each picture of a batch.
 UNRESPONSIVE_AFTER_SECONDS: Final = 300.0
 # Who was refused and returns in time is let in before newcomers, up to so many times the limit.
 _RETURNING: Final = 4
 # A picture during which that many engines have ended is not tried again: it may be the reason.
 MOST_ENGINES: Final = 2
 log = logging.getLogger(__name__)
-
-
-class Listener:
-    """What happens to a request in the queue. Each method does nothing here."""
-
-    def on_place(self) -> None:
-        """It has a place in the queue, or its turn."""
-
-    def on_turn(self) -> None:
-        """The waiting is over."""
-
-    def on_step(self, job: ImageJob, step: int, preview: bytes) -> None:
-        """A step of a job that asks for progress or previews is done."""
-
-    def on_image(self, job: ImageJob, image: GeneratedImage) -> None:
-        """A picture of several is done."""
-
-
-@dataclass(eq=False)
-class _Request:
-    jobs: Sequence[ImageJob]
-    listener: Listener
-    key: str
-    is_job: bool
-    done: asyncio.Future[list[GeneratedImage]]
-    images: list[GeneratedImage] = field(default_factory=list)
-    wanted: bool = True
-    begun: bool = False
-    # How many engines have ended during the present picture.
-    engines_lost: int = 0
-
-    @property
-    def picture(self) -> ImageJob:
-        return self.jobs[len(self.images)]
 
 
 class RequestQueue:
@@ -71,16 +45,19 @@ class RequestQueue:
         engines: Sequence[WorkerSupervisor],
         limit: int,
         unresponsive_after: float = UNRESPONSIVE_AFTER_SECONDS,
+        usage: Usage | None = None,
     ) -> None:
+        self._usage = usage or Usage()
         self._engines = engines
         self.limit = limit
         self._unresponsive_after = unresponsive_after
-        self._order: FairOrder[_Request] = FairOrder()
-        self._at_work: dict[WorkerSupervisor, _Request] = {}
+        self._order: FairOrder[Request] = FairOrder()
+        self._at_work: dict[WorkerSupervisor, Request] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._closed = False
+        self._batches = Batches()
         self._promised = PromisedPlaces()
         self._measured: float | None = None
         for engine in engines:
@@ -132,7 +109,7 @@ class RequestQueue:
     ) -> list[GeneratedImage]:
         """The pictures, in order. `attempt` is 0 for a client's first, None where it does not say. `key`: its name."""
         done: asyncio.Future[list[GeneratedImage]] = asyncio.get_running_loop().create_future()
-        request = _Request(jobs, listener or Listener(), key, is_job, done)
+        request = Request(jobs, listener or Listener(), key, is_job, done)
         self._admit(request, attempt)
         self._order.add(request, key, is_job=is_job)
         request.listener.on_place()
@@ -173,18 +150,19 @@ class RequestQueue:
             request.wanted = False
             self._cancel(request)
 
-    def _cancel(self, request: _Request) -> None:
+    def _cancel(self, request: Request) -> None:
         for engine, at_work in self._at_work.items():
             if at_work is request:
                 engine.cancel(request.picture.id)
                 loop = asyncio.get_running_loop()
-                loop.call_later(self._unresponsive_after, self._kill_if_at_work, engine, request)
+                seconds = self._unresponsive_after * max(1, len(request.current))
+                loop.call_later(seconds, self._kill_if_at_work, engine, request)
 
-    def _kill_if_at_work(self, engine: WorkerSupervisor, request: _Request) -> None:
+    def _kill_if_at_work(self, engine: WorkerSupervisor, request: Request) -> None:
         if self._at_work.get(engine) is request:
             engine.kill()
 
-    def _admit(self, request: _Request, attempt: int | None) -> None:
+    def _admit(self, request: Request, attempt: int | None) -> None:
         if self._closed:
             raise _stopping()
         if request.is_job:
@@ -210,6 +188,7 @@ class RequestQueue:
         while self._order and (engine := self._free_engine()) is not None:
             request = self._order.take()
             self._at_work[engine] = request
+            self._usage.enter(busy=True)
             self._idle.clear()
             if not request.begun:
                 request.begun = True
@@ -234,7 +213,7 @@ class RequestQueue:
             self._order.remove(request)
             _fail(request, error)
 
-    async def _work(self, engine: WorkerSupervisor, request: _Request) -> None:
+    async def _work(self, engine: WorkerSupervisor, request: Request) -> None:
         again = False
         try:
             await self._make_images(engine, request)
@@ -255,25 +234,54 @@ class RequestQueue:
             self._dispatch()
             self._refuse_if_given_up()
             if not self._at_work:
+                self._usage.enter(busy=False)
                 self._idle.set()
 
-    async def _make_images(self, engine: WorkerSupervisor, request: _Request) -> None:
+    async def _make_images(self, engine: WorkerSupervisor, request: Request) -> None:
         started, before = time.monotonic(), len(request.images)
         while len(request.images) < len(request.jobs):
             if self._closed and request.images:
                 raise _stopping()
             if not request.wanted or request.done.done():
                 raise CancelledError("The request was cancelled.")
-            job = request.picture
-            image = await engine.generate_image(job, partial(request.listener.on_step, job))
-            request.images.append(image)
-            request.engines_lost = 0
-            request.listener.on_image(job, image)
+            request.current = self._next_jobs(request, engine)
+            images = await self._images(engine, request)
+            if images is None:
+                continue
+            for job, image in zip(request.current, images, strict=True):
+                request.images.append(image)
+                self._usage.pictures += 1
+                request.engines_lost = 0
+                request.listener.on_image(job, image)
         if before == 0:
             took = time.monotonic() - started
             self._measured = took if self._measured is None else self._measured + 0.3 * (took - self._measured)
 
-    def _is_worth_another(self, request: _Request, error: ImageGenError) -> bool:
+    def _next_jobs(self, request: Request, engine: WorkerSupervisor) -> Sequence[ImageJob]:
+        """One where a batch has failed, or where the end of the service waits for it."""
+        if request.one_by_one or self._closed:
+            return [request.picture]
+        return self._batches.next_jobs(request.jobs, len(request.images), engine)
+
+    async def _images(self, engine: WorkerSupervisor, request: Request) -> Sequence[GeneratedImage] | None:
+        """Of the current jobs; None where their batch has failed, and each is to be tried alone."""
+        jobs = request.current
+        if len(jobs) == 1:
+            return [await engine.generate_image(jobs[0], partial(request.listener.on_step, jobs[0]))]
+        try:
+            return await engine.generate_batch(jobs)
+        except (CancelledError, NotReadyError):
+            raise
+        except ImageGenError as error:
+            request.one_by_one = True
+            if request.wanted:  # Or the queue itself has ended the engine.
+                self._batches.failed(jobs, engine, error)
+            log.warning("A batch of %d pictures failed (%s); each is made by itself.", len(jobs), error.code)
+            if error.retryable:
+                raise  # The engine has ended.
+            return None
+
+    def _is_worth_another(self, request: Request, error: ImageGenError) -> bool:
         """Whether the engine has ended, and another may do better."""
         if not error.retryable:
             return False
@@ -284,7 +292,7 @@ class RequestQueue:
         return True
 
 
-def _fail(request: _Request, error: ImageGenError) -> None:
+def _fail(request: Request, error: ImageGenError) -> None:
     if not request.done.done():
         request.done.set_exception(error)
 

@@ -1,10 +1,13 @@
-"""Generates one image with a loaded pipeline. No state is kept: the seed and the job alone determine the image."""
+"""Generates images with a loaded pipeline. The seed and the job alone determine an image, and to within rounding how
+many are made in one call; only what the text encoders made of a prompt is kept.
+"""
 
 import inspect
 import io
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import torch
@@ -15,12 +18,13 @@ from image_gen.library_errors import out_of_memory
 from image_gen.worker.failures import one_line
 from image_gen.worker.loras import with_loras
 from image_gen.worker.pictures.edits import for_edit, with_unmasked
-from image_gen.worker.pictures.long_prompts import encoded_prompts, reads_long_prompts
+from image_gen.worker.pictures.long_prompts import encoded_prompts, has_long_prompt, reads_long_prompts
 from image_gen.worker.pictures.picture_check import Numbers, require_picture, watch_numbers
 from image_gen.worker.pictures.previews import preview, watch_estimates
 from image_gen.worker.pictures.schedulers import with_scheduler
 from image_gen.worker.pipeline import LoadedPipeline
 from image_gen.worker.protocol import ImageJob, preview_steps
+from image_gen.worker.speed.prompt_cache import PromptCache, with_prompt_cache
 
 _TOKENIZERS: Final = ("tokenizer", "tokenizer_2", "tokenizer_3", "tokenizer_4")
 _UNLIMITED: Final = 1 << 30
@@ -35,13 +39,14 @@ _ENCODINGS: Final[dict[str, dict[str, Any]]] = {
 @dataclass(frozen=True)
 class EncodedImage:
     """An encoded picture; `denoising_seconds` is the time until the last step's end, `truncated_tokens` what was not
-    read of each prompt.
+    read of each prompt. Of a batch, `seconds` are this image's share. `prompt_cached`: no text encoder was asked.
     """
 
     data: bytes
     seconds: float
     denoising_seconds: float
     truncated_tokens: Mapping[str, int] = field(default_factory=dict)
+    prompt_cached: bool = False
 
 
 OnStep = Callable[[int, bytes], None]
@@ -53,6 +58,18 @@ def generate_image(
     """Raises CANCELLED at the end of the step during which `cancelled` became true, OUT_OF_MEMORY, and PICTURE_INVALID
     for what is no picture. `on_step` gets the steps that the job asks for, from 1, each with its preview or nothing.
     """
+    return generate_images(loaded, [job], cancelled, on_step)[0]
+
+
+def generate_images(
+    loaded: LoadedPipeline,
+    jobs: Sequence[ImageJob],
+    cancelled: Callable[[], bool],
+    on_step: OnStep = lambda _step, _preview: None,
+) -> list[EncodedImage]:
+    """The same for jobs that differ in nothing but seed, id and metadata, by one call of the pipeline."""
+    job, count = jobs[0], len(jobs)
+    before = loaded.prompts.counts if loaded.prompts else (0, 0)
     started = time.monotonic()
     last_step = started
     numbers = Numbers()
@@ -74,11 +91,11 @@ def generate_image(
             on_step(step + 1, b"")
         return values
 
-    arguments: dict[str, Any] = {
-        "num_inference_steps": job.steps,
-        # On the CPU, whose numbers are the same on every machine.
-        "generator": torch.Generator("cpu").manual_seed(job.seed),
-    }
+    # On the CPU, whose numbers are the same on every machine.
+    generators = [torch.Generator("cpu").manual_seed(each.seed) for each in jobs]
+    arguments: dict[str, Any] = {"num_inference_steps": job.steps, "generator": generators[0]}
+    if count > 1:
+        arguments |= {"generator": generators, "num_images_per_prompt": count}
     # Some pipelines that change an image have its size.
     arguments |= {name: value for name, value in (("width", job.width), ("height", job.height)) if name in accepts}
     # Some would paint the job's shape at the model's own size.
@@ -94,33 +111,52 @@ def generate_image(
             torch.inference_mode(),
             with_loras(loaded, job.loras),
             with_scheduler(pipeline, job.scheduler, job.steps),
+            with_prompt_cache(loaded.prompts, pipeline, job.loras),
             watch_numbers(pipeline) as numbers,
             watch_estimates(pipeline, wanted=bool(with_preview)) as estimates,
         ):
-            arguments |= prompts_for(pipeline, job)
+            arguments |= prompts_for(pipeline, job, loaded.prompts)
             result = pipeline(**arguments)
     except Exception as error:
         if not out_of_memory(error):
             raise
         _free_memory()
+        what = f"{count} pictures" if count > 1 else "a picture"
         raise OutOfMemoryError(
-            f"There is not enough memory for a picture of {job.width}x{job.height}: ask for a smaller size. "
+            f"There is not enough memory for {what} of {job.width}x{job.height}: ask for a smaller size. "
             f"({one_line(error, job.prompt, job.negative_prompt)})"
         ) from None
-    image = (result.images if hasattr(result, "images") else result.image)[0]
-    flagged = getattr(result, "nsfw_content_detected", None)
-    require_picture(image, numbers, loaded, withheld=bool(flagged and flagged[0]))
-    if loaded.checker is not None:
-        loaded.checker.require_safe(image)
-    data = encoded(with_unmasked(image, job) if job.masked else image, job)
+    images = _checked(result, numbers, loaded)
+    encoded_images = [
+        encoded(with_unmasked(image, each) if each.masked else image, each)
+        for image, each in zip(images, jobs, strict=True)
+    ]
     truncated = truncated_tokens(loaded, {"prompt": job.prompt, "negative_prompt": job.negative_prompt})
-    return EncodedImage(data, time.monotonic() - started, last_step - started, truncated)
+    share = (time.monotonic() - started) / count, (last_step - started) / count
+    hits, misses = loaded.prompts.counts if loaded.prompts else (0, 0)
+    # Some pipelines encode both prompts apart.
+    is_cached = hits > before[0] and misses == before[1]
+    return [EncodedImage(data, *share, truncated, is_cached) for data in encoded_images]
 
 
-def prompts_for(pipeline: Any, job: ImageJob) -> dict[str, Any]:
+def _checked(result: Any, numbers: Numbers, loaded: LoadedPipeline) -> list[Any]:
+    """The pictures of a pipeline's result. Raises PICTURE_INVALID and CONTENT_POLICY_VIOLATION."""
+    images = list(result.images if hasattr(result, "images") else result.image)
+    flagged = getattr(result, "nsfw_content_detected", None) or [False] * len(images)
+    for image, is_flagged in zip(images, flagged, strict=True):
+        require_picture(image, numbers, loaded, withheld=bool(is_flagged))
+        if loaded.checker is not None:
+            loaded.checker.require_safe(image)
+    return images
+
+
+def prompts_for(pipeline: Any, job: ImageJob, cache: PromptCache | None = None) -> dict[str, Any]:
     """The prompts as the pipeline takes them: as texts, or encoded where they are longer than it would read."""
-    if long := encoded_prompts(pipeline, job.prompt, job.negative_prompt):
-        return long
+    if has_long_prompt(pipeline, job.prompt, job.negative_prompt):
+        facts = ("pieces", type(pipeline).__name__, sorted(job.loras.items()), job.prompt, job.negative_prompt)
+
+        encode = partial(encoded_prompts, pipeline, job.prompt, job.negative_prompt)
+        return encode() if cache is None else dict(cache.result(facts, encode))
     return {"prompt": job.prompt} | ({} if job.negative_prompt is None else {"negative_prompt": job.negative_prompt})
 
 

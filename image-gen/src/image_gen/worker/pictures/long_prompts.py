@@ -1,7 +1,7 @@
 """Prompts of more tokens than a CLIP text encoder takes: encoded in pieces, which the UNet reads one after another.
 
-Comes in: a prompt and a negative one. Goes out: a pipeline's arguments in their place, or nothing where both are short,
-so that the pipeline encodes them itself. Must not: change what a short prompt gives.
+Comes in: a prompt and a negative one. Goes out: whether one is long, and then a pipeline's arguments in their place;
+short ones are encoded by the pipeline itself. Must not: change what a short prompt gives.
 
 Each piece has 75 tokens between the start and the end that CLIP was trained with; both prompts get equally many pieces.
 The pooled vector, which SDXL reads besides, is that of the first piece.
@@ -17,10 +17,8 @@ _KINDS: Final = ("Pipeline", "Img2ImgPipeline", "InpaintPipeline")
 
 
 def encoded_prompts(pipeline: Any, prompt: str, negative: str | None) -> dict[str, Any]:
-    """`prompt_embeds` and the like, without the prompts themselves."""
+    """`prompt_embeds` and the like, without the prompts themselves, where `has_long_prompt`."""
     parts = _encoders(pipeline)
-    if not any(_is_long(tokenizer, text) for tokenizer, _ in parts for text in (prompt, negative or "")):
-        return {}
     is_xl = len(parts) > 1
     zeros = is_xl and negative is None and pipeline.config.force_zeros_for_empty_prompt
     embeds: list[torch.Tensor] = []
@@ -40,6 +38,12 @@ def encoded_prompts(pipeline: Any, prompt: str, negative: str | None) -> dict[st
         result["pooled_prompt_embeds"] = pooled[-1]
         result["negative_pooled_prompt_embeds"] = torch.zeros_like(pooled[-1]) if zeros else negative_pooled[-1]
     return result
+
+
+def has_long_prompt(pipeline: Any, prompt: str, negative: str | None) -> bool:
+    """Whether one of them is longer than the pipeline would read, and is encoded here."""
+    texts = (prompt, negative or "")
+    return any(_is_long(tokenizer, text) for tokenizer, _ in _encoders(pipeline) for text in texts)
 
 
 def reads_long_prompts(pipeline: Any) -> bool:

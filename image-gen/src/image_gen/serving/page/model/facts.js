@@ -10,6 +10,15 @@ const SOURCES = {
   directory: "from a directory",
 };
 
+/** Of 1,000 pictures, where the operator has named a price, as the service calculates it. */
+function costOf({ usage }) {
+  if (!usage?.usd_per_hour) return {};
+  const costs = usage.usd_per_1000_images;
+  if (!costs) return { Cost: `${usage.usd_per_hour} USD an hour` };
+  const usd = (amount) => `${amount.toFixed(2)} USD`;
+  return { "1,000 pictures": `${usd(costs.busy)} busy, ${usd(costs.all)} with the time between them` };
+}
+
 export function beginFacts() {
   onStatus((status) => {
     if (status === null) return;
@@ -18,6 +27,7 @@ export function beginFacts() {
       Revision: status.revision || "none",
       Files: status.source ? `${bytes(status.bytes_total)}, ${SOURCES[status.source]}` : "not complete yet",
       Device: status.device ?? "not known yet",
+      ...costOf(status),
     };
     part("facts").replaceChildren(
       ...Object.entries(facts).flatMap(([name, fact]) => [make("dt", {}, name), make("dd", {}, fact)]),

@@ -1,0 +1,72 @@
+"""What a worker says of itself in the job store, so that a gateway knows which workers live, and what they serve."""
+
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from image_gen.fleet.fleet_job import VERSION, UnreadableError
+from image_gen.fleet.job_store import JobStore
+
+FOLDER: Final = "workers/"
+WRITTEN_EVERY_SECONDS: Final = 20.0
+LIVES_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True)
+class WorkerRecord:
+    """`busy`: how many of its engines make a picture. `model_json` is what `GET /v1/models` says there; `pipeline` is
+    `PipelineReady` as JSON, None until it is loaded. `seconds_per_picture` is that of one engine, of late; `error` is
+    that of `/readyz`.
+    """
+
+    id: str
+    written: float
+    phase: str
+    model: str
+    revision: str | None = None
+    device: str | None = None
+    engines: int = 0
+    busy: int = 0
+    seconds_per_picture: float | None = None
+    error: dict[str, Any] | None = None
+    model_json: dict[str, Any] = field(default_factory=dict)
+    pipeline: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its object."""
+        return f"{FOLDER}{self.id}.json"
+
+    @property
+    def lives(self) -> bool:
+        """Whether it was written of late."""
+        return time.time() - self.written < LIVES_SECONDS
+
+    def to_json(self) -> bytes:
+        """What is kept."""
+        return json.dumps({"version": VERSION, **asdict(self)}).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "WorkerRecord":
+        """Raises `UnreadableError`."""
+        try:
+            kept = json.loads(data)
+            if kept.pop("version") != VERSION:
+                raise UnreadableError("the worker is of another version")
+            return cls(**{name: kept[name] for name in cls.__dataclass_fields__ if name in kept})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UnreadableError(f"the worker's record can't be read: {error}") from None
+
+
+async def read_workers(store: JobStore) -> list[WorkerRecord]:
+    """Those that live."""
+    workers = []
+    for name in await store.names(FOLDER):
+        try:
+            record = WorkerRecord.from_json(await store.read(name) or b"")
+        except UnreadableError:
+            continue
+        if record.lives:
+            workers.append(record)
+    return workers

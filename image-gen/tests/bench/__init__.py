@@ -1,0 +1,1 @@
+"""The benches in `bench/`, with figures in place of their measurements."""

@@ -1,0 +1,1 @@
+"""An S3 server on loopback for the tests of several folders: `fixtures` are for their `conftest.py`."""
