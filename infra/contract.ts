@@ -81,6 +81,22 @@ export const gpuEnvironment = (ids: readonly string[]): Record<string, string> =
   CUDA_DEVICE_ORDER: "PCI_BUS_ID",
 });
 
+/** What makes the service a worker of a fleet: the container's command, and the variables of workers and gateways. */
+export const WORK_COMMAND = ["image-gen", "work"] as const;
+export const FLEET_VARIABLES = {
+  queueUrl: "IMAGE_GEN_QUEUE_URL",
+  deadLetterQueueUrl: "IMAGE_GEN_DEAD_LETTER_QUEUE_URL",
+  jobStore: "IMAGE_GEN_JOB_STORE",
+  /** Of a gateway: the group whose desired count it raises from 0. */
+  autoScalingGroup: "IMAGE_GEN_AUTO_SCALING_GROUP",
+  /** How many workers must be ready before the gateway says that it is. */
+  minWorkers: "IMAGE_GEN_MIN_WORKERS",
+  /** `1`: queue and store are an emulator's, and are created where they are missing. */
+  emulated: "IMAGE_GEN_EMULATED",
+} as const;
+/** Seconds after which the queue gives a job to another worker, unless the first one has asked for more. */
+export const VISIBILITY_SECONDS = 60;
+
 /** Whether a variable of this name holds a secret. */
 export function isSecretName(name: string): boolean {
   return /(?:^|_)(?:TOKEN|PASSWORD|SECRET|API_?KEY|ACCESS_?KEY|HEADERS)$/i.test(name);
@@ -109,10 +125,15 @@ export const EXIT_CODES = { ok: 0, failed: 1, usage: 2, corrupt: 3, notConfirmed
 
 /** The image's label with the hash of what it was made from, and the container's labels with whose it is. */
 export const CONTENT_LABEL = "imagegen.content";
-export const OWNER_LABELS = { stack: "imagegen.stack", checkout: "imagegen.checkout" } as const;
+export const OWNER_LABELS = {
+  stack: "imagegen.stack",
+  checkout: "imagegen.checkout",
+  component: "imagegen.component",
+} as const;
 
 /** Tags of everything in AWS, and the one that tells a stack's data volume from its other disks. */
-export const stackTags = (stack: string) => ({ "imagegen:project": PROJECT, "imagegen:stack": stack });
+export const STACK_TAG = "imagegen:stack";
+export const stackTags = (stack: string) => ({ "imagegen:project": PROJECT, [STACK_TAG]: stack });
 export const volumeTag = (stack: string) => ({ "imagegen:volume": stack });
 /** What the stream of a host's journal ends with in its log group; before it, as the container's whole name, the instance's id. */
 export const HOST_STREAM = "/host";
@@ -134,6 +155,9 @@ export const HEARTBEAT_SECONDS = 60;
 export const HEARTBEAT_TIMEOUT_SECONDS = 180;
 export const HOST_STATUS_SCHEMA = 1;
 export const HOST_STATUS_FIELDS = ["schema", "deployment", "instance", "at", "phase", "ready", "error", "log"] as const;
+
+/** Who signs the tokens of a job, as IAM names them: without `https://`. */
+export const CI_ISSUERS = { github: "token.actions.githubusercontent.com", gitlab: "gitlab.com" } as const;
 
 /** EC2's vCPU quotas of GPU instances, by the letters that an instance type starts with. */
 const VCPU_QUOTAS = [

@@ -1,4 +1,4 @@
-/** How amounts are written for people and for Docker. Decimal units, as disk makers and download pages use them. */
+/** How amounts are rounded, and written for people and for Docker. Decimal units, as disk makers and download pages use them. */
 
 const STEPS: readonly (readonly [number, string])[] = [
   [1e12, "TB"],
@@ -26,6 +26,15 @@ export function formatSeconds(seconds: number): string {
   const shown = parts.filter(([amount]) => amount > 0).map(([amount, unit]) => `${amount} ${unit}`);
   return shown.length === 0 ? "0 s" : shown.join(" ");
 }
+
+/** To whole cents. */
+export const roundUsd = (usd: number): number => Math.round(usd * 100) / 100;
+
+/** 0.5 → "0.50 USD". */
+export const formatUsd = (usd: number): string => `${usd.toFixed(2)} USD`;
+
+/** A share of 1: 0.25 → "25 %". */
+export const formatPercent = (share: number): string => `${Math.round(share * 100)} %`;
 
 /**
  * 90 → "1m30s": the spelling that Docker's own tools give back.

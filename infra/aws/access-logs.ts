@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import type { LoadBalancerPlan } from "../plan/aws/load-balancer.ts";
+import { closeToPublic, tlsOnly } from "./buckets.ts";
 import { policyDocument } from "./iam.ts";
 
 /** The bucket, and what must be there before a load balancer can write to it. */
@@ -13,11 +14,7 @@ export interface AccessLogs {
 export function createAccessLogs(name: string, plan: LoadBalancerPlan, parent: pulumi.Resource): AccessLogs {
   const bucket = new aws.s3.Bucket(`${name}-alb-logs`, { forceDestroy: true }, { parent });
   const own = { bucket: bucket.id };
-  const access = new aws.s3.BucketPublicAccessBlock(
-    `${name}-alb-logs`,
-    { ...own, blockPublicAcls: true, blockPublicPolicy: true, ignorePublicAcls: true, restrictPublicBuckets: true },
-    { parent },
-  );
+  const access = closeToPublic(`${name}-alb-logs`, bucket, { parent });
   new aws.s3.BucketServerSideEncryptionConfiguration(
     `${name}-alb-logs`,
     // Load balancers write with no key but Amazon's.
@@ -59,13 +56,6 @@ function statements(bucket: string, { account }: LoadBalancerPlan): object[] {
       // The account is in the path: whether each region sends `aws:SourceArn` with it is documented nowhere.
       Resource: `${bucket}/AWSLogs/${account}/*`,
     },
-    {
-      Sid: "TlsOnly",
-      Effect: "Deny",
-      Principal: "*",
-      Action: "s3:*",
-      Resource: [bucket, `${bucket}/*`],
-      Condition: { Bool: { "aws:SecureTransport": "false" } },
-    },
+    tlsOnly(bucket),
   ];
 }

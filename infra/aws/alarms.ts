@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
-import { imagegenCommand } from "../command-line.ts";
 import { HEARTBEAT_METRIC, METRICS_NAMESPACE } from "../contract.ts";
+import type { Fixes } from "../fixes.ts";
 import { awsPartition } from "../plan/aws/arn.ts";
 import type { AwsHostPlan } from "../plan/aws/host.ts";
 
@@ -9,6 +9,7 @@ export interface AlarmsArgs {
   readonly plan: AwsHostPlan;
   /** Of EC2's own metrics: the instance, or the group that it is in. */
   readonly dimensions: Readonly<Record<string, pulumi.Input<string>>>;
+  readonly fixes: Fixes["host"];
   readonly parent: pulumi.Resource;
 }
 
@@ -16,13 +17,10 @@ interface Alarm {
   readonly name: string;
   readonly metric: string;
   readonly description: string;
-  readonly fix?: (stack: string) => string;
+  readonly fix?: "restart" | "makeRoom";
   readonly threshold?: number;
   readonly minutes: number;
 }
-
-/** A stopped host starts on other hardware. */
-const restart = (stack: string) => `${imagegenCommand(stack, "stop")}, then ${imagegenCommand(stack, "start")}`;
 
 /**
  * EC2's own metrics, of the instance. Amazon recovers no instance with a GPU of these kinds: a `recover` action would be
@@ -39,7 +37,7 @@ const INSTANCE_ALARMS: readonly Alarm[] = [
     name: "system-status",
     metric: "StatusCheckFailed_System",
     description: "Amazon's hardware under the host fails.",
-    fix: restart,
+    fix: "restart",
     minutes: 3,
   },
   {
@@ -56,7 +54,7 @@ const HOST_ALARMS: readonly Alarm[] = [
     name: "data-full",
     metric: "DataUsedPercent",
     description: "/data is nearly full.",
-    fix: (stack) => imagegenCommand(stack, "cache gc --keep-free 20GB"),
+    fix: "makeRoom",
     threshold: 85,
     minutes: 10,
   },
@@ -70,7 +68,7 @@ const HOST_ALARMS: readonly Alarm[] = [
     name: "gpu-lost",
     metric: "GpuLost",
     description: "The host has lost its GPU.",
-    fix: restart,
+    fix: "restart",
     minutes: 3,
   },
   {
@@ -88,14 +86,14 @@ const HOST_ALARMS: readonly Alarm[] = [
 ];
 
 /** An alarm for each way in which a host fails; they notify `alarmTopicArn`, and are in the console without one. Their ARNs. */
-export function createAlarms(name: string, { plan, dimensions, parent }: AlarmsArgs): pulumi.Output<string>[] {
+export function createAlarms(name: string, { plan, dimensions, fixes, parent }: AlarmsArgs): pulumi.Output<string>[] {
   const notify = plan.alarmTopicArn === null ? [] : [plan.alarmTopicArn];
   const reboot = `arn:${awsPartition(plan.region)}:automate:${plan.region}:ec2:reboot`;
   const create = (alarm: Alarm, namespace: string, of: Record<string, pulumi.Input<string>>, actions: string[]) =>
     new aws.cloudwatch.MetricAlarm(
       `${name}-${alarm.name}`,
       {
-        alarmDescription: `${alarm.description}${alarm.fix ? ` Fix: ${alarm.fix(plan.stack)}` : ""}`,
+        alarmDescription: `${alarm.description}${alarm.fix ? ` Fix: ${fixes[alarm.fix]}` : ""}`,
         namespace,
         metricName: alarm.metric,
         dimensions: of,
@@ -116,7 +114,7 @@ export function createAlarms(name: string, { plan, dimensions, parent }: AlarmsA
     return create(alarm, "AWS/EC2", { ...dimensions }, reboots ? [reboot, ...notify] : notify);
   });
   const ofHost = HOST_ALARMS.map((alarm) => create(alarm, METRICS_NAMESPACE, { Stack: plan.stack }, notify));
-  const heartbeat = createHeartbeatAlarm(name, plan, notify, parent);
+  const heartbeat = createHeartbeatAlarm(name, { plan, fixes, parent }, notify);
   return [...ofInstance, ...ofHost, heartbeat].map(({ arn }) => arn);
 }
 
@@ -127,12 +125,12 @@ const SILENT_MINUTES = 15;
  * A host that was terminated, or whose scripts have ended, sends nothing, and every other alarm stays as it was. One that stops
  * itself when it is idle is silent each time, which is no reason to notify anybody.
  */
-function createHeartbeatAlarm(name: string, plan: AwsHostPlan, notify: string[], parent: pulumi.Resource) {
+function createHeartbeatAlarm(name: string, { plan, fixes, parent }: Omit<AlarmsArgs, "dimensions">, notify: string[]) {
   const actions = plan.idleStopMinutes > 0 ? [] : notify;
   return new aws.cloudwatch.MetricAlarm(
     `${name}-heartbeat`,
     {
-      alarmDescription: `No sign of the host for ${SILENT_MINUTES} minutes: it is stopped or terminated, or its scripts do not run. Fix: ${imagegenCommand(plan.stack, "status")}`,
+      alarmDescription: `No sign of the host for ${SILENT_MINUTES} minutes: it is stopped or terminated, or its scripts do not run. Fix: ${fixes.status}`,
       namespace: METRICS_NAMESPACE,
       metricName: HEARTBEAT_METRIC,
       dimensions: { Stack: plan.stack },

@@ -113,8 +113,13 @@ function dashboardOf(facts: DashboardFacts) {
         "| sort @timestamp desc | limit 50",
     ),
   ];
-  return { widgets: widgets.map((widget, index) => ({ ...placeOf(index), ...widget })) };
+  return { widgets: widgets.map((widget, index) => ({ ...widgetPlace(index), ...widget })) };
 }
 
 /** Two beside each other, of the 24 columns that a dashboard has. */
-const placeOf = (index: number) => ({ x: (index % 2) * 12, y: Math.floor(index / 2) * 6, width: 12, height: 6 });
+export const widgetPlace = (index: number) => ({
+  x: (index % 2) * 12,
+  y: Math.floor(index / 2) * 6,
+  width: 12,
+  height: 6,
+});

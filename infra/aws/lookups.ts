@@ -1,8 +1,9 @@
 /** What the program finds out from the account, and what it tells the provider. Where config knows, nobody is asked. */
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { wordForPulumi } from "../config/problem.ts";
-import { stackTags, vcpuQuota } from "../contract.ts";
+import { SERVICE_NAME, stackTags, vcpuQuota } from "../contract.ts";
+import type { Fixes } from "../fixes.ts";
+import { hookName } from "../hook-name.ts";
 import { DENIED } from "../plan/aws/credential-errors.ts";
 import type { AwsHostPlan } from "../plan/aws/host.ts";
 import { explainLaunchError, explainQuota, type OfferedTypes } from "../plan/aws/launch-errors.ts";
@@ -12,8 +13,10 @@ import { chooseZone, type Offerings, otherZones, typesToLookUp } from "../plan/a
 /** The account's quota of this code; null where it is not known. */
 type QuotaReader = (code: string) => Promise<number | null>;
 
-interface WithProvider {
-  readonly provider: aws.Provider;
+/** Where calls and resources get their provider: it is named, or inherited from the parent. */
+export interface WithProvider {
+  readonly provider?: pulumi.ProviderResource;
+  readonly parent?: pulumi.Resource;
 }
 
 /** `aws:profile` of the stack: an explicit provider does not read it by itself. */
@@ -22,22 +25,35 @@ export function awsProfile(): string | undefined {
 }
 
 /** One provider for all, with the tags of all. */
-export function createProvider(name: string, { region, stack }: AwsPlan): aws.Provider {
+export function createProvider(
+  name: string,
+  { region, stack }: Pick<AwsPlan, "region" | "stack">,
+  opts: pulumi.ResourceOptions = {},
+): aws.Provider {
   const profile = awsProfile();
-  return new aws.Provider(`${name}-aws`, {
-    region: region as aws.Region,
-    defaultTags: { tags: stackTags(stack) },
-    // The provider repeats even "no capacity", 25 times by itself, which is most of an hour without a word.
-    maxRetries: 5,
-    ...(profile === undefined ? {} : { profile }),
-  });
+  return new aws.Provider(
+    `${name}-aws`,
+    {
+      region: region as aws.Region,
+      defaultTags: { tags: stackTags(stack) },
+      // The provider repeats even "no capacity", 25 times by itself, which is most of an hour without a word.
+      maxRetries: 5,
+      ...(profile === undefined ? {} : { profile }),
+    },
+    opts,
+  );
 }
 
 /**
  * Where a new volume goes: config, the given subnet's zone, or the choice of `chooseZone`. An existing volume stays where it
  * is, whatever is offered today; only a new one is refused, where no type of the list is, or no quota for its host.
  */
-export function lookupPlacement(plan: AwsPlan, opts: WithProvider, limitOf: QuotaReader = async () => null) {
+export function lookupPlacement(
+  plan: AwsPlan,
+  opts: WithProvider,
+  limitOf: QuotaReader,
+  { name, fixes }: { readonly name: string; readonly fixes: Fixes },
+) {
   const { volume, network, host, region, stack, gpuMemoryMib } = plan;
   let refusal: string | null = null;
   let first = host.instanceType;
@@ -58,7 +74,7 @@ export function lookupPlacement(plan: AwsPlan, opts: WithProvider, limitOf: Quot
       if (!host.hasPinnedType) first = choice.types[0] ?? first;
       return choice.zone;
     }
-    refusal = wordForPulumi(choice.problem);
+    refusal = fixes.problem(choice.problem);
     return wanted ?? zones[0] ?? "";
   });
   /** The type to launch there: the pinned one, else the first of the list that the zone offers. */
@@ -69,12 +85,12 @@ export function lookupPlacement(plan: AwsPlan, opts: WithProvider, limitOf: Quot
       offered = { zone: there, types, otherZones: offers ? otherZones(request, offers, zones) : [] };
       const first = types?.[0];
       if (host.hasPinnedType || first === undefined || first === host.instanceType) return host.instanceType;
-      const keep = `pulumi config set pinnedInstanceType ${first}`;
+      const keep = fixes.set({ set: "pinnedInstanceType", value: first });
       await pulumi.log.info(`${there} offers no ${host.instanceType}: ${first} is launched. To keep it: ${keep}`);
       return first;
     });
   const beforeCreate = new pulumi.ResourceHook(
-    "zone-offers-a-type",
+    hookName(name, "zone-offers-a-type"),
     async () => {
       const line = refusal ?? (await quotaRefusal(first, plan, limitOf));
       if (line !== null) throw new Error(line);
@@ -92,7 +108,7 @@ async function quotaRefusal(type: string, { host, region }: AwsPlan, limitOf: Qu
 }
 
 /** Null, with a warning, where the credentials may not ask: then AWS tells at the launch. */
-async function lookupOfferings(types: readonly string[], opts: WithProvider): Promise<Offerings | null> {
+export async function lookupOfferings(types: readonly string[], opts: WithProvider): Promise<Offerings | null> {
   const filters = [{ name: "instance-type", values: [...types] }];
   try {
     const all = await aws.ec2.getInstanceTypeOfferings({ locationType: "availability-zone", filters }, opts);
@@ -113,23 +129,34 @@ export function lookupAvailabilityZones({ network }: AwsPlan, opts: WithProvider
   return network.kind === "own" && network.albCidrs.length > 0 ? availabilityZones(opts) : pulumi.output([]);
 }
 
+/** Local and Wavelength zones have no GPUs of these kinds. */
+const ZONES = { state: "available", filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }] };
+
 function availabilityZones(opts: WithProvider): pulumi.Output<string[]> {
-  // Local and Wavelength zones have no GPUs of these kinds.
-  const filters = [{ name: "opt-in-status", values: ["opt-in-not-required"] }];
-  return aws.getAvailabilityZonesOutput({ state: "available", filters }, opts).names;
+  return aws.getAvailabilityZonesOutput(ZONES, opts).names;
+}
+
+/** All zones of the region, before anything is made of them. */
+export async function lookupZones(opts: WithProvider): Promise<readonly string[]> {
+  return (await aws.getAvailabilityZones(ZONES, opts)).names;
 }
 
 /** The pinned image, or the newest: which counts for a host's first start alone. */
-export function lookupAmi({ host }: AwsPlan, opts: WithProvider): pulumi.Output<string> {
+export function lookupAmi({ host }: Pick<AwsPlan, "host">, opts: WithProvider): pulumi.Output<string> {
   if (host.amiId !== null) return pulumi.output(host.amiId);
   // The provider takes every parameter's value for a secret.
   return pulumi.unsecret(aws.ssm.getParameterOutput({ name: host.amiParameter }, opts).value);
 }
 
 /** Says in one line why there is no host; a retry is left to the user. */
-export function launchErrorHook(plan: AwsHostPlan, offered: () => OfferedTypes): pulumi.ErrorHook {
-  return new pulumi.ErrorHook("capacity-refused", async ({ errors }) => {
-    const line = explainLaunchError(errors, plan, offered());
+export function launchErrorHook(
+  plan: AwsHostPlan,
+  offered: () => OfferedTypes,
+  fixes: Fixes,
+  name: string = SERVICE_NAME,
+): pulumi.ErrorHook {
+  return new pulumi.ErrorHook(hookName(name, "capacity-refused"), async ({ errors }) => {
+    const line = explainLaunchError(errors, plan, offered(), fixes);
     if (line !== null) await pulumi.log.error(line);
     return false;
   });

@@ -1,15 +1,17 @@
 /** The program on AWS. In: settings. Out: outputs, once the host is ready. One call a stage. */
 
+import type * as pulumi from "@pulumi/pulumi";
+import { READER_VARIABLE } from "../command-line.ts";
 import type { AwsSettings } from "../config/aws/settings.ts";
-import { wordForPulumi } from "../config/problem.ts";
 import { UserError } from "../errors.ts";
 import { showBuildHistory } from "../io/build-history.ts";
 import { readManifest } from "../io/manifests.ts";
 import { quotaReader } from "../io/quota.ts";
 import { ssmDeps } from "../io/ssm-probe.ts";
-import { instanceTypeProblems, makeAwsPlan, modelProblems, updateProblems } from "../plan/aws/plan.ts";
-import type { ProgramContext } from "../program-context.ts";
+import { type AwsPlan, instanceTypeProblems, makeAwsPlan, modelProblems, updateProblems } from "../plan/aws/plan.ts";
+import { buildPlaces, type ProgramContext } from "../program-context.ts";
 import { hostGate } from "../readiness/host-gate.ts";
+import { createBudget } from "./budget.ts";
 import { AwsHost } from "./host/aws-host.ts";
 import { RegistryImage } from "./image/registry-image.ts";
 import { LoadBalancer } from "./load-balancer.ts";
@@ -26,43 +28,56 @@ import { type AwsOutputs, awsOutputs } from "./outputs.ts";
 import { DataVolume } from "./volume/data-volume.ts";
 import { SnapshotSchedule } from "./volume/snapshot-schedule.ts";
 
-export function aws(settings: AwsSettings, { name, stack, preview, secrets, report }: ProgramContext): AwsOutputs {
-  const manifest = readManifest(settings.modelId);
-  const plan = makeAwsPlan(settings, manifest, stack);
+export function aws(settings: AwsSettings, context: ProgramContext): AwsOutputs {
+  const { name, stack, preview, secrets, fixes, report, component } = context;
+  const { manifests, context: sources, dockerfile } = buildPlaces(context);
+  const manifest = readManifest(settings.modelId, manifests);
+  const planned = makeAwsPlan(settings, manifest, stack);
+  const plan = { ...planned, image: { ...planned.image, context: sources, dockerfile } };
   const problems = [
     ...instanceTypeProblems(plan),
     ...modelProblems(settings, plan, manifest),
     ...(preview ? [] : updateProblems(settings)),
   ];
-  if (problems.length > 0) throw new UserError(problems.map(wordForPulumi));
-  const opts = { provider: createProvider(name, plan) };
+  if (problems.length > 0) throw new UserError(problems.map(fixes.problem));
+  const opts = component ? componentOptions(name, plan, component.opts) : { provider: createProvider(name, plan) };
 
-  const onError = showBuildHistory(plan.image);
+  const onError = showBuildHistory(plan.image, name);
   const image = new RegistryImage(name, { plan: plan.image, hfToken: secrets.hfToken, onError }, opts);
   const account = { region: plan.region, profile: awsProfile() };
-  const place = lookupPlacement(plan, opts, quotaReader(account));
-  const cache = new DataVolume(name, { plan: plan.volume, stack, ...place }, opts);
+  const place = lookupPlacement(plan, opts, quotaReader(account), { name, fixes });
+  const cache = new DataVolume(name, { plan: plan.volume, stack, fixes, ...place }, opts);
   if (plan.snapshots) new SnapshotSchedule(name, { plan: plan.snapshots, volumeId: cache.volumeId }, opts);
+  if (plan.budget) createBudget(name, plan.budget, opts);
   const where = { region: plan.region, zone: cache.availabilityZone, zones: lookupAvailabilityZones(plan, opts) };
   const network = new AwsNetwork(name, { plan: plan.network, ...where }, opts);
+  const environment = { ...plan.deployment.environment, [READER_VARIABLE]: fixes.serviceCommand };
   const loadBalancer = plan.loadBalancer && new LoadBalancer(name, { plan: plan.loadBalancer, network }, opts);
   const host = new AwsHost(
     name,
     {
       plan: plan.host,
-      deployment: plan.deployment,
+      deployment: { ...plan.deployment, environment },
+      fixes,
       image,
       volume: cache,
       network,
       amiId: lookupAmi(plan, opts),
       instanceType: place.typeIn(cache.availabilityZone),
       loadBalancer,
-      onLaunchError: launchErrorHook(plan.host, place.offered),
+      onLaunchError: launchErrorHook(plan.host, place.offered, fixes, name),
     },
     opts,
   );
   const deps = ssmDeps(account, report);
-  const ready = hostGate({ plan: plan.readiness, host, preview, deps });
+  const ready = hostGate({ plan: plan.readiness, host, preview, deps, fixes });
 
   return awsOutputs(plan, { image, cache, host, loadBalancer, ready, preview });
+}
+
+/** A component has the provider of its program, or, without one, its own. */
+function componentOptions(name: string, plan: AwsPlan, { parent }: pulumi.ComponentResourceOptions) {
+  const given = parent?.getProvider("aws:index/provider:Provider");
+  const of = parent ? { parent } : {};
+  return given ? of : { ...of, provider: createProvider(name, plan, of) };
 }

@@ -1,12 +1,14 @@
 import { REGION } from "./aws/parsers.ts";
 import { awsProblems, secretOnAws } from "./aws/rules.ts";
+import { ciProblems } from "./ci/rules.ts";
+import { fleetProblems } from "./fleet/rules.ts";
 import type { Key } from "./key.ts";
 import { nearest } from "./nearest.ts";
 import { type Problem, qualifyKey } from "./problem.ts";
 import { environmentProblems, localProblems, serviceProblems } from "./rules.ts";
-import { ALL_KEYS, KEYS, RENAMED_KEYS, SECRET_KEYS, TARGET_KEYS, TOKEN_KEY } from "./schema.ts";
+import { ALL_KEYS, COMMON_KEYS, KEYS, RENAMED_KEYS, SECRET_KEYS, TARGET_KEYS, TOKEN_KEY } from "./schema.ts";
 import { shellVariableOf } from "./service-variables.ts";
-import type { Settings } from "./settings.ts";
+import type { ServiceStackSettings, Settings } from "./settings.ts";
 
 /** Checked settings, or all problems: never both. */
 export type ParsedSettings = { readonly settings: Settings } | { readonly problems: readonly Problem[] };
@@ -26,7 +28,7 @@ export interface OtherConfig {
  * All problems are reported together; a secret's value is in none of them.
  */
 export function parseSettings(raw: Readonly<Record<string, string>>, other: OtherConfig = {}): ParsedSettings {
-  const target = (raw.target ?? KEYS.target.default).trim() === "aws" ? "aws" : "local";
+  const target = targetOf(raw.target);
   const keys = TARGET_KEYS[target];
   const problems = Object.keys(raw)
     .filter((key) => !Object.hasOwn(keys, key))
@@ -45,22 +47,37 @@ export function parseSettings(raw: Readonly<Record<string, string>>, other: Othe
       problems.push(plainSecret(key, target));
     else values[key] = hidden(key) ? emptyOf(spec) : parsed.value;
     if (key === "environment" && "value" in parsed)
-      problems.push(...environmentProblems(parsed.value as Variables, target));
+      problems.push(...environmentProblems(parsed.value as Variables, target === "ci" ? "local" : target));
   }
   const region = (other.region ?? "").trim();
-  if (target === "aws" && !REGION.test(region)) problems.push(wrongRegion(region));
+  if (target !== "local" && !REGION.test(region)) problems.push(wrongRegion(region));
   if (problems.length > 0) return { problems };
   const { [TOKEN_KEY]: _token, ...known } = values;
   const settings = {
+    ...(target === "fleet" ? defaultsOf(COMMON_KEYS) : {}),
     ...known,
-    hasToken: secretKeys.includes(TOKEN_KEY),
+    ...(target === "ci" ? {} : { hasToken: secretKeys.includes(TOKEN_KEY) }),
     secretKeys,
-    ...(target === "aws" ? { region } : {}),
+    ...(target === "local" ? {} : { region }),
   } as unknown as Settings;
   if (other.rules === false) return { settings };
-  const of = settings.target === "aws" ? awsProblems(settings) : localProblems(settings);
-  const together = [...serviceProblems(settings), ...of];
+  const together = settings.target === "ci" ? ciProblems(settings) : problemsOfService(settings);
   return together.length > 0 ? { problems: together } : { settings };
+}
+
+function problemsOfService(settings: ServiceStackSettings): readonly Problem[] {
+  return [...serviceProblems(settings), ...problemsOfTarget(settings)];
+}
+
+function problemsOfTarget(settings: ServiceStackSettings): readonly Problem[] {
+  if (settings.target === "local") return localProblems(settings);
+  return settings.target === "aws" ? awsProblems(settings) : fleetProblems(settings);
+}
+
+/** One that is not known counts as local, whose keys a message then names. */
+function targetOf(text: string = KEYS.target.default): Settings["target"] {
+  const found = (["aws", "fleet", "ci"] as const).find((each) => each === text.trim());
+  return found ?? "local";
 }
 
 type Variables = Readonly<Record<string, string>>;
@@ -71,9 +88,13 @@ function emptyOf(spec: Key<unknown>): unknown {
   return "value" in parsed ? parsed.value : null;
 }
 
+/** Settings without config. */
+const defaultsOf = (keys: Readonly<Record<string, Key<unknown>>>) =>
+  Object.fromEntries(Object.entries(keys).map(([key, spec]) => [key, emptyOf(spec)]));
+
 /** A secret that stands in the stack's file as it is. */
 function plainSecret(key: string, target: Settings["target"]): Problem {
-  if (target === "aws" && key !== TOKEN_KEY) return secretOnAws(key);
+  if ((target === "aws" || target === "fleet") && key !== TOKEN_KEY) return secretOnAws(key);
   const fix = { secret: key, variable: shellVariableOf(key) };
   return { path: qualifyKey(key), expected: "a secret", got: "plain text", fix };
 }

@@ -25,6 +25,12 @@ export const integer =
       : { expected: `a whole number from ${least} to ${most}` };
   };
 
+/** A price: decimals without an exponent, as the service reads them. */
+export const price: Parser<number> = (text) =>
+  /^\d{1,5}(\.\d{1,6})?$/.test(text) && Number(text) > 0
+    ? { value: Number(text) }
+    : { expected: "a number above 0 and below 100000" };
+
 /** Text of a given form. */
 export const matching =
   (pattern: RegExp, expected: string): Parser<string> =>

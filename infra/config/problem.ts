@@ -43,16 +43,19 @@ export interface ConfigOrigins {
   readonly variableOf?: (path: string) => string | undefined;
 }
 
-export function pulumiFix(fix: Fix): string {
+/** `stack`: another than the one that Pulumi has selected. */
+export function pulumiFix(fix: Fix, stack?: string): string {
   if ("text" in fix) return fix.text;
+  const named = (command: string) => (stack === undefined ? command : `${command} --stack ${shellWord(stack)}`);
   if ("secret" in fix) {
     const { secret: key } = fix;
     const ways = [`pulumi config set --secret ${key}`];
     if (fix.or) ways.push(`pulumi config set ${fix.or.set} ${quoted(fix.or.value)}`);
-    return ways.join(", or ");
+    return ways.map(named).join(", or ");
   }
   const remove = fix.unset === undefined ? [] : [`pulumi config rm ${fix.unset}`];
-  return [...remove, ...("set" in fix ? [`pulumi config set ${fix.set} ${quoted(fix.value)}`] : [])].join(" && ");
+  const set = "set" in fix ? [`pulumi config set ${fix.set} ${quoted(fix.value)}`] : [];
+  return [...remove, ...set].map(named).join(" && ");
 }
 
 /** For a user of `imagegen`; `up`: how they start it. */

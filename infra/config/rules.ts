@@ -1,8 +1,8 @@
 import { HARDENING, isLoopback, MODEL_DIR_VARIABLE } from "../contract.ts";
 import { type Problem, qualifyKey } from "./problem.ts";
-import { ALL_KEYS } from "./schema.ts";
+import { ALL_KEYS, TARGET_KEYS } from "./schema.ts";
 import { SERVICE_VARIABLES, variableOf } from "./service-variables.ts";
-import type { LocalSettings, Settings } from "./settings.ts";
+import type { LocalSettings, ServiceStackSettings } from "./settings.ts";
 
 /** Rules between keys of a stack on this machine. */
 const RULES: readonly ((settings: LocalSettings) => Problem | false)[] = [
@@ -33,6 +33,14 @@ const RULES: readonly ((settings: LocalSettings) => Problem | false)[] = [
       got: MODEL_DIR_VARIABLE,
       fix: { unset: "modelDir" },
     },
+  ({ workers, modelMirror }) =>
+    workers > 0 &&
+    (modelMirror?.startsWith("s3://") ?? false) && {
+      path: qualifyKey("modelMirror"),
+      expected: "a folder or nothing with workers: their S3 is the emulator's",
+      got: modelMirror ?? "",
+      fix: { set: "workers", value: "0" },
+    },
   ({ containerUser, volumeName }) =>
     containerUser !== HARDENING.user &&
     !volumeName.startsWith("/") && {
@@ -49,7 +57,10 @@ export function localProblems(settings: LocalSettings): readonly Problem[] {
 }
 
 /** Every problem between keys of the service, which are the same on every target. */
-export function serviceProblems({ compile, loras }: Pick<Settings, "compile" | "loras">): readonly Problem[] {
+export function serviceProblems({
+  compile,
+  loras,
+}: Pick<ServiceStackSettings, "compile" | "loras">): readonly Problem[] {
   if (!compile || loras === null) return [];
   const expected = "none with compile: compiled blocks take no LoRAs";
   return [{ path: qualifyKey("loras"), expected, got: loras, fix: { set: "compile", value: "false" } }];
@@ -58,7 +69,7 @@ export function serviceProblems({ compile, loras }: Pick<Settings, "compile" | "
 /** Variables that the map `environment` may not set: those of a key, and those that the program sets. */
 export function environmentProblems(
   environment: Readonly<Record<string, string>>,
-  target: Settings["target"],
+  target: ServiceStackSettings["target"],
 ): readonly Problem[] {
   return Object.keys(environment).flatMap((name): Problem[] => {
     const found = SERVICE_VARIABLES.find((each) => each.name === name.toUpperCase());
@@ -66,9 +77,11 @@ export function environmentProblems(
     if (found?.fixed)
       return [{ path, expected: `no ${name}: ${found.fixed}`, got: name, fix: { unset: "environment" } }];
     // `MODEL_DIR` may name a path of the volume or the image, which is not on this machine.
-    const elsewhere = target === "aws" ? OF_THIS_MACHINE : ["modelDir"];
+    const elsewhere = target === "local" ? ["modelDir"] : OF_THIS_MACHINE;
     if (!found?.key || elsewhere.includes(found.key)) return [];
-    const key = target === "aws" ? (ON_AWS[found.key] ?? found.key) : found.key;
+    const key = target === "local" ? found.key : (ON_AWS[found.key] ?? found.key);
+    // A variable whose key this target does not read can be set in no other way.
+    if (target === "fleet" && !Object.hasOwn(TARGET_KEYS.fleet, key)) return [];
     const spec = ALL_KEYS[key];
     const secret = spec?.secret && { secret: key, variable: name };
     const fix = secret ?? { set: key, value: spec?.example ?? "" };

@@ -1,6 +1,8 @@
 import { DEFAULT_MODEL_ID, SERVICE_PORT } from "../contract.ts";
 import { AWS_KEYS } from "./aws/keys.ts";
+import { CI_KEYS } from "./ci/keys.ts";
 import { LOCAL_KEYS } from "./docker-keys.ts";
+import { FLEET_KEYS, NOT_OF_FLEETS } from "./fleet/keys.ts";
 import { hubId } from "./hub-id.ts";
 import { type Key, number, text, unset } from "./key.ts";
 import { integer, matching, oneOf, optional } from "./parsers.ts";
@@ -11,7 +13,7 @@ const imageReference = /^[a-z0-9][a-z0-9._/:-]*(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?
 const modelId = hubId("a model on the hub as <organisation>/<name>, or demo", "modelRevision", ["demo"]);
 const vaeId = hubId("a VAE on the hub as <organisation>/<name>", null);
 
-/** Keys that every target reads. */
+/** Keys that every service reads. */
 export const COMMON_KEYS = {
   /** A model on the hub, or `demo`: random weights, made on the spot. */
   modelId: text(DEFAULT_MODEL_ID, modelId),
@@ -39,19 +41,31 @@ const TOKEN: Key<string | null> = { ...unset(token, "--secret"), secret: () => t
 export const SECRET_KEYS = [TOKEN_KEY, "apiKey", "hubEndpoint", "httpProxy", "httpsProxy", "environment"] as const;
 export type SecretKey = (typeof SECRET_KEYS)[number];
 
-const TARGET = text("local", oneOf("local", "aws"));
+const TARGETS = ["local", "aws", "fleet", "ci"] as const;
+const TARGET = text("local", oneOf(...TARGETS));
 
 /** The keys and their defaults, but for the token. Nothing else in the project states a default of these. */
-export const KEYS = { target: TARGET, ...COMMON_KEYS, ...LOCAL_KEYS, ...AWS_KEYS };
+export const KEYS = { target: TARGET, ...COMMON_KEYS, ...LOCAL_KEYS, ...AWS_KEYS, ...FLEET_KEYS, ...CI_KEYS };
 
 /** All keys by name. */
 export const ALL_KEYS: Readonly<Record<string, Key<unknown>>> = { ...KEYS, [TOKEN_KEY]: TOKEN };
+
+/** The keys of every service that a fleet reads. */
+const COMMON_OF_FLEETS = Object.fromEntries(
+  Object.entries(COMMON_KEYS).filter(([key]) => !NOT_OF_FLEETS.some((each) => each === key)),
+);
 
 /** The keys that one target reads. */
 export const TARGET_KEYS: Readonly<Record<Settings["target"], Readonly<Record<string, Key<unknown>>>>> = {
   local: { target: TARGET, ...COMMON_KEYS, ...LOCAL_KEYS, [TOKEN_KEY]: TOKEN },
   aws: { target: TARGET, ...COMMON_KEYS, ...AWS_KEYS, [TOKEN_KEY]: TOKEN },
+  fleet: { target: TARGET, ...COMMON_OF_FLEETS, ...FLEET_KEYS, [TOKEN_KEY]: TOKEN },
+  ci: { target: TARGET, ...CI_KEYS },
 };
+
+/** A target that reads a key. */
+export const targetOfKey = (key: string): Settings["target"] =>
+  TARGETS.find((target) => key in TARGET_KEYS[target]) ?? "aws";
 
 /** Keys of earlier versions with their names now: refused by the program, translated by `imagegen` where it kept them. */
 export const RENAMED_KEYS: Readonly<Record<string, string>> = {

@@ -1,7 +1,18 @@
 import { isSecretName } from "../contract.ts";
 import { flag, type Key, number, text, unset } from "./key.ts";
 import { hasLogin } from "./login.ts";
-import { hostPath, integer, loginUrl, matching, oneOf, optional, type Parser, s3Prefix, variables } from "./parsers.ts";
+import {
+  hostPath,
+  integer,
+  loginUrl,
+  matching,
+  oneOf,
+  optional,
+  type Parser,
+  price,
+  s3Prefix,
+  variables,
+} from "./parsers.ts";
 
 /** An address of a proxy, with a user and a password where it asks for them. */
 const proxyUrl: Parser<string> = (value) => {
@@ -69,6 +80,13 @@ const safetyChecker = matching(
   "a safety checker on the hub as <organisation>/<name>, with @<commit> to pin it",
 );
 
+/** As `engine_options.py` has them; a test compares. */
+export const OPTION_NAMES = ["batches", "prompt-cache", "channels-last", "fused-projections"] as const;
+const engineOptions = matching(
+  new RegExp(`^(?:none|(?:auto|${OPTION_NAMES.join("|")})(?:,(?:auto|${OPTION_NAMES.join("|")}))*)$`),
+  `auto, none, or some of ${OPTION_NAMES.join(", ")} with commas between them`,
+);
+
 /** As the service reads them. A path is one that the service sees. */
 const loras = listMatching(
   String.raw`[A-Za-z0-9][A-Za-z0-9._-]{0,63}=(?:\/[^,]+|[^,\s/@]+(?:\/[^,\s]+)+)`,
@@ -89,12 +107,14 @@ export const SERVICE_KEYS = {
   gpu: text("auto", gpus),
   dtype: text("auto", oneOf("auto", "float16", "bfloat16", "float32")),
   compile: flag,
+  /** What makes the engine faster: `auto`, `none`, or names. */
+  engineOptions: text("auto", engineOptions, "auto,channels-last"),
   /** Null: no picture is withheld. */
   safetyChecker: unset(safetyChecker, "CompVis/stable-diffusion-safety-checker"),
   /** Null: none. */
   loras: unset(loras, "sketch=org/sketch-lora@0123456789abcdef0123456789abcdef01234567"),
-  /** Null: `full`, and `size` for a baked model. */
-  verify: unset(oneOf("full", "changed", "size"), "full"),
+  /** Null: `recorded`, and `size` for a baked model. */
+  verify: unset(oneOf("recorded", "full", "changed", "size"), "full"),
   queueLimit: number(8, integer(0, 10_000)),
   requestTimeoutSeconds: number(600, integer(1, 86_400)),
   /** How lines of the log are written. */
@@ -108,6 +128,8 @@ export const SERVICE_KEYS = {
   jobsKeepSeconds: number(86_400, integer(1, 2_592_000)),
   jobsLimit: number(1000, integer(1, 100_000)),
   jobsMaxMb: number(1000, integer(1, 1_000_000)),
+  /** What the machine costs; null: metrics and page have no cost. */
+  usdPerHour: unset(price, "0.8048"),
   /** 0: `response_format: "url"` is refused. */
   pictureUrlSeconds: number(0, integer(0, 2_592_000), 3600),
   /** Null: the model's own on a GPU, a small one on the CPU. */

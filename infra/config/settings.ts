@@ -1,12 +1,17 @@
 import type { AwsSettings } from "./aws/settings.ts";
+import type { CiSettings } from "./ci/settings.ts";
 import type { LOCAL_KEYS } from "./docker-keys.ts";
+import type { FleetSettings } from "./fleet/settings.ts";
 import type { SettingsOf } from "./key.ts";
 import type { COMMON_KEYS, SecretKey } from "./schema.ts";
 
 /** What a stack asks for. Plain data: secrets travel beside it (see `load.ts`), and their fields are empty. */
-export type Settings = LocalSettings | AwsSettings;
+export type Settings = ServiceStackSettings | CiSettings;
 
-/** What every target reads. The keys' tables describe the fields. */
+/** Of a stack with a service. */
+export type ServiceStackSettings = LocalSettings | AwsSettings | FleetSettings;
+
+/** What every service reads. The keys' tables describe the fields. */
 export interface CommonSettings extends SettingsOf<typeof COMMON_KEYS> {
   /** Whether a Hugging Face token is set. */
   readonly hasToken: boolean;

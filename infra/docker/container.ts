@@ -6,11 +6,11 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { Secrets } from "../config/load.ts";
 import { readVariables } from "../config/parsers.ts";
-import type { HealthCheck, HostPlan } from "../plan/container.ts";
+import type { ContainerPlan, HealthCheck } from "../plan/container.ts";
 import { dockerDuration } from "../units.ts";
 
 export interface DockerHostArgs {
-  readonly plan: HostPlan;
+  readonly plan: ContainerPlan;
   readonly imageId: pulumi.Input<string>;
   readonly volumeName: pulumi.Input<string>;
   /** What the plan's secret variables are; they reach the container as secrets. */
@@ -63,16 +63,10 @@ function containerArgs({
   return {
     name: plan.containerName,
     image: imageId,
+    ...(plan.command === null ? {} : { command: [...plan.command] }),
     labels: Object.entries(labels).map(([label, value]) => ({ label, value })),
     envs: environment({ ...plan, environment: { ...plan.environment, ...reader } }, secrets),
-    ports: [
-      {
-        internal: plan.port.internal,
-        external: plan.port.external,
-        ip: plan.port.bindAddress,
-        protocol: "tcp",
-      },
-    ],
+    ports: ports(plan),
     mounts: [
       { type: plan.volume.kind, source: volumeName, target: plan.volume.path },
       ...plan.bindMounts.map(({ source, target }) => ({ type: "bind", source, target, readOnly: true })),
@@ -85,7 +79,7 @@ function containerArgs({
     securityOpts: [...plan.securityOptions],
     init: true,
     restart: "unless-stopped",
-    networkMode: "bridge",
+    networkMode: plan.network,
     stopTimeout: plan.stopSeconds,
     // Without it the provider kills at once, whatever `stopTimeout` says.
     destroyGraceSeconds: plan.stopSeconds,
@@ -97,7 +91,12 @@ function containerArgs({
   };
 }
 
-function environment(plan: HostPlan, secrets: Secrets): pulumi.Input<pulumi.Input<string>[]> {
+function ports({ port }: ContainerPlan): docker.types.input.ContainerPort[] {
+  if (port === null) return [];
+  return [{ internal: port.internal, external: port.external, ip: port.bindAddress, protocol: "tcp" }];
+}
+
+function environment(plan: ContainerPlan, secrets: Secrets): pulumi.Input<pulumi.Input<string>[]> {
   const pairs = (values: Readonly<Record<string, string>>) =>
     Object.entries(values).map(([name, value]) => `${name}=${value}`);
   const plain = pairs(plan.environment);

@@ -2,6 +2,7 @@
  * Stage 3, image. In: the image plan, the hash of what the image is made from, and secrets as files. Out: an image id that
  * changes when, and only when, the content does. Never knows hosts, and never reads a file: the build does.
  */
+import { relative } from "node:path";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { CONTENT_LABEL } from "../contract.ts";
@@ -46,6 +47,8 @@ export class ServingImage extends pulumi.ComponentResource {
         triggers: { content, ...(foreign === null ? {} : { instead: foreign }) },
         build: {
           context: plan.context,
+          // The provider looks for it from the context on.
+          ...(plan.dockerfile === null ? {} : { dockerfile: relative(plan.context, plan.dockerfile) }),
           // Without a name, the provider may choose a builder that can't see the daemon's images.
           builder: "default",
           buildArgs: { ...plan.buildArgs },

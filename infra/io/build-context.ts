@@ -6,11 +6,13 @@ import type { ImagePlan } from "../plan/image.ts";
 /** Python's own leftovers: they come and go with every test run and are in no build. */
 const LEFTOVER = /(?:^|\/)__pycache__$|\.pyc$/;
 
+type BuildFiles = Pick<ImagePlan, "context" | "contextEntries"> & Partial<Pick<ImagePlan, "dockerfile">>;
+
 /**
  * A hash over what a build sees of its context: names, mode bits and contents of the allowed entries, in one order.
  * Times, owners and everything else in the folder do not count. Entries that are missing are left out.
  */
-export function hashBuildContext({ context, contextEntries }: Pick<ImagePlan, "context" | "contextEntries">): string {
+export function hashBuildContext({ context, contextEntries, dockerfile = null }: BuildFiles): string {
   const hash = createHash("sha256");
   const visit = (name: string): void => {
     const path = join(context, name);
@@ -22,6 +24,7 @@ export function hashBuildContext({ context, contextEntries }: Pick<ImagePlan, "c
     else add(hash, name, mode, readFileSync(path));
   };
   for (const entry of [...contextEntries].sort()) visit(entry);
+  if (dockerfile !== null) add(hash, "Dockerfile", "own", readFileSync(dockerfile));
   return hash.digest("hex");
 }
 

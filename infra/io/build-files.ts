@@ -3,6 +3,8 @@ import { dirname, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { Secrets } from "../config/load.ts";
 import { variableOf } from "../config/service-variables.ts";
+import { SERVICE_NAME } from "../contract.ts";
+import { hookName } from "../hook-name.ts";
 import { buildFailure } from "../plan/build-log.ts";
 import { ADDRESS_KEYS, type BuildSecret, type ImagePlan } from "../plan/image.ts";
 
@@ -23,8 +25,8 @@ export function prepareBuildLog({ logFile }: Pick<ImagePlan, "logFile">, preview
 }
 
 /** Why the build failed, in one line, then the end of its log: the provider's own error is an exit code. No second try. */
-export function showBuildLog({ logFile }: Pick<ImagePlan, "logFile">): pulumi.ErrorHook {
-  return new pulumi.ErrorHook("show-build-log", async () => {
+export function showBuildLog({ logFile }: Pick<ImagePlan, "logFile">, name: string = SERVICE_NAME): pulumi.ErrorHook {
+  return new pulumi.ErrorHook(hookName(name, "show-build-log"), async () => {
     const failure = buildFailure(readLog(logFile) ?? "");
     const fix = failure?.fix ? ` Fix: ${failure.fix}` : "";
     await pulumi.log.error(`The image could not be built${failure ? `: ${failure.cause}` : ""}.${fix}`);
@@ -59,12 +61,13 @@ export function buildSecretFiles(
   { secrets: wanted, caFile, proxies }: Pick<ImagePlan, "secrets" | "caFile" | "proxies">,
   { hfToken, ...others }: Secrets,
   preview: boolean,
+  folder: string = SECRETS_FOLDER,
 ): BuildSecretFile[] {
   return wanted.flatMap((id): BuildSecretFile[] => {
     if (id === "ca_file") return caFile === null ? [] : [{ id, src: caFile }];
     const content = id === "hf_token" ? hfToken : addressVariables(proxies, others);
     if (content === undefined) return [];
-    const path = join(SECRETS_FOLDER, id);
+    const path = join(folder, id);
     if (preview) return [{ id, src: path }];
     return [{ id, src: pulumi.unsecret(content.apply((text) => writeSecret(path, text))) }];
   });

@@ -1,5 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { execa } from "execa";
+import { SERVICE_NAME } from "../contract.ts";
+import { hookName } from "../hook-name.ts";
 import type { RegistryImagePlan } from "../plan/aws/image.ts";
 
 const LINES = 25;
@@ -8,8 +10,11 @@ const LINES = 25;
  * The end of a failed build as an error of the failed resource; the build is not retried. The provider reports the failed
  * command alone; its output is in the builder's history, where the last build is the failed one.
  */
-export function showBuildHistory({ builder }: Pick<RegistryImagePlan, "builder">): pulumi.ErrorHook {
-  return new pulumi.ErrorHook("show-build-history", async () => {
+export function showBuildHistory(
+  { builder }: Pick<RegistryImagePlan, "builder">,
+  name: string = SERVICE_NAME,
+): pulumi.ErrorHook {
+  return new pulumi.ErrorHook(hookName(name, "show-build-history"), async () => {
     await pulumi.log.error(
       `The image could not be built and pushed. The end of BuildKit's log:\n${await lastBuild(builder)}`,
     );

@@ -32,9 +32,22 @@ function readSteps(log: string): Map<string, Step> {
   return steps;
 }
 
+/** BuildKit's own, which are no work: what it reads first, and which builder it is. The latter never ends. */
+const NO_WORK = /^(?:\[internal\]|building with )/;
+const LONGEST_NAME = 80;
+
+/** A step on one line, without what is mounted for it. */
+function shorten(name: string): string {
+  const text = name
+    .replace(/\s--mount=\S+/g, "")
+    .replace(/\s+/g, " ")
+    .trim();
+  return text.length > LONGEST_NAME ? `${text.slice(0, LONGEST_NAME)}…` : text;
+}
+
 /** What the build does now, in one line; null before its first step. `writtenBytes`: null where they can't be seen. */
 export function describeBuild(log: string, seconds: number, writtenBytes: number | null): string | null {
-  const steps = [...readSteps(log).values()].filter(({ name }) => !name.startsWith("[internal]"));
+  const steps = [...readSteps(log).values()].filter(({ name }) => !NO_WORK.test(name));
   const current = steps.findLast(({ ended }) => !ended) ?? steps.at(-1);
   if (!current) return null;
   const done = steps.filter(({ ended }) => ended).length;
@@ -42,7 +55,7 @@ export function describeBuild(log: string, seconds: number, writtenBytes: number
     `building the image for ${formatSeconds(seconds)}`,
     `${done} step${done === 1 ? "" : "s"} done`,
     ...(writtenBytes === null ? [] : [`${formatBytes(Math.max(0, writtenBytes))} written`]),
-    current.name.replace(/\s+/g, " "),
+    shorten(current.name),
   ].join(" · ");
 }
 

@@ -16,9 +16,9 @@ import {
 } from "../contract.ts";
 import { dockerGpus, type Gpus } from "./gpus.ts";
 import {
+  type EnvironmentSettings,
   mountedModel,
   type SecretVariable,
-  type ServiceSettings,
   secretVariables,
   settingsEnvironment,
 } from "./service-environment.ts";
@@ -40,9 +40,25 @@ export function planCache({ volumeName, onDestroy }: LocalSettings): CachePlan {
 }
 
 /** The container that runs the service: everything but its image, its volume's existence and its secrets. */
-export interface HostPlan {
+export interface HostPlan extends ContainerPlan {
+  readonly port: PublishedPort;
+}
+
+interface PublishedPort {
+  readonly bindAddress: string;
+  readonly external: number;
+  readonly internal: number;
+}
+
+/** Any container from the service's image. */
+export interface ContainerPlan {
   readonly containerName: string;
-  readonly port: { readonly bindAddress: string; readonly external: number; readonly internal: number };
+  /** Null: no port of this machine leads to it. */
+  readonly port: PublishedPort | null;
+  /** Null: the image's own, `image-gen serve`. */
+  readonly command: readonly string[] | null;
+  /** A network of Docker's; `bridge` is the one of every container. */
+  readonly network: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly secrets: readonly SecretVariable[];
   readonly volume: { readonly name: string; readonly path: string; readonly kind: CachePlan["kind"] };
@@ -83,6 +99,8 @@ export function planHost(settings: LocalSettings, cache: CachePlan, gpus: Gpus):
   return {
     containerName: settings.containerName,
     port: { bindAddress: settings.bindAddress, external: settings.port, internal: SERVICE_PORT },
+    command: null,
+    network: "bridge",
     environment: { ...serviceEnvironment(settings), ...(several ? gpuEnvironment(gpus) : {}) },
     secrets: secretVariables(settings),
     volume: { name: cache.volumeName, path: cache.mountPath, kind: cache.kind },
@@ -115,7 +133,7 @@ const MODEL_KEYS = ["modelId", "modelRevision", "vaeId", "hubEndpoint"] as const
 export type ModelSettings = Pick<CommonSettings, (typeof MODEL_KEYS)[number]>;
 
 /** The environment that the service runs in, in a container on every target; without its secrets. */
-export function serviceEnvironment(settings: ServiceSettings): Record<string, string> {
+export function serviceEnvironment(settings: EnvironmentSettings): Record<string, string> {
   return {
     ...cacheEnvironment(),
     ...modelEnvironment(settings),

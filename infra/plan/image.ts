@@ -1,6 +1,7 @@
-import type { LocalSettings, Settings } from "../config/settings.ts";
+import type { LocalSettings, ServiceStackSettings } from "../config/settings.ts";
 import { SERVICE_NAME } from "../contract.ts";
 import { modelEnvironment } from "./container.ts";
+import type { Gpus } from "./gpus.ts";
 import { settingsEnvironment } from "./service-environment.ts";
 
 /**
@@ -17,6 +18,8 @@ export interface ImagePlan {
   readonly repository: string;
   /** Build context, relative to the project. */
   readonly context: string;
+  /** A Dockerfile that is used in place of the context's own; null: that one. */
+  readonly dockerfile: string | null;
   /** What of the context goes into the build, and into its hash: the same list as in `.dockerignore`. */
   readonly contextEntries: readonly string[];
   readonly buildArgs: Readonly<Record<string, string>>;
@@ -35,7 +38,7 @@ export interface ImagePlan {
 }
 
 /** What of a stack's settings the image depends on. */
-type ImageSettings = Settings & Pick<LocalSettings, "imageName">;
+type ImageSettings = ServiceStackSettings & Pick<LocalSettings, "imageName">;
 
 const PROXY_KEYS = ["httpProxy", "httpsProxy"] as const;
 /** Keys whose secret values are in the build secret `network_variables`. */
@@ -43,18 +46,22 @@ export const ADDRESS_KEYS = [...PROXY_KEYS, "hubEndpoint"] as const;
 
 const CONTEXT_ENTRIES = ["Dockerfile", "pyproject.toml", "requirements.lock", "src", "models", "docker"] as const;
 
-export function planImage(settings: ImageSettings): ImagePlan {
+/** `gpus`: those that the service is given; an image without has a use for torch's CPU build. */
+export function planImage(settings: ImageSettings, gpus: Gpus): ImagePlan {
   const baked = settings.modelCache === "baked";
+  const torchIndex = settings.target === "local" && gpus === null ? settings.torchIndex : null;
   return {
     name: hasTag(settings.imageName) ? settings.imageName : `${settings.imageName}:${settings.modelCache}`,
     repository: repositoryOf(settings.imageName),
     context: SERVICE_NAME,
+    dockerfile: null,
     contextEntries: CONTEXT_ENTRIES,
     buildArgs: {
       BASE_IMAGE: settings.baseImage,
       ...(baked ? modelEnvironment(settings) : {}),
       // Without a compiler in the image, the service could not compile.
       ...(settings.compile ? { COMPILE: "1" } : {}),
+      ...(torchIndex === null ? {} : { TORCH_INDEX: torchIndex }),
     },
     proxies: settings.target === "local" ? plainProxies(settings) : {},
     network: settings.buildNetwork === "host" ? "host" : null,
@@ -72,11 +79,11 @@ function buildSecrets(settings: ImageSettings): BuildSecret[] {
   return [...token, ...proxies, ...(settings.caFile === null ? [] : (["ca_file"] as const))];
 }
 
-const hasProxy = (settings: Settings) =>
+const hasProxy = (settings: ServiceStackSettings) =>
   PROXY_KEYS.some((key) => settings[key] !== null || settings.secretKeys.includes(key));
 
 /** A hub's address with a password, which a build with the model in it downloads from. */
-const hasSecretHub = ({ modelCache, secretKeys }: Settings) =>
+const hasSecretHub = ({ modelCache, secretKeys }: ServiceStackSettings) =>
   modelCache === "baked" && secretKeys.includes("hubEndpoint");
 
 function plainProxies(settings: LocalSettings): Record<string, string> {

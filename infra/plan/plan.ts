@@ -4,6 +4,7 @@
  */
 import type { LocalSettings, ModelCache } from "../config/settings.ts";
 import { type CachePlan, type HostPlan, planCache, planHost } from "./container.ts";
+import { type LocalFleetPlan, planLocalFleet } from "./fleet/local-fleet.ts";
 import { planGpus } from "./gpus.ts";
 import { type ImagePlan, planImage } from "./image.ts";
 import { type Manifest, modelSize } from "./manifest.ts";
@@ -26,6 +27,8 @@ export interface Plan {
   readonly image: ImagePlan;
   readonly cache: CachePlan;
   readonly host: HostPlan;
+  /** Null: one service, and no queue. */
+  readonly fleet: LocalFleetPlan | null;
   readonly readiness: ReadinessPlan;
   readonly startupEstimate: StartupEstimate;
   /** Disk space that the first `up` takes of a machine that has nothing of it yet. */
@@ -37,15 +40,18 @@ export function makePlan(settings: LocalSettings, manifest: Manifest | null, gpu
   const size = modelSize(settings, manifest);
   const startupEstimate = estimateStartup(settings.modelCache, size, gpus !== null);
   const cache = planCache(settings);
+  const image = planImage(settings, gpus);
+  const host = planHost(settings, cache, gpus);
   return {
     target: settings.target,
     modelId: modelPath(settings) ?? settings.modelId,
     modelCache: settings.modelCache,
-    image: planImage(settings),
+    image,
     cache,
-    host: planHost(settings, cache, gpus),
+    host,
+    fleet: settings.workers > 0 ? planLocalFleet(settings, host, gpus) : null,
     readiness: planReadiness(settings, manifest, size, gpus !== null),
     startupEstimate,
-    room: planRoom({ modelCache: settings.modelCache, startupEstimate }),
+    room: planRoom({ modelCache: settings.modelCache, startupEstimate, image }),
   };
 }

@@ -7,7 +7,8 @@ import { API_KEYS_PATH, CA_PATH, HOST_CACHE_PATH, MIRROR_PATH, MODEL_DIR_VARIABL
 type Place = "container" | "process";
 
 /** What becomes the service's variables. */
-export type ServiceSettings = Omit<CommonSettings, "hasToken"> & Partial<Pick<LocalSettings, "hostCache" | "modelDir">>;
+export type EnvironmentSettings = Omit<CommonSettings, "hasToken"> &
+  Partial<Pick<LocalSettings, "hostCache" | "modelDir">>;
 
 /** A variable whose value is a secret; no name: the secret is a map of variables. */
 export interface SecretVariable {
@@ -16,7 +17,7 @@ export interface SecretVariable {
 }
 
 /** What config says of the service: a key at its default sets nothing. Without secrets. */
-export function settingsEnvironment(settings: ServiceSettings, place: Place): Record<string, string> {
+export function settingsEnvironment(settings: EnvironmentSettings, place: Place): Record<string, string> {
   const values: Readonly<Record<string, unknown>> = { ...settings, ...pathsIn(place, settings) };
   const set = SERVICE_VARIABLES.flatMap(({ name, key, sameAs }) => {
     const value = key === undefined || sameAs !== undefined ? null : textOf(values[key]);
@@ -31,7 +32,7 @@ export function secretVariables({ secretKeys }: Pick<CommonSettings, "secretKeys
 }
 
 /** Files of the machine, as the service sees them. Its GPUs are chosen where it is started. */
-function pathsIn(place: Place, settings: ServiceSettings) {
+function pathsIn(place: Place, settings: EnvironmentSettings) {
   const { caFile, apiKeysFile, modelMirror, hostCache = null, modelDir = null } = settings;
   const folder = modelMirror?.startsWith("/") ?? false;
   if (place === "process") return { gpu: null, modelMirror: folder ? `file://${modelMirror}` : modelMirror };
@@ -52,7 +53,7 @@ export const mountedModel = (modelDir: string) => `${MODELS_PATH}/${modelDir.sli
 export function modelPath({
   modelDir = null,
   environment,
-}: Pick<ServiceSettings, "modelDir" | "environment">): string | null {
+}: Pick<EnvironmentSettings, "modelDir" | "environment">): string | null {
   if (modelDir !== null) return mountedModel(modelDir);
   // As the service reads it: Python's `Path` drops what changes no path.
   const path = (environment[MODEL_DIR_VARIABLE] ?? "").trim().replace(/\/(?:\.?\/)+/g, "/");

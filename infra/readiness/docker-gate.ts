@@ -1,15 +1,15 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { UserError } from "../errors.ts";
+import type { Fixes } from "../fixes.ts";
 import type { ReadinessPlan } from "../plan/readiness.ts";
 import { warnOfDevice, withLog } from "./gate.ts";
 import { type ReadinessDeps, waitUntilReady } from "./poller.ts";
 import type { Failure, ReadyState } from "./probe-result.ts";
-import { describeNotReady, fixForBoth } from "./progress.ts";
+import { describeNotReady } from "./progress.ts";
 
 export interface CheckArgs {
   readonly plan: ReadinessPlan;
-  /** The stack's name, for the fixes of errors. */
-  readonly stack: string;
+  readonly fixes: Fixes;
   readonly containerName: string;
   readonly deps: ReadinessDeps;
   /** The container's state and the end of its log, as lines; empty when that can't be found out. */
@@ -41,8 +41,8 @@ export async function checkReady(args: CheckArgs): Promise<ReadyState> {
 
 /** One line, and the end of the container's log when the service itself does not answer. */
 async function explain(args: CheckArgs, outcome: Failure): Promise<string> {
-  const { stack, containerName, plan } = args;
-  const headline = `${containerName} is not ready at ${plan.url}: ${describeNotReady(outcome, fixForBoth(stack))}`;
+  const { fixes, containerName, plan } = args;
+  const headline = `${containerName} is not ready at ${plan.url}: ${describeNotReady(outcome, fixes.setByAny)}`;
   if (outcome.code !== "NO_RESPONSE") return `${headline}. Its log: docker logs ${containerName}`;
   const report = await args.containerReport(containerName);
   // No container to ask: it was removed behind Pulumi's back, and only a refresh tells Pulumi.

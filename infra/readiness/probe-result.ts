@@ -5,6 +5,7 @@
  */
 
 import type { Fix } from "../config/problem.ts";
+import type { ServiceUsage } from "../plan/prices/picture-use.ts";
 
 /** What came back from one request to `/readyz`. `state`: null when no image-gen service answered. */
 export type ProbeResult =
@@ -52,6 +53,8 @@ export interface ReadyState {
   readonly version: string | null;
   /** Whether SIGHUP makes a failed service retry; absent in versions that it ends. */
   readonly retries_on_sighup?: boolean;
+  /** Pictures and busy time since the process began; absent in versions that do not measure it. */
+  readonly usage?: ServiceUsage;
 }
 
 export interface ServiceError {
@@ -82,6 +85,16 @@ export function parseReadyState(body: unknown): ReadyState | null {
     ),
     version: textIn(body.version),
     ...(body.retries_on_sighup === true ? { retries_on_sighup: true } : {}),
+    ...parseUsage(body.usage),
+  };
+}
+
+function parseUsage(value: unknown): { readonly usage?: ServiceUsage } {
+  if (!isRecord(value)) return {};
+  const [pictures, busy, began] = [value.pictures, value.busy_seconds, value.started_at].map(numberIn);
+  if (pictures == null || busy == null || began == null) return {};
+  return {
+    usage: { pictures, busy_seconds: busy, started_at: began, usd_per_hour: numberIn(value.usd_per_hour) },
   };
 }
 

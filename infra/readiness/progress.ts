@@ -1,4 +1,4 @@
-import { type Fix, imagegenFix, pulumiFix } from "../config/problem.ts";
+import type { Fix } from "../config/problem.ts";
 import { formatBytes, formatSeconds } from "../units.ts";
 import type { Failure, Pending, ReadyState } from "./probe-result.ts";
 
@@ -40,12 +40,6 @@ export function describePending(pending: Pending): string {
       return pending.reason;
   }
 }
-
-/** A fix in the program's own errors: for users of `pulumi` and of `imagegen`, as it does not know who started it. */
-export const fixForBoth =
-  (stack: string) =>
-  (fix: Fix): string =>
-    `${pulumiFix(fix)}, or ${imagegenFix(fix, { stack, originOf: () => "kept" })}`;
 
 /** The message without its full stop, the code, and what helps where the wait was too short. */
 export function describeNotReady({ message, code, fix }: Failure, wordFix: (fix: Fix) => string): string {

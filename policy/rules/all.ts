@@ -1,4 +1,5 @@
 import type { ResourceValidationPolicy } from "@pulumi/policy";
+import { bucketGuarded } from "./bucket-guarded.ts";
 import { capabilitiesDropped } from "./capabilities-dropped.ts";
 import { dataVolumeGuarded } from "./data-volume-guarded.ts";
 import { defaultGroupClosed } from "./default-group-closed.ts";
@@ -16,6 +17,7 @@ import { noPlainSecrets } from "./no-plain-secrets.ts";
 import { noSecretBuildArgs } from "./no-secret-build-args.ts";
 import { notPrivileged } from "./not-privileged.ts";
 import { portNotOpenToAll } from "./port-not-open-to-all.ts";
+import { queueGuarded } from "./queue-guarded.ts";
 import { readOnlyRoot } from "./read-only-root.ts";
 import { repositoryGuarded } from "./repository-guarded.ts";
 import { volumeNotReplaced } from "./volume-not-replaced.ts";
@@ -37,6 +39,7 @@ export const dockerRules: readonly ResourceValidationPolicy[] = [
 
 /** Rules about hosts on AWS. */
 export const awsRules: readonly ResourceValidationPolicy[] = [
+  bucketGuarded,
   dataVolumeGuarded,
   defaultGroupClosed,
   deploymentByDigest,
@@ -46,6 +49,7 @@ export const awsRules: readonly ResourceValidationPolicy[] = [
   loadBalancerGuarded,
   noOpenIngress,
   noPlainSecrets,
+  queueGuarded,
   repositoryGuarded,
   volumesEncrypted,
 ];

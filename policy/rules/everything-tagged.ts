@@ -8,6 +8,7 @@ export const TAGS = Object.keys(stackTags(""));
 export const WITHOUT_TAGS: readonly string[] = [
   "aws:autoscaling/attachment:Attachment",
   "aws:autoscaling/lifecycleHook:LifecycleHook",
+  "aws:autoscaling/policy:Policy",
   "aws:cloudwatch/dashboard:Dashboard",
   "aws:cloudwatch/eventTarget:EventTarget",
   "aws:ec2/mainRouteTableAssociation:MainRouteTableAssociation",
@@ -31,8 +32,11 @@ export const WITHOUT_TAGS: readonly string[] = [
   "aws:s3/bucketPolicy:BucketPolicy",
   "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
   "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+  "aws:s3/bucketVersioning:BucketVersioning",
   "aws:secretsmanager/secretVersion:SecretVersion",
   "aws:sns/topicPolicy:TopicPolicy",
+  "aws:sqs/queuePolicy:QueuePolicy",
+  "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy",
   "aws:sns/topicSubscription:TopicSubscription",
 ];
 

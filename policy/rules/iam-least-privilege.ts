@@ -4,20 +4,23 @@ const ROLE = "aws:iam/role:Role";
 const ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment";
 const DOCUMENTS = ["aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy", "aws:iam/userPolicy:UserPolicy"];
 
-/** Actions that AWS itself knows no resource for. */
+/** Actions that AWS names no resource for. */
 const WITHOUT_RESOURCE = [
   "cloudwatch:PutMetricData",
-  "ec2:DescribeInstances",
-  "ec2:DescribeSnapshots",
-  "ec2:DescribeTags",
-  "ec2:DescribeVolumes",
+  "dlm:CreateLifecyclePolicy",
   "ecr:GetAuthorizationToken",
+  "logs:DescribeLogGroups",
+  "servicequotas:GetServiceQuota",
+  "ssm:DescribeParameters",
   "ssm:UpdateInstanceInformation",
   "ssmmessages:CreateControlChannel",
   "ssmmessages:CreateDataChannel",
   "ssmmessages:OpenControlChannel",
   "ssmmessages:OpenDataChannel",
 ];
+
+/** Lists of these services have no resource, either; the attributes of one resource have it. */
+const LISTED = /^(?:autoscaling|ec2|elasticloadbalancing):Describe(?!(?:Instance|Vpc|Volume|Image)Attribute$)/;
 
 /** AWS's own policies that give a whole service, or all of them. */
 const SWEEPING = /^arn:aws[a-z-]*:iam::aws:policy\/(?:.+\/)?(?:AdministratorAccess|PowerUserAccess|\w+FullAccess)$/;
@@ -59,7 +62,9 @@ function granted(document: unknown): string[] {
     const actions = list(statement.Action);
     const wild = actions.filter((action) => action.includes("*") || action.includes("?"));
     const wide = list(statement.Resource).filter(isEverything);
-    const unbound = actions.filter((action) => !wild.includes(action) && !WITHOUT_RESOURCE.includes(action));
+    const unbound = actions.filter(
+      (action) => !wild.includes(action) && !WITHOUT_RESOURCE.includes(action) && !LISTED.test(action),
+    );
     return [
       ...(wild.length > 0 ? [`expected actions by name, got ${wild.join(", ")}.`] : []),
       ...(wide.length > 0 && unbound.length > 0

@@ -13,7 +13,7 @@ export interface AutoScalingGroupInputs extends HostInputs {
  */
 export function createAutoScalingGroup(name: string, parts: AutoScalingGroupInputs): aws.autoscaling.Group {
   const { plan, parent, onLaunchError } = parts;
-  const template = launchTemplate(name, parts);
+  const template = createLaunchTemplate(name, parts);
   return new aws.autoscaling.Group(
     `${name}-group`,
     {
@@ -54,9 +54,18 @@ export function createAutoScalingGroup(name: string, parts: AutoScalingGroupInpu
   );
 }
 
-const hostTags = (stack: string) => ({ Name: `image-gen-${stack}`, ...stackTags(stack) });
+export const hostTags = (stack: string) => ({ Name: `image-gen-${stack}`, ...stackTags(stack) });
 
-function launchTemplate(name: string, { plan, ...parts }: AutoScalingGroupInputs): aws.ec2.LaunchTemplate {
+/** What a template says of each host that is started by it. */
+export type TemplateInputs = Pick<
+  HostInputs,
+  "plan" | "imageId" | "instanceType" | "securityGroupId" | "profile" | "userData" | "parent"
+> & {
+  /** Absent: a host that switches itself off stays, stopped. */
+  readonly endsWhenOff?: boolean;
+};
+
+export function createLaunchTemplate(name: string, { plan, ...parts }: TemplateInputs): aws.ec2.LaunchTemplate {
   return new aws.ec2.LaunchTemplate(
     `${name}-template`,
     {
@@ -81,6 +90,7 @@ function launchTemplate(name: string, { plan, ...parts }: AutoScalingGroupInputs
         },
       ],
       tagSpecifications: [{ resourceType: "volume", tags: hostTags(plan.stack) }],
+      ...(parts.endsWhenOff ? { instanceInitiatedShutdownBehavior: "terminate" } : {}),
     },
     { parent: parts.parent, ignoreChanges: plan.amiId === null ? ["imageId"] : [] },
   );

@@ -5,6 +5,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { deploymentParameter, SERVICE_PORT } from "../../contract.ts";
+import type { Fixes } from "../../fixes.ts";
 import type { AwsDeploymentPlan } from "../../plan/aws/deployment.ts";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
 import { createAlarms } from "../alarms.ts";
@@ -41,6 +42,7 @@ export interface AwsHostArgs {
     readonly securityGroupId: pulumi.Output<string>;
     readonly dimensions: pulumi.Output<LoadBalancerDimensions>;
   } | null;
+  readonly fixes: Fixes;
   readonly onLaunchError?: pulumi.ErrorHook | undefined;
 }
 
@@ -108,7 +110,7 @@ export class AwsHost extends pulumi.ComponentResource {
     const autoScaling = plan.selfHealing ? createAutoScalingGroup(name, { ...inputs, targetGroupArns }) : null;
     const instance = autoScaling ? null : createInstance(name, inputs);
     const dimensions = instance ? { InstanceId: instance.id } : { AutoScalingGroupName: autoScaling?.name ?? "" };
-    const alarmArns = createAlarms(name, { plan, dimensions, parent: this });
+    const alarmArns = createAlarms(name, { plan, dimensions, fixes: args.fixes.host, parent: this });
     const { volumeId } = args.volume;
     if (plan.dashboard) createDashboard(name, { plan, dimensions, volumeId, alarmArns, loadBalancer, parent: this });
     if (instance && loadBalancer) {
@@ -165,14 +167,17 @@ function allowFromLoadBalancer(
   );
 }
 
-function createUserData({ plan, volume, image }: AwsHostArgs, mirrorRoleArn: pulumi.Output<string>) {
+function createUserData({ plan, volume, image, fixes }: AwsHostArgs, mirrorRoleArn: pulumi.Output<string>) {
   return pulumi.all([volume.volumeId, image.repositoryUrl, mirrorRoleArn]).apply(([volumeId, repositoryUrl, mirror]) =>
-    renderUserData({
-      ...plan,
-      volumeId,
-      filesystem: "xfs",
-      registry: repositoryUrl.split("/")[0] ?? "",
-      mirrorRoleArn: mirror,
-    }),
+    renderUserData(
+      {
+        ...plan,
+        volumeId,
+        filesystem: "xfs",
+        registry: repositoryUrl.split("/")[0] ?? "",
+        mirrorRoleArn: mirror,
+      },
+      fixes.host.inScripts,
+    ),
   );
 }

@@ -18,6 +18,7 @@ export function renderDeployment(plan: AwsDeploymentPlan, image: string): Deploy
     secrets: sorted(plan.secrets),
     gpus: plan.gpus,
     stopSeconds: plan.stopSeconds,
+    ...(plan.command ? { command: plan.command } : {}),
   };
   const id = createHash("sha256").update(JSON.stringify(rest)).digest("hex").slice(0, 16);
   return { schema: 1, id, ...rest };

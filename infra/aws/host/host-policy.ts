@@ -1,4 +1,4 @@
-import { METRICS_NAMESPACE } from "../../contract.ts";
+import { METRICS_NAMESPACE, STACK_TAG } from "../../contract.ts";
 import type { S3Location } from "../../plan/aws/arn.ts";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
 
@@ -25,19 +25,32 @@ export interface Statement {
  * knows no narrower one. No container gets at it: the metadata address is closed to them.
  */
 export function hostStatements(plan: AwsHostPlan, arns: PolicyArns): readonly Statement[] {
-  const allow = (sid: string, action: readonly string[], resource: Statement["Resource"]): Statement => ({
-    Sid: sid,
-    Effect: "Allow",
-    Action: action,
-    Resource: resource,
-  });
-  const { deploymentArn } = arns;
-  const readyArn = deploymentArn.replace(/\/deployment$/, "/ready");
+  const readyArn = arns.deploymentArn.replace(/\/deployment$/, "/ready");
+  return [
+    ...runStatements(plan, arns, [allow("WriteReady", ["ssm:PutParameter"], readyArn)]),
+    ...(plan.mirror === null ? [] : [allow("Mirror", ["sts:AssumeRole"], arns.mirrorRoleArn)]),
+    ...(plan.selfHealing ? [...selfAttach(plan.stack, arns.volumeArn), ...attachEncrypted(plan)] : []),
+  ];
+}
+
+export const allow = (sid: string, action: readonly string[], resource: Statement["Resource"]): Statement => ({
+  Sid: sid,
+  Effect: "Allow",
+  Action: action,
+  Resource: resource,
+});
+
+/** What every host does, also one of a fleet: it pulls, reads what to run, and is seen and reached. `parameters`: what else of them it may. */
+export function runStatements(
+  plan: AwsHostPlan,
+  arns: Omit<PolicyArns, "mirrorRoleArn" | "volumeArn">,
+  parameters: readonly Statement[] = [],
+): readonly Statement[] {
   return [
     allow("RegistryToken", ["ecr:GetAuthorizationToken"], "*"),
     allow("Pull", [...PULL], arns.repositoryArn),
-    allow("ReadDeployment", ["ssm:GetParameter"], deploymentArn),
-    allow("WriteReady", ["ssm:PutParameter"], readyArn),
+    allow("ReadDeployment", ["ssm:GetParameter"], arns.deploymentArn),
+    ...parameters,
     allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [arns.logGroupArn, `${arns.logGroupArn}:*`]),
     {
       ...allow("Metrics", ["cloudwatch:PutMetricData"], "*"),
@@ -50,8 +63,6 @@ export function hostStatements(plan: AwsHostPlan, arns: PolicyArns): readonly St
           allow("Secrets", ["secretsmanager:GetSecretValue"], [...plan.secretArns]),
           ...decryptThrough("secretsmanager", plan, "SecretKeys"),
         ]),
-    ...(plan.mirror === null ? [] : [allow("Mirror", ["sts:AssumeRole"], arns.mirrorRoleArn)]),
-    ...(plan.selfHealing ? [...selfAttach(plan.stack, arns.volumeArn), ...attachEncrypted(plan)] : []),
   ];
 }
 
@@ -76,12 +87,12 @@ function selfAttach(stack: string, volumeArn: string): readonly Statement[] {
       Effect: "Allow",
       Action: ["ec2:AttachVolume"],
       Resource: `${prefix}:instance/*`,
-      Condition: { StringEquals: { "aws:ResourceTag/imagegen:stack": stack } },
+      Condition: { StringEquals: { [`aws:ResourceTag/${STACK_TAG}`]: stack } },
     },
   ];
 }
 
-/** Who asks for an encrypted secret or object needs its key, too: through that service, and for nothing else. */
+/** Whoever asks for an encrypted secret or object needs its key, too: through that service, and for nothing else. */
 function decryptThrough(service: string, { decryptKeyArns, region }: KeyUse, sid: string): readonly Statement[] {
   if (decryptKeyArns.length === 0) return [];
   return [
@@ -97,7 +108,7 @@ function decryptThrough(service: string, { decryptKeyArns, region }: KeyUse, sid
 
 type KeyUse = Pick<AwsHostPlan, "decryptKeyArns" | "region">;
 
-const viaService = (service: string, region: string) =>
+export const viaService = (service: string, region: string) =>
   `${service}.${region}.amazonaws.com${region.startsWith("cn-") ? ".cn" : ""}`;
 
 /** Whoever attaches an encrypted volume hands its key on to EC2, by a grant. */

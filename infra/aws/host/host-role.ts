@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { awsPartition, type S3Location } from "../../plan/aws/arn.ts";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
-import { policyDocument, trustPolicy } from "../iam.ts";
+import { boundaryOf, policyDocument, trustPolicy } from "../iam.ts";
 import { hostStatements, mirrorStatements, type PolicyArns } from "./host-policy.ts";
 
 export interface HostRoleArgs {
@@ -18,7 +18,11 @@ export interface HostRoleArgs {
 export function createHostRole(name: string, { plan, arns, parent }: HostRoleArgs) {
   const role = new aws.iam.Role(
     `${name}-host`,
-    { assumeRolePolicy: trustPolicy({ Service: "ec2.amazonaws.com" }), description: `image-gen host of ${plan.stack}` },
+    {
+      assumeRolePolicy: trustPolicy({ Service: "ec2.amazonaws.com" }),
+      description: `image-gen host of ${plan.stack}`,
+      ...boundaryOf(plan),
+    },
     { parent },
   );
   const mirrorRoleArn = plan.mirror === null ? pulumi.output("") : mirrorRole(name, plan, plan.mirror, role, parent);
@@ -45,7 +49,7 @@ function mirrorRole(
 ): pulumi.Output<string> {
   const role = new aws.iam.Role(
     `${name}-mirror`,
-    { assumeRolePolicy: host.arn.apply((arn) => trustPolicy({ AWS: arn })) },
+    { assumeRolePolicy: host.arn.apply((arn) => trustPolicy({ AWS: arn })), ...boundaryOf(plan) },
     { parent },
   );
   const policy = policyDocument(mirrorStatements(awsPartition(plan.region), mirror, plan));

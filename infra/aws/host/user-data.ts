@@ -12,12 +12,12 @@ const files = join(import.meta.dirname, "files");
 
 /**
  * User data of a host: its scripts, units and settings, and one command that starts them. The same plan gives the same
- * text, since a change of it replaces the host. Anyone who may describe the instance can read it: no secret is in it.
+ * text, since a change of it replaces the host. `messages`: texts in the scripts, and what replaces them. Anyone who may describe the instance can read it: no secret is in it.
  */
-export function renderUserData(plan: HostFilesPlan): string {
+export function renderUserData(plan: HostFilesPlan, messages: Replacements = []): string {
   // Not Node's own gzip, whose bytes differ from processor to processor: a deploy from another machine would replace
   // the host.
-  const packed = gzipSync(strToU8(renderCloudConfig(plan)), { level: 9, mtime: 0 });
+  const packed = gzipSync(strToU8(renderCloudConfig(plan, messages)), { level: 9, mtime: 0 });
   if (packed.length > MOST_BYTES)
     throw new UserError(
       `user data: expected at most ${MOST_BYTES} bytes, got ${packed.length}. Fix: shorten infra/aws/host/files`,
@@ -26,20 +26,45 @@ export function renderUserData(plan: HostFilesPlan): string {
 }
 
 /** JSON is YAML, and needs no library to be written right. */
-function renderCloudConfig(plan: HostFilesPlan): string {
+function renderCloudConfig(plan: HostFilesPlan, messages: Replacements): string {
   const write_files = [
     { path: "/opt/image-gen/contract.env", permissions: "0644", content: renderContract() },
     { path: "/etc/image-gen/host.env", permissions: "0644", content: renderHostEnvironment(plan) },
-    ...filesOf("bin", "/opt/image-gen/bin", "0755"),
-    ...filesOf("systemd", "/etc/systemd/system", "0644"),
-  ];
+    ...scriptsOf(plan).map((file) => ({ ...file, content: replaceAll(file.content, messages) })),
+    ...filesOf("systemd", "/etc/systemd/system", "0644").filter(({ name }) => !isLeftOut(plan, name)),
+  ].map(({ name: _name, ...file }: WrittenFile) => file);
   return `#cloud-config\n${JSON.stringify({ write_files, runcmd: [["/opt/image-gen/bin/install-services"]] })}\n`;
+}
+
+interface WrittenFile {
+  readonly name?: string;
+  readonly path: string;
+  readonly permissions: string;
+  readonly content: string;
+}
+
+/** A host of a fleet has no volume, and no status of its own. */
+const NOT_OF_FLEETS = ["data-volume", "ready-record", "image-gen-ready.service"];
+const isLeftOut = ({ fleetDeployment }: HostFilesPlan, name: string) =>
+  fleetDeployment !== undefined && NOT_OF_FLEETS.includes(name);
+
+function scriptsOf(plan: HostFilesPlan) {
+  const place = "/opt/image-gen/bin";
+  const store = plan.fleetDeployment === undefined ? [] : filesOf("instance-store", place, "0755");
+  return [...filesOf("bin", place, "0755").filter(({ name }) => !isLeftOut(plan, name)), ...store];
+}
+
+type Replacements = readonly (readonly [text: string, instead: string])[];
+
+function replaceAll(text: string, replacements: Replacements): string {
+  return replacements.reduce((all, [from, to]) => all.replaceAll(from, () => to), text);
 }
 
 function filesOf(folder: string, target: string, permissions: string) {
   return readdirSync(join(files, folder))
     .sort()
     .map((name) => ({
+      name,
       path: `${target}/${name}`,
       permissions,
       content: withoutComments(readFileSync(join(files, folder, name), "utf8")),
@@ -66,6 +91,7 @@ function renderHostEnvironment(plan: HostFilesPlan): string {
     IMAGE_GEN_ENDPOINTS_ONLY: plan.endpointsOnly ? "1" : "0",
     IMAGE_GEN_PUBLISH: plan.publishAddress,
     IMAGE_GEN_MIRROR_ROLE_ARN: plan.mirrorRoleArn,
+    ...(plan.fleetDeployment === undefined ? {} : { IMAGE_GEN_DEPLOYMENT: plan.fleetDeployment }),
   };
   return renderEnvironment(values);
 }

@@ -52,6 +52,7 @@ export class PushedImage extends pulumi.ComponentResource {
       `${name}-image`,
       {
         context: { location: plan.context },
+        ...(plan.dockerfile === null ? {} : { dockerfile: { location: plan.dockerfile } }),
         platforms: [plan.platform],
         network: plan.network,
         buildArgs: { ...plan.buildArgs },

@@ -9,12 +9,20 @@ export interface EndpointsArgs {
   readonly vpcId: pulumi.Input<string>;
   readonly subnetId: pulumi.Input<string>;
   readonly routeTableId: pulumi.Input<string>;
+  /** What S3 is asked for besides reading `plan.s3Resources`; absent: nothing. */
+  readonly s3Statements?: pulumi.Output<readonly object[]>;
   readonly parent: pulumi.Resource;
 }
 
 /** AWS's services inside the VPC: a gateway for S3, which is free, and an interface for each of the others. */
 export function createEndpoints(name: string, args: EndpointsArgs): pulumi.Resource[] {
-  const { plan, region, vpcId, subnetId, routeTableId, parent } = args;
+  const { plan, region, vpcId, subnetId, routeTableId, s3Statements, parent } = args;
+  const reads = {
+    Effect: "Allow",
+    Principal: "*",
+    Action: ["s3:GetObject", "s3:ListBucket"],
+    Resource: plan.s3Resources,
+  };
   const group = new aws.ec2.SecurityGroup(
     `${name}-endpoints`,
     { vpcId, description: "AWS services, from inside the VPC" },
@@ -39,9 +47,7 @@ export function createEndpoints(name: string, args: EndpointsArgs): pulumi.Resou
       serviceName: `com.amazonaws.${region}.s3`,
       vpcEndpointType: "Gateway",
       routeTableIds: [routeTableId],
-      policy: policyDocument([
-        { Effect: "Allow", Principal: "*", Action: ["s3:GetObject", "s3:ListBucket"], Resource: plan.s3Resources },
-      ]),
+      policy: s3Statements ? s3Statements.apply((more) => policyDocument([reads, ...more])) : policyDocument([reads]),
     },
     { parent },
   );

@@ -1,7 +1,7 @@
 import * as aws from "@pulumi/aws";
 import type * as pulumi from "@pulumi/pulumi";
 import type { OwnNetworkPlan } from "../../plan/aws/network.ts";
-import { policyDocument, trustPolicy } from "../iam.ts";
+import { boundaryOf, policyDocument, trustPolicy } from "../iam.ts";
 
 export interface FlowLogsArgs {
   readonly plan: OwnNetworkPlan;
@@ -18,7 +18,7 @@ export function createFlowLogs(name: string, { plan, vpcId, parent }: FlowLogsAr
   );
   const role = new aws.iam.Role(
     `${name}-flow-logs`,
-    { assumeRolePolicy: trustPolicy({ Service: "vpc-flow-logs.amazonaws.com" }) },
+    { assumeRolePolicy: trustPolicy({ Service: "vpc-flow-logs.amazonaws.com" }), ...boundaryOf(plan) },
     { parent },
   );
   const permissions = new aws.iam.RolePolicy(

@@ -8,7 +8,8 @@ import {
   type OwnNetworkPlan,
 } from "../../plan/aws/network.ts";
 import { createEndpoints } from "./endpoints.ts";
-import { createFlowLogs } from "./flow-logs.ts";
+import { createNatGateway, createPublicSubnet } from "./public-subnet.ts";
+import { createClosedVpc } from "./vpc.ts";
 
 export interface AwsNetworkArgs {
   readonly plan: AwsNetworkPlan;
@@ -61,15 +62,7 @@ function createVpc(
   parent: pulumi.Resource,
 ): NetworkResources {
   const child = { parent };
-  const vpc = new aws.ec2.Vpc(
-    `${name}-vpc`,
-    // Private DNS of endpoints needs both.
-    { cidrBlock: plan.vpcCidr, enableDnsSupport: true, enableDnsHostnames: true, tags: { Name: name } },
-    child,
-  );
-  // Every VPC has this group, which lets its members talk to each other. Nothing is in it: it is closed.
-  new aws.ec2.DefaultSecurityGroup(`${name}-default`, { vpcId: vpc.id, ingress: [], egress: [] }, child);
-  createFlowLogs(name, { plan, vpcId: vpc.id, parent });
+  const vpc = createClosedVpc(name, plan, parent);
   // Without a gateway, a load balancer is internal.
   const closed = plan.egress === "endpoints-only";
   const gateway = closed ? null : new aws.ec2.InternetGateway(`${name}-internet`, { vpcId: vpc.id }, child);
@@ -125,23 +118,8 @@ function egressRoutes(
   if (plan.natCidr === null) {
     return [new aws.ec2.Route(`${name}-out`, { ...everywhere, gatewayId: gateway.id }, { parent })];
   }
-  const nat = natGateway(name, plan.natCidr, args.zone, { vpc, gateway, parent });
+  const nat = createNatGateway(name, plan.natCidr, args.zone, { vpc, gateway, parent });
   return [new aws.ec2.Route(`${name}-out`, { ...everywhere, natGatewayId: nat.id }, { parent })];
-}
-
-function natGateway(
-  name: string,
-  cidr: string,
-  zone: pulumi.Output<string>,
-  { vpc, gateway, parent }: { vpc: aws.ec2.Vpc; gateway: aws.ec2.InternetGateway; parent: pulumi.Resource },
-): aws.ec2.NatGateway {
-  const subnet = publicSubnet(`${name}-nat`, cidr, zone, { vpc, gateway, parent });
-  const address = new aws.ec2.Eip(`${name}-nat`, { domain: "vpc" }, { parent, dependsOn: [gateway] });
-  return new aws.ec2.NatGateway(
-    `${name}-nat`,
-    { subnetId: subnet.id, allocationId: address.id },
-    { parent, dependsOn: [gateway] },
-  );
 }
 
 /** One in the host's zone, without which the balancer reaches no host there, and one in another. */
@@ -154,28 +132,6 @@ function albSubnets(
   const other = pulumi.all([args.zone, args.zones]).apply(([zone, zones]) => zones.find((one) => one !== zone) ?? "");
   return plan.albCidrs.map((cidr, index) => {
     const zone = index === 0 ? args.zone : other;
-    return publicSubnet(`${name}-alb-${index + 1}${generationSuffix(plan.generation)}`, cidr, zone, parts).id;
+    return createPublicSubnet(`${name}-alb-${index + 1}${generationSuffix(plan.generation)}`, cidr, zone, parts).id;
   });
-}
-
-/** A subnet with its own route table, which has a default route when there is a gateway. */
-function publicSubnet(
-  name: string,
-  cidrBlock: string,
-  availabilityZone: pulumi.Output<string>,
-  { vpc, gateway, parent }: { vpc: aws.ec2.Vpc; gateway: aws.ec2.InternetGateway | null; parent: pulumi.Resource },
-): aws.ec2.Subnet {
-  const subnet = new aws.ec2.Subnet(
-    name,
-    { vpcId: vpc.id, cidrBlock, availabilityZone, tags: { Name: name } },
-    // Which zones a region lists first may change; a subnet in use can't follow.
-    { parent, ignoreChanges: ["availabilityZone"] },
-  );
-  const table = new aws.ec2.RouteTable(name, { vpcId: vpc.id }, { parent });
-  new aws.ec2.RouteTableAssociation(name, { subnetId: subnet.id, routeTableId: table.id }, { parent });
-  if (gateway !== null) {
-    const route = { routeTableId: table.id, destinationCidrBlock: "0.0.0.0/0", gatewayId: gateway.id };
-    new aws.ec2.Route(name, route, { parent });
-  }
-  return subnet;
 }

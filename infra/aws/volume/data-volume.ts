@@ -5,9 +5,9 @@
 
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { wordForPulumi } from "../../config/problem.ts";
 import { volumeTag } from "../../contract.ts";
 import { UserError } from "../../errors.ts";
+import type { Fixes } from "../../fixes.ts";
 import { type DataVolumePlan, dataVolumeName } from "../../plan/aws/volume.ts";
 import { otherZoneProblem } from "../../plan/aws/zone.ts";
 
@@ -16,6 +16,7 @@ export interface DataVolumeArgs {
   /** The zone of a new volume. An existing one stays where it is. */
   readonly zone: pulumi.Input<string>;
   readonly stack: string;
+  readonly fixes: Fixes;
   /** Called before a volume is made, also in a preview. */
   readonly beforeCreate?: pulumi.ResourceHook | undefined;
 }
@@ -45,7 +46,7 @@ export class DataVolume extends pulumi.ComponentResource {
     this.volumeArn = volume.arn;
     // A preview has the zone of a new volume, and not its id.
     const requireSame = ([zone, wanted]: [string, string]) =>
-      zone === wanted ? pulumi.output(zone) : volume.id.apply((id) => requireSameZone(zone, wanted, id, args.stack));
+      zone === wanted ? pulumi.output(zone) : volume.id.apply((id) => requireSameZone(zone, wanted, id, args.fixes));
     this.availabilityZone = args.plan.zoneMatters
       ? pulumi.all([volume.availabilityZone, args.zone]).apply(requireSame)
       : volume.availabilityZone;
@@ -94,7 +95,7 @@ function importVolume(name: string, { stack }: DataVolumeArgs, id: string, paren
 }
 
 /** A volume can't move to another zone: the zone of config must be the volume's. Returns it; throws `UserError`. */
-export function requireSameZone(zone: string, wanted: string, volumeId: string, stack: string): string {
+export function requireSameZone(zone: string, wanted: string, volumeId: string, fixes: Fixes): string {
   if (zone === wanted) return zone;
-  throw new UserError(wordForPulumi(otherZoneProblem(stack, { zone, wanted, volumeId })));
+  throw new UserError(fixes.problem(otherZoneProblem(fixes.host.move, { zone, wanted, volumeId })));
 }

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { volumeTag } from "../../contract.ts";
 import { awsPartition } from "../../plan/aws/arn.ts";
 import type { SnapshotPlan } from "../../plan/aws/volume.ts";
-import { policyDocument, trustPolicy } from "../iam.ts";
+import { boundaryOf, policyDocument, trustPolicy } from "../iam.ts";
 
 export interface SnapshotScheduleArgs {
   readonly plan: SnapshotPlan;
@@ -20,7 +20,7 @@ export class SnapshotSchedule extends pulumi.ComponentResource {
 
     const role = new aws.iam.Role(
       `${name}-snapshots`,
-      { assumeRolePolicy: trustPolicy({ Service: "dlm.amazonaws.com" }) },
+      { assumeRolePolicy: trustPolicy({ Service: "dlm.amazonaws.com" }), ...boundaryOf(plan) },
       { parent: this },
     );
     const permissions = new aws.iam.RolePolicy(

@@ -83,10 +83,17 @@ export const AWS_KEYS = {
   kmsKeyArn: unset(kmsKeyArn, KMS_EXAMPLE),
   /** Customer keys of the secrets and of the mirror's bucket, which the host has to decrypt with. */
   decryptKmsKeyArns: text("", listOf(kmsKeyArn), KMS_EXAMPLE),
+  /** The policy that limits what the stack's roles may ever do; null: none. A deployment from CI may make no role without. */
+  permissionsBoundaryArn: unset(
+    arn("iam", /^policy\/.+/, "the ARN of a managed policy"),
+    "arn:aws:iam::123456789012:policy/imagegen-ci-boundary",
+  ),
   snapshots: text("off", oneOf("off", "daily"), "daily"),
   snapshotRetentionDays: number(3, integer(1, 365)),
 
   alarmTopicArn: unset(arn("sns", /^[\w-]+$/, "the ARN of an SNS topic"), "arn:aws:sns:us-east-1:123456789012:alarms"),
+  /** USD a month, of the stack's costs, above which `alarmTopicArn` is notified; null: no budget. */
+  monthlyBudgetUsd: number(0, optional("0", integer(1, 1_000_000)), 300),
   /** A page of CloudWatch with the stack's metrics, alarms and log. */
   dashboard: flag,
   logRetentionDays: number(30, retention),

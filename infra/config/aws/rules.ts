@@ -97,6 +97,15 @@ const RULES: readonly ((settings: AwsSettings) => Problem | false)[] = [
     volumeInitializationRate !== null &&
     volumeSnapshotId === null &&
     problem("volumeInitializationRate", "0 without volumeSnapshotId", volumeInitializationRate, "0"),
+  ({ monthlyBudgetUsd, alarmTopicArn }) =>
+    monthlyBudgetUsd !== null &&
+    alarmTopicArn === null &&
+    problem(
+      "alarmTopicArn",
+      "the ARN of an SNS topic with monthlyBudgetUsd",
+      "nothing",
+      "arn:aws:sns:us-east-1:123456789012:alarms",
+    ),
   ({ availabilityZone, region }) =>
     availabilityZone !== null &&
     availabilityZone.slice(0, -1) !== region &&

@@ -1,29 +1,11 @@
+import { roundUsd } from "../../units.ts";
+import { type Prices, priceOf } from "../prices/prices.ts";
+import { SERVICE_PRICES } from "../prices/service-prices.ts";
 import type { AwsHostPlan } from "./host.ts";
-import { BASE_THROUGHPUT_MIB, INSTANCE_TYPES } from "./instance-types.ts";
+import { BASE_THROUGHPUT_MIB } from "./instance-types.ts";
 import type { LoadBalancerPlan } from "./load-balancer.ts";
 import type { AwsNetworkPlan } from "./network.ts";
 import type { DataVolumePlan, SnapshotPlan } from "./volume.ts";
-
-/** List prices. They are printed with their date and place, and are never a bill. */
-const PRICES = {
-  asOf: "2025-26",
-  region: "us-east-1",
-  currency: "USD",
-  hoursPerMonth: 730,
-  gp3GibMonth: 0.08,
-  /** Above 3000. */
-  gp3IopsMonth: 0.005,
-  /** Above `BASE_THROUGHPUT_MIB`. */
-  gp3ThroughputMonth: 0.04,
-  ecrGbMonth: 0.1,
-  snapshotGibMonth: 0.05,
-  interfaceEndpointHour: 0.01,
-  natGatewayHour: 0.045,
-  loadBalancerHour: 0.0225,
-  publicAddressHour: 0.005,
-  /** Three of an account are free. */
-  dashboardMonth: 3,
-} as const;
 
 /** A load balancer has one public address in each. */
 const BALANCER_ZONES = 2;
@@ -37,14 +19,27 @@ interface CostItem {
 }
 
 export interface CostPlan {
+  /** The day when the first of all prices but the instance's were noted. */
   readonly asOf: string;
+  /** Of all prices but the instance's. */
   readonly region: string;
+  /** Where the instance's price is from, with its region; null without one. */
+  readonly instancePriceSource: string | null;
   readonly items: readonly CostItem[];
   /** Of the items with a price. */
   readonly runningUsdPerMonth: number;
   readonly stoppedUsdPerMonth: number;
   /** Whether an item is without a price, so that the sums are too low. */
   readonly incomplete: boolean;
+  /** Paid once, where a volume is filled from a snapshot at a provisioned rate. */
+  readonly initialization: InitializationCost | null;
+}
+
+interface InitializationCost {
+  /** With the price of the highest rate, and a snapshot as large as the volume: less in most cases. */
+  readonly atMostUsd: number;
+  readonly atMostSeconds: number;
+  readonly formula: string;
 }
 
 export interface CostInputs {
@@ -54,89 +49,115 @@ export interface CostInputs {
   readonly loadBalancer: LoadBalancerPlan | null;
   readonly imageBytes: number;
   readonly snapshots: SnapshotPlan | null;
+  readonly prices: Prices;
 }
 
 /** What a month of a stack costs, busy or idle, without traffic. */
 export function planCost(inputs: CostInputs): CostPlan {
-  const items = [...computing(inputs.host), ...storage(inputs), ...networking(inputs)];
+  const items = [computing(inputs), ...storage(inputs), ...networking(inputs)];
   const sum = (list: readonly CostItem[]) =>
-    round(list.reduce((total, { usdPerMonth }) => total + (usdPerMonth ?? 0), 0));
+    roundUsd(list.reduce((total, { usdPerMonth }) => total + (usdPerMonth ?? 0), 0));
   return {
-    asOf: PRICES.asOf,
-    region: PRICES.region,
+    asOf: SERVICE_PRICES.asOf,
+    region: SERVICE_PRICES.region,
     items,
     runningUsdPerMonth: sum(items),
     stoppedUsdPerMonth: sum(items.filter(({ whileStopped }) => whileStopped)),
     incomplete: items.some(({ usdPerMonth }) => usdPerMonth === null),
+    instancePriceSource: instancePriceSource(inputs),
+    initialization: initializationCost(inputs.volume.sizeGib, inputs.volume.initializationRateMib),
   };
 }
 
-function computing({ instanceType, purchaseOption }: AwsHostPlan): CostItem[] {
-  const hour = INSTANCE_TYPES[instanceType]?.usdPerHour ?? null;
-  // Spot prices change by the hour: the on-demand price is their upper end, and not theirs.
-  const known = hour === null || purchaseOption === "spot" ? null : round(hour * PRICES.hoursPerMonth);
-  return [{ what: `${instanceType}, ${purchaseOption}`, usdPerMonth: known, whileStopped: false }];
+const instancePrice = ({ host: { instanceType, purchaseOption, region }, prices }: CostInputs) =>
+  priceOf(prices, purchaseOption, instanceType, region);
+
+function instancePriceSource(inputs: CostInputs): string | null {
+  const price = instancePrice(inputs);
+  return price && `${price.region}: ${price.source}`;
+}
+
+function computing(inputs: CostInputs): CostItem {
+  const { instanceType, purchaseOption } = inputs.host;
+  const price = instancePrice(inputs);
+  return {
+    what: `${instanceType}, ${purchaseOption}`,
+    usdPerMonth: price && roundUsd(price.usdPerHour * SERVICE_PRICES.hoursPerMonth),
+    whileStopped: false,
+  };
+}
+
+/** Null: the volume is filled when it is read, without a charge. */
+function initializationCost(snapshotGib: number, rateMib: number | null): InitializationCost | null {
+  if (rateMib === null) return null;
+  return {
+    atMostUsd: roundUsd(snapshotGib * SERVICE_PRICES.initializationGib),
+    atMostSeconds: Math.ceil((snapshotGib * 1024) / rateMib),
+    formula: `GiB × ${SERVICE_PRICES.initializationGib} USD; GiB × 1024 / ${rateMib} MiB/s`,
+  };
 }
 
 function storage({ host, volume, imageBytes, snapshots }: CostInputs): CostItem[] {
   const always = (what: string, usdPerMonth: number): CostItem => ({
     what,
-    usdPerMonth: round(usdPerMonth),
+    usdPerMonth: roundUsd(usdPerMonth),
     whileStopped: true,
   });
   const items = [
     always(`root disk, ${host.root.sizeGib} GiB`, gp3(host.root.sizeGib, host.root.iops, host.root.throughputMib)),
-    always(`image in ECR, ${round(imageBytes / 1e9)} GB at most`, imageUsdPerMonth(imageBytes)),
+    always(`image in ECR, ${roundUsd(imageBytes / 1e9)} GB at most`, imageUsdPerMonth(imageBytes)),
   ];
   if (volume.existingVolumeId === null) {
     const { sizeGib, iops, throughputMib } = volume;
     items.unshift(always(`data volume, ${sizeGib} GiB`, gp3(sizeGib, iops, throughputMib)));
     if (snapshots) {
-      items.push(always("snapshots, a full one at most", sizeGib * PRICES.snapshotGibMonth));
+      items.push(always("snapshots, a full one at most", sizeGib * SERVICE_PRICES.snapshotGibMonth));
     }
   }
-  if (host.dashboard) items.push(always("CloudWatch dashboard; three of an account are free", PRICES.dashboardMonth));
+  if (host.dashboard)
+    items.push(always("CloudWatch dashboard; three of an account are free", SERVICE_PRICES.dashboardMonth));
   return items;
 }
 
 function networking({ network, loadBalancer }: CostInputs): CostItem[] {
   const hourly = (what: string, usd: number): CostItem => ({
     what,
-    usdPerMonth: round(usd * PRICES.hoursPerMonth),
+    usdPerMonth: roundUsd(usd * SERVICE_PRICES.hoursPerMonth),
     whileStopped: true,
   });
   const items: CostItem[] = [];
   if (network.kind === "own") {
     const { egress, interfaceEndpoints } = network;
-    if (egress === "public") items.push({ ...hourly("public address", PRICES.publicAddressHour), whileStopped: false });
+    if (egress === "public")
+      items.push({ ...hourly("public address", SERVICE_PRICES.publicAddressHour), whileStopped: false });
     if (egress === "nat")
-      items.push(hourly("NAT gateway with its address", PRICES.natGatewayHour + PRICES.publicAddressHour));
+      items.push(
+        hourly("NAT gateway with its address", SERVICE_PRICES.natGatewayHour + SERVICE_PRICES.publicAddressHour),
+      );
     if (interfaceEndpoints.length > 0) {
       const count = interfaceEndpoints.length;
-      items.push(hourly(`${count} interface endpoints`, count * PRICES.interfaceEndpointHour));
+      items.push(hourly(`${count} interface endpoints`, count * SERVICE_PRICES.interfaceEndpointHour));
     }
   }
   if (loadBalancer) {
-    items.push(hourly("load balancer", PRICES.loadBalancerHour));
+    items.push(hourly("load balancer", SERVICE_PRICES.loadBalancerHour));
     const addresses = `${BALANCER_ZONES} public addresses of the load balancer`;
-    if (!loadBalancer.internal) items.push(hourly(addresses, BALANCER_ZONES * PRICES.publicAddressHour));
+    if (!loadBalancer.internal) items.push(hourly(addresses, BALANCER_ZONES * SERVICE_PRICES.publicAddressHour));
   }
   return items;
 }
 
 /** Of one image in ECR. */
-export const imageUsdPerMonth = (bytes: number) => round((bytes / 1e9) * PRICES.ecrGbMonth);
+export const imageUsdPerMonth = (bytes: number) => roundUsd((bytes / 1e9) * SERVICE_PRICES.ecrGbMonth);
 
 /** Of a gp3 volume. */
 export const gp3UsdPerMonth = (sizeGib: number, iops: number, throughputMib: number) =>
-  round(gp3(sizeGib, iops, throughputMib));
+  roundUsd(gp3(sizeGib, iops, throughputMib));
 
 function gp3(sizeGib: number, iops: number, throughputMib: number): number {
   return (
-    sizeGib * PRICES.gp3GibMonth +
-    Math.max(0, iops - 3000) * PRICES.gp3IopsMonth +
-    Math.max(0, throughputMib - BASE_THROUGHPUT_MIB) * PRICES.gp3ThroughputMonth
+    sizeGib * SERVICE_PRICES.gp3GibMonth +
+    Math.max(0, iops - 3000) * SERVICE_PRICES.gp3IopsMonth +
+    Math.max(0, throughputMib - BASE_THROUGHPUT_MIB) * SERVICE_PRICES.gp3ThroughputMonth
   );
 }
-
-const round = (usd: number) => Math.round(usd * 100) / 100;

@@ -12,6 +12,8 @@ export interface AwsDeploymentPlan {
   /** The value of Docker's option `--gpus`; null: none. */
   readonly gpus: string | null;
   readonly stopSeconds: number;
+  /** What the container runs in place of its image's own command; absent: that one. */
+  readonly command?: readonly string[];
 }
 
 export function planDeployment(settings: AwsSettings, stack: string): AwsDeploymentPlan {

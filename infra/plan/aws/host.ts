@@ -36,6 +36,8 @@ export interface AwsHostPlan {
     readonly throughputMib: number;
   };
   readonly kmsKeyArn: string | null;
+  /** Of the stack's roles; null: none. */
+  readonly permissionsBoundaryArn: string | null;
   /** Customer keys that the host's roles may decrypt with: of the secrets, of the mirror's bucket, of the volume. */
   readonly decryptKeyArns: readonly string[];
   /** True only when this stack made the volume blank: else a blank disk is a mistake, and refused. */
@@ -71,8 +73,13 @@ export interface HostFilesPlan extends Pick<AwsHostPlan, PlannedFields> {
   readonly filesystem: "xfs";
   /** `<account>.dkr.ecr.<region>.<suffix>`. */
   readonly registry: string;
-  /** The narrow role that reads the S3 mirror; "" without a mirror. */
+  /** The narrow role that the container has: it reads the S3 mirror, and is a worker's in a fleet; "" without either. */
   readonly mirrorRoleArn: string;
+  /**
+   * Of a fleet: the id of the deployment that the host is started for. Its data directory is on the instance store, and
+   * another deployment is another host.
+   */
+  readonly fleetDeployment?: string;
 }
 
 /** Where each image's newest id is published, and the name of its root disk. */
@@ -125,6 +132,7 @@ export function planAwsHost(settings: AwsSettings, stack: string, imageBytes: nu
       throughputMib: sustainedThroughputMib(instanceType, ROOT_IOPS),
     },
     kmsKeyArn: settings.kmsKeyArn,
+    permissionsBoundaryArn: settings.permissionsBoundaryArn,
     decryptKeyArns: [
       ...new Set([...(settings.kmsKeyArn === null ? [] : [settings.kmsKeyArn]), ...settings.decryptKmsKeyArns]),
     ],

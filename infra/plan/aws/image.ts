@@ -3,6 +3,8 @@ import type { ImagePlan } from "../image.ts";
 /** How the image is built for, and kept in, a registry that hosts pull from. */
 export interface RegistryImagePlan {
   readonly context: string;
+  /** A Dockerfile that is used in place of the context's own; null: that one. */
+  readonly dockerfile: string | null;
   /** The build's own arguments, and those that ask BuildKit for attestations. */
   readonly buildArgs: Readonly<Record<string, string>>;
   /** Names of the BuildKit secrets that the build needs. */
@@ -46,6 +48,7 @@ export function planRegistryImage(image: ImagePlan, options: RegistryImageOption
   const { builder, platform, kmsKeyArn, retain, withoutPassword = false, sbomGenerator = SBOM_GENERATOR } = options;
   return {
     context: image.context,
+    dockerfile: image.dockerfile,
     buildArgs: {
       ...image.buildArgs,
       // docker-build has no input for attestations; BuildKit reads these arguments as the same request.

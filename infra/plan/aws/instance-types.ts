@@ -7,8 +7,6 @@ export interface InstanceType {
   /** What EBS sustains and what it reaches for half an hour a day, in MB/s. */
   readonly ebsBaselineMbps: number;
   readonly ebsMaximumMbps: number;
-  /** On demand, Linux, us-east-1; null where no price was found. */
-  readonly usdPerHour: number | null;
 }
 
 const type = (
@@ -16,25 +14,24 @@ const type = (
   gpu: string,
   gpuMemoryMib: number,
   [ebsBaselineMbps, ebsMaximumMbps]: readonly [number, number],
-  usdPerHour: number | null = null,
-): InstanceType => ({ vcpus, gpu, gpuMemoryMib, ebsBaselineMbps, ebsMaximumMbps, usdPerHour });
+): InstanceType => ({ vcpus, gpu, gpuMemoryMib, ebsBaselineMbps, ebsMaximumMbps });
 
 /**
  * Types with one NVIDIA GPU, as of October 2026 in EC2's DescribeInstanceTypes (GpuInfo, EbsInfo.EbsOptimizedInfo).
- * Prices are list prices as of 2025-26; see `cost.ts`. A type that is not here may be used: it is not checked.
+ * A type that is not here may be used: it is not checked. Prices are in `../prices`.
  */
 export const INSTANCE_TYPES: Readonly<Record<string, InstanceType>> = {
-  "g4dn.xlarge": type(4, "T4", 16_384, [118.75, 437.5], 0.526),
+  "g4dn.xlarge": type(4, "T4", 16_384, [118.75, 437.5]),
   "g4dn.2xlarge": type(8, "T4", 16_384, [143.75, 437.5]),
   "g4dn.4xlarge": type(16, "T4", 16_384, [593.75, 593.75]),
-  "g5.xlarge": type(4, "A10G", 22_888, [87.5, 437.5], 1.006),
+  "g5.xlarge": type(4, "A10G", 22_888, [87.5, 437.5]),
   "g5.2xlarge": type(8, "A10G", 22_888, [106.25, 437.5]),
   "g5.4xlarge": type(16, "A10G", 22_888, [593.75, 593.75]),
-  "g6.xlarge": type(4, "L4", 22_888, [125, 625], 0.8048),
-  "g6.2xlarge": type(8, "L4", 22_888, [250, 625], 0.9776),
+  "g6.xlarge": type(4, "L4", 22_888, [125, 625]),
+  "g6.2xlarge": type(8, "L4", 22_888, [250, 625]),
   "g6.4xlarge": type(16, "L4", 22_888, [1000, 1000]),
   "gr6.4xlarge": type(16, "L4", 22_888, [1000, 1000]),
-  "g6e.xlarge": type(4, "L40S", 45_776, [125, 625], 1.861),
+  "g6e.xlarge": type(4, "L40S", 45_776, [125, 625]),
   "g6e.2xlarge": type(8, "L40S", 45_776, [250, 625]),
   "g6e.4xlarge": type(16, "L40S", 45_776, [1000, 1000]),
   "g7.2xlarge": type(8, "RTX PRO 4500", 32_768, [500, 1000]),

@@ -1,5 +1,6 @@
-import { imagegenCommand } from "../../command-line.ts";
+import type { Fix } from "../../config/problem.ts";
 import { type PurchaseOption, vcpuQuota } from "../../contract.ts";
+import type { Fixes } from "../../fixes.ts";
 import type { AwsHostPlan } from "./host.ts";
 import { INSTANCE_TYPES } from "./instance-types.ts";
 
@@ -52,7 +53,15 @@ export function describeLaunchError(
 }
 
 /** The command that asks AWS for more vCPUs. */
-export function quotaIncrease({ code, vcpus, region }: { code: string; vcpus: number; region: string }): string {
+export function quotaIncrease({
+  code,
+  vcpus,
+  region,
+}: {
+  code: string;
+  vcpus: number | string;
+  region: string;
+}): string {
   return `aws service-quotas request-service-quota-increase --service-code ec2 --quota-code ${code} --desired-value ${vcpus} --region ${region}`;
 }
 
@@ -82,30 +91,41 @@ export interface OfferedTypes {
 }
 
 /** One line on a launch that failed, with its fix; null when the errors are others. */
-export function explainLaunchError(errors: readonly string[], plan: AwsHostPlan, offered: OfferedTypes): string | null {
+export function explainLaunchError(
+  errors: readonly string[],
+  plan: AwsHostPlan,
+  offered: OfferedTypes,
+  fixes: Fixes,
+): string | null {
   const error = findLaunchError(errors.join("\n"));
   if (!error) return null;
-  const { stack, purchaseOption, createFirst, selfHealing, mayFallBack } = plan;
+  const { purchaseOption, createFirst, selfHealing, mayFallBack } = plan;
   const launched = plan.hasPinnedType ? plan.instanceType : (offered.types?.[0] ?? plan.instanceType);
   const others = (offered.types ?? plan.instanceTypes).filter((type) => type !== launched);
   const [other] = others;
   const [zone] = offered.otherZones;
+  const andUp = (fix: Fix) => `${fixes.set(fix)}, then pulumi up`;
   const anotherType = other
-    ? `pulumi config set pinnedInstanceType ${other}, then pulumi up`
+    ? andUp({ set: "pinnedInstanceType", value: other })
     : "add another type to instanceTypes, then pulumi up";
-  const onDemand = mayFallBack ? "; or pulumi config set pinnedPurchaseOption on-demand, then pulumi up" : "";
-  const elsewhere = `${anotherType}${onDemand}${zone === undefined ? "" : `; or ${imagegenCommand(stack, `move-az ${zone}`)}`}`;
-  const deleteFirst = createFirst ? ", or pulumi config set replacement delete-first" : "";
-  const fixes: Record<LaunchError["kind"], string> = {
+  const onDemand = mayFallBack ? `; or ${andUp({ set: "pinnedPurchaseOption", value: "on-demand" })}` : "";
+  const elsewhere = `${anotherType}${onDemand}${zone === undefined ? "" : `; or ${fixes.host.move(zone)}`}`;
+  const deleteFirst = createFirst ? `, or ${fixes.set({ set: "replacement", value: "delete-first" })}` : "";
+  const increase = quotaIncrease({
+    code: vcpuQuota(launched, purchaseOption)?.code ?? "<code>",
+    vcpus: "<vCPUs>",
+    region: plan.region,
+  });
+  const fixOf: Record<LaunchError["kind"], string> = {
     capacity: elsewhere,
-    quota: `${imagegenCommand(stack, "doctor")} shows how to raise it${deleteFirst}${onDemand}`,
+    quota: `${fixes.host.raiseQuota(increase)}${deleteFirst}${onDemand}`,
     offering: elsewhere,
-    price: `pulumi config set ${mayFallBack ? "pinnedPurchaseOption" : "purchaseOption"} on-demand, then pulumi up`,
+    price: andUp({ set: mayFallBack ? "pinnedPurchaseOption" : "purchaseOption", value: "on-demand" }),
     timeout: elsewhere,
   };
   const what = describeLaunchError({ type: launched, market: purchaseOption }, error, offered.zone || "this zone");
   // A self-healing group goes through the list by itself, as imagegen up does.
   const isOfType = error.kind !== "price" && error.kind !== "quota";
   const untried = [...(isOfType && !selfHealing ? others : []), ...(mayFallBack ? ["any of them on demand"] : [])];
-  return `No host: ${what}.${untried.length > 0 ? ` Not tried: ${untried.join(", ")}.` : ""} Fix: ${fixes[error.kind]}`;
+  return `No host: ${what}.${untried.length > 0 ? ` Not tried: ${untried.join(", ")}.` : ""} Fix: ${fixOf[error.kind]}`;
 }

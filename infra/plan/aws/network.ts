@@ -31,6 +31,8 @@ export interface OwnNetworkPlan {
   /** Where the VPC's connections are recorded, and for how many days. */
   readonly flowLogGroup: string;
   readonly logRetentionDays: number;
+  /** Of the flow logs' role; null: none. */
+  readonly permissionsBoundaryArn: string | null;
 }
 
 /** Another generation of the volume may be in another zone: what is bound to a zone is made beside the old. */
@@ -60,6 +62,7 @@ export function planNetwork(settings: AwsSettings, stack: string): AwsNetworkPla
     s3Resources: closed ? readableBuckets(settings) : [],
     flowLogGroup: `${parameterPrefix(stack)}/network`,
     logRetentionDays: settings.logRetentionDays,
+    permissionsBoundaryArn: settings.permissionsBoundaryArn,
   };
 }
 

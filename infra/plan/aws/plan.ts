@@ -5,6 +5,9 @@ import type { ModelCache } from "../../config/settings.ts";
 import { SERVICE_NAME, TOKEN_VARIABLE } from "../../contract.ts";
 import { planImage } from "../image.ts";
 import { gpuMemoryNeededMib, type Manifest, modelSize } from "../manifest.ts";
+import { type BudgetPlan, planBudget } from "../prices/budget.ts";
+import { type PictureCostPlan, planPictureCost } from "../prices/picture-cost.ts";
+import { type Prices, TABLE_PRICES } from "../prices/prices.ts";
 import { modelPath } from "../service-environment.ts";
 import { type CostPlan, planCost } from "./cost.ts";
 import { type AwsDeploymentPlan, planDeployment } from "./deployment.ts";
@@ -28,6 +31,8 @@ export interface AwsPlan {
   readonly volume: DataVolumePlan;
   /** Null: none are made. */
   readonly snapshots: SnapshotPlan | null;
+  /** Null: none is made. */
+  readonly budget: BudgetPlan | null;
   readonly network: AwsNetworkPlan;
   readonly host: AwsHostPlan;
   /** What the model needs of a GPU; 0: any will do. */
@@ -37,11 +42,27 @@ export interface AwsPlan {
   readonly readiness: AwsReadinessPlan;
   readonly startupEstimate: AwsStartupEstimate;
   readonly cost: CostPlan;
+  readonly pictureCost: PictureCostPlan;
   /** What limits the host that was chosen. */
   readonly warnings: readonly string[];
 }
 
-export function makeAwsPlan(settings: AwsSettings, manifest: Manifest | null, stack: string): AwsPlan {
+/** What only a forecast of costs needs. */
+export interface CostForecast {
+  readonly prices?: Prices;
+  /** Measured seconds of a picture. */
+  readonly seconds?: number | undefined;
+  readonly idleShare?: number | undefined;
+}
+
+export function makeAwsPlan(
+  settings: AwsSettings,
+  manifest: Manifest | null,
+  stack: string,
+  { prices = TABLE_PRICES, seconds, idleShare }: CostForecast = {},
+): AwsPlan {
+  const path = modelPath(settings);
+  const modelId = path ?? settings.modelId;
   const model = modelSize(settings, manifest);
   const bytes = imageBytes(settings.modelCache, model);
   const network = planNetwork(settings, stack);
@@ -51,13 +72,15 @@ export function makeAwsPlan(settings: AwsSettings, manifest: Manifest | null, st
   const snapshots = planSnapshots(settings, stack);
   const type = INSTANCE_TYPES[host.instanceType] ?? null;
   const startupEstimate = estimateAwsStartup(settings.modelCache, model, volume, type);
+  const gpuMemoryMib = gpuMemoryNeededMib(model, manifest);
+  const cost = planCost({ host, volume, network, loadBalancer, imageBytes: bytes, snapshots, prices });
   return {
     target: "aws",
     region: settings.region,
     stack,
-    modelId: modelPath(settings) ?? settings.modelId,
+    modelId,
     modelCache: settings.modelCache,
-    image: planRegistryImage(planImage({ ...settings, imageName: SERVICE_NAME }), {
+    image: planRegistryImage(planImage({ ...settings, imageName: SERVICE_NAME }, "all"), {
       builder: settings.builder,
       platform: settings.imagePlatform,
       kmsKeyArn: settings.kmsKeyArn,
@@ -66,14 +89,28 @@ export function makeAwsPlan(settings: AwsSettings, manifest: Manifest | null, st
     }),
     volume,
     snapshots,
+    budget: planBudget(settings, stack),
     network,
     host,
-    gpuMemoryMib: gpuMemoryNeededMib(model, manifest),
+    gpuMemoryMib,
     deployment: planDeployment(settings, stack),
     loadBalancer,
     readiness: planAwsReadiness(settings, stack, manifest, model, bytes),
     startupEstimate,
-    cost: planCost({ host, volume, network, loadBalancer, imageBytes: bytes, snapshots }),
+    cost,
+    pictureCost: planPictureCost(
+      {
+        modelId: path ?? manifest?.id ?? modelId,
+        instanceType: host.instanceType,
+        gpuMemoryMib,
+        market: host.purchaseOption,
+        region: host.region,
+        seconds: seconds ?? null,
+        idleShare: idleShare ?? null,
+        hostUsdPerMonth: cost.incomplete ? null : cost.runningUsdPerMonth - cost.stoppedUsdPerMonth,
+      },
+      prices,
+    ),
     warnings: warningsFor(host, volume, startupEstimate),
   };
 }
@@ -98,7 +135,9 @@ export function instanceTypeProblems({
 }
 
 /** What only a preview may be given. */
-export function updateProblems({ previewWithoutSecrets }: AwsSettings): readonly Problem[] {
+export function updateProblems({
+  previewWithoutSecrets,
+}: Pick<AwsSettings, "previewWithoutSecrets">): readonly Problem[] {
   if (!previewWithoutSecrets) return [];
   const fix = { unset: "previewWithoutSecrets" };
   return [{ path: qualifyKey("previewWithoutSecrets"), expected: "false for an update", got: "true", fix }];

@@ -13,7 +13,7 @@ import { AWS_RATES } from "./startup.ts";
 
 /** What counts as ready on AWS: the host's own status, recent and of this deployment. */
 export interface AwsReadinessPlan extends ReadinessPlan {
-  /** The stack's name, for the fixes of errors. */
+  /** The stack's name. */
   readonly stack: string;
   /** Name of the parameter that the host writes. */
   readonly parameter: string;

@@ -1,5 +1,6 @@
 import type { ModelCache } from "../../config/settings.ts";
 import type { ModelSize } from "../manifest.ts";
+import { BUILD_BYTES } from "../room.ts";
 import { RATES, type StartupEstimate } from "../startup.ts";
 import type { InstanceType } from "./instance-types.ts";
 import type { DataVolumePlan } from "./volume.ts";
@@ -16,9 +17,6 @@ export const AWS_RATES = {
   bootSeconds: 60,
 } as const;
 
-/** The image without a model, unpacked. */
-const RUNTIME_IMAGE_BYTES = 4.9e9;
-
 export interface AwsStartupEstimate extends StartupEstimate {
   readonly imageBytes: number;
   readonly pullSeconds: number;
@@ -28,8 +26,9 @@ export interface AwsStartupEstimate extends StartupEstimate {
   readonly burst: boolean;
 }
 
+/** Unpacked: a registry has less, as it keeps layers compressed. */
 export function imageBytes(modelCache: ModelCache, model: ModelSize): number {
-  return RUNTIME_IMAGE_BYTES + (modelCache === "baked" ? model.bytes : 0);
+  return BUILD_BYTES.image + (modelCache === "baked" ? model.bytes : 0);
 }
 
 export function estimateAwsStartup(
@@ -44,14 +43,14 @@ export function estimateAwsStartup(
   const bytes = imageBytes(modelCache, model);
   const fetched = model.source === "directory" ? 0 : model.bytes;
   const load = Math.max(RATES.importSeconds, model.bytes / (readMbps * 1e6)) + RATES.gpuWarmUpSeconds;
-  const host = AWS_RATES.bootSeconds + pull(RUNTIME_IMAGE_BYTES);
+  const host = AWS_RATES.bootSeconds + pull(BUILD_BYTES.image);
   return {
     modelBytes: model.bytes,
     modelBytesSource: model.source,
     bytesToFetch: modelCache === "baked" ? 0 : fetched,
     firstSeconds: Math.round(host + fetched / AWS_RATES.downloadBytesPerSecond + load),
     cachedSeconds: Math.round(host + load),
-    bakedSeconds: Math.round(AWS_RATES.bootSeconds + pull(RUNTIME_IMAGE_BYTES + model.bytes) + load),
+    bakedSeconds: Math.round(AWS_RATES.bootSeconds + pull(BUILD_BYTES.image + model.bytes) + load),
     imageBytes: bytes,
     pullSeconds: pull(bytes),
     readMbps: Math.round(readMbps),

@@ -32,6 +32,8 @@ export interface SnapshotPlan {
   readonly keep: number;
   /** Where a failed one is reported; null: nowhere. */
   readonly alarmTopicArn: string | null;
+  /** Of the lifecycle manager's role; null: none. */
+  readonly permissionsBoundaryArn: string | null;
 }
 
 export function planSnapshots(settings: AwsSettings, stack: string): SnapshotPlan | null {
@@ -41,6 +43,7 @@ export function planSnapshots(settings: AwsSettings, stack: string): SnapshotPla
     stack,
     keep: settings.snapshotRetentionDays,
     alarmTopicArn: settings.alarmTopicArn,
+    permissionsBoundaryArn: settings.permissionsBoundaryArn,
   };
 }
 

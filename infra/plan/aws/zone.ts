@@ -95,16 +95,16 @@ function problemOf(request: ZoneRequest, others: readonly string[], offers: Offe
   };
 }
 
-/** A volume can't move to another zone by itself: the zone of config, or its subnet's, must be the volume's. */
+/** A volume can't move to another zone by itself: the zone of config, or its subnet's, must be the volume's. `move`: how to move it. */
 export function otherZoneProblem(
-  stack: string,
+  move: (zone: string) => string,
   { zone, wanted, volumeId }: { readonly zone: string; readonly wanted: string; readonly volumeId: string },
 ): Problem {
   return {
     path: qualifyKey("availabilityZone"),
     expected: `${zone}, where the volume ${volumeId} is`,
     got: wanted,
-    fix: { text: `${imagegenCommand(stack, `move-az ${wanted}`)}, or use a subnet in ${zone} again` },
+    fix: { text: `${move(wanted)}, or use a subnet in ${zone} again` },
   };
 }
 

@@ -1,0 +1,94 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { AwsOutputs } from "../aws/outputs.ts";
+import { aws } from "../aws/program.ts";
+import { stackTags } from "../contract.ts";
+import type { Argument, BuildArguments } from "./argument.ts";
+import type { AwsArguments } from "./aws-arguments.ts";
+import { contextOf, readArguments, stackOf, whenKnown } from "./component.ts";
+import { AWS_OUTPUTS } from "./outputs.ts";
+import type { ServiceArguments } from "./service-arguments.ts";
+import { addTags } from "./tags.ts";
+
+/** Arguments of `AwsImageGen`. All have a default. */
+export interface AwsImageGenArgs extends ServiceArguments, AwsArguments, BuildArguments {
+  /**
+   * Region of all resources. With a provider in the options, it must be that provider's.
+   * @default the stack's `aws:region`
+   * @example us-east-1
+   */
+  readonly region?: Argument<string>;
+  /**
+   * Tags of all resources that have tags, beside the component's own.
+   * @default none
+   * @example { team: "pictures" }
+   */
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+}
+
+/**
+ * The service on a GPU host in AWS: an image in ECR, a data volume, a network (or yours), and an instance. An update ends
+ * when the host's service makes pictures, or fails with the reason.
+ *
+ * Options go to all of its resources: `transforms`, `provider` or `providers`, `protect`, `dependsOn`. Without a provider it
+ * makes its own, from `region` and the stack's `aws:profile`.
+ *
+ * Cost: the default, a g6.xlarge with a volume of 100 GiB or less, is billed by AWS while it runs; `idleStopMinutes` stops it.
+ *
+ * @example
+ * const images = new AwsImageGen("images", { region: "us-east-1", purchaseOption: "spot-then-on-demand" });
+ * export const logGroup = images.logGroup;
+ */
+export class AwsImageGen extends pulumi.ComponentResource {
+  /** The load balancer, or the near end of a tunnel to the host. */
+  declare readonly url: pulumi.Output<string>;
+  /** Answers 200 once the service is ready. */
+  declare readonly readyUrl: pulumi.Output<string>;
+  /** Always `aws`. */
+  declare readonly target: pulumi.Output<"aws">;
+  /** The model that is served. */
+  declare readonly modelId: pulumi.Output<string>;
+  /** Where the service reads its model. */
+  declare readonly modelCache: pulumi.Output<"volume" | "baked">;
+  /** On the host. */
+  declare readonly containerName: pulumi.Output<string>;
+  /** The device that the service uses. */
+  declare readonly device: pulumi.Output<"cuda" | "cpu">;
+  declare readonly region: pulumi.Output<string>;
+  /** Of the volume, and so of the host. */
+  declare readonly availabilityZone: pulumi.Output<string>;
+  /** Null for a self-healing host. */
+  declare readonly instanceId: pulumi.Output<string | null>;
+  /** The EBS volume with the model. */
+  declare readonly volumeId: pulumi.Output<string>;
+  /** Where the host's parameters are in SSM: `/deployment` and `/ready`. */
+  declare readonly parameterPrefix: pulumi.Output<string>;
+  /** Changes with the image, the model or their environment. */
+  declare readonly deploymentId: pulumi.Output<string>;
+  /** The ECR repository. */
+  declare readonly repositoryUrl: pulumi.Output<string>;
+  /** Repository and digest. */
+  declare readonly imageReference: pulumi.Output<string>;
+  /** The digest alone. */
+  declare readonly imageDigest: pulumi.Output<string>;
+  /** In CloudWatch Logs. */
+  declare readonly logGroup: pulumi.Output<string>;
+
+  constructor(name: string, { tags = {}, ...args }: AwsImageGenArgs = {}, opts: pulumi.ComponentResourceOptions = {}) {
+    // A provider of the program's has no tags of the component's, and the host may do to its own resources alone what it has to.
+    const own = stackTags(stackOf(name));
+    const transforms = [...(opts.transforms ?? []), addTags({ ...tags, ...own })];
+    super("imagegen:index:AwsImageGen", name, {}, { ...opts, transforms });
+    const outputs = whenKnown<AwsOutputs>(
+      this,
+      { ...args },
+      AWS_OUTPUTS,
+      ({ dockerfile, buildContext, region, ...given }) => {
+        const where = typeof region === "string" ? region : new pulumi.Config("aws").get("region");
+        const read = readArguments(name, "aws", given, where);
+        return aws(read.settings, contextOf(this, name, read, { dockerfile, buildContext }));
+      },
+    );
+    Object.assign(this, outputs);
+    this.registerOutputs({ ...outputs });
+  }
+}
