@@ -172,6 +172,8 @@ async function npm(node, args, cwd, count) {
   const timer = setInterval(show, terminal ? 500 : QUIET_MS);
   const { code, signal } = await ended(child, "npm").finally(() => clearInterval(timer));
   if (terminal) process.stderr.write("\r\u001b[K");
+  // Else the silence from the last line above to the program's first one could be twice as long.
+  else if (Date.now() - started > QUIET_MS) show();
   if (code === 0) return;
   if (signal === "SIGINT" || code === 130) process.exit(130);
   process.stderr.write(output);

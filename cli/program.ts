@@ -6,6 +6,7 @@ import { Command } from "commander";
 import { DEFAULT_STACK } from "../infra/contract.ts";
 import metadata from "../package.json" with { type: "json" };
 import { addCache } from "./commands/cache/index.ts";
+import { addCi } from "./commands/ci.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDown } from "./commands/down.ts";
 import { addPin, addStart, addStop } from "./commands/host.ts";
@@ -13,6 +14,7 @@ import { addLogs } from "./commands/logs.ts";
 import { addOpen } from "./commands/open.ts";
 import { addPicture } from "./commands/picture.ts";
 import { addPlan } from "./commands/plan.ts";
+import { addRehearse } from "./commands/rehearse.ts";
 import { addRestart } from "./commands/restart.ts";
 import { addStatus } from "./commands/status.ts";
 import { addUp } from "./commands/up.ts";
@@ -34,6 +36,7 @@ export function buildProgram(signal: AbortSignal): Command {
     .exitOverride()
     .showHelpAfterError("Run `imagegen --help` for a list of commands.");
   const common = [addUp, addDown, addRestart, addPlan, addStatus, addLogs, addOpen, addPicture, addDoctor, addCache];
-  for (const add of [...common, addStop, addStart, addPin, addMoveAz, addVolume]) add(program, signal);
+  for (const add of [...common, addStop, addStart, addPin, addMoveAz, addVolume, addCi, addRehearse])
+    add(program, signal);
   return program;
 }

@@ -12,7 +12,7 @@ Examples:
 unknown: the check could not be made, because AWS denied access or did not answer.`;
 
 /** What `doctor --json` prints. */
-interface DoctorResult {
+export interface DoctorResult {
   readonly ok: boolean;
   readonly checks: readonly Check[];
 }
@@ -32,7 +32,7 @@ export function addDoctor(program: Command, signal: AbortSignal): void {
     );
 }
 
-function describeChecks({ checks }: DoctorResult): string {
+export function describeChecks({ checks }: DoctorResult): string {
   const width = Math.max(...checks.map(({ status }) => status.length), 4);
   return checks
     .map((check) => `${check.status.padEnd(width)}  ${check.id.padEnd(12)} ${formatDetail(check)}`)

@@ -19,18 +19,24 @@ export function addDown(program: Command, signal: AbortSignal): void {
     .action(
       action<DownOptions, []>(signal, async (context, options) => {
         const { paths, files, progress } = context;
-        const target = await selectTarget(context);
+        const target = await selectTarget(context, "down");
         const done = await withStackLock(paths, files.name, "down", () => progress.busy(() => target.down(options)));
         print(context, done, describeDown);
       }),
     );
 }
 
-const REMOVED = { process: "the process", docker: "the container", aws: "the host in AWS and all that belongs to it" };
+const REMOVED = {
+  process: "the process",
+  docker: "the container",
+  aws: "the host in AWS and all that belongs to it",
+  fleet: "all hosts in AWS and all that belongs to them",
+};
 
-export function describeDown({ stopped, cache, images = [] }: DownResult): string {
+export function describeDown({ stopped, cache, images = [], results = [] }: DownResult): string {
   const lines = stopped.length > 0 ? [`Removed ${stopped.map((mode) => REMOVED[mode]).join(" and ")}.`] : [];
-  for (const [what, places] of [["models", cache] as const, ["images", images] as const]) {
+  const kinds = [["models", cache] as const, ["images", images] as const, ["jobs and results", results] as const];
+  for (const [what, places] of kinds) {
     for (const { place, kept, usdPerMonth, deleteCommand } of places) {
       const price = usdPerMonth === undefined ? "" : `, for ${usdPerMonth.toFixed(2)} USD a month${EACH[what]}`;
       const remove = deleteCommand === undefined ? "" : ` To delete it: ${deleteCommand}`;
@@ -40,4 +46,8 @@ export function describeDown({ stopped, cache, images = [] }: DownResult): strin
   return lines.join("\n");
 }
 
-const EACH = { models: " (list price)", images: " for each image (list price)" };
+const EACH = {
+  models: " (list price)",
+  images: " for each image (list price)",
+  "jobs and results": " (list price)",
+};

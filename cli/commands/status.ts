@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { formatBytes, formatSeconds } from "../../infra/units.ts";
+import type { PictureUse } from "../../infra/plan/prices/picture-use.ts";
+import { formatBytes, formatPercent, formatSeconds, formatUsd } from "../../infra/units.ts";
 import { action, alignRows, print } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 import { selectTarget } from "../targets/select.ts";
@@ -24,7 +25,7 @@ export function addStatus(program: Command, signal: AbortSignal): void {
     );
 }
 
-const MODES = { docker: "Docker", process: "a process of this machine", aws: "AWS" };
+const MODES = { docker: "Docker", process: "a process of this machine", aws: "AWS", fleet: "AWS" };
 
 /** The result as aligned lines, for people. */
 export function describeStatus(status: StatusResult): string {
@@ -41,12 +42,25 @@ export function describeStatus(status: StatusResult): string {
       ["device", ready?.device],
       ["source", ready?.source],
       ["start-up", ready?.phases && describePhases(ready.phases)],
+      ["pictures", status.pictures && describePictures(status.pictures)],
+      ["cost", status.pictures && describeCost(status.pictures)],
       ["volume", volume && `${volume.id}, ${volume.sizeGb} GB in ${volume.zone}, ${volume.state}`],
       ["cache", cacheBytes === null ? null : formatBytes(cacheBytes)],
       ["reads too", status.hostCache],
     ],
     9,
   );
+}
+
+function describePictures({ pictures, since, secondsPerPicture, idleShare }: PictureUse): string {
+  if (secondsPerPicture === null) return `none since ${since}`;
+  return `${pictures} since ${since}, ${secondsPerPicture} s each, ${formatPercent(idleShare)} of the time idle`;
+}
+
+/** Null without a price or a picture. */
+function describeCost({ busyUsd, usedUsd, usdPerHour, priceSource }: PictureUse): string | null {
+  if (busyUsd === null || usedUsd === null) return null;
+  return `${formatUsd(usedUsd)} for 1,000 pictures, ${formatUsd(busyUsd)} of it busy, at ${usdPerHour} USD an hour (${priceSource})`;
 }
 
 function describePhases(phases: Readonly<Record<string, number>>): string {

@@ -10,7 +10,14 @@ import { withStackLock } from "../core/stack-lock.ts";
 import { parseConfigFlags } from "../stack/config.ts";
 import { dropShellModel, modelFlags } from "../stack/model-flag.ts";
 import { logShell, useShell } from "../stack/shell-variables.ts";
-import { MODES, type RequestedMode, selectUpTarget, targetsAws } from "../targets/select.ts";
+import {
+  MODES,
+  type RequestedMode,
+  requireService,
+  selectUpTarget,
+  targetsAws,
+  targetsFleet,
+} from "../targets/select.ts";
 import type { UpResult } from "../targets/target.ts";
 
 interface Options {
@@ -71,8 +78,9 @@ async function up(context: Context, options: Options, flags: Record<string, stri
   const { mode, picture, prompt, resetConfig: reset = false } = options;
   files.begin({ reset });
   files.use(flags);
+  requireService(context, "up");
   // Whatever this machine turns out to have, a wrong value ends here.
-  useShell(context, targetsAws(context) ? "aws" : "process", flags);
+  useShell(context, targetsAws(context) ? "aws" : targetsFleet(context) ? "fleet" : "process", flags);
   if (Object.keys(flags).length > 0) files.saveOverrides(flags);
   progress.update("looking at what this machine has");
   try {
@@ -109,8 +117,17 @@ function parseFlags({ config, model, port }: Options, files: Context["files"]): 
   return parseConfigFlags([...(config ?? []), ...named], files.name);
 }
 
+function describeFleet({ stack, model, queueUrl, jobStore, seconds }: UpResult): string {
+  return [
+    `Ready for jobs: ${model ?? "the service"}, hosts come with the first one (${formatSeconds(seconds)})`,
+    `Queue: ${queueUrl}; jobs and results: ${jobStore}`,
+    `To remove all hosts: ${commandFor(stack, "down")}`,
+  ].join("\n");
+}
+
 export function describeUp(result: UpResult): string {
-  const { stack, model, device, url, instanceType, market, picture, seconds, pid } = result;
+  const { stack, mode, model, device, url, instanceType, market, picture, seconds, pid } = result;
+  if (mode === "fleet") return describeFleet(result);
   const place = instanceType ? `${instanceType} (${market})` : `${device}, at ${url}`;
   const lines = [`Ready: ${model ?? "the service"} on ${place} (${formatSeconds(seconds)})`];
   if (picture) {

@@ -2,8 +2,13 @@ import type { Command } from "commander";
 import { confirm } from "../core/confirm.ts";
 import { action, print } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
+import { wholeBetween } from "../core/options.ts";
 import type { MoveOptions, MoveResult } from "../targets/target.ts";
 import { requireHost } from "./host.ts";
+
+const RATE =
+  "fill the new volume in advance at this rate, 100 to 300, which is billed by the GiB (default: as the stack's config says)";
+const rate = wholeBetween(100, 300, "200")("--rate");
 
 const MOVE_HELP = `
 Examples:
@@ -18,6 +23,7 @@ export function addMoveAz(program: Command, signal: AbortSignal): void {
     .description("AWS: move the host and its cache to another availability zone, by a snapshot of the volume")
     .argument("<zone>", "the new zone, such as us-east-1c")
     .option("-n, --dry-run", "only print the steps")
+    .option("--rate <MiB/s>", RATE, rate)
     .option("--subnet <id>", "the subnet there, for stacks in a network of your own")
     .option("-y, --yes", "do not ask")
     .addHelpText("after", MOVE_HELP)
@@ -60,6 +66,7 @@ export function addVolume(program: Command, signal: AbortSignal): void {
     .argument("<snapshot>", "of this or another volume, such as snap-0123 (see cache backup --snapshot)")
     .option("--zone <zone>", "the zone of the new volume (default: the present one's)")
     .option("-n, --dry-run", "only print the steps")
+    .option("--rate <MiB/s>", RATE, rate)
     .option("--subnet <id>", "the subnet in that zone, for stacks in a network of your own")
     .option("-y, --yes", "do not ask")
     .addHelpText("after", RESTORE_HELP)

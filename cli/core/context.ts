@@ -20,16 +20,21 @@ export interface CommonOptions {
   readonly json?: boolean;
 }
 
-/** A commander action: `run` gets the context, the command's options together with the common ones, and its arguments. */
+/**
+ * A commander action: `run` gets the context, the command's options together with the common ones, and its arguments. `stack`: the one
+ * that it is about where none is named, if it is not the program's default.
+ */
 export function action<Options extends object, Args extends (string | undefined)[]>(
   signal: AbortSignal,
   run: (context: Context, options: Options & CommonOptions, ...args: Args) => Promise<void>,
+  stack?: string,
 ): (...passed: unknown[]) => Promise<void> {
   return async (...passed) => {
     const command = passed.at(-1) as Command;
     const options = command.optsWithGlobals<Options & CommonOptions>();
     const paths = pathsOf();
-    const files = new StackFiles(paths, options.stack);
+    const isDefault = command.getOptionValueSourceWithGlobals("stack") === "default";
+    const files = new StackFiles(paths, isDefault ? (stack ?? options.stack) : options.stack);
     const context = { paths, files, progress: progressTo(process.stderr), json: options.json === true, signal };
     await run(context, options, ...(passed.slice(0, -2) as Args));
   };

@@ -22,6 +22,19 @@ export const portNumber = parser(
   "8001",
 );
 
+export const numberBetween = (least: number, most: number, example: string) =>
+  parser(
+    (text) => /^\d+(\.\d+)?$/.test(text) && Number(text) >= least && Number(text) <= most,
+    `a number from ${least} to ${most}`,
+    example,
+  );
+export const wholeBetween = (least: number, most: number, example: string) =>
+  parser(
+    (text) => /^\d+$/.test(text) && Number(text) >= least && Number(text) <= most,
+    `a whole number from ${least} to ${most}`,
+    example,
+  );
+
 /** The values of an option that may be given more than once. */
 export function collect(value: string, all: string[] = []): string[] {
   return [...all, value];

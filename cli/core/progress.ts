@@ -12,8 +12,10 @@ export interface Progress {
   busy<T>(action: () => Promise<T>): Promise<T>;
 }
 
-/** Seconds between two live lines where the output is not a terminal, and after which silence is broken. */
+/** Seconds between two live lines where the output is not a terminal, and after which silence is broken: 5 s at most. */
 const QUIET_S = 4;
+/** Milliseconds between two looks at how long it has been silent. */
+const LOOK_MS = 500;
 const BAR_WIDTH = 24;
 
 /** Progress on `stream` (stderr). Without a terminal, or with TERM=dumb, only whole lines are written. */
@@ -26,9 +28,10 @@ export function progressTo(
   const colour = terminal && !env.NO_COLOR;
   let open = false;
   let writtenAt = Number.NEGATIVE_INFINITY;
+  let busySince = Number.NEGATIVE_INFINITY;
   let updatedAt = Number.NEGATIVE_INFINITY;
-  /** What is going on, and since when; "" when nothing is. */
-  let current: { text: string; since: number; fraction?: number | undefined } = { text: "", since: 0 };
+  /** What is going on, and since when; "" when it has no name. */
+  let current: { text: string; since: number; fraction?: number | undefined } = { text: "", since: now() };
 
   const write = (text: string) => {
     writtenAt = now();
@@ -43,7 +46,7 @@ export function progressTo(
   };
   const stop = () => {
     end();
-    current = { text: "", since: 0 };
+    current = { text: "", since: now() };
   };
   const show = (text: string, fraction?: number) => {
     const bar = fraction === undefined ? "" : `${drawBar(fraction, colour)} `;
@@ -53,8 +56,8 @@ export function progressTo(
   };
   const tick = () => {
     const { text, since, fraction } = current;
-    if (text === "" || now() - writtenAt < QUIET_S) return;
-    const line = `${text} (${Math.round(now() - since)} s)`;
+    if (now() - Math.max(writtenAt, busySince) < QUIET_S) return;
+    const line = `${text || "working"} (${Math.round(now() - since)} s)`;
     if (terminal) show(line, fraction);
     else write(`${line}\n`);
   };
@@ -75,7 +78,8 @@ export function progressTo(
       }
     },
     async busy(action) {
-      const timer = setInterval(tick, 1000);
+      busySince = now();
+      const timer = setInterval(tick, LOOK_MS);
       timer.unref();
       try {
         return await action();

@@ -41,17 +41,25 @@ export class AutomationStack {
     this.log = log;
   }
 
-  /** Opens the stack for `command`, makes it when it is new. `root` is the folder of a Pulumi CLI that is not on PATH. */
+  /**
+   * Opens the stack for `command`, makes it when it is new. `root` is the folder of a Pulumi CLI that is not on PATH; `variables`, what
+   * its environment has besides, over the user's.
+   */
   static async open(
     { paths, files }: Pick<Context, "paths" | "files">,
     command: string,
     root?: string,
+    variables: Readonly<Record<string, string>> = {},
   ): Promise<AutomationStack> {
     // Loaded here because it takes a second, which only the commands that need it should pay.
     const { LocalWorkspace, PulumiCommand, Stack } = await import("@pulumi/pulumi/automation/index.js");
     try {
       const pulumiCommand = await PulumiCommand.get(root ? { root } : {});
-      const envVars = { ...(await environment(paths, files.name)), ...pluginEnvironment(files.lastConfig()) };
+      const envVars = {
+        ...(await environment(paths, files.name)),
+        ...pluginEnvironment(files.lastConfig()),
+        ...variables,
+      };
       const common = { pulumiCommand, envVars };
       // `stack init` writes the salt beside the project it runs in, so it runs in one of our own.
       const besides = await LocalWorkspace.create({ ...common, workDir: files.writeInitProject() });
@@ -207,7 +215,9 @@ export async function environment(
  */
 export function pluginEnvironment(config: ConfigMap, env: NodeJS.ProcessEnv = process.env): Record<string, string> {
   const name = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION";
-  return readText(config, "target") === "aws" || env[name] !== undefined ? {} : { [name]: "true" };
+  return ["aws", "fleet", "ci"].includes(readText(config, "target") ?? "") || env[name] !== undefined
+    ? {}
+    : { [name]: "true" };
 }
 
 function ownBackend(paths: Paths): string {

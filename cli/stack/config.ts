@@ -5,6 +5,7 @@ import {
   describeProblem,
   imagegenFix,
   type Problem,
+  pulumiFix,
   qualifyKey,
 } from "../../infra/config/problem.ts";
 import { RENAMED_KEYS } from "../../infra/config/schema.ts";
@@ -147,7 +148,11 @@ export function wordedProblems(problems: readonly Problem[], config: ConfigMap, 
     const place = problem.path in config ? ` (${named})` : "";
     return {
       message: `${describeProblem(problem)}${place}.`,
-      fix: imagegenFix(problem.fix, origins, commandFor(origins.stack, "up")),
+      // `up` makes no stack for CI.
+      fix:
+        readText(config, "target") === "ci"
+          ? pulumiFix(problem.fix, origins.stack)
+          : imagegenFix(problem.fix, origins, commandFor(origins.stack, "up")),
     };
   });
   return new CliError(details, EXIT.usage);

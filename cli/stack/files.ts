@@ -117,9 +117,14 @@ export class StackFiles {
     return wordedProblems(problems, this.config(), this.#origins());
   }
 
+  /** The tracked file alone, with the keys of its encryption. */
+  trackedFile(): StackFile {
+    return readYaml(this.tracked);
+  }
+
   /** The config of the tracked file alone. */
   trackedConfig(): ConfigMap {
-    return readYaml(this.tracked).config ?? {};
+    return this.trackedFile().config ?? {};
   }
 
   /** The config of the last `up`, with its choices; that of the next one when there was none. */
@@ -210,6 +215,18 @@ export class StackFiles {
       const left = Object.entries(config).filter(([key]) => !(key in values));
       this.#store({ ...rest, config: Object.fromEntries(left) });
     }
+    return this.tracked;
+  }
+
+  /**
+   * Writes into the tracked file by which key secrets of the stack are encrypted from now on, in place of a passphrase. Its config must
+   * have no secret. Returns the file's path.
+   */
+  encryptWith({ secretsprovider, encryptedkey }: StackFile): string {
+    const file = parseDocument(existsSync(this.tracked) ? readFileSync(this.tracked, "utf8") : "{}");
+    file.delete("encryptionsalt");
+    for (const [key, value] of Object.entries({ secretsprovider, encryptedkey })) file.set(key, value);
+    atomicWrite(this.tracked, file.toString({ lineWidth: 0 }), 0o644);
     return this.tracked;
   }
 

@@ -13,24 +13,27 @@ import { hubCacheOf } from "../service/hf-home.ts";
 import { type ConfigMap, readText } from "./config.ts";
 import type { ShellFacts } from "./shell-variables.ts";
 
+/** Where no file and no address of this machine is. */
+export const isInAws = (mode: ShellFacts["mode"]) => mode === "aws" || mode === "fleet";
+
 /** Variables of the shell that no key takes. A process inherits them. */
 export function keyless(env: NodeJS.ProcessEnv, { mode, stack, config }: ShellFacts): readonly ErrorDetail[] {
   if (mode === "process") return [];
-  const details = mode === "aws" || config[qualifyKey("hostCache")] ? [] : hubCache(env, stack);
+  const details = isInAws(mode) || config[qualifyKey("hostCache")] ? [] : hubCache(env, stack);
   const passed: Record<string, string> = {};
   for (const { name, fixed } of SERVICE_VARIABLES.filter(({ key }) => key === undefined)) {
     const text = read(env, name);
     if (text === undefined || ELSEWHERE.includes(name)) continue;
     const message = `${name} of this shell is not taken`;
     const mirror = readText(config, "modelMirror") ?? "";
-    if (name.startsWith("AWS_") && (mode === "aws" || !mirror.startsWith("s3://"))) continue;
+    if (name.startsWith("AWS_") && (isInAws(mode) || !mirror.startsWith("s3://"))) continue;
     if (fixed) {
       if (name.startsWith("IMAGE_GEN_")) details.push({ message: `${message}: ${fixed}.` });
     } else if (PATHS_WITHOUT_KEY.includes(name) && existsSync(userPath(text, env))) {
-      const where = mode === "aws" ? "on the host" : "in the container";
+      const where = isInAws(mode) ? "on the host" : "in the container";
       details.push({
         message: `${message}: ${text} is of this machine, and not ${where}.`,
-        ...(mode === "aws" ? {} : fileFix(name, stack)),
+        ...(isInAws(mode) ? {} : fileFix(name, stack)),
       });
     } else passed[name] = text;
   }

@@ -1,8 +1,10 @@
 import type { AwsSettings } from "../../infra/config/aws/settings.ts";
+import type { FleetSettings } from "../../infra/config/fleet/settings.ts";
 import type { LocalSettings } from "../../infra/config/settings.ts";
 import { DEFAULT_MODEL_ID, DEMO_MODEL } from "../../infra/contract.ts";
 import { detectGpu } from "../../infra/io/local-gpu.ts";
-import { type AwsPlan, makeAwsPlan } from "../../infra/plan/aws/plan.ts";
+import { type AwsPlan, type CostForecast, makeAwsPlan } from "../../infra/plan/aws/plan.ts";
+import { type FleetPlan, type LoadForecast, makeFleetPlan } from "../../infra/plan/fleet/plan.ts";
 import { makePlan, type Plan } from "../../infra/plan/plan.ts";
 import type { Paths } from "../core/paths.ts";
 
@@ -29,9 +31,25 @@ export function chooseModel(facts: {
 }
 
 /** Like `planOf`, for a stack in AWS. */
-export async function awsPlanOf(paths: Paths, settings: AwsSettings, stack: string): Promise<AwsPlan> {
+export async function awsPlanOf(
+  paths: Paths,
+  settings: AwsSettings,
+  stack: string,
+  forecast: CostForecast = {},
+): Promise<AwsPlan> {
   const { readManifest } = await import("../../infra/io/manifests.ts");
-  return makeAwsPlan(settings, readManifest(settings.modelId, paths.manifests), stack);
+  return makeAwsPlan(settings, readManifest(settings.modelId, paths.manifests), stack, forecast);
+}
+
+/** Like `planOf`, for a fleet. */
+export async function fleetPlanOf(
+  paths: Paths,
+  settings: FleetSettings,
+  stack: string,
+  forecast: LoadForecast = {},
+): Promise<FleetPlan> {
+  const { readManifest } = await import("../../infra/io/manifests.ts");
+  return makeFleetPlan(settings, readManifest(settings.modelId, paths.manifests), stack, forecast);
 }
 
 /** What the program will decide for these settings: sizes, times, names, the address. */

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { qualifyKey } from "../../infra/config/problem.ts";
-import { ALL_KEYS, SECRET_KEYS } from "../../infra/config/schema.ts";
+import { ALL_KEYS, SECRET_KEYS, TARGET_KEYS } from "../../infra/config/schema.ts";
 import { MAP_VARIABLE, SERVICE_VARIABLES } from "../../infra/config/service-variables.ts";
 import { isLoopback } from "../../infra/contract.ts";
 import type { Context } from "../core/context.ts";
@@ -12,10 +12,10 @@ import { type ErrorDetail, formatDetail } from "../core/exit.ts";
 import { userPath } from "../core/user-path.ts";
 import type { AutomationStack } from "./automation-stack.ts";
 import { type ConfigMap, readText } from "./config.ts";
-import { keyless, read, settingCommand } from "./keyless-variables.ts";
+import { isInAws, keyless, read, settingCommand } from "./keyless-variables.ts";
 
 /** How the service is going to run. */
-type Mode = "docker" | "process" | "aws";
+type Mode = "docker" | "process" | "aws" | "fleet";
 
 export interface ShellFacts {
   readonly stack: string;
@@ -157,7 +157,7 @@ function refusalOf(key: string, { name, text }: Found, facts: ShellFacts): Error
   const qualified = qualifyKey(key);
   const parsed = ALL_KEYS[key]?.parse(text);
   const hidden = SECRET_KEYS.some((each) => each === key) && !ALL_KEYS[key]?.shows?.(text);
-  if (qualified in flags || (qualified in tracked && readText(tracked, key) !== text && mode !== "aws")) {
+  if (qualified in flags || (qualified in tracked && readText(tracked, key) !== text && !isInAws(mode))) {
     if (readText(config, key) === text) return undefined;
     const where = qualified in flags ? `--config ${key}` : `stacks/Pulumi.${stack}.yaml`;
     return { message: `${name} of this shell is not taken: ${where} sets ${key}.` };
@@ -169,11 +169,13 @@ function refusalOf(key: string, { name, text }: Found, facts: ShellFacts): Error
       : { message: `${name} of this shell is not taken: expected ${parsed.expected}.` };
   }
   if (mode === "process") return undefined;
-  if (mode === "aws") {
+  if (isInAws(mode)) {
     if (key === "hfToken" && readText(config, "modelCache") === "baked") return undefined;
     const arn = ARNS[key];
     if (arn && config[qualifyKey(arn)]) return undefined;
     const message = `${name} of this shell is for this machine, and not passed to a host in AWS`;
+    if (mode === "fleet" && !(key in TARGET_KEYS.fleet || (arn ?? "") in TARGET_KEYS.fleet))
+      return { message: `${message}.` };
     const reason = SERVICE_VARIABLES.find((each) => each.key === key)?.not?.aws;
     if (reason !== undefined) return { message: `${message}: ${reason}.` };
     if (arn) return { message: `${message}.`, fix: set("<its ARN>", arn) };

@@ -4,6 +4,7 @@ import { qualifyKey } from "../../infra/config/problem.ts";
 import type { LocalSettings } from "../../infra/config/settings.ts";
 import { DEMO_MODEL_ID, serviceUrl } from "../../infra/contract.ts";
 import { detectGpu } from "../../infra/io/local-gpu.ts";
+import { measurePictureUse } from "../../infra/plan/prices/picture-use.ts";
 import { modelPath } from "../../infra/plan/service-environment.ts";
 import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import { describeState } from "../../infra/readiness/progress.ts";
@@ -144,6 +145,7 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
         url: place?.url ?? null,
         ready,
         state: running ? state : `${place ? "stopped" : "not running"}: ${commandFor(files.name, "up")}`,
+        pictures: ready?.usage ? measurePictureUse(ready.usage, null, Date.now()) : null,
         cacheBytes: cache?.bytes ?? null,
       };
     },

@@ -4,9 +4,18 @@ import { RATES } from "../../infra/plan/startup.ts";
 import { formatBytes, formatSeconds } from "../../infra/units.ts";
 
 /** How big the model is, as far as that is known. */
-export function modelSizeText({ modelBytes, modelBytesSource }: Plan["startupEstimate"]): string {
+export function modelSizeText({
+  modelBytes,
+  modelBytesSource,
+}: Pick<Plan["startupEstimate"], "modelBytes" | "modelBytesSource">): string {
   if (modelBytesSource === "directory") return "a model of your own, size not known";
   return `${formatBytes(modelBytes)}${modelBytesSource === "manifest" ? "" : ", estimated"}`;
+}
+
+/** The price that the stack passes to the service, which then measures what pictures cost. */
+function costOf({ host }: Plan): string {
+  const price = host.environment.IMAGE_GEN_USD_PER_HOUR;
+  return price === undefined ? "none: this machine" : `${price} USD an hour; a running service says what pictures cost`;
 }
 
 /** The plan of a stack on this machine, for people. */
@@ -30,6 +39,6 @@ export function planRows(plan: Plan): [string, string][] {
     ["cached", formatSeconds(startupEstimate.cachedSeconds)],
     ["baked", formatSeconds(startupEstimate.bakedSeconds)],
     ["timeout", formatSeconds(readiness.readyTimeoutSeconds)],
-    ["cost", "none: this machine"],
+    ["cost", costOf(plan)],
   ];
 }

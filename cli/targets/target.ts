@@ -1,5 +1,7 @@
 import type { AwsPlan } from "../../infra/plan/aws/plan.ts";
+import type { FleetPlan } from "../../infra/plan/fleet/plan.ts";
 import type { Plan } from "../../infra/plan/plan.ts";
+import type { PictureUse } from "../../infra/plan/prices/picture-use.ts";
 import type { ReadyState } from "../../infra/readiness/probe-result.ts";
 import type { Check } from "../doctor/check.ts";
 import type { CommandResult, Exec } from "../service/image-gen.ts";
@@ -7,7 +9,7 @@ import type { ImageRequest } from "../service/image-request.ts";
 import type { ImageOptions, SavedImages } from "../service/images.ts";
 import type { ShellConfig } from "../stack/shell-variables.ts";
 
-type Mode = "docker" | "process" | "aws";
+type Mode = "docker" | "process" | "aws" | "fleet";
 
 /**
  * A place that a stack's service runs in. Commands parse their arguments, call one method of it and print the result, which
@@ -23,7 +25,7 @@ export interface Target {
   down(options: DownOptions): Promise<DownResult>;
   status(): Promise<StatusResult>;
   /** What `up` would make of the stack's config. */
-  plan(): Promise<PlanResult>;
+  plan(options?: PlanOptions): Promise<PlanResult>;
   checks(): Promise<Check[]>;
   /** Writes the service's log to stdout; where it has a host of its own, that one's too. */
   logs(options: LogsOptions): Promise<void>;
@@ -75,9 +77,10 @@ interface UpOptions {
 export interface UpResult {
   readonly stack: string;
   readonly mode: Mode;
-  /** Where a client reaches the service; on AWS without a load balancer, through a tunnel. */
+  /** Where a client reaches the service; on AWS without a load balancer, through a tunnel. Null for a fleet. */
   readonly url: string | null;
   readonly model: string | null;
+  /** Null for a fleet, whose hosts come with jobs. */
   readonly device: string | null;
   /** Where the model was read from; null on AWS. */
   readonly source: string | null;
@@ -94,6 +97,10 @@ export interface UpResult {
   readonly market?: "spot" | "on-demand";
   /** AWS: what was written to the stack's config, so that the next `up` launches the same host. */
   readonly pinned?: Readonly<Record<string, string>>;
+  /** Fleet: where jobs are sent to. */
+  readonly queueUrl?: string | null;
+  /** Fleet: where jobs and results are. */
+  readonly jobStore?: string | null;
 }
 
 export interface DownOptions {
@@ -109,6 +116,8 @@ export interface DownResult {
   readonly cache: readonly KeptPlace[];
   /** AWS: where images were, and whether they are kept. */
   readonly images?: readonly KeptPlace[];
+  /** Fleet: queues and the bucket with jobs and results, and whether they are kept. */
+  readonly results?: readonly KeptPlace[];
 }
 
 interface KeptPlace {
@@ -131,6 +140,8 @@ export interface StatusResult {
   readonly ready: ReadyState | null;
   /** One line on the service, or on why there is none. */
   readonly state: string;
+  /** What pictures took and cost since the service began; null while that is not known. */
+  readonly pictures: PictureUse | null;
   /** The size of the cache; null where it was not asked for, as on AWS. */
   readonly cacheBytes: number | null;
   /** Only where the service runs as a process of this machine. */
@@ -162,9 +173,21 @@ export interface VolumeInfo {
   readonly sizeGb: number;
 }
 
+/** What a forecast of the cost on AWS is made with. */
+export interface PlanOptions {
+  /** Seconds of a picture. */
+  readonly seconds?: number;
+  /** Percent. */
+  readonly idle?: number;
+  /** Fleet: pictures a month. */
+  readonly pictures?: number;
+  /** Whether no price is requested. */
+  readonly offline?: boolean;
+}
+
 interface PlanResult {
   /** What --json prints. */
-  readonly plan: Plan | AwsPlan;
+  readonly plan: Plan | AwsPlan | FleetPlan;
   /** For people: name and value. */
   readonly rows: readonly (readonly [string, string])[];
 }
@@ -221,6 +244,8 @@ export interface PinResult {
 
 export interface MoveOptions {
   readonly dryRun?: boolean;
+  /** MiB/s at which the new volume is filled from its snapshot; absent: as config says. */
+  readonly rate?: number;
   readonly subnet?: string;
 }
 

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { composeDown, readOwner } from "../../infra/plan/owner.ts";
+import { composeDown, readOwner, withoutComponent } from "../../infra/plan/owner.ts";
 import { commandFor } from "../core/command-line.ts";
 import type { ErrorDetail } from "../core/exit.ts";
 import type { Container } from "./docker.ts";
@@ -23,6 +23,10 @@ export function describeOwner({ name, labels }: Pick<Container, "name" | "labels
     const place = owner.folder === null ? "" : ` in ${owner.folder}`;
     const message = `The container ${name} was made by Docker Compose (project ${owner.project}${place}).`;
     return { message, fix: composeDown(owner.project) };
+  }
+  if (owner.kind === "component") {
+    const message = `The container ${name} belongs to the component ${owner.component} of the program in ${owner.checkout}.`;
+    return { message, fix: withoutComponent(owner) };
   }
   const { stack, checkout } = owner;
   const elsewhere = checkout === root ? "" : `cd ${checkout} && `;

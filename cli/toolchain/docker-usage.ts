@@ -51,6 +51,6 @@ export function cachedBuild({ buildCache }: Pick<DockerUsage, "buildCache">): { 
     downloads: largest(
       ({ type, description }) => type === "exec.cachemount" && description.includes("/root/.cache/uv"),
     ),
-    packages: largest(({ type, description }) => type === "regular" && description.includes("uv pip install")),
+    packages: largest(({ type, description }) => type === "regular" && description.includes("/build/install-packages")),
   };
 }

@@ -74,6 +74,7 @@ async function installCli(paths: Paths, progress: Progress, signal: AbortSignal)
   const proxied = process.env.HTTPS_PROXY ?? process.env.https_proxy;
   const env = proxied ? { NODE_USE_ENV_PROXY: "1" } : {};
   const script = fileURLToPath(new URL("./pulumi-install.ts", import.meta.url));
+  progress.update(`looking whether ${SITE} can be reached`);
   const reach = await runGroup([script, "--reach", SITE], REACH_S, env, signal);
   if (reach !== undefined) return `${SITE} is unreachable`;
   progress.log("Installing the Pulumi CLI into .imagegen/pulumi …");

@@ -5,6 +5,13 @@ set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
 name=${IMAGEGEN_BUILDER:-imagegen}
-docker buildx inspect "$name" >/dev/null 2>&1 || docker buildx create --name "$name" --driver docker-container >/dev/null
+context=()
+# Of a daemon that is reached by TLS and named by variables, as GitLab's is, buildx makes a builder from a context alone.
+if [ -n "${DOCKER_TLS_VERIFY:-}" ]; then
+  docker context inspect "$name" >/dev/null 2>&1 || docker context create "$name" >/dev/null
+  context=("$name")
+fi
+docker buildx inspect "$name" >/dev/null 2>&1 ||
+  docker buildx create --name "$name" --driver docker-container "${context[@]}" >/dev/null
 docker buildx use "$name"
 docker buildx inspect --bootstrap "$name"

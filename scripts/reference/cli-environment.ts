@@ -23,6 +23,8 @@ export const CLI_ENVIRONMENT: Readonly<Record<string, string>> = {
   DOCKER_HOST: "The Docker engine. Default: the current Docker context.",
   DOCKER_CONTEXT: "Name of the Docker context, for this command.",
   AWS_PROFILE: "AWS profile, as every AWS tool reads it.",
+  AWS_CONFIG_FILE: "AWS's config file. Without it, the other ways to credentials too, `plan` requests no prices.",
+  AWS_SHARED_CREDENTIALS_FILE: "AWS's credentials file, likewise.",
   AWS_REGION: "Region for commands that find none in the stack's config.",
   AWS_DEFAULT_REGION: "The same, where `AWS_REGION` is not set.",
   HTTPS_PROXY: "Proxy for downloads of tools and packages.",

@@ -6,13 +6,19 @@ import { code, page, table } from "./markdown.ts";
 export type Descriptions = Readonly<Record<string, { readonly description?: string }>>;
 
 /** A value that no parser takes, so that each says what it expects. */
-const NO_VALUE = "\u0000";
+export const NO_VALUE = "\u0000";
+
+/** Without the target that it names first, where that is said already. */
+export const descriptionOf = (text = "") =>
+  text.replace(/^(?:AWS|Fleet|CI): (.)/, (_, first: string) => first.toUpperCase());
 
 export function configPage(project: string, descriptions: Descriptions): string {
   const groups = [
-    { title: "Keys of every target", keys: keysOf((name) => reads("local", name) && reads("aws", name)) },
+    { title: "Keys of every service", keys: keysOf((name) => reads("local", name) && reads("aws", name)) },
     { title: "Keys of the target `local`", keys: keysOf((name) => reads("local", name) && !reads("aws", name)) },
     { title: "Keys of the target `aws`", keys: keysOf((name) => !reads("local", name) && reads("aws", name)) },
+    { title: "Keys of the target `fleet`", keys: keysOf((name) => reads("fleet", name) && !reads("aws", name)) },
+    { title: "Keys of the target `ci`", keys: keysOf((name) => !reads("local", name) && reads("ci", name)) },
   ];
   return page(
     "Stack configuration",
@@ -20,7 +26,11 @@ export function configPage(project: string, descriptions: Descriptions): string 
     "```sh\nimagegen up --stack <stack> --config <key>=<value>\npulumi config set <key> <value> --stack <stack>\n```",
     "Every key has a default. All mistakes are reported together, one line each, with a command that fixes them. A key " +
       "that the stack's target does not read is an error.",
-    ...groups.flatMap(({ title, keys }) => [`## ${title}`, keyTable(keys, descriptions)]),
+    ...groups.flatMap(({ title, keys }) => [
+      `## ${title}`,
+      ...(title.includes("fleet") ? [alsoOfFleets()] : []),
+      keyTable(keys, descriptions),
+    ]),
     "## Keys of other namespaces",
     table(
       ["key", "default", "values", "meaning"],
@@ -29,7 +39,7 @@ export function configPage(project: string, descriptions: Descriptions): string 
           code("aws:region"),
           "none",
           "an AWS region, such as `us-east-1`",
-          "The region of a stack with `target: aws`. Required there.",
+          "The region of a stack with `target: aws`, `fleet` or `ci`. Required there.",
         ],
       ],
     ),
@@ -40,6 +50,17 @@ export function configPage(project: string, descriptions: Descriptions): string 
       Object.entries(RENAMED_KEYS).map(([old, now]) => [code(old), code(now)]),
     ),
   );
+}
+
+/** A fleet's own keys are few: its hosts are those of the target `aws`. */
+function alsoOfFleets(): string {
+  const names = (wanted: (name: string) => boolean) =>
+    keysOf(wanted)
+      .map(([name]) => code(name))
+      .join(", ");
+  const shared = names((name) => reads("fleet", name) && reads("aws", name) && !reads("local", name));
+  const left = names((name) => reads("local", name) && reads("aws", name) && !reads("fleet", name));
+  return `A fleet reads the keys of every service but ${left}; of the target \`aws\` it reads ${shared}.`;
 }
 
 function reads(target: keyof typeof TARGET_KEYS, name: string): boolean {
@@ -55,7 +76,7 @@ function keyTable(keys: readonly [string, Key<unknown>][], descriptions: Descrip
     code(name),
     key.default === "" ? "empty" : code(key.default),
     `${valuesOf(key)}${key.secret ? "; a Pulumi secret" : ""}`,
-    descriptions[name]?.description?.replace(/^AWS: (.)/, (_, first: string) => first.toUpperCase()),
+    descriptionOf(descriptions[name]?.description),
   ]);
   return table(["key", "default", "values", "meaning"], rows);
 }

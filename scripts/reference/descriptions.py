@@ -25,12 +25,30 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
         "LoRAs that requests choose by name: `name=org/repository@commit`, with `/file.safetensors` where the "
         "repository has several, or `name=/path`. See [LoRAs](../guides/models.md#loras).",
     ),
+    "IMAGE_GEN_FEW_STEPS": (
+        "`none`",
+        "`lcm`, `lightning` or `hyper`: requests without `loras` are made in few steps by the LoRA of this name in "
+        "`IMAGE_GEN_LORAS`. See [LoRAs](../guides/models.md#loras).",
+    ),
     "IMAGE_GEN_SAFETY_CHECKER": (
         "",
         "A safety checker that withholds pictures, such as `CompVis/stable-diffusion-safety-checker`, with `@<commit>` "
         "to pin it. See [a safety checker](../guides/models.md#a-safety-checker).",
     ),
+    "IMAGE_GEN_ENGINE_OPTIONS": (
+        "`auto`",
+        "What makes the engine faster: some of `batches`, `prompt-cache`, `channels-last`, `fused-projections`, with "
+        "commas between them; `auto`: those that were measured to change no picture beyond rounding; `none`. See "
+        "[speed](../guides/models.md#speed).",
+    ),
     "IMAGE_GEN_COMPILE": ("`0`", "`1` compiles the repeated blocks of the UNet or transformer at the first picture."),
+    "IMAGE_GEN_COMPILE_CACHE": (
+        "",
+        "`s3://bucket/prefix`: what is compiled is put there, and a new host with the same GPU and versions compiles "
+        "nothing for pictures of the warm-up's size. Only with `IMAGE_GEN_COMPILE=1`. It is code: "
+        "only who may change the service may write there. See [compiling]"
+        "(../guides/models.md#compiling).",
+    ),
     "IMAGE_GEN_API_KEY": (
         "",
         "Where set, every path but `/`, `/healthz` and `/readyz` requires `Authorization: Bearer <key>`. Several keys: "
@@ -57,9 +75,9 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     "IMAGE_GEN_DTYPE": ("`auto`", "Number format of the weights. `auto`: `float16` on CUDA, `float32` on the CPU."),
     "IMAGE_GEN_OFFLOAD": (
         "`auto`",
-        "Where the model is when the GPU's memory is too small for it: `model`: each part is on the GPU while it "
-        "works, `layers`: each layer, `none`: all of it, `auto`: by what is free. See [cards with little memory]"
-        "(../guides/models.md#cards-with-little-memory).",
+        "Where the model is when the GPU's memory is too small for it: `encoders`: all but the text encoders are on "
+        "it, `model`: each part is on the GPU while it works, `layers`: each layer, `none`: all of it, `auto`: by what "
+        "is free. See [cards with little memory](../guides/models.md#cards-with-little-memory).",
     ),
     "IMAGE_GEN_QUEUE_LIMIT": (
         "`8`",
@@ -81,7 +99,7 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
         "Side of the first picture, in pixels. `0`: the model's own size on a GPU, at most 256 on the CPU.",
     ),
     "IMAGE_GEN_VERIFY": (
-        "`full`; `size` for a baked model",
+        "`recorded`; `size` for a baked model",
         "How much of the model each start verifies. See [the cache](../concepts/cache.md#what-a-start-verifies).",
     ),
     "IMAGE_GEN_MAX_SIZE": (
@@ -117,6 +135,10 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     "IMAGE_GEN_PICTURE_URL_SECONDS": (
         "`0`",
         "Seconds that a picture is kept under an address, for `response_format: url`. `0`: such requests are refused.",
+    ),
+    "IMAGE_GEN_USD_PER_HOUR": (
+        "",
+        "What the machine costs, in USD an hour: `/metrics` and the page then say what 1,000 pictures cost.",
     ),
     "IMAGE_GEN_MAX_IMAGES": ("`10`", "Most pictures of one request, its `n`."),
     "HF_HOME": (
@@ -163,6 +185,32 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": ("", "`true`: the bucket is part of the host name."),
 }
 
+# The same of a fleet, beside those above.
+FLEET_ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
+    "IMAGE_GEN_QUEUE_URL": ("", "Worker and gateway: the URL of the SQS queue that jobs are sent to."),
+    "IMAGE_GEN_DEAD_LETTER_QUEUE_URL": (
+        "",
+        "Worker: the queue that a job which can't be made is moved to, with its reason. Empty: it is deleted.",
+    ),
+    "IMAGE_GEN_JOB_STORE": (
+        "",
+        "Worker and gateway: where jobs, uploads, pictures and results are, `s3://bucket/prefix`.",
+    ),
+    "IMAGE_GEN_EMULATED": (
+        "`0`",
+        "`1`: queues and bucket are those of an emulator, and are made where they are missing.",
+    ),
+    "IMAGE_GEN_AUTO_SCALING_GROUP": (
+        "",
+        "Gateway: the Auto Scaling group whose desired count it sets from 0 to 1 when there is a job and no worker.",
+    ),
+    "IMAGE_GEN_MIN_WORKERS": (
+        "`0`",
+        "Gateway: how many workers have to be ready before `/readyz` says for the first time that the gateway is.",
+    ),
+    "AWS_ENDPOINT_URL_SQS": ("", "Address of another service with SQS's API."),
+}
+
 # Read by the libraries, not by the service's own settings.
 OTHER_ENVIRONMENT: Final[dict[str, str]] = {
     "HTTPS_PROXY": "Proxy for downloads from https addresses.",
@@ -198,6 +246,10 @@ READYZ: Final[dict[str, str]] = {
     "code. The latest 40.",
     "version": "The service's version.",
     "retries_on_sighup": "Always true: SIGHUP makes a failed service retry, and does not end it.",
+    "usage": "`{pictures, busy_seconds, started_at, usd_per_hour, usd_per_1000_images}` since the process began: "
+    "how many pictures, the seconds in which at least one was being made, the price of `IMAGE_GEN_USD_PER_HOUR`, and "
+    "what 1,000 pictures cost, `{busy, all}`: by those seconds and by the whole uptime. Both are null without a price, "
+    "the cost also before the first picture.",
 }
 
 # Status, code in the body, meaning.
@@ -252,7 +304,7 @@ STATUSES: Final[list[tuple[int, str, str]]] = [
     ),
     (
         503,
-        "not_ready, stopping, engine_died, gpu_fault, cancelled, jobs_unavailable, cache_error",
+        "not_ready, stopping, engine_died, gpu_fault, cancelled, jobs_unavailable, no_worker, cache_error",
         "No picture can be made now, or the cache can't be read. Retry after `Retry-After` seconds.",
     ),
     (504, "timeout", "The picture took longer than `IMAGE_GEN_REQUEST_TIMEOUT`, and was cancelled."),
@@ -333,7 +385,8 @@ ERRORS: Final[dict[str, tuple[str, str]]] = {
         "Delete jobs that are done, wait until they expire, or raise the limit.",
     ),
     "JOBS_UNAVAILABLE": (
-        "The file of the jobs can't be used; the message says why. Another service on the volume may have it.",
+        "The file of the jobs can't be used; the message says why. Another service on the volume may have it. Of a "
+        "gateway: the queue or the job store fails; its log says why.",
         "Correct what the message names. It is tried again every 15 s.",
     ),
     "JOB_NOT_MADE": ("The service ended three times during this job.", "Send a smaller request."),
@@ -367,6 +420,14 @@ ERRORS: Final[dict[str, tuple[str, str]]] = {
     "PROXY_FAILED": (
         "The proxy refuses the connection, cannot be reached, or requires a password.",
         "The message names the proxy, its variable and the fix.",
+    ),
+    "NO_WORKER": (
+        "No worker of the fleet runs.",
+        "Send the request to `POST /v1/jobs`, or try again when one runs.",
+    ),
+    "QUEUE_UNAVAILABLE": (
+        "The queue of the fleet can't be used.",
+        "Check what the message names: its URL, the network or the permissions.",
     ),
     "QUEUE_FULL": ("Too many requests wait.", "Retry after `Retry-After` seconds."),
     "RATE_LIMITED": ("The Hub limits requests.", "Wait a few minutes, or set `HF_TOKEN`."),

@@ -5,6 +5,8 @@ import { code, page, table } from "./markdown.ts";
 const COMMON = "infra/outputs.ts#ServiceOutputs";
 const LOCAL = "infra/docker/outputs.ts#LocalOutputs";
 const AWS = "infra/aws/outputs.ts#AwsOutputs";
+const FLEET = "infra/aws/fleet/outputs.ts#FleetOutputs";
+const CI = "infra/aws/ci/outputs.ts#CiOutputs";
 
 export function outputsPage(declarations: Declarations): string {
   const common = fieldsOf(declarations, COMMON);
@@ -22,11 +24,15 @@ export function outputsPage(declarations: Declarations): string {
   return page(
     "Stack outputs",
     "Read them with `pulumi stack output <name> --stack <stack>`. In an update they resolve once the service is ready; a preview shows those that are known before.",
-    "## Every target",
+    "## Every service",
     rows(common),
     "## Only the target `local`",
     rows(own(LOCAL)),
     "## Only the target `aws`",
     rows(own(AWS)),
+    "## The target `fleet`",
+    rows(fieldsOf(declarations, FLEET)),
+    "## The target `ci`",
+    rows(fieldsOf(declarations, CI)),
   );
 }

@@ -5,19 +5,26 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { DEFAULT_MODEL_ID } from "../../infra/contract.ts";
+import { readManifest } from "../../infra/io/manifests.ts";
+import { argumentFiles } from "./arguments.ts";
 import { cliPage, exitCodesPage } from "./cli.ts";
 import { configPage, type Descriptions } from "./config.ts";
 import { contractPage } from "./contract.ts";
+import { withCostTables } from "./costs.ts";
 import { Declarations } from "./interfaces.ts";
 import { jsonPage } from "./json-output.ts";
 import { outputsPage } from "./outputs.ts";
+import { PLUGIN_SCHEMA, pluginSchema } from "./plugin-schema.ts";
 import { policiesPage } from "./policies.ts";
 import { environmentPage, errorsPage, httpPage, imageGenPage, type ServiceFacts } from "./service.ts";
 
+/** Written by hand, but for their tables. */
+const PAGES_WITH_COSTS = ["docs/concepts/costs.md", "docs/guides/aws.md"];
 const REFERENCE = "docs/reference";
 export const SERVICE_FACTS = `${REFERENCE}/service.json`;
 
-/** The generated pages of the checkout at `root`, by their paths in it. */
+/** The generated files of the checkout at `root`, by their paths in it: the pages, and the library's arguments. */
 export function referencePages(root: string): Readonly<Record<string, string>> {
   const read = (file: string) => readFileSync(join(root, file), "utf8");
   const service = JSON.parse(read(SERVICE_FACTS)) as ServiceFacts;
@@ -36,7 +43,15 @@ export function referencePages(root: string): Readonly<Record<string, string>> {
     "policies.md": policiesPage(),
     "contract.md": contractPage(),
   };
-  return Object.fromEntries(Object.entries(pages).map(([name, text]) => [`${REFERENCE}/${name}`, text]));
+  const { version } = JSON.parse(read("package.json")) as { version: string };
+  const manifest = readManifest(DEFAULT_MODEL_ID, join(root, "image-gen/models"));
+  if (manifest === null) throw new Error(`No manifest of ${DEFAULT_MODEL_ID}.`);
+  return {
+    ...Object.fromEntries(PAGES_WITH_COSTS.map((file) => [file, withCostTables(read(file), manifest)])),
+    ...Object.fromEntries(Object.entries(pages).map(([name, text]) => [`${REFERENCE}/${name}`, text])),
+    ...argumentFiles(project.config),
+    [PLUGIN_SCHEMA]: pluginSchema(version, project.config),
+  };
 }
 
 /** The TypeScript of the command and the program, by path. */

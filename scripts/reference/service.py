@@ -18,13 +18,14 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
-from descriptions import ENVIRONMENT, ERRORS, OTHER_ENVIRONMENT, READYZ, STATUSES
+from descriptions import ENVIRONMENT, ERRORS, FLEET_ENVIRONMENT, OTHER_ENVIRONMENT, READYZ, STATUSES
 
 import image_gen
 from image_gen import model_cache
 from image_gen import settings as service_settings
 from image_gen.cli import parser as cli_parser
 from image_gen.errors import BY_CODE
+from image_gen.fleet.settings import JOB_STORE, QUEUE_URL, FleetSettings
 from image_gen.model_cache.core import settings as cache_settings
 from image_gen.model_cache.core.report import Report
 
@@ -77,11 +78,28 @@ def environment() -> list[dict[str, str]]:
     ]
 
 
+# Without which a fleet's settings are not read to the end.
+_FLEET_REQUIRED = {QUEUE_URL: "https://sqs.us-east-1.amazonaws.com/123456789012/jobs", JOB_STORE: "s3://bucket/prefix"}
+
+
+def fleet_environment() -> list[dict[str, str]]:
+    """What workers and gateways of a fleet read beside the service's variables."""
+    recorder = _Recorder(_FLEET_REQUIRED)
+    FleetSettings.from_env(recorder)
+    names = [name for name in recorder.asked if name not in ENVIRONMENT]
+    _same("variables of a fleet", set(names), set(FLEET_ENVIRONMENT))
+    return [
+        {"name": name, "default": FLEET_ENVIRONMENT[name][0], "values": _expected(name), "text": text}
+        for name, (_, text) in FLEET_ENVIRONMENT.items()
+    ]
+
+
 def _expected(name: str) -> str:
     """What the settings say of a value that nothing accepts; empty where any text will do."""
-    for reader in READERS:
+    for reader in (*READERS, FleetSettings):
+        given = _FLEET_REQUIRED if reader is FleetSettings else {}
         try:
-            reader.from_env({name: "\x7f"})
+            reader.from_env({**given, name: "\x7f"})
         except Exception as error:
             found = re.search(rf"{name}: expected (.+?), got", str(error))
             if found:
@@ -101,11 +119,13 @@ def defaults() -> dict[str, object]:
 
 def http() -> dict[str, Any]:
     """Paths, the schema of a request, the body of /readyz and the statuses of answers."""
-    from image_gen.serving.app import make_app, make_document
+    from image_gen.serving.app import PageRoutes, make_app, make_document
     from image_gen.serving.cache.cache_routes import CacheRoutes
+    from image_gen.serving.http.startup_app import ready_body
     from image_gen.serving.images.generations import Generations
     from image_gen.serving.jobs.job_routes import JobRoutes
     from image_gen.serving.jobs.kept_pictures import KeptPictures
+    from image_gen.serving.queue.usage import Usage
     from image_gen.serving.readiness import PHASES, Readiness
 
     known = SimpleNamespace(
@@ -117,8 +137,8 @@ def http() -> dict[str, Any]:
     app = make_app(
         fake,
         cast("Any", None),
-        cast("Any", None),
         [
+            PageRoutes(cast("Any", None)),
             CacheRoutes(
                 known._settings,
                 cache_settings.CacheSettings.from_env({}),
@@ -131,7 +151,7 @@ def http() -> dict[str, Any]:
         ],
     )
     document = make_document(app, fake)
-    body = Readiness("model", None, "0").as_json()
+    body = ready_body(Readiness("model", None, "0"), lambda: {"usage": Usage().as_json()})
     _same("fields of /readyz", set(body), set(READYZ))
     statuses = {status for status, _, _ in STATUSES}
     _same("statuses", _statuses() | {error.http_status for error in BY_CODE.values()}, statuses)
@@ -156,7 +176,22 @@ def http() -> dict[str, Any]:
         "readyz": [{"name": name, "text": READYZ[name]} for name in body],
         "phases": list(PHASES),
         "statuses": [{"status": status, "code": code, "text": text} for status, code, text in STATUSES],
-        "metrics": list(_metrics()),
+        "metrics": [*_metrics("serving/metrics.py"), *_metrics("serving/http_metrics.py")],
+        "gateway": gateway(),
+    }
+
+
+def gateway() -> dict[str, Any]:
+    """What of this the gateway of a fleet has, and what it has beside it."""
+    from image_gen.serving.app import make_app
+    from image_gen.serving.jobs.job_routes import JobRoutes
+    from image_gen.serving.routing.documented_route import paths_of
+
+    jobs = JobRoutes(service_settings.Settings(), cast("Any", None), cast("Any", None), no_webhooks="")
+    paths = paths_of(make_app(cast("Any", None), cast("Any", None), [jobs]).routes)
+    return {
+        "paths": sorted(f"{method.upper()} {path}" for path, item in paths.items() for method in item),
+        "metrics": list(_metrics("fleet/gateway/gateway_metrics.py")),
     }
 
 
@@ -188,8 +223,8 @@ def _statuses() -> set[int]:
     return found
 
 
-def _metrics() -> Iterator[dict[str, str]]:
-    tree = ast.parse((SOURCE / "serving" / "metrics.py").read_text(encoding="utf-8"))
+def _metrics(file: str) -> Iterator[dict[str, str]]:
+    tree = ast.parse((SOURCE / file).read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or len(node.args) < 2:
             continue
@@ -330,6 +365,7 @@ def document() -> dict[str, Any]:
     """Everything."""
     return {
         "environment": environment(),
+        "fleet_environment": fleet_environment(),
         "http": http(),
         "commands": commands(),
         "exit_codes": exit_codes(),

@@ -1,14 +1,24 @@
 import { SERVICE_VARIABLES, type ServiceVariable, WAYS_IN } from "../../infra/config/service-variables.ts";
 import { block, code, page, table } from "./markdown.ts";
 
+interface Variable {
+  readonly name: string;
+  readonly default: string;
+  readonly values: string;
+  readonly text: string;
+}
+
+interface Metric {
+  readonly name: string;
+  readonly kind: string;
+  readonly text: string;
+}
+
 /** docs/reference/service.json, which service.py writes: what the Python side promises to others. */
 export interface ServiceFacts {
-  readonly environment: readonly {
-    readonly name: string;
-    readonly default: string;
-    readonly values: string;
-    readonly text: string;
-  }[];
+  readonly environment: readonly Variable[];
+  /** Of workers and gateways, beside the former. */
+  readonly fleet_environment: readonly Variable[];
   readonly http: {
     readonly paths: readonly string[];
     /** The fields of each body, by the method and path that take it. */
@@ -22,7 +32,9 @@ export interface ServiceFacts {
     readonly readyz: readonly { readonly name: string; readonly text: string }[];
     readonly phases: readonly string[];
     readonly statuses: readonly { readonly status: number; readonly code: string; readonly text: string }[];
-    readonly metrics: readonly { readonly name: string; readonly kind: string; readonly text: string }[];
+    readonly metrics: readonly Metric[];
+    /** What of this the gateway of a fleet has, and its own metrics. */
+    readonly gateway: { readonly paths: readonly string[]; readonly metrics: readonly Metric[] };
   };
   readonly commands: readonly {
     readonly name: string;
@@ -42,16 +54,28 @@ export interface ServiceFacts {
   >;
 }
 
-export function environmentPage({ environment }: ServiceFacts): string {
+const variableTable = (rows: readonly Variable[]) =>
+  table(
+    ["variable", "default", "values", "meaning"],
+    rows.map((each) => [code(each.name), each.default || "empty", each.values, each.text]),
+  );
+
+const metricTable = (rows: readonly Metric[]) =>
+  table(
+    ["name", "type", "meaning"],
+    rows.map(({ name, kind, text }) => [code(name), kind, text]),
+  );
+
+export function environmentPage({ environment, fleet_environment }: ServiceFacts): string {
   return page(
     "Environment variables of the service",
     "The Pulumi program and `compose.yaml` set them. A container that you start yourself reads the same ones. An empty " +
       "value means that the variable is not set. For the variables of `imagegen`, see " +
       "[the command line](cli.md#environment-variables-of-imagegen).",
-    table(
-      ["variable", "default", "values", "meaning"],
-      environment.map((each) => [code(each.name), each.default || "empty", each.values, each.text]),
-    ),
+    variableTable(environment),
+    "## Of a fleet",
+    "The workers (`image-gen work`) and the [gateway](../guides/gateway.md) (`image-gen gateway`) of a fleet read these, too.",
+    variableTable(fleet_environment),
     "## How each is set",
     "A [key](config.md) of a stack sets the variable in Docker, on AWS and for a process. Compose passes those that are set where it runs. " +
       "`imagegen up` takes them from its shell and keeps them, or says why not. Where a way in does not pass a variable, the reason is here.",
@@ -143,10 +167,12 @@ export function httpPage({ http }: ServiceFacts): string {
       ]),
     ),
     "## Metrics",
-    table(
-      ["name", "type", "meaning"],
-      http.metrics.map(({ name, kind, text }) => [code(name), kind, text]),
-    ),
+    metricTable(http.metrics),
+    "## The gateway of a fleet",
+    `[\`image-gen gateway\`](../guides/gateway.md) has \`GET /healthz\`, \`GET /readyz\` and ${http.gateway.paths.map(code).join(", ")}, ` +
+      "with the statuses above. Its `/readyz` has `workers`, `engines`, `waiting_jobs` and `running_jobs` in place of `usage`. " +
+      "Its metrics are those of connections and requests above, and these:",
+    metricTable(http.gateway.metrics),
   );
 }
 
@@ -169,7 +195,7 @@ export function imageGenPage({ commands }: ServiceFacts): string {
   return page(
     "The command in the container: `image-gen`",
     "`imagegen cache …` finds the container and runs this command in it. Run it yourself with " +
-      "`docker exec image-game-image-gen image-gen <command>`. Every command but `serve` has `--json`.",
+      "`docker exec image-game-image-gen image-gen <command>`. Every command but `serve`, `work` and `gateway` has `--json`.",
     table(
       ["command", "does"],
       commands.map(({ name, text }) => [`[\`${name}\`](#image-gen-${name.replaceAll(" ", "-")})`, text]),

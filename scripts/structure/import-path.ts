@@ -16,7 +16,7 @@ interface Way {
 export const MOST = 8;
 
 const PROGRAM = /^export default /;
-const DOCKER_PROGRAM = /new DockerHost\(/;
+const DOCKER_PROGRAM = /^\s*: new DockerHost\(/;
 const CONFIG = /runtime\.allConfig\(\)/;
 const PARSER = /^export function parseSettings\b/;
 const MODEL_CACHE = /^class ModelCache\b/;

@@ -1,9 +1,11 @@
+import { TABLE_PRICES } from "../../../infra/plan/prices/prices.ts";
 import { commandFor } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError, EXIT, firstLine } from "../../core/exit.ts";
 import { makeImages } from "../../service/images.ts";
 import { awsPlanOf } from "../../stack/model.ts";
 import type { Target } from "../target.ts";
+import { currentPrices } from "./client/prices.ts";
 import { awsChecks } from "./doctor/doctor.ts";
 import { openConnection } from "./host/connection.ts";
 import { imageGenOnHost } from "./host/image-gen.ts";
@@ -52,8 +54,11 @@ export function awsTarget(context: Context): Target {
     },
     down: (options) => downInAws(context, options),
     status: () => awsStatus(context),
-    async plan() {
-      const plan = await awsPlanOf(paths, files.settings("aws"), files.name);
+    async plan({ seconds, idle, offline = false } = {}) {
+      const settings = files.settings("aws");
+      const idleShare = idle === undefined ? undefined : idle / 100;
+      const prices = offline ? TABLE_PRICES : await currentPrices(context, settings);
+      const plan = await awsPlanOf(paths, settings, files.name, { prices, seconds, idleShare });
       return { plan, rows: awsPlanRows(plan) };
     },
     checks: () => awsChecks(context),

@@ -1,7 +1,10 @@
 import { execa } from "execa";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
 import { API_KEY_VARIABLE, DATA_PATH, SERVICE_NAME, serviceUrl, TOKEN_VARIABLE } from "../../../infra/contract.ts";
+import { detectGpu } from "../../../infra/io/local-gpu.ts";
 import { bindMounts, modelEnvironment } from "../../../infra/plan/container.ts";
+import { workerNames } from "../../../infra/plan/fleet/local-fleet.ts";
+import { planGpus } from "../../../infra/plan/gpus.ts";
 import { planImage } from "../../../infra/plan/image.ts";
 import { settingsEnvironment } from "../../../infra/plan/service-environment.ts";
 import { notRunning, readerEnvironment } from "../../core/command-line.ts";
@@ -62,29 +65,35 @@ export function dockerTarget(context: Context, pulumiRoot?: string) {
       }
       if (!(await hasVolume(settings.volumeName)))
         throw notRunning(files.name, `The stack ${files.name} has no cache on this machine.`);
-      const image = container?.imageId ?? (await anyImage(paths, planImage(settings)));
+      const image =
+        container?.imageId ?? (await anyImage(paths, planImage(settings, planGpus(settings.gpu, detectGpu().hasGpu))));
       if (image) return { file: "docker", args: volumeArgs(settings, image, reader), env: {} };
       throw notRunning(files.name, "The image no longer exists.");
     },
     async logs({ lines, follow, write }) {
-      const { containerName } = lastSettings();
-      if (!(await findContainer(containerName))) return false;
-      const args = ["logs", "--timestamps", "--tail", `${lines}`, ...(follow ? ["--follow"] : []), containerName];
-      const child = execa("docker", args, {
-        all: true,
-        reject: false,
-        cancelSignal: context.signal,
-        buffer: false,
-        stdin: "ignore",
-      });
-      child.all.setEncoding("utf8").on("data", write);
-      await child;
+      const settings = lastSettings();
+      if (!(await findContainer(settings.containerName))) return false;
+      const options = ["--timestamps", "--tail", `${lines}`, ...(follow ? ["--follow"] : [])];
+      const show = async (container: string) => {
+        const child = execa("docker", ["logs", ...options, container], {
+          all: true,
+          reject: false,
+          cancelSignal: context.signal,
+          buffer: false,
+          stdin: "ignore",
+        });
+        child.all.setEncoding("utf8").on("data", write);
+        await child;
+      };
+      const containers = [settings.containerName, ...workerNames(settings)];
+      if (follow) await Promise.all(containers.map(show));
+      else for (const container of containers) await show(container);
       return true;
     },
     async restart({ wait }) {
       const settings = lastSettings();
       if (!(await findContainer(settings.containerName))?.running) return undefined;
-      await dockerOrFail(["restart", settings.containerName]);
+      await dockerOrFail(["restart", ...workerNames(settings), settings.containerName]);
       if (!wait) return { ready: null };
       const { readiness } = await planOf(paths, settings);
       return { ready: await waitForService(context, readiness) };

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
 import { serviceUrl } from "../../../infra/contract.ts";
+import { detectGpu } from "../../../infra/io/local-gpu.ts";
+import { DOWNLOADS } from "../../../infra/plan/room.ts";
 import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
 import { describeState } from "../../../infra/readiness/progress.ts";
 import { formatBytes } from "../../../infra/units.ts";
@@ -15,6 +17,7 @@ import { type ShellConfig, saveShell, setSecrets } from "../../stack/shell-varia
 import { describeOwner, isForeign } from "../../toolchain/container-owner.ts";
 import { dockerOrFail, findContainer, findEngine, freeBytes, hasImage, pullImage } from "../../toolchain/docker.ts";
 import { ensurePulumi, type Tools } from "../../toolchain/pulumi.ts";
+import { describeBuildDownload } from "../../toolchain/python-packages.ts";
 import { requirePort } from "../port.ts";
 
 /** Seconds for a service that Pulumi has found ready to say so again. */
@@ -126,6 +129,7 @@ function watchService(url: string, { progress, signal }: Context) {
 }
 
 async function requireRoom({ paths, progress }: Context, settings: LocalSettings): Promise<void> {
+  progress.update("looking at the room on Docker's disk");
   const engine = await findEngine();
   const free = engine.ok ? freeBytes(engine.rootDir) : undefined;
   const room = await inspectRoom(paths, settings);
@@ -137,8 +141,9 @@ async function requireRoom({ paths, progress }: Context, settings: LocalSettings
     progress.log(
       `Docker's disk has ${formatBytes(free)} free. The size of ${settings.modelId} is not known yet; SDXL needs more.`,
     );
-  if (room.buildBytes > 0)
-    progress.log(
-      `Building the image first: ${formatBytes(room.buildBytes)} of disk, minutes where packages are downloaded.`,
-    );
+  if (room.buildBytes > 0) {
+    const isDownloaded = room.parts.some(({ what }) => what === DOWNLOADS);
+    const download = isDownloaded ? describeBuildDownload(paths, settings, detectGpu().hasGpu) : "packages are here";
+    progress.log(`Building the image first: ${formatBytes(room.buildBytes)} of disk, ${download} …`);
+  }
 }

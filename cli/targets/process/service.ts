@@ -3,6 +3,7 @@ import { closeSync, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LocalSettings } from "../../../infra/config/settings.ts";
 import { API_KEY_VARIABLE, HOST_CACHE_VARIABLE, serviceUrl } from "../../../infra/contract.ts";
+import { detectGpu } from "../../../infra/io/local-gpu.ts";
 import type { ReadinessPlan } from "../../../infra/plan/readiness.ts";
 import { modelPath } from "../../../infra/plan/service-environment.ts";
 import type { ReadyState } from "../../../infra/readiness/probe-result.ts";
@@ -36,7 +37,9 @@ interface Launch {
  */
 export async function startProcess(context: Context, settings: LocalSettings) {
   const { paths, files, progress, signal } = context;
-  await ensurePython(paths, progress, signal);
+  const { torchIndex } = settings;
+  const indexHint = commandFor(files.name, "up --config torchIndex=cpu");
+  await ensurePython(paths, { torchIndex, hasGpu: detectGpu().hasGpu, indexHint }, progress, signal);
   const launch = await launchOf(context, settings);
   const running = readRecord(paths, files.name);
   if (running && running.fingerprint === launch.record.fingerprint) {

@@ -61,6 +61,24 @@ export async function inspectPermissions(
           ["ec2:CreateInternetGateway", () => ec2.send(new sdk.CreateInternetGatewayCommand({ DryRun }))],
         ] as const)
       : []),
+    ...(own && settings.network === "nat"
+      ? ([["ec2:AllocateAddress", () => ec2.send(new sdk.AllocateAddressCommand({ DryRun, Domain: "vpc" }))]] as const)
+      : []),
+    ...(settings.selfHealing
+      ? ([
+          [
+            "ec2:CreateLaunchTemplate",
+            () =>
+              ec2.send(
+                new sdk.CreateLaunchTemplateCommand({
+                  DryRun,
+                  LaunchTemplateName: `image-gen-${stack}`,
+                  LaunchTemplateData: { ImageId: ami, InstanceType: type as "g6.xlarge" },
+                }),
+              ),
+          ],
+        ] as const)
+      : []),
     [
       "ec2:CreateSecurityGroup",
       () =>

@@ -14,7 +14,7 @@ import { launchCandidates } from "../stack/launch-candidates.ts";
 import { type AwsStack, findHost, openStack } from "../stack/stack.ts";
 import { findUnusedVolumes } from "../stack/unused-volumes.ts";
 import { upInAws } from "../stack/up.ts";
-import { describeStep, type MoveFacts, type MoveStep, moveTags, planMove } from "./move.ts";
+import { describeStep, type MoveFacts, type MoveStep, moveTags, planMove, snapshotValues } from "./move.ts";
 import { snapshotVolume, waitForSnapshot } from "./snapshot.ts";
 import { requireNoSelfHealing, stopHost } from "./start-stop.ts";
 
@@ -45,7 +45,7 @@ export async function move(
   const facts = await gather(stack, settings, goal, contentOf);
   const steps = planMove(facts);
   if (steps.length > 0) await checkMove(context, stack, settings, facts, options);
-  const lines = steps.map((step) => describeStep(step, facts, stack.name));
+  const lines = steps.map((step) => describeStep(step, facts, stack.name, options.rate));
   const { dryRun = false, subnet } = options;
   const { blankVolumes } = facts;
   const kept = facts.volumeId !== null && blankVolumes.includes(facts.volumeId) ? null : facts.volumeId;
@@ -71,7 +71,7 @@ export async function move(
         const values = {
           availabilityZone: facts.zone,
           ...(step.generation === settings.volumeGeneration ? {} : { volumeGeneration: String(step.generation) }),
-          ...(source === (settings.volumeSnapshotId ?? "") ? {} : { volumeSnapshotId: source }),
+          ...snapshotValues(settings, source, options.rate),
           ...(settings.volumeId !== null && step.copy ? { volumeId: "" } : {}),
           ...(subnet ? { subnetId: subnet } : {}),
         };

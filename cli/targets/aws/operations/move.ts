@@ -1,3 +1,5 @@
+import type { AwsSettings } from "../../../../infra/config/aws/settings.ts";
+import { SERVICE_PRICES } from "../../../../infra/plan/prices/service-prices.ts";
 import { commandFor } from "../../../core/command-line.ts";
 import type { Host, Snapshot } from "../client/ec2-models.ts";
 
@@ -84,12 +86,29 @@ function isCurrent({ state, startedAt }: Snapshot, host: MoveFacts["host"]): boo
   return stopped !== null && Date.parse(startedAt) >= Date.parse(`${stopped[1]}T${stopped[2]}Z`);
 }
 
+/** Keys of the volume's source; "" stands for a blank one. A rate is only for a volume from a snapshot. */
+export function snapshotValues(
+  { volumeSnapshotId, volumeInitializationRate }: Pick<AwsSettings, "volumeSnapshotId" | "volumeInitializationRate">,
+  source: string,
+  rate: number | undefined,
+): Record<string, string> {
+  const before = volumeInitializationRate ?? 0;
+  const wanted = source === "" ? 0 : (rate ?? before);
+  return {
+    ...(source === (volumeSnapshotId ?? "") ? {} : { volumeSnapshotId: source }),
+    ...(wanted === before ? {} : { volumeInitializationRate: String(wanted) }),
+  };
+}
+
 /** A step for --dry-run and for progress. */
 export function describeStep(
   step: MoveStep,
   facts: Pick<MoveFacts, "zone" | "from" | "volumeId" | "unused">,
   stack: string,
+  rate?: number,
 ): string {
+  const filled =
+    rate === undefined ? "" : `, filled at ${rate} MiB/s for ${SERVICE_PRICES.initializationGib} USD a GiB at most`;
   switch (step.do) {
     case "stop":
       return `stop the host ${step.host}, so that the filesystem is consistent`;
@@ -98,7 +117,7 @@ export function describeStep(
     case "wait":
       return `wait for the snapshot ${step.snapshot}`;
     case "config":
-      return `write availabilityZone=${facts.zone}${step.generation > 1 ? `, volumeGeneration=${step.generation}${step.copy ? " and the snapshot" : ""}` : ""} into the stack's config`;
+      return `write availabilityZone=${facts.zone}${step.generation > 1 ? `, volumeGeneration=${step.generation}${step.copy ? ` and the snapshot${filled}` : ""}` : ""} into the stack's config`;
     case "up":
       return `${commandFor(stack, "up")}: ${describeUp(facts)}`;
   }

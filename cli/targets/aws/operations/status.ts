@@ -1,8 +1,10 @@
+import { type KnownPrice, measurePictureUse, type PictureUse } from "../../../../infra/plan/prices/picture-use.ts";
+import { priceOf, TABLE_PRICES } from "../../../../infra/plan/prices/prices.ts";
 import { type HostStatus, heartbeatAgeSeconds } from "../../../../infra/readiness/host-status.ts";
 import { describeState } from "../../../../infra/readiness/progress.ts";
 import { commandFor } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
-import type { StatusResult } from "../../target.ts";
+import type { HostInfo, StatusResult } from "../../target.ts";
 import { toCliError } from "../client/errors.ts";
 import { classifyHostStatus } from "../host/host-status.ts";
 import { findHost, openStack, readHostStatus } from "../stack/stack.ts";
@@ -20,12 +22,15 @@ export async function awsStatus(context: Context): Promise<StatusResult> {
   const [host, volume, status] = await Promise.all([findHost(stack), findVolume(), readHostStatus(stack)]);
   const now = Date.now();
   const running = host?.state === "running";
+  const own = running && status?.instance === host.id ? status : null;
+  const ready = own?.ready ?? null;
   return {
     stack: name,
     mode: "aws",
     running,
     url: state.url,
-    ready: running && status?.instance === host.id ? status.ready : null,
+    ready,
+    pictures: own && host ? pictureUse(own, hostPrice(host, client.region)) : null,
     state: running ? stateLine(status, host.id, now) : stoppedLine(name, host?.state),
     cacheBytes: null,
     region: client.region,
@@ -33,6 +38,21 @@ export async function awsStatus(context: Context): Promise<StatusResult> {
     volume: volume ?? null,
     heartbeatSeconds: status ? Math.round(heartbeatAgeSeconds(status, now)) : null,
   };
+}
+
+/** Until the heartbeat: the usage is as old as that. */
+export function pictureUse(
+  { ready, at }: Pick<HostStatus, "ready" | "at">,
+  price: KnownPrice | null,
+): PictureUse | null {
+  const written = Date.parse(at);
+  return ready?.usage && !Number.isNaN(written) ? measurePictureUse(ready.usage, price, written) : null;
+}
+
+/** Of the table: only the plan looks up current prices. */
+function hostPrice({ type, market }: Pick<HostInfo, "type" | "market">, region: string): KnownPrice | null {
+  const price = priceOf(TABLE_PRICES, market, type, region);
+  return price && { usdPerHour: price.usdPerHour, source: `${type}, ${market}, ${price.region}: ${price.source}` };
 }
 
 function stateLine(status: HostStatus | null, instance: string, now: number): string {

@@ -7,6 +7,7 @@ import {
   typesToLookUp,
   type ZoneChoice,
 } from "../../../../infra/plan/aws/zone.ts";
+import { commandFor } from "../../../core/command-line.ts";
 import type { AwsStack } from "./stack.ts";
 
 /** Where a stack's volume and host are, or will be, and what is offered there. */
@@ -42,7 +43,13 @@ export async function choosePlace(
   const request = { stack: name, region: client.region, types, zone, hasVolume: volumeZone !== null, gpuMemoryMib };
   const choice =
     volume && volumeZone !== null && wanted && wanted !== volumeZone
-      ? { problem: otherZoneProblem(name, { zone: volumeZone, wanted, volumeId: volume.id }) }
+      ? {
+          problem: otherZoneProblem((to) => commandFor(name, `move-az ${to}`), {
+            zone: volumeZone,
+            wanted,
+            volumeId: volume.id,
+          }),
+        }
       : chooseZone(request, offers, zones);
   const others = otherZones({ types, zone: "problem" in choice ? zone : choice.zone }, offers, zones);
   const had = state.volumes.map((volume) => volume.zone);

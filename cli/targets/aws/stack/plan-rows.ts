@@ -2,9 +2,10 @@ import { INSTANCE_TYPES } from "../../../../infra/plan/aws/instance-types.ts";
 import type { AwsNetworkPlan } from "../../../../infra/plan/aws/network.ts";
 import type { AwsPlan } from "../../../../infra/plan/aws/plan.ts";
 import { AWS_RATES } from "../../../../infra/plan/aws/startup.ts";
-import { formatBytes, formatSeconds } from "../../../../infra/units.ts";
+import { formatBytes, formatSeconds, formatUsd } from "../../../../infra/units.ts";
 import { commandFor } from "../../../core/command-line.ts";
 import { modelSizeText } from "../../plan-rows.ts";
+import { pictureCostRows } from "./picture-cost-rows.ts";
 
 /** The plan of a stack in AWS, for people; the costs are last, one row each. */
 export function awsPlanRows(plan: AwsPlan): [string, string][] {
@@ -30,11 +31,27 @@ export function awsPlanRows(plan: AwsPlan): [string, string][] {
     ["baked", formatSeconds(startupEstimate.bakedSeconds)],
     ["timeout", formatSeconds(readiness.readyTimeoutSeconds)],
     ["on destroy", `${DESTROY[volume.onDestroy]}, the images are ${plan.image.retain ? "kept" : "deleted"}`],
-    ["cost", `${usd(cost.runningUsdPerMonth)} a month${cost.incomplete ? " plus the rows without a price" : ""}`],
-    ["stopped", `${usd(cost.stoppedUsdPerMonth)} a month`],
+    ["cost", `${formatUsd(cost.runningUsdPerMonth)} a month${cost.incomplete ? " plus the rows without a price" : ""}`],
+    ["stopped", `${formatUsd(cost.stoppedUsdPerMonth)} a month`],
     ...cost.items.map(({ what, usdPerMonth }): [string, string] => ["", `${amount(usdPerMonth)}  ${what}`]),
-    ["", `list prices of ${cost.region} as of ${cost.asOf}, without traffic`],
+    ...initializationRow(cost.initialization),
+    ["", `list prices of ${cost.region} noted on ${cost.asOf} or later, without traffic`],
+    ...(cost.instancePriceSource === null
+      ? []
+      : [["", `the instance's: ${cost.instancePriceSource}`] as [string, string]]),
+    ...pictureCostRows(plan),
     ...plan.warnings.map((note): [string, string] => ["note", note]),
+  ];
+}
+
+function initializationRow(cost: AwsPlan["cost"]["initialization"]): [string, string][] {
+  if (cost === null) return [];
+  const { atMostUsd, atMostSeconds, formula } = cost;
+  return [
+    [
+      "snapshot",
+      `${formatUsd(atMostUsd)} once and ${formatSeconds(atMostSeconds)}, both at most: the size of the snapshot decides (${formula})`,
+    ],
   ];
 }
 
@@ -68,5 +85,4 @@ function describeNetwork(network: AwsNetworkPlan): string {
   return `a new VPC without egress: endpoints for ${network.interfaceEndpoints.join(", ")} and s3`;
 }
 
-const usd = (value: number) => `${value.toFixed(2)} USD`;
 const amount = (value: number | null) => (value === null ? "?" : value.toFixed(2)).padStart(8);
