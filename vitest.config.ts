@@ -1,12 +1,22 @@
 import "./test/support/node-version.ts";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 import { NAMES, partsOf, projectsOf, suiteOf } from "./test/suites.ts";
+
+/** The package's name, as the examples import it, without a build. */
+const LIBRARY = Object.fromEntries(
+  Object.entries({ local: "local-image-gen", aws: "aws-image-gen" }).map(([door, file]) => [
+    `picture-perfect-challenge/${door}`,
+    join(import.meta.dirname, `infra/library/${file}.ts`),
+  ]),
+);
 
 /** The projects of each part of a suite; test/suites.ts says which there are. */
 const projects = NAMES.filter((name) => suiteOf(name).runner === "vitest").flatMap((name) => {
   const { timeoutSeconds = 120, serial, globalSetup } = suiteOf(name);
   const ofSuite = partsOf(name).flatMap((part) => projectsOf(name, part));
   return ofSuite.map((project) => ({
+    resolve: { alias: LIBRARY },
     test: {
       ...project,
       environment: "node",

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:fetch`, `bench:startup`, `bench:verify`, `bench:backup`: runs the bench of that name in the Python environment of the
+ * `npm run bench:fetch`, `bench:startup`, `bench:verify`, `bench:backup`, `bench:workers`: runs the bench of that name in the Python environment of the
  * tests. In: the name, then its arguments. Out: its exit code. Must not: measure anything itself.
  */
 import { delimiter, join } from "node:path";

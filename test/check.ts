@@ -11,10 +11,11 @@ const imageGen = { cwd: paths.imageGen };
 const SCRIPT_FOLDERS = [
   "image-gen/docker",
   "infra/aws/host/files/bin",
+  "infra/aws/host/files/instance-store",
   "test/support/host/fakes",
   "test/support/vm/guest",
 ];
-const pythonCode = [".", "../bench", "../scripts/reference", "../test/support/commands"];
+const pythonCode = [".", "../bench", "../scripts/reference", "../test/support/commands", "../test/support/parliament"];
 
 const checks: { name: string; command: string; args: string[]; options?: { cwd: string } }[] = [
   { name: "biome", command: bin("biome"), args: ["ci", "--error-on-warnings", "."] },
@@ -22,6 +23,11 @@ const checks: { name: string; command: string; args: string[]; options?: { cwd: 
   { name: "oxlint", command: bin("oxlint"), args: ["--type-aware", "--deny-warnings"] },
   { name: "structure", command: process.execPath, args: [join(paths.root, "scripts/structure/index.ts")] },
   { name: "knip", command: bin("knip"), args: [] },
+  {
+    name: "parliament",
+    command: process.execPath,
+    args: [join(paths.root, "test/support/parliament/check.ts")],
+  },
   { name: "ruff", command: python, args: ["-m", "ruff", "check", ...pythonCode], options: imageGen },
   { name: "ruff format", command: python, args: ["-m", "ruff", "format", "--check", ...pythonCode], options: imageGen },
   { name: "mypy", command: python, args: ["-m", "mypy"], options: imageGen },
@@ -31,6 +37,12 @@ const checks: { name: string; command: string; args: string[]; options?: { cwd: 
     args: ["../pyproject.toml", "--no-cache"],
     options: { cwd: join(paths.imageGen, "src") },
   },
+  // Without the audits that ask GitHub.
+  {
+    name: "zizmor",
+    command: join(dirname(python), "zizmor"),
+    args: ["--offline", "--no-progress", "--quiet", ".github"],
+  },
 ];
 const shell = await execa("git", ["ls-files", "*.sh", ".ci/run", ...SCRIPT_FOLDERS], { cwd: paths.root });
 const scripts: string[] = [];
@@ -38,9 +50,20 @@ for (const file of shell.stdout.split("\n").filter(Boolean)) {
   const head = await execa("head", ["-n1", file], { cwd: paths.root });
   if (/^#!.*\b(ba|da)?sh\b|^# shellcheck shell=/.test(head.stdout)) scripts.push(file);
 }
-if ((await execa("shellcheck", ["--version"], { reject: false })).exitCode === 0)
-  checks.push({ name: "shellcheck", command: "shellcheck", args: ["-x", ...scripts] });
-else console.log("shellcheck LEFT OUT: it is not on PATH (Debian: apt-get install shellcheck).");
+/** Programs of the machine: what they are asked first, what they check, and how to get them. */
+const ON_PATH = [
+  { name: "shellcheck", probe: "--version", args: ["-x", ...scripts], hint: "Debian: apt-get install shellcheck" },
+  {
+    name: "actionlint",
+    probe: "-version",
+    args: [],
+    hint: "go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12",
+  },
+];
+for (const { name, probe, args, hint } of ON_PATH) {
+  if ((await execa(name, [probe], { reject: false })).exitCode === 0) checks.push({ name, command: name, args });
+  else console.log(`${name} LEFT OUT: it is not on PATH (${hint}).`);
+}
 
 const results = checks.map(({ command, args, options }) =>
   execa(command, args, { cwd: paths.root, ...options, reject: false, all: true }),

@@ -24,9 +24,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import bars
 from environment import environment
 
-BAR = 1.5
 _MODEL, _REVISION = "bench/backup", "c" * 40
 # The shares of SDXL's large files, and as many small ones.
 _SHARES = {"unet": 0.740, "text_encoder_2": 0.200, "text_encoder": 0.036, "vae": 0.024}
@@ -148,6 +148,7 @@ def main() -> int:
     parser.add_argument("--size", type=float, default=6.94, metavar="GB")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--place", default=tempfile.gettempdir(), help="a directory of the disk to be measured")
+    bars.add_bars(parser)
     options = parser.parse_args()
     if os.geteuid():
         raise SystemExit("bench:backup: only root can empty the page cache. Fix: run it as root.")
@@ -159,13 +160,14 @@ def main() -> int:
     fine = True
     for ours, theirs in (("backup", "tar c"), ("restore", "tar x")):
         ratio, cpu = (medians[ours][which] / medians[theirs][which] for which in (0, 1))
-        fine = fine and ratio <= BAR
+        within = ratio <= options.bars.most(bars.BACKUP)
+        fine = fine and within
         print(
             f"{ours:8} {medians[ours][0]:6.1f} s ({medians[ours][1]:.1f} s CPU)   {theirs} {medians[theirs][0]:6.1f} s "
             f"({medians[theirs][1]:.1f} s CPU)   {ratio:.2f} x tar, {cpu:.1f} x its CPU   "
-            f"{'ok' if ratio <= BAR else 'ABOVE THE BAR'}"
+            f"{'ok' if within else 'ABOVE THE BAR'}"
         )
-    print(f"{options.size:g} GB, medians of {options.pairs} pairs; bar: {BAR} x tar's time.")
+    print(f"{options.size:g} GB, medians of {options.pairs} pairs; bar: {bars.BACKUP} x tar's time.")
     print(f"{_processor()}, {os.cpu_count()} cores; sha256 {_hash_rate() / 1e6:.0f} MB/s on one of them.")
     print(f"Disk: {' '.join(disk.stdout.split()[2:])}. Load at the end: {os.getloadavg()[0]:.1f}.")
     return 0 if fine else 1

@@ -13,11 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import bars
 from bench_hub import BenchHub, serving
 from kills import resume_ratio
 from runs import MODEL, Run, ours, theirs, timed, write_model
-
-_BAR_LINE, _BAR_THEIRS, _BAR_RESUME, _BAR_BYTES = 0.95, 1.0, 1.02, 300_000_000
 
 
 def main() -> int:
@@ -31,6 +30,7 @@ def main() -> int:
     parser.add_argument("--kill-rate", type=int, default=100, help="MB/s of the line while processes are killed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dir", type=Path, help="where model and caches lie meanwhile (default: the system's)")
+    bars.add_bars(parser)
     options = parser.parse_args()
     rates = [int(rate) for rate in options.rates.split(",") if rate]
     missed: list[str] = []
@@ -40,17 +40,19 @@ def main() -> int:
         print(f"{total / 1e6:.1f} MB of random weights · {os.cpu_count()} cores · {platform.platform()}")
         with serving(folder / "hub", folder / "port") as hub:
             hub.warm_up(MODEL)
-            _table(hub, folder / "home", total, rates, options.rounds, missed)
+            _table(hub, folder / "home", total, rates, options, missed)
             if options.kills:
                 hub.line(options.kill_rate * 1_000_000 or None)
                 ratio = resume_ratio(hub, folder / "home", options.kills, options.seed)
-                if ratio > _BAR_RESUME:
-                    missed.append(f"resume ratio {ratio:.4f} > {_BAR_RESUME}")
+                if ratio > options.bars.most(bars.FETCH_RESUME):
+                    missed.append(f"resume ratio {ratio:.4f} > {bars.FETCH_RESUME}")
     print("\nall bars met" if not missed else "\nmissed: " + "; ".join(missed))
     return 1 if missed else 0
 
 
-def _table(hub: BenchHub, home: Path, total: int, rates: list[int], rounds: int, missed: list[str]) -> None:
+def _table(
+    hub: BenchHub, home: Path, total: int, rates: list[int], options: argparse.Namespace, missed: list[str]
+) -> None:
     print("MB/s: bytes ÷ time from the first request to the end of the process, everything on the disk and proven by")
     print("hash (ours) or not (hf download); wall: from the start of the process.\n")
     print("| line MB/s | who | MB/s | of the line | wall s | ours ÷ hf, MB/s | ours ÷ hf, wall | own memory MB |")
@@ -58,7 +60,7 @@ def _table(hub: BenchHub, home: Path, total: int, rates: list[int], rounds: int,
     for rate in rates:
         hub.line(rate * 1_000_000 or None)
         runs: dict[str, list[Run]] = {"image-gen": [], "hf download": []}
-        for _ in range(rounds):
+        for _ in range(options.rounds):
             for who, command in (("image-gen", ours()), ("hf download", theirs())):
                 runs[who].append(timed(hub, command, home))
                 shutil.rmtree(home)
@@ -74,13 +76,19 @@ def _table(hub: BenchHub, home: Path, total: int, rates: list[int], rounds: int,
                 f"{memory[who] / 1e6:.0f} |",
                 flush=True,
             )
-        name = f"at {rate} MB/s" if rate else "without a limit"
-        if rate and speed["image-gen"] / rate < _BAR_LINE:
-            missed.append(f"{speed['image-gen'] / rate:.3f} of the line {name} < {_BAR_LINE}")
-        if by_speed < _BAR_THEIRS:
-            missed.append(f"{by_speed:.2f} × hf download {name} < {_BAR_THEIRS}")
-        if memory["image-gen"] > _BAR_BYTES:
-            missed.append(f"{memory['image-gen'] / 1e6:.0f} MB of memory {name}")
+        missed += missed_bars(rate, speed["image-gen"], by_speed, memory["image-gen"], options.bars)
+
+
+def missed_bars(rate: int, speed: float, by_theirs: float, memory: int, limits: bars.Bars) -> list[str]:
+    """Of one line; `rate` and `speed` are in MB/s, `memory` in bytes."""
+    name, missed = f"at {rate} MB/s" if rate else "without a limit", []
+    if rate and speed / rate < limits.least(bars.FETCH_LINE):
+        missed.append(f"{speed / rate:.3f} of the line {name} < {bars.FETCH_LINE}")
+    if by_theirs < limits.least(bars.FETCH_THEIRS):
+        missed.append(f"{by_theirs:.2f} × hf download {name} < {bars.FETCH_THEIRS}")
+    if memory > limits.most(bars.FETCH_BYTES):
+        missed.append(f"{memory / 1e6:.0f} MB of memory {name}")
+    return missed
 
 
 if __name__ == "__main__":

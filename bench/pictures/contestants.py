@@ -43,7 +43,8 @@ class Job:
     @property
     def body(self) -> dict[str, Any]:
         return {
-            "prompt": "a lighthouse at night, oil on canvas", "seed": self.seed, "steps": self.steps,
+            # Another one for each picture: the service keeps what its text encoders made of a prompt.
+            "prompt": f"a lighthouse at night, oil on canvas, {self.seed}", "seed": self.seed, "steps": self.steps,
             "size": f"{self.width}x{self.height}",
         }  # fmt: skip
 

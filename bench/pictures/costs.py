@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bars import Bars
 from contestants import Job, Made, Plain, Service
 from figures import Ratio, paired_median
 
@@ -35,7 +36,7 @@ class Cost:
     is_within: bool
 
     def __str__(self) -> str:
-        ratio = f"{self.ratio.mean:.3f} ({self.ratio.low:.3f} to {self.ratio.high:.3f})"
+        ratio = f"{self.ratio.median:.3f} ({self.ratio.low:.3f} to {self.ratio.high:.3f})"
         return (
             f"| {self.name} | {self.size} | {self.steps} | {self.pairs} | {self.baseline_seconds:.3f} "
             f"| {self.seconds:.3f} | {self.difference_ms:+.1f} | {ratio} | {self.limit} |"
@@ -48,7 +49,7 @@ HEAD = (
 )
 
 
-def measure(service: Service, plain: Plain, pairs: int, say: Callable[[str], None]) -> list[Cost]:
+def measure(service: Service, plain: Plain, pairs: int, limits: Bars, say: Callable[[str], None]) -> list[Cost]:
     """The service beside the plain program for a small and a long picture, then its own events for a long one."""
     small = Job(64, 64, 4, 0)
     long = _long_job(plain)
@@ -61,13 +62,20 @@ def measure(service: Service, plain: Plain, pairs: int, say: Callable[[str], Non
         ("progress events", long, few, _streamed(service, progress=True), streamed, None, 1.03),
         ("three partial pictures", long, few, _streamed(service, partial_images=3), streamed, None, 1.10),
     ):
-        costs.append(_cost(name, job, count, ours, theirs, milliseconds, ratio))
+        costs.append(_cost(name, job, count, ours, theirs, limits, milliseconds, ratio))
         say(str(costs[-1]))
     return costs
 
 
 def _cost(
-    name: str, job: Job, pairs: int, ours: Make, theirs: Make, milliseconds: float | None, ratio: float | None
+    name: str,
+    job: Job,
+    pairs: int,
+    ours: Make,
+    theirs: Make,
+    limits: Bars,
+    milliseconds: float | None,
+    ratio: float | None,
 ) -> Cost:
     with_it, without = [], []
     for number in range(pairs + 1):
@@ -81,7 +89,8 @@ def _cost(
             without.append(other.seconds)
     difference = 1000 * statistics.median(one - other for one, other in zip(with_it, without, strict=True))
     paired = paired_median(with_it, without)
-    within = difference <= milliseconds if milliseconds is not None else paired.mean <= (ratio or 1)
+    most = limits.most(milliseconds if milliseconds is not None else ratio or 1)
+    within = (difference if milliseconds is not None else paired.median) <= most
     limit = f"{milliseconds:.0f} ms" if milliseconds is not None else f"{100 * ((ratio or 1) - 1):.0f} %"
     return Cost(
         name, f"{job.width}x{job.height}", job.steps, pairs, statistics.median(with_it), statistics.median(without),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from image_gen.worker.__main__ import main
-from marks import copy_weights, mark
+from marks import FIRST_PICTURE, copy_weights, mark
 
 if __name__ == "__main__":
     from image_gen.worker import worker
@@ -30,10 +30,20 @@ if __name__ == "__main__":
         mark("copy")
         return result
 
+    def generated(*arguments: Any) -> Any:
+        try:
+            return generate_image(*arguments)
+        finally:
+            # Also where the numbers of random weights are too large for 16 bits, and the picture is refused.
+            mark(FIRST_PICTURE)
+
     worker.Worker._prepare = prepared  # type: ignore[method-assign] # only adds a mark
     copied: set[int] = set()
     from image_gen.worker import components, pipeline
 
     load_one, components.load_one = components.load_one, one_loaded
     load, pipeline.load = pipeline.load, loaded
+    from image_gen.worker.pictures import generate
+
+    generate_image, generate.generate_image = generate.generate_image, generated
     main()

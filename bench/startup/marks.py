@@ -6,6 +6,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+FIRST_PICTURE = "first picture"
+# Pixels and steps of it: the least that a model of any size makes.
+PICTURE_SIDE, PICTURE_STEPS = 64, 2
+
 
 def mark(name: str) -> None:
     """Something is done, now."""

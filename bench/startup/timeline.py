@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-_COLOURS = {"python": "#9aa0a6", "imports": "#4285f4", "verify": "#a142f4", "load": "#f9ab00", "copy": "#34a853"}
+_COLOURS = {
+    "python": "#9aa0a6",
+    "imports": "#4285f4",
+    "verify": "#a142f4",
+    "load": "#f9ab00",
+    "copy": "#34a853",
+    "first picture": "#ea4335",
+}
 # What the service does with each model of the pipeline, beside reading the next.
 _PARTS = "#81c995"
 _LABEL, _WIDTH, _ROW = 330, 760, 26

@@ -1,4 +1,5 @@
 /** The zone of a new stack: the program and doctor decide alike, in every region where GPU types are known to be offered. */
+
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type * as pulumi from "@pulumi/pulumi";
@@ -9,6 +10,7 @@ import { parseState, type StateExport } from "../../cli/targets/aws/stack/state.
 import { createProvider, lookupPlacement } from "../../infra/aws/lookups.ts";
 import { requireSameZone } from "../../infra/aws/volume/data-volume.ts";
 import { describeProblem } from "../../infra/config/problem.ts";
+import { checkoutFixes } from "../../infra/fixes.ts";
 import { chooseZone, hostTypes, type Offerings, typesToLookUp } from "../../infra/plan/aws/zone.ts";
 import { awsPlanWith, awsSettings } from "../support/aws-settings.ts";
 import { known } from "../support/outputs.ts";
@@ -37,7 +39,10 @@ async function programIn(region: string, raw: Raw = {}, refused?: Error, limit: 
   const kept = rows.filter(({ type }) => asked.includes(type));
   const { result } = await runProgram(
     async () => {
-      const place = lookupPlacement(plan, { provider: createProvider("image-gen", plan) }, async () => limit);
+      const place = lookupPlacement(plan, { provider: createProvider("image-gen", plan) }, async () => limit, {
+        name: "image-gen",
+        fixes: checkoutFixes("prod"),
+      });
       const zone = await known(place.zone);
       const type = await known(place.typeIn(place.zone));
       return { zone, type, refusal: await refusalOf(place.beforeCreate) };
@@ -194,7 +199,7 @@ describe("a volume elsewhere", () => {
       status: "fail",
       fix: expect.stringMatching(/^imagegen move-az us-east-1c/) as string,
     });
-    const refusal = () => requireSameZone("us-east-1a", "us-east-1c", "vol-1", "prod");
+    const refusal = () => requireSameZone("us-east-1a", "us-east-1c", "vol-1", checkoutFixes("prod"));
     expect(refusal).toThrow(`${check?.message}. Fix: ${check?.fix}`);
   });
   test("that was deleted by hand holds nothing back", async () => {

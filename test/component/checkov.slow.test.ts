@@ -8,6 +8,7 @@ import { runAws, runStack } from "../support/aws-program.ts";
 import { ALB, awsPlanWith, OIDC } from "../support/aws-settings.ts";
 import { type CheckResult, scan } from "../support/checkov/checkov.ts";
 import { idOf, outputsOf, terraformPlan } from "../support/checkov/terraform.ts";
+import { fleetPlanWith, runFleet } from "../support/fleet-settings.ts";
 import type { Registered } from "../support/program.ts";
 
 interface Accepted {
@@ -26,6 +27,11 @@ const PLANS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "sign-in": { ...OIDC, network: "nat" },
   closed: { ...ALB, network: "endpoints-only", modelMirror: "s3://bucket/models" },
   healing: { ...ALB, selfHealing: "true", kmsKeyArn: KEY, snapshots: "daily", deletionProtection: "true" },
+};
+
+const FLEETS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  "aws-fleet": stackFile("aws-fleet"),
+  "closed-fleet": { network: "endpoints-only", modelMirror: "s3://bucket/models", kmsKeyArn: KEY, dashboard: "true" },
 };
 
 /** The project's keys of a stack's file. */
@@ -49,19 +55,27 @@ async function resourcesOf(raw: Readonly<Record<string, string>>): Promise<reado
   return [...stack.resources, ...image.resources];
 }
 
+async function resourcesOfFleet(raw: Readonly<Record<string, string>>): Promise<readonly Registered[]> {
+  const more = { latestVersion: 3 };
+  const outputs = (resource: { type: string; name: string }) =>
+    outputsOf(resource, { ...more, name: resource.name, url: resource.name });
+  return (await runFleet(fleetPlanWith(raw), { idOf, outputs })).resources;
+}
+
 let failed: readonly CheckResult[] = [];
 let passed: readonly CheckResult[] = [];
 
 beforeAll(async () => {
   const plans: Record<string, object> = {};
   for (const [name, raw] of Object.entries(PLANS)) plans[name] = terraformPlan(await resourcesOf(raw));
+  for (const [name, raw] of Object.entries(FLEETS)) plans[name] = terraformPlan(await resourcesOfFleet(raw));
   const open = await resourcesOf({});
   const withoutGroup = open.filter(({ type }) => !type.includes("defaultSecurityGroup"));
   plans.open = terraformPlan(withoutGroup);
   ({ failed, passed } = await scan(plans));
 }, 600_000);
 
-const inPlans = (findings: readonly CheckResult[]) => findings.filter(({ plan }) => plan in PLANS);
+const inPlans = (findings: readonly CheckResult[]) => findings.filter(({ plan }) => plan in PLANS || plan in FLEETS);
 
 test("each finding is accepted, with a reason", () => {
   const known = new Set(
@@ -79,7 +93,9 @@ test("each accepted finding is still found", () => {
 });
 
 test("the scan sees every plan, and what belongs together in it", () => {
-  expect([...new Set(passed.map(({ plan }) => plan))].sort()).toEqual([...Object.keys(PLANS), "open"].sort());
+  expect([...new Set(passed.map(({ plan }) => plan))].sort()).toEqual(
+    [...Object.keys(PLANS), ...Object.keys(FLEETS), "open"].sort(),
+  );
   // The VPC's flow logs and default security group, the bucket's public access block, the instance's IMDSv2, the disks' encryption.
   for (const check of ["CKV2_AWS_11", "CKV2_AWS_12", "CKV2_AWS_6", "CKV_AWS_79", "CKV_AWS_3", "CKV_AWS_91"])
     expect(passed.map((finding) => finding.check)).toContain(check);

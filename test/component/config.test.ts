@@ -35,7 +35,7 @@ test("a secret token stays one", async () => {
     },
     { config: { hfToken: "hf_value" }, secretKeys: ["hfToken"] },
   );
-  expect(result.settings.hasToken).toBe(true);
+  expect(result.settings).toMatchObject({ hasToken: true });
   expect(JSON.stringify(result.settings)).not.toContain("hf_value");
   expect(result.token).toEqual({ value: "hf_value", known: true, secret: true });
 });

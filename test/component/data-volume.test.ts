@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { DataVolume, requireSameZone } from "../../infra/aws/volume/data-volume.ts";
 import { UserError } from "../../infra/errors.ts";
+import { checkoutFixes } from "../../infra/fixes.ts";
 import { runAws } from "../support/aws-program.ts";
 import { awsPlanWith } from "../support/aws-settings.ts";
 import { known } from "../support/outputs.ts";
@@ -15,7 +16,12 @@ async function volumeWith(
   zone = "us-east-1b",
 ) {
   return runAws(async () => {
-    const volume = new DataVolume("image-gen", { plan: awsPlanWith(raw).volume, zone, stack: "prod" });
+    const volume = new DataVolume("image-gen", {
+      plan: awsPlanWith(raw).volume,
+      zone,
+      stack: "prod",
+      fixes: checkoutFixes("prod"),
+    });
     return { id: await known(volume.volumeId), zone: await known(volume.availabilityZone) };
   }, options);
 }
@@ -104,8 +110,8 @@ describe("the zone", () => {
   );
 
   test("that is another than the volume's is refused: a disk can't be moved by wishing", () => {
-    expect(() => requireSameZone("us-east-1a", "us-east-1b", "vol-1", "prod")).toThrow(UserError);
-    expect(() => requireSameZone("us-east-1a", "us-east-1b", "vol-1", "prod")).toThrow(
+    expect(() => requireSameZone("us-east-1a", "us-east-1b", "vol-1", checkoutFixes("prod"))).toThrow(UserError);
+    expect(() => requireSameZone("us-east-1a", "us-east-1b", "vol-1", checkoutFixes("prod"))).toThrow(
       "Picture-Perfect-Challenge:availabilityZone: expected us-east-1a, where the volume vol-1 is, " +
         "got us-east-1b. Fix: imagegen move-az us-east-1b --stack prod, or use a subnet in us-east-1a again",
     );

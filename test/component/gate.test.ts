@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
 import { type LocalOutputs, localOutputs } from "../../infra/docker/outputs.ts";
 import { UserError } from "../../infra/errors.ts";
+import { checkoutFixes } from "../../infra/fixes.ts";
 import { type CheckArgs, checkReady, readyGate } from "../../infra/readiness/docker-gate.ts";
 import { type ProbeResult, parseReadyState } from "../../infra/readiness/probe-result.ts";
 import { known } from "../support/outputs.ts";
@@ -23,7 +24,7 @@ function service(answer: ProbeResult, changes: Partial<CheckArgs> = {}) {
   let now = 0;
   const check: CheckArgs = {
     plan: plan.readiness,
-    stack: "blue",
+    fixes: checkoutFixes("blue"),
     containerName: "image-game-image-gen",
     deps: {
       probe: async () => {

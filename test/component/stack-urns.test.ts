@@ -1,15 +1,19 @@
 /**
- * A state that the program of 51b7e56 made keeps working: every resource has the URN that it had, so that no alias is needed
- * and nothing is replaced for its name. The fixture was recorded by running that program against the same mocks.
+ * A state that an earlier program made keeps working: every resource has the URN that it had, so that no alias is needed
+ * and nothing is replaced for its name. That of 51b7e56 was recorded by running it against the same mocks, the others are
+ * states that the real engine exported.
  */
+
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { aws } from "../../infra/aws/program.ts";
 import { parseSettings } from "../../infra/config/parse.ts";
 import { wordForPulumi } from "../../infra/config/problem.ts";
 import { RENAMED_KEYS } from "../../infra/config/schema.ts";
-import { local } from "../../infra/docker/program.ts";
+import { PROJECT } from "../../infra/contract.ts";
+import { checkoutFixes } from "../../infra/fixes.ts";
+import { recordedConfig, recordedStacks, recordedState, VERSIONS } from "../support/fixtures.ts";
 import { type Registered, runProgram } from "../support/program.ts";
+import { runTarget } from "../support/whole-program.ts";
 
 interface Recorded {
   /** With the keys of that version. */
@@ -31,6 +35,7 @@ const answers = {
     locations: ["us-east-1a"],
   },
   "aws:ssm/getParameter:getParameter": { value: "ami-0123456789abcdef0" },
+  "aws:index/getCallerIdentity:getCallerIdentity": { accountId: "123456789012" },
   "aws:ecr/getAuthorizationToken:getAuthorizationToken": { userName: "AWS", password: "x" },
 };
 
@@ -51,12 +56,10 @@ async function resourcesOf(stack: string, config: Readonly<Record<string, string
     checkout: "/a/checkout",
     preview: true,
     secrets: {},
+    fixes: checkoutFixes(stack),
     report: () => {},
   };
-  const { resources } = await runProgram(
-    () => (settings.target === "aws" ? void aws(settings, context) : void local(settings, context)),
-    { preview: true, answers },
-  );
+  const { resources } = await runProgram(() => runTarget(settings, context), { preview: true, answers });
   return resources;
 }
 
@@ -88,6 +91,23 @@ describe.each(Object.entries(recorded))("the stack %s of 51b7e56", (stack, { con
   test("has the same URNs: none is lost, and what is new is new on purpose", async () => {
     const resources = await resourcesOf(stack, config);
     expect(resources.map(urnOf).sort()).toEqual([...urns, ...added(config)].sort());
+  });
+});
+
+/** Without stack and project: the types of the parents and of the resource, and its name. */
+function urnsOf(version: string, stack: string): string[] {
+  const { resources = [] } = recordedState(version, stack).deployment;
+  const own = resources.filter(({ type }) => !type.startsWith("pulumi:"));
+  return own.map(({ urn }) => urn.split("::").slice(2).join("::").replace("pulumi:pulumi:Stack$", ""));
+}
+
+describe.each(VERSIONS)("the states of %s", (version) => {
+  test.each(recordedStacks(version))("%s: every resource has the URN that it had", async (stack) => {
+    const config = Object.entries(recordedConfig(version, stack)).filter(([key]) => key.startsWith(`${PROJECT}:`));
+    const own = Object.fromEntries(config.map(([key, value]) => [key.slice(PROJECT.length + 1), value]));
+    const now = (await resourcesOf(stack, own)).map(urnOf);
+    expect(urnsOf(version, stack).filter((urn) => !now.includes(urn))).toEqual([]);
+    expect(urnsOf(version, stack).length).toBeGreaterThan(3);
   });
 });
 

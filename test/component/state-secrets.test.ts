@@ -1,15 +1,19 @@
 /** What a stack's state holds in secret, and what a preview that may read no secret asks AWS: as the documents say. */
+
 import { readdirSync, readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { aws } from "../../infra/aws/program.ts";
 import { parseSettings } from "../../infra/config/parse.ts";
 import { wordForPulumi } from "../../infra/config/problem.ts";
 import { PROJECT, SECRET_PLACEHOLDER } from "../../infra/contract.ts";
-import { local } from "../../infra/docker/program.ts";
+import { checkoutFixes } from "../../infra/fixes.ts";
+import { LOOKUPS } from "../../infra/plan/ci/permissions/lookups.ts";
+import { rolePolicies } from "../../infra/plan/ci/roles.ts";
 import { ALB, OIDC } from "../support/aws-settings.ts";
+import { CI_PLACE, ciPlanWith } from "../support/ci-settings.ts";
 import { runProgram } from "../support/program.ts";
+import { runTarget } from "../support/whole-program.ts";
 
 type Config = Readonly<Record<string, string>>;
 
@@ -19,6 +23,7 @@ const ANSWERS = {
     instanceTypes: ["g6.xlarge", "g6.xlarge"],
     locations: ["us-east-1a", "us-east-1d"],
   },
+  "aws:index/getCallerIdentity:getCallerIdentity": { accountId: "123456789012" },
   "aws:ssm/getParameter:getParameter": { value: "ami-0123456789abcdef0" },
   "aws:ec2/getSubnet:getSubnet": { vpcId: "vpc-0123456789abcdef0", availabilityZone: "us-east-1d" },
   "aws:ecr/getAuthorizationToken:getAuthorizationToken": { userName: "AWS", password: "of twelve hours" },
@@ -38,22 +43,28 @@ async function preview(config: Config, secrets: Config = {}) {
   if ("problems" in parsed) throw new Error(parsed.problems.map(wordForPulumi).join("\n"));
   const { settings } = parsed;
   const hidden = Object.fromEntries(Object.entries(secrets).map(([key, value]) => [key, pulumi.secret(value)]));
-  const stack = { name: "image-gen", stack: "a-stack", checkout: "/a/checkout", preview: true, report: () => {} };
-  const { resources } = await runProgram(
-    () => {
-      const context = { ...stack, secrets: hidden };
-      return settings.target === "aws" ? void aws(settings, context) : void local(settings, context);
-    },
-    { preview: true, answers },
-  );
+  const stack = {
+    name: "image-gen",
+    stack: "a-stack",
+    checkout: "/a/checkout",
+    preview: true,
+    fixes: checkoutFixes("a-stack"),
+    report: () => {},
+  };
+  const { resources } = await runProgram(() => runTarget(settings, { ...stack, secrets: hidden }), {
+    preview: true,
+    answers,
+  });
   return { resources, asked: [...asked].sort() };
 }
 
 const stacks = readdirSync("stacks").map((file) => {
   const { config } = parse(readFileSync(`stacks/${file}`, "utf8")) as { config: Config };
   const own = Object.entries(config).filter(([key]) => key.startsWith(`${PROJECT}:`));
-  const ownConfig = Object.fromEntries(own.map(([key, value]) => [key.slice(PROJECT.length + 1), value]));
-  return { name: file.replace(/^Pulumi\.|\.yaml$/g, ""), config: ownConfig };
+  const ownConfig: Config = Object.fromEntries(own.map(([key, value]) => [key.slice(PROJECT.length + 1), value]));
+  // Which repository is the user's to say.
+  const repository: Config = ownConfig.target === "ci" ? { repository: "org/repo" } : {};
+  return { name: file.replace(/^Pulumi\.|\.yaml$/g, ""), config: { ...ownConfig, ...repository } };
 });
 
 /** Every secret that the stack's target takes: as the config's, and by the options that look one up. */
@@ -68,6 +79,8 @@ function everySecret({ target = "local" }: Config): { config: Config; secrets: C
     environment: "A_TOKEN=x",
   };
   if (target === "local") return { config: {}, secrets };
+  if (target === "ci") return { config: {}, secrets: {} };
+  if (target === "fleet") return { config: {}, secrets: { hfToken: "hf_x" } };
   return { config: OIDC, secrets: { hfToken: "hf_x" } };
 }
 
@@ -89,17 +102,11 @@ describe.each(stacks)("of the stack $name", ({ name, config }) => {
   });
 });
 
-test("the table names no stack that is not there", () => {
-  expect([...new Set(rows.flatMap(({ names }) => names))].sort()).toEqual(stacks.map(({ name }) => name).sort());
+test("the table names each stack of a service, and no other: what CI needs is no secret", () => {
+  const services = stacks.filter(({ config }) => config.target !== "ci").map(({ name }) => name);
+  expect([...new Set(rows.flatMap(({ names }) => names))].sort()).toEqual(services.sort());
 });
 
-/** The action of IAM behind each function that a preview calls. */
-const ACTIONS: Readonly<Record<string, string>> = {
-  "aws:index/getAvailabilityZones:getAvailabilityZones": "ec2:DescribeAvailabilityZones",
-  "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": "ec2:DescribeInstanceTypeOfferings",
-  "aws:ec2/getSubnet:getSubnet": "ec2:DescribeSubnets",
-  "aws:ssm/getParameter:getParameter": "ssm:GetParameter",
-};
 const existing = { vpcId: "vpc-0123456789abcdef0", subnetId: "subnet-0123456789abcdef0" };
 const albSubnetIds = "subnet-0123456789abcdef1,subnet-0123456789abcdef2";
 const OPTIONS: readonly Config[] = [
@@ -111,20 +118,20 @@ const OPTIONS: readonly Config[] = [
   { selfHealing: "true", purchaseOption: "spot", snapshots: "daily" },
 ];
 
+/** What IAM calls a function of the provider. */
+const actionsOf = (token: string) =>
+  Object.values(LOOKUPS[token]?.grants ?? { none: [`an action for ${token}`] }).flat();
+
 test("a preview without secrets asks for none, and what it asks for is what its role may do", async () => {
   const asked = new Set<string>();
   for (const config of OPTIONS) {
     const { resources, asked: tokens } = await preview({ target: "aws", previewWithoutSecrets: "true", ...config });
-    for (const token of tokens) asked.add(ACTIONS[token] ?? `an action for ${token}`);
+    for (const token of tokens) for (const action of actionsOf(token)) asked.add(action);
     expect(JSON.stringify(resources)).not.toMatch(/of twelve hours|sesame/);
     expect(JSON.stringify(resources)).toContain(SECRET_PLACEHOLDER);
   }
-  const guide = readFileSync("docs/guides/deploy-from-ci.md", "utf8");
-  const [, policy = ""] = /```json\n([^`]*"ReadsOfAPreview"[^`]*)```/.exec(guide) ?? [];
-  const { Statement } = JSON.parse(policy) as { Statement: { Action: string | string[]; Resource: string }[] };
-  const allowed = Statement.flatMap(({ Action }) => Action);
   // The provider asks for the types itself when a host's changes; the last is the copy of the state.
+  const [policy] = rolePolicies("preview", ciPlanWith(), CI_PLACE);
+  const allowed = (policy?.statements ?? []).flatMap(({ Action }) => Action);
   expect(allowed.sort()).toEqual([...asked, "ec2:DescribeInstanceTypes", "s3:GetObject"].sort());
-  const object = Statement.find(({ Action }) => Action === "s3:GetObject");
-  expect(object?.Resource).toBe("arn:aws:s3:::<bucket>/previews/*");
 });

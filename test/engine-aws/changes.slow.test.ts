@@ -3,14 +3,14 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
+import { type EngineStack, succeeded } from "../support/engine-stack.ts";
 import { CHANGES, KEY } from "./changes.ts";
 import { AwsSetting, awsTests } from "./setting.ts";
-import { type AwsStack, succeeded } from "./stack.ts";
 import { Observer } from "./story.ts";
 
 const setting = new AwsSetting();
 await awsTests("changes of a stack on AWS", setting, () => {
-  let stack: AwsStack;
+  let stack: EngineStack;
   let observer: Observer;
   let volumeId = "";
   let bytes = "";

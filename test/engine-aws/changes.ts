@@ -70,6 +70,11 @@ export const CHANGES: readonly Change[] = [
       "PutTargets",
     ],
   },
+  {
+    name: "a budget",
+    config: { monthlyBudgetUsd: "300" },
+    besides: ["CreateBudget imagegen-changes"],
+  },
   { name: "time that a start may take", config: { readyTimeoutSeconds: "1200" } },
   { name: "key", config: { kmsKeyArn: KEY }, inOrder: CREATE_FIRST, besides: [...HOST_ALARMS, ROLE] },
   {

@@ -3,10 +3,10 @@
  * stands, and ends in a working stack with one volume, and nothing in the account that the stack does not know.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { AwsError } from "../support/fakes/aws-provider/aws-error.ts";
-import { Cloud } from "../support/fakes/aws-provider/cloud.ts";
-import { AwsProviderFake } from "../support/fakes/aws-provider/index.ts";
-import { text } from "../support/fakes/aws-provider/kind.ts";
+import { AwsError } from "../../aws-fake/aws-error.ts";
+import { Cloud } from "../../aws-fake/cloud.ts";
+import { AwsProviderFake } from "../../aws-fake/index.ts";
+import { text } from "../../aws-fake/kind.ts";
 import { missingForAws } from "../support/fakes/aws-provider/needs.ts";
 import { AwsApi } from "../support/fakes/moto/aws-api.ts";
 import { Operator } from "../support/fakes/moto/operator.ts";

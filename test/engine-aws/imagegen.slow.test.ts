@@ -1,11 +1,11 @@
 /** `imagegen up` of a stack in AWS, under the real engine: instance types without capacity, and what is pinned because of that. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { AwsProviderFake } from "../../aws-fake/index.ts";
 import { pathsOf } from "../../cli/core/paths.ts";
 import { progressTo } from "../../cli/core/progress.ts";
 import { qualifyAll } from "../../cli/stack/config.ts";
 import { StackFiles } from "../../cli/stack/files.ts";
 import { upInAws } from "../../cli/targets/aws/stack/up.ts";
-import { AwsProviderFake } from "../support/fakes/aws-provider/index.ts";
 import { missingForAws } from "../support/fakes/aws-provider/needs.ts";
 import { AwsApi } from "../support/fakes/moto/aws-api.ts";
 import { Operator } from "../support/fakes/moto/operator.ts";
@@ -115,7 +115,7 @@ describe.skipIf(missing !== undefined)("imagegen up in AWS", () => {
     expect(stdout).toMatch(
       /^Kept the models in the volume vol-\w+, for 4\.00 USD a month \(list price\)\. To delete it: aws ec2 delete-volume --volume-id vol-\w+ --region us-east-1$/m,
     );
-    expect(stdout).toContain(`Kept the images in the repository ${images[0]?.id}, for 0.49 USD a month for each image`);
+    expect(stdout).toContain(`Kept the images in the repository ${images[0]?.id}, for 0.46 USD a month for each image`);
     expect(fake.cloud.all("aws:ecr/repository:Repository")).toEqual(images);
     const again = await operator.imagegen("down", "--yes");
     expect(again.stdout).not.toContain("Removed");

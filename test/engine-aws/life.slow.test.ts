@@ -1,9 +1,9 @@
 /** A stack on AWS from its first deploy to its end: the stack files as they are, failures and what fixes them, and the data at each end. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Cloud } from "../support/fakes/aws-provider/cloud.ts";
-import { record, text } from "../support/fakes/aws-provider/kind.ts";
+import { Cloud } from "../../aws-fake/cloud.ts";
+import { record, text } from "../../aws-fake/kind.ts";
+import { type Config, type EngineStack, failed, type Run, succeeded } from "../support/engine-stack.ts";
 import { AwsSetting, awsTests } from "./setting.ts";
-import { type AwsRun, type AwsStack, type Config, failed, succeeded } from "./stack.ts";
 import { Observer } from "./story.ts";
 
 const setting = new AwsSetting();
@@ -53,7 +53,7 @@ await awsTests("a stack on AWS", setting, () => {
   });
 
   /** Stacks that one test deployed, for the later ones that change or destroy them. */
-  const deployed = new Map<string, { readonly stack: AwsStack; readonly volumeId: string }>();
+  const deployed = new Map<string, { readonly stack: EngineStack; readonly volumeId: string }>();
 
   /** The stack, deployed with this config unless an earlier test did that. */
   async function deployedStack(name: string, config: Config = {}) {
@@ -63,7 +63,7 @@ await awsTests("a stack on AWS", setting, () => {
     return keep(name, stack, succeeded(await stack.up()));
   }
 
-  function keep(name: string, stack: AwsStack, { outputs }: AwsRun) {
+  function keep(name: string, stack: EngineStack, { outputs }: Run) {
     const made = { stack, volumeId: String(outputs.volumeId) };
     deployed.set(name, made);
     return made;

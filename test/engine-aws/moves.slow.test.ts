@@ -1,8 +1,8 @@
 /** What moves more than a host: another zone, and a host that a group replaces. */
 import { afterEach, expect, test } from "vitest";
-import { text } from "../support/fakes/aws-provider/kind.ts";
+import { text } from "../../aws-fake/kind.ts";
+import { succeeded } from "../support/engine-stack.ts";
 import { AwsSetting, awsTests } from "./setting.ts";
-import { succeeded } from "./stack.ts";
 import { Observer } from "./story.ts";
 
 const setting = new AwsSetting();

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { SECRET_PLACEHOLDER } from "../../infra/contract.ts";
 import { leaks } from "../../scripts/preview/leaks.ts";
 import { OIDC } from "../support/aws-settings.ts";
+import { type EngineStack, succeeded } from "../support/engine-stack.ts";
 import { PreviewBucket } from "../support/preview-bucket.ts";
 import { AwsSetting, awsTests } from "./setting.ts";
-import { type AwsStack, succeeded } from "./stack.ts";
 
 const NAME = "oidc";
 const TOKEN = "hf_token-of-this-test";
@@ -18,7 +18,7 @@ const setting = new AwsSetting();
 await awsTests("previews by unreviewed code", setting, () => {
   const bucket = new PreviewBucket();
   afterAll(() => bucket.remove());
-  let stack: AwsStack;
+  let stack: EngineStack;
 
   /** With the fake of AWS and the bucket; `backend`: and with the stack's own state and its key. */
   const environment = ({ backend }: { backend: boolean }) => {
@@ -87,11 +87,15 @@ await awsTests("previews by unreviewed code", setting, () => {
     const same = await preview();
     expect(same).toMatch(/Resources:\n +\d+ unchanged\n/);
     expect(same).toContain("Policy Packs run:");
+    expect(same).toMatch(/Resources: \d+ unchanged\.\n/);
+    expect(same).toContain("#### Policies\n\nNo findings.\n");
     stack.change({ logRetentionDays: "60" });
     const changed = await preview();
     // The host's lines, the network's, and the load balancer's.
     expect(changed).toMatch(/~ 3 to update\n +\d+ unchanged/);
     expect(changed).toContain("~ aws:cloudwatch/logGroup:LogGroup: (update)");
+    expect(changed).toMatch(/Resources: 3 to update, \d+ unchanged\.\n/);
+    expect(changed).toContain("| update | `image-gen-logs` | `aws:cloudwatch/logGroup:LogGroup` | `retentionInDays` |");
     stack.change({ logRetentionDays: "30" });
   });
 

@@ -1,16 +1,16 @@
 /** The fake against programs that break its rules, under the real engine: what AWS would refuse must fail here too. */
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { type Run, succeeded } from "../support/engine-stack.ts";
 import { paths } from "../support/paths.ts";
 import { AwsSetting, awsTests } from "./setting.ts";
-import { type AwsRun, succeeded } from "./stack.ts";
 
 const setting = new AwsSetting(join(paths.root, "test/support/fakes/aws-provider/program"));
 const CHANGED = "#!/bin/sh\necho changed\n";
 
 interface Replaced {
-  readonly run: AwsRun;
-  readonly again: () => Promise<AwsRun>;
+  readonly run: Run;
+  readonly again: () => Promise<Run>;
   readonly story: readonly string[];
   readonly broken: readonly string[];
 }

@@ -1,10 +1,8 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe } from "vitest";
+import { AwsProviderFake } from "../../aws-fake/index.ts";
 import { TestProject } from "../support/engine.ts";
-import { AwsProviderFake } from "../support/fakes/aws-provider/index.ts";
+import type { Config, EngineStack } from "../support/engine-stack.ts";
 import { missingForAws } from "../support/fakes/aws-provider/needs.ts";
-import { AwsStack, type Config } from "./stack.ts";
 
 /** A fake of AWS, and a project whose every command talks to it. */
 export class AwsSetting {
@@ -34,7 +32,7 @@ export class AwsSetting {
   }
 
   /** A stack with this config of the project's, and a region. */
-  async stack(name: string, config: Config = {}): Promise<AwsStack> {
+  async stack(name: string, config: Config = {}): Promise<EngineStack> {
     const stack = await this.existing(name);
     stack.change(config);
     stack.write({ "aws:region": "us-east-1" });
@@ -42,10 +40,8 @@ export class AwsSetting {
   }
 
   /** A stack whose file is there, as it is. */
-  async existing(name: string): Promise<AwsStack> {
-    const { directory, environment } = this.project;
-    const place = { directory, stacks: existsSync(join(directory, "stacks")) ? "stacks" : "." };
-    return AwsStack.init({ ...place, environment: { ...environment, ...this.fake.environment } }, name);
+  async existing(name: string): Promise<EngineStack> {
+    return this.project.stack(name, {}, this.fake.environment);
   }
 
   async remove(): Promise<void> {

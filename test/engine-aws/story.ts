@@ -1,5 +1,5 @@
-import type { AwsProviderFake } from "../support/fakes/aws-provider/index.ts";
-import { text } from "../support/fakes/aws-provider/kind.ts";
+import type { AwsProviderFake } from "../../aws-fake/index.ts";
+import { text } from "../../aws-fake/kind.ts";
 
 const VOLUME = "aws:ebs/volume:Volume";
 /** Calls whose order matters: they touch a host or a disk. The engine makes the others side by side. */

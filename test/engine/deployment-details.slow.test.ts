@@ -1,7 +1,8 @@
 /** What a stack on Docker meets in its life: a volume of Compose's, a container that is gone, a limit; with a stand-in for the service. */
 import { expect, test } from "vitest";
 import { docker } from "../support/docker.ts";
-import { CONTAINER, engineTests, Setting, succeeded } from "./setting.ts";
+import { succeeded } from "../support/engine-stack.ts";
+import { CONTAINER, engineTests, Setting } from "./setting.ts";
 
 const setting = new Setting("details", "stub");
 

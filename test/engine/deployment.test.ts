@@ -1,16 +1,8 @@
 /** The life of a stack on the real engine and Docker, with a stand-in for the service: what is made, replaced, kept. */
 import { expect, test } from "vitest";
 import { docker } from "../support/docker.ts";
-import {
-  CONTAINER,
-  CONTAINER_REPLACED,
-  engineTests,
-  IMAGE,
-  IMAGE_REPLACED,
-  Setting,
-  succeeded,
-  VOLUME,
-} from "./setting.ts";
+import { succeeded } from "../support/engine-stack.ts";
+import { CONTAINER, CONTAINER_REPLACED, engineTests, IMAGE, IMAGE_REPLACED, Setting, VOLUME } from "./setting.ts";
 
 const setting = new Setting("deployment", "stub");
 const containerOf = async (name: string) => docker("inspect", "-f", "{{.Id}}", setting.container(name));
@@ -33,7 +25,7 @@ await engineTests("a deployment", setting, () => {
     const again = succeeded(await stack.preview({ expectNoChanges: true }));
     expect(again.text).not.toContain("Outputs:");
     console.log(
-      `preview ${again.seconds.toFixed(1)} s, of it to the last resource ${again.programSeconds.toFixed(1)} s; ` +
+      `preview ${again.seconds.toFixed(1)} s, ${again.cpuSeconds.toFixed(1)} s of processors; ` +
         `first up ${first.seconds.toFixed(1)} s, second ${second.seconds.toFixed(1)} s`,
     );
   });
@@ -80,12 +72,12 @@ await engineTests("a deployment", setting, () => {
     await stack.set({ modelId: "stub/other" });
     const other = succeeded(await stack.up());
     expect([...other.changes].sort()).toEqual([...CONTAINER_REPLACED].sort());
-    expect(other.outputs.modelId?.value).toBe("stub/other");
+    expect(other.outputs.modelId).toBe("stub/other");
 
     await stack.set({ modelCache: "baked" });
     const baked = succeeded(await stack.up());
     expect([...baked.changes].sort()).toEqual([...CONTAINER_REPLACED, ...IMAGE_REPLACED].sort());
-    const image = String(baked.outputs.imageId?.value);
+    const image = String(baked.outputs.imageId);
     expect(await docker("run", "--rm", "--entrypoint", "cat", image, "/opt/models/id")).toBe("stub/other");
     const mounts = await docker(
       "inspect",
@@ -113,7 +105,7 @@ await engineTests("a deployment", setting, () => {
 
     const heir = await setting.stack("heir", { modelId: "stub/other", volumeName: setting.volume("model") });
     const { outputs } = succeeded(await heir.up());
-    const state = await (await fetch(String(outputs.readyUrl?.value))).json();
+    const state = await (await fetch(String(outputs.readyUrl))).json();
     expect(state).toMatchObject({ phase: "ready", source: "volume" });
     await heir.set({ onDestroy: "delete" });
     succeeded(await heir.up());

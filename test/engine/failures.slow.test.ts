@@ -3,8 +3,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { docker } from "../support/docker.ts";
+import { succeeded } from "../support/engine-stack.ts";
 import { findOldNode } from "../support/old-node.ts";
-import { engineTests, Setting, succeeded } from "./setting.ts";
+import { engineTests, Setting } from "./setting.ts";
 
 const setting = new Setting("failures", "stub");
 const TOKEN = "hf_only_for_this_test_0123456789";
@@ -81,7 +82,7 @@ await engineTests("a failure", setting, () => {
     const run = succeeded(await stack.up());
     expect(run.text).not.toContain(TOKEN);
     expect(await setting.project.storedState()).not.toContain(TOKEN);
-    expect(await docker("history", "--no-trunc", String(run.outputs.imageId?.value))).not.toContain(TOKEN);
+    expect(await docker("history", "--no-trunc", String(run.outputs.imageId))).not.toContain(TOKEN);
     expect(await docker("exec", setting.container("token"), "printenv", "HF_TOKEN")).toBe(TOKEN);
     expect(existsSync(join(setting.project.directory, ".imagegen/build-secrets/hf_token"))).toBe(false);
     expect(await docker("exec", setting.container("token"), "cat", "/opt/models/had-token")).toBe("yes");
@@ -91,7 +92,7 @@ await engineTests("a failure", setting, () => {
 
   test("a token in plain text is refused", async () => {
     const stack = await setting.stack("token");
-    await stack.setPlain("hfToken", TOKEN);
+    stack.change({ hfToken: TOKEN });
     const run = await stack.preview();
     expect(run.ok).toBe(false);
     expect(run.text).toContain("hfToken: expected a secret, got plain text.");

@@ -3,11 +3,42 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { docker } from "../support/docker.ts";
+import { emulatorImage } from "../support/emulator-image.ts";
+import { succeeded } from "../support/engine-stack.ts";
 import { picture, readyz } from "../support/service.ts";
-import { CONTAINER_REPLACED, engineTests, IMAGE_REPLACED, Setting, succeeded } from "./setting.ts";
+import { CONTAINER_REPLACED, engineTests, IMAGE_REPLACED, Setting } from "./setting.ts";
 
 const setting = new Setting("image-gen", "image-gen");
-const urlOf = (outputs: Record<string, { value: unknown }>) => String(outputs.url?.value);
+const urlOf = (outputs: Readonly<Record<string, unknown>>) => String(outputs.url);
+const WAIT = { timeout: 300_000, interval: 500 };
+
+async function newJob(url: string, body: Record<string, unknown>): Promise<string> {
+  const answer = await fetch(`${url}/v1/jobs`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ prompt: "a lighthouse at dawn", ...body }),
+  });
+  expect(answer.status).toBe(202);
+  return ((await answer.json()) as { id: string }).id;
+}
+
+async function jobStatus(url: string, id: string): Promise<string> {
+  return ((await (await fetch(`${url}/v1/jobs/${id}`)).json()) as { status: string }).status;
+}
+
+/** The worker that makes the job, by its log. */
+async function running(url: string, id: string): Promise<string> {
+  const workers = [1, 2].map((number) => `${setting.container("fleet")}-worker-${number}`);
+  let found = "";
+  const look = async () => {
+    for (const worker of workers) if ((await docker("logs", worker)).includes(id)) found = worker;
+    return found;
+  };
+  await expect.poll(look, WAIT).not.toBe("");
+  expect(await jobStatus(url, id)).toBe("running");
+  return found;
+}
+
 const report = (what: string, seconds: number) => console.log(`image-gen, ${what}: ${seconds.toFixed(0)} s`);
 
 await engineTests("image-gen", setting, () => {
@@ -49,6 +80,33 @@ await engineTests("image-gen", setting, () => {
     report("new stack, old volume", run.seconds);
     expect(await readyz(urlOf(run.outputs))).toMatchObject({ phase: "ready", source: "volume" });
     await docker("rm", "-f", setting.container("heir"));
+  });
+
+  test("workers behind a queue and a gateway make pictures and jobs, and a stopped one's job is made by the other", async () => {
+    const stack = await setting.stack("fleet", {
+      modelId: "demo",
+      volumeName: setting.volume("demo"),
+      workers: "2",
+      emulatorImage: await emulatorImage(),
+    });
+    try {
+      const run = succeeded(await stack.up());
+      report("a fleet on this machine", run.seconds);
+      const url = urlOf(run.outputs);
+      expect(await readyz(url)).toMatchObject({ phase: "ready", workers: 2 });
+      await picture(url, { size: "64x64" });
+      succeeded(await stack.up({ expectNoChanges: true }));
+
+      const [slow, ...quick] = await Promise.all(
+        [100, 2, 2, 2].map((steps) => newJob(url, { steps, size: "512x512" })),
+      );
+      const at = await running(url, String(slow));
+      await docker("stop", at);
+      for (const id of [slow, ...quick]) await expect.poll(() => jobStatus(url, String(id)), WAIT).toBe("succeeded");
+    } finally {
+      await stack.destroy();
+    }
+    expect(await docker("ps", "-aq", "--filter", `name=${setting.container("fleet")}`)).toBe("");
   });
 
   test("a hub that is down fails the update in the service's words", async () => {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { baseImage } from "../support/base-image.ts";
 import { dockerIfPossible, removeImages } from "../support/docker.ts";
-import { freePort, type Run, TestProject, type TestStack } from "../support/engine.ts";
+import { freePort, TestProject } from "../support/engine.ts";
+import type { EngineStack } from "../support/engine-stack.ts";
 import { missingFor } from "../support/needs.ts";
 
 /** A project for one file of tests, and stacks whose names are nobody else's. */
@@ -31,7 +32,7 @@ export class Setting {
   }
 
   /** A stack with a container, volume and port of its own. */
-  async stack(name: string, config: Readonly<Record<string, string>> = {}): Promise<TestStack> {
+  async stack(name: string, config: Readonly<Record<string, string>> = {}): Promise<EngineStack> {
     this.#names.add(name);
     return this.project.stack(name, {
       baseImage: this.#base,
@@ -74,12 +75,6 @@ export async function engineTests(title: string, setting: Setting, tests: () => 
     afterAll(async () => setting.remove());
     tests();
   });
-}
-
-/** The run, when it succeeded; else the test fails with all that a user would have seen. */
-export function succeeded(run: Run): Run {
-  if (!run.ok) throw new Error(run.text);
-  return run;
 }
 
 export const IMAGE = "docker:index/remoteImage:RemoteImage";

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { docker } from "../support/docker.ts";
-import { CONTAINER, CONTAINER_REPLACED, engineTests, IMAGE, Setting, succeeded } from "./setting.ts";
+import { succeeded } from "../support/engine-stack.ts";
+import { CONTAINER, CONTAINER_REPLACED, engineTests, IMAGE, Setting } from "./setting.ts";
 
 const setting = new Setting("settings", "stub");
 const folder = mkdtempSync(join(tmpdir(), "imagegen-settings-"));
@@ -71,7 +72,7 @@ await engineTests("settings of the service", setting, () => {
         ["bind", model, "/models/my fox.safetensors", false],
       ].sort(),
     );
-    expect(first.outputs.modelId?.value).toBe("/models/my fox.safetensors");
+    expect(first.outputs.modelId).toBe("/models/my fox.safetensors");
     succeeded(await stack.up({ expectNoChanges: true }));
     succeeded(await stack.up({ expectNoChanges: true, refresh: true }));
     const state = await setting.project.storedState();
@@ -106,7 +107,7 @@ await engineTests("settings of the service", setting, () => {
       expect(refused.ok).toBe(false);
       expect(refused.text).toMatch(expected);
       expect(await docker("inspect", "-f", "{{.Id}}", setting.container("kept"))).toBe(before);
-      await stack.unset(...Object.keys(change));
+      stack.change(Object.fromEntries(Object.keys(change).map((key) => [key, undefined])));
     }
   });
 });

@@ -4,8 +4,8 @@
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { docker, dockerIfPossible } from "../support/docker.ts";
-import type { Run } from "../support/engine.ts";
-import { CONTAINER, engineTests, IMAGE, Setting, succeeded } from "./setting.ts";
+import { type Run, succeeded } from "../support/engine-stack.ts";
+import { CONTAINER, engineTests, IMAGE, Setting } from "./setting.ts";
 
 /** One name of images for all of them, as by default. */
 const IMAGES = "imagegen-engine-here";
@@ -38,10 +38,10 @@ const imageOf = async (reference: string) => docker("image", "inspect", "-f", "{
 
 /** What the place serves now, by the service's own answer. */
 async function expectOwn({ checkout, stack }: Place, { outputs }: Run): Promise<void> {
-  ports.set(`${checkout} ${stack}`, new URL(String(outputs.url?.value)).port);
-  const state = (await (await fetch(String(outputs.readyUrl?.value))).json()) as Record<string, unknown>;
+  ports.set(`${checkout} ${stack}`, new URL(String(outputs.url)).port);
+  const state = (await (await fetch(String(outputs.readyUrl))).json()) as Record<string, unknown>;
   expect(state).toMatchObject({ version: checkout, model: stack === "local" ? "stub/ready" : `stub/${checkout}` });
-  expect(outputs.modelCache?.value).toBe(stack === "local" ? "volume" : "baked");
+  expect(outputs.modelCache).toBe(stack === "local" ? "volume" : "baked");
   expect(state.source === "baked").toBe(stack === "local-baked");
 }
 
@@ -57,9 +57,9 @@ await engineTests("two checkouts and their baked stacks", here, () => {
   test("each serves its own code and model after the first up of all", async () => {
     for (const place of PLACES) runs.set(place, succeeded(await (await stackAt(place)).up()));
     for (const place of PLACES) await expectOwn(place, runs.get(place) as Run);
-    expect(new Set([...runs.values()].map(({ outputs }) => outputs.imageId?.value)).size).toBe(4);
+    expect(new Set([...runs.values()].map(({ outputs }) => outputs.imageId)).size).toBe(4);
     // The guide's name is the last stack's of that name, and nothing runs by it.
-    expect(await imageOf(`${IMAGES}:volume`)).toBe(runs.get(PLACES[1] as Place)?.outputs.imageId?.value);
+    expect(await imageOf(`${IMAGES}:volume`)).toBe(runs.get(PLACES[1] as Place)?.outputs.imageId);
   });
 
   test("up --refresh, in another order, changes nothing", async () => {
@@ -71,13 +71,12 @@ await engineTests("two checkouts and their baked stacks", here, () => {
     }
   });
 
-  // Across two checkouts, and within one.
-  test.each([[[0, 1]], [[1, 2]]])("docker tag puts another's image under its tag: %j", async (pair) => {
-    const [place, other] = pair.map((index) => PLACES[index] as Place) as [Place, Place];
+  test("docker tag puts another's image under its tag", async () => {
+    const [place, other] = [PLACES[0], PLACES[1]] as [Place, Place];
     const [own, foreign] = [place, other].map((each) => runs.get(each)?.outputs) as [Run["outputs"], Run["outputs"]];
     const before = await idOf(place);
-    for (const tag of [String(own.imageName?.value), `${IMAGES}:volume`, `${IMAGES}:baked`])
-      await docker("tag", String(foreign.imageId?.value), tag);
+    for (const tag of [String(own.imageName), `${IMAGES}:volume`, `${IMAGES}:baked`])
+      await docker("tag", String(foreign.imageId), tag);
     for (const refresh of [true, false]) {
       const run = succeeded(await (await stackAt(place)).up({ refresh }));
       expect(run.changes.filter((change) => change.includes(CONTAINER) && !change.startsWith("refresh"))).toEqual([]);
@@ -85,7 +84,7 @@ await engineTests("two checkouts and their baked stacks", here, () => {
     }
     expect(await idOf(place)).toBe(before);
     // The tag is its own again, and there is nothing left to do.
-    expect(await imageOf(String(own.imageName?.value))).toBe(own.imageId?.value);
+    expect(await imageOf(String(own.imageName))).toBe(own.imageId);
     succeeded(await (await stackAt(place)).up({ refresh: true, expectNoChanges: true }));
   });
 
@@ -93,8 +92,8 @@ await engineTests("two checkouts and their baked stacks", here, () => {
     const [place, other] = [PLACES[0], PLACES[2]] as [Place, Place];
     const own = runs.get(place)?.outputs;
     await docker("rm", "-f", containerAt(place));
-    await docker("tag", String(runs.get(other)?.outputs.imageId?.value), String(own?.imageName?.value));
-    await docker("rmi", "-f", String(own?.imageId?.value));
+    await docker("tag", String(runs.get(other)?.outputs.imageId), String(own?.imageName));
+    await docker("rmi", "-f", String(own?.imageId));
     for (const refresh of [true, true]) {
       const run = succeeded(await (await stackAt(place)).up({ refresh }));
       await expectOwn(place, run);
@@ -114,7 +113,7 @@ await engineTests("two checkouts and their baked stacks", here, () => {
   ])("container and image removed (%s): up --refresh makes both again", async (_, remove) => {
     const place = PLACES[1] as Place;
     await docker("rm", "-f", containerAt(place));
-    await remove(String(runs.get(place)?.outputs.imageName?.value));
+    await remove(String(runs.get(place)?.outputs.imageName));
     const run = succeeded(await (await stackAt(place)).up({ refresh: true }));
     expect(run.changes).toEqual(expect.arrayContaining([`create ${IMAGE}`, `create ${CONTAINER}`]));
     await expectOwn(place, run);

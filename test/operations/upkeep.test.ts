@@ -132,6 +132,23 @@ describe("doctor", () => {
     const { Volumes } = await here.ec2.send(new DescribeVolumesCommand({}));
     expect(Volumes).toHaveLength(2);
   });
+  test("tries by dry runs also what a NAT gateway and a self-healing group take", async () => {
+    here.operator.addStack("healing", { network: "nat", selfHealing: "true" });
+    here.operator.state({});
+    const denied = {
+      name: "UnauthorizedOperation",
+      message: "You are not authorized to perform this operation.",
+      status: 403,
+    };
+    for (const action of ["AllocateAddress", "CreateLaunchTemplate"]) here.api.refusals.set(action, denied);
+    const { stdout, exitCode } = await here.operator.imagegenOf("healing", "doctor");
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(
+      /^fail .*permissions .*denied: ec2:AllocateAddress, ec2:CreateLaunchTemplate\. Fix: allow /m,
+    );
+    const plain = await here.operator.imagegen("doctor");
+    expect(plain.stdout).not.toMatch(/AllocateAddress|CreateLaunchTemplate/);
+  });
   test("refuses a volume that the model does not fit on, before anything is made", async () => {
     here.operator.state({});
     const up = await here.operator.imagegen("up", "--config", "volumeSizeGb=5");

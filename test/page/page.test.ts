@@ -1,6 +1,7 @@
 /** The page as a whole: what is sent for it, under which policy, the key, and what it says of the demo model. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { execa } from "execa";
 import { afterAll, describe, expect, inject, test } from "vitest";
 import { checkStart, startsOf } from "../support/commands/check.ts";
 import { closeBrowser, openPage } from "../support/page/open-page.ts";
@@ -91,6 +92,32 @@ describe("the demo model", () => {
   });
 });
 
+describe("the cost of pictures", () => {
+  /** The facts of a service that says this of its usage. */
+  async function factsWith(usage: Readonly<Record<string, unknown>>): Promise<string> {
+    const opened = await openPage(inject("plainUrl"), {
+      before: (page) =>
+        page.route("**/readyz", async (route) => {
+          const answer = await route.fetch();
+          const body = (await answer.json()) as Record<string, unknown>;
+          await route.fulfill({ response: answer, json: { ...body, usage } });
+        }),
+    });
+    const text = (await opened.page.locator("#facts").textContent()) ?? "";
+    await opened.close();
+    return text;
+  }
+
+  test("is shown where the operator has named a price, and nowhere else", async () => {
+    const costs = { usd_per_1000_images: { busy: 2, all: 20.004 } };
+    expect(await factsWith({ usd_per_hour: 0.8, ...costs })).toMatch(
+      /1,000 pictures2\.00 USD busy, 20\.00 USD with the time between them$/,
+    );
+    expect(await factsWith({ usd_per_hour: null, usd_per_1000_images: null })).not.toContain("USD");
+    expect(await factsWith({ usd_per_hour: 0.8, usd_per_1000_images: null })).toMatch(/Cost0\.8 USD an hour$/);
+  });
+});
+
 describe("a service with a key", () => {
   test("asks for it, says that one is wrong, and is used with the right one", async () => {
     const opened = await openPage(inject("lockedUrl"));
@@ -122,3 +149,11 @@ describe("a service with a key", () => {
     await opened.close();
   });
 });
+
+test("bench:page exits with 1 where the page misses its bar", async () => {
+  const ended = await execa(process.execPath, ["bench/page.ts", "--loads", "1", "--bars", "0"], {
+    reject: false,
+    all: true,
+  });
+  expect([ended.exitCode, ended.all]).toEqual([1, expect.stringContaining("MISSED")]);
+}, 60_000);

@@ -1,10 +1,14 @@
 /** What the program itself makes on AWS keeps every rule, in each of its shapes. */
 import { expect, test } from "vitest";
+import { ci } from "../../infra/aws/ci/program.ts";
 import { PROJECT } from "../../infra/contract.ts";
 import { rules } from "../../policy/rules/all.ts";
 import { WITHOUT_TAGS } from "../../policy/rules/everything-tagged.ts";
-import { runStack } from "../support/aws-program.ts";
+import { runAws, runStack } from "../support/aws-program.ts";
 import { ALB, awsPlanWith, OIDC } from "../support/aws-settings.ts";
+import { CI_EXTRAS, ciSettings } from "../support/ci-settings.ts";
+import { fleetPlanWith, runFleet } from "../support/fleet-settings.ts";
+import type { Registered } from "../support/program.ts";
 import { violations } from "./violations.ts";
 
 const TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms";
@@ -22,10 +26,41 @@ function shown(inputs: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(inputs).map(([key, value]) => [key, plain(value)]));
 }
 
+/** The rules that the resources break, with the tags that the provider adds. */
+async function brokenRules(resources: readonly Registered[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const resource of resources) {
+    // The engine shows a policy what is made, and not what is only read.
+    if (!resource.type.startsWith("aws:") || resource.name.endsWith("-adopted")) continue;
+    const inputs = { ...(takesTags(resource.type) ? { tagsAll: TAGS } : {}), ...shown(resource.inputs) };
+    for (const line of await violations({ ...resource, inputs }, rules)) found.push(`${resource.name}: ${line}`);
+  }
+  return found;
+}
+
+test.each([{}, CI_EXTRAS, { ciProvider: "gitlab" }])("what deployments from CI need: %j", async (raw) => {
+  const outputs = ({ name }: { name: string }) => ({ arn: `arn:aws:x:::${name}`, keyId: "k" });
+  const { resources } = await runAws(() => ci(ciSettings(raw), { stack: "ci" }), { outputs });
+  expect(resources.some(({ type }) => type === "aws:iam/policy:Policy")).toBe(true);
+  expect(await brokenRules(resources)).toEqual([]);
+});
+
+test.each([
+  {},
+  { minHosts: "1", rescueHosts: "0", dashboard: "true", resultsOnDestroy: "delete" },
+  { ...CLOSED, modelMirror: "s3://bucket/models", kmsKeyArn: KEY, alarmTopicArn: TOPIC },
+  { network: "nat" },
+])("a fleet: %j", async (raw) => {
+  const { resources } = await runFleet(fleetPlanWith(raw as Record<string, string>));
+  expect(resources.some(({ type }) => type === "aws:sqs/queue:Queue")).toBe(true);
+  expect(await brokenRules(resources)).toEqual([]);
+});
+
 test.each([
   ["the default", {}],
   ["another order of replacement", { replacement: "delete-first", purchaseOption: "spot" }],
   ["a last snapshot and nightly ones", { onDestroy: "snapshot", snapshots: "daily", alarmTopicArn: TOPIC }],
+  ["a budget", { monthlyBudgetUsd: "300", alarmTopicArn: TOPIC }],
   ["a NAT gateway", { network: "nat" }],
   ["no internet access", { ...CLOSED, modelMirror: "s3://bucket/models" }],
   ["a load balancer with a key, and a dashboard", { ...ALB, dashboard: "true" }],
@@ -38,12 +73,5 @@ test.each([
   ["an adopted volume", { volumeId: "vol-0a1b2c3d" }],
 ])("%s", async (_, raw) => {
   const { resources } = await runStack(awsPlanWith(raw as Record<string, string>));
-  const found: string[] = [];
-  for (const resource of resources) {
-    // The engine shows a policy what is made, and not what is only read.
-    if (!resource.type.startsWith("aws:") || resource.name.endsWith("-adopted")) continue;
-    const inputs = { ...(takesTags(resource.type) ? { tagsAll: TAGS } : {}), ...shown(resource.inputs) };
-    for (const line of await violations({ ...resource, inputs }, rules)) found.push(`${resource.name}: ${line}`);
-  }
-  expect(found).toEqual([]);
+  expect(await brokenRules(resources)).toEqual([]);
 });

@@ -24,6 +24,14 @@ export const packed = (text: string) => gzipSync(text).toString("base64");
 
 export const policyOf = (...statements: object[]) => JSON.stringify({ Version: "2012-10-17", Statement: statements });
 
+const PLAIN_TEXT = {
+  Effect: "Deny",
+  Principal: "*",
+  Action: "*",
+  Resource: "*",
+  Condition: { Bool: { "aws:SecureTransport": "false" } },
+};
+
 const resource = (type: string, name: string, inputs: Record<string, unknown>, options = {}): Registered => ({
   type,
   name,
@@ -98,6 +106,25 @@ const stack: readonly Registered[] = [
     dropInvalidHeaderFields: true,
     idleTimeout: 620,
     tags: TAGS,
+  }),
+  resource("aws:sqs/queue:Queue", "queue", {
+    sqsManagedSseEnabled: true,
+    redrivePolicy: JSON.stringify({ deadLetterTargetArn: "arn:aws:sqs:us-east-1:1:dead", maxReceiveCount: 50 }),
+    messageRetentionSeconds: 604_800,
+    tags: TAGS,
+  }),
+  resource("aws:sqs/queue:Queue", "dead-letters", {
+    sqsManagedSseEnabled: true,
+    messageRetentionSeconds: 1_209_600,
+    tags: TAGS,
+  }),
+  resource("aws:sqs/queuePolicy:QueuePolicy", "queue-policy", { policy: policyOf(PLAIN_TEXT) }),
+  resource("aws:s3/bucketPolicy:BucketPolicy", "bucket-policy", { policy: policyOf(PLAIN_TEXT) }),
+  resource("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "bucket-access", {
+    blockPublicAcls: true,
+    blockPublicPolicy: true,
+    ignorePublicAcls: true,
+    restrictPublicBuckets: true,
   }),
   resource("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "default", { ingress: [], egress: [], tags: TAGS }),
   resource("docker-build:index:Image", "image", { buildArgs: { MODEL_ID: "demo" }, secrets: { hf_token: "hf_x" } }),

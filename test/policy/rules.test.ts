@@ -15,7 +15,7 @@ const CONTAINER = "docker:index/container:Container";
 const IMAGE = "docker:index/remoteImage:RemoteImage";
 const VOLUME = "docker:index/volume:Volume";
 /** Files of `rules/` that are no rules. */
-const HELPERS = ["all.ts", "aws-rule.ts", "container-rule.ts", "secret-patterns.ts"];
+const HELPERS = ["tls-only.ts", "all.ts", "aws-rule.ts", "container-rule.ts", "secret-patterns.ts"];
 /** How the engine spells a string that it does not know yet. */
 const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 const ID = `sha256:${"0".repeat(64)}`;

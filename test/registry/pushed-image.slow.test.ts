@@ -2,8 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { succeeded } from "../engine/setting.ts";
-import type { Run } from "../support/engine.ts";
+import { type Run, succeeded } from "../support/engine-stack.ts";
 import type { Builder } from "../support/registry/builder.ts";
 import { missingForRegistry } from "../support/registry/needs.ts";
 import type { Descriptor, Manifest } from "../support/registry/registry-reader.ts";
@@ -38,7 +37,7 @@ describe.skipIf(missing !== undefined)("an image in a registry", () => {
     setting.registry.proxy.forget();
     const run = succeeded(await stack.up(options));
     runs.push(run);
-    const reference = String(run.outputs.imageReference?.value);
+    const reference = String(run.outputs.imageReference);
     const digest = reference.slice(reference.indexOf("@") + 1);
     if (deployed.at(-1) !== digest) deployed.push(digest);
     return { ...run, sent: setting.registry.proxy.sent };
@@ -88,7 +87,7 @@ describe.skipIf(missing !== undefined)("an image in a registry", () => {
 
   test("the first deploy pushes each layer once, and gives the image's digest out", async () => {
     const { outputs, sent, seconds } = await up();
-    expect(String(outputs.imageReference?.value)).toMatch(
+    expect(String(outputs.imageReference)).toMatch(
       new RegExp(`^${setting.reference(REPOSITORY)}@sha256:[0-9a-f]{64}$`),
     );
     const size = (await layers(deployed[0] ?? "")).reduce((sum, layer) => sum + layer.size, 0);
@@ -176,7 +175,7 @@ describe.skipIf(missing !== undefined)("an image in a registry", () => {
     expect(shown).toContain("has no model test/no-such-model");
     const asked = (await setting.hub.requests()).filter(({ path }) => path.includes("no-such-model"));
     expect(asked.length).toBeLessThanOrEqual(2);
-    expect((await up()).outputs.imageReference?.value).toContain(deployed[2]);
+    expect((await up()).outputs.imageReference).toContain(deployed[2]);
   });
 
   test("an empty builder makes a changed image from the registry's cache: no package and no model is fetched", async () => {

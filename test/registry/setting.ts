@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { baseImage } from "../support/base-image.ts";
 import { docker } from "../support/docker.ts";
-import { TestProject, type TestStack } from "../support/engine.ts";
+import { TestProject } from "../support/engine.ts";
+import type { EngineStack } from "../support/engine-stack.ts";
 import { type Hub, makeModels, startHub } from "../support/hub.ts";
 import { paths } from "../support/paths.ts";
 import { Builder } from "../support/registry/builder.ts";
@@ -39,7 +40,8 @@ export class Setting {
     // As deep as in the checkout: the program's imports stay as they are.
     cpSync(join(paths.root, PROGRAM), join(this.project.directory, PROGRAM), { recursive: true });
     const manifest = JSON.parse(readFileSync(join(paths.root, "package.json"), "utf8")) as object;
-    this.project.write("package.json", JSON.stringify({ ...manifest, main: `${PROGRAM}/main.ts` }));
+    // Without `exports`, which Pulumi would take before `main`.
+    this.project.write("package.json", JSON.stringify({ ...manifest, exports: undefined, main: `${PROGRAM}/main.ts` }));
   }
 
   get hub(): Hub {
@@ -83,7 +85,7 @@ export class Setting {
   }
 
   /** The stack, with another builder or config than the last time. */
-  async stack(builder: Builder, config: Readonly<Record<string, string>>): Promise<TestStack> {
+  async stack(builder: Builder, config: Readonly<Record<string, string>>): Promise<EngineStack> {
     const { address, username, password } = this.registry;
     const target: Target = {
       repositoryUrl: this.reference(REPOSITORY),

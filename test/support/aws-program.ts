@@ -1,9 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
+import { createBudget } from "../../infra/aws/budget.ts";
 import { AwsHost } from "../../infra/aws/host/aws-host.ts";
 import { LoadBalancer } from "../../infra/aws/load-balancer.ts";
 import { AwsNetwork } from "../../infra/aws/network/network.ts";
 import { DataVolume } from "../../infra/aws/volume/data-volume.ts";
 import { SnapshotSchedule } from "../../infra/aws/volume/snapshot-schedule.ts";
+import { checkoutFixes } from "../../infra/fixes.ts";
 import type { AwsPlan } from "../../infra/plan/aws/plan.ts";
 import { type Registered, type RunOptions, runProgram } from "./program.ts";
 
@@ -45,9 +47,11 @@ export async function runAws<T>(program: () => T | Promise<T>, options: RunOptio
 
 /** The components of a stack, joined as the program joins them, on an image that is there already. */
 export async function runStack(plan: AwsPlan, zone = "us-east-1b", options: RunOptions = {}) {
+  const fixes = checkoutFixes(plan.stack);
   return runAws(() => {
-    const cache = new DataVolume("image-gen", { plan: plan.volume, zone, stack: plan.stack });
+    const cache = new DataVolume("image-gen", { plan: plan.volume, zone, stack: plan.stack, fixes });
     if (plan.snapshots) new SnapshotSchedule("image-gen", { plan: plan.snapshots, volumeId: cache.volumeId });
+    if (plan.budget) createBudget("image-gen", plan.budget, {});
     const zones = pulumi.output(["us-east-1a", "us-east-1b", "us-east-1c"]);
     const where = { region: plan.region, zone: cache.availabilityZone, zones };
     const network = new AwsNetwork("image-gen", { plan: plan.network, ...where });
@@ -61,6 +65,7 @@ export async function runStack(plan: AwsPlan, zone = "us-east-1b", options: RunO
       amiId: "ami-0123456789abcdef0",
       instanceType: plan.host.instanceType,
       loadBalancer,
+      fixes,
     });
     return { cache, network, loadBalancer, host };
   }, options);

@@ -28,11 +28,6 @@ export class Clone {
     await execa("git", ["clone", "--quiet", "--no-hardlinks", paths.root, this.directory]);
   }
 
-  /** Another revision's files in the same folder; what `.imagegen` has stays. */
-  async checkout(revision: string): Promise<void> {
-    await execa("git", ["checkout", "--quiet", "--detach", revision], { cwd: this.directory });
-  }
-
   /** `npm start -- …`. */
   async start(...args: string[]): Promise<Ended> {
     return this.#npm(["start", "--silent", "--", ...args]);
@@ -46,11 +41,6 @@ export class Clone {
   /** The same, with other variables. */
   async imagegenIn(env: Readonly<Record<string, string>>, ...args: string[]): Promise<Ended> {
     return this.#npm(["run", "--silent", "imagegen", "--", ...args], env);
-  }
-
-  /** The commit that is checked out. */
-  async revision(): Promise<string> {
-    return (await execa("git", ["rev-parse", "HEAD"], { cwd: this.directory })).stdout;
   }
 
   async gitStatus(): Promise<string> {

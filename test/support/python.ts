@@ -35,6 +35,11 @@ export function checkovEnvironment(): Promise<string> {
   return environment("checkov", readFileSync(join(paths.root, "test/support/checkov/requirements.lock"), "utf8"));
 }
 
+/** The Python of `.imagegen/parliament`, with the linter of IAM policies alone. */
+export function parliamentEnvironment(): Promise<string> {
+  return environment("parliament", readFileSync(join(paths.root, "test/support/parliament/requirements.lock"), "utf8"));
+}
+
 const readLock = () => readFileSync(join(paths.imageGen, "requirements-dev.lock"), "utf8");
 
 /** A virtual environment with exactly what the lock names. */

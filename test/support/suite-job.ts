@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { execa } from "execa";
 import { type Part, projectOf, projectsOf, pythonFilesOf, type SuiteName, suiteOf } from "../suites.ts";
 import { missingFor } from "./needs.ts";
@@ -107,9 +108,9 @@ const RUNNERS = {
       passed: count("tests") - broken - count("skipped"),
       failed: broken + (exitCode !== 0 && broken === 0 ? 1 : 0),
       skipped: count("skipped"),
-      failures: [...xml.matchAll(/<testcase classname="([^"]*)" name="([^"]*)"[^>]*><(?:failure|error) /g)].map(
-        ([, file, test]) => `${file} ${test}`,
-      ),
+      failures: [
+        ...xml.matchAll(/<testcase classname="([^"]*)" name="([^"]*)"[^>]*><(?:failure|error) message="([^"]*)"/g),
+      ].map(([, file, test, message = ""]) => `${file} ${test}${reason(unescaped(message))}`),
       output,
     };
   },
@@ -122,7 +123,11 @@ interface VitestReport {
   readonly testResults: readonly {
     readonly name: string;
     readonly status: string;
-    readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+    readonly assertionResults: readonly {
+      readonly fullName: string;
+      readonly status: string;
+      readonly failureMessages?: readonly string[];
+    }[];
   }[];
 }
 
@@ -132,10 +137,28 @@ function failuresOf({ testResults }: VitestReport): string[] {
     const file = relative(paths.root, name);
     const failed = assertionResults
       .filter((test) => test.status === "failed")
-      .map((test) => `${file} ${test.fullName}`);
+      .map(({ fullName, failureMessages = [] }) => `${file} ${fullName}${reason(failureMessages[0] ?? "")}`);
     return failed.length === 0 && status === "failed" ? [file] : failed;
   });
 }
+
+const ENDS = 3;
+const LONGEST = 200;
+
+/** The beginning and the end of a failure's message, without its stack, in the line that names the test. */
+function reason(message: string): string {
+  const lines = stripVTControlCharacters(message)
+    .split("\n")
+    .filter((line) => line.trim() !== "" && !/^\s+at /.test(line))
+    .map((line) => line.trim().slice(0, LONGEST));
+  if (lines.length === 0) return "";
+  return `: ${(lines.length > 2 * ENDS ? [...lines.slice(0, ENDS), "…", ...lines.slice(-ENDS)] : lines).join(" | ")}`;
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", quot: '"', amp: "&", apos: "'", "#10": "\n" };
+
+/** The text of an XML attribute. */
+const unescaped = (text: string) => text.replace(/&([a-z]+|#10);/g, (whole, name: string) => ENTITIES[name] ?? whole);
 
 /** The path of a report that is not there yet. */
 function fresh(name: string): string {

@@ -33,7 +33,7 @@ test("thumbnails are one stop of the tab key, and arrow keys move in them; a sea
   await page.keyboard.press("ArrowLeft");
   await detail(page).getByRole("img", { name: "Announced picture 1, seed 1" }).waitFor();
   await page.keyboard.press("Escape");
-  expect(await page.evaluate(FOCUSED)).toBe("Announced picture 1, seed 1");
+  await expect.poll(() => page.evaluate(FOCUSED)).toBe("Announced picture 1, seed 1");
   await page.getByLabel("Find prompt or seed").fill("PICTURE 7");
   await expect.poll(() => thumbnails(page).count()).toBe(1);
   await page.getByLabel("Find prompt or seed").fill("4");

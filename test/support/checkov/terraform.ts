@@ -24,7 +24,9 @@ const PROPERTIES: Readonly<Record<string, string>> = {
   imageTagMutabilityExclusionFilters: "image_tag_mutability_exclusion_filter",
   overrides: "override",
   rules: "rule",
+  metricQueries: "metric_query",
   schedules: "schedule",
+  stepAdjustments: "step_adjustment",
   vpcZoneIdentifiers: "vpc_zone_identifier",
 };
 /** Objects that are maps of the user's own names, and no blocks. */

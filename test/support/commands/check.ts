@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import type { Settings } from "../../../infra/config/settings.ts";
 import { Declarations } from "../../../scripts/reference/interfaces.ts";
 import { sources } from "../../../scripts/reference/pages.ts";
 import { paths } from "../paths.ts";
@@ -46,7 +47,7 @@ function nested(printed: Printed, { words }: SimpleCommand): Start[] {
 
 /** Where `image-gen` itself is named: on pages about it, and in code that runs it in the container. */
 const ABOUT_IMAGE_GEN =
-  /^(CHANGELOG\.md|docs\/reference\/(image-gen|exit-codes|json-output|errors|environment)\.md|cli\/targets\/aws\/(host\/image-gen|operations\/backup)\.ts)/;
+  /^(CHANGELOG\.md|docs\/(guides\/(gateway|fleet)|reference\/(image-gen|exit-codes|http|json-output|errors|environment))\.md|cli\/targets\/aws\/(host\/image-gen|operations\/backup)\.ts)/;
 
 /** `image-gen` is in the container alone, so that nobody can type it elsewhere. */
 export function wrongPlace({ printed, words }: Start): string | null {
@@ -55,14 +56,19 @@ export function wrongPlace({ printed, words }: Start): string | null {
 }
 
 /** The outputs of a stack by its target. */
-function stackOutputs(): Readonly<Record<"local" | "aws", readonly string[]>> {
+function stackOutputs(): Readonly<Record<Settings["target"], readonly string[]>> {
   const declarations = new Declarations(sources(paths.root));
   const namesOf = (name: string) => {
     const found = declarations.find(name);
     if (!found) throw new Error(`infra/ declares no ${name}`);
     return declarations.fieldsOf(found).map((field) => field.name);
   };
-  outputs ??= { local: namesOf("LocalOutputs"), aws: namesOf("AwsOutputs") };
+  outputs ??= {
+    local: namesOf("LocalOutputs"),
+    aws: namesOf("AwsOutputs"),
+    fleet: namesOf("FleetOutputs"),
+    ci: namesOf("CiOutputs"),
+  };
   return outputs;
 }
 

@@ -46,6 +46,11 @@ export async function scriptsInPlace(folder: string, more: Readonly<Record<strin
   cpSync(join(paths.root, "infra/aws/host/files/systemd"), join(folder, "bring-in/etc/systemd/system"), {
     recursive: true,
   });
+  // On a host of a fleet it has the other one's name.
+  cpSync(
+    join(paths.root, "infra/aws/host/files/instance-store/data-volume"),
+    join(folder, "bring-in/opt/image-gen/bin/instance-store"),
+  );
   writeFileSync(join(folder, "bring-in/opt/image-gen/contract.env"), renderContract());
   return bringIn(folder, more);
 }

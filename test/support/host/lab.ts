@@ -19,6 +19,7 @@ export interface HostSettings {
 /** A machine for what the scripts do with disks: the scripts in their place, nothing started by itself. */
 export class Lab {
   readonly machine: Machine;
+  /** The instance store. */
   readonly decoy: Disk;
   private readonly decoyHash: string;
   private readonly folder: string;
@@ -61,6 +62,8 @@ export class Lab {
       IMAGE_GEN_SELF_ATTACH: settings.selfAttach ? "1" : "0",
       IMAGE_GEN_VOLUME_WAIT: String(settings.waitSeconds ?? 20),
       IMAGE_GEN_DISK_MODEL: JSON.stringify(settings.model ?? "QEMU NVMe Ctrl"),
+      IMAGE_GEN_STORE_MODEL: JSON.stringify(settings.model ?? "QEMU NVMe Ctrl"),
+      IMAGE_GEN_STORE_WAIT: "2",
     };
     const text = Object.entries(values).map(([key, value]) => `${key}=${value}`);
     await this.machine.must(

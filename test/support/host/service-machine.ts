@@ -20,7 +20,7 @@ WantedBy=multi-user.target
 `;
 /** The machine's own make of disk, and a quicker pace, for every unit. */
 const MANAGER = `[Manager]
-DefaultEnvironment="IMAGE_GEN_DISK_MODEL=QEMU NVMe Ctrl" IMAGE_GEN_POLL_SECONDS=2 IMAGE_GEN_GRACE_SECONDS=5
+DefaultEnvironment="IMAGE_GEN_DISK_MODEL=QEMU NVMe Ctrl" "IMAGE_GEN_STORE_MODEL=QEMU NVMe Ctrl" IMAGE_GEN_POLL_SECONDS=2 IMAGE_GEN_GRACE_SECONDS=5
 `;
 
 /** What the host says of itself, by the parameter. */
@@ -40,6 +40,7 @@ export async function startServiceMachine(
   folder: string,
   disks: readonly Disk[],
   plan: Partial<HostFilesPlan> = {},
+  command: readonly string[] = [],
 ): Promise<Machine> {
   const files = join(folder, "files");
   mkdirSync(files, { recursive: true });
@@ -49,6 +50,7 @@ export async function startServiceMachine(
     "opt/test/serve": fake("serve"),
     "opt/test/prepare": fake("prepare"),
     "opt/test/deploy": fake("deploy"),
+    "opt/test/command": JSON.stringify(command),
     "etc/systemd/system/test-prepare.service": PREPARE,
     "etc/systemd/system.conf.d/test.conf": MANAGER,
   });

@@ -35,15 +35,28 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-async function release(tag: string) {
+async function release(tag: string, args: readonly string[] = []) {
   const env = { PATH: `${folder}:${process.env.PATH}`, IMAGEGEN_TAG: tag, GITHUB_ACTIONS: "" };
-  return execa(join(folder, "scripts/ci/release.sh"), [], { env, reject: false, all: true });
+  return execa(join(folder, "scripts/ci/release.sh"), args, { env, reject: false, all: true });
 }
 
 test("a release is drafted with the changelog's section of its version", async () => {
   expect((await release("v1.2.0")).all).toBe("");
   expect(readFileSync(join(folder, "call"), "utf8")).toMatch(/^release create v1\.2\.0 --draft --verify-tag /);
   expect(readFileSync(join(folder, "notes"), "utf8").trim()).toBe("### Added\n\n- This.");
+});
+
+test("a draft has the files of the folder, and one without any is refused", async () => {
+  mkdirSync(join(folder, "files"));
+  const ended = await release("v1.2.0", ["files"]);
+  expect([ended.exitCode, ended.all]).toEqual([
+    1,
+    expect.stringContaining("files: expected the files of a release, got none. Fix: "),
+  ]);
+  for (const name of ["SHA256SUMS", "x.tgz"]) writeFileSync(join(folder, "files", name), name);
+  expect((await release("v1.2.0", ["files"])).exitCode).toBe(0);
+  const call = readFileSync(join(folder, "call"), "utf8");
+  expect(call).toMatch(/^release create v1\.2\.0 files\/SHA256SUMS files\/x\.tgz --draft --verify-tag /);
 });
 
 test.each([

@@ -1,39 +1,22 @@
 /** The workflows' scripts with commands that only write down how they were called. The engine suite runs them for real. */
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { execa } from "execa";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { CiScripts } from "../../support/ci-scripts.ts";
 
+let scripts: CiScripts;
 let folder: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "imagegen-ci-"));
+  scripts = new CiScripts();
+  folder = scripts.folder;
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => scripts.remove());
 
 const PREVIEWS = { IMAGEGEN_PREVIEW_STATE: "s3://bucket/previews" };
-const LIST = `[{"name": "other"}, {"name": "aws-volume"}]`;
-
-/** A command on PATH: it notes its arguments, then does what `body` says. */
-function command(name: string, body = "true"): void {
-  const path = join(folder, name);
-  writeFileSync(path, `#!/bin/bash\necho "${name} $*" >>"${folder}/calls"\n${body}\n`);
-  chmodSync(path, 0o755);
-}
-
-/** A Pulumi that knows two stacks; `body` is what it does when asked anything else. */
-const pulumi = (body: string) =>
-  command("pulumi", `if [ "$1 $2" = "stack ls" ]; then echo '${LIST}'; exit; fi\n${body}`);
-function calls(): string[] {
-  const path = join(folder, "calls");
-  return existsSync(path) ? readFileSync(path, "utf8").trim().split("\n") : [];
-}
-
-async function script(name: string, args: readonly string[] = [], environment: Record<string, string> = {}) {
-  const stack = { IMAGEGEN_STACK: "aws-volume", PULUMI_BACKEND_URL: "file:///nowhere", GITHUB_ACTIONS: "" };
-  const env = { ...stack, PATH: `${folder}:${process.env.PATH}`, ...environment };
-  return execa(`scripts/ci/${name}`, args, { env, reject: false, all: true });
-}
+const command = (name: string, body?: string) => scripts.command(name, body);
+const pulumi = (body: string) => scripts.pulumi(body);
+const calls = () => scripts.calls();
+const script: CiScripts["run"] = (...given) => scripts.run(...given);
 
 test("up asks for the stack, by the policy pack, once", async () => {
   pulumi("exit 3");
@@ -58,33 +41,6 @@ test.each([
   expect(ended.exitCode).toBe(1);
   expect(ended.all).toContain(line);
   expect(calls().filter((call) => !call.startsWith("pulumi stack ls"))).toEqual([]);
-});
-
-test("a preview's report is the end of a long one, fenced, and its exit code is the preview's", async () => {
-  command("aws", 'echo "{}" >"$5"');
-  command("node");
-  pulumi(`printf 'x%.0s' $(seq 70000); echo; echo '\`\`\`'; echo the end; exit 4`);
-  const file = join(folder, "report.md");
-  expect((await script("preview.sh", [file], PREVIEWS)).exitCode).toBe(4);
-  const report = readFileSync(file, "utf8");
-  expect(report.length).toBeLessThan(65_536);
-  expect(report).toMatch(/^### `pulumi preview` of aws-volume failed\n\n````text\n/);
-  expect(report).toContain("```\nthe end\n````\n");
-});
-
-test("a preview reads the copy of the state, with a backend and a passphrase of its own", async () => {
-  command("aws", 'echo "{}" >"$5"');
-  command("node", `echo "$PULUMI_BACKEND_URL $PULUMI_CONFIG_PASSPHRASE" >>"${folder}/backend"`);
-  pulumi("true");
-  const secrets = { PULUMI_BACKEND_URL: "s3://state", PULUMI_CONFIG_PASSPHRASE: "of the state" };
-  expect((await script("preview.sh", [join(folder, "report.md")], { ...PREVIEWS, ...secrets })).exitCode).toBe(0);
-  expect(readFileSync(join(folder, "backend"), "utf8")).toMatch(/^file:\/\/\S+\/backend preview\n$/);
-  const [copy, open, preview] = calls();
-  expect(copy).toMatch(/^aws s3 cp --only-show-errors s3:\/\/bucket\/previews\/aws-volume.json \S+\/state.json$/);
-  expect(open).toMatch(/^node scripts\/preview\/open.ts aws-volume \S+\/state.json \S+$/);
-  expect(preview).toMatch(
-    /^pulumi preview --stack aws-volume .*--config-file \S+\/Pulumi.aws-volume.yaml --policy-pack policy --diff$/,
-  );
 });
 
 test("what is published for previews is what was redacted, and nothing when that failed", async () => {
@@ -121,30 +77,14 @@ test.each([
   expect(removed).toHaveLength(kind === "github-hosted" ? 1 : 0);
 });
 
-test("a comment takes the last one's place, and is not made of nothing", async () => {
-  command("gh");
-  const file = join(folder, "report.md");
-  const asked = { IMAGEGEN_PULL_REQUEST: "12" };
-  expect((await script("comment.sh", [file], asked)).all).toContain("expected a report, got nothing");
-  writeFileSync(file, "report");
-  expect((await script("comment.sh", [file], asked)).exitCode).toBe(0);
-  expect(calls()).toEqual([`gh pr comment 12 --body-file ${file} --edit-last --create-if-none`]);
-});
-
 test.each([
-  ["refresh", "what is there is not what was deployed"],
-  ["preview", "what was deployed is not what the code says"],
-])("drift that %s finds fails the job, and the summary says it", async (question, line) => {
-  pulumi(`echo "answer to $1"; [ "$1" != ${question} ]`);
-  const summary = join(folder, "summary.md");
-  const ended = await script("drift.sh", [], { GITHUB_STEP_SUMMARY: summary, GITHUB_ACTIONS: "true" });
-  expect(ended.exitCode).toBe(1);
-  expect(ended.all).toContain(`::error::aws-volume: ${line}.`);
-  expect(readFileSync(summary, "utf8")).toContain(`answer to ${question}`);
-  expect(calls().slice(1)).toEqual([
-    "pulumi refresh --stack aws-volume --non-interactive --color never --preview-only --expect-no-changes --diff",
-    "pulumi preview --stack aws-volume --non-interactive --color never --expect-no-changes --diff",
-  ]);
+  ["success success", 0, "All jobs succeeded."],
+  ["success failure", 1, "A job of this workflow ended with failure. Fix: what that job printed"],
+  ["skipped success", 1, "A job of this workflow ended with skipped. Fix: what that job printed"],
+  ["cancelled", 1, "A job of this workflow ended with cancelled. Fix: what that job printed"],
+])("after jobs that ended with %s the check ends with %i", async (results, exitCode, line) => {
+  const ended = await script("results.sh", [], { IMAGEGEN_RESULTS: results });
+  expect([ended.exitCode, ended.all]).toEqual([exitCode, line]);
 });
 
 test("preparing installs the lock file's packages, and no second Pulumi", async () => {
@@ -155,11 +95,46 @@ test("preparing installs the lock file's packages, and no second Pulumi", async 
   expect(calls()).toEqual(["npm ci --no-audit --no-fund", "pulumi version"]);
 });
 
-test("the builder is made once", async () => {
+test.each([
+  ["", ""],
+  ["1", " imagegen"],
+])("the builder is made once, with DOCKER_TLS_VERIFY %j of a context", async (verify, context) => {
   const made = join(folder, "made");
-  const body = `case "$2 $3" in "inspect imagegen") [ -e ${made} ];; "create --name") touch ${made};; esac`;
+  const body = `case "$1 $2 $3" in
+"buildx inspect imagegen") [ -e ${made} ];;
+"buildx create --name") touch ${made};;
+"context inspect imagegen") [ -e ${made}-context ];;
+"context create imagegen") touch ${made}-context;;
+esac`;
   command("docker", body);
-  for (let run = 0; run < 2; run += 1) expect((await script("builder.sh")).exitCode).toBe(0);
-  const create = "docker buildx create --name imagegen --driver docker-container";
-  expect(calls().filter((call) => call.includes("create"))).toEqual([create]);
+  for (let run = 0; run < 2; run += 1)
+    expect((await script("builder.sh", [], { DOCKER_TLS_VERIFY: verify })).exitCode).toBe(0);
+  const create = `docker buildx create --name imagegen --driver docker-container${context}`;
+  const contexts = verify === "" ? [] : ["docker context create imagegen"];
+  expect(calls().filter((call) => call.includes("create"))).toEqual([...contexts, create]);
+});
+
+const BENCHES = Object.keys(
+  (JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> }).scripts,
+).filter((name) => name.startsWith("bench:"));
+
+test.each(["tiny", "full"])(
+  "the %s benches all run, and one that misses a bar fails the job after the others",
+  async (size) => {
+    command("sudo", 'shift 3; exec "$@"');
+    command("npm", '[ "$3" != bench:startup ]');
+    const ended = await script("bench.sh", [size]);
+    const ran = new Set(calls().flatMap((call) => /^npm run --silent (bench:\w+)/.exec(call)?.[1] ?? []));
+    expect(ended.exitCode).toBe(1);
+    expect(ended.all).toContain("benches that missed a bar, or did not run: startup");
+    expect(size === "full" ? BENCHES.filter((name) => !ran.has(name)) : ran.has("bench:page")).toEqual(
+      size === "full" ? [] : true,
+    );
+  },
+);
+
+test("benches that meet their bars end with 0, and another size with 2", async () => {
+  command("npm");
+  expect((await script("bench.sh", ["tiny"])).exitCode).toBe(0);
+  expect((await script("bench.sh", ["small"])).exitCode).toBe(2);
 });

@@ -77,7 +77,7 @@ describe("each check", () => {
     ],
     ["no Pulumi", { pulumi: { ok: false, reason: { message: "none" } } }, "pulumi", "warn", /installs one/],
     ["no base image", { hasBaseImage: false }, "base-image", "warn", /not on this machine yet/],
-    ["a full disk", { disks: [disk(15e9)] }, "disk", "fail", /15 GB free.* 26\.6 GB .*the model 10 GB/],
+    ["a full disk", { disks: [disk(15e9)] }, "disk", "fail", /15 GB free.* 25\.9 GB .*the model 10 GB/],
     [
       "a disk with room for what is known",
       { disks: [disk(20e9, "acme/new")] },

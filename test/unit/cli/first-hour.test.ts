@@ -8,7 +8,7 @@ import { jsonLines } from "../../../cli/commands/logs.ts";
 import { describeUp } from "../../../cli/commands/up.ts";
 import { lastWords, logSize, serviceLog } from "../../../cli/targets/process/log-file.ts";
 import type { UpResult } from "../../../cli/targets/target.ts";
-import { Downloads } from "../../../cli/toolchain/python.ts";
+import { Downloads } from "../../../cli/toolchain/python-packages.ts";
 
 const saved = { path: "/p.png", bytes: 1, seed: 7 };
 const result: UpResult = {

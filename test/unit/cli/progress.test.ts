@@ -55,6 +55,41 @@ describe("progress", () => {
     expect(log.written).toEqual(["Installing …\n", "Installing … (5 s)\n"]);
   });
 
+  test("what has no name is no silence either: after the end of a line, and before the first", async () => {
+    const log = stream(false);
+    let now = 100;
+    const progress = progressTo(log, {}, () => now);
+    await progress.busy(async () => {
+      now = 103;
+      await sleep(600);
+      expect(log.written).toEqual([]);
+      now = 104;
+      await sleep(600);
+      progress.log("Pulling …");
+      progress.stop();
+      now = 108;
+      await sleep(600);
+    });
+    expect(log.written).toEqual(["working (4 s)\n", "Pulling …\n", "working (4 s)\n"]);
+  });
+
+  test("a slow command leaves no gap of 5 s", async () => {
+    const log = stream(false);
+    const at: number[] = [performance.now()];
+    const progress = progressTo({ ...log, write: (text) => at.push(performance.now()) > 0 && log.write(text) });
+    await progress.busy(async () => {
+      await sleep(1700);
+      progress.update("installing");
+      await sleep(9500);
+    });
+    at.push(performance.now());
+    const gaps = at.slice(1).map((each, index) => each - (at[index] ?? each));
+    expect(log.written.slice(1)).toEqual(
+      Array.from({ length: 2 }, () => expect.stringMatching(/^installing \(\d s\)\n$/)),
+    );
+    expect(Math.max(...gaps)).toBeLessThan(5000);
+  });
+
   test("a live line never wraps", () => {
     const terminal = stream(true);
     progressTo(terminal, {}).update("x".repeat(200));

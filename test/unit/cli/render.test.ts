@@ -19,6 +19,7 @@ describe("status", () => {
     url: null,
     ready: null,
     state: "not running: imagegen up",
+    pictures: null,
     cacheBytes: null,
   };
   const ready = {
@@ -45,6 +46,7 @@ describe("status", () => {
       url: "http://127.0.0.1:8000",
       ready,
       state: "ready on cuda",
+      pictures: null,
       cacheBytes: 6.94e9,
     } as const;
     expect(describeStatus(result).split("\n")).toEqual([
@@ -56,6 +58,30 @@ describe("status", () => {
       "source    volume",
       "start-up  starting 4.0 s, loading 11.0 s",
       "cache     6.94 GB",
+    ]);
+  });
+
+  test("of a service that has made pictures has their time and, where a price is known, their cost", () => {
+    const pictures = {
+      pictures: 40,
+      since: "2026-11-27T08:00:00.000Z",
+      secondsPerPicture: 9,
+      idleShare: 0.9,
+      usdPerHour: 0.8048,
+      priceSource: "the key usdPerHour",
+      busyUsd: 2.01,
+      usedUsd: 20.12,
+    };
+    const unpriced = { ...pictures, usdPerHour: null, priceSource: null, busyUsd: null, usedUsd: null };
+    const rows = (each: typeof pictures | typeof unpriced) =>
+      describeStatus({ ...nothing, running: true, pictures: each })
+        .split("\n")
+        .slice(2);
+    const made = "pictures  40 since 2026-11-27T08:00:00.000Z, 9 s each, 90 % of the time idle";
+    expect(rows(unpriced)).toEqual([made]);
+    expect(rows(pictures)).toEqual([
+      made,
+      "cost      20.12 USD for 1,000 pictures, 2.01 USD of it busy, at 0.8048 USD an hour (the key usdPerHour)",
     ]);
   });
 

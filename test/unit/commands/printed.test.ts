@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { parseSettings } from "../../../infra/config/parse.ts";
 import { imagegenFix, pulumiFix } from "../../../infra/config/problem.ts";
-import { ALL_KEYS, RENAMED_KEYS, TARGET_KEYS } from "../../../infra/config/schema.ts";
+import { ALL_KEYS, RENAMED_KEYS, targetOfKey } from "../../../infra/config/schema.ts";
 import { sources } from "../../../scripts/reference/pages.ts";
 import {
   COMPOSE,
@@ -82,12 +82,15 @@ test("a message of the command or the program makes its commands for the stack a
 
 /** Config that is wrong in each way that a rule between keys knows, and each key with a value that it refuses. */
 const WRONG_CONFIG: readonly Readonly<Record<string, string>>[] = [
-  ...Object.keys(ALL_KEYS).map((key) => ({ target: key in TARGET_KEYS.local ? "local" : "aws", [key]: "\u0001" })),
+  ...Object.keys(ALL_KEYS).map((key) => ({ target: targetOfKey(key), [key]: "\u0001" })),
   ...Object.entries(RENAMED_KEYS).map(([key, now]) => ({
-    target: now in TARGET_KEYS.local ? "local" : "aws",
+    target: targetOfKey(now),
     [key]: ALL_KEYS[now]?.example ?? "",
   })),
   { bindAddress: "0.0.0.0" },
+  { target: "ci" },
+  { target: "ci", repository: "org/group/name" },
+  { target: "ci", repository: "org/name", oidcProviderArn: "arn:aws:iam::123456789012:oidc-provider/gitlab.com" },
   { target: "aws", access: "alb" },
   { target: "aws", authentication: "oidc" },
   { target: "aws", network: "endpoints-only" },

@@ -21,7 +21,7 @@ const others = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "STYLE.md"];
 /** The changelog names what was removed, too. */
 const files = [...docs, ...others].sort();
 
-const FOLDERS = /^(bench|cli|docs|image-gen|infra|policy|scripts|stacks|test|\.github|\.ci)\/./;
+const FOLDERS = /^(aws-fake|bench|cli|docs|image-gen|infra|policy|scripts|stacks|test|\.github|\.ci)\/./;
 /** A file in an archive, and one that the reader makes. */
 const NO_FILES = ["image-gen/backup.json", "image-gen/models/stabilityai--sdxl-turbo.json"];
 
@@ -52,7 +52,9 @@ describe.each(files)("%s", (file) => {
 
   test("names only npm scripts that exist", () => {
     for (const [, run, name = ""] of code.matchAll(/\bnpm (run )?(?:--\S+ )?([\w:-]+)/g))
-      expect(run ? Object.keys(scripts) : ["test", "start", "ci", "i", "version"], name).toContain(name);
+      expect(run ? Object.keys(scripts) : ["test", "start", "ci", "i", "version", "pack", "install"], name).toContain(
+        name,
+      );
   });
 
   test("names only files of the repository that exist", () => {
@@ -71,7 +73,8 @@ describe.each(files)("%s", (file) => {
         .join("")
         .matchAll(/\$\{([A-Z_]+)/g),
     ].map(([, name = ""]) => name);
-    const variables = [...SERVICE_VARIABLES.map(({ name }) => name), ...compose];
+    const fleet = service.fleet_environment.map(({ name }) => name);
+    const variables = [...SERVICE_VARIABLES.map(({ name }) => name), ...fleet, ...compose];
     for (const [name] of code.matchAll(/\bIMAGE_GEN_[A-Z_]+\b/g)) expect(variables).toContain(name);
   });
 });

@@ -9,6 +9,9 @@ const { version } = JSON.parse(read("package.json")) as { version: string };
 
 test.each([
   ["package-lock.json", /^\{\n.*\n {2}"version": "(.+)",$/m],
+  ["plugin/schema.json", /^ {2}"version": "(.+)",$/m],
+  ["docs/guides/library.md", /picture-perfect-challenge-(.+)\.tgz/],
+  ["examples/existing-vpc/package.json", /picture-perfect-challenge-(.+)\.tgz/],
   ["policy/package.json", /"version": "(.+)"/],
   ["image-gen/pyproject.toml", /^version = "(.+)"$/m],
   // `/readyz`, `/metrics` and `/openapi.json` report this one.

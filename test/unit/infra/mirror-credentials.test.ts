@@ -79,7 +79,7 @@ test("a refusal is one line, and leaves what there was", async () => {
   age(21);
   script("aws", "printf 'first\\nAccessDenied: not authorized\\n' >&2; exit 254");
   const { exitCode, stdout } = await run();
-  expect([exitCode, stdout]).toEqual([1, "no credentials for the mirror: AccessDenied: not authorized"]);
+  expect([exitCode, stdout]).toEqual([1, "no credentials for the container: AccessDenied: not authorized"]);
   expect(readFileSync(file(), "utf8")).toContain("ASIAONE");
 });
 

@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
-import { dockerDuration, formatBytes, formatSeconds } from "../../../infra/units.ts";
+import {
+  dockerDuration,
+  formatBytes,
+  formatPercent,
+  formatSeconds,
+  formatUsd,
+  roundUsd,
+} from "../../../infra/units.ts";
 
 test.each([
   [0, "0 B"],
@@ -25,3 +32,8 @@ test.each([
   [2_400, "40m0s"],
   [3_600, "1h0m0s"],
 ])("Docker spells %d seconds %s", (seconds, text) => expect(dockerDuration(seconds)).toBe(text));
+
+test("amounts of money have cents, shares are whole percents", () => {
+  expect([roundUsd(587.504), roundUsd(0.488)]).toEqual([587.5, 0.49]);
+  expect([formatUsd(4), formatUsd(0.488), formatPercent(0.256)]).toEqual(["4.00 USD", "0.49 USD", "26 %"]);
+});

@@ -6,7 +6,7 @@ import { CliError } from "../../../../cli/core/exit.ts";
 import { buildProgram } from "../../../../cli/program.ts";
 import { parseConfigFlags } from "../../../../cli/stack/config.ts";
 import { parseSettings } from "../../../../infra/config/parse.ts";
-import { ALL_KEYS, TARGET_KEYS } from "../../../../infra/config/schema.ts";
+import { ALL_KEYS, targetOfKey } from "../../../../infra/config/schema.ts";
 import { PROJECT } from "../../../../infra/contract.ts";
 import { paths } from "../../paths.ts";
 import { isPartial } from "../samples.ts";
@@ -53,7 +53,7 @@ function checkValues(command: Command): void {
 /** What is wrong with a key and its value; null for one that some target reads, with a value that it accepts. */
 export function keyProblem(name: string, value: string): string | null {
   const key = name.replace(`${PROJECT}:`, "");
-  const target = key in TARGET_KEYS.local ? "local" : "aws";
+  const target = targetOfKey(key);
   const region = key === "aws:region" ? value : "us-east-1";
   const parsed = parseSettings({ target, ...(key === "aws:region" ? {} : { [key]: value }) }, { region });
   const spec = ALL_KEYS[key];

@@ -11,6 +11,8 @@ const scripts = (
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   ci: [],
   i: ["--save-exact"],
+  install: [],
+  pack: ["--pack-destination"],
   version: ["--no-git-tag-version"],
 };
 

@@ -1,13 +1,14 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ALL_KEYS, RENAMED_KEYS } from "../../../../infra/config/schema.ts";
+import type { Settings } from "../../../../infra/config/settings.ts";
 import { paths } from "../../paths.ts";
 import { isPartial } from "../samples.ts";
 import { parseByHelp } from "./help.ts";
 import { keyProblem } from "./imagegen.ts";
 
 /** The outputs of a stack by its target. */
-type Outputs = Readonly<Record<"local" | "aws", readonly string[]>>;
+type Outputs = Readonly<Record<Settings["target"], readonly string[]>>;
 
 /** What is wrong with a command of `pulumi`: for the program itself, or for a stack of this project. `outputs`: the stacks' own. */
 export function checkPulumi(words: readonly string[], outputs: Outputs): string | null {
@@ -50,8 +51,9 @@ function checkOutput(name: string, stack: string | undefined, outputs: Outputs):
   if (name === "" || name === "name") return null;
   const file = join(paths.root, "stacks", `Pulumi.${stack ?? ""}.yaml`);
   if (stack !== undefined && !existsSync(file)) return `there is no stack ${stack} in stacks/`;
-  const target = stack === undefined ? null : /target: aws/.test(readFileSync(file, "utf8")) ? "aws" : "local";
-  const known = target === null ? [...outputs.local, ...outputs.aws] : outputs[target];
+  const text = stack === undefined ? "" : readFileSync(file, "utf8");
+  const target = (["aws", "fleet", "ci"] as const).find((each) => text.includes(`target: ${each}`)) ?? "local";
+  const known = stack === undefined ? Object.values(outputs).flat() : outputs[target];
   return known.includes(name)
     ? null
     : stack === undefined

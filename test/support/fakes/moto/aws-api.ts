@@ -6,8 +6,9 @@ import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Cloud } from "../aws-provider/cloud.ts";
+import type { Cloud } from "../../../../aws-fake/cloud.ts";
 import { answerEc2 } from "./ec2-of-cloud.ts";
+import { answerAccess, type PolicyRemark } from "./iam-answers.ts";
 import { Moto } from "./moto.ts";
 
 /** How AWS cuts what a command prints (characters). */
@@ -43,6 +44,12 @@ export class AwsApi {
   readonly quotas = new Map<string, number>();
   /** Refusals by action (`StartInstances`): each is given while it is here. */
   readonly refusals = new Map<string, Refused>();
+  /** Buckets of another account's. */
+  readonly foreignBuckets = new Set<string>();
+  /** Actions that IAM's simulation does not allow. */
+  readonly denied = new Set<string>();
+  /** What Access Analyzer says of every policy. */
+  readonly remarks: PolicyRemark[] = [];
   /** The actions asked for, in order. */
   readonly calls: string[] = [];
   /** The commands' environment and the folder that stands for the host's /run. */
@@ -88,6 +95,9 @@ export class AwsApi {
     this.#commands.clear();
     this.quotas.clear();
     this.refusals.clear();
+    this.foreignBuckets.clear();
+    this.denied.clear();
+    this.remarks.length = 0;
     this.calls.length = 0;
     this.host = null;
   }
@@ -109,6 +119,15 @@ export class AwsApi {
     if (refused) return typeof target === "string" ? refuseJson(response, refused) : refuseXml(response, refused);
     const own = typeof target === "string" ? await this.#own(action, JSON.parse(body.toString()) as Json) : undefined;
     if (own) return "name" in own ? refuseJson(response, own as Refused) : sendJson(response, 200, own);
+    if (request.method === "HEAD" && this.foreignBuckets.has((request.url ?? "").replace(/^\/|\/?(\?.*)?$/g, ""))) {
+      response.writeHead(403).end();
+      return;
+    }
+    const access = answerAccess(request.url ?? "", body.toString(), this);
+    if (access) {
+      response.writeHead(200, { "content-type": access.type }).end(access.text);
+      return;
+    }
     const here = this.#other.cloud && answerEc2(this.#other.cloud, new URLSearchParams(body.toString()));
     if (here !== undefined) {
       response.writeHead(200, { "content-type": "text/xml" }).end(here);
@@ -167,10 +186,12 @@ export class AwsApi {
     const answer = await fetch(`${upstream}${url}`, {
       method: method ?? "POST",
       headers: kept,
-      body: new Uint8Array(body),
+      ...(method === "GET" || method === "HEAD" ? {} : { body: new Uint8Array(body) }),
     });
-    response.writeHead(answer.status, { "content-type": answer.headers.get("content-type") ?? "text/xml" });
-    response.end(Buffer.from(await answer.arrayBuffer()));
+    const content = Buffer.from(await answer.arrayBuffer());
+    const own = ["connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding"];
+    const passed = [...answer.headers].filter(([name]) => !own.includes(name));
+    response.writeHead(answer.status, { "content-type": "text/xml", ...Object.fromEntries(passed) }).end(content);
   }
 }
 

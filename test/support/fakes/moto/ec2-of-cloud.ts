@@ -2,11 +2,11 @@
  * EC2's own interface (its query protocol) to the hosts and disks of the provider's fake, so that a command sees what the
  * program made. In: a request's parameters. Out: the answer in XML; undefined for what is not here, such as types and offers.
  */
-import type { Cloud } from "../aws-provider/cloud.ts";
-import { number, record, type Thing, text } from "../aws-provider/kind.ts";
-import { INSTANCE, startInstance, stopInstance } from "../aws-provider/kinds/instance.ts";
-import { marketOf } from "../aws-provider/kinds/launch.ts";
-import { snapshot, VOLUME } from "../aws-provider/kinds/volume.ts";
+import type { Cloud } from "../../../../aws-fake/cloud.ts";
+import { number, record, type Thing, text } from "../../../../aws-fake/kind.ts";
+import { INSTANCE, startInstance, stopInstance } from "../../../../aws-fake/kinds/instance.ts";
+import { marketOf } from "../../../../aws-fake/kinds/launch.ts";
+import { snapshot, VOLUME } from "../../../../aws-fake/kinds/volume.ts";
 
 const SNAPSHOT = "aws:ebs/snapshot:Snapshot";
 const AT = "2026-11-22T00:00:00.000Z";

@@ -98,13 +98,25 @@ export class Operator {
   }
 
   imagegenOf(stack: string, ...args: string[]) {
+    return this.imagegenWith({}, stack, ...args);
+  }
+
+  /** With this besides in its environment. */
+  imagegenWith(env: Readonly<Record<string, string>>, stack: string, ...args: string[]) {
     const all = [join(this.directory, "cli/main.ts"), "--stack", stack, ...args];
-    return execa(process.execPath, all, { cwd: this.directory, env: this.#env, reject: false, timeout: 300_000 });
+    const options = { cwd: this.directory, env: { ...this.#env, ...env }, reject: false, timeout: 300_000 } as const;
+    return execa(process.execPath, all, options);
   }
 
   /** The real Pulumi, on the state of this checkout. */
   pulumi(...args: string[]) {
-    return execa("pulumi", args, { cwd: this.directory, env: { ...this.#env, ...this.#state }, reject: false });
+    return this.pulumiWith({}, ...args);
+  }
+
+  /** With this besides in its environment. */
+  pulumiWith(env: Readonly<Record<string, string>>, ...args: string[]) {
+    const all = { ...this.#env, ...this.#state, ...env };
+    return execa("pulumi", args, { cwd: this.directory, env: all, reject: false });
   }
 
   get #env() {

@@ -12,7 +12,7 @@ if (settings.target !== "local") throw new Error("the suite's stack has no targe
 const { repositoryUrl, builder, sbomGenerator, ...registry } = JSON.parse(
   process.env.IMAGEGEN_TEST_TARGET ?? "",
 ) as Target;
-const plan = planRegistryImage(planImage(settings), {
+const plan = planRegistryImage(planImage(settings, "all"), {
   builder,
   platform: "linux/amd64",
   kmsKeyArn: null,

@@ -273,7 +273,7 @@ describe("each check", () => {
       { room: { free: 9e9, room: ROOM } },
       "disk",
       "fail",
-      /9 GB free; the build needs 16\.6 GB \(the image 4\.98 GB/,
+      /9 GB free; the build needs 15\.9 GB \(the image 4\.63 GB/,
       /docker image prune/,
     ],
     [

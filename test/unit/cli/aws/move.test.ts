@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Snapshot } from "../../../../cli/targets/aws/client/ec2-models.ts";
-import { describeStep, type MoveFacts, planMove } from "../../../../cli/targets/aws/operations/move.ts";
+import { describeStep, type MoveFacts, planMove, snapshotValues } from "../../../../cli/targets/aws/operations/move.ts";
 
 const stopped = { id: "i-1", state: "stopped", reason: "User initiated (2026-11-22 12:00:00 GMT)" };
 const running = { id: "i-1", state: "running", reason: "" };
@@ -131,4 +131,27 @@ test.each<[Partial<MoveFacts>, string]>([
   [NOTHING, "a new volume and a new host in us-east-1c"],
 ])("with %j the last step is: %s", (changes, line) => {
   expect(describeStep({ do: "up" }, { ...facts, ...changes }, "prod")).toBe(`imagegen up --stack prod: ${line}`);
+});
+
+describe("the rate at which the new volume is filled", () => {
+  const none = { volumeSnapshotId: null, volumeInitializationRate: null };
+  const before = { volumeSnapshotId: "snap-0", volumeInitializationRate: 200 };
+
+  test("is written with the snapshot, stays as it was without one of its own, and goes with a blank volume", () => {
+    expect(snapshotValues(none, "snap-1", 300)).toEqual({
+      volumeSnapshotId: "snap-1",
+      volumeInitializationRate: "300",
+    });
+    expect(snapshotValues(none, "snap-1", undefined)).toEqual({ volumeSnapshotId: "snap-1" });
+    expect(snapshotValues(before, "snap-1", undefined)).toEqual({ volumeSnapshotId: "snap-1" });
+    expect(snapshotValues(before, "", 300)).toEqual({ volumeSnapshotId: "", volumeInitializationRate: "0" });
+    expect(snapshotValues(none, "", 300)).toEqual({});
+  });
+
+  test("is said with its price before anything is done", () => {
+    const step = { do: "config", generation: 2, snapshot: null, copy: true } as const;
+    expect(describeStep(step, facts, "prod", 300)).toBe(
+      "write availabilityZone=us-east-1c, volumeGeneration=2 and the snapshot, filled at 300 MiB/s for 0.0036 USD a GiB at most into the stack's config",
+    );
+  });
 });

@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
 import { alignRows } from "../../../../cli/core/context.ts";
 import { awsPlanRows } from "../../../../cli/targets/aws/stack/plan-rows.ts";
-import { ALB, awsPlanWith } from "../../../support/aws-settings.ts";
+import { makeAwsPlan } from "../../../../infra/plan/aws/plan.ts";
+import { TABLE_PRICES, withFallback } from "../../../../infra/plan/prices/prices.ts";
+import { ALB, awsPlanWith, awsSettings } from "../../../support/aws-settings.ts";
+import { manifest } from "../../../support/settings.ts";
 
 const rowsOf = (raw: Record<string, string> = {}) => alignRows(awsPlanRows(awsPlanWith(raw)), 12).split("\n");
 
@@ -10,28 +13,46 @@ test("a plan names the host, its disks, its access, times and what a month costs
     "model        stabilityai/stable-diffusion-xl-base-1.0 (10 GB), on the volume",
     "host         g6.xlarge (L4), on-demand, in us-east-1; fallback: g5.xlarge, g4dn.xlarge",
     "volume       50 GiB gp3, 3000 IOPS, 125 MiB/s, to download 10 GB",
-    "root disk    60 GiB, for an image of 4.9 GB at most",
+    "root disk    60 GiB, for an image of 4.63 GB at most",
     "network      a new VPC: a public address, no inbound access",
     "access       no open port; imagegen open --stack prod makes a tunnel",
-    "first start  5 min 7 s, estimated, after the image is built and pushed",
-    "cached       3 min 27 s on a new host: boot, pull at 80 MB/s, read at 131 MB/s",
-    "baked        5 min 32 s",
-    "timeout      40 min 45 s",
+    "first start  5 min 4 s, estimated, after the image is built and pushed",
+    "cached       3 min 24 s on a new host: boot, pull at 80 MB/s, read at 131 MB/s",
+    "baked        5 min 29 s",
+    "timeout      40 min 32 s",
     "on destroy   the volume is kept, the images are kept",
-    "cost         600.44 USD a month",
-    "stopped      9.29 USD a month",
+    "cost         600.41 USD a month",
+    "stopped      9.26 USD a month",
     "               587.50  g6.xlarge, on-demand",
     "                 4.00  data volume, 50 GiB",
     "                 4.80  root disk, 60 GiB",
-    "                 0.49  image in ECR, 4.9 GB at most",
+    "                 0.46  image in ECR, 4.63 GB at most",
     "                 3.65  public address",
-    "             list prices of us-east-1 as of 2025-26, without traffic",
+    "             list prices of us-east-1 noted on 2026-11-22 or later, without traffic",
+    "             the instance's: us-east-1: Karpenter's price list of 2026-07-20 (Apache-2.0)",
+    "pictures     0.22 USD for 1,000, for each second that one takes",
+    "             none were published for the L4: npm run bench:pictures -- --device cuda",
+    expect.stringContaining("             formula: seconds / 3600 × USD an hour × 1000;"),
+    "             the stack's own seconds and idle share: imagegen status --stack prod",
+    "             spot: 0.4104 USD an hour (51 % of the stack's), no seconds known",
+    "             g5.xlarge (A10G): 2.63 USD (9.4 s), 1.006 USD an hour (125 % of the stack's)",
+    "             p5.4xlarge (H100): 4.78 USD (2.5 s), 6.88 USD an hour (855 % of the stack's)",
+    "             g4dn.xlarge (T4): 0.526 USD an hour (65 % of the stack's), no seconds known",
+    "             g6e.xlarge (L40S): 1.861 USD an hour (231 % of the stack's), no seconds known",
+    "             other regions: no price in the lists is lower than that of us-east-1; without credentials of AWS they have one region",
+    "             spot: on demand less the saving in spotinfo's copy of AWS's Spot Advisor of 2025-06-28 (Apache-2.0)",
+    "             a stop of 10 hours each night saves 246.31 USD a month: (running − stopped) × 10 / 24",
   ]);
 });
 
 test.each([
-  [{ purchaseOption: "spot" }, "cost         12.94 USD a month plus the rows without a price"],
-  [{ purchaseOption: "spot" }, "                    ?  g6.xlarge, spot"],
+  [{ purchaseOption: "spot" }, "cost         312.50 USD a month"],
+  [{ purchaseOption: "spot" }, "               299.59  g6.xlarge, spot"],
+  [{ instanceTypes: "x9.huge" }, "pictures     no price of x9.huge is known"],
+  [
+    { volumeSnapshotId: "snap-0a1b2c3d", volumeInitializationRate: "200" },
+    "snapshot     0.18 USD once and 4 min 16 s, both at most: the size of the snapshot decides (GiB × 0.0036 USD; GiB × 1024 / 200 MiB/s)",
+  ],
   [{ volumeId: "vol-0a1b2c3d" }, "volume       vol-0a1b2c3d, an existing one"],
   [
     { volumeSnapshotId: "snap-0a1b2c3d" },
@@ -55,3 +76,23 @@ test.each([
     "host         g5.xlarge (A10G), on-demand, in us-east-1, in a self-healing group; fallback: g6.xlarge, g4dn.xlarge",
   ],
 ])("the plan with %j has the row: %s", (raw, row) => expect(rowsOf(raw as Record<string, string>)).toContain(row));
+
+test("a size and steps are named of published seconds, and of no measured ones", () => {
+  const published = rowsOf({ instanceTypes: "g5.xlarge" });
+  expect(published).toContainEqual(expect.stringContaining("9.4 s a picture of 1024x1024 in 30 steps: measured on"));
+  const plan = makeAwsPlan(awsSettings({ instanceTypes: "g5.xlarge" }), manifest, "prod", { seconds: 6 });
+  expect(alignRows(awsPlanRows(plan), 12)).toContain(" 6 s a picture: measured, by --seconds\n");
+});
+
+test("a price of another region than the stack's says so", () => {
+  const rows = alignRows(awsPlanRows(awsPlanWith({}, "eu-west-2")), 12);
+  expect(rows).toContain("for each second that one takes, at the price of us-east-1\n");
+  expect(rows).toContain("g4dn.xlarge (T4): 0.526 USD an hour (65 % of the stack's), at the price of us-east-1,");
+});
+
+test("prices of two regions are not compared", () => {
+  const spot = { onDemand: [], spot: [{ source: "AWS", prices: { "eu-west-2": { "g6.xlarge": 0.31 } } }] };
+  const prices = withFallback(spot, TABLE_PRICES);
+  const plan = makeAwsPlan(awsSettings({}, "eu-west-2"), manifest, "prod", { prices });
+  expect(alignRows(awsPlanRows(plan), 12)).toContain(" spot: 0.31 USD an hour, no seconds known\n");
+});

@@ -1,6 +1,6 @@
-import { Cloud, type Knobs } from "../../../support/fakes/aws-provider/cloud.ts";
-import type { Props } from "../../../support/fakes/aws-provider/kind.ts";
-import { AwsProvider } from "../../../support/fakes/aws-provider/provider.ts";
+import { Cloud, type Knobs } from "../../../../aws-fake/cloud.ts";
+import type { Props } from "../../../../aws-fake/kind.ts";
+import { AwsProvider } from "../../../../aws-fake/provider.ts";
 
 /** An account with a network, asked as the engine would ask. */
 export class Account {

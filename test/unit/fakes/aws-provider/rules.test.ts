@@ -235,7 +235,7 @@ describe("the account", () => {
 
   test("knows the kinds that it was taught, and says so of any other", async () => {
     const account = await Account.open();
-    await expect(account.create("aws:sqs/queue:Queue", {})).rejects.toThrow("has no aws:sqs/queue:Queue");
+    await expect(account.create("aws:kinesis/stream:Stream", {})).rejects.toThrow("has no aws:kinesis/stream:Stream");
     await expect(account.provider.invoke("aws:s3/getBucket:getBucket", {})).rejects.toThrow("has no aws:s3/getBucket");
   });
 });

@@ -100,3 +100,38 @@ describe("a customer's key", () => {
     );
   });
 });
+
+describe("identity", () => {
+  const PROVIDER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider";
+  const policyOf = (length: number) =>
+    JSON.stringify({ Version: "2012-10-17", Statement: [{ Resource: "x".repeat(length) }] });
+
+  test("an account has one OIDC provider for each address", async () => {
+    const account = await Account.open();
+    const inputs = { url: "https://gitlab.com", clientIdLists: ["x"] };
+    await account.create(PROVIDER, inputs);
+    await expect(account.create(PROVIDER, inputs)).rejects.toThrow("EntityAlreadyExists");
+    await account.create(PROVIDER, { ...inputs, url: "https://other.example" });
+  });
+
+  test("a managed policy has a size, and a role ten of them", async () => {
+    const account = await Account.open();
+    const policy = { name: "p", policy: policyOf(6144) };
+    await expect(account.create("aws:iam/policy:Policy", policy)).rejects.toThrow("PolicySize");
+    await account.create("aws:iam/policy:Policy", { name: "p", policy: policyOf(6000) });
+    await account.create("aws:iam/role:Role", { name: "r", assumeRolePolicy: trust("ec2.amazonaws.com") });
+    const attach = (index: number) =>
+      account.create("aws:iam/rolePolicyAttachment:RolePolicyAttachment", { role: "r", policyArn: `arn:${index}` });
+    for (let index = 0; index < 10; index += 1) await attach(index);
+    await expect(attach(10)).rejects.toThrow("PoliciesPerRole");
+  });
+
+  test("a key is deleted after 7 to 30 days, and an alias is not one of Amazon's", async () => {
+    const account = await Account.open();
+    await expect(account.create("aws:kms/key:Key", { deletionWindowInDays: 5 })).rejects.toThrow("within 7 and 30");
+    const targetKeyId = await account.create("aws:kms/key:Key", { deletionWindowInDays: 30 });
+    const ALIAS = "aws:kms/alias:Alias";
+    await expect(account.create(ALIAS, { name: "alias/aws/s3", targetKeyId })).rejects.toThrow("Invalid alias");
+    await account.create(ALIAS, { name: "alias/own", targetKeyId });
+  });
+});

@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parseSettings } from "../../../../infra/config/parse.ts";
 import { wordForPulumi } from "../../../../infra/config/problem.ts";
 import { ALL_KEYS, RENAMED_KEYS } from "../../../../infra/config/schema.ts";
+import { OPTION_NAMES } from "../../../../infra/config/service-keys.ts";
 import { SERVICE_DEFAULTS } from "../../../support/settings.ts";
 
 const PINNED = `registry.example:5000/python:3.12@sha256:${"0".repeat(64)}`;
@@ -34,6 +36,9 @@ test("a stack without config has the guide's names", () => {
       modelDir: null,
       hostCache: null,
       containerUser: "10001:10001",
+      torchIndex: null,
+      workers: 0,
+      emulatorImage: "motoserver/moto:5.2.5",
       hasToken: false,
       containerName: "image-game-image-gen",
       volumeName: "Picture-Perfect-Challenge_image_data",
@@ -66,6 +71,9 @@ describe("accepts", () => {
     ["gpu", "count=2", "count=2"],
     ["volumeName", "/srv/models/", "/srv/models"],
     ["hostCache", "/home/anna/.cache/huggingface", "/home/anna/.cache/huggingface"],
+    ["torchIndex", "cpu", "cpu"],
+    ["workers", "2", 2],
+    ["torchIndex", "https://index.example/cpu/", "https://index.example/cpu"],
     ["modelDir", "/home/anna/models/fox/", "/home/anna/models/fox"],
     ["modelDir", "/srv//models/./fox/.", "/srv/models/fox"],
     ["httpsProxy", "http://proxy.corp:3128", "http://proxy.corp:3128"],
@@ -84,8 +92,8 @@ describe("accepts", () => {
 describe("refuses", () => {
   const fix = "Fix: pulumi config set";
   test.each([
-    ["target", "gcp", `expected local or aws, got "gcp". ${fix} target local`],
-    ["target", "", `expected local or aws, got "". ${fix} target local`],
+    ["target", "gcp", `expected local, aws, fleet or ci, got "gcp". ${fix} target local`],
+    ["target", "", `expected local, aws, fleet or ci, got "". ${fix} target local`],
     [
       "modelId",
       "sdxl",
@@ -121,6 +129,12 @@ describe("refuses", () => {
     ["modelDir", "/", undefined],
     ["modelDir", "/srv/..", undefined],
     ["containerUser", "anna", undefined],
+    [
+      "torchIndex",
+      "cuda",
+      `expected cpu, or an http:// or https:// address without credentials, or nothing, got "cuda". ${fix} torchIndex cpu`,
+    ],
+    ["torchIndex", "https://me:secret@index.example/cpu", undefined],
     ["caFile", "ca.pem", undefined],
     ["modelMirror", "https://mirror.example", undefined],
     ["warmupSize", "5000", undefined],
@@ -317,4 +331,10 @@ test("a wrong token is never shown", () => {
   const [problem] = problemsOf({ hfToken: "hf value" });
   expect(problem).toContain("got another (not shown). Fix: pulumi config set --secret hfToken");
   expect(problem).not.toContain("hf value");
+});
+
+test("engineOptions has the names that the service knows", () => {
+  const source = readFileSync("image-gen/src/image_gen/engine_options.py", "utf8");
+  const [, names = ""] = /ENGINE_OPTIONS: Final = \(([^)]*)\)/.exec(source) ?? [];
+  expect(names.split(", ")).toEqual(OPTION_NAMES.map((name) => `"${name}"`));
 });

@@ -35,7 +35,8 @@ const stacks = files.map((file) => {
   const { config } = parse(readFileSync(`${project.stackConfigDir}/${file}`, "utf8")) as { config: object };
   const raw = Object.entries(config).map(([key, value]) => [key.replace(`${PROJECT}:`, ""), String(value)]);
   const { "aws:region": region, ...own } = Object.fromEntries(raw) as Record<string, string>;
-  const parsed = parseSettings(own, { region });
+  // Which repository is the user's to say.
+  const parsed = parseSettings({ ...(own.target === "ci" ? { repository: "org/repo" } : {}), ...own }, { region });
   if ("problems" in parsed) throw new Error(`${file}: ${parsed.problems.map(wordForPulumi).join("\n")}`);
   return parsed.settings;
 });
@@ -43,16 +44,20 @@ const stacks = files.map((file) => {
 test("each stack's file is valid", () => {
   expect(files.sort()).toEqual([
     "Pulumi.aws-baked.yaml",
+    "Pulumi.aws-fleet.yaml",
     "Pulumi.aws-volume.yaml",
+    "Pulumi.canary.yaml",
+    "Pulumi.ci.yaml",
     "Pulumi.local-baked.yaml",
+    "Pulumi.local-fleet.yaml",
     "Pulumi.local.yaml",
   ]);
 });
 
 test("no two stacks of this machine share a name or a port", () => {
   const local = stacks.filter((settings) => settings.target === "local");
-  for (const key of ["containerName", "volumeName", "port", "modelCache"] as const) {
-    expect(new Set(local.map((settings) => settings[key])).size).toBe(2);
+  for (const key of ["containerName", "volumeName", "port"] as const) {
+    expect(new Set(local.map((settings) => settings[key])).size).toBe(3);
   }
 });
 

@@ -30,20 +30,20 @@ describe("cost", () => {
       { what: "g6.xlarge, on-demand", usdPerMonth: 587.5, whileStopped: false },
       { what: "data volume, 50 GiB", usdPerMonth: 4, whileStopped: true },
       { what: "root disk, 60 GiB", usdPerMonth: 4.8, whileStopped: true },
-      { what: "image in ECR, 4.9 GB at most", usdPerMonth: 0.49, whileStopped: true },
+      { what: "image in ECR, 4.63 GB at most", usdPerMonth: 0.46, whileStopped: true },
       { what: "public address", usdPerMonth: 3.65, whileStopped: false },
     ]);
     expect(cost).toMatchObject({
-      asOf: "2025-26",
+      asOf: "2026-11-22",
       region: "us-east-1",
-      runningUsdPerMonth: 600.44,
-      stoppedUsdPerMonth: 9.29,
+      runningUsdPerMonth: 600.41,
+      stoppedUsdPerMonth: 9.26,
       incomplete: false,
     });
   });
 
   test.each([
-    [{ purchaseOption: "spot" }, "g6.xlarge, spot", null],
+    [{ purchaseOption: "spot" }, "g6.xlarge, spot", 299.59],
     [{ network: "nat" }, "NAT gateway with its address", 36.5],
     [{ ...CLOSED }, "6 interface endpoints", 43.8],
     [{ ...ALB }, "load balancer", 16.43],
@@ -53,6 +53,13 @@ describe("cost", () => {
   ])("with %j it has: %s", (raw, what, usdPerMonth) => {
     const { items } = awsPlanWith(raw as Record<string, string>).cost;
     expect(items.find((item) => item.what === what)).toMatchObject({ usdPerMonth });
+  });
+
+  test("a volume from a snapshot is filled at its rate, for a price that is paid once", () => {
+    const raw = { volumeSnapshotId: "snap-0a1b2c3d", volumeInitializationRate: "200", volumeSizeGb: "100" };
+    // 100 GiB × 0.0036 USD; 100 × 1024 MiB / 200 MiB/s
+    expect(awsPlanWith(raw).cost.initialization).toMatchObject({ atMostUsd: 0.36, atMostSeconds: 512 });
+    expect(awsPlanWith({ volumeSnapshotId: "snap-0a1b2c3d" }).cost.initialization).toBeNull();
   });
 
   test("an internal load balancer has no public address", () => {

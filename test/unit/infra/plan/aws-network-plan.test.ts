@@ -19,6 +19,7 @@ describe("network", () => {
       s3Resources: [],
       flowLogGroup: "/imagegen/prod/network",
       logRetentionDays: 30,
+      permissionsBoundaryArn: null,
     });
   });
 

@@ -152,11 +152,11 @@ describe("host", () => {
     expect(awsPlanWith(raw as Record<string, string>).host).toMatchObject({ instanceType, purchaseOption });
   });
 
-  // Thrice 4.9 GB of image are 14 GiB, thrice 14.9 GB are 42; the machine image itself has 30 or 75.
+  // Thrice 4.63 GB of image are 13 GiB, thrice 14.63 GB are 41; the machine image itself has 30 or 75.
   test.each([
     [{}, 60, "/dev/xvda"],
-    [{ modelCache: "baked" }, 72, "/dev/xvda"],
-    [{ ami: "dlami-ubuntu-24.04" }, 89, "/dev/sda1"],
+    [{ modelCache: "baked" }, 71, "/dev/xvda"],
+    [{ ami: "dlami-ubuntu-24.04" }, 88, "/dev/sda1"],
     [{ rootSizeGb: "200" }, 200, "/dev/xvda"],
   ])("with %j its root has %d GiB", (raw, sizeGib, deviceName) => {
     expect(awsPlanWith(raw as Record<string, string>).host.root).toMatchObject({ sizeGib, deviceName });
@@ -230,8 +230,8 @@ describe("deployment", () => {
 describe("health", () => {
   // Boot 600 s, pull at 20 MB/s, fetch at 10 MB/s, load 600 s.
   test.each([
-    [{}, 600 + 245 + 1000 + 600],
-    [{ modelCache: "baked" }, 600 + 745 + 600],
+    [{}, 600 + 232 + 1000 + 600],
+    [{ modelCache: "baked" }, 600 + 732 + 600],
     [{ readyTimeoutSeconds: "90" }, 90],
   ])("with %j it waits for %d s", (raw, readyTimeoutSeconds) => {
     expect(awsPlanWith(raw as Record<string, string>).readiness.readyTimeoutSeconds).toBe(readyTimeoutSeconds);

@@ -6,15 +6,15 @@ const BEGIN = `#0 building with "default" instance using docker driver
 #1 DONE 0.0s
 #5 [deps 1/3] FROM python:3.12
 #5 CACHED
-#6 [deps 2/3] RUN   python3 -m venv /opt/uv   && /opt/uv/bin/python -m pip install --quiet "uv==0.13.9" and more than a line
+#6 [deps 2/3] RUN --mount=type=cache,target=/root/.cache/uv --mount=type=secret,id=ca   python3 -m venv /opt/uv   && /opt/uv/bin/python -m pip install --quiet "uv==0.13.9" and more than a line
 #6 1.512 Collecting uv
 `;
 
 describe("the live line", () => {
-  test("has time, steps, bytes and, where a narrow terminal may cut it, the step", () => {
+  test("has time, steps, bytes and, where a narrow terminal may cut it, the step without its mounts", () => {
     expect(describeBuild(BEGIN, 65, 1.5e9)).toBe(
       "building the image for 1 min 5 s · 1 step done · 1.5 GB written · " +
-        '[deps 2/3] RUN python3 -m venv /opt/uv && /opt/uv/bin/python -m pip install --quiet "uv==0.13.9" and more than a line',
+        "[deps 2/3] RUN python3 -m venv /opt/uv && /opt/uv/bin/python -m pip install --qu…",
     );
   });
 
@@ -29,6 +29,11 @@ describe("the live line", () => {
     expect(describeBuild(`${log}#6 DONE 9.9s\n#9 exporting to image\n#9 exporting layers\n`, 1, null)).toMatch(
       /3 steps done · exporting to image$/,
     );
+  });
+
+  test("the line that names the builder is no step, whatever comes after it", () => {
+    const exporting = `${BEGIN}#6 DONE 9.9s\n#9 exporting to image\n#9 DONE 1.0s\n`;
+    expect(describeBuild(exporting, 1, null)).toMatch(/3 steps done · exporting to image$/);
   });
 
   test("before the first step there is none", () => {

@@ -1,10 +1,12 @@
 import { expect, test } from "vitest";
 import { vcpuQuota } from "../../../../infra/contract.ts";
+import { checkoutFixes } from "../../../../infra/fixes.ts";
 import { explainLaunchError } from "../../../../infra/plan/aws/launch-errors.ts";
 import { awsPlanWith } from "../../../support/aws-settings.ts";
 
 const said = (code: string, message = "We do not have it.") =>
   `creating EC2 Instance: operation error EC2: RunInstances, api error ${code}: ${message}`;
+const FIXES = checkoutFixes("prod");
 const HERE = { zone: "us-east-1a", types: null, otherZones: ["us-east-1b", "us-east-1c"] };
 const NOT_HERE = "Your requested instance type (g6e.xlarge) is not supported in your requested Availability Zone.";
 
@@ -68,13 +70,13 @@ test.each([
 ])("%s with %j is one line", (text, raw, line) => {
   const { host } = awsPlanWith(raw as Record<string, string>);
   const types = host.launchTypes.filter((type) => type !== "g4dn.xlarge");
-  expect(explainLaunchError([text], host, { ...HERE, types })).toBe(`No host: ${line}`);
+  expect(explainLaunchError([text], host, { ...HERE, types }, FIXES)).toBe(`No host: ${line}`);
 });
 
 test("where the offers are not known, all other types of the list are named, and no zone", () => {
   const { host } = awsPlanWith();
   expect(
-    explainLaunchError([said("InsufficientInstanceCapacity")], host, { zone: "", types: null, otherZones: [] }),
+    explainLaunchError([said("InsufficientInstanceCapacity")], host, { zone: "", types: null, otherZones: [] }, FIXES),
   ).toBe(
     "No host: AWS has no g6.xlarge (on demand) in this zone now (InsufficientInstanceCapacity). " +
       "Not tried: g5.xlarge, g4dn.xlarge. Fix: pulumi config set pinnedInstanceType g5.xlarge, then pulumi up",
@@ -83,9 +85,9 @@ test("where the offers are not known, all other types of the list are named, and
 
 test("another error is not explained", () => {
   const { host } = awsPlanWith();
-  expect(explainLaunchError([said("UnauthorizedOperation")], host, HERE)).toBeNull();
-  expect(explainLaunchError([said("Unsupported")], host, HERE)).toBeNull();
-  expect(explainLaunchError([], host, HERE)).toBeNull();
+  expect(explainLaunchError([said("UnauthorizedOperation")], host, HERE, FIXES)).toBeNull();
+  expect(explainLaunchError([said("Unsupported")], host, HERE, FIXES)).toBeNull();
+  expect(explainLaunchError([], host, HERE, FIXES)).toBeNull();
 });
 
 test.each([

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { imageContent } from "../../../../infra/io/build-context.ts";
 import { contentTag, extraTags } from "../../../../infra/plan/image-tags.ts";
 import { makePlan } from "../../../../infra/plan/plan.ts";
 import { containerReader } from "../../../../infra/plan/reader.ts";
@@ -69,13 +70,27 @@ describe("image", () => {
     const steps = readFileSync("image-gen/Dockerfile", "utf8")
       .split(/\n(?=[A-Z]+ )/)
       .filter((step) => step.startsWith("RUN "));
-    const downloads = steps.filter((step) => /pip install|apt-get update|image_gen bake/.test(step));
+    const downloads = steps.filter((step) =>
+      /pip install|install-packages \/opt|apt-get update|image_gen bake/.test(step),
+    );
     expect(downloads).toHaveLength(4);
     for (const step of downloads) {
       expect(step).toContain("--mount=type=secret,id=network_variables --mount=type=secret,id=ca_file");
       expect(step).toContain("--mount=type=tmpfs,target=/run/build-network");
       expect(step).toMatch(/^ +\. \/run\/build\/network \\$/m);
     }
+  });
+
+  test("torch's CPU build is a build argument, and so another image, where the service has no GPU", () => {
+    const argument = (torchIndex: string | null, gpu = "auto", hasGpu = false) =>
+      planWith({ torchIndex, gpu }, hasGpu).image.buildArgs.TORCH_INDEX;
+    expect(argument(null)).toBeUndefined();
+    expect(argument("cpu")).toBe("cpu");
+    expect(argument("https://index.example/cpu", "none", true)).toBe("https://index.example/cpu");
+    expect(argument("cpu", "auto", true)).toBeUndefined();
+    expect(argument("cpu", "0")).toBeUndefined();
+    const content = (torchIndex: string | null) => imageContent(planWith({ torchIndex }).image, "same files");
+    expect(new Set([content(null), content("cpu"), content("https://index.example/cpu")]).size).toBe(3);
   });
 
   test.each([
@@ -165,7 +180,7 @@ describe("host", () => {
       { source: "/home/a/.cache/huggingface", target: "/host-cache" },
       { source: "/srv/models", target: "/mirror" },
     ]);
-    const { IMAGE_GEN_COMMAND, IMAGE_GEN_MOUNTS = "" } = containerReader("prod", host);
+    const { IMAGE_GEN_COMMAND, IMAGE_GEN_MOUNTS = "" } = containerReader("imagegen --stack prod", host);
     expect(IMAGE_GEN_COMMAND).toBe("imagegen --stack prod");
     expect(JSON.parse(IMAGE_GEN_MOUNTS)).toEqual({
       "/data": "Picture-Perfect-Challenge_image_data",

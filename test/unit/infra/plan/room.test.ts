@@ -21,14 +21,15 @@ const unknown = (modelCache: "volume" | "baked") =>
 
 describe("disk space in GB, a spare one included", () => {
   test.each([
-    ["nothing is there: the image, its build cache, a model of 10 GB", planWith(), none, 26.57],
-    ["nothing is there, with the demo", demo, none, 16.586],
+    ["nothing is there: the image, its build cache, a model of 10 GB", planWith(), none, 25.86],
+    ["nothing is there, with torch's CPU build", planWith({ torchIndex: "cpu" }), none, 15.81],
+    ["nothing is there, with the demo", demo, none, 15.876],
     ["the image is there, the volume is empty", planWith(), without("volumeBytes"), 11],
     ["all is there", planWith(), all, 1],
     ["half of the model is there", planWith(), { ...all, volumeBytes: 4 * GB }, 7],
     ["the code changed", planWith(), without("hasImage"), 1.02],
-    ["the build cache was pruned down to its downloads", planWith(), without("hasImage", "hasPackages"), 10.84],
-    ["a baked model, which lies there three times", planWith({ modelCache: "baked" }), none, 46.57],
+    ["the build cache was pruned down to its downloads", planWith(), without("hasImage", "hasPackages"), 10.13],
+    ["a baked model, which lies there three times", planWith({ modelCache: "baked" }), none, 45.86],
     ["another model is baked", planWith({ modelCache: "baked" }), without("hasImage"), 31.02],
     ["the baked image is there", planWith({ modelCache: "baked" }), without("volumeBytes"), 1],
   ] as const)("%s", (_, plan, facts, expected) => expect(planRoom(plan, facts).bytes / GB).toBeCloseTo(expected, 3));
@@ -50,7 +51,7 @@ test("a process needs its environment once", () => {
 
 test("every part is named with its size", () => {
   expect(describeRoom(planRoom(planWith()))).toBe(
-    "26.6 GB (the image 4.98 GB, the build's installed packages 4.86 GB, the build's downloads 5.73 GB, the model 10 GB)",
+    "25.9 GB (the image 4.63 GB, the build's installed packages 4.5 GB, the build's downloads 5.73 GB, the model 10 GB)",
   );
 });
 
@@ -59,8 +60,16 @@ test("Docker's own figures are read; an old or broken answer counts as nothing",
     JSON.stringify({
       BuildCache: [
         { CacheType: "exec.cachemount", Description: "cached mount /root/.cache/uv from exec …", Size: "5.728GB" },
-        { CacheType: "regular", Description: "mount / from exec … uv pip install --quiet …", Size: "4.855GB" },
-        { CacheType: "regular", Description: "mount / from exec … uv pip install --quiet …", Size: "61.19MB" },
+        {
+          CacheType: "regular",
+          Description: "mount / from exec … sh /build/install-packages /opt/uv/bin/uv …",
+          Size: "4.855GB",
+        },
+        {
+          CacheType: "regular",
+          Description: "mount / from exec … sh /build/install-packages /opt/uv/bin/uv …",
+          Size: "61.19MB",
+        },
       ],
       Volumes: [{ Name: "models", Size: "6.94GB" }],
       Images: null,

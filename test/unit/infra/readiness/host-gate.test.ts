@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../../../infra/errors.ts";
+import { checkoutFixes } from "../../../../infra/fixes.ts";
 import { checkHost } from "../../../../infra/readiness/host-gate.ts";
 import { type ExpectedHost, HostStatusReader, type ParameterResult } from "../../../../infra/readiness/host-status.ts";
 import { lineReporter } from "../../../../infra/readiness/progress.ts";
@@ -7,6 +8,7 @@ import { awsPlanWith } from "../../../support/aws-settings.ts";
 
 const plan = awsPlanWith().readiness;
 const expected = { deployment: "d2", instance: "i-new" };
+const FIXES = checkoutFixes("prod");
 const START = Date.parse("2026-11-22T12:00:00Z");
 
 const readyBody = { phase: "ready", error: null, model: plan.models[0], device: "cuda:0", source: "volume" };
@@ -48,7 +50,7 @@ function fakeHost(...answers: ParameterResult[]) {
 
 async function failureOf(answers: ParameterResult[], who: ExpectedHost = expected) {
   const made = fakeHost(...answers);
-  const error = await checkHost(plan, who, made.deps).then(
+  const error = await checkHost(plan, who, made.deps, FIXES).then(
     () => null,
     (reason: unknown) => reason,
   );
@@ -59,7 +61,7 @@ async function failureOf(answers: ParameterResult[], who: ExpectedHost = expecte
 test("a fresh status of this host and this deployment opens the gate at once, and every update reads it again", async () => {
   for (let update = 1; update <= 2; update++) {
     const made = fakeHost(status());
-    await checkHost(plan, expected, made.deps);
+    await checkHost(plan, expected, made.deps, FIXES);
     expect(made.reads()).toBe(1);
   }
 });
@@ -73,7 +75,7 @@ test("phases of the host are shown until the service speaks for itself", async (
     status({ phase: "fetching", ready: fetching }),
     status(),
   );
-  await checkHost(plan, expected, made.deps);
+  await checkHost(plan, expected, made.deps, FIXES);
   expect(made.said).toEqual([
     "waiting for a response (0 s)",
     "starting (1 s)",
@@ -94,7 +96,7 @@ describe("not ready is", () => {
   test("a status of another deployment", async () => {
     const { message } = await failureOf([status({ deployment: "d1" }), ...heartbeats({ deployment: "d1" })]);
     expect(message).toMatch(
-      /^i-new is not ready: still starting after 40 min 45 s \(NOT_READY_IN_TIME\); .*readyTimeoutSeconds/,
+      /^i-new is not ready: still starting after 40 min 32 s \(NOT_READY_IN_TIME\); .*readyTimeoutSeconds/,
     );
   });
 
@@ -145,7 +147,7 @@ describe("a failure", () => {
     expect(message).toContain("i-new is not ready: the image can not be pulled (HOST_FAILED). Fix:");
     expect(seconds).toBe(plan.hostErrorTimeoutSeconds);
     const recovered = fakeHost(failed, failed, status({ phase: "loading", ready: null }), status());
-    await checkHost(plan, expected, recovered.deps);
+    await checkHost(plan, expected, recovered.deps, FIXES);
     expect(recovered.seconds()).toBe(3);
   });
 

@@ -1,9 +1,11 @@
 /** The same recorded start ends in the same second with the same code in Docker, as a process and on AWS. */
+
 import { expect, test } from "vitest";
 import { pathsOf } from "../../../../cli/core/paths.ts";
 import { progressTo } from "../../../../cli/core/progress.ts";
 import { waitForService } from "../../../../cli/service/readiness.ts";
 import { StackFiles } from "../../../../cli/stack/files.ts";
+import { checkoutFixes } from "../../../../infra/fixes.ts";
 import { checkReady } from "../../../../infra/readiness/docker-gate.ts";
 import { checkHost } from "../../../../infra/readiness/host-gate.ts";
 import { type ProbeResult, parseReadyState } from "../../../../infra/readiness/probe-result.ts";
@@ -94,7 +96,7 @@ const inDocker = (recording: Recording) =>
   play(recording, (deps, bodyNow) =>
     checkReady({
       plan: local,
-      stack: "local",
+      fixes: checkoutFixes("local"),
       containerName: "image-game-image-gen",
       deps: { ...deps, probe: async () => probeOf(bodyNow()) },
       containerReport: async () => [],
@@ -130,6 +132,7 @@ const onAws = (recording: Recording) =>
           return { kind: "value", text: JSON.stringify({ ...status, error: null, log: [] }) };
         },
       },
+      checkoutFixes("prod"),
     ),
   );
 

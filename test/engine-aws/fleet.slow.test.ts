@@ -1,0 +1,204 @@
+/** A fleet under the real engine: from nothing to its end, with hosts that policies started, and with jobs and results that stay. */
+import { appendFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Cloud } from "../../aws-fake/cloud.ts";
+import { record, text } from "../../aws-fake/kind.ts";
+import { type EngineStack, failed, succeeded } from "../support/engine-stack.ts";
+import { AwsSetting, awsTests } from "./setting.ts";
+
+const setting = new AwsSetting();
+const INSTANCE = "aws:ec2/instance:Instance";
+const GROUP = "aws:autoscaling/group:Group";
+const QUEUE = "aws:sqs/queue:Queue";
+const BUCKET = "aws:s3/bucket:Bucket";
+const PATIENT = new Cloud().knobs;
+
+await awsTests("a fleet", setting, () => {
+  const cloud = () => setting.fake.cloud;
+  let stack: EngineStack;
+  let mark = 0;
+
+  beforeEach(() => {
+    mark = cloud().calls.length;
+  });
+  afterEach(() => {
+    cloud().knobs = PATIENT;
+    expect(cloud().broken).toEqual([]);
+  });
+
+  const story = () => cloud().story(mark);
+  const ids = (kind: string) =>
+    cloud()
+      .all(kind)
+      .map(({ id }) => id)
+      .sort();
+  const group = (market: string) =>
+    cloud()
+      .all(GROUP)
+      .find(({ id }) => id.includes(`-${market}-`));
+  const hostsOf = (market: string) =>
+    cloud()
+      .all(INSTANCE)
+      .filter(({ props }) => props.__group === group(market)?.id);
+  /** Seconds of processors that a preview takes: of two, so that what else the machine does counts less. */
+  async function quickest(of: EngineStack): Promise<number> {
+    const [first, second] = [succeeded(await of.preview()), succeeded(await of.preview())];
+    return Math.min(first.cpuSeconds, second.cpuSeconds);
+  }
+  /** What holds users' data: it is never another one. */
+  const kept = () => ({ queues: ids(QUEUE), buckets: ids(BUCKET) });
+  /** As SQS and S3 would have them. */
+  function addData(): void {
+    for (const queue of cloud().all(QUEUE)) queue.props = { ...queue.props, __jobs: 3 };
+    for (const bucket of cloud().all(BUCKET)) bucket.props = { ...bucket.props, __objects: 7 };
+  }
+
+  test("of stacks/Pulumi.aws-fleet.yaml as it is: a preview in time, a deploy without a host, and then nothing to change", async () => {
+    const single = await quickest(await setting.existing("aws-volume"));
+    stack = await setting.existing("aws-fleet");
+    const preview = await quickest(stack);
+    const ratio = preview / single;
+    console.log(
+      `preview: fleet ${preview.toFixed(1)} s of processors, one host ${single.toFixed(1)} s, ratio ${ratio.toFixed(2)}`,
+    );
+    expect(single).toBeGreaterThan(1);
+    expect(ratio).toBeLessThan(1.5);
+
+    const { outputs } = succeeded(await stack.up());
+    expect(outputs).toMatchObject({ target: "fleet", region: "us-east-1" });
+    expect(
+      cloud()
+        .all(QUEUE)
+        .map(({ id }) => id),
+    ).toContain(outputs.queueUrl);
+    expect(String(outputs.jobStore)).toBe(`s3://${cloud().all(BUCKET)[0]?.id}/fleet`);
+    expect(JSON.parse(String(outputs.clientPolicy))).toMatchObject({ Version: "2012-10-17" });
+    expect(cloud().all(INSTANCE)).toEqual([]);
+    expect(succeeded(await stack.up()).changes).toEqual([]);
+  });
+
+  test("hosts that policies started are none of the program's: the next update leaves them", async () => {
+    const full = ({ type, market }: { type: string; market: string }) => market === "spot" && type === "g6.xlarge";
+    cloud().knobs = { ...PATIENT, noCapacity: full };
+    setting.fake.want(text(group("spot")?.id), 3);
+    setting.fake.want(text(group("rescue")?.id), 1);
+    const types = (market: string) => hostsOf(market).map(({ props }) => [props.instanceType, props.instanceLifecycle]);
+    expect(types("spot")).toEqual(Array.from({ length: 3 }, () => ["g5.xlarge", "spot"]));
+    expect(types("rescue")).toEqual([["g6.xlarge", ""]]);
+    const before = ids(INSTANCE);
+    addData();
+    expect(succeeded(await stack.up({ refresh: true })).changes).toEqual([]);
+    expect(ids(INSTANCE)).toEqual(before);
+  });
+
+  test("a group goes to another zone where one has no capacity", async () => {
+    cloud().knobs = { ...PATIENT, noCapacity: ({ zone }) => zone === "us-east-1a" };
+    setting.fake.want(text(group("spot")?.id), 4);
+    const zones = hostsOf("spot").map(({ props }) => props.availabilityZone);
+    expect(zones.at(-1)).toBe("us-east-1b");
+  });
+
+  test("another image is another host each, and touches neither queues, results nor mirror", async () => {
+    const [data, hosts] = [kept(), ids(INSTANCE)];
+    appendFileSync(join(setting.project.directory, "image-gen/src/image_gen/__init__.py"), "\n# changed\n");
+    const preview = succeeded(await stack.preview());
+    // The tag of an image is another one's.
+    const gone = (changes: readonly string[]) => changes.filter((change) => /(?:delete|replace).* aws:/.test(change));
+    expect(gone(preview.changes)).toEqual([]);
+    expect(gone(succeeded(await stack.up()).changes)).toEqual([]);
+    const calls = story().filter((line) => /AutoScaling|LaunchTemplate|InstanceRefresh|Queue|Bucket/.test(line));
+    expect(
+      calls.map((line) => line.replace(/(-[0-9a-f]{7}| LaunchTemplate \d+| image-gen-template)$/, "")).sort(),
+    ).toEqual([
+      "CreateLaunchTemplateVersion",
+      "StartInstanceRefresh image-gen-rescue",
+      "StartInstanceRefresh image-gen-spot",
+      "UpdateAutoScalingGroup image-gen-rescue",
+      "UpdateAutoScalingGroup image-gen-spot",
+    ]);
+    expect(ids(INSTANCE)).toHaveLength(hosts.length);
+    expect(ids(INSTANCE).filter((id) => hosts.includes(id))).toEqual([]);
+    expect(kept()).toEqual(data);
+  });
+
+  test.each([
+    ["patience", { patienceSeconds: "900" }, /^Put(ScalingPolicy|MetricAlarm) /],
+    ["time of idleness", { idleMinutes: "30" }, /^PutMetricAlarm image-gen-idle/],
+    ["most hosts", { maxHosts: "9" }, /^UpdateAutoScalingGroup image-gen-spot/],
+    ["days of results", { resultDays: "30" }, /^(PutBucketLifecycleConfiguration|SetQueueAttributes) /],
+  ])("another %s changes that alone", async (_, config, expected) => {
+    const [data, hosts] = [kept(), ids(INSTANCE)];
+    stack.change(config);
+    succeeded(await stack.up());
+    expect(story().length).toBeGreaterThan(0);
+    expect(story().filter((line) => !expected.test(line))).toEqual([]);
+    expect([kept(), ids(INSTANCE)]).toEqual([data, hosts]);
+  });
+
+  test("a policy that a group can't have is refused by name", async () => {
+    stack.change({ minHosts: "20" });
+    expect(failed(await stack.preview())).toContain(
+      "maxHosts: expected at least minHosts, 20, got 9. Fix: pulumi config set maxHosts 20",
+    );
+    stack.change({ minHosts: undefined });
+  });
+
+  test("when it is destroyed, all hosts go, and queues, results and images stay with what guards them", async () => {
+    const data = kept();
+    succeeded(await stack.destroy("--exclude-protected"));
+    expect(cloud().all(INSTANCE)).toEqual([]);
+    expect(cloud().all(GROUP)).toEqual([]);
+    expect(kept()).toEqual(data);
+    const left = cloud()
+      .inventory()
+      .map(({ kind }) => kind.split(":").at(-1));
+    expect([...new Set(left)].sort()).toEqual([
+      "Bucket",
+      "BucketLifecycleConfiguration",
+      "BucketPolicy",
+      "BucketPublicAccessBlock",
+      "BucketServerSideEncryptionConfiguration",
+      "LifecyclePolicy",
+      "Queue",
+      "QueuePolicy",
+      "RedriveAllowPolicy",
+      "Repository",
+    ]);
+    // The next one finds them again.
+    succeeded(await stack.up());
+    expect(kept()).toEqual(data);
+  });
+
+  test("of which nothing is to stay leaves nothing", async () => {
+    const before = new Set(
+      cloud()
+        .inventory()
+        .map(({ kind, id }) => `${kind} ${id}`),
+    );
+    const brief = await setting.stack("brief", {
+      target: "fleet",
+      resultsOnDestroy: "delete",
+      imagesOnDestroy: "delete",
+      rescueHosts: "0",
+      network: "endpoints-only",
+      modelCache: "baked",
+      dashboard: "true",
+      kmsKeyArn: KEY,
+    });
+    cloud().add("aws:kms/key:Key", "1", { arn: KEY, keyId: "1" });
+    succeeded(await brief.up());
+    const own = cloud()
+      .all(GROUP)
+      .filter(({ props }) => record(props.mixedInstancesPolicy) && !before.has(`${GROUP} ${String(props.name)}`));
+    expect(own).toHaveLength(1);
+    setting.fake.want(text(own[0]?.id), 2);
+    succeeded(await brief.destroy());
+    const left = cloud()
+      .inventory()
+      .map(({ kind, id }) => `${kind} ${id}`);
+    expect(left.filter((one) => !before.has(one) && !one.startsWith("aws:kms/key"))).toEqual([]);
+  });
+});
+
+const KEY = "arn:aws:kms:us-east-1:123456789012:key/1";

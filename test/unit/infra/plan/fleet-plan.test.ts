@@ -1,0 +1,114 @@
+import { describe, expect, test } from "vitest";
+import { fleetProblemsOf } from "../../../../infra/plan/fleet/plan.ts";
+import { fleetPlanWith, fleetSettings } from "../../../support/fleet-settings.ts";
+import { manifest } from "../../../support/settings.ts";
+
+describe("the forecast from zero", () => {
+  test("is the sum of its steps, and shorter where whoever sends the job asks for the host", () => {
+    const { forecast } = fleetPlanWith();
+    const total = forecast.steps.reduce((sum, { seconds }) => sum + seconds, 0);
+    expect(forecast.zeroSeconds).toBe(total);
+    expect(forecast.zeroSeconds - forecast.askedSeconds).toBe(120);
+    expect(forecast.askedSeconds - forecast.warmUpSeconds).toBe(10);
+  });
+
+  test("counts a baked model as part of the image, and fetches none", () => {
+    const steps = (raw: Record<string, string>) =>
+      Object.fromEntries(fleetPlanWith(raw).forecast.steps.map(({ what, seconds }) => [what, seconds]));
+    const [volume, baked] = [steps({}), steps({ modelCache: "baked" })];
+    expect(volume["the model is fetched"]).toBe(Math.round(fleetPlanWith().model.modelBytes / 100e6));
+    expect(baked["the model is fetched"]).toBe(0);
+    expect(baked["the image is pulled"]).toBeGreaterThan(volume["the image is pulled"] ?? 0);
+  });
+});
+
+describe("the cost at a load", () => {
+  test("of jobs at random times is that of a host which is hardly ever long without one", () => {
+    const { load } = fleetPlanWith({}, { pictures: 20_000 });
+    // λT = 20000 / 730 × 0.25 = 6.85: one pause in a thousand is longer.
+    expect(load.hostHours).toBeCloseTo(730 * (1 - Math.exp(-6.849)) + 20_000 * Math.exp(-6.849) * 0.0503, 0);
+    expect(load.usdPer1000).toBeCloseTo((load.usdPerMonth ?? 0) / 20, 2);
+  });
+
+  test("of many jobs is that of their own time, with hosts that are busy for 70 % of theirs", () => {
+    const { load } = fleetPlanWith({}, { pictures: 1_000_000, seconds: 9 });
+    expect(load.hostHours).toBeCloseTo((1_000_000 * 9) / 3600 / 0.7, 0);
+    expect(load.secondsPerPicture).toBe(9);
+  });
+
+  test("of few jobs is that of each one's start and the time after it", () => {
+    const { load, forecast } = fleetPlanWith({}, { pictures: 10 });
+    const none = Math.exp((-10 / 730) * 0.25);
+    const hours = 730 * (1 - none) + (10 * none * forecast.warmUpSeconds) / 3600;
+    expect(load.hostHours).toBeCloseTo(hours, 1);
+    expect(load.hostHours).toBeLessThan(5);
+  });
+
+  test("counts hosts that are always there, and a given idle share", () => {
+    expect(fleetPlanWith({ minHosts: "2" }).load.hostHours).toBe(1460);
+    const { load } = fleetPlanWith({}, { pictures: 36_000, seconds: 10, idleShare: 0.5 });
+    expect(load.hostHours).toBe(200);
+  });
+
+  test("of a month without a job has no host, no disk and no address", () => {
+    const { cost } = fleetPlanWith();
+    const idle = cost.items.filter(({ whileStopped }) => whileStopped).map(({ what }) => what.replace(/[\d.]+/g, "#"));
+    expect(idle).toEqual(["image in ECR, # GB at most", "alarms on # metrics; ten of an account are free"]);
+    expect(cost.stoppedUsdPerMonth).toBeLessThan(5);
+    expect(cost.runningUsdPerMonth).toBeGreaterThan(cost.stoppedUsdPerMonth);
+  });
+
+  test("has a row for each part of the network and for the dashboard", () => {
+    const rows = (raw: Record<string, string>) => fleetPlanWith(raw).cost.items.map(({ what }) => what);
+    expect(rows({ network: "nat" })).toContain("NAT gateway with its address");
+    expect(rows({ network: "endpoints-only", modelCache: "baked" })).toContain("8 interface endpoints");
+    expect(rows({ dashboard: "true" })).toContain("CloudWatch dashboard; three of an account are free");
+    expect(rows({}).some((what) => what.startsWith("public addresses"))).toBe(true);
+    expect(rows({ network: "nat" }).some((what) => what.startsWith("public addresses"))).toBe(false);
+  });
+
+  test("says what is not known: a type without a price", () => {
+    const { cost, load } = fleetPlanWith({ instanceTypes: "g9.xlarge" });
+    expect(cost.incomplete).toBe(true);
+    expect([load.usdPer1000, load.usdPerMonth, load.mostUsdPerMonth]).toEqual([null, null, null]);
+  });
+});
+
+describe("what can't work is refused before anything is made", () => {
+  const problems = (raw: Record<string, string>) =>
+    fleetProblemsOf(fleetSettings(raw), fleetPlanWith(raw), manifest).map(
+      ({ path, expected, got }) => `${path}: ${expected}, ${got}`,
+    );
+
+  test("a GPU that is too small", () => {
+    expect(problems({ instanceTypes: "g6.xlarge,g6f.xlarge" })).toEqual([
+      expect.stringMatching(/instanceTypes: GPUs with \d+ MiB or more, for this model, g6f\.xlarge with 2861 MiB$/),
+    ]);
+  });
+
+  test("nothing of the usual list", () => {
+    expect(problems({})).toEqual([]);
+  });
+
+  test("an environment that no parameter holds", () => {
+    expect(problems({ environment: `LONG=${"x".repeat(4000)}` })[0]).toContain(
+      "environment: all variables of the service in",
+    );
+  });
+});
+
+describe("warnings", () => {
+  test("a patience that is shorter than a start, and a fleet without a mirror", () => {
+    expect(fleetPlanWith({ patienceSeconds: "120" }).warnings).toEqual([
+      expect.stringMatching(/^patienceSeconds 120 is less than the \d+ s/),
+      "There is no modelMirror: each new host downloads the model from the Hub.",
+    ]);
+    expect(fleetPlanWith({ modelMirror: "s3://models/mirror" }).warnings).toEqual([]);
+  });
+
+  test("a type whose disks nobody knows", () => {
+    expect(fleetPlanWith({ instanceTypes: "g9.xlarge", modelMirror: "s3://models/mirror" }).warnings).toEqual([
+      "g9.xlarge is not in the table of instance stores: a host without NVMe disks of its own never starts.",
+    ]);
+  });
+});
