@@ -11,6 +11,7 @@ const imageGen = { cwd: paths.imageGen };
 const SCRIPT_FOLDERS = [
   "image-gen/docker",
   "infra/aws/host/files/bin",
+  "infra/aws/host/files/credentials",
   "infra/aws/host/files/instance-store",
   "test/support/host/fakes",
   "test/support/vm/guest",

@@ -96,7 +96,8 @@ describe("a host", () => {
     expect(JSON.parse(environment)).toEqual(
       expect.arrayContaining(["AWS_SHARED_CREDENTIALS_FILE=/etc/image-gen/aws/credentials", "AWS_REGION=us-east-1"]),
     );
-    expect(environment).not.toMatch(/ASIAKEY|secretkey|sessiontoken/);
+    expect(environment).not.toMatch(/ASIAKEY|secretkey|sessiontoken|api_secret/);
+    expect(JSON.parse(environment)).toContain("IMAGE_GEN_API_KEYS_FILE=/etc/image-gen/keys/api-keys");
     expect((await inContainer("cat /etc/image-gen/aws/credentials")).output).toContain("aws_access_key_id = ASIAKEY\n");
     expect(await machine.must("stat -c '%a %u' /run/image-gen/mirror /run/image-gen/mirror/credentials")).toBe(
       "700 10001\n600 10001",
@@ -115,6 +116,21 @@ describe("a host", () => {
     expect(await machine.must("grep -c 'role/mirror' /var/lib/aws/calls")).toBe("2");
     const inside = await inContainer("stat -c %i /etc/image-gen/aws/credentials");
     expect(inside.output.trim()).toBe(await machine.must("stat -c %i /run/image-gen/mirror/credentials"));
+  });
+
+  test("a key that is changed in Secrets Manager gets to the container that runs", async () => {
+    const inside = async () => (await inContainer("cat /etc/image-gen/keys/api-keys")).output.trim();
+    expect(await inside()).toBe("default:api_secret");
+    const before = await containerId();
+    await machine.must(
+      `printf changed >/var/lib/aws/secrets/arn:aws:secretsmanager:us-east-1:123456789012:secret:key; touch -d '-6 minutes' /run/image-gen/keys-read`,
+    );
+    await looks(1);
+    expect(await inside()).toBe("default:changed");
+    expect(await containerId()).toBe(before);
+    expect(await machine.must("stat -c '%a %u' /run/image-gen/keys /run/image-gen/keys/api-keys")).toBe(
+      "700 10001\n600 10001",
+    );
   });
 
   test("a heartbeat goes out while every script runs", async () => {

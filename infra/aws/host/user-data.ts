@@ -51,7 +51,8 @@ const isLeftOut = ({ fleetDeployment }: HostFilesPlan, name: string) =>
 function scriptsOf(plan: HostFilesPlan) {
   const place = "/opt/image-gen/bin";
   const store = plan.fleetDeployment === undefined ? [] : filesOf("instance-store", place, "0755");
-  return [...filesOf("bin", place, "0755").filter(({ name }) => !isLeftOut(plan, name)), ...store];
+  const scripts = [...filesOf("bin", place, "0755"), ...filesOf("credentials", place, "0755")];
+  return [...scripts.filter(({ name }) => !isLeftOut(plan, name)), ...store];
 }
 
 type Replacements = readonly (readonly [text: string, instead: string])[];
@@ -71,9 +72,9 @@ function filesOf(folder: string, target: string, permissions: string) {
     }));
 }
 
-/** A comment is for whoever reads the source, and takes room that EC2 does not have. No text of the files holds such a line. */
+/** Comments and a module's docstring are for whoever reads the source, and take room that EC2 does not have. No text of the files holds such a line. */
 function withoutComments(text: string): string {
-  return text.replace(/^[ \t]*#(?!!).*\n/gm, "");
+  return text.replace(/^[ \t]*#(?!!).*\n/gm, "").replace(/^"""[\s\S]*?"""\n/m, "");
 }
 
 function renderHostEnvironment(plan: HostFilesPlan): string {

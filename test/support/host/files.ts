@@ -42,7 +42,10 @@ export async function bringIn(folder: string, more: Readonly<Record<string, stri
 
 /** The scripts where user data would put them, for machines without cloud-init. */
 export async function scriptsInPlace(folder: string, more: Readonly<Record<string, string>> = {}): Promise<string> {
-  cpSync(join(paths.root, "infra/aws/host/files/bin"), join(folder, "bring-in/opt/image-gen/bin"), { recursive: true });
+  for (const name of ["bin", "credentials"]) {
+    const scripts = join(paths.root, "infra/aws/host/files", name);
+    cpSync(scripts, join(folder, "bring-in/opt/image-gen/bin"), { recursive: true });
+  }
   cpSync(join(paths.root, "infra/aws/host/files/systemd"), join(folder, "bring-in/etc/systemd/system"), {
     recursive: true,
   });

@@ -27,15 +27,23 @@ test("what is no JSON of keys is one line with its fix, or no key", () => {
   expect(firstKey('{"alice":null,"bob":{"limit":1},"carol":3}')).toBeUndefined();
 });
 
-test.each(CASES)("a host that looks for requests sends, of %s, the key %s", (text, expected) => {
+const LINES = `# of clients\nalice:${HASH}\nbob: b1:2`;
+
+const FILES: readonly (readonly [string, string])[] = [
+  ["default:one-key", "one-key"],
+  ...CASES.slice(1),
+  [LINES, "b1:2"],
+];
+
+test.each(FILES)("a host that looks for requests sends, of %s, the key %s", (text, expected) => {
   const folder = mkdtempSync(join(tmpdir(), "imagegen-idle-"));
   const script = (name: string, lines: string) => {
     writeFileSync(join(folder, name), `#!/bin/bash\n${lines}\n`);
     chmodSync(join(folder, name), 0o755);
   };
-  mkdirSync(join(folder, "state"));
+  mkdirSync(join(folder, "state/keys"), { recursive: true });
   writeFileSync(join(folder, "state/was-ready"), "");
-  writeFileSync(join(folder, "state/secrets.env"), `HF_TOKEN=hf\nIMAGE_GEN_API_KEY=${text}\n`);
+  writeFileSync(join(folder, "state/keys/api-keys"), text);
   script("lib", `set -euo pipefail\nstate=${folder}/state service=http://service IMAGE_GEN_IDLE_STOP_MINUTES=30`);
   script("curl", `cat >${folder}/sent; echo image_gen_images_total 1`);
   script("idle-stop", readFileSync("infra/aws/host/files/bin/idle-stop", "utf8"));

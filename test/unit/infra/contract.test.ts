@@ -38,8 +38,9 @@ describe("the host", () => {
   });
 
   test("no script or unit spells out what the contract has", () => {
-    const scripts = readdirSync("infra/aws/host/files/bin")
-      .map((name) => read(`infra/aws/host/files/bin/${name}`))
+    const scripts = ["bin", "credentials", "instance-store", "systemd"]
+      .map((folder) => `infra/aws/host/files/${folder}`)
+      .flatMap((folder) => readdirSync(folder).map((name) => read(`${folder}/${name}`)))
       .join("\n")
       .replace(/^\s*#.*$|"""[\s\S]*?"""/gm, "");
     const literals = [

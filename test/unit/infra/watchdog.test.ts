@@ -37,7 +37,8 @@ beforeEach(() => {
   script("systemctl", `[ "$1" = is-active ] && exec test ! -e ${folder}/dead\necho "$@" >>${folder}/systemctl.calls`);
   script("aws", `echo "$@" >>${folder}/aws.calls`);
   script("curl", `printf '%s\\n%s' "$(cat ${folder}/body)" "$(cat ${folder}/code)"`);
-  for (const name of ["deployment", "idle-stop", "data-volume", "journalctl", "mirror-credentials"]) script(name, ":");
+  for (const name of ["deployment", "idle-stop", "data-volume", "journalctl", "mirror-credentials", "api-keys"])
+    script(name, ":");
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -101,12 +102,16 @@ test("a heartbeat is sent while the host's other scripts run, and not when one h
   expect(sent).not.toContain("Heartbeat");
 });
 
-test("credentials for the mirror that could not be renewed are named until they are", async () => {
-  const script = join(folder, "mirror-credentials");
-  writeFileSync(script, "#!/bin/bash\necho no credentials for the mirror: denied\nexit 1\n");
+test.each([
+  ["credentials for the mirror", "mirror-credentials", "mirror"],
+  ["API keys", "api-keys", "keys"],
+])("%s that could not be renewed are named until they are", async (_, name, part) => {
+  writeFileSync(join(state, "current.json"), "{}");
+  const script = join(folder, name);
+  writeFileSync(script, "#!/bin/bash\necho none: denied\nexit 1\n");
   await look("200", READY);
-  expect(readFileSync(join(state, "trouble/mirror"), "utf8")).toBe("no credentials for the mirror: denied");
+  expect(readFileSync(join(state, "trouble", part), "utf8")).toBe("none: denied");
   writeFileSync(script, "#!/bin/bash\n:\n");
   await look("200", READY);
-  expect(existsSync(join(state, "trouble/mirror"))).toBe(false);
+  expect(existsSync(join(state, "trouble", part))).toBe(false);
 });

@@ -53,4 +53,6 @@ export function checkOther([program = "", ...args]: readonly string[]): string |
 }
 
 const hostScript = (name: string) =>
-  existsSync(join(paths.root, "infra/aws/host/files/bin", name)) ? null : `the host has no script ${name}`;
+  ["bin", "credentials"].some((folder) => existsSync(join(paths.root, "infra/aws/host/files", folder, name)))
+    ? null
+    : `the host has no script ${name}`;

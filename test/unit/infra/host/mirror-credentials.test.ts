@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
-const SCRIPT = join(import.meta.dirname, "../../../infra/aws/host/files/bin/mirror-credentials");
+const SCRIPT = join(import.meta.dirname, "../../../../infra/aws/host/files/credentials/mirror-credentials");
 let folder: string;
 
 beforeEach(() => {

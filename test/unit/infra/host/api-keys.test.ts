@@ -1,0 +1,126 @@
+/** The host's file of API keys: read again while the container runs, never half-written, and the same for the service until a key changes. */
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { execa } from "execa";
+import { afterEach, beforeEach, expect, test } from "vitest";
+
+const SCRIPTS = join(import.meta.dirname, "../../../../infra/aws/host/files");
+const ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:keys";
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "imagegen-keys-"));
+  mkdirSync(join(folder, "state"));
+  for (const path of ["credentials/api-keys", "bin/deployment"])
+    cpSync(join(SCRIPTS, path), join(folder, basename(path)));
+  script("chown", 'echo "chown $*" >>"$0.calls"');
+  script("install", 'echo "install $*" >>"$0.calls"; for last; do :; done; mkdir -p "$last"');
+  const variables =
+    "IMAGE_GEN_USER=10001:10001 IMAGE_GEN_STACK=prod IMAGE_GEN_REGION= IMAGE_GEN_CONTAINER= IMAGE_GEN_PORT=";
+  const lib = readFileSync(join(SCRIPTS, "bin/lib"), "utf8").replace("/run/image-gen\n", `${folder}/state\n`);
+  writeFileSync(join(folder, "lib"), lib.replace(/^\. .*/m, variables).replace(/^\. .*/m, ""));
+  deployed({ HF_TOKEN: "arn:hf", IMAGE_GEN_API_KEY: ARN });
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function script(name: string, text: string): void {
+  writeFileSync(join(folder, name), `#!/bin/bash\n${text}\n`);
+  chmodSync(join(folder, name), 0o755);
+}
+function deployed(secrets: object): void {
+  const deployment = { schema: 1, id: "a".repeat(12), image: `r/i@sha256:${"0".repeat(64)}`, secrets };
+  writeFileSync(join(folder, "state/current.json"), JSON.stringify(deployment));
+}
+function stored(value: string): void {
+  writeFileSync(join(folder, "value"), value);
+  script("aws", `echo "$*" >>"$0.calls"; cat ${folder}/value; echo`);
+}
+const run = (...words: string[]) =>
+  execa(join(folder, "api-keys"), words, { env: { PATH: `${folder}:${process.env.PATH}` }, reject: false });
+const file = () => join(folder, "state/keys/api-keys");
+const keys = () => readFileSync(file(), "utf8");
+const calls = (name: string) =>
+  readFileSync(join(folder, `${name}.calls`), "utf8")
+    .trimEnd()
+    .split("\n");
+
+function lookedAt(minutes: number): void {
+  const then = Date.now() / 1000 - minutes * 60;
+  utimesSync(join(folder, "state/keys-read"), then, then);
+}
+
+test.each([
+  ["one key", 'a"k:y', 'default:a"k:y\n'],
+  ["the JSON of several", '{"alice": "a1", "bob": "b1"}', '{"alice": "a1", "bob": "b1"}\n'],
+  ["JSON over several lines", '{\n  "alice": "a1"\n}', '{\n  "alice": "a1"\n}\n'],
+  ["lines of a name and a key", "alice:a1\nbob:b1", "alice:a1\nbob:b1\n"],
+])("of %s it is what the service reads, for the container's user alone", async (_, value, expected) => {
+  stored(value);
+  expect(await run()).toMatchObject({ exitCode: 0, stdout: "", stderr: "" });
+  expect(keys()).toBe(expected);
+  expect(statSync(file()).mode & 0o777).toBe(0o600);
+  expect(calls("install")).toEqual([`install -d -m 0700 -o 10001 ${folder}/state/keys`]);
+  expect(calls("chown")).toEqual([`chown 10001 ${folder}/state/keys/.new`]);
+  expect(calls("aws")).toEqual([
+    `secretsmanager get-secret-value --secret-id ${ARN} --query SecretString --output text`,
+  ]);
+});
+
+test("a changed secret is read by the watchdog after five minutes, and by a container's start at once", async () => {
+  stored("one");
+  await run();
+  stored("two");
+  lookedAt(4);
+  await run("--renew");
+  expect(keys()).toContain("one");
+  lookedAt(6);
+  await run("--renew");
+  expect(keys()).toContain("two");
+  stored("three");
+  await run();
+  expect(keys()).toContain("three");
+});
+
+test("the same keys leave the file as it is", async () => {
+  stored("one");
+  await run();
+  const before = statSync(file()).ino;
+  lookedAt(6);
+  await run("--renew");
+  expect(statSync(file()).ino).toBe(before);
+  // And it is not asked for again at the next look.
+  await run("--renew");
+  expect(calls("aws")).toHaveLength(2);
+});
+
+test("a refusal is one line with its fix, without a key, and leaves what there was", async () => {
+  stored("one");
+  await run();
+  script("aws", "printf 'first\\nAccess to KMS is not allowed\\n' >&2; exit 254");
+  const { exitCode, stdout } = await run();
+  expect(exitCode).toBe(1);
+  expect(stdout).toBe(
+    "the secret for IMAGE_GEN_API_KEY can not be read: Access to KMS is not allowed. " +
+      "Fix: imagegen up --stack prod --config decryptKmsKeyArns=<ARN of the secret's key>",
+  );
+  expect(keys()).toContain("one");
+});
+
+test("without a secret of keys nobody is asked", async () => {
+  deployed({ HF_TOKEN: "arn:hf" });
+  stored("one");
+  expect((await run()).exitCode).toBe(0);
+  expect(existsSync(join(folder, "aws.calls"))).toBe(false);
+});
