@@ -15,7 +15,7 @@ if [ -n "${IMAGEGEN_REVISION:-}" ]; then revision=(--revision "$IMAGEGEN_REVISIO
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # What model_cache imports, with what that needs: of the image's lock, by its hashes.
-packages=" anyio certifi h11 httpcore2 httpx2 idna obstore truststore typing-extensions "
+packages=" anyio blake3 certifi h11 httpcore2 httpx2 idna obstore truststore typing-extensions "
 awk -v packages="$packages" '/^[a-z0-9]/ { split($1, name, "=="); kept = index(packages, " " name[1] " ") } kept' \
   image-gen/requirements.lock >"$work/requirements.lock"
 python3 -m venv "$work/venv"

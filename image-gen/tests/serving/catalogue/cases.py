@@ -53,6 +53,8 @@ NOT_SHOWN: Final = {
     "JOBS_STORAGE_FULL": "an answer of the jobs API",
     "JOBS_UNAVAILABLE": "an answer of the jobs API",
     "JOB_NOT_MADE": "the error of a job",
+    "QUEUE_UNAVAILABLE": "of a fleet's programs alone: tests/fleet/gateway/test_gateway_service_slow.py",
+    "NO_WORKER": "an answer of a fleet's gateway",
 }
 
 
