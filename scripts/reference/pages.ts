@@ -1,6 +1,6 @@
 /**
- * The reference: pages that are made from the code. In: the checkout's sources and docs/reference/service.json. Out: the
- * text of each page by its name. Writes nothing, and starts no Python: `npm run docs` does both.
+ * The reference: pages that are made from the code. In: the checkout's sources, and service.json and
+ * ci-permissions.json of docs/reference. Out: the text of each page by its name. Writes nothing, and starts no Python: `npm run docs` does both.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import { parse } from "yaml";
 import { DEFAULT_MODEL_ID } from "../../infra/contract.ts";
 import { readManifest } from "../../infra/io/manifests.ts";
 import { argumentFiles } from "./arguments.ts";
+import { ciPermissionsPage, type PermissionSources } from "./ci-permissions.ts";
 import { cliPage, exitCodesPage } from "./cli.ts";
 import { configPage, type Descriptions } from "./config.ts";
 import { contractPage } from "./contract.ts";
@@ -23,6 +24,7 @@ import { environmentPage, errorsPage, httpPage, imageGenPage, type ServiceFacts 
 const PAGES_WITH_COSTS = ["docs/concepts/costs.md", "docs/guides/aws.md"];
 const REFERENCE = "docs/reference";
 export const SERVICE_FACTS = `${REFERENCE}/service.json`;
+const PERMISSION_SOURCES = `${REFERENCE}/ci-permissions.json`;
 
 /** The generated files of the checkout at `root`, by their paths in it: the pages, and the library's arguments. */
 export function referencePages(root: string): Readonly<Record<string, string>> {
@@ -42,6 +44,7 @@ export function referencePages(root: string): Readonly<Record<string, string>> {
     "image-gen.md": imageGenPage(service),
     "policies.md": policiesPage(),
     "contract.md": contractPage(),
+    "ci-permissions.md": ciPermissionsPage(JSON.parse(read(PERMISSION_SOURCES)) as PermissionSources),
   };
   const { version } = JSON.parse(read("package.json")) as { version: string };
   const manifest = readManifest(DEFAULT_MODEL_ID, join(root, "image-gen/models"));

@@ -3,7 +3,7 @@ import type { PermissionTable } from "./table.ts";
 /** The host and its disks. */
 export const HOST: PermissionTable = {
   "aws:ebs/volume:Volume": {
-    read: { anyResource: ["ec2:DescribeVolumes", "ec2:DescribeVolumesModifications"] },
+    read: { anyResource: ["ec2:DescribeVolumes"] },
     write: {
       ec2New: ["ec2:CreateVolume"],
       ec2TagsOfNew: ["ec2:CreateTags"],
@@ -45,7 +45,6 @@ export const HOST: PermissionTable = {
         "ec2:DescribeVpcs",
       ],
       ec2Own: ["ec2:DescribeInstanceAttribute"],
-      roles: ["iam:GetInstanceProfile"],
     },
     write: {
       ec2New: ["ec2:RunInstances"],
@@ -65,7 +64,7 @@ export const HOST: PermissionTable = {
         "ec2:StopInstances",
         "ec2:TerminateInstances",
       ],
-      anyResource: ["ec2:DescribeImages", "ec2:DescribeSubnets"],
+      anyResource: ["ec2:DescribeImages", "ec2:DescribeVolumesModifications"],
       passedRoles: ["iam:PassRole"],
       serviceRoles: ["iam:CreateServiceLinkedRole"],
     },
@@ -89,12 +88,9 @@ export const HOST: PermissionTable = {
       anyResource: [
         "autoscaling:DescribeAutoScalingGroups",
         "autoscaling:DescribeInstanceRefreshes",
-        "autoscaling:DescribeLifecycleHooks",
         "autoscaling:DescribeLoadBalancerTargetGroups",
         "autoscaling:DescribeLoadBalancers",
-        "autoscaling:DescribePolicies",
         "autoscaling:DescribeScalingActivities",
-        "autoscaling:DescribeTags",
         "autoscaling:DescribeTrafficSources",
         "autoscaling:DescribeWarmPool",
       ],
@@ -114,6 +110,8 @@ export const HOST: PermissionTable = {
         "autoscaling:StartInstanceRefresh",
         "autoscaling:UpdateAutoScalingGroup",
       ],
+      // A new group is waited for until its hosts are healthy in the target group.
+      anyResource: ["elasticloadbalancing:DescribeTargetHealth"],
       // AWS checks that whoever makes a group with a launch template may start such hosts.
       ec2New: ["ec2:RunInstances"],
       ec2TagsOfNew: ["ec2:CreateTags"],

@@ -6,10 +6,10 @@ export const IDENTITY: PermissionTable = {
     read: {
       roles: [
         "iam:GetRole",
+        "iam:GetRolePolicy",
         "iam:ListAttachedRolePolicies",
         "iam:ListInstanceProfilesForRole",
         "iam:ListRolePolicies",
-        "iam:ListRoleTags",
       ],
     },
     write: {
@@ -30,7 +30,7 @@ export const IDENTITY: PermissionTable = {
     write: { boundedRoles: ["iam:PutRolePolicy"], roles: ["iam:DeleteRolePolicy"] },
   },
   "aws:iam/instanceProfile:InstanceProfile": {
-    read: { roles: ["iam:GetInstanceProfile", "iam:ListInstanceProfileTags"] },
+    read: { roles: ["iam:GetInstanceProfile", "iam:GetRole"] },
     write: {
       roles: [
         "iam:AddRoleToInstanceProfile",

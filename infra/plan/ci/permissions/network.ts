@@ -51,7 +51,6 @@ export const NETWORK: PermissionTable = {
       ec2New: ["ec2:CreateInternetGateway"],
       ec2TagsOfNew: ["ec2:CreateTags"],
       ec2Own: [...TAGS, "ec2:AttachInternetGateway", "ec2:DeleteInternetGateway", "ec2:DetachInternetGateway"],
-      anyResource: INTERFACES,
     },
   },
   "aws:ec2/subnet:Subnet": {

@@ -5,7 +5,6 @@ const BUCKET_READS = [
   "s3:GetAccelerateConfiguration",
   "s3:GetBucketAcl",
   "s3:GetBucketCORS",
-  "s3:GetBucketLocation",
   "s3:GetBucketLogging",
   "s3:GetBucketObjectLockConfiguration",
   "s3:GetBucketPolicy",
@@ -53,7 +52,7 @@ export const SERVICES: PermissionTable = {
   "aws:ssm/parameter:Parameter": {
     read: {
       anyResource: ["ssm:DescribeParameters"],
-      parameters: ["ssm:GetParameter", "ssm:GetParameters", "ssm:ListTagsForResource"],
+      parameters: ["ssm:GetParameter", "ssm:ListTagsForResource"],
     },
     write: {
       parameters: ["ssm:AddTagsToResource", "ssm:DeleteParameter", "ssm:PutParameter", "ssm:RemoveTagsFromResource"],
@@ -102,7 +101,7 @@ export const SERVICES: PermissionTable = {
     write: { rules: ["events:PutTargets", "events:RemoveTargets"] },
   },
   "aws:dlm/lifecyclePolicy:LifecyclePolicy": {
-    read: { snapshotPolicies: ["dlm:GetLifecyclePolicy", "dlm:ListTagsForResource"] },
+    read: { snapshotPolicies: ["dlm:GetLifecyclePolicy"] },
     write: {
       newSnapshotPolicies: ["dlm:CreateLifecyclePolicy"],
       tagsOfSnapshotPolicies: ["dlm:TagResource"],
