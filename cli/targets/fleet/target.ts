@@ -13,7 +13,10 @@ import { ensureCli, findPulumi } from "../../toolchain/pulumi.ts";
 import { currentPrices } from "../aws/client/prices.ts";
 import { keptPlaces } from "../aws/stack/down.ts";
 import type { DownOptions, DownResult, Target, UpResult } from "../target.ts";
+import { makeImagesInFleet } from "./picture.ts";
 import { fleetPlanRows } from "./plan-rows.ts";
+import { startFleet, stopFleet } from "./start-stop.ts";
+import { fleetStatus } from "./status.ts";
 
 /** Hosts in AWS that take jobs from a queue. */
 export function fleetTarget(context: Context): Target {
@@ -23,7 +26,6 @@ export function fleetTarget(context: Context): Target {
     const message = `${what}: a fleet has no such command yet.`;
     return Promise.reject(new CliError({ message, fix }, EXIT.usage));
   };
-  const dashboard = `${commandFor(name, "up --config dashboard=true")}, then the stack's dashboard in CloudWatch`;
   const jobs = "send a job to the queue: docs/guides/fleet.md";
   return {
     stack: name,
@@ -37,15 +39,19 @@ export function fleetTarget(context: Context): Target {
       const plan = await fleetPlanOf(paths, settings, name, { prices, seconds, idleShare, pictures });
       return { plan, rows: fleetPlanRows(plan) };
     },
-    status: () => refuse("status", dashboard),
+    status: () => fleetStatus(context),
     checks: () => refuse("doctor", commandFor(name, "plan")),
     logs: () => refuse("logs", "pulumi stack output logGroup, and aws logs tail <the group> --follow"),
     open: () => refuse("open", jobs),
-    images: () => refuse("picture", jobs),
+    images: (request, options) => makeImagesInFleet(context, request, options),
     exec: () => refuse("cache", commandFor("aws-volume", "cache status")),
     restart: () => refuse("restart", commandFor(name, "up")),
     backup: () => refuse("cache backup", "a mirror has the models: docs/guides/mirrors-and-offline.md"),
     restore: () => refuse("cache restore", "a mirror has the models: docs/guides/mirrors-and-offline.md"),
+    fleet: {
+      stop: () => stopFleet(context),
+      start: (options) => startFleet(context, options),
+    },
   };
 }
 
