@@ -18,8 +18,8 @@ export async function requireHost(context: Context, instead: string): Promise<Ho
 
 const HERE = "runs on this machine, not on a host in AWS";
 
-/** Stop and start of a stack with hosts. Throws a CliError elsewhere; `instead`: the command to use there. */
-async function requirePower(context: Context, instead: string): Promise<PowerOperations> {
+/** What a stack with hosts can do, one or a fleet's. Throws a CliError elsewhere; `instead`: the command to use there. */
+export async function requireHosts(context: Context, instead: string): Promise<PowerOperations> {
   const { host, fleet } = await selectTarget(context);
   const operations = host ?? fleet;
   if (operations) return operations;
@@ -39,7 +39,7 @@ export function addStop(program: Command, signal: AbortSignal): void {
     .addHelpText("after", STOP_HELP)
     .action(
       action(signal, async (context) => {
-        const stopped = await (await requirePower(context, "down")).stop();
+        const stopped = await (await requireHosts(context, "down")).stop();
         print(context, stopped, (result) => describeStop(result, context.files.name));
       }),
     );
@@ -66,7 +66,7 @@ export function addStart(program: Command, signal: AbortSignal): void {
     .addHelpText("after", START_HELP)
     .action(
       action<{ wait: boolean; timeout: number }, []>(signal, async (context, options) => {
-        print(context, await (await requirePower(context, "up")).start(options), (result) =>
+        print(context, await (await requireHosts(context, "up")).start(options), (result) =>
           describeStart(result, context.files.name),
         );
       }),

@@ -45,13 +45,27 @@ export interface Target {
   /** Absent where the service runs on no host of its own. */
   readonly host?: HostOperations;
   /** Only of a fleet. */
-  readonly fleet?: PowerOperations;
+  readonly fleet?: FleetOperations;
 }
 
 /** What a target does whose hosts are paid for by the hour. */
 export interface PowerOperations {
   stop(): Promise<StopResult>;
   start(options: { readonly wait: boolean; readonly timeout: number }): Promise<StartResult>;
+}
+
+/** What only a fleet can do. */
+interface FleetOperations extends PowerOperations {
+  /** Copies a model from the Hub to a bucket, by way of this machine. */
+  mirror(options: MirrorOptions): Promise<CommandResult>;
+}
+
+export interface MirrorOptions {
+  /** `s3://bucket/prefix`. */
+  readonly place: string;
+  /** Absent: the stack's. */
+  readonly model?: string | undefined;
+  readonly revision?: string | undefined;
 }
 
 /** What only a target with a host of its own can do. */

@@ -38,6 +38,7 @@ export const PASSED_ON: Readonly<Record<string, string>> = {
   "cache status": "CacheStatus",
   "cache verify": "VerifyReport",
   "cache prefetch": "ReadyModel",
+  "cache mirror": "ExportReport",
   "cache gc": "GcReport",
   "cache restore": "RestoreReport",
 };

@@ -317,3 +317,99 @@ describe("picture", () => {
     expect(JSON.parse((await here.read(name)).toString())).toMatchObject({ status: "cancelled" });
   });
 });
+
+describe("logs", () => {
+  test("has the lines of all hosts and their containers in the order of time, each with its host", async () => {
+    await here.logGroup();
+    await here.log("i-1/host", [5000, "image-gen-data: formatting"]);
+    await here.log("i-1", [4000, "container one"], [1000, "container one again"]);
+    await here.log("i-2", [2000, "container two"]);
+    const printed = async (...options: string[]) => (await imagegen("logs", ...options)).stdout.split("\n");
+    expect(await printed()).toEqual([
+      "[i-1 host] image-gen-data: formatting",
+      "[i-1] container one",
+      "[i-2] container two",
+      "[i-1] container one again",
+    ]);
+    expect(await printed("--container", "-n", "2")).toEqual(["[i-2] container two", "[i-1] container one again"]);
+    expect(await printed("--host")).toEqual(["[i-1] image-gen-data: formatting"]);
+  });
+
+  test("has the consoles of hosts where none has sent a line, and says where there is no host", async () => {
+    await here.logGroup();
+    const none = await imagegen("logs");
+    expect([none.exitCode, none.stdout, none.stderr]).toEqual([
+      0,
+      "",
+      "No host of the fleet aws-fleet has written a line in the last 7 days, and there is none now.",
+    ]);
+    await here.want(SPOT, 1);
+    const [host = ""] = (await here.group(SPOT)).hosts;
+    const { stdout, stderr } = await imagegen("logs", "-n", "1");
+    expect(stdout).toMatch(new RegExp(`^\\[${host} console\\] Enabling fast FPU`));
+    expect(stderr).toBe(`The host ${host} (InService) has sent no line of its own: this is its console.`);
+  });
+
+  test("of a fleet without a log group ends with exit code 6", async () => {
+    const { stderr, exitCode } = await imagegen("logs");
+    expect([exitCode, stderr]).toEqual([
+      6,
+      "imagegen: There is no log group /imagegen/aws-fleet. Fix: imagegen up --stack aws-fleet",
+    ]);
+  });
+});
+
+describe("cache mirror", () => {
+  /** A Python whose virtual environments print what they are asked to run, and with what. */
+  function standIn(exitCode = 0): void {
+    const names = "MODEL MIRROR REVISION";
+    const ownVariables = names
+      .split(" ")
+      .map((name) => `$IMAGEGEN_${name}`)
+      .join(" ");
+    const run = `echo "$* | ${ownVariables} $AWS_REGION $AWS_ACCESS_KEY_ID"; exit ${exitCode}`;
+    const made = `printf '%s\\n' '#!/bin/bash' 'case "$*" in *pip*) exit;; esac' '${run}' >"$3/bin/python"`;
+    here.operator.program("python3", `mkdir -p "$3/bin"; ${made}; chmod +x "$3/bin/python"`);
+  }
+
+  test("downloads the stack's model on this machine and sends it to the bucket, with the operator's credentials", async () => {
+    standIn();
+    const { stdout, stderr, exitCode } = await imagegen("cache", "mirror", "s3://models/prefix");
+    const model = "stabilityai/stable-diffusion-xl-base-1.0";
+    expect(stdout).toBe(
+      `-m image_gen mirror --model ${model} --output s3://models/prefix | ${model} s3://models/prefix  us-east-1 test`,
+    );
+    expect(exitCode).toBe(0);
+    expect(stderr.split("\n").at(-1)).toBe(
+      "Hosts read it after: imagegen up --config modelMirror=s3://models/prefix --stack aws-fleet",
+    );
+  });
+
+  test("of another model takes its revision, and passes JSON and the exit code on", async () => {
+    standIn(3);
+    const options = ["--model", "acme/tiny", "--revision", "v2", "--json"];
+    const { stdout, exitCode } = await imagegen("cache", "mirror", "s3://models/prefix", ...options);
+    expect([exitCode, stdout.split(" | ")[0]]).toEqual([
+      3,
+      "-m image_gen mirror --model acme/tiny --revision v2 --output s3://models/prefix --json",
+    ]);
+  });
+
+  test.each([
+    [
+      [],
+      "imagegen: modelMirror: expected s3://<bucket>/<prefix>, got nothing. Fix: imagegen cache mirror s3://<bucket>/<prefix> --stack aws-fleet",
+    ],
+    [
+      ["/srv/models"],
+      'imagegen: The mirror: expected s3://<bucket>/<prefix>, got "/srv/models". Fix: imagegen cache mirror s3://<bucket>/<prefix> --stack aws-fleet',
+    ],
+    [
+      ["s3://models/prefix", "--model", "demo"],
+      "imagegen: The demo model is made on each host, and is in no mirror. Fix: imagegen cache mirror --model <organisation>/<name> --stack aws-fleet",
+    ],
+  ])("with %j is refused in one line", async (args, line) => {
+    const { stderr, exitCode } = await imagegen("cache", "mirror", ...args);
+    expect([exitCode, stderr]).toEqual([2, line]);
+  });
+});

@@ -13,6 +13,8 @@ import { ensureCli, findPulumi } from "../../toolchain/pulumi.ts";
 import { currentPrices } from "../aws/client/prices.ts";
 import { keptPlaces } from "../aws/stack/down.ts";
 import type { DownOptions, DownResult, Target, UpResult } from "../target.ts";
+import { printFleetLogs } from "./logs.ts";
+import { mirrorModel } from "./mirror.ts";
 import { makeImagesInFleet } from "./picture.ts";
 import { fleetPlanRows } from "./plan-rows.ts";
 import { startFleet, stopFleet } from "./start-stop.ts";
@@ -41,16 +43,17 @@ export function fleetTarget(context: Context): Target {
     },
     status: () => fleetStatus(context),
     checks: () => refuse("doctor", commandFor(name, "plan")),
-    logs: () => refuse("logs", "pulumi stack output logGroup, and aws logs tail <the group> --follow"),
+    logs: (options) => printFleetLogs(context, options),
     open: () => refuse("open", jobs),
     images: (request, options) => makeImagesInFleet(context, request, options),
     exec: () => refuse("cache", commandFor("aws-volume", "cache status")),
     restart: () => refuse("restart", commandFor(name, "up")),
-    backup: () => refuse("cache backup", "a mirror has the models: docs/guides/mirrors-and-offline.md"),
-    restore: () => refuse("cache restore", "a mirror has the models: docs/guides/mirrors-and-offline.md"),
+    backup: () => refuse("cache backup", commandFor(name, "cache mirror s3://<bucket>/<prefix>")),
+    restore: () => refuse("cache restore", commandFor(name, "cache mirror s3://<bucket>/<prefix>")),
     fleet: {
       stop: () => stopFleet(context),
       start: (options) => startFleet(context, options),
+      mirror: (options) => mirrorModel(context, options),
     },
   };
 }

@@ -8,7 +8,7 @@ const BUILDERS: Readonly<Record<string, number>> = {
   commandFor: 1,
   notRunning: 2,
   requireHost: 1,
-  requirePower: 1,
+  requireHosts: 1,
 };
 
 interface Node {

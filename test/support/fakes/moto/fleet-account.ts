@@ -6,6 +6,12 @@ import {
   SetDesiredCapacityCommand,
 } from "@aws-sdk/client-auto-scaling";
 import { CloudWatchClient, PutMetricDataCommand } from "@aws-sdk/client-cloudwatch";
+import {
+  CloudWatchLogsClient,
+  CreateLogGroupCommand,
+  CreateLogStreamCommand,
+  PutLogEventsCommand,
+} from "@aws-sdk/client-cloudwatch-logs";
 import { CreateLaunchTemplateCommand, EC2Client } from "@aws-sdk/client-ec2";
 import {
   CreateBucketCommand,
@@ -137,6 +143,18 @@ export class FleetAccount {
     return Contents.map(({ Key = "" }) => Key.slice(PREFIX.length));
   }
 
+  async logGroup(): Promise<void> {
+    await this.#sdk.logs.send(new CreateLogGroupCommand({ logGroupName: FLEET_LOGS }));
+  }
+
+  /** Lines of a new stream, each so many milliseconds ago. */
+  async log(stream: string, ...lines: readonly (readonly [ago: number, message: string])[]): Promise<void> {
+    const of = { logGroupName: FLEET_LOGS, logStreamName: stream };
+    await this.#sdk.logs.send(new CreateLogStreamCommand(of));
+    const logEvents = lines.map(([ago, message]) => ({ timestamp: Date.now() - ago, message }));
+    await this.#sdk.logs.send(new PutLogEventsCommand({ ...of, logEvents }));
+  }
+
   /** SQS's figure, which moto does not send by itself. */
   async oldestJob(seconds: number): Promise<void> {
     const dimension = { Name: "QueueName", Value: "jobs" };
@@ -159,6 +177,7 @@ function clients(endpoint: string) {
     ec2: new EC2Client(options),
     sqs: new SQSClient(options),
     watch: new CloudWatchClient(options),
+    logs: new CloudWatchLogsClient(options),
     s3: new S3Client({ ...options, forcePathStyle: true }),
   };
 }
