@@ -102,6 +102,8 @@ export const JOBS_FOLDER = "jobs/";
 export const WORKERS_FOLDER = "workers/";
 /** Seconds after which a worker that has not written its record again counts as gone. */
 export const WORKER_LIVES_SECONDS = 60;
+/** While there is such an object, workers take no more jobs. */
+export const DRAIN_OBJECT = "drain.json";
 export const jobFolder = (id: string) => `${JOBS_FOLDER}${id}/`;
 export const jobName = (id: string) => `${jobFolder(id)}job.json`;
 export const resultName = (id: string) => `${jobFolder(id)}result.json`;

@@ -81,6 +81,30 @@ function describeStart({ host, ready, model, seconds, desired = 0 }: StartResult
   return `${ready ? `Ready: ${model ?? "the service"} on ${host}` : `${host} runs`} (${formatSeconds(seconds)})`;
 }
 
+const DRAIN_HELP = `
+Examples:
+  imagegen drain --stack aws-fleet     then \`imagegen stop\`, which costs no picture, or \`imagegen start\`, which takes jobs again`;
+
+export function addDrain(program: Command, signal: AbortSignal): void {
+  program
+    .command("drain")
+    .description("fleet: take no more jobs, and wait until those that workers have are done; hosts stay")
+    .option("--timeout <seconds>", "how long to wait for the jobs", wholeNumber("--timeout"), 1800)
+    .addHelpText("after", DRAIN_HELP)
+    .action(
+      action<{ timeout: number }, []>(signal, async (context, options) => {
+        const { fleet, host } = await selectTarget(context);
+        const { name } = context.files;
+        const fix = commandFor(name, host ? "stop" : "down");
+        if (!fleet) throw new CliError({ message: `The stack ${name} is no fleet in AWS.`, fix }, EXIT.usage);
+        print(context, await fleet.drain(options), ({ workers, waiting, seconds }) => {
+          const done = `The fleet ${name} is drained (${formatSeconds(seconds)}): workers that take no jobs: ${workers.length}; jobs that wait: ${waiting}.`;
+          return `${done} To take jobs again: ${commandFor(name, "start")}`;
+        });
+      }),
+    );
+}
+
 const PIN_HELP = `
 Examples:
   imagegen pin --stack aws-volume              writes the host's own machine image into the config: nothing changes

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { API_KEY_VARIABLE } from "../../infra/contract.ts";
 import { httpExchange } from "../../infra/io/http-request.ts";
+import { formatSeconds } from "../../infra/units.ts";
 import { commandFor } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
@@ -63,7 +64,8 @@ export async function makeImages(
     },
     image: saver.save,
   };
-  const limit = AbortSignal.any([AbortSignal.timeout((timeout ?? count * TIMEOUT_S) * 1000), signal]);
+  const mostSeconds = timeout ?? count * TIMEOUT_S;
+  const limit = AbortSignal.any([AbortSignal.timeout(mostSeconds * 1000), signal]);
   const ownKey = firstKey(key ?? process.env[API_KEY_VARIABLE]);
   const ask = async (streamed: boolean) =>
     send(url, await httpBodyOf(request, edited, streamed), { stack: files.name, key: ownKey, receiver, signal: limit });
@@ -73,6 +75,10 @@ export async function makeImages(
     if (answer.status === 400 && STREAM_FIELDS.includes(answer.error?.param ?? "")) answer = await ask(false);
     progress.stop();
     requireImages(answer, { url, count, saved, stack: files.name, withKey: ownKey !== undefined });
+  } catch (error) {
+    if (!limit.aborted || signal.aborted) throw error;
+    const message = `${url} made ${saved.length} of ${count} pictures within ${formatSeconds(mostSeconds)}.`;
+    throw new CliError({ message, fix: commandFor(files.name, "status") });
   } finally {
     progress.stop();
   }

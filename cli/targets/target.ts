@@ -56,8 +56,20 @@ export interface PowerOperations {
 
 /** What only a fleet can do. */
 interface FleetOperations extends PowerOperations {
+  /** Lets workers end the jobs that they have and take no other ones, and returns when none has any; hosts stay. */
+  drain(options: { readonly timeout: number }): Promise<DrainResult>;
   /** Copies a model from the Hub to a bucket, by way of this machine. */
   mirror(options: MirrorOptions): Promise<CommandResult>;
+}
+
+export interface DrainResult {
+  /** The fleet's stack. */
+  readonly stack: string;
+  /** Workers that have ended their jobs. */
+  readonly workers: readonly string[];
+  /** About how many jobs wait for `start`. */
+  readonly waiting: number;
+  readonly seconds: number;
 }
 
 export interface MirrorOptions {
@@ -190,6 +202,8 @@ export interface FleetStatus {
   readonly workers: readonly FleetWorker[];
   /** From 0 to 1, of the hosts that are there or start; null without one. */
   readonly spotShare: number | null;
+  /** Whether workers take no more jobs, by `drain`. */
+  readonly draining: boolean;
   readonly cost: HostsCost;
   /** Why a group started no host in the last hour, with a fix. */
   readonly problems: readonly ErrorDetail[];
@@ -227,6 +241,10 @@ export interface FleetWorker {
   readonly phase: string;
   /** How many of its GPUs make a picture. */
   readonly busy: number;
+  /** False while the fleet is drained. */
+  readonly takesJobs: boolean;
+  /** It takes no jobs, and has none left. */
+  readonly drained: boolean;
   /** Why it makes none. */
   readonly error: string | null;
 }

@@ -10,6 +10,7 @@ import {
   DEFAULT_JOB_KEY,
   DEFAULT_MODEL_ID,
   DEMO_MODEL_ID,
+  DRAIN_OBJECT,
   DRAIN_SECONDS,
   DRAIN_VARIABLE,
   HARDENING,
@@ -195,6 +196,11 @@ export const FACTS: readonly Fact[] = [
     name: "VISIBILITY_SECONDS",
     value: VISIBILITY_SECONDS,
     homes: [home(JOB_QUEUE, /^VISIBLE_AFTER_SECONDS: Final = (\d+)$/gm)],
+  },
+  {
+    name: "DRAIN_OBJECT",
+    value: DRAIN_OBJECT,
+    homes: [home("image-gen/src/image_gen/fleet/drain.py", /^NAME: Final = "(.+)"$/gm)],
   },
   { name: "WORKERS_FOLDER", value: WORKERS_FOLDER, homes: [home(WORKER_RECORD, /^FOLDER: Final = "(.+)"$/gm)] },
   {

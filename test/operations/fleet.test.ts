@@ -174,6 +174,56 @@ describe("stop and start", () => {
   });
 });
 
+describe("drain", () => {
+  test("writes the object that workers look for, and waits until none has a job; start lets them take jobs again", async () => {
+    await here.want(SPOT, 1);
+    await here.send("{}");
+    await worker("one", { busy: 1 });
+    await worker("two", { takes_jobs: false, drained: true });
+    const draining = imagegen("drain");
+    await eventually("the object", async () => (await here.objects()).includes("drain.json"), 60);
+    expect((await imagegen("status")).stdout).toContain(
+      "state     drains: 1 worker with a job, or not aware of it yet",
+    );
+    await worker("one", { takes_jobs: false, drained: true });
+    const { stdout, exitCode } = await draining;
+    expect([exitCode, stdout.replace(/\(\d+ s\)/, "(… s)")]).toEqual([
+      0,
+      "The fleet aws-fleet is drained (… s): workers that take no jobs: 2; jobs that wait: 1. To take jobs again: imagegen start --stack aws-fleet",
+    ]);
+    expect(await here.group(SPOT)).toMatchObject({ desired: 1, suspended: ["AlarmNotification", "Launch"] });
+    const status = await imagegen("status");
+    expect([status.exitCode, status.stdout]).toEqual([
+      0,
+      expect.stringContaining(
+        "state     drained, no job is taken: imagegen start --stack aws-fleet\nspot      1 of 1 in service",
+      ),
+    ]);
+    await imagegen("start", "--no-wait");
+    expect(await here.objects()).toEqual(["workers/one.json", "workers/two.json"]);
+    expect(await here.group(SPOT)).toMatchObject({ desired: 1, suspended: [] });
+  });
+
+  test("names the workers that still have a job, and those that do not stop taking them", async () => {
+    await worker("busy", { takes_jobs: false, busy: 1 });
+    await worker("older");
+    const { stderr, exitCode } = await imagegen("drain", "--timeout", "1");
+    expect(exitCode).toBe(1);
+    expect(stderr.split("\n").slice(-2)).toEqual([
+      "imagegen: Workers still have a job after 1 s: busy. They take no other one. Fix: imagegen drain --stack aws-fleet, or imagegen stop --stack aws-fleet, which gives the jobs back",
+      "Workers still take jobs after 1 s: older. Their image may be of an earlier version. Fix: imagegen stop --stack aws-fleet, or imagegen up --stack aws-fleet",
+    ]);
+  });
+
+  test("is for fleets alone", async () => {
+    const { stderr, exitCode } = await here.operator.imagegen("drain");
+    expect([exitCode, stderr]).toEqual([
+      2,
+      "imagegen: The stack aws-volume is no fleet in AWS. Fix: imagegen stop --stack aws-volume",
+    ]);
+  });
+});
+
 describe("picture", () => {
   const PNG = Buffer.from("a picture");
   /** What a worker of image-gen reads of the job and writes as its result, in its own words. */

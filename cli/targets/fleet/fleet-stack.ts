@@ -3,6 +3,7 @@ import type { Context } from "../../core/context.ts";
 import { type AutoScaling, type HostGroup, openAutoScaling } from "../aws/client/auto-scaling.ts";
 import { type AwsClientConfig, awsClientConfig } from "../aws/client/client-config.ts";
 import { toCliError } from "../aws/client/errors.ts";
+import { openSqs } from "../aws/client/sqs.ts";
 import { readState, stackOutputs } from "../aws/stack/state.ts";
 
 /** A deployed fleet: what the last `up` has left as outputs, and the client for its groups. */
@@ -65,6 +66,12 @@ export async function readGroups({ name, scaling, groupNames }: FleetStack): Pro
   } catch (error) {
     throw toCliError(error, `looking for the hosts of the fleet ${name}`);
   }
+}
+
+/** About how many jobs there are. Errors are the SDK's own. */
+export async function jobsIn({ client, queueUrl }: FleetStack): Promise<number> {
+  const { waiting, taken } = await (await openSqs(client)).counts(queueUrl);
+  return waiting + taken;
 }
 
 /** Processes of a group that are suspended while a fleet is stopped: no policy asks for hosts, and none is started. */

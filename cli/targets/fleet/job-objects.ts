@@ -68,11 +68,20 @@ export async function readWorkers(
 /** Null for a worker that is gone, and for a record that can't be read. */
 function parseWorker(text: string, now: number): FleetWorker | null {
   try {
-    const { id, written, phase, busy, error } = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    const { id, written, phase, busy, error, takes_jobs, drained } = JSON.parse(text) as Readonly<
+      Record<string, unknown>
+    >;
     if (typeof id !== "string" || typeof phase !== "string") return null;
     if (now / 1000 - Number(written) >= WORKER_LIVES_SECONDS) return null;
     const { message } = (error ?? {}) as { readonly message?: unknown };
-    return { id, phase, busy: Number(busy ?? 0), error: typeof message === "string" ? message : null };
+    return {
+      id,
+      phase,
+      busy: Number(busy ?? 0),
+      takesJobs: takes_jobs !== false,
+      drained: drained === true,
+      error: typeof message === "string" ? message : null,
+    };
   } catch {
     return null;
   }

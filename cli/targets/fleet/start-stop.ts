@@ -3,18 +3,11 @@ import { commandFor } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError } from "../../core/exit.ts";
 import { toCliError } from "../aws/client/errors.ts";
-import { openSqs } from "../aws/client/sqs.ts";
 import { waitFor } from "../aws/client/wait-for.ts";
 import type { StartResult, StopResult } from "../target.ts";
-import {
-  type FleetStack,
-  isStaying,
-  type MarketGroup,
-  openFleet,
-  readGroups,
-  STOPPED_PROCESSES,
-} from "./fleet-stack.ts";
-import { openJobObjects, readWorkers } from "./job-objects.ts";
+import { endDrain } from "./drain.ts";
+import { isStaying, jobsIn, type MarketGroup, openFleet, readGroups, STOPPED_PROCESSES } from "./fleet-stack.ts";
+import { type JobObjects, openJobObjects, readWorkers } from "./job-objects.ts";
 
 /** AWS takes a minute or two to end a host, and its worker's container has one to stop. */
 const STOP = { everySeconds: 5, timeoutSeconds: 900 };
@@ -73,13 +66,15 @@ export async function startFleet(
   const started = performance.now();
   try {
     const groups = await readGroups(fleet);
+    const objects = await openJobObjects(fleet.client, fleet.jobStore);
+    await endDrain(objects);
     for (const group of groups) await fleet.scaling.resume(group.name, STOPPED_PROCESSES);
     const wanted = groups.reduce((sum, { desired }) => sum + desired, 0);
     const asks = wanted === 0 && (await jobsIn(fleet)) > 0;
     // The policy does the same, minutes later: its figures are CloudWatch's.
     if (asks) await fleet.scaling.setDesired(fleet.groupNames.spot, 1);
     const desired = asks ? 1 : wanted;
-    if (wait && desired > 0) await waitForWorker(context, fleet, timeout);
+    if (wait && desired > 0) await waitForWorker(context, fleet.name, objects, timeout);
     const seconds = (performance.now() - started) / 1000;
     return { host: null, ready: wait && desired > 0, model: null, seconds, desired };
   } catch (error) {
@@ -88,28 +83,26 @@ export async function startFleet(
   }
 }
 
-async function waitForWorker({ progress, signal }: Context, fleet: FleetStack, timeoutSeconds: number): Promise<void> {
-  const objects = await openJobObjects(fleet.client, fleet.jobStore);
+async function waitForWorker(
+  { progress, signal }: Context,
+  name: string,
+  objects: JobObjects,
+  timeoutSeconds: number,
+): Promise<void> {
   const end = performance.now() + timeoutSeconds * 1000;
-  const what = `A worker of ${fleet.name}`;
+  const what = `A worker of ${name}`;
   await waitFor(
     what,
     { signal, timeoutSeconds: timeoutSeconds + LOOK_SECONDS, everySeconds: LOOK_SECONDS },
     async () => {
       const workers = await readWorkers(objects);
-      if (workers.some(({ phase }) => phase === "ready")) return true;
+      if (workers.some(({ phase, takesJobs }) => phase === "ready" && takesJobs)) return true;
       const [first] = workers;
       progress.update(first ? `a worker is ${first.phase}` : "no worker yet");
       if (performance.now() < end) return undefined;
-      const message = `No worker of ${fleet.name} is ready after ${formatSeconds(timeoutSeconds)}; the fleet stays started.`;
-      throw new CliError({ message, fix: commandFor(fleet.name, "status") });
+      const message = `No worker of ${name} is ready after ${formatSeconds(timeoutSeconds)}; the fleet stays started.`;
+      throw new CliError({ message, fix: commandFor(name, "status") });
     },
   );
   progress.stop();
-}
-
-/** About how many jobs there are. */
-async function jobsIn({ client, queueUrl }: FleetStack): Promise<number> {
-  const { waiting, taken } = await (await openSqs(client)).counts(queueUrl);
-  return waiting + taken;
 }

@@ -1,4 +1,4 @@
-import { stackTags } from "../../../infra/contract.ts";
+import { DRAIN_OBJECT, stackTags } from "../../../infra/contract.ts";
 import { hostUsdPerHour } from "../../../infra/plan/fleet/cost.ts";
 import type { FleetPlan } from "../../../infra/plan/fleet/plan.ts";
 import { TABLE_PRICES } from "../../../infra/plan/prices/prices.ts";
@@ -23,31 +23,33 @@ export async function fleetStatus(context: Context): Promise<StatusResult> {
   const fleet = await openFleet(context);
   const plan = await fleetPlanOf(paths, files.settings("fleet"), files.name);
   const groups = await readGroups(fleet);
-  const [jobs, workers, launched, problems] = await Promise.all([
+  const [jobs, { workers, draining }, launched, problems] = await Promise.all([
     readJobs(fleet),
-    lookUp("reading the job store", fleet, async () => readWorkers(await openJobObjects(fleet.client, fleet.jobStore))),
+    lookUp("reading the job store", fleet, () => readStore(fleet)),
     readLaunchTimes(fleet),
     lookUp("reading what the groups did", fleet, () => readLaunchProblems(fleet, groups, plan)),
   ]);
   const isOff = isStopped(groups);
+  const hosts = groups.flatMap((group) => group.hosts.filter(isStaying)).length;
   const status: FleetStatus = {
     groups: groups.map(groupStatus),
     jobs,
     workers,
     spotShare: spotShare(groups),
+    draining,
     cost: hostsCost(plan, groups, launched, Date.now()),
     problems,
   };
   return {
     stack: fleet.name,
     mode: "fleet",
-    running: !isOff,
+    running: !isOff || hosts > 0,
     url: null,
     ready: null,
     pictures: null,
     cacheBytes: null,
     region: fleet.client.region,
-    state: isOff ? `stopped: ${commandFor(fleet.name, "start")}` : stateLine(status),
+    state: isOff || draining ? offLine(fleet.name, hosts, status) : stateLine(status),
     fleet: status,
   };
 }
@@ -64,6 +66,15 @@ function groupStatus(one: MarketGroup): FleetStatus["groups"][number] {
     stopped: isStopped([one]),
     hosts: hosts.map((host) => ({ ...host, market })),
   };
+}
+
+/** Of a fleet that takes no jobs, or starts no hosts. */
+function offLine(stack: string, hosts: number, { draining, workers }: FleetStatus): string {
+  const start = commandFor(stack, "start");
+  if (!draining) return hosts === 0 ? `stopped: ${start}` : `starts no host: ${start}`;
+  const left = workers.filter(({ drained }) => !drained).length;
+  if (left > 0) return `drains: ${amount(left, "worker")} with a job, or not aware of it yet`;
+  return `drained, no job is taken: ${start}`;
 }
 
 /** One line on whether jobs are made. */
@@ -133,6 +144,13 @@ async function readJobs(fleet: FleetStack): Promise<FleetStatus["jobs"]> {
       oldestSeconds: jobs.waiting + jobs.taken === 0 ? null : oldest,
     };
   });
+}
+
+/** What workers have written, and whether they are to take jobs. */
+async function readStore({ client, jobStore }: FleetStack): Promise<Pick<FleetStatus, "workers" | "draining">> {
+  const objects = await openJobObjects(client, jobStore);
+  const [workers, drain] = await Promise.all([readWorkers(objects), objects.read(DRAIN_OBJECT)]);
+  return { workers, draining: drain !== null };
 }
 
 /** When each host was started: a group does not say. */

@@ -13,6 +13,9 @@ import { ensureCli, findPulumi } from "../../toolchain/pulumi.ts";
 import { currentPrices } from "../aws/client/prices.ts";
 import { keptPlaces } from "../aws/stack/down.ts";
 import type { DownOptions, DownResult, Target, UpResult } from "../target.ts";
+import { drainFleet, endDrain } from "./drain.ts";
+import { openFleet } from "./fleet-stack.ts";
+import { openJobObjects } from "./job-objects.ts";
 import { printFleetLogs } from "./logs.ts";
 import { mirrorModel } from "./mirror.ts";
 import { makeImagesInFleet } from "./picture.ts";
@@ -53,6 +56,7 @@ export function fleetTarget(context: Context): Target {
     fleet: {
       stop: () => stopFleet(context),
       start: (options) => startFleet(context, options),
+      drain: (options) => drainFleet(context, options),
       mirror: (options) => mirrorModel(context, options),
     },
   };
@@ -106,6 +110,8 @@ async function downFleet(context: Context, { deleteCache, yes }: DownOptions): P
     const kept = settings.resultsOnDestroy === "retain" ? "; queues and results are kept" : " with all results";
     await confirm(`This removes all hosts of ${files.name} and all that belongs to it${kept}.`, { yes, signal });
     before = resources;
+    // The bucket may stay, and a fleet that is made again takes jobs.
+    await takeJobsAgain(context).catch(() => {});
     return {};
   });
   if (left === null) throw notRunning(files.name, `Nothing is there of the stack ${files.name}.`);
@@ -120,4 +126,9 @@ async function downFleet(context: Context, { deleteCache, yes }: DownOptions): P
       .filter(({ type, id }) => OF_RESULTS.includes(type) && id !== undefined)
       .map((one) => ({ place: one.id ?? "", kept: isKept(one) })),
   };
+}
+
+async function takeJobsAgain(context: Context): Promise<void> {
+  const { client, jobStore } = await openFleet(context);
+  await endDrain(await openJobObjects(client, jobStore));
 }

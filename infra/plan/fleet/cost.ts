@@ -53,7 +53,7 @@ const PUTS_PER_JOB = 5;
 const GETS_PER_JOB = 4;
 /** Of a job in SQS: sent, received, hidden again once, deleted. */
 const SQS_REQUESTS_PER_JOB = 4;
-/** An idle worker asks three times a minute, and writes its record as often. */
+/** An idle worker asks three times a minute, writes its record as often, and looks as often whether the fleet is drained. */
 const ASKED_PER_HOUR = 180;
 
 const HOURS = SERVICE_PRICES.hoursPerMonth;
@@ -179,6 +179,7 @@ function loadItems(
   const kept = (pictures * BYTES_PER_JOB * Math.min(1, jobs.resultDays / 30)) / 1e9;
   const requests = pictures * SQS_REQUESTS_PER_JOB + hostHours * ASKED_PER_HOUR;
   const puts = pictures * PUTS_PER_JOB + hostHours * ASKED_PER_HOUR;
+  const gets = pictures * GETS_PER_JOB + hostHours * ASKED_PER_HOUR;
   const address = addressUsdPerHour(network);
   return [
     item(
@@ -191,7 +192,7 @@ function loadItems(
     item(`results in S3, ${roundUsd(kept)} GB`, kept * SERVICE_PRICES.s3GbMonth, false),
     item(
       `requests to S3, ${PUTS_PER_JOB} that write and ${GETS_PER_JOB} that read for a job`,
-      (puts * SERVICE_PRICES.s3ThousandPuts + pictures * GETS_PER_JOB * SERVICE_PRICES.s3ThousandGets) / 1000,
+      (puts * SERVICE_PRICES.s3ThousandPuts + gets * SERVICE_PRICES.s3ThousandGets) / 1000,
       false,
     ),
     item(

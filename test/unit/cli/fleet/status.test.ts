@@ -47,7 +47,7 @@ test("the state says how far the fleet is", () => {
         { group: "rescue", name: "h", least: 0, most: 1, desired: 0, inService: 0, stopped: false, hosts: [] },
       ],
       jobs: { waiting, taken: 0, deadLetters: 0, oldestSeconds: null },
-      workers: phases.map((phase) => ({ id: phase, phase, busy: 0, error: null })),
+      workers: phases.map((phase) => ({ id: phase, phase, busy: 0, takesJobs: true, drained: false, error: null })),
     });
   expect(line(0, 0, 0, [])).toBe("no host, as no job waits");
   expect(line(0, 0, 2, [])).toBe("jobs wait, and no host is desired yet");
