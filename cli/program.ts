@@ -9,7 +9,7 @@ import { addCache } from "./commands/cache/index.ts";
 import { addCi } from "./commands/ci.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addDown } from "./commands/down.ts";
-import { addPin, addStart, addStop } from "./commands/host.ts";
+import { addDrain, addPin, addStart, addStop } from "./commands/host.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addOpen } from "./commands/open.ts";
 import { addPicture } from "./commands/picture.ts";
@@ -36,7 +36,7 @@ export function buildProgram(signal: AbortSignal): Command {
     .exitOverride()
     .showHelpAfterError("Run `imagegen --help` for a list of commands.");
   const common = [addUp, addDown, addRestart, addPlan, addStatus, addLogs, addOpen, addPicture, addDoctor, addCache];
-  for (const add of [...common, addStop, addStart, addPin, addMoveAz, addVolume, addCi, addRehearse])
+  for (const add of [...common, addStop, addDrain, addStart, addPin, addMoveAz, addVolume, addCi, addRehearse])
     add(program, signal);
   return program;
 }

@@ -94,6 +94,38 @@ export const FLEET_VARIABLES = {
   /** `1`: queue and store are an emulator's, and are created where they are missing. */
   emulated: "IMAGE_GEN_EMULATED",
 } as const;
+/** What a fleet keeps in its job store, below the store's address, and sends through its queue; `image_gen.fleet` reads and writes the same. */
+export const JOB_VERSION = 1;
+/** Whose jobs are those that no API key sent. */
+export const DEFAULT_JOB_KEY = "default";
+export const JOBS_FOLDER = "jobs/";
+export const WORKERS_FOLDER = "workers/";
+/** Seconds after which a worker that has not written its record again counts as gone. */
+export const WORKER_LIVES_SECONDS = 60;
+/** While there is such an object, workers take no more jobs. */
+export const DRAIN_OBJECT = "drain.json";
+export const jobFolder = (id: string) => `${JOBS_FOLDER}${id}/`;
+export const jobName = (id: string) => `${jobFolder(id)}job.json`;
+export const resultName = (id: string) => `${jobFolder(id)}result.json`;
+export const jobMessage = (id: string) => JSON.stringify({ version: JOB_VERSION, job: id });
+/** The object of a job. Times are seconds since 1970; `before`: about how many jobs waited when it came. */
+export const jobRecord = (job: {
+  readonly id: string;
+  readonly kind: "generation" | "edit";
+  /** Of the images API. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** Names of the objects of its uploads, below its folder. */
+  readonly files: Readonly<Record<string, string>>;
+  readonly created: number;
+  readonly before: number;
+}) => ({ version: JOB_VERSION, key: DEFAULT_JOB_KEY, reservation: "", ...job });
+/** In place of a result, which nobody makes then. */
+export const cancelledResult = (id: string, ended: number) => ({
+  version: JOB_VERSION,
+  id,
+  status: "cancelled",
+  ended,
+});
 /** Seconds after which the queue gives a job to another worker, unless the first one has asked for more. */
 export const VISIBILITY_SECONDS = 60;
 

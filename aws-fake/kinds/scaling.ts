@@ -22,6 +22,7 @@ const STRATEGIES = {
   onDemandAllocationStrategy: ["prioritized", "lowest-price"],
 };
 
+const sameTexts = (one: unknown, other: unknown) => texts(one).join() === texts(other).join();
 const mixedOf = (group: Props) => first(group.mixedInstancesPolicy);
 const distributionOf = (group: Props) => first(mixedOf(group).instancesDistribution);
 
@@ -77,7 +78,7 @@ export function scale(cloud: Cloud, group: Thing): void {
   const named = first(group.props.launchTemplate);
   const key = text(named.id) || text(mixed.launchTemplateId) || text(named.name);
   for (const host of own.slice(wanted)) terminateInstance(cloud, host);
-  if (own.length >= wanted) return;
+  if (own.length >= wanted || texts(group.props.suspendedProcesses).includes("Launch")) return;
   const template = cloud.get(TEMPLATE, key);
   const overrides = record(first(group.props.mixedInstancesPolicy).launchTemplate).overrides;
   const types = (Array.isArray(overrides) ? overrides : []).map((one) => text(record(one).instanceType));
@@ -161,9 +162,13 @@ export const SCALING: readonly Kind[] = [
       scale(cloud, group);
       return group;
     },
-    update(cloud, group, news) {
+    update(cloud, group, news, olds) {
       demandGroup(cloud, news);
-      group.props = { ...group.props, ...news };
+      const { suspendedProcesses: suspended, ...others } = news;
+      group.props = { ...group.props, ...others };
+      // By calls of their own, which the provider makes only where they change.
+      if (!sameTexts(suspended, olds.suspendedProcesses))
+        group.props = { ...group.props, suspendedProcesses: suspended };
       cloud.record("UpdateAutoScalingGroup", group.label);
       scale(cloud, group);
       refreshHosts(cloud, group);

@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { action } from "../core/context.ts";
 import { wholeNumber } from "../core/options.ts";
 import { selectTarget } from "../targets/select.ts";
-import { requireHost } from "./host.ts";
+import { requireHosts } from "./host.ts";
 
 const HELP = `
 Examples:
@@ -12,7 +12,7 @@ Examples:
   imagegen logs --json                        one JSON object per line: {"line": "…"}
 
 On AWS the lines of the container and of the host (which begin with [host]) are in the order of time. A host that has never sent any is shown by its
-console, as far as EC2 has it.`;
+console, as far as EC2 has it. Each line of a fleet begins with its host: [i-…] of the container, [i-… host] of the host.`;
 
 interface Options {
   readonly follow?: boolean;
@@ -32,7 +32,7 @@ export function addLogs(program: Command, signal: AbortSignal): void {
     .addHelpText("after", HELP)
     .action(
       action<Options, []>(signal, async (context, { lines, follow = false, container, host }) => {
-        if (host) await requireHost(context, "logs");
+        if (host) await requireHosts(context, "logs");
         const from = host ? "host" : container ? "container" : null;
         const out = (text: string) => void process.stdout.write(text);
         const objects = jsonLines(out);

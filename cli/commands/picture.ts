@@ -25,6 +25,7 @@ interface Options {
   readonly metadata?: boolean;
   readonly output?: string;
   readonly show?: boolean;
+  readonly timeout?: number;
 }
 
 const HELP = `
@@ -32,7 +33,8 @@ Examples:
   imagegen picture "a harbour in fog" --seed 7
   imagegen picture "a red bicycle" --size 768x768 --steps 20 --output bicycle.jpg
   imagegen picture "the same house in winter" --edit house.png --strength 0.6
-  imagegen picture "a red door" --edit house.png --mask door.png -n 4`;
+  imagegen picture "a red door" --edit house.png --mask door.png -n 4
+  imagegen picture "a lighthouse" --stack aws-fleet    a job in the queue; waits for its result, and for a host before that`;
 
 export function addPicture(program: Command, signal: AbortSignal): void {
   program
@@ -55,11 +57,16 @@ export function addPicture(program: Command, signal: AbortSignal): void {
     .option("--compression <number>", "quality of a JPEG or WebP, 0 to 100", wholeNumber("--compression"))
     .option("--metadata", "keep prompt and settings in the PNG")
     .option("-o, --output <file>", "where to save it (default: a new file in .imagegen/pictures); several have numbers")
+    .option(
+      "--timeout <seconds>",
+      "how long to wait (default: 900 for each picture; for a fleet 1800, a host's start included)",
+      wholeNumber("--timeout"),
+    )
     .option("--show", "show the pictures in this terminal (kitty, iTerm2, or by chafa)")
     .addHelpText("after", HELP)
     .action(
       action<Options, [string]>(signal, async (context, options, prompt) => {
-        const { edit, mask, output, show } = options;
+        const { edit, mask, output, show, timeout } = options;
         for (const option of ["mask", "strength"] as const) {
           if (options[option] === undefined || edit !== undefined) continue;
           throw new CliError({ message: `--${option} is for --edit.`, fix: `--edit <file> --${option} …` }, EXIT.usage);
@@ -83,7 +90,7 @@ export function addPicture(program: Command, signal: AbortSignal): void {
           metadata: options.metadata,
         };
         const edited = edit === undefined ? undefined : { image: edit, mask };
-        const made = await (await selectTarget(context)).images(request, { edited, output });
+        const made = await (await selectTarget(context)).images(request, { edited, output, timeout });
         print(context, made, ({ images, seconds }) =>
           images
             .map(({ path, seed }, index) => `${path} (${index === 0 ? `${seconds.toFixed(1)} s, ` : ""}seed ${seed})`)

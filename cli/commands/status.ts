@@ -5,11 +5,13 @@ import { action, alignRows, print } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 import { selectTarget } from "../targets/select.ts";
 import type { StatusResult } from "../targets/target.ts";
+import { fleetRows } from "./fleet-rows.ts";
 
 const HELP = `
 Examples:
   imagegen status          how the service runs, how long each phase of its start took, how big its cache is
-  imagegen status --json   the same for a script; exit code 6 when nothing runs`;
+  imagegen status --json   the same for a script; exit code 6 when nothing runs
+  imagegen status --stack aws-fleet   hosts of each group, jobs, what the hosts cost, why none comes`;
 
 export function addStatus(program: Command, signal: AbortSignal): void {
   program
@@ -36,6 +38,7 @@ export function describeStatus(status: StatusResult): string {
       ["stack", place ? `${stack} (${place})` : stack],
       ["host", host && `${host.id}, ${host.type} (${host.market}) in ${host.zone}, ${host.state}`],
       ["state", state],
+      ...(status.fleet ? fleetRows(status.fleet) : []),
       ["heartbeat", running && typeof heartbeatSeconds === "number" ? `${formatSeconds(heartbeatSeconds)} ago` : null],
       ["url", running ? url : null],
       ["model", ready?.model && `${ready.model}${ready.revision ? ` at ${ready.revision.slice(0, 12)}` : ""}`],

@@ -78,7 +78,8 @@ export async function httpBodyOf(
   };
 }
 
-function readImage(path: string): Uint8Array<ArrayBuffer> {
+/** Throws a CliError for what is no file. */
+export function readImage(path: string): Uint8Array<ArrayBuffer> {
   const found = statOf(path);
   const fix = "name a PNG, JPEG or WebP file";
   if (!found) throw new CliError({ message: `${path} does not exist.`, fix }, EXIT.usage);

@@ -2,13 +2,14 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { API_KEY_VARIABLE } from "../../infra/contract.ts";
 import { httpExchange } from "../../infra/io/http-request.ts";
+import { formatSeconds } from "../../infra/units.ts";
 import { commandFor } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 import { firstKey } from "./api-key.ts";
 import { type ReadAnswer, type Receiver, readAnswer } from "./image-events.ts";
 import { formatOf, imageName, outputFiles } from "./image-files.ts";
-import { type EditedImage, type HttpBody, httpBodyOf, type ImageRequest } from "./image-request.ts";
+import { type EditedImage, type HttpBody, httpBodyOf, type ImageFormat, type ImageRequest } from "./image-request.ts";
 
 /** One image that was made and saved. */
 interface SavedImage {
@@ -30,6 +31,8 @@ export interface ImageOptions {
   /** Where to save it; several images have numbers. Default: names of their own in .imagegen/pictures. */
   readonly output?: string | undefined;
   readonly key?: string | undefined;
+  /** Seconds after which it is given up. */
+  readonly timeout?: number | undefined;
 }
 
 type ImageContext = Pick<Context, "paths" | "files" | "progress" | "signal">;
@@ -44,14 +47,14 @@ export async function makeImages(
   context: ImageContext,
   url: string,
   asked: ImageRequest,
-  { edited, output, key }: ImageOptions = {},
+  { edited, output, key, timeout }: ImageOptions = {},
 ): Promise<SavedImages> {
-  const { paths, files, progress, signal } = context;
+  const { files, progress, signal } = context;
   const format = formatOf(output, asked.output_format);
   const request = { ...asked, output_format: format };
   const count = asked.n ?? 1;
-  const wanted = output === undefined ? undefined : outputFiles(output, count);
-  const saved: SavedImage[] = [];
+  const saver = imageSaver(context, { output, format, count });
+  const { saved } = saver;
   const started = performance.now();
   const place = () => (count > 1 ? `picture ${Math.min(saved.length + 1, count)} of ${count}` : "a picture");
   const receiver: Receiver = {
@@ -59,14 +62,10 @@ export async function makeImages(
       const fraction = (saved.length + step / steps) / count;
       progress.update(`making ${place()}: step ${step} of ${steps}`, fraction);
     },
-    image: ({ data, seed }) => {
-      const path = wanted?.[saved.length] ?? join(paths.pictures, imageName(new Date(), seed, format));
-      if (!wanted) mkdirSync(paths.pictures, { recursive: true });
-      writeFileSync(path, data);
-      saved.push({ path, bytes: data.length, seed });
-    },
+    image: saver.save,
   };
-  const limit = AbortSignal.any([AbortSignal.timeout(count * TIMEOUT_S * 1000), signal]);
+  const mostSeconds = timeout ?? count * TIMEOUT_S;
+  const limit = AbortSignal.any([AbortSignal.timeout(mostSeconds * 1000), signal]);
   const ownKey = firstKey(key ?? process.env[API_KEY_VARIABLE]);
   const ask = async (streamed: boolean) =>
     send(url, await httpBodyOf(request, edited, streamed), { stack: files.name, key: ownKey, receiver, signal: limit });
@@ -76,11 +75,41 @@ export async function makeImages(
     if (answer.status === 400 && STREAM_FIELDS.includes(answer.error?.param ?? "")) answer = await ask(false);
     progress.stop();
     requireImages(answer, { url, count, saved, stack: files.name, withKey: ownKey !== undefined });
+  } catch (error) {
+    if (!limit.aborted || signal.aborted) throw error;
+    const message = `${url} made ${saved.length} of ${count} pictures within ${formatSeconds(mostSeconds)}.`;
+    throw new CliError({ message, fix: commandFor(files.name, "status") });
   } finally {
     progress.stop();
   }
-  const [first] = saved as [SavedImage, ...SavedImage[]];
-  return { ...first, seconds: (performance.now() - started) / 1000, prompt: request.prompt, images: saved };
+  return saver.result(request.prompt, (performance.now() - started) / 1000);
+}
+
+/** Saves images as they come, each under its own name. Throws a CliError at once where `output` can't be written. */
+export function imageSaver(
+  { paths }: Pick<Context, "paths">,
+  {
+    output,
+    format,
+    count,
+  }: { readonly output: string | undefined; readonly format: ImageFormat; readonly count: number },
+) {
+  const wanted = output === undefined ? undefined : outputFiles(output, count);
+  const saved: SavedImage[] = [];
+  return {
+    saved,
+    save({ data, seed }: { readonly data: Buffer; readonly seed: number | null }): void {
+      const path = wanted?.[saved.length] ?? join(paths.pictures, imageName(new Date(), seed, format));
+      if (!wanted) mkdirSync(paths.pictures, { recursive: true });
+      writeFileSync(path, data);
+      saved.push({ path, bytes: data.length, seed });
+    },
+    /** Once there is one. */
+    result(prompt: string, seconds: number): SavedImages {
+      const [first] = saved as [SavedImage, ...SavedImage[]];
+      return { ...first, seconds, prompt, images: saved };
+    },
+  };
 }
 
 interface Exchange {

@@ -3,6 +3,7 @@ import type { FleetPlan } from "../../infra/plan/fleet/plan.ts";
 import type { Plan } from "../../infra/plan/plan.ts";
 import type { PictureUse } from "../../infra/plan/prices/picture-use.ts";
 import type { ReadyState } from "../../infra/readiness/probe-result.ts";
+import type { ErrorDetail } from "../core/exit.ts";
 import type { Check } from "../doctor/check.ts";
 import type { CommandResult, Exec } from "../service/image-gen.ts";
 import type { ImageRequest } from "../service/image-request.ts";
@@ -43,12 +44,44 @@ export interface Target {
   restore(place: string): Promise<CommandResult>;
   /** Absent where the service runs on no host of its own. */
   readonly host?: HostOperations;
+  /** Only of a fleet. */
+  readonly fleet?: FleetOperations;
+}
+
+/** What a target does whose hosts are paid for by the hour. */
+export interface PowerOperations {
+  stop(): Promise<StopResult>;
+  start(options: { readonly wait: boolean; readonly timeout: number }): Promise<StartResult>;
+}
+
+/** What only a fleet can do. */
+interface FleetOperations extends PowerOperations {
+  /** Lets workers end the jobs that they have and take no other ones, and returns when none has any; hosts stay. */
+  drain(options: { readonly timeout: number }): Promise<DrainResult>;
+  /** Copies a model from the Hub to a bucket, by way of this machine. */
+  mirror(options: MirrorOptions): Promise<CommandResult>;
+}
+
+export interface DrainResult {
+  /** The fleet's stack. */
+  readonly stack: string;
+  /** Workers that have ended their jobs. */
+  readonly workers: readonly string[];
+  /** About how many jobs wait for `start`. */
+  readonly waiting: number;
+  readonly seconds: number;
+}
+
+export interface MirrorOptions {
+  /** `s3://bucket/prefix`. */
+  readonly place: string;
+  /** Absent: the stack's. */
+  readonly model?: string | undefined;
+  readonly revision?: string | undefined;
 }
 
 /** What only a target with a host of its own can do. */
-export interface HostOperations {
-  stop(): Promise<StopResult>;
-  start(options: { readonly wait: boolean; readonly timeout: number }): Promise<StartResult>;
+export interface HostOperations extends PowerOperations {
   /** Pins the machine image in the stack's config; `refresh`: the newest one. */
   pin(options: { readonly refresh?: boolean }): Promise<PinResult>;
   moveAz(zone: string, options: MoveOptions): Promise<MoveResult>;
@@ -148,7 +181,7 @@ export interface StatusResult {
   readonly pid?: number;
   /** A cache of this machine that is read besides; absent where there is none. */
   readonly hostCache?: string;
-  /** AWS only. */
+  /** AWS and fleet. */
   readonly region?: string;
   /** AWS only; null: there is none. */
   readonly host?: HostInfo | null;
@@ -156,6 +189,73 @@ export interface StatusResult {
   readonly volume?: VolumeInfo | null;
   /** AWS only: seconds since the host's last heartbeat. */
   readonly heartbeatSeconds?: number | null;
+  /** Fleet only. */
+  readonly fleet?: FleetStatus;
+}
+
+/** Hosts, jobs and cost of a fleet. */
+export interface FleetStatus {
+  /** Of spot hosts, and, where there may be any, of on-demand ones. */
+  readonly groups: readonly GroupStatus[];
+  readonly jobs: JobCounts;
+  /** Those that have written their record within a minute. */
+  readonly workers: readonly FleetWorker[];
+  /** From 0 to 1, of the hosts that are there or start; null without one. */
+  readonly spotShare: number | null;
+  /** Whether workers take no more jobs, by `drain`. */
+  readonly draining: boolean;
+  readonly cost: HostsCost;
+  /** Why a group started no host in the last hour, with a fix. */
+  readonly problems: readonly ErrorDetail[];
+}
+
+interface GroupStatus {
+  readonly group: "spot" | "rescue";
+  /** Of the Auto Scaling group. */
+  readonly name: string;
+  /** How many hosts the group may have, and how many it is to have now. */
+  readonly least: number;
+  readonly most: number;
+  readonly desired: number;
+  readonly inService: number;
+  /** Whether it starts no host, whatever waits. */
+  readonly stopped: boolean;
+  /** `state` is Auto Scaling's: Pending, InService, Terminating, … */
+  readonly hosts: readonly HostInfo[];
+}
+
+/** As SQS estimates them. */
+interface JobCounts {
+  readonly waiting: number;
+  /** Workers have them. */
+  readonly taken: number;
+  readonly deadLetters: number;
+  /** Age of the oldest job, up to a minute or two ago; null: there is no job, or CloudWatch has no figure yet. */
+  readonly oldestSeconds: number | null;
+}
+
+/** What a worker last wrote of itself. */
+export interface FleetWorker {
+  readonly id: string;
+  /** As in `/readyz`: `ready` once it makes pictures. */
+  readonly phase: string;
+  /** How many of its GPUs make a picture. */
+  readonly busy: number;
+  /** False while the fleet is drained. */
+  readonly takesJobs: boolean;
+  /** It takes no jobs, and has none left. */
+  readonly drained: boolean;
+  /** Why it makes none. */
+  readonly error: string | null;
+}
+
+/** Of the hosts that run now, with root disks and addresses, by list prices; null: the price of a type is not known. */
+interface HostsCost {
+  readonly usdPerHour: number | null;
+  /** Since each one's launch; hosts that have gone are not in it. */
+  readonly usdSoFar: number | null;
+  /** Null without a host. */
+  readonly priceSource: string | null;
 }
 
 export interface HostInfo {
@@ -215,18 +315,25 @@ interface BackupResult {
 }
 
 export interface StopResult {
-  /** The instance's id. */
-  readonly host: string;
+  /** The instance's id; null for a fleet. */
+  readonly host: string | null;
   readonly state: "stopped";
+  /** Fleet: the instances that ended. */
+  readonly hosts?: readonly string[];
+  /** Fleet: about how many jobs wait for `start`. */
+  readonly waiting?: number;
 }
 
 export interface StartResult {
-  /** The instance's id. */
-  readonly host: string;
-  /** False with `--no-wait`. */
+  /** The instance's id; null for a fleet. */
+  readonly host: string | null;
+  /** False with `--no-wait`, and for a fleet without a job, which needs no host. */
   readonly ready: boolean;
+  /** Null for a fleet. */
   readonly model: string | null;
   readonly seconds: number;
+  /** Fleet: how many hosts its groups are to have now. */
+  readonly desired?: number;
 }
 
 export interface PinResult {

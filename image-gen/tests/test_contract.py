@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from image_gen import errors, log
-from image_gen.fleet import job_queue
+from image_gen.fleet import drain, job_queue
 from image_gen.fleet import settings as fleet_settings
 from image_gen.model_cache import CacheSettings
 from image_gen.model_cache.core import settings as cache_settings
@@ -31,6 +31,7 @@ def test_constants_are_those_of_the_contract() -> None:
             "emulated": fleet_settings.EMULATED,
         },
         "VISIBILITY_SECONDS": job_queue.VISIBLE_AFTER_SECONDS,
+        "DRAIN_OBJECT": drain.NAME,
         "EXIT_CODES": {
             "ok": errors.OK,
             "failed": errors.FAILED,

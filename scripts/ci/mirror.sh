@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fills the mirror IMAGEGEN_MIRROR (s3://<bucket>/<prefix>, or a folder) with the model IMAGEGEN_MODEL: downloads it from the Hub, verifies it and
 # exports all of it, its manifest last. Installs what a download takes, and no torch. HF_TOKEN is for gated models.
+# Its arguments are passed on to the program that copies: --json, say.
 set -euo pipefail
 # shellcheck source=scripts/ci/common.sh
 source "$(dirname "$0")/common.sh"
@@ -24,4 +25,4 @@ python3 -m venv "$work/venv"
 
 cd image-gen
 HF_HOME=$work/huggingface PYTHONPATH=src "$work/venv/bin/python" -m image_gen mirror --model "$IMAGEGEN_MODEL" "${revision[@]}" \
-  --output "$IMAGEGEN_MIRROR"
+  --output "$IMAGEGEN_MIRROR" "$@"

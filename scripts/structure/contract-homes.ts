@@ -7,13 +7,17 @@ import {
   BAKED_PATH,
   CONTAINER_NAME,
   DATA_PATH,
+  DEFAULT_JOB_KEY,
   DEFAULT_MODEL_ID,
   DEMO_MODEL_ID,
+  DRAIN_OBJECT,
   DRAIN_SECONDS,
   DRAIN_VARIABLE,
   HARDENING,
   HF_HOME,
   HUB_CACHE,
+  JOB_VERSION,
+  JOBS_FOLDER,
   LOG_PREFIX,
   MODEL_VARIABLES,
   PROJECT,
@@ -22,7 +26,10 @@ import {
   SERVICE_PORT,
   STOP_SECONDS,
   TOKEN_VARIABLE,
+  VISIBILITY_SECONDS,
   VOLUME_NAME,
+  WORKER_LIVES_SECONDS,
+  WORKERS_FOLDER,
 } from "../../infra/contract.ts";
 import type { SourceFile } from "./source.ts";
 
@@ -44,6 +51,9 @@ const PULUMI = "Pulumi.yaml";
 const SETTINGS = "image-gen/src/image_gen/settings.py";
 const CACHE_SETTINGS = "image-gen/src/image_gen/model_cache/core/settings.py";
 const HUB_TOKEN = "image-gen/src/image_gen/model_cache/core/token.py";
+const FLEET_JOB = "image-gen/src/image_gen/fleet/fleet_job.py";
+const JOB_QUEUE = "image-gen/src/image_gen/fleet/job_queue.py";
+const WORKER_RECORD = "image-gen/src/image_gen/fleet/worker_record.py";
 const home = (path: string, find: RegExp): Home => ({ path, find });
 const [user = "", group = ""] = HARDENING.user.split(":");
 
@@ -179,6 +189,25 @@ export const FACTS: readonly Fact[] = [
     homes: [home(COMPOSE, /^ {6}(\w+_TOKEN):/gm), home(HUB_TOKEN, /^_VARIABLES = \("(\w+)"/gm)],
   },
   { name: "API_KEY_VARIABLE", value: API_KEY_VARIABLE, homes: [home(SETTINGS, /api_key: str = _read\("(\w+)"/g)] },
+  { name: "JOB_VERSION", value: JOB_VERSION, homes: [home(FLEET_JOB, /^VERSION: Final = (\d+)$/gm)] },
+  { name: "JOBS_FOLDER", value: JOBS_FOLDER, homes: [home(FLEET_JOB, /f"(\w+\/)\{job_id\}\/"/g)] },
+  { name: "DEFAULT_JOB_KEY", value: DEFAULT_JOB_KEY, homes: [home(JOB_QUEUE, /^_GROUP: Final = "(.+)"$/gm)] },
+  {
+    name: "VISIBILITY_SECONDS",
+    value: VISIBILITY_SECONDS,
+    homes: [home(JOB_QUEUE, /^VISIBLE_AFTER_SECONDS: Final = (\d+)$/gm)],
+  },
+  {
+    name: "DRAIN_OBJECT",
+    value: DRAIN_OBJECT,
+    homes: [home("image-gen/src/image_gen/fleet/drain.py", /^NAME: Final = "(.+)"$/gm)],
+  },
+  { name: "WORKERS_FOLDER", value: WORKERS_FOLDER, homes: [home(WORKER_RECORD, /^FOLDER: Final = "(.+)"$/gm)] },
+  {
+    name: "WORKER_LIVES_SECONDS",
+    value: WORKER_LIVES_SECONDS,
+    homes: [home(WORKER_RECORD, /^LIVES_SECONDS: Final = (\d+)\.0$/gm)],
+  },
   ...Object.entries(MODEL_VARIABLES).map(([key, variable]) => ({
     name: `MODEL_VARIABLES.${key}`,
     value: variable,

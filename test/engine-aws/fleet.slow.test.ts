@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Cloud } from "../../aws-fake/cloud.ts";
 import { record, text } from "../../aws-fake/kind.ts";
+import { STOPPED_PROCESSES } from "../../cli/targets/fleet/fleet-stack.ts";
 import { type EngineStack, failed, succeeded } from "../support/engine-stack.ts";
 import { AwsSetting, awsTests } from "./setting.ts";
 
@@ -97,6 +98,30 @@ await awsTests("a fleet", setting, () => {
     setting.fake.want(text(group("spot")?.id), 4);
     const zones = hostsOf("spot").map(({ props }) => props.availabilityZone);
     expect(zones.at(-1)).toBe("us-east-1b");
+  });
+
+  test("that was stopped by its groups' processes stays so: an update changes what config says, and starts no host", async () => {
+    const before = ids(INSTANCE);
+    const processes = () =>
+      cloud()
+        .all(GROUP)
+        .map(({ props }) => props.suspendedProcesses);
+    const set = (suspendedProcesses: readonly string[]) => {
+      for (const one of cloud().all(GROUP)) one.props = { ...one.props, suspendedProcesses: [...suspendedProcesses] };
+    };
+    const stopped = ["AZRebalance", ...STOPPED_PROCESSES];
+    expect(processes()).toEqual([["AZRebalance"], ["AZRebalance"]]);
+    set(stopped);
+    setting.fake.want(text(group("spot")?.id), 5);
+    expect(ids(INSTANCE)).toEqual(before);
+    expect(succeeded(await stack.up({ refresh: true })).changes).toEqual([]);
+    stack.change({ maxHosts: "6" });
+    expect(succeeded(await stack.up({ refresh: true })).changes).toEqual([`update ${GROUP}`]);
+    expect(processes()).toEqual([stopped, stopped]);
+    expect(ids(INSTANCE)).toEqual(before);
+    set(["AZRebalance"]);
+    setting.fake.want(text(group("spot")?.id), 4);
+    expect(ids(INSTANCE)).toEqual(before);
   });
 
   test("another image is another host each, and touches neither queues, results nor mirror", async () => {

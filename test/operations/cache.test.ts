@@ -51,6 +51,11 @@ describe("cache", () => {
     );
     expect(stdout).toBe("prefetch|--model|org/it's|--revision|$(id){{ssm:x}}|");
   });
+  test("mirror runs where the cache is, with the place that is named", async () => {
+    docker("abc", 'printf "%s|" "$@"');
+    const { stdout } = await here.operator.imagegen("cache", "mirror", "s3://models/prefix", "--model", "acme/tiny");
+    expect(stdout).toBe("mirror|--model|acme/tiny|--output|s3://models/prefix|");
+  });
   test("status without a running container ends with exit code 6", async () => {
     docker("", "exit 0");
     const { stderr, exitCode } = await here.operator.imagegen("cache", "status");

@@ -13,7 +13,15 @@ import { ensureCli, findPulumi } from "../../toolchain/pulumi.ts";
 import { currentPrices } from "../aws/client/prices.ts";
 import { keptPlaces } from "../aws/stack/down.ts";
 import type { DownOptions, DownResult, Target, UpResult } from "../target.ts";
+import { drainFleet, endDrain } from "./drain.ts";
+import { openFleet } from "./fleet-stack.ts";
+import { openJobObjects } from "./job-objects.ts";
+import { printFleetLogs } from "./logs.ts";
+import { mirrorModel } from "./mirror.ts";
+import { makeImagesInFleet } from "./picture.ts";
 import { fleetPlanRows } from "./plan-rows.ts";
+import { startFleet, stopFleet } from "./start-stop.ts";
+import { fleetStatus } from "./status.ts";
 
 /** Hosts in AWS that take jobs from a queue. */
 export function fleetTarget(context: Context): Target {
@@ -23,7 +31,6 @@ export function fleetTarget(context: Context): Target {
     const message = `${what}: a fleet has no such command yet.`;
     return Promise.reject(new CliError({ message, fix }, EXIT.usage));
   };
-  const dashboard = `${commandFor(name, "up --config dashboard=true")}, then the stack's dashboard in CloudWatch`;
   const jobs = "send a job to the queue: docs/guides/fleet.md";
   return {
     stack: name,
@@ -37,15 +44,21 @@ export function fleetTarget(context: Context): Target {
       const plan = await fleetPlanOf(paths, settings, name, { prices, seconds, idleShare, pictures });
       return { plan, rows: fleetPlanRows(plan) };
     },
-    status: () => refuse("status", dashboard),
+    status: () => fleetStatus(context),
     checks: () => refuse("doctor", commandFor(name, "plan")),
-    logs: () => refuse("logs", "pulumi stack output logGroup, and aws logs tail <the group> --follow"),
+    logs: (options) => printFleetLogs(context, options),
     open: () => refuse("open", jobs),
-    images: () => refuse("picture", jobs),
+    images: (request, options) => makeImagesInFleet(context, request, options),
     exec: () => refuse("cache", commandFor("aws-volume", "cache status")),
     restart: () => refuse("restart", commandFor(name, "up")),
-    backup: () => refuse("cache backup", "a mirror has the models: docs/guides/mirrors-and-offline.md"),
-    restore: () => refuse("cache restore", "a mirror has the models: docs/guides/mirrors-and-offline.md"),
+    backup: () => refuse("cache backup", commandFor(name, "cache mirror s3://<bucket>/<prefix>")),
+    restore: () => refuse("cache restore", commandFor(name, "cache mirror s3://<bucket>/<prefix>")),
+    fleet: {
+      stop: () => stopFleet(context),
+      start: (options) => startFleet(context, options),
+      drain: (options) => drainFleet(context, options),
+      mirror: (options) => mirrorModel(context, options),
+    },
   };
 }
 
@@ -97,6 +110,8 @@ async function downFleet(context: Context, { deleteCache, yes }: DownOptions): P
     const kept = settings.resultsOnDestroy === "retain" ? "; queues and results are kept" : " with all results";
     await confirm(`This removes all hosts of ${files.name} and all that belongs to it${kept}.`, { yes, signal });
     before = resources;
+    // The bucket may stay, and a fleet that is made again takes jobs.
+    await takeJobsAgain(context).catch(() => {});
     return {};
   });
   if (left === null) throw notRunning(files.name, `Nothing is there of the stack ${files.name}.`);
@@ -111,4 +126,9 @@ async function downFleet(context: Context, { deleteCache, yes }: DownOptions): P
       .filter(({ type, id }) => OF_RESULTS.includes(type) && id !== undefined)
       .map((one) => ({ place: one.id ?? "", kept: isKept(one) })),
   };
+}
+
+async function takeJobsAgain(context: Context): Promise<void> {
+  const { client, jobStore } = await openFleet(context);
+  await endDrain(await openJobObjects(client, jobStore));
 }

@@ -164,6 +164,28 @@ def test_sigterm_gives_the_job_back_at_once_and_it_counts_as_no_attempt(fleet: F
     assert done(fleet, job_id).status == "succeeded"
 
 
+def test_a_drained_worker_ends_its_job_and_takes_no_other_one_until_it_is_over(fleet: Fleet) -> None:
+    worker = ready(fleet, FAKE_WORKER=SLOW, DRAIN_ASKED_EVERY=0.2)
+    job_id = fleet.send(steps=20)
+    worker.wait_log(f"painting {job_id}")
+    fleet.put("drain.json", b"{}")
+    worker.wait_log("The fleet is drained: this worker takes no jobs.")
+    waiting = fleet.send()
+    [name] = fleet.names("workers/")
+    record = lambda: json.loads(fleet.get(name) or b"{}")  # noqa: E731
+    assert (record()["takes_jobs"], record()["drained"]) == (False, False)
+    assert done(fleet, job_id).status == "succeeded"
+    wait_for(lambda: record()["drained"])
+    assert fleet.left() == (1, 0)
+    # One that starts meanwhile takes none either.
+    ready(fleet, DRAIN_ASKED_EVERY=0.2)
+    time.sleep(1)
+    assert fleet.left() == (1, 0)
+    fleet.s3.delete_object(Bucket="fleet", Key="images/drain.json")
+    assert done(fleet, waiting).status == "succeeded"
+    wait_for(lambda: record()["takes_jobs"])
+
+
 def test_sigterm_while_it_waits_for_a_job_leaves_none_hidden(fleet: Fleet) -> None:
     worker = ready(fleet)
     worker.wait_log("takes jobs from")

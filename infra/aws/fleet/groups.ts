@@ -86,6 +86,7 @@ function createGroup(
       // The provider's default tags do not reach what a group starts.
       tags: Object.entries(hostTags(plan.host.stack)).map(([key, value]) => ({ key, value, propagateAtLaunch: true })),
     },
-    { parent, dependsOn: [...dependsOn] },
+    // A group that was stopped by its processes stays so, whatever an update changes.
+    { parent, dependsOn: [...dependsOn], ignoreChanges: ["suspendedProcesses"] },
   );
 }

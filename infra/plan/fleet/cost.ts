@@ -1,3 +1,4 @@
+import type { PurchaseOption } from "../../contract.ts";
 import { roundUsd } from "../../units.ts";
 import { type CostPlan, gp3UsdPerMonth, imageUsdPerMonth } from "../aws/cost.ts";
 import { type Prices, priceOf } from "../prices/prices.ts";
@@ -52,7 +53,7 @@ const PUTS_PER_JOB = 5;
 const GETS_PER_JOB = 4;
 /** Of a job in SQS: sent, received, hidden again once, deleted. */
 const SQS_REQUESTS_PER_JOB = 4;
-/** An idle worker asks three times a minute, and writes its record as often. */
+/** An idle worker asks three times a minute, writes its record as often, and looks as often whether the fleet is drained. */
 const ASKED_PER_HOUR = 180;
 
 const HOURS = SERVICE_PRICES.hoursPerMonth;
@@ -151,32 +152,47 @@ function idleItems({ imageBytes, alarmMetrics, network, hosts }: FleetCostInputs
   return items;
 }
 
+/** What a host costs beside its instance, by the hour. */
+const rootDiskUsdPerHour = ({ host: { root } }: Pick<FleetHostsPlan, "host">) =>
+  gp3UsdPerMonth(root.sizeGib, root.iops, root.throughputMib) / HOURS;
+const addressUsdPerHour = (network: FleetNetworkPlan) =>
+  network.kind === "own" && network.egress === "public" ? SERVICE_PRICES.publicAddressHour : 0;
+
+/** A host of this type with its root disk and its address; null: no price of the type is known. */
+export function hostUsdPerHour(
+  { hosts, network, prices }: Pick<FleetCostInputs, "hosts" | "network" | "prices">,
+  { type, market }: { readonly type: string; readonly market: PurchaseOption },
+): { readonly usd: number; readonly source: string } | null {
+  const instance = priceOf(prices, market, type, hosts.host.region);
+  if (instance === null) return null;
+  const usd = instance.usdPerHour + rootDiskUsdPerHour(hosts) + addressUsdPerHour(network);
+  return { usd, source: `${instance.region}: ${instance.source}` };
+}
+
 /** Paid by the hour of a host, and by the job. */
 function loadItems(
-  { hosts: { host }, network, jobs }: FleetCostInputs,
+  { hosts, network, jobs }: FleetCostInputs,
   load: Omit<LoadCost, "usdPerMonth" | "usdPer1000">,
 ): Item[] {
   const { hostHours, picturesPerMonth: pictures, spotUsdPerHour } = load;
-  const months = hostHours / HOURS;
-  const { sizeGib, iops, throughputMib } = host.root;
+  const { host } = hosts;
   const kept = (pictures * BYTES_PER_JOB * Math.min(1, jobs.resultDays / 30)) / 1e9;
   const requests = pictures * SQS_REQUESTS_PER_JOB + hostHours * ASKED_PER_HOUR;
   const puts = pictures * PUTS_PER_JOB + hostHours * ASKED_PER_HOUR;
-  const address = network.kind === "own" && network.egress === "public";
+  const gets = pictures * GETS_PER_JOB + hostHours * ASKED_PER_HOUR;
+  const address = addressUsdPerHour(network);
   return [
     item(
       `${hostHours} hours of ${host.instanceType}, spot`,
       spotUsdPerHour === null ? null : hostHours * spotUsdPerHour,
       false,
     ),
-    item(`root disks, ${sizeGib} GiB, for these hours`, months * gp3UsdPerMonth(sizeGib, iops, throughputMib), false),
-    ...(address
-      ? [item("public addresses, for these hours", hostHours * SERVICE_PRICES.publicAddressHour, false)]
-      : []),
+    item(`root disks, ${host.root.sizeGib} GiB, for these hours`, hostHours * rootDiskUsdPerHour(hosts), false),
+    ...(address > 0 ? [item("public addresses, for these hours", hostHours * address, false)] : []),
     item(`results in S3, ${roundUsd(kept)} GB`, kept * SERVICE_PRICES.s3GbMonth, false),
     item(
       `requests to S3, ${PUTS_PER_JOB} that write and ${GETS_PER_JOB} that read for a job`,
-      (puts * SERVICE_PRICES.s3ThousandPuts + pictures * GETS_PER_JOB * SERVICE_PRICES.s3ThousandGets) / 1000,
+      (puts * SERVICE_PRICES.s3ThousandPuts + gets * SERVICE_PRICES.s3ThousandGets) / 1000,
       false,
     ),
     item(

@@ -131,6 +131,15 @@ describe("with a server", () => {
     expect(error.message).toBe("The service refused the request (HTTP 400): size: expected multiples of 8");
   });
 
+  test("a picture that does not come in time says how many there are", async () => {
+    server = createServer(() => {});
+    await new Promise<void>((done) => server?.listen(0, "127.0.0.1", done));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const error = await errorOf(makeImages(context, url, { prompt: "x" }, { timeout: 1 }));
+    expect(error.message).toBe(`${url} made 0 of 1 pictures within 1 s. Fix: imagegen status`);
+    server.closeAllConnections();
+  });
+
   test("its port is taken, and free again afterwards", async () => {
     const port = Number(new URL(await serve([state()])).port);
     expect(await isPortFree(port)).toBe(false);

@@ -1,16 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { HOST_STREAM } from "../../../../infra/contract.ts";
 import { commandFor, notRunning } from "../../../core/command-line.ts";
 import type { Context } from "../../../core/context.ts";
-import type { LogsOptions } from "../../target.ts";
-import { type AwsClientConfig, sdkOptions } from "../client/client-config.ts";
-import { hasAwsErrorName, toCliError } from "../client/errors.ts";
-import { type AwsStack, findHost, openStack } from "../stack/stack.ts";
+import type { HostInfo, LogsOptions } from "../../target.ts";
+import type { AwsClientConfig } from "../client/client-config.ts";
+import { type LogEvent, type Logs, openLogs } from "../client/cloudwatch-logs.ts";
+import type { Ec2 } from "../client/ec2.ts";
+import { toCliError } from "../client/errors.ts";
+import { findHost, openStack } from "../stack/stack.ts";
 
 const MINUTE = 60_000;
 /** How far back to search for the last lines, widening until there are enough (milliseconds). */
 const WINDOWS = [10 * MINUTE, 60 * MINUTE, 24 * 60 * MINUTE, 7 * 24 * 60 * MINUTE];
-const LONGEST = "the last 7 days";
+export const LONGEST_WINDOW = "the last 7 days";
 /** CloudWatch ingests events late: each read starts this much before the last one. */
 const LATE_MS = 30_000;
 
@@ -21,27 +22,55 @@ const POLL_MS = 2_000;
  * sent none, its console.
  */
 export async function printLogs(context: Context, options: LogsOptions): Promise<void> {
-  const { signal, progress } = context;
-  const { lines, follow, from, write } = options;
+  const { progress } = context;
+  const { from } = options;
   const stack = await openStack(context);
   const { logGroup } = stack.state;
-  const logs = await openLogs(stack.client, logGroup, from);
+  await printGroup(context, { client: stack.client, logGroup }, options, {
+    prefixOf: ({ source }) => (from === null && source === "host" ? "[host] " : ""),
+    async onNone(exists) {
+      if (exists && from === "container") {
+        progress.log(`The container has written no line in ${LONGEST_WINDOW}.`);
+        return;
+      }
+      const host = await findHost(stack);
+      if (host) return printConsole(stack.ec2, host, options, { prefix: "[console] ", log: progress.log });
+      if (!exists) throw notRunning(stack.name, `There is no log group ${logGroup}.`);
+      progress.log(
+        `The stack ${stack.name} has no host, and no line of one in ${LONGEST_WINDOW}. Fix: ${commandFor(stack.name, "up")}`,
+      );
+    },
+  });
+}
+
+interface GroupPrinter {
+  prefixOf(event: LogEvent): string;
+  /** Before anything is printed, where there is no line; `exists`: whether there is such a log group. */
+  onNone(exists: boolean): Promise<void>;
+}
+
+/** Prints the last lines of a log group; with `follow` also new ones, until Ctrl-C. */
+export async function printGroup(
+  { signal }: Pick<Context, "signal">,
+  { client, logGroup }: { readonly client: AwsClientConfig; readonly logGroup: string },
+  { lines, follow, from, write }: LogsOptions,
+  { prefixOf, onNone }: GroupPrinter,
+): Promise<void> {
+  const all = await openLogs(client, logGroup);
+  const logs: Logs = {
+    async events(start) {
+      return (await all.events(start))?.filter(({ source }) => from === null || source === from) ?? null;
+    },
+  };
   const shown = new Map<string, number>();
   const show = (events: readonly LogEvent[], most = events.length) => {
     const fresh = events.filter(({ id }) => !shown.has(id));
     for (const { id, at } of events) shown.set(id, at);
-    for (const { text } of most === 0 ? [] : fresh.slice(-most)) write(`${text}\n`);
+    for (const event of most === 0 ? [] : fresh.slice(-most)) write(`${prefixOf(event)}${event.text}\n`);
   };
   try {
     const last = await lastEvents(logs, lines);
-    if (last === null || (last.length === 0 && from !== "container")) {
-      const hasHost = await printConsole(stack, options, progress.log);
-      if (last === null && !hasHost) throw notRunning(stack.name, `There is no log group ${logGroup}.`);
-      if (!hasHost)
-        progress.log(
-          `The stack ${stack.name} has no host, and no line of one in ${LONGEST}. Fix: ${commandFor(stack.name, "up")}`,
-        );
-    } else if (last.length === 0) progress.log(`The container has written no line in ${LONGEST}.`);
+    if (last === null || last.length === 0) await onNone(last !== null);
     show(last ?? [], lines);
     let seen = Date.now();
     while (follow && !signal.aborted) {
@@ -57,18 +86,20 @@ export async function printLogs(context: Context, options: LogsOptions): Promise
   }
 }
 
-/** A host that does not get as far as sending its journal says why there alone. False: there is no host. */
-async function printConsole(stack: AwsStack, { lines, write }: LogsOptions, log: (text: string) => void) {
-  const host = await findHost(stack);
-  if (!host) return false;
-  const text = await stack.ec2.console(host.id).catch((error: unknown) => {
-    throw toCliError(error, `reading the console of ${host.id}`);
+/** A host that does not get as far as sending its journal says why there alone. */
+export async function printConsole(
+  ec2: Pick<Ec2, "console">,
+  { id, state }: Pick<HostInfo, "id" | "state">,
+  { lines, write }: LogsOptions,
+  { prefix, log }: { readonly prefix: string; readonly log: (line: string) => void },
+): Promise<void> {
+  const text = await ec2.console(id).catch((error: unknown) => {
+    throw toCliError(error, `reading the console of ${id}`);
   });
   const printed = text.split(/\r?\n/).filter((line) => line.trim() !== "");
   const what = printed.length > 0 ? "this is its console" : "EC2 has nothing of its console yet";
-  log(`The host ${host.id} (${host.state}) has sent no line of its own: ${what}.`);
-  for (const line of lines === 0 ? [] : printed.slice(-lines)) write(`[console] ${line}\n`);
-  return true;
+  log(`The host ${id} (${state}) has sent no line of its own: ${what}.`);
+  for (const line of lines === 0 ? [] : printed.slice(-lines)) write(`${prefix}${line}\n`);
 }
 
 /** All events of the smallest window that has enough lines; null when there is no such group. */
@@ -80,32 +111,3 @@ async function lastEvents(logs: Logs, lines: number): Promise<LogEvent[] | null>
   }
   return found;
 }
-
-/** CloudWatch Logs, for one group's events in the order of time. Errors are the SDK's own. */
-async function openLogs(config: AwsClientConfig, group: string, from: LogsOptions["from"]) {
-  const sdk = await import("@aws-sdk/client-cloudwatch-logs");
-  const client = new sdk.CloudWatchLogsClient(sdkOptions(config));
-  return {
-    /** The events from `start` (milliseconds since 1970), in the order of time; null when there is no such group. */
-    async events(start: number) {
-      const found: { id: string; at: number; text: string }[] = [];
-      try {
-        const pages = sdk.paginateFilterLogEvents({ client }, { logGroupName: group, startTime: start });
-        for await (const { events = [] } of pages)
-          for (const { eventId: id = "", timestamp: at = 0, message = "", logStreamName = "" } of events) {
-            const source = logStreamName.endsWith(HOST_STREAM) ? "host" : "container";
-            if (from !== null && source !== from) continue;
-            const prefix = from === null && source === "host" ? "[host] " : "";
-            found.push({ id, at, text: `${prefix}${message.replace(/\n$/, "")}` });
-          }
-      } catch (error) {
-        if (hasAwsErrorName(error, "ResourceNotFoundException")) return null;
-        throw error;
-      }
-      return found.sort((a, b) => a.at - b.at);
-    },
-  };
-}
-
-type Logs = Awaited<ReturnType<typeof openLogs>>;
-type LogEvent = NonNullable<Awaited<ReturnType<Logs["events"]>>>[number];

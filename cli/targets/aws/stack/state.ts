@@ -68,11 +68,16 @@ export async function readState({ paths, files }: Context): Promise<StateExport 
   throw new CliError({ message, fix: commandFor(files.name, "doctor") });
 }
 
+/** The outputs of the last `up` that succeeded; empty without one. */
+export function stackOutputs(raw: StateExport | null): Readonly<Record<string, unknown>> {
+  return raw?.deployment?.resources?.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
+}
+
 /** The state, with what the resources tell where there are no outputs, and the program's default names. */
 export function parseState(stack: string, raw: StateExport | null) {
   const resources = raw?.deployment?.resources ?? [];
   const pending = (raw?.deployment?.pending_operations ?? []).flatMap(({ resource }) => resource ?? []);
-  const outputs = resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs ?? {};
+  const outputs = stackOutputs(raw);
   const output = (name: string) => text(outputs[name]);
   const volumes = resources.flatMap(toVolume).sort((a, b) => (b.generation ?? 0) - (a.generation ?? 0));
   const [latest] = volumes;

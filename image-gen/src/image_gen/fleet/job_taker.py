@@ -16,6 +16,7 @@ from typing import Any, Final
 from image_gen.errors import ImageGenError
 from image_gen.fleet.attempts import AttemptRecords
 from image_gen.fleet.delivery import Delivery
+from image_gen.fleet.drain import Drain
 from image_gen.fleet.emulator import create_missing
 from image_gen.fleet.job_maker import JobMaker
 from image_gen.fleet.job_queue import WAIT_SECONDS, JobQueue, Message
@@ -40,6 +41,7 @@ class JobTaker:
         self._settings = settings
         self._queue, self._store = JobQueue(settings), JobStore(settings, cache_settings)
         self.worker_id = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
+        self._drain = Drain(self._store)
         self._attempts = AttemptRecords(self._store, self.worker_id)
         self._maker = JobMaker(service.settings, service.generations, service.queue, service.metrics)
         self._deliveries: dict[asyncio.Task[None], Delivery] = {}
@@ -51,6 +53,8 @@ class JobTaker:
     async def run(self) -> None:
         """Until it is cancelled."""
         log.info("This worker is %s and takes jobs from %s.", self.worker_id, self._queue.place)
+        # Before the first job.
+        await self._drain.ask()
         recording = asyncio.create_task(self._record())
         try:
             while True:
@@ -102,7 +106,8 @@ class JobTaker:
         while not self._stopping:
             parts = self._service
             pipeline = parts.engines.pipeline_info
-            if not parts.readiness.is_ready or pipeline is None or self._making >= parts.queue.engines_ready:
+            is_free = parts.readiness.is_ready and self._making < parts.queue.engines_ready
+            if pipeline is None or not is_free or self._drain.is_on:
                 await asyncio.sleep(_READY_CHECK_SECONDS)
                 continue
             self._making += 1
@@ -159,8 +164,9 @@ class JobTaker:
         """Whenever something else than its numbers has changed, and else now and then."""
         said, due = None, 0.0
         while True:
+            await self._drain.ask()
             record = self._own_record()
-            about = (record.phase, record.engines, record.error)
+            about = (record.phase, record.engines, record.error, record.takes_jobs, record.drained)
             if about != said or time.monotonic() > due:
                 try:
                     await create_missing(self._settings)
@@ -178,8 +184,10 @@ class JobTaker:
         as_json: dict[str, Any] | None = None if pipeline is None else asdict(pipeline)
         seconds = parts.queue.seconds_per_request * max(1, ready)
         error = None if readiness.error is None else readiness.error.as_json()
+        is_on = self._drain.is_on
         return WorkerRecord(
             id=self.worker_id, written=time.time(), phase=readiness.phase, model=readiness.model_id,
             revision=readiness.revision, device=readiness.device, engines=ready, busy=parts.queue.running,
             seconds_per_picture=seconds, error=error, model_json=parts.generations.model_json(), pipeline=as_json,
+            takes_jobs=not is_on, drained=is_on and not self._receiving and not self._deliveries,
         )  # fmt: skip

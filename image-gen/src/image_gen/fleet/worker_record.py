@@ -17,7 +17,7 @@ LIVES_SECONDS: Final = 60.0
 class WorkerRecord:
     """`busy`: how many of its engines make a picture. `model_json` is what `GET /v1/models` says there; `pipeline` is
     `PipelineReady` as JSON, None until it is loaded. `seconds_per_picture` is that of one engine, of late; `error` is
-    that of `/readyz`.
+    that of `/readyz`. `drained`: it takes no more jobs, and has none left.
     """
 
     id: str
@@ -32,6 +32,8 @@ class WorkerRecord:
     error: dict[str, Any] | None = None
     model_json: dict[str, Any] = field(default_factory=dict)
     pipeline: dict[str, Any] | None = None
+    takes_jobs: bool = True
+    drained: bool = False
 
     @property
     def name(self) -> str:

@@ -247,8 +247,14 @@ def test_a_group_that_runs_or_is_stopped_or_missing_is_left_alone(fleet: Fleet, 
     missing.wait_log("The Auto Scaling group another does not exist. Fix: set IMAGE_GEN_AUTO_SCALING_GROUP")
     assert desired_of(scaling) == 2
     scaling.update_auto_scaling_group(AutoScalingGroupName="fleet", MinSize=0, MaxSize=0, DesiredCapacity=0)
-    stopped = start_gateway(IMAGE_GEN_AUTO_SCALING_GROUP="fleet")
-    stopped.wait_log("The Auto Scaling group fleet is stopped: its maximum is 0, and jobs wait")
-    assert desired_of(scaling) == 0
-    for each in (running, missing, stopped):
+    # `imagegen stop` suspends what starts hosts; by hand, a maximum of 0 does the same.
+    gateways = [running, missing]
+    for change in ({"MaxSize": 0}, {"MaxSize": 3}):
+        scaling.update_auto_scaling_group(AutoScalingGroupName="fleet", MinSize=0, DesiredCapacity=0, **change)
+        if change["MaxSize"]:
+            scaling.suspend_processes(AutoScalingGroupName="fleet", ScalingProcesses=["Launch", "AlarmNotification"])
+        gateways.append(start_gateway(IMAGE_GEN_AUTO_SCALING_GROUP="fleet"))
+        gateways[-1].wait_log("The Auto Scaling group fleet is stopped: it starts no host, and jobs wait")
+        assert desired_of(scaling) == 0
+    for each in gateways:
         assert urllib.request.urlopen(f"http://127.0.0.1:{each.port}/readyz").status == 200

@@ -3,7 +3,13 @@ import type { Printed } from "../printed.ts";
 import { commandsInText } from "../sentence.ts";
 
 /** Functions that make a command of `imagegen`, and which of their arguments is its words. */
-const BUILDERS: Readonly<Record<string, number>> = { imagegenCommand: 1, commandFor: 1, notRunning: 2, requireHost: 1 };
+const BUILDERS: Readonly<Record<string, number>> = {
+  imagegenCommand: 1,
+  commandFor: 1,
+  notRunning: 2,
+  requireHost: 1,
+  requireHosts: 1,
+};
 
 interface Node {
   readonly type: string;

@@ -31,6 +31,14 @@ export interface Refused {
   readonly status?: number;
 }
 
+/** An activity of an Auto Scaling group. */
+interface Activity {
+  readonly at: Date;
+  readonly status: string;
+  readonly what: string;
+  readonly message?: string;
+}
+
 interface OtherAws {
   readonly parameters?: string;
   readonly cloud?: Cloud;
@@ -50,6 +58,8 @@ export class AwsApi {
   readonly denied = new Set<string>();
   /** What Access Analyzer says of every policy. */
   readonly remarks: PolicyRemark[] = [];
+  /** What Auto Scaling did for each group, the latest first: moto has none. */
+  readonly activities = new Map<string, readonly Activity[]>();
   /** The actions asked for, in order. */
   readonly calls: string[] = [];
   /** The commands' environment and the folder that stands for the host's /run. */
@@ -98,6 +108,7 @@ export class AwsApi {
     this.foreignBuckets.clear();
     this.denied.clear();
     this.remarks.length = 0;
+    this.activities.clear();
     this.calls.length = 0;
     this.host = null;
   }
@@ -121,6 +132,12 @@ export class AwsApi {
     if (own) return "name" in own ? refuseJson(response, own as Refused) : sendJson(response, 200, own);
     if (request.method === "HEAD" && this.foreignBuckets.has((request.url ?? "").replace(/^\/|\/?(\?.*)?$/g, ""))) {
       response.writeHead(403).end();
+      return;
+    }
+    if (action === "DescribeScalingActivities") {
+      const group = new URLSearchParams(body.toString()).get("AutoScalingGroupName") ?? "";
+      const answer = answerActivities(this.activities.get(group) ?? []);
+      response.writeHead(200, { "content-type": "text/xml" }).end(answer);
       return;
     }
     const access = answerAccess(request.url ?? "", body.toString(), this);
@@ -193,6 +210,15 @@ export class AwsApi {
     const passed = [...answer.headers].filter(([name]) => !own.includes(name));
     response.writeHead(answer.status, { "content-type": "text/xml", ...Object.fromEntries(passed) }).end(content);
   }
+}
+
+function answerActivities(activities: readonly Activity[]): string {
+  const members = activities.map(
+    ({ at, status, what, message = "" }) =>
+      `<member><StartTime>${at.toISOString()}</StartTime><StatusCode>${status}</StatusCode><Description>${what}</Description><StatusMessage>${message}</StatusMessage></member>`,
+  );
+  const result = `<DescribeScalingActivitiesResult><Activities>${members.join("")}</Activities></DescribeScalingActivitiesResult>`;
+  return `<DescribeScalingActivitiesResponse xmlns="http://autoscaling.amazonaws.com/doc/2011-01-01/">${result}</DescribeScalingActivitiesResponse>`;
 }
 
 function queryAction(body: Buffer): string {

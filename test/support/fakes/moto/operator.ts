@@ -5,7 +5,7 @@ import { execa } from "execa";
 import { paths } from "../../paths.ts";
 import type { AwsApi } from "./aws-api.ts";
 
-const COPIED = ["cli", "infra", "stacks", "package.json", "Pulumi.yaml"];
+const COPIED = ["cli", "infra", "stacks", "scripts/ci", "package.json", "Pulumi.yaml"];
 const CONTEXT = ["Dockerfile", ".dockerignore", "pyproject.toml", "requirements.lock", "src", "models", "docker"];
 
 /**

@@ -223,7 +223,7 @@ class FleetJobs:
     async def _add_attempt(self, job: StoredJob) -> None:
         """The job is being made where a worker that lives has begun and not ended an attempt."""
         await self._state.refresh_old()
-        workers = {each.id for each in self._state.usable}
+        workers = {each.id for each in self._state.living}
         for name in await self._store.names(attempts_folder(job.id)):
             try:
                 attempt = json.loads(await self._store.read(name) or b"{}")

@@ -80,9 +80,14 @@ class FleetState:
         self._described = next((each for each in self.usable if each.pipeline), self._described)
 
     @property
-    def usable(self) -> list[WorkerRecord]:
+    def living(self) -> list[WorkerRecord]:
         """The workers that live, and make pictures or will: the newest record first."""
         return [each for each in self.workers if each.lives and each.phase not in _MAKES_NOTHING]
+
+    @property
+    def usable(self) -> list[WorkerRecord]:
+        """Those of them that take jobs."""
+        return [each for each in self.living if each.takes_jobs]
 
     @property
     def engines(self) -> int:

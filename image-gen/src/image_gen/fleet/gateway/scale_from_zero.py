@@ -60,8 +60,9 @@ class ScaleFromZero:
             return "does not exist. Fix: set IMAGE_GEN_AUTO_SCALING_GROUP to the name of one"
         if groups[0]["DesiredCapacity"] > 0:
             return ""
-        if groups[0]["MaxSize"] == 0:
-            return "is stopped: its maximum is 0, and jobs wait"
+        suspended = {each.get("ProcessName") for each in groups[0].get("SuspendedProcesses", [])}
+        if groups[0]["MaxSize"] == 0 or "Launch" in suspended:
+            return "is stopped: it starts no host, and jobs wait"
         scaling.set_desired_capacity(AutoScalingGroupName=self.group, DesiredCapacity=1, HonorCooldown=False)
         self.starts += 1
         return "is set from 0 to 1, as a job waits and no worker lives"

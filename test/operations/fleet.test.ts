@@ -1,0 +1,465 @@
+/** The commands of an operator for a fleet, as they are typed, against AWS on loopback. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
+import { describe, expect, test } from "vitest";
+import { RESCUE, SPOT, useFleet } from "../support/fakes/moto/fleet-account.ts";
+import { paths } from "../support/paths.ts";
+import { pythonEnvironment } from "../support/python.ts";
+import { eventually } from "../support/wait.ts";
+
+const here = useFleet();
+const imagegen = (...args: string[]) => here.operator.imagegenOf("aws-fleet", ...args);
+/** A worker's record, as of now. */
+const worker = (id: string, changes: object = {}) =>
+  here.write(
+    `workers/${id}.json`,
+    JSON.stringify({
+      version: 1,
+      id,
+      written: Date.now() / 1000,
+      phase: "ready",
+      engines: 1,
+      busy: 0,
+      error: null,
+      ...changes,
+    }),
+  );
+
+describe("status", () => {
+  test("shows the hosts of each group, the jobs, the workers, the spot share and what the hosts cost", async () => {
+    await here.want(SPOT, 3);
+    await here.want(RESCUE, 1);
+    for (let job = 0; job < 2; job += 1) await here.send("{}");
+    await here.receive();
+    await here.send("{}", here.deadLetterQueueUrl);
+    await here.oldestJob(75);
+    await worker("one", { busy: 1 });
+    await worker("two", { phase: "downloading" });
+    await worker("gone", { written: Date.now() / 1000 - 61 });
+    const { stdout, exitCode } = await imagegen("status");
+    expect(stdout.split("\n")).toEqual([
+      "stack     aws-fleet (AWS, us-east-1)",
+      "state     ready: 1 worker on 4 hosts",
+      "spot      3 of 3 in service (0 to 4): 3 g6.xlarge in us-east-1a",
+      "rescue    1 of 1 in service (0 to 1): 1 g6.xlarge in us-east-1a",
+      "jobs      1 waiting, 1 being made, the oldest is 1 min 15 s old; 1 in the dead letters",
+      "workers   1 ready (1 busy), 1 downloading",
+      "on spot   75 %",
+      expect.stringMatching(/^cost {6}\d\.\d\d USD an hour, 0\.0\d USD so far for the hosts that run \(us-east-1: /),
+    ]);
+    expect(exitCode).toBe(0);
+  });
+
+  test("says why no host comes, and what to do about it", async () => {
+    const at = new Date(Date.now() - 60_000);
+    const what = "Launching a new EC2 instance.  Status Reason: …";
+    const none = "Could not launch Spot Instances. UnfulfillableCapacity - There is no capacity.";
+    here.api.activities.set(SPOT, [
+      { at, status: "Failed", what, message: none },
+      { at: new Date(Date.now() - 120_000), status: "Failed", what, message: none },
+      { at: new Date(Date.now() - 180_000), status: "Successful", what },
+      { at: new Date(Date.now() - 240_000), status: "Failed", what, message: "of before" },
+    ]);
+    const quota = "You have requested more vCPU capacity than your current vCPU limit. VcpuLimitExceeded.";
+    here.api.activities.set(RESCUE, [{ at, status: "Failed", what, message: quota }]);
+    await here.send("{}");
+    const { stdout } = await imagegen("status", "--json");
+    expect(JSON.parse(stdout)).toMatchObject({
+      mode: "fleet",
+      running: true,
+      state: "jobs wait, and no host is desired yet",
+      fleet: {
+        groups: [
+          { group: "spot", name: SPOT, least: 0, most: 4, desired: 0, inService: 0, stopped: false, hosts: [] },
+          { group: "rescue", name: RESCUE, most: 1 },
+        ],
+        jobs: { waiting: 1, taken: 0, deadLetters: 0, oldestSeconds: null },
+        workers: [],
+        spotShare: null,
+        cost: { usdPerHour: 0, usdSoFar: 0, priceSource: null },
+        problems: [
+          {
+            message: `spot: 2 launches failed in the last hour, the last one at ${at.toISOString()}: ${none}`,
+            fix: "imagegen up --config instanceTypes=g6.xlarge,g5.xlarge,g4dn.xlarge,<another> --stack aws-fleet",
+          },
+          {
+            message: `rescue: a launch failed in the last hour, the last one at ${at.toISOString()}: ${quota}`,
+            fix: "aws service-quotas request-service-quota-increase --service-code ec2 --quota-code L-DB2E81BA --desired-value <vCPUs> --region us-east-1",
+          },
+        ],
+      },
+    });
+  });
+
+  test("of a fleet that is not deployed ends with exit code 6", async () => {
+    here.operator.noState();
+    const { stderr, exitCode } = await imagegen("status");
+    expect([exitCode, stderr]).toEqual([
+      6,
+      "imagegen: The fleet aws-fleet is not deployed, or its last up did not end. Fix: imagegen up --stack aws-fleet",
+    ]);
+  });
+
+  test("names the missing permission in one line", async () => {
+    const message = "User: arn:aws:iam::1:user/x is not authorized to perform: autoscaling:DescribeAutoScalingGroups";
+    here.api.refusals.set("DescribeAutoScalingGroups", { name: "AccessDenied", message, status: 403 });
+    const { stderr, exitCode } = await imagegen("status");
+    expect([exitCode, stderr]).toEqual([
+      1,
+      "imagegen: looking for the hosts of the fleet aws-fleet: access denied: these credentials lack autoscaling:DescribeAutoScalingGroups",
+    ]);
+  });
+});
+
+describe("stop and start", () => {
+  test("stop ends all hosts and keeps it so; start lets them come again, the first one at once where jobs wait", async () => {
+    await here.want(SPOT, 2);
+    await here.want(RESCUE, 1);
+    const hosts = [...(await here.group(SPOT)).hosts, ...(await here.group(RESCUE)).hosts].sort();
+    await here.send("{}");
+    const stopped = await imagegen("stop", "--json");
+    expect(stopped.exitCode).toBe(0);
+    expect(JSON.parse(stopped.stdout)).toEqual({ host: null, state: "stopped", hosts, waiting: 1 });
+    expect(hosts).toHaveLength(3);
+    const off = { desired: 0, hosts: [], suspended: ["AlarmNotification", "Launch"] };
+    expect(await here.group(SPOT)).toEqual({ ...off, limits: [0, 4] });
+    expect(await here.group(RESCUE)).toEqual({ ...off, limits: [0, 1] });
+    const status = await imagegen("status");
+    expect([status.exitCode, status.stdout]).toEqual([
+      6,
+      expect.stringContaining(
+        "state     stopped: imagegen start --stack aws-fleet\nspot      0 of 0 in service (none is started)",
+      ),
+    ]);
+
+    const started = await imagegen("start", "--no-wait");
+    expect([started.exitCode, started.stdout]).toEqual([0, "The fleet aws-fleet is started: hosts on their way: 1"]);
+    expect(await here.group(SPOT)).toMatchObject({ desired: 1, suspended: [] });
+    expect(await here.group(RESCUE)).toMatchObject({ desired: 0, suspended: [] });
+  });
+
+  test("start without a job needs no host and waits for none", async () => {
+    expect((await imagegen("stop")).stdout).toBe(
+      "The fleet aws-fleet is stopped, it had no host; jobs that wait: 0. To start it: imagegen start --stack aws-fleet",
+    );
+    const started = await imagegen("start", "--json");
+    expect(JSON.parse(started.stdout)).toMatchObject({ host: null, ready: false, desired: 0 });
+  });
+
+  test("start waits for a worker that is ready, and no longer than it is to", async () => {
+    await imagegen("stop");
+    await here.send("{}");
+    await worker("one", { phase: "downloading" });
+    const late = await imagegen("start", "--timeout", "1");
+    expect([late.exitCode, late.stderr.split("\n").at(-1)]).toEqual([
+      1,
+      "imagegen: No worker of aws-fleet is ready after 1 s; the fleet stays started. Fix: imagegen status --stack aws-fleet",
+    ]);
+    await worker("one");
+    const { exitCode, stdout } = await imagegen("start");
+    expect([exitCode, stdout]).toEqual([
+      0,
+      expect.stringMatching(/^Ready: a worker of the fleet aws-fleet \(\d+ s\)$/),
+    ]);
+  });
+
+  test("what is for one host says so", async () => {
+    const { exitCode, stderr } = await imagegen("pin");
+    expect([exitCode, stderr]).toEqual([
+      2,
+      "imagegen: The stack aws-fleet is a fleet: it has no host that stays, and no volume. Fix: imagegen up --stack aws-fleet",
+    ]);
+  });
+});
+
+describe("drain", () => {
+  test("writes the object that workers look for, and waits until none has a job; start lets them take jobs again", async () => {
+    await here.want(SPOT, 1);
+    await here.send("{}");
+    await worker("one", { busy: 1 });
+    await worker("two", { takes_jobs: false, drained: true });
+    const draining = imagegen("drain");
+    await eventually("the object", async () => (await here.objects()).includes("drain.json"), 60);
+    expect((await imagegen("status")).stdout).toContain(
+      "state     drains: 1 worker with a job, or not aware of it yet",
+    );
+    await worker("one", { takes_jobs: false, drained: true });
+    const { stdout, exitCode } = await draining;
+    expect([exitCode, stdout.replace(/\(\d+ s\)/, "(… s)")]).toEqual([
+      0,
+      "The fleet aws-fleet is drained (… s): workers that take no jobs: 2; jobs that wait: 1. To take jobs again: imagegen start --stack aws-fleet",
+    ]);
+    expect(await here.group(SPOT)).toMatchObject({ desired: 1, suspended: ["AlarmNotification", "Launch"] });
+    const status = await imagegen("status");
+    expect([status.exitCode, status.stdout]).toEqual([
+      0,
+      expect.stringContaining(
+        "state     drained, no job is taken: imagegen start --stack aws-fleet\nspot      1 of 1 in service",
+      ),
+    ]);
+    await imagegen("start", "--no-wait");
+    expect(await here.objects()).toEqual(["workers/one.json", "workers/two.json"]);
+    expect(await here.group(SPOT)).toMatchObject({ desired: 1, suspended: [] });
+  });
+
+  test("names the workers that still have a job, and those that do not stop taking them", async () => {
+    await worker("busy", { takes_jobs: false, busy: 1 });
+    await worker("older");
+    const { stderr, exitCode } = await imagegen("drain", "--timeout", "1");
+    expect(exitCode).toBe(1);
+    expect(stderr.split("\n").slice(-2)).toEqual([
+      "imagegen: Workers still have a job after 1 s: busy. They take no other one. Fix: imagegen drain --stack aws-fleet, or imagegen stop --stack aws-fleet, which gives the jobs back",
+      "Workers still take jobs after 1 s: older. Their image may be of an earlier version. Fix: imagegen stop --stack aws-fleet, or imagegen up --stack aws-fleet",
+    ]);
+  });
+
+  test("is for fleets alone", async () => {
+    const { stderr, exitCode } = await here.operator.imagegen("drain");
+    expect([exitCode, stderr]).toEqual([
+      2,
+      "imagegen: The stack aws-volume is no fleet in AWS. Fix: imagegen stop --stack aws-volume",
+    ]);
+  });
+});
+
+describe("picture", () => {
+  const PNG = Buffer.from("a picture");
+  /** What a worker of image-gen reads of the job and writes as its result, in its own words. */
+  const MAKE = [
+    "import json, sys, time",
+    "from image_gen.fleet.fleet_job import FleetJob, FleetResult, job_id_in, picture_name",
+    "body, data, outcome = json.load(sys.stdin)",
+    "job = FleetJob.from_json(data.encode())",
+    "assert job_id_in(body) == job.id and abs(job.created - time.time()) < 60, job",
+    "names = [picture_name(job.id, 'a', at, job.fields['output_format']) for at in range(job.fields.get('n') or 1)]",
+    "answer = {'created': 1, 'data': [{'object': name, 'seed': 7 + at} for at, name in enumerate(names)]}",
+    "made = FleetResult(job.id, 'succeeded', time.time(), worker='w', seconds=3.2, answer=answer)",
+    "failed = FleetResult(job.id, 'failed', time.time(), error={'message': 'no such size'})",
+    "result = made if outcome == 'made' else failed",
+    "print(json.dumps([job.id, job.kind, job.key, dict(job.fields), dict(job.files), names, result.to_json().decode()]))",
+  ].join("\n");
+
+  async function nextMessage() {
+    for (;;) {
+      const message = await here.receive();
+      if (message !== null) return message;
+      await sleep(100);
+    }
+  }
+
+  /** Takes one job and makes it; what the worker has read. */
+  async function work(outcome: "made" | "failed") {
+    const { body, group } = await nextMessage();
+    const { job } = JSON.parse(body) as { job: string };
+    const data = (await here.read(`jobs/${job}/job.json`)).toString();
+    const env = { PYTHONPATH: join(paths.imageGen, "src") };
+    const input = JSON.stringify([body, data, outcome]);
+    const { stdout } = await execa(await pythonEnvironment(), ["-c", MAKE], { env, input });
+    const read = JSON.parse(stdout) as [string, string, string, object, Record<string, string>, string[], string];
+    const [id, kind, key, fields, files, names, result] = read;
+    const uploads: Record<string, string> = {};
+    for (const [name, object] of Object.entries(files)) uploads[name] = (await here.read(object)).toString();
+    for (const name of names) await here.write(name, PNG);
+    await here.write(`jobs/${id}/result.json`, result);
+    return { id, kind, key, fields, uploads, group };
+  }
+
+  test("is a job in the queue as a gateway sends it, whose pictures are saved; nothing of it is kept", async () => {
+    const output = join(here.operator.directory, "out.png");
+    const asking = imagegen("picture", "a lighthouse", "-n", "2", "--seed", "7", "--output", output);
+    const job = await work("made");
+    expect(job).toEqual({
+      id: expect.stringMatching(/^job_[0-9a-f]{24}$/),
+      kind: "generation",
+      key: "default",
+      fields: { prompt: "a lighthouse", n: 2, seed: 7, output_format: "png" },
+      uploads: {},
+      group: "default",
+    });
+    const { stdout, stderr, exitCode } = await asking;
+    const [one, two] = ["out-1.png", "out-2.png"].map((name) => join(here.operator.directory, name));
+    expect(stdout.replace(/\d+\.\d s/, "… s")).toBe(`${one} (… s, seed 7)\n${two} (seed 8)`);
+    expect(exitCode).toBe(0);
+    expect(readFileSync(one ?? "")).toEqual(PNG);
+    expect(stderr).toContain("Made by the worker w in 3.2 s.");
+    expect(await here.objects()).toEqual([]);
+    // Nobody was there.
+    expect(await here.group(SPOT)).toMatchObject({ desired: 1 });
+  });
+
+  test("of another one sends the files with the job, and asks for no host where a worker lives", async () => {
+    await worker("one");
+    const [image, mask] = ["house.png", "mask.png"].map((name) => join(here.operator.directory, name));
+    for (const file of [image, mask]) writeFileSync(file ?? "", `bytes of ${file}`);
+    const asking = imagegen(
+      "picture",
+      "winter",
+      "--edit",
+      image ?? "",
+      "--mask",
+      mask ?? "",
+      "--strength",
+      "0.5",
+      "--json",
+    );
+    const { kind, fields, uploads } = await work("made");
+    expect({ kind, fields, uploads }).toEqual({
+      kind: "edit",
+      fields: { prompt: "winter", strength: 0.5, output_format: "png" },
+      uploads: { image: `bytes of ${image}`, mask: `bytes of ${mask}` },
+    });
+    const made = JSON.parse((await asking).stdout) as { path: string; seed: number; prompt: string };
+    expect(made).toMatchObject({ seed: 7, prompt: "winter", bytes: PNG.length });
+    expect(existsSync(made.path)).toBe(true);
+    expect(await here.group(SPOT)).toMatchObject({ desired: 0 });
+    expect(await here.objects()).toEqual(["workers/one.json"]);
+  });
+
+  test("that the worker refuses fails with its reason", async () => {
+    const asking = imagegen("picture", "x", "--size", "1x1");
+    await work("failed");
+    const { stderr, exitCode } = await asking;
+    expect([exitCode, stderr.split("\n").at(-1)]).toEqual([1, "imagegen: The job failed: no such size"]);
+    expect(await here.objects()).toEqual([]);
+  });
+
+  test("without a host in time says why, and cancels the job", async () => {
+    const message = "Could not launch Spot Instances. InsufficientInstanceCapacity - There is no capacity.";
+    const at = new Date();
+    here.api.activities.set(SPOT, [{ at, status: "Failed", what: "Launching a new EC2 instance", message }]);
+    here.api.refusals.set("SetDesiredCapacity", {
+      name: "AccessDenied",
+      message: "not authorized to perform: autoscaling:SetDesiredCapacity on x",
+      status: 403,
+    });
+    const { stderr, exitCode } = await imagegen("picture", "x", "--timeout", "2");
+    expect(exitCode).toBe(1);
+    expect(stderr.split("\n").filter((line) => !line.startsWith("waiting"))).toEqual([
+      `The first host comes by the fleet's policy, as it can't be asked for: ${SPOT}: access denied: these credentials lack autoscaling:SetDesiredCapacity`,
+      "imagegen: No picture within 2 s: no host came. The job was cancelled.",
+      `spot: a launch failed in the last hour, the last one at ${at.toISOString()}: ${message} Fix: imagegen up --config instanceTypes=g6.xlarge,g5.xlarge,g4dn.xlarge,<another> --stack aws-fleet`,
+    ]);
+    const [name = "", ...others] = await here.objects();
+    expect([name, others]).toEqual([expect.stringMatching(/^jobs\/job_[0-9a-f]{24}\/result\.json$/), []]);
+    expect(JSON.parse((await here.read(name)).toString())).toMatchObject({ version: 1, status: "cancelled" });
+  });
+
+  test("is not asked of a fleet that is stopped", async () => {
+    await imagegen("stop");
+    const { stderr, exitCode } = await imagegen("picture", "x");
+    expect([exitCode, stderr]).toEqual([
+      6,
+      "imagegen: The fleet aws-fleet is stopped: no host takes a job. Fix: imagegen start --stack aws-fleet",
+    ]);
+    expect(await here.receive()).toBeNull();
+  });
+
+  test("that is interrupted is cancelled", async () => {
+    const asking = imagegen("picture", "x");
+    await eventually("the job", async () => (await here.objects()).length === 1, 60);
+    await nextMessage();
+    asking.kill("SIGINT");
+    expect((await asking).exitCode).toBe(130);
+    const [name = "", ...others] = await here.objects();
+    expect(others).toEqual([]);
+    expect(JSON.parse((await here.read(name)).toString())).toMatchObject({ status: "cancelled" });
+  });
+});
+
+describe("logs", () => {
+  test("has the lines of all hosts and their containers in the order of time, each with its host", async () => {
+    await here.logGroup();
+    await here.log("i-1/host", [5000, "image-gen-data: formatting"]);
+    await here.log("i-1", [4000, "container one"], [1000, "container one again"]);
+    await here.log("i-2", [2000, "container two"]);
+    const printed = async (...options: string[]) => (await imagegen("logs", ...options)).stdout.split("\n");
+    expect(await printed()).toEqual([
+      "[i-1 host] image-gen-data: formatting",
+      "[i-1] container one",
+      "[i-2] container two",
+      "[i-1] container one again",
+    ]);
+    expect(await printed("--container", "-n", "2")).toEqual(["[i-2] container two", "[i-1] container one again"]);
+    expect(await printed("--host")).toEqual(["[i-1] image-gen-data: formatting"]);
+  });
+
+  test("has the consoles of hosts where none has sent a line, and says where there is no host", async () => {
+    await here.logGroup();
+    const none = await imagegen("logs");
+    expect([none.exitCode, none.stdout, none.stderr]).toEqual([
+      0,
+      "",
+      "No host of the fleet aws-fleet has written a line in the last 7 days, and there is none now.",
+    ]);
+    await here.want(SPOT, 1);
+    const [host = ""] = (await here.group(SPOT)).hosts;
+    const { stdout, stderr } = await imagegen("logs", "-n", "1");
+    expect(stdout).toMatch(new RegExp(`^\\[${host} console\\] Enabling fast FPU`));
+    expect(stderr).toBe(`The host ${host} (InService) has sent no line of its own: this is its console.`);
+  });
+
+  test("of a fleet without a log group ends with exit code 6", async () => {
+    const { stderr, exitCode } = await imagegen("logs");
+    expect([exitCode, stderr]).toEqual([
+      6,
+      "imagegen: There is no log group /imagegen/aws-fleet. Fix: imagegen up --stack aws-fleet",
+    ]);
+  });
+});
+
+describe("cache mirror", () => {
+  /** A Python whose virtual environments print what they are asked to run, and with what. */
+  function standIn(exitCode = 0): void {
+    const names = "MODEL MIRROR REVISION";
+    const ownVariables = names
+      .split(" ")
+      .map((name) => `$IMAGEGEN_${name}`)
+      .join(" ");
+    const run = `echo "$* | ${ownVariables} $AWS_REGION $AWS_ACCESS_KEY_ID"; exit ${exitCode}`;
+    const made = `printf '%s\\n' '#!/bin/bash' 'case "$*" in *pip*) exit;; esac' '${run}' >"$3/bin/python"`;
+    here.operator.program("python3", `mkdir -p "$3/bin"; ${made}; chmod +x "$3/bin/python"`);
+  }
+
+  test("downloads the stack's model on this machine and sends it to the bucket, with the operator's credentials", async () => {
+    standIn();
+    const { stdout, stderr, exitCode } = await imagegen("cache", "mirror", "s3://models/prefix");
+    const model = "stabilityai/stable-diffusion-xl-base-1.0";
+    expect(stdout).toBe(
+      `-m image_gen mirror --model ${model} --output s3://models/prefix | ${model} s3://models/prefix  us-east-1 test`,
+    );
+    expect(exitCode).toBe(0);
+    expect(stderr.split("\n").at(-1)).toBe(
+      "Hosts read it after: imagegen up --config modelMirror=s3://models/prefix --stack aws-fleet",
+    );
+  });
+
+  test("of another model takes its revision, and passes JSON and the exit code on", async () => {
+    standIn(3);
+    const options = ["--model", "acme/tiny", "--revision", "v2", "--json"];
+    const { stdout, exitCode } = await imagegen("cache", "mirror", "s3://models/prefix", ...options);
+    expect([exitCode, stdout.split(" | ")[0]]).toEqual([
+      3,
+      "-m image_gen mirror --model acme/tiny --revision v2 --output s3://models/prefix --json",
+    ]);
+  });
+
+  test.each([
+    [
+      [],
+      "imagegen: modelMirror: expected s3://<bucket>/<prefix>, got nothing. Fix: imagegen cache mirror s3://<bucket>/<prefix> --stack aws-fleet",
+    ],
+    [
+      ["/srv/models"],
+      'imagegen: The mirror: expected s3://<bucket>/<prefix>, got "/srv/models". Fix: imagegen cache mirror s3://<bucket>/<prefix> --stack aws-fleet',
+    ],
+    [
+      ["s3://models/prefix", "--model", "demo"],
+      "imagegen: The demo model is made on each host, and is in no mirror. Fix: imagegen cache mirror --model <organisation>/<name> --stack aws-fleet",
+    ],
+  ])("with %j is refused in one line", async (args, line) => {
+    const { stderr, exitCode } = await imagegen("cache", "mirror", ...args);
+    expect([exitCode, stderr]).toEqual([2, line]);
+  });
+});
