@@ -33,7 +33,7 @@ BATCH, BATCH_SIDE = 0.80, 64
 AUTO_DIFFERENCE, AUTO_LOW = 2, 1.02
 # bench:startup. Imports by plain ones; all weights by the limit of disk, imports and one copy; by the guide's program,
 # and at 300 MB/s; seconds after imports and last byte of a first start.
-STARTUP_IMPORTS, STARTUP_LIMIT, STARTUP_GUIDE, STARTUP_GUIDE_300, STARTUP_FIRST_SECONDS = 0.70, 1.15, 1.0, 0.8, 3.0
+STARTUP_IMPORTS, STARTUP_LIMIT, STARTUP_GUIDE, STARTUP_FIRST_SECONDS = 0.70, 1.15, 1.0, 3.0
 # bench:fetch. Of the line's rate; by `hf download`; bytes sent by those of the model after kills; memory in bytes.
 FETCH_LINE, FETCH_THEIRS, FETCH_RESUME, FETCH_BYTES = 0.95, 1.0, 1.02, 300_000_000
 # bench:verify, by the slower of disk and cores.

@@ -72,18 +72,12 @@ class Row:
         return f"{self.size}, {self.cache} cache, {f'{self.rate} MB/s' if self.rate else 'unthrottled'}"
 
     @property
-    def bar(self) -> float:
-        """The most that it may take of the guide's time."""
-        judged = self.rate == 300 and self.size == "full" and self.cache == "cold"
-        return bars.STARTUP_GUIDE_300 if judged else bars.STARTUP_GUIDE
-
-    @property
     def is_met(self) -> bool:
         """Whether the medians are within the bars."""
         guide, ours = self.seconds("guide"), self.seconds("ours")
         # Where the disk is the slowest part; else the limit is a sum of estimates.
         judged = self.size == "full" and self.rate in _DISK_RATES
-        most = self.bars.most(self.bar)
+        most = self.bars.most(bars.STARTUP_GUIDE)
         in_time = ours <= guide * most and self.picture_seconds("ours") <= self.picture_seconds("guide") * most
         return in_time and (not judged or ours <= self.limit * self.bars.most(bars.STARTUP_LIMIT))
 
@@ -192,7 +186,8 @@ def line(row: Row) -> str:
     guide, ours = row.seconds("guide"), row.seconds("ours")
     first = f"first picture {row.picture_seconds('guide'):.1f} and {row.picture_seconds('ours'):.1f} s"
     return (
-        f"{row.name:<34} guide {guide:6.1f} s  ours {ours:6.1f} s  ratio {ours / guide:4.2f} (bar {row.bar:.2f})  "
+        f"{row.name:<34} guide {guide:6.1f} s  ours {ours:6.1f} s  "
+        f"ratio {ours / guide:4.2f} (bar {bars.STARTUP_GUIDE:.2f})  "
         f"limit {row.limit:6.1f} s  of limit {ours / row.limit:4.2f} (bar {bars.STARTUP_LIMIT})  {first}  "
         f"{'met' if row.is_met else 'NOT MET'}"
     )

@@ -112,7 +112,9 @@ def test_startup_exits_with_1_where_its_copy_or_first_picture_is_later_than_a_ba
 ) -> None:  # fmt: skip
     module = bench("startup")
 
-    def contest(who: str, *_: object) -> Any:
+    def contest(who: str, _place: Path, _enter: object, home: Path, *_: object) -> Any:
+        if who == "ours":
+            _record(home)
         ours = (("copy", copy), ("first picture", picture))
         return module.Start((("copy", 9.0), ("first picture", 10.0)) if who == "guide" else ours, 1)
 
@@ -125,6 +127,25 @@ def test_startup_exits_with_1_where_its_copy_or_first_picture_is_later_than_a_ba
     arguments = ("--sizes", "tiny", "--caches", "cold", "--out", str(tmp_path / "out"), "--bars", bars)
     assert exit_code(module, monkeypatch, *arguments) == code
     assert "first picture" in (tmp_path / "out" / "startup.svg").read_text()
+
+
+def test_startup_measures_nothing_of_a_service_that_records_no_hashes(
+    bench: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    module = bench("startup")
+    monkeypatch.setattr(module, "contest", lambda *_: None)
+    measured = module.Bench(SimpleNamespace(rounds=1, bars=module.bars.Bars()), tmp_path)
+    with pytest.raises(SystemExit, match="the service recorded no hashes"):
+        measured._record(SimpleNamespace(enter=None), tmp_path)
+    _record(tmp_path)
+    measured._record(SimpleNamespace(enter=None), tmp_path)
+
+
+def _record(home: Path) -> None:
+    """What a start leaves that has proven a model."""
+    records = home / "image-gen" / "stamps"
+    records.mkdir(parents=True, exist_ok=True)
+    (records / "model.json").write_text("{}")
 
 
 def test_imports_that_take_as_long_as_plain_ones_are_missed(
