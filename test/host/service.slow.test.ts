@@ -120,13 +120,13 @@ describe("a host", () => {
 
   test("a key that is changed in Secrets Manager gets to the container that runs", async () => {
     const inside = async () => (await inContainer("cat /etc/image-gen/keys/api-keys")).output.trim();
-    expect(await inside()).toBe("default:api_secret");
+    expect(await inside()).toBe('{"default": "api_secret"}');
     const before = await containerId();
     await machine.must(
       `printf changed >/var/lib/aws/secrets/arn:aws:secretsmanager:us-east-1:123456789012:secret:key; touch -d '-6 minutes' /run/image-gen/keys-read`,
     );
     await looks(1);
-    expect(await inside()).toBe("default:changed");
+    expect(await inside()).toBe('{"default": "changed"}');
     expect(await containerId()).toBe(before);
     expect(await machine.must("stat -c '%a %u' /run/image-gen/keys /run/image-gen/keys/api-keys")).toBe(
       "700 10001\n600 10001",
@@ -227,6 +227,8 @@ describe("a host", () => {
     await machine.must(
       `systemctl stop image-gen-watchdog.timer; mkdir -p /tmp/idle; printf '#!/bin/sh\necho "$@" >>/tmp/idle/asked\n' >/tmp/idle/systemctl; chmod +x /tmp/idle/systemctl`,
     );
+    // The service is known to be ready by a look alone.
+    await looks(1);
     const look = (before: string) =>
       machine.must(
         `rm -f /tmp/idle/asked; ${before}; PATH=/tmp/idle:$PATH /opt/image-gen/bin/idle-stop; cat /tmp/idle/asked 2>/dev/null || true`,

@@ -59,14 +59,15 @@ function requireMirrorable(stack: string, id: string): void {
 }
 
 /** As variables, which is all that the download reads: not a profile, nor what a login has left. */
-async function credentialsOf(client: AwsClientConfig): Promise<Record<string, string>> {
+async function credentialsOf(client: AwsClientConfig): Promise<Record<string, string | undefined>> {
   const { S3Client } = await import("@aws-sdk/client-s3");
   try {
     const { accessKeyId, secretAccessKey, sessionToken } = await new S3Client(sdkOptions(client)).config.credentials();
+    // Without a token, that of the shell is another key's.
     return {
       AWS_ACCESS_KEY_ID: accessKeyId,
       AWS_SECRET_ACCESS_KEY: secretAccessKey,
-      ...(sessionToken === undefined ? {} : { AWS_SESSION_TOKEN: sessionToken }),
+      AWS_SESSION_TOKEN: sessionToken,
     };
   } catch (error) {
     throw toCliError(error, "looking for AWS credentials");

@@ -27,10 +27,11 @@ export async function stopFleet(context: Context): Promise<StopResult> {
     const ended = new Set(groups.flatMap(({ hosts }) => hosts.map(({ id }) => id)));
     // First, so that what ends below is not replaced.
     for (const group of groups) await scaling.suspend(group.name, STOPPED_PROCESSES);
-    for (const { name: group, desired, least } of groups) if (desired > least) await scaling.setDesired(group, least);
     const started = performance.now();
     await waitFor(`The end of the hosts of ${name}`, { ...STOP, signal }, async () => {
       const now = await readGroups(fleet);
+      // Each time: a policy may have raised it just before the processes were suspended.
+      for (const { name: group, desired, least } of now) if (desired > least) await scaling.setDesired(group, least);
       const left = now.flatMap(({ hosts }) => hosts);
       for (const { id } of left) ended.add(id);
       for (const id of hostsToTerminate(now).filter((one) => !terminated.has(one))) {

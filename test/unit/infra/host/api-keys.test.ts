@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -62,17 +63,23 @@ function lookedAt(minutes: number): void {
 }
 
 test.each([
-  ["one key", 'a"k:y', 'default:a"k:y\n'],
-  ["the JSON of several", '{"alice": "a1", "bob": "b1"}', '{"alice": "a1", "bob": "b1"}\n'],
-  ["JSON over several lines", '{\n  "alice": "a1"\n}', '{\n  "alice": "a1"\n}\n'],
-  ["lines of a name and a key", "alice:a1\nbob:b1", "alice:a1\nbob:b1\n"],
+  ["one key", 'a"key', { default: 'a"key' }],
+  ["the hash of one key", `sha256:${"0".repeat(64)}`, { default: `sha256:${"0".repeat(64)}` }],
+  [
+    "the JSON of several",
+    '{"alice": "a1", "bob": {"key": "b1", "concurrent": 2}}',
+    { alice: "a1", bob: { key: "b1", concurrent: 2 } },
+  ],
+  ["JSON over several lines", '{\n  "alice": "a1"\n}', { alice: "a1" }],
+  ["lines of a name and a key", "# of clients\nalice:a1\n\nbob: b1:2", { alice: "a1", bob: "b1:2" }],
+  ["the one line that is left of several", "bob:b1", { bob: "b1" }],
 ])("of %s it is what the service reads, for the container's user alone", async (_, value, expected) => {
   stored(value);
   expect(await run()).toMatchObject({ exitCode: 0, stdout: "", stderr: "" });
-  expect(keys()).toBe(expected);
+  expect(JSON.parse(keys())).toEqual(expected);
   expect(statSync(file()).mode & 0o777).toBe(0o600);
   expect(calls("install")).toEqual([`install -d -m 0700 -o 10001 ${folder}/state/keys`]);
-  expect(calls("chown")).toEqual([`chown 10001 ${folder}/state/keys/.new`]);
+  expect(calls("chown")).toEqual([expect.stringMatching(/^chown 10001 \S+\/state\/keys\.\d+$/)]);
   expect(calls("aws")).toEqual([
     `secretsmanager get-secret-value --secret-id ${ARN} --query SecretString --output text`,
   ]);
@@ -110,12 +117,41 @@ test("a refusal is one line with its fix, without a key, and leaves what there w
   await run();
   script("aws", "printf 'first\\nAccess to KMS is not allowed\\n' >&2; exit 254");
   const { exitCode, stdout } = await run();
-  expect(exitCode).toBe(1);
+  expect(exitCode).toBe(3);
   expect(stdout).toBe(
     "the secret for IMAGE_GEN_API_KEY can not be read: Access to KMS is not allowed. " +
       "Fix: imagegen up --stack prod --config decryptKmsKeyArns=<ARN of the secret's key>",
   );
   expect(keys()).toContain("one");
+});
+
+test.each([
+  ["JSON that is cut off", '{"alice": "k1"'],
+  ["a name that is there twice", '{"alice": "k1", "alice": "k2"}'],
+  ["a field that no key has", '{"alice": {"key": "k1", "limit": 2}}'],
+  ["a key without its text", '{"alice": null}'],
+  ["no key at all", "# none yet"],
+  ["a line without a name among others", "alice:k1\nk2"],
+  ["words", "not a key"],
+  ["what AWS prints of a binary secret", "None"],
+])("%s is refused without showing it, and the keys stay", async (_, value) => {
+  stored("one");
+  await run();
+  stored(value);
+  const { exitCode, stdout } = await run();
+  expect(exitCode).toBe(3);
+  expect(stdout).toMatch(/^the secret for IMAGE_GEN_API_KEY .+$/);
+  expect(stdout).not.toMatch(/k1|k2/);
+  expect(JSON.parse(keys())).toEqual({ default: "one" });
+  expect(readdirSync(join(folder, "state")).sort()).toEqual(["current.json", "keys", "keys-read", "trouble"]);
+});
+
+test("keys of another secret do not stay for one that can not be read", async () => {
+  stored("one");
+  await run();
+  deployed({ IMAGE_GEN_API_KEY: `${ARN}-other` });
+  stored("{");
+  expect((await run()).exitCode).toBe(1);
 });
 
 test("without a secret of keys nobody is asked", async () => {
