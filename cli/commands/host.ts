@@ -99,7 +99,8 @@ export function addDrain(program: Command, signal: AbortSignal): void {
         if (!fleet) throw new CliError({ message: `The stack ${name} is no fleet in AWS.`, fix }, EXIT.usage);
         print(context, await fleet.drain(options), ({ workers, waiting, seconds }) => {
           const done = `The fleet ${name} is drained (${formatSeconds(seconds)}): workers that take no jobs: ${workers.length}; jobs that wait: ${waiting}.`;
-          return `${done} To take jobs again: ${commandFor(name, "start")}`;
+          const rest = workers.length > 0 ? ` Their hosts run, and cost, until ${commandFor(name, "stop")}.` : "";
+          return `${done}${rest} To take jobs again: ${commandFor(name, "start")}`;
         });
       }),
     );

@@ -117,9 +117,12 @@ function parseFlags({ config, model, port }: Options, files: Context["files"]): 
   return parseConfigFlags([...(config ?? []), ...named], files.name);
 }
 
-function describeFleet({ stack, model, queueUrl, jobStore, seconds }: UpResult): string {
+function describeFleet({ stack, model, queueUrl, jobStore, seconds, stopped }: UpResult): string {
+  const state = stopped
+    ? `Updated: ${model ?? "the service"}; the fleet is stopped or drained until ${commandFor(stack, "start")}`
+    : `Ready for jobs: ${model ?? "the service"}, hosts come with the first one`;
   return [
-    `Ready for jobs: ${model ?? "the service"}, hosts come with the first one (${formatSeconds(seconds)})`,
+    `${state} (${formatSeconds(seconds)})`,
     `Queue: ${queueUrl}; jobs and results: ${jobStore}`,
     `To remove all hosts: ${commandFor(stack, "down")}`,
   ].join("\n");

@@ -134,6 +134,8 @@ export interface UpResult {
   readonly queueUrl?: string | null;
   /** Fleet: where jobs and results are. */
   readonly jobStore?: string | null;
+  /** Fleet: no host is started until `imagegen start`. */
+  readonly stopped?: boolean;
 }
 
 export interface DownOptions {

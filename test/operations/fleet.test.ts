@@ -189,7 +189,7 @@ describe("drain", () => {
     const { stdout, exitCode } = await draining;
     expect([exitCode, stdout.replace(/\(\d+ s\)/, "(… s)")]).toEqual([
       0,
-      "The fleet aws-fleet is drained (… s): workers that take no jobs: 2; jobs that wait: 1. To take jobs again: imagegen start --stack aws-fleet",
+      "The fleet aws-fleet is drained (… s): workers that take no jobs: 2; jobs that wait: 1. Their hosts run, and cost, until imagegen stop --stack aws-fleet. To take jobs again: imagegen start --stack aws-fleet",
     ]);
     expect(await here.group(SPOT)).toMatchObject({ desired: 1, suspended: ["AlarmNotification", "Launch"] });
     const status = await imagegen("status");
@@ -211,7 +211,7 @@ describe("drain", () => {
     expect(exitCode).toBe(1);
     expect(stderr.split("\n").slice(-2)).toEqual([
       "imagegen: Workers still have a job after 1 s: busy. They take no other one. Fix: imagegen drain --stack aws-fleet, or imagegen stop --stack aws-fleet, which gives the jobs back",
-      "Workers still take jobs after 1 s: older. Their image may be of an earlier version. Fix: imagegen stop --stack aws-fleet, or imagegen up --stack aws-fleet",
+      "Workers still take jobs after 1 s: older. Their image may be of an earlier version. Fix: imagegen stop --stack aws-fleet",
     ]);
   });
 

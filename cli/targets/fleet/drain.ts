@@ -22,8 +22,9 @@ export async function drainFleet(context: Context, { timeout }: { readonly timeo
   const passed = () => (performance.now() - started) / 1000;
   try {
     const objects = await openJobObjects(fleet.client, fleet.jobStore);
-    for (const group of await readGroups(fleet)) await fleet.scaling.suspend(group.name, STOPPED_PROCESSES);
+    // The object first: without it, suspended groups would leave workers that take jobs, and no host for more of them.
     await objects.write(DRAIN_OBJECT, JSON.stringify({ version: JOB_VERSION, since: Date.now() / 1000 }));
+    for (const group of await readGroups(fleet)) await fleet.scaling.suspend(group.name, STOPPED_PROCESSES);
     const limit = { signal, timeoutSeconds: timeout + 2 * LOOK_SECONDS, everySeconds: LOOK_SECONDS };
     const workers = await waitFor(`The end of the jobs of ${fleet.name}`, limit, async () => {
       const found = await readWorkers(objects);
@@ -62,7 +63,8 @@ function notDrained(stack: string, left: readonly FleetWorker[], timeout: number
   }
   if (older.length > 0) {
     const message = `Workers still take jobs ${after}: ${names(older)}. Their image may be of an earlier version.`;
-    details.push({ message, fix: `${commandFor(stack, "stop")}, or ${commandFor(stack, "up")}` });
+    // `up` would start no host with a newer image: the groups start none.
+    details.push({ message, fix: commandFor(stack, "stop") });
   }
   return new CliError(details);
 }

@@ -28,6 +28,8 @@ import { readLaunchProblems } from "./launch-failures.ts";
 const TIMEOUT_S = 1800;
 /** Of the result, which is a small object: as a gateway asks. */
 const ASK_MS = 1000;
+/** Looks for the result that may fail one after another: one that fails must not cost a job that is being made. */
+const MOST_FAILED = 30;
 /** Of hosts and workers, for the progress line. */
 const LOOK_MS = 10_000;
 
@@ -138,12 +140,23 @@ async function waitForResult(
   id: string,
 ): Promise<Buffer | null> {
   let looked = Number.NEGATIVE_INFINITY;
+  let failed = 0;
   while (!signal.aborted) {
-    const result = await objects.read(resultName(id));
+    const result = await objects.read(resultName(id)).then(
+      (found) => {
+        failed = 0;
+        return found;
+      },
+      (error: unknown) => {
+        failed += 1;
+        if (failed >= MOST_FAILED) throw error;
+        return null;
+      },
+    );
     if (result !== null) return result;
     if (performance.now() - looked > LOOK_MS) {
       looked = performance.now();
-      progress.update(await progressLine(fleet, objects));
+      progress.update(await progressLine(fleet, objects).catch(() => "waiting for the picture"));
     }
     await sleep(ASK_MS, undefined, { signal }).catch(() => {});
   }
@@ -152,7 +165,7 @@ async function waitForResult(
 
 async function progressLine(fleet: FleetStack, objects: JobObjects): Promise<string> {
   const [workers, groups] = await Promise.all([readWorkers(objects), readGroups(fleet)]);
-  if (workers.some(({ phase }) => phase === "ready")) return "waiting for the picture";
+  if (workers.some(({ phase, takesJobs }) => phase === "ready" && takesJobs)) return "waiting for the picture";
   const [worker] = workers;
   if (worker) return `waiting for a worker, which is ${worker.phase}`;
   const hosts = groups.flatMap((group) => group.hosts);

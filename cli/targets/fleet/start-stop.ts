@@ -28,7 +28,8 @@ export async function stopFleet(context: Context): Promise<StopResult> {
     // First, so that what ends below is not replaced.
     for (const group of groups) await scaling.suspend(group.name, STOPPED_PROCESSES);
     const started = performance.now();
-    await waitFor(`The end of the hosts of ${name}`, { ...STOP, signal }, async () => {
+    const fix = `${commandFor(name, "status")}, then ${commandFor(name, "stop")} again`;
+    await waitFor(`The end of the hosts of ${name}`, { ...STOP, signal, fix }, async () => {
       const now = await readGroups(fleet);
       // Each time: a policy may have raised it just before the processes were suspended.
       for (const { name: group, desired, least } of now) if (desired > least) await scaling.setDesired(group, least);

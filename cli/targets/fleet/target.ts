@@ -14,7 +14,7 @@ import { currentPrices } from "../aws/client/prices.ts";
 import { keptPlaces } from "../aws/stack/down.ts";
 import type { DownOptions, DownResult, Target, UpResult } from "../target.ts";
 import { drainFleet, endDrain } from "./drain.ts";
-import { openFleet } from "./fleet-stack.ts";
+import { isStopped, openFleet, readGroups } from "./fleet-stack.ts";
 import { openJobObjects } from "./job-objects.ts";
 import { printFleetLogs } from "./logs.ts";
 import { mirrorModel } from "./mirror.ts";
@@ -75,6 +75,10 @@ async function upFleet(context: Context, shell: Parameters<typeof setSecrets>[1]
   saveShell(context, shell);
   progress.log(`Bringing up the stack ${files.name} in ${settings.region} with Pulumi (log ${stack.log}) …`);
   const outputs = await stack.up({ signal, onText: (text) => progress.update(text) }).finally(() => progress.stop());
+  // Whoever may update a stack need not be allowed to look at its groups.
+  const stopped = await openFleet(context)
+    .then(readGroups)
+    .then(isStopped, () => false);
   const text = (output: string) => (typeof outputs[output]?.value === "string" ? String(outputs[output].value) : null);
   return {
     stack: files.name,
@@ -88,6 +92,7 @@ async function upFleet(context: Context, shell: Parameters<typeof setSecrets>[1]
     seconds: (performance.now() - started) / 1000,
     queueUrl: text("queueUrl"),
     jobStore: text("jobStore"),
+    stopped,
   };
 }
 

@@ -40,6 +40,17 @@ describe("the end of up", () => {
       "The container keeps running. To stop it: imagegen down --stack second",
     ]);
   });
+
+  test("of a fleet says that hosts come with the first job, and of a stopped one that none does", () => {
+    const { pid: _, ...fleet } = { ...result, stack: "aws-fleet", mode: "fleet" as const, url: null, picture: null };
+    const places = { queueUrl: "https://sqs/q", jobStore: "s3://b/p" };
+    expect(describeUp({ ...fleet, ...places }).split("\n")[0]).toBe(
+      "Ready for jobs: image-gen/demo, hosts come with the first one (12 s)",
+    );
+    expect(describeUp({ ...fleet, ...places, stopped: true }).split("\n")[0]).toBe(
+      "Updated: image-gen/demo; the fleet is stopped or drained until imagegen start --stack aws-fleet (12 s)",
+    );
+  });
 });
 
 test("the downloads of the Python packages are shown by their bytes", () => {

@@ -30,7 +30,11 @@ export function service({ hostStatus, host: lookup, stack, now }: AwsFacts): Che
   if (!running) return [];
   if (!hostStatus.known) return [unknown("service", hostStatus.reason.message)];
   const state = classifyHostStatus(hostStatus.value, { instance: running.id, now });
-  if (state.kind === "ready") return [ok("service", `ready, ${hostStatus.value?.ready?.model ?? "its model"}`)];
+  if (state.kind === "ready") {
+    const text = `ready, ${hostStatus.value?.ready?.model ?? "its model"}`;
+    const error = hostStatus.value?.error;
+    return [error ? warn("service", `${text}; ${error}`, commandFor(stack, "logs --host")) : ok("service", text)];
+  }
   if (state.kind === "starting") return [ok("service", state.text)];
   const restart = state.kind === "no-response" ? [commandFor(stack, "stop"), commandFor(stack, "start")] : [];
   return [fail("service", `${state.text}.`, [commandFor(stack, "logs"), ...restart].join(", then "))];

@@ -58,7 +58,11 @@ function hostPrice({ type, market }: Pick<HostInfo, "type" | "market">, region: 
 function stateLine(status: HostStatus | null, instance: string, now: number): string {
   const state = classifyHostStatus(status, { instance, now });
   const isStarting = state.kind === "ready" || state.kind === "starting";
-  if (isStarting && status?.ready) return describeState(status.ready).text;
+  if (isStarting && status?.ready) {
+    const { text } = describeState(status.ready);
+    // The service is ready; something else of the host is not as it should be.
+    return status.error ? `${text}; ${status.error}` : text;
+  }
   return state.kind === "ready" ? "ready" : state.text;
 }
 

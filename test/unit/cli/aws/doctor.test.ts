@@ -386,6 +386,14 @@ describe("each check", () => {
       "ok",
       /^pulling$/,
     ],
+    [
+      "a ready service whose host reports an error",
+      { hostStatus: known({ ...status, phase: "ready", error: "the secret can not be read" }) },
+      "service",
+      "warn",
+      /^ready, .*; the secret can not be read$/,
+      /logs --host/,
+    ],
     ["a host status that is denied", { hostStatus: denied }, "service", "unknown", /access denied/],
   ])("%s", (_, changes, id, result, message, fix) => {
     const [found, ...more] = runAwsChecks({ ...healthy, ...changes }).filter((check) => check.id === id);
