@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -96,7 +97,7 @@ def test_a_home_that_is_not_known_is_named(name: str) -> None:
 def run(shell: str, home: Path) -> subprocess.CompletedProcess[str]:
     env = os.environ | {"HF_HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run(
-        ["bash", "-c", shell.replace("IMAGE_GEN", f"{sys.executable} -m image_gen")],
+        ["bash", "-c", shell.replace("IMAGE_GEN", shlex.join([sys.executable, "-m", "image_gen"]))],
         check=False, capture_output=True, text=True, env=env, timeout=60,
     )  # fmt: skip
 
@@ -113,7 +114,7 @@ def run(shell: str, home: Path) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_streams_that_are_full_or_closed_end_in_one_line(tmp_path: Path, shell: str, code: int) -> None:
-    ended = run(f"cd {tmp_path} && {shell}", tmp_path / "home")
+    ended = run(f"cd {shlex.quote(str(tmp_path))} && {shell}", tmp_path / "home")
     assert ended.returncode == code, ended.stderr
     assert "Traceback" not in ended.stderr and "Exception" not in ended.stderr
     assert code == 0 or "Fix" in ended.stderr
