@@ -292,7 +292,7 @@ describe("a host", () => {
     await machine.must("touch /run/spot-notice; until ! mountpoint -q /data; do sleep 0.3; done", 120);
     expect((Date.now() - begun) / 1000).toBeLessThan(120);
     expect(await machine.must(`docker ps --quiet --all; systemctl is-active image-gen || true`)).toBe("inactive");
-    expect(await machine.must("tail -n 1 /var/lib/aws/records")).toContain("this spot instance is taken back");
+    await recordThat(machine, ({ error }) => error?.includes("this spot instance is taken back") === true, 60);
     await machine.detach(data);
     expect(await hashOf(decoy.file)).toBe(decoyHash);
   });

@@ -1,7 +1,7 @@
 /** The fields: what is sent for each, what a model can't do, the keyboard, and a picture to start from with its mask. */
 import { afterAll, describe, expect, inject, test } from "vitest";
 import { closeBrowser, openPage } from "../support/page/open-page.ts";
-import { photo } from "../support/page/photo.ts";
+import { chooseSource, paintMask } from "../support/page/source.ts";
 
 const url = inject("url");
 afterAll(closeBrowser);
@@ -135,7 +135,7 @@ describe("a picture to start from", () => {
     const opened = await openPage(url);
     const { page } = opened;
     await page.getByLabel("Steps").fill("4");
-    await page.locator("#source-file").setInputFiles(photo);
+    await chooseSource(page);
     await page.getByLabel("Strength").fill("0.5");
     const sent = page.waitForRequest(/edits/);
     await page.locator("#make").click();
@@ -177,9 +177,7 @@ describe("a picture to start from", () => {
   test("that is no picture is said to be none", async () => {
     const opened = await openPage(url);
     const { page } = opened;
-    await page
-      .locator("#source-file")
-      .setInputFiles({ name: "x.png", mimeType: "image/png", buffer: Buffer.from("no") });
+    await chooseSource(page, { name: "x.png", mimeType: "image/png", buffer: Buffer.from("no") });
     await page.locator("#error").getByText("This file is not a picture that the browser can read.").waitFor();
     await opened.close();
   });
@@ -190,8 +188,8 @@ describe("a mask", () => {
     const opened = await openPage(url);
     const { page } = opened;
     await page.getByLabel("Steps").fill("4");
-    await page.locator("#source-file").setInputFiles(photo);
-    await page.getByRole("button", { name: "Paint a mask" }).click();
+    await chooseSource(page);
+    await paintMask(page);
     await page.getByText("Nothing is covered.").waitFor();
     expect(await page.getByRole("button", { name: "Use the mask" }).isDisabled()).toBe(true);
     expect(await opened.violations()).toEqual([]);
@@ -227,8 +225,8 @@ describe("a mask", () => {
   test("is drawn by pointer, erased and cleared", async () => {
     const opened = await openPage(url, { layout: "phone" });
     const { page } = opened;
-    await page.locator("#source-file").setInputFiles(photo);
-    await page.getByRole("button", { name: "Paint a mask" }).click();
+    await chooseSource(page);
+    await paintMask(page);
     const box = await page.locator("#mask-canvas").boundingBox();
     if (!box) throw new Error("no canvas");
     const stroke = async () => {

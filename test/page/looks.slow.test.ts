@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, describe, expect, inject, test } from "vitest";
 import { closeBrowser, LOOKS, openPage } from "../support/page/open-page.ts";
-import { photo } from "../support/page/photo.ts";
+import { chooseSource, paintMask } from "../support/page/source.ts";
 
 const folder = process.env.IMAGEGEN_TEST_SHOTS;
 if (folder) mkdirSync(folder, { recursive: true });
@@ -87,14 +87,14 @@ const STATES: Readonly<Record<string, State>> = {
   },
   source: {
     act: async (page) => {
-      await page.locator("#source-file").setInputFiles(photo);
+      await chooseSource(page);
       await page.getByAltText("The picture to start from").scrollIntoViewIfNeeded();
     },
   },
   mask: {
     act: async (page) => {
-      await page.locator("#source-file").setInputFiles(photo);
-      await page.getByRole("button", { name: "Paint a mask" }).click();
+      await chooseSource(page);
+      await paintMask(page);
       await page.getByRole("img", { name: "Mask" }).focus();
       await page.keyboard.down("Space");
       for (let index = 0; index < 5; index += 1) await page.keyboard.press("ArrowRight");

@@ -3,7 +3,7 @@ import type { Page } from "playwright-core";
 import { afterAll, expect, inject, test } from "vitest";
 import { announce, detail, makePicture, openPicture, thumbnails } from "../../support/page/history.ts";
 import { closeBrowser, LOOKS, type OpenPage, openPage } from "../../support/page/open-page.ts";
-import { photo } from "../../support/page/photo.ts";
+import { chooseSource } from "../../support/page/source.ts";
 
 afterAll(closeBrowser);
 
@@ -27,7 +27,7 @@ test.each(LOOKS)("nothing is inaccessible or clipped: $layout, $scheme", async (
   const { page } = opened;
   await announce(page, 2, { days: 3 });
   await announce(page, 9, { days: 1 });
-  await page.locator("#source-file").setInputFiles(photo);
+  await chooseSource(page);
   const prompt = `A lighthouse on a cliff at dusk, oil painting, ${"very detailed, ".repeat(12)}Donaudampfschifffahrtselektrizitätenhauptbetriebswerk`;
   await makePicture(page, { prompt, negative: "text, frame", seed: "21", steps: "2", guidance: "4.5" });
   await page.getByRole("button", { name: "Remove" }).click();

@@ -8,7 +8,7 @@ import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeEach, describe, expect, inject, test } from "vitest";
 import { bytesOf, detail, hash, makePicture, openPicture, thumbnails } from "../../support/page/history.ts";
 import { closeBrowser, openPage } from "../../support/page/open-page.ts";
-import { photo } from "../../support/page/photo.ts";
+import { chooseSource, paintMask } from "../../support/page/source.ts";
 import { pythonEnvironment } from "../../support/python.ts";
 import { KEY } from "../global-setup.ts";
 
@@ -100,8 +100,8 @@ describe("a picture's command of curl and its program make the same picture", ()
     const opened = await openPage(inject("url"));
     const { page } = opened;
     await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
-    await page.locator("#source-file").setInputFiles(photo);
-    await page.getByRole("button", { name: "Paint a mask" }).click();
+    await chooseSource(page);
+    await paintMask(page);
     await page.locator("#mask-canvas").focus();
     await page.keyboard.press("Space");
     await page.getByRole("button", { name: "Use the mask" }).click();

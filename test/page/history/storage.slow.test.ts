@@ -13,7 +13,7 @@ import {
   thumbnails,
 } from "../../support/page/history.ts";
 import { closeBrowser, openPage } from "../../support/page/open-page.ts";
-import { photo } from "../../support/page/photo.ts";
+import { chooseSource, photo } from "../../support/page/source.ts";
 import { pythonEnvironment } from "../../support/python.ts";
 
 const url = inject("url");
@@ -41,7 +41,7 @@ describe("all pictures as one archive", () => {
   test("has each picture, what it began with, and the settings", async () => {
     const opened = await openPage(url);
     const { page } = opened;
-    await page.locator("#source-file").setInputFiles(photo);
+    await chooseSource(page);
     await makePicture(page, { prompt: "Häuser am Fluß", seed: "21", steps: "2" });
     await page.getByRole("button", { name: "Remove" }).click();
     await announce(page, 2);

@@ -1,7 +1,22 @@
+/** The picture to start from: a file, and what the page must be ready for before one is chosen or masked. */
 import { crc32, deflateSync } from "node:zlib";
+import type { Page } from "playwright-core";
 
 /** A PNG of 192 × 96 pixels of one colour, (200, 60, 30), to start from. */
 export const photo = { name: "photo.png", mimeType: "image/png", buffer: png(192, 96, [200, 60, 30]) };
+
+/** Chooses the picture to start from, once the page knows that its model takes one: until then it ignores files. */
+export async function chooseSource(page: Page, file: typeof photo = photo): Promise<void> {
+  await page.locator("#source-choose").waitFor();
+  await page.locator("#source-file").setInputFiles(file);
+}
+
+/** Opens the dialog of the mask and waits until it takes keys. */
+export async function paintMask(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Paint a mask" }).click();
+  await page.locator("#mask #brush:focus").waitFor();
+  await page.locator("#mask-state").filter({ hasText: "covered" }).waitFor();
+}
 
 function png(width: number, height: number, colour: readonly number[]): Buffer {
   const row = Buffer.concat([Buffer.from([0]), Buffer.from(Array.from({ length: width }, () => colour).flat())]);
