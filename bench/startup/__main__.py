@@ -29,6 +29,7 @@ from contest import Start, contest
 from disk import Disk
 from environment import environment
 from first import first_start
+from forecast import forecast, is_near, measure
 from memory import own_memory
 from timeline import Bar, draw
 
@@ -57,6 +58,8 @@ class Row:
     rate: int
     limit: float
     bars: bars.Bars
+    # What `imagegen plan` said of the first picture, before the runs; None for a model that it has no manifest of.
+    forecast: float | None = None
     runs: dict[str, list[Start]] = field(default_factory=lambda: {"guide": [], "ours": []})
 
     def seconds(self, who: str) -> float:
@@ -79,6 +82,8 @@ class Row:
         judged = self.size == "full" and self.rate in _DISK_RATES
         most = self.bars.most(bars.STARTUP_GUIDE)
         in_time = ours <= guide * most and self.picture_seconds("ours") <= self.picture_seconds("guide") * most
+        if self.forecast is not None and not is_near(self.picture_seconds("ours"), self.forecast, self.bars):
+            return False
         return in_time and (not judged or ours <= self.limit * self.bars.most(bars.STARTUP_LIMIT))
 
 
@@ -141,7 +146,7 @@ class Bench:
             for rate in (self._options.rates if not disk.why_plain else [0]) if cache != "warm" else [0]:
                 reading = 0.0 if cache == "warm" else total / (rate * 1e6 or self._own_rate(disk))
                 limit = max(reading, self._imports["lean"]) + total / self._copy_rate + 2.0
-                row = Row(size, cache, rate, limit, self._options.bars)
+                row = Row(size, cache, rate, limit, self._options.bars, self._forecast(disk, home, size, cache, rate))
                 self._fill(row, disk, home)
                 rows.append(row)
                 if not row.is_met:
@@ -150,9 +155,27 @@ class Bench:
                 for who, runs in row.runs.items():
                     say(f"  {who:<6} {runs[-1]}")
         for rate in self._options.lines if size == "full" else ():
-            if not first_start(home, self._place, rate, self._imports["lean"], self._options.bars, say):
+            planned = forecast("first", self._rates(disk, home, 0), rate) if rate else None
+            if not first_start(home, self._place, rate, self._imports["lean"], planned, self._options.bars, say):
                 self.missed.append(f"first start, {f'{rate} MB/s' if rate else 'no limit'}")
         return rows
+
+    def _rates(self, disk: Disk, home: Path, rate: int) -> Path:
+        """A file with the rates of this machine, measured once for each limit of the disk."""
+        file = self._place / f"rates-{rate}.json"
+        if not file.exists():
+            disk.throttle(rate)
+            say(f"rates for the forecast: {measure(home, file, disk.enter)}")
+            disk.throttle(0)
+        return file
+
+    def _forecast(self, disk: Disk, home: Path, size: str, cache: str, rate: int) -> float | None:
+        if size != "full":
+            return None
+        seconds = forecast(cache, self._rates(disk, home, rate))
+        at = f"{rate} MB/s" if rate else "the own rate"
+        say(f"forecast of a {cache} start at {at}: first picture after {seconds:.0f} s")
+        return seconds
 
     def _record(self, disk: Disk, home: Path) -> None:
         """A start that is not measured: it compares sha256 and records BLAKE3, which the measured ones compare."""
@@ -185,6 +208,8 @@ def line(row: Row) -> str:
     """A line of the table, with the bars that it has to meet."""
     guide, ours = row.seconds("guide"), row.seconds("ours")
     first = f"first picture {row.picture_seconds('guide'):.1f} and {row.picture_seconds('ours'):.1f} s"
+    if row.forecast is not None:
+        first += f", forecast {row.forecast:.0f} s (bar {bars.STARTUP_FORECAST:.0%})"
     return (
         f"{row.name:<34} guide {guide:6.1f} s  ours {ours:6.1f} s  "
         f"ratio {ours / guide:4.2f} (bar {bars.STARTUP_GUIDE:.2f})  "

@@ -13,6 +13,7 @@ Examples:
   imagegen plan
   imagegen plan --model stabilityai/stable-diffusion-xl-base-1.0 --json
   imagegen plan --config modelCache=baked --config gpu=0
+  imagegen plan --measure                 how long this machine's starts take, measured
   imagegen plan --stack ci --config repository=my-org/my-repository
   imagegen plan --stack aws-fleet --pictures 50000 --seconds 6
   imagegen plan --seconds 6.2 --idle 80   the cost of 1,000 pictures, with what \`imagegen status\` measured`;
@@ -24,6 +25,7 @@ interface PlanFlags extends PlanOptions {
 
 const seconds = numberBetween(0.001, 86_400, "6.2")("--seconds");
 const pictures = wholeBetween(1, 1_000_000_000, "20000")("--pictures");
+const downloadRate = numberBetween(0.01, 100_000, "50")("--download-rate");
 const idle = numberBetween(0, 99.9, "80")("--idle");
 
 export function addPlan(program: Command, signal: AbortSignal): void {
@@ -43,6 +45,9 @@ export function addPlan(program: Command, signal: AbortSignal): void {
     )
     .option("--idle <percent>", "AWS: share of the host's hours without a picture, for the cost of one", idle)
     .option("--pictures <n>", "fleet: pictures a month, for the cost of one; default: 20000", pictures)
+    .option("--measure", "this machine: measure how fast it reads, loads and calculates, for this plan and later ones")
+    .option("--rates <file>", "this machine: forecast with the rates of another one, a file of its .imagegen/rates")
+    .option("--download-rate <n>", "this machine: MB/s at which the hub or the mirror sends; default: 10", downloadRate)
     .option("--offline", "AWS: take the prices of this repository, and request none")
     .addHelpText("after", HELP)
     .action(

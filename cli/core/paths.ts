@@ -21,6 +21,7 @@ export function pathsOf(root: string = resolve(import.meta.dirname, "../..")) {
     pictures: join(home, "pictures"),
     logs: join(home, "logs"),
     processes: join(home, "processes"),
+    rates: join(home, "rates"),
     /** The one process that releases before 0.2 knew. */
     oldProcessFile: join(home, "process.json"),
     imageGen: join(root, "image-gen"),

@@ -6,6 +6,7 @@ import { detectGpu } from "../../infra/io/local-gpu.ts";
 import { type AwsPlan, type CostForecast, makeAwsPlan } from "../../infra/plan/aws/plan.ts";
 import { type FleetPlan, type LoadForecast, makeFleetPlan } from "../../infra/plan/fleet/plan.ts";
 import { makePlan, type Plan } from "../../infra/plan/plan.ts";
+import type { StartupFacts } from "../../infra/plan/startup.ts";
 import type { Paths } from "../core/paths.ts";
 
 export interface ModelChoice {
@@ -53,8 +54,12 @@ export async function fleetPlanOf(
 }
 
 /** What the program will decide for these settings: sizes, times, names, the address. */
-export async function planOf(paths: Paths, settings: LocalSettings): Promise<Plan> {
+export async function planOf(
+  paths: Paths,
+  settings: LocalSettings,
+  measured: Omit<StartupFacts, "gpu"> = {},
+): Promise<Plan> {
   // Loaded here because it brings Pulumi's SDK, which takes half a second.
   const { readManifest } = await import("../../infra/io/manifests.ts");
-  return makePlan(settings, readManifest(settings.modelId, paths.manifests), detectGpu());
+  return makePlan(settings, readManifest(settings.modelId, paths.manifests), detectGpu(), measured);
 }

@@ -18,12 +18,24 @@ function costOf({ host }: Plan): string {
   return price === undefined ? "none: this machine" : `${price} USD an hour; a running service says what pictures cost`;
 }
 
+/** What the times of starts are made from. */
+function ratesText({ machine, warmUpSeconds }: Plan["startupEstimate"]): string {
+  const first = `first picture ${formatSeconds(warmUpSeconds)}`;
+  if (!machine) {
+    const read = `${formatBytes(RATES.readBytesPerSecond)}/s from the disk`;
+    return `assumed: ${read}, libraries ${RATES.importSeconds} s, ${first}; --measure measures this machine`;
+  }
+  const disk = machine.readBytesPerSecond === null ? "nothing" : `${formatBytes(machine.readBytesPerSecond)}/s`;
+  const load = `${formatBytes(machine.loadBytesPerSecond)}/s to the device`;
+  return `measured ${machine.at.slice(0, 10)}: ${disk} from the disk, ${load}, libraries ${formatSeconds(machine.importSeconds)}, ${first}`;
+}
+
 /** The plan of a stack on this machine, for people. */
 export function planRows(plan: Plan): [string, string][] {
   const { modelId, image, host, cache, readiness, room, startupEstimate } = plan;
   const cached = BUILD_BYTES.downloads + BUILD_BYTES.packages;
   const size = modelSizeText(startupEstimate);
-  const rate = formatBytes(RATES.downloadBytesPerSecond);
+  const rate = formatBytes(startupEstimate.downloadBytesPerSecond);
   const download = startupEstimate.bytesToFetch > 0 ? `, to download ${formatBytes(startupEstimate.bytesToFetch)}` : "";
   return [
     ["model", `${modelId} (${size})`],
@@ -36,8 +48,12 @@ export function planRows(plan: Plan): [string, string][] {
       `${formatBytes(room.bytes + room.assumedBytes)} before anything is there, ${formatBytes(cached)} of it a build cache`,
     ],
     ["first start", `${formatSeconds(startupEstimate.firstSeconds)} at ${rate}/s, after the image is built`],
-    ["cached", formatSeconds(startupEstimate.cachedSeconds)],
+    [
+      "cached",
+      `${formatSeconds(startupEstimate.cachedSeconds)}, a restart ${formatSeconds(startupEstimate.warmSeconds)}`,
+    ],
     ["baked", formatSeconds(startupEstimate.bakedSeconds)],
+    ["rates", ratesText(startupEstimate)],
     ["timeout", formatSeconds(readiness.readyTimeoutSeconds)],
     ["cost", costOf(plan)],
   ];

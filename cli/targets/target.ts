@@ -275,7 +275,7 @@ export interface VolumeInfo {
   readonly sizeGb: number;
 }
 
-/** What a forecast of the cost on AWS is made with. */
+/** What a forecast is made with: of the cost on AWS, or of a start on this machine. */
 export interface PlanOptions {
   /** Seconds of a picture. */
   readonly seconds?: number;
@@ -285,6 +285,12 @@ export interface PlanOptions {
   readonly pictures?: number;
   /** Whether no price is requested. */
   readonly offline?: boolean;
+  /** On this machine: whether it is measured, for this plan and later ones. */
+  readonly measure?: boolean;
+  /** On this machine: a file with the rates of a machine. */
+  readonly rates?: string;
+  /** On this machine: MB/s at which the hub or the mirror sends. */
+  readonly downloadRate?: number;
 }
 
 interface PlanResult {

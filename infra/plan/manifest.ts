@@ -17,6 +17,8 @@ export interface Manifest {
 /** How much a model weighs with the VAE that takes the place of its own, and whether that is known or assumed. */
 export interface ModelSize {
   readonly bytes: number;
+  /** Of its largest file, where that is known. */
+  readonly largestBytes?: number;
   readonly source: "manifest" | "demo" | "directory" | "assumed";
 }
 
@@ -35,7 +37,12 @@ export function modelSize({ modelId, vaeId, ...own }: SizedModel, manifest: Mani
   const vae = vaeId === null ? 0 : VAE_BYTES;
   if (modelPath(own) !== null) return { bytes: ASSUMED_BYTES + vae, source: "directory" };
   if (manifest) {
-    return { bytes: manifest.files.reduce((sum, file) => sum + file.bytes, vae), source: "manifest" };
+    const sizes = manifest.files.map(({ bytes }) => bytes);
+    return {
+      bytes: sizes.reduce((sum, bytes) => sum + bytes, vae),
+      largestBytes: Math.max(...sizes),
+      source: "manifest",
+    };
   }
   if (modelId === DEMO_MODEL) return { bytes: DEMO_BYTES + vae, source: "demo" };
   return { bytes: ASSUMED_BYTES + vae, source: "assumed" };

@@ -11,7 +11,7 @@ import { type Manifest, modelSize } from "./manifest.ts";
 import { planReadiness, type ReadinessPlan } from "./readiness.ts";
 import { planRoom, type Room } from "./room.ts";
 import { modelPath } from "./service-environment.ts";
-import { estimateStartup, type StartupEstimate } from "./startup.ts";
+import { estimateStartup, type LocalStartupEstimate, type StartupFacts } from "./startup.ts";
 
 /** What the plan must know of the machine that it is made for. */
 export interface LocalGpu {
@@ -30,15 +30,20 @@ export interface Plan {
   /** Null: one service, and no queue. */
   readonly fleet: LocalFleetPlan | null;
   readonly readiness: ReadinessPlan;
-  readonly startupEstimate: StartupEstimate;
+  readonly startupEstimate: LocalStartupEstimate;
   /** Disk space that the first `up` takes of a machine that has nothing of it yet. */
   readonly room: Room;
 }
 
-export function makePlan(settings: LocalSettings, manifest: Manifest | null, gpu: LocalGpu): Plan {
+export function makePlan(
+  settings: LocalSettings,
+  manifest: Manifest | null,
+  gpu: LocalGpu,
+  measured: Omit<StartupFacts, "gpu"> = {},
+): Plan {
   const gpus = planGpus(settings.gpu, gpu.hasGpu);
   const size = modelSize(settings, manifest);
-  const startupEstimate = estimateStartup(settings.modelCache, size, gpus !== null);
+  const startupEstimate = estimateStartup(settings.modelCache, size, { ...measured, gpu: gpus !== null });
   const cache = planCache(settings);
   const image = planImage(settings, gpus);
   const host = planHost(settings, cache, gpus);

@@ -3,6 +3,7 @@ import { commandFor } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError, EXIT, firstLine } from "../../core/exit.ts";
 import { makeImages } from "../../service/images.ts";
+import { refuseRates } from "../../service/machine-rates.ts";
 import { awsPlanOf } from "../../stack/model.ts";
 import type { Target } from "../target.ts";
 import { currentPrices } from "./client/prices.ts";
@@ -54,7 +55,8 @@ export function awsTarget(context: Context): Target {
     },
     down: (options) => downInAws(context, options),
     status: () => awsStatus(context),
-    async plan({ seconds, idle, offline = false } = {}) {
+    async plan({ seconds, idle, offline = false, ...others } = {}) {
+      refuseRates(files.name, others);
       const settings = files.settings("aws");
       const idleShare = idle === undefined ? undefined : idle / 100;
       const prices = offline ? TABLE_PRICES : await currentPrices(context, settings);

@@ -6,6 +6,7 @@ import { commandFor, notRunning } from "../../core/command-line.ts";
 import { confirm } from "../../core/confirm.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError, EXIT } from "../../core/exit.ts";
+import { refuseRates } from "../../service/machine-rates.ts";
 import { AutomationStack, destroyStack, type StateResource } from "../../stack/automation-stack.ts";
 import { fleetPlanOf } from "../../stack/model.ts";
 import { saveShell, setSecrets } from "../../stack/shell-variables.ts";
@@ -37,7 +38,8 @@ export function fleetTarget(context: Context): Target {
     mode: "fleet",
     up: ({ shell }) => upFleet(context, shell),
     down: (options) => downFleet(context, options),
-    async plan({ seconds, idle, pictures, offline = false } = {}) {
+    async plan({ seconds, idle, pictures, offline = false, ...others } = {}) {
+      refuseRates(files.name, others);
       const settings = files.settings("fleet");
       const idleShare = idle === undefined ? undefined : idle / 100;
       const prices = offline ? TABLE_PRICES : await currentPrices(context, hostSettings(settings));

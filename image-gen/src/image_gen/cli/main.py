@@ -18,6 +18,7 @@ from typing import BinaryIO, NoReturn, Protocol, TextIO
 
 from image_gen import reader
 from image_gen.cli import render
+from image_gen.cli.measure import measure_machine
 from image_gen.cli.parser import parser
 from image_gen.demo_hub import DemoHubProcess, ask_loopback
 from image_gen.errors import DAMAGED, FAILED, INTERRUPTED, OK, REFUSED, ImageGenError, SettingInvalidError, UsageError
@@ -178,6 +179,10 @@ class Command:
     def doctor(self) -> int:
         report = self._cache().doctor(self._options.model, self._options.revision, self._env)
         return self._print(report, render.doctor_text(report), OK if report.ok else FAILED)
+
+    def measure(self) -> int:
+        rates = measure_machine(self._cache().settings.hf_home, self._env)
+        return self._print(rates, render.rates_text(rates))
 
     def backup(self) -> int:
         name: str = self._options.output

@@ -61,6 +61,8 @@ def parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
     add("prefetch", text, model=model, revision=revision)
     repair = _flag("set damaged files aside, so that they are downloaded again")
     add("verify", "Hash every cached file, offline, and list the damaged ones.", model=any_model, repair=repair)
+    text = "Measure how fast this machine reads, loads and calculates, for `imagegen plan`. Takes half a minute."
+    add("measure", text)
     add("doctor", "Check the cache, and print a fix for each problem.", model=model, revision=revision)
 
     add(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from image_gen import reader
+from image_gen.cli.measure import MachineRates
 from image_gen.model_cache.backup.create import BackupReport
 from image_gen.model_cache.backup.export import ExportReport
 from image_gen.model_cache.backup.restore import RestoreReport
@@ -147,6 +148,21 @@ def _ago(moment: float | None, now: float) -> str:
 def prefetch_text(model: ReadyModel) -> str:
     how = f"{format_bytes(model.bytes_fetched)} fetched" if model.bytes_fetched else "nothing to fetch"
     return f"{model.model_id} is complete: {format_bytes(model.bytes_total)}, {how}, in {model.directory}"
+
+
+def rates_text(rates: MachineRates) -> str:
+    """Each rate on a line."""
+    read = rates.read_bytes_per_second
+    lines = [
+        f"libraries imported in {rates.import_seconds:.1f} s",
+        f"read from the disk at {format_bytes(round(read))}/s" if read else "the disk can't be measured on this system",
+        f"hashed on one of {rates.cores} cores at {format_bytes(round(rates.blake3_bytes_per_second))}/s (BLAKE3), "
+        f"{format_bytes(round(rates.sha256_bytes_per_second))}/s (sha256)",
+        f"loaded to the device ({rates.device}, {rates.dtype}) at {format_bytes(round(rates.load_bytes_per_second))}/s",
+        f"weights used at {format_bytes(round(rates.pass_bytes_per_second))}/s in a step of a picture of "
+        f"{rates.warmup_side}x{rates.warmup_side}, {format_bytes(round(rates.prompt_bytes_per_second))}/s for a prompt",
+    ]
+    return "\n".join(lines)
 
 
 def verify_text(report: VerifyReport) -> str:

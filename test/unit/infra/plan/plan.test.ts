@@ -284,7 +284,60 @@ describe("start-up", () => {
       bytesToFetch: 10e9,
       firstSeconds: 1_030,
       cachedSeconds: 30,
+      warmSeconds: 25,
       bakedSeconds: 30,
+      warmUpSeconds: 10,
+      downloadBytesPerSecond: 10e6,
+      machine: null,
+    });
+  });
+
+  describe("with the rates of a machine", () => {
+    const machine = {
+      at: "2026-11-28T07:00:00Z",
+      cores: 2,
+      importSeconds: 4,
+      readBytesPerSecond: 500e6,
+      blake3BytesPerSecond: 5e9,
+      sha256BytesPerSecond: 1e9,
+      loadBytesPerSecond: 2.5e9,
+      passBytesPerSecond: 2e9,
+      promptBytesPerSecond: 1e9,
+    };
+    const estimate = (changes: Partial<typeof machine> = {}, downloadBytesPerSecond = 100e6) =>
+      makePlan(
+        settingsWith(),
+        manifest,
+        { hasGpu: true },
+        { machine: { ...machine, ...changes }, downloadBytesPerSecond },
+      ).startupEstimate;
+
+    test("what is slowest counts, then the weights come to the device, then the first picture", () => {
+      // 10 GB in one file: 20 s from the disk, 2 s of BLAKE3, 10 s of sha256, 4 s to the device, 10 s for two steps.
+      expect(estimate()).toMatchObject({ cachedSeconds: 34, warmSeconds: 18, bakedSeconds: 34, warmUpSeconds: 10 });
+      expect(estimate({ readBytesPerSecond: 10e9 })).toMatchObject({ cachedSeconds: 18, bakedSeconds: 24 });
+      expect(estimate({ importSeconds: 30 })).toMatchObject({ cachedSeconds: 44, warmSeconds: 44, bakedSeconds: 44 });
+    });
+
+    test("few cores share imports and hashes", () => {
+      expect(estimate({ cores: 1, readBytesPerSecond: 10e9 })).toMatchObject({ warmSeconds: 20, bakedSeconds: 28 });
+    });
+
+    test("a first start is as long as its download, and what the largest file takes then", () => {
+      expect(estimate().firstSeconds).toBe(100 + 4 + 10);
+      expect(estimate({}, 10e9).firstSeconds).toBe(10 + 4 + 10);
+    });
+
+    test("a disk that could not be measured counts as none", () => {
+      const { startupEstimate } = makePlan(
+        settingsWith(),
+        manifest,
+        { hasGpu: true },
+        {
+          machine: { ...machine, readBytesPerSecond: null },
+        },
+      );
+      expect(startupEstimate.cachedSeconds).toBe(startupEstimate.warmSeconds);
     });
   });
 
