@@ -140,6 +140,14 @@ describe("stop and start", () => {
     expect(await here.group(RESCUE)).toMatchObject({ desired: 0, suspended: [] });
   });
 
+  test("stop lowers what a policy raised while it looked, and ends those hosts, too", async () => {
+    await here.want(SPOT, 1);
+    here.api.before.set("SuspendProcesses", () => here.want(SPOT, 3));
+    const { exitCode, stdout } = await imagegen("stop", "--json");
+    expect([exitCode, (JSON.parse(stdout) as { hosts: string[] }).hosts.length]).toEqual([0, 3]);
+    expect(await here.group(SPOT)).toMatchObject({ desired: 0, hosts: [] });
+  });
+
   test("start without a job needs no host and waits for none", async () => {
     expect((await imagegen("stop")).stdout).toBe(
       "The fleet aws-fleet is stopped, it had no host; jobs that wait: 0. To start it: imagegen start --stack aws-fleet",
@@ -315,6 +323,18 @@ describe("picture", () => {
     expect(existsSync(made.path)).toBe(true);
     expect(await here.group(SPOT)).toMatchObject({ desired: 0 });
     expect(await here.objects()).toEqual(["workers/one.json"]);
+  });
+
+  test("is saved although the store has a fault while the job is made", async () => {
+    const asking = imagegen("picture", "a lighthouse");
+    await eventually("the job", async () => (await here.objects()).length === 1, 60);
+    here.api.refusedObjects = /result\.json/;
+    await eventually("three looks that fail", async () => here.api.refusedReads >= 3, 60);
+    here.api.refusedObjects = null;
+    await work("made");
+    const { exitCode, stderr } = await asking;
+    expect([exitCode, stderr]).toEqual([0, expect.stringContaining("Made by the worker w in 3.2 s.")]);
+    expect(await here.objects()).toEqual([]);
   });
 
   test("that the worker refuses fails with its reason", async () => {

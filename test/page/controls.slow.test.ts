@@ -174,6 +174,21 @@ describe("a picture to start from", () => {
     await opened.close();
   });
 
+  test("leaves a shape of one's own chosen, also where its size is the model's own", async () => {
+    const opened = await openPage(url);
+    const { page } = opened;
+    const other = page.getByRole("radio", { name: /^Other/ });
+    await other.check();
+    const sides = () => Promise.all(["#width", "#height"].map((id) => page.locator(id).inputValue()));
+    const before = await sides();
+    await chooseSource(page);
+    await page.getByAltText("The picture to start from").waitFor();
+    expect([await other.isChecked(), await sides()]).toEqual([true, before]);
+    await page.getByRole("button", { name: "Remove" }).click();
+    expect([await other.isChecked(), await sides()]).toEqual([true, before]);
+    await opened.close();
+  });
+
   test("that is no picture is said to be none", async () => {
     const opened = await openPage(url);
     const { page } = opened;

@@ -6,13 +6,12 @@ import {
   announce,
   bytesOf,
   hash,
-  inModule,
   makePicture,
   openPicture,
   storedText,
   thumbnails,
 } from "../../support/page/history.ts";
-import { closeBrowser, openPage } from "../../support/page/open-page.ts";
+import { closeBrowser, inModule, openPage } from "../../support/page/open-page.ts";
 import { chooseSource, photo } from "../../support/page/source.ts";
 import { pythonEnvironment } from "../../support/python.ts";
 

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Download, Page } from "playwright-core";
+import { inModule } from "./open-page.ts";
 
 /** Makes a picture with the form's settings, and waits until the history has it. */
 export async function makePicture(page: Page, fields: Readonly<Record<string, string>> = {}): Promise<void> {
@@ -20,16 +21,6 @@ export async function openPicture(page: Page, place = 0) {
   await detail(page).locator("img").first().waitFor();
   return detail(page);
 }
-
-/** The address of a module of the page. */
-const moduleOf = (name: string) =>
-  `document.querySelector("script[type=module]").src.replace("main.js", ${JSON.stringify(name)})`;
-
-/** Runs with the exports of a module of the page in `it`. */
-export const inModule = (page: Page, name: string, work: string) =>
-  page.evaluate(
-    `(async () => { const it = await import(${moduleOf(name)}); return await (async () => { ${work} })(); })()`,
-  );
 
 /** Pictures of colours, with prompts and times of their own; the last is the newest. `bytes` makes each so large. */
 export async function announce(page: Page, count: number, { bytes = 0, days = 0 } = {}): Promise<void> {

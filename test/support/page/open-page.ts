@@ -76,8 +76,8 @@ export async function openPage(url: string, options: OpenOptions = {}): Promise<
   await page.goto(url);
   if (ready) {
     await page.locator("#state[data-phase=ready]").waitFor();
-    // The form offers what the model takes once the page has asked for it; before, it ignores files, and resets what was typed.
-    await page.locator("#shapes input").first().waitFor({ state: "attached" });
+    // The form offers what the model takes once the page has asked for it; before, it ignores files.
+    await inModule(page, "service/model.js", KNOWN);
   }
   return {
     page,
@@ -93,6 +93,22 @@ export async function openPage(url: string, options: OpenOptions = {}): Promise<
     },
   };
 }
+
+/** The address of a module of the page. */
+const moduleOf = (name: string) =>
+  `document.querySelector("script[type=module]").src.replace("main.js", ${JSON.stringify(name)})`;
+
+/** Runs with the exports of a module of the page in `it`. */
+export const inModule = (page: Page, name: string, work: string) =>
+  page.evaluate(
+    `(async () => { const it = await import(${moduleOf(name)}); return await (async () => { ${work} })(); })()`,
+  );
+
+/** Ends when the page knows its model, or asks for a key first. */
+const KNOWN = `await new Promise((resolve) => {
+  it.onModel((model) => model.default_size !== null && resolve());
+  const timer = setInterval(() => document.getElementById("sign-in").open && resolve(clearInterval(timer)), 50);
+})`;
 
 /** Through the debugger, which the page's policy of scripts does not bind; the page runs under its own policy. */
 async function violationsOf(page: Page): Promise<string[]> {

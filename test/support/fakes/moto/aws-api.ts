@@ -52,6 +52,12 @@ export class AwsApi {
   readonly quotas = new Map<string, number>();
   /** Refusals by action (`StartInstances`): each is given while it is here. */
   readonly refusals = new Map<string, Refused>();
+  /** What happens in the account just before an action is answered. */
+  readonly before = new Map<string, () => Promise<void>>();
+  /** Reads of objects whose address matches are refused, as a store does that has a fault. */
+  refusedObjects: RegExp | null = null;
+  /** How many were. */
+  refusedReads = 0;
   /** Buckets of another account's. */
   readonly foreignBuckets = new Set<string>();
   /** Actions that IAM's simulation does not allow. */
@@ -105,6 +111,9 @@ export class AwsApi {
     this.#commands.clear();
     this.quotas.clear();
     this.refusals.clear();
+    this.before.clear();
+    this.refusedObjects = null;
+    this.refusedReads = 0;
     this.foreignBuckets.clear();
     this.denied.clear();
     this.remarks.length = 0;
@@ -126,6 +135,13 @@ export class AwsApi {
     const target = request.headers["x-amz-target"];
     const action = typeof target === "string" ? (target.split(".").at(-1) ?? "") : queryAction(body);
     this.calls.push(action);
+    await this.before.get(action)?.();
+    if (request.method === "GET" && this.refusedObjects?.test(request.url ?? "")) {
+      this.refusedReads += 1;
+      response.writeHead(403, { "content-type": "application/xml" });
+      response.end("<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>");
+      return;
+    }
     const refused = this.refusals.get(action);
     if (refused) return typeof target === "string" ? refuseJson(response, refused) : refuseXml(response, refused);
     const own = typeof target === "string" ? await this.#own(action, JSON.parse(body.toString()) as Json) : undefined;

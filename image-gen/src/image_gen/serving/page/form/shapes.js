@@ -52,10 +52,11 @@ export function offerShapes(served) {
   const others = NAMED.map(([name, ...pair]) => [name, ...pair.map(round)]);
   const seen = new Set(fromPicture ? [] : [`${width}x${height}`]);
   const shown = others.filter(([, ...pair]) => !seen.has(pair.join("x")) && seen.add(pair.join("x")));
-  const chosen = chosenSize() ?? null;
+  const checked = document.querySelector("input[name=shape]:checked")?.value ?? "auto";
   part("shapes").replaceChildren(...[first, ...shown, ["Other", 0, 0, "own", "any"]].map(option));
-  if (!document.querySelector("input[name=shape]:checked")) document.querySelector("input[name=shape]").checked = true;
-  if (chosen !== null) chooseSize(chosen);
+  document.querySelector("input[name=shape]").checked = true;
+  if (checked === "own") document.querySelector("input[name=shape][value=own]").checked = true;
+  else if (checked !== "auto") chooseSize(checked);
   part("width").max = model.max_size;
   part("height").max = model.max_size;
   showOwn();
