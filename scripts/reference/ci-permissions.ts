@@ -37,7 +37,7 @@ export function ciPermissionsPage(sources: PermissionSources): string {
   return page(
     "Permissions of the roles for CI",
     "What a role must be allowed to do for each type of resource, and the line of the provider that calls it, or AWS's documentation where the provider calls nothing. " +
-      "What each role has of it, and on which resources: [deploy from CI](../guides/deploy-from-ci.md#the-three-roles).",
+      "What each role has of it, and on which resources: [deploy from CI](../guides/deploy-from-ci.md#the-roles).",
     `Lines are those of ${of(commit, `${repository}, commit ${commit.slice(0, 7)}`)} of ${committed}. Each call was looked for in ${of(version, version)} as well, among what the functions of its type reach; ` +
       "functions may have other names and files there. A call that is newer than the commit is cited by its file alone.",
     ...PARTS.flatMap(({ types }) => Object.keys(types)).map((type) => {

@@ -130,19 +130,24 @@ describe("the roles", () => {
   test("trust one environment each, and have what the plan says, each attached", async () => {
     const { resources } = await run(CI_EXTRAS);
     const roles = inputsOf(resources, "aws:iam/role:Role");
-    expect(Object.keys(roles)).toEqual(["imagegen-ci-preview", "imagegen-ci-drift", "imagegen-ci-deploy"]);
+    expect(Object.keys(roles)).toEqual(
+      ["preview", "drift", "deploy", "canary", "mirror"].map((role) => `imagegen-ci-${role}`),
+    );
     const subjects = Object.values(roles).map((role) => {
       const [statement] = JSON.parse(String(role.assumeRolePolicy)).Statement;
       return statement.Condition.StringEquals["token.actions.githubusercontent.com:sub"];
     });
-    expect(subjects).toEqual(["preview", "drift", "production"].map((name) => `repo:org/repo:environment:${name}`));
+    expect(subjects).toEqual(
+      ["preview", "drift", "production", "canary", "mirror"].map((name) => `repo:org/repo:environment:${name}`),
+    );
     expect(roles["imagegen-ci-deploy"]).toMatchObject({ maxSessionDuration: 10_800 });
 
     const policies = inputsOf(resources, "aws:iam/policy:Policy");
     const parts = ["host", "network", "balancer", "identity", "services", "state"];
     const names = [
       "imagegen-ci-preview-reads",
-      ...["drift", "deploy"].flatMap((role) => parts.map((part) => `imagegen-ci-${role}-${part}`)),
+      ...["drift", "deploy", "canary"].flatMap((role) => parts.map((part) => `imagegen-ci-${role}-${part}`)),
+      "imagegen-ci-mirror-mirror",
     ];
     expect(Object.keys(policies)).toEqual([...names, "imagegen-ci-boundary"]);
     const attachments = inputsOf(resources, "aws:iam/rolePolicyAttachment:RolePolicyAttachment");
@@ -152,6 +157,13 @@ describe("the roles", () => {
     expect(state).toContain("arn:aws:kms:us-east-1:123456789012:key/k");
     for (const { policy } of Object.values(policies)) expect(JSON.parse(String(policy)).Statement).not.toEqual([]);
   });
+});
+
+test("the canary's and the mirror's roles are there where config asks for them", async () => {
+  const { resources, result } = await run({ mirrorUri: "s3://models/mirror" });
+  expect(Object.keys(inputsOf(resources, "aws:iam/role:Role")).at(-1)).toBe("imagegen-ci-mirror");
+  expect(await known(result.canaryRoleArn)).toBeNull();
+  expect(await known(result.mirrorRoleArn)).toBe("arn:aws:iam::123456789012:role/imagegen-ci-mirror");
 });
 
 test("outputs are what a workflow and its setup need", async () => {
@@ -170,6 +182,8 @@ test("outputs are what a workflow and its setup need", async () => {
     previewRoleArn: "arn:aws:iam::123456789012:role/imagegen-ci-preview",
     driftRoleArn: "arn:aws:iam::123456789012:role/imagegen-ci-drift",
     deployRoleArn: "arn:aws:iam::123456789012:role/imagegen-ci-deploy",
+    canaryRoleArn: null,
+    mirrorRoleArn: null,
     permissionsBoundaryArn: "arn:aws:iam::123456789012:policy/imagegen-ci-boundary",
   });
   expect(ciCommands).toContain(

@@ -22,8 +22,10 @@ export function ciProblemsOf(raw: Readonly<Record<string, string>>, region = "us
 
 export const ciPlanWith = (raw: Readonly<Record<string, string>> = {}): CiPlan => makeCiPlan(ciSettings(raw), "ci");
 
-/** Config with all that a role may be given besides. */
+/** Config with every role, and all that one may be given besides. */
 export const CI_EXTRAS = {
+  canaryStack: "canary",
+  mirrorUri: "s3://models/mirror",
   deployKmsKeyArns: "arn:aws:kms:us-east-1:123456789012:key/volumes",
   deploySecretArns: "arn:aws:secretsmanager:us-east-1:123456789012:secret:client-AbCdEf",
   deployVolumeIds: "vol-0a1b2c3d",

@@ -115,14 +115,19 @@ function githubChecks({ plan, repository, variables, branches, stack }: CiFacts)
   ];
 }
 
-function fileChecks({ files, boundary, plan, stack }: CiFacts, outputs: CiOutputValues): Check[] {
+function fileChecks({ files, boundaries, stack }: CiFacts, outputs: CiOutputValues): Check[] {
   const setup = commandFor(stack, "ci setup");
   const fileOf = (name: string) => `stacks/Pulumi.${name}.yaml`;
-  const deployed = fileOf(plan.deployStack);
   return [
-    boundary === outputs.permissionsBoundaryArn
-      ? ok("boundary", `${deployed} has permissionsBoundaryArn`)
-      : fail("boundary", `${deployed} lacks the boundary that the role requires (permissionsBoundaryArn).`, setup),
+    ...boundaries.map(({ stack: name, arn }) =>
+      arn === outputs.permissionsBoundaryArn
+        ? ok("boundary", `${fileOf(name)} has permissionsBoundaryArn`)
+        : fail(
+            "boundary",
+            `${fileOf(name)} lacks the boundary that the role requires (permissionsBoundaryArn).`,
+            setup,
+          ),
+    ),
     ...files.flatMap(({ stack: name, secretsProvider, isCommitted }) => {
       const file = fileOf(name);
       const commit = `git add ${file} && git commit -m "Deploy from CI"`;

@@ -10,14 +10,39 @@ import { tryLookup } from "../aws/client/errors.ts";
 import type { CiOutputValues } from "./outputs.ts";
 import { StateProject } from "./state-project.ts";
 
-/** Throws a CliError unless the stack that the workflows are to deploy is one of this checkout, on AWS. */
-export function requireDeployStack({ paths }: Context, { deployStack, stack }: CiPlan): void {
-  const files = new StackFiles(paths, deployStack);
-  files.requireKnown();
-  const target = readText(files.config(), "target") ?? "local";
-  if (target === "aws") return;
-  const message = `deployStack: expected a stack with target aws, got ${deployStack}, which has target ${target}.`;
-  throw new CliError({ message, fix: `pulumi config set deployStack aws-volume --stack ${stack}` }, EXIT.usage);
+/** Throws a CliError unless the stacks that the workflows are to make are of this checkout, on AWS; the canary's leaves nothing. */
+export function requireDeployStack({ paths }: Context, { deployStack, canaryStack, stack }: CiPlan): void {
+  const refuse = (key: string, message: string, value: string) => {
+    throw new CliError({ message, fix: `pulumi config set ${key} ${value} --stack ${stack}` }, EXIT.usage);
+  };
+  const configOf = (key: string, name: string, value: string) => {
+    const files = new StackFiles(paths, name);
+    files.requireKnown();
+    const target = readText(files.config(), "target") ?? "local";
+    if (target !== "aws")
+      refuse(key, `${key}: expected a stack with target aws, got ${name}, which has target ${target}.`, value);
+    return files.config();
+  };
+  configOf("deployStack", deployStack, "aws-volume");
+  if (canaryStack === null) return;
+  if (readText(configOf("canaryStack", canaryStack, "canary"), "onDestroy") === "delete") return;
+  refuse(
+    "canaryStack",
+    `canaryStack: expected a stack with onDestroy delete, got ${canaryStack}, which would leave its volume.`,
+    "canary",
+  );
+}
+
+/** Writes the boundary into the file of the canary's stack, whose state its own jobs make. The files that changed. */
+export function prepareCanaryStack(
+  { paths }: Context,
+  { canaryStack }: CiPlan,
+  { permissionsBoundaryArn }: CiOutputValues,
+): readonly string[] {
+  if (canaryStack === null) return [];
+  const files = new StackFiles(paths, canaryStack);
+  if (readText(files.config(), "permissionsBoundaryArn") === permissionsBoundaryArn) return [];
+  return [files.pin(qualifyAll({ permissionsBoundaryArn }))];
 }
 
 interface Prepared {

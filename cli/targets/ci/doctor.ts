@@ -3,7 +3,7 @@ import { execa } from "execa";
 import { type CiVariable, ciVariables } from "../../../infra/plan/ci/commands.ts";
 import { CI_STATE_FOLDER, type CiPlan, makeCiPlan, stateBucketName } from "../../../infra/plan/ci/plan.ts";
 import { rolePolicies } from "../../../infra/plan/ci/roles.ts";
-import { ROLE_ENVIRONMENTS, type RoleName } from "../../../infra/plan/ci/trust.ts";
+import { ROLE_ENVIRONMENTS, type RoleName, roleNames } from "../../../infra/plan/ci/trust.ts";
 import { commandFor } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError, type ErrorDetail, EXIT } from "../../core/exit.ts";
@@ -37,7 +37,8 @@ export interface CiFacts {
   /** The files of this stack and of the one that the workflows deploy. */
   readonly files: readonly FileFacts[];
   /** `permissionsBoundaryArn` of the stack that the workflows deploy. */
-  readonly boundary: string | undefined;
+  /** Of each stack that jobs make roles for: its `permissionsBoundaryArn`. */
+  readonly boundaries: readonly { readonly stack: string; readonly arn: string | undefined }[];
 }
 
 export interface RoleFacts {
@@ -71,7 +72,10 @@ export async function checkCi(context: Context): Promise<Check[]> {
   const outputs = await look(async () => (account.known ? readOutputs(context, plan, client, account.value) : null));
   const found = outputs.known ? outputs.value : null;
   const access = await openAccess(client);
-  const roles = found === null ? [] : await Promise.all(ROLES.map((role) => inspectRole(role, access, plan, found)));
+  const roles =
+    found === null
+      ? []
+      : await Promise.all(roleNames(plan.roles).map((role) => inspectRole(role, access, plan, found)));
   return ciChecks({
     stack: files.name,
     plan,
@@ -81,11 +85,12 @@ export async function checkCi(context: Context): Promise<Check[]> {
     roles,
     ...(await inspectGitHub(plan, found)),
     files: await Promise.all([files.name, plan.deployStack].map((name) => inspectFile(context, name))),
-    boundary: readText(new StackFiles(context.paths, plan.deployStack).trackedConfig(), "permissionsBoundaryArn"),
+    boundaries: [plan.deployStack, ...(plan.canaryStack === null ? [] : [plan.canaryStack])].map((name) => ({
+      stack: name,
+      arn: readText(new StackFiles(context.paths, name).trackedConfig(), "permissionsBoundaryArn"),
+    })),
   });
 }
-
-const ROLES = Object.keys(ROLE_ENVIRONMENTS) as RoleName[];
 
 async function readOutputs(
   context: Context,
@@ -102,14 +107,14 @@ async function readOutputs(
 }
 
 async function inspectRole(role: RoleName, access: Access, plan: CiPlan, outputs: CiOutputValues): Promise<RoleFacts> {
-  const { name } = plan.roles[role];
+  const name = plan.roles[role]?.name ?? "";
   const trust = await look(() => access.trustPolicy(name));
   if (!trust.known || trust.value === undefined) return { name, trust, denied: NONE_DENIED, findings: NOT_ASKED };
   const policies = rolePolicies(role, plan, placeOf(outputs));
   return {
     name,
     trust,
-    denied: await look(() => access.deniedActions(outputs.roleArns[role], policies)),
+    denied: await look(() => access.deniedActions(outputs.roleArns[role] ?? "", policies)),
     findings: await look(async () => {
       const documents = policies.map(({ statements }) => ({ Version: "2012-10-17", Statement: statements }));
       return (await Promise.all(documents.map((document) => access.validate(document)))).flat();
@@ -135,7 +140,9 @@ async function inspectGitHub(
     repository: await look(() => github.repository()),
     variables: await look(() => inspectVariables(github, plan, outputs)),
     branches: await look(async () => {
-      const restricted = Object.values(ROLE_ENVIRONMENTS).filter((name) => name !== ROLE_ENVIRONMENTS.preview);
+      const restricted = roleNames(plan.roles)
+        .filter((role) => role !== "preview")
+        .map((role) => ROLE_ENVIRONMENTS[role]);
       return Object.fromEntries(await Promise.all(restricted.map(async (name) => [name, await github.branches(name)])));
     }),
   };

@@ -33,7 +33,17 @@ export function parseCiOutputs(values: Values): CiOutputValues | null {
   const found = Object.fromEntries(TEXTS.map((name) => [name, values[name]]));
   if (!Object.values(found).every((value) => typeof value === "string" && value !== "")) return null;
   const { previewRoleArn, driftRoleArn, deployRoleArn, ...others } = found as Record<(typeof TEXTS)[number], string>;
-  return { ...others, roleArns: { preview: previewRoleArn, drift: driftRoleArn, deploy: deployRoleArn } };
+  const { canaryRoleArn: canary, mirrorRoleArn: mirror } = values;
+  return {
+    ...others,
+    roleArns: {
+      preview: previewRoleArn,
+      drift: driftRoleArn,
+      deploy: deployRoleArn,
+      ...(typeof canary === "string" ? { canary } : {}),
+      ...(typeof mirror === "string" ? { mirror } : {}),
+    },
+  };
 }
 
 /** The outputs in a state; null where it has none. */

@@ -1,6 +1,7 @@
 /** Makes what deployments from CI need, once in an account. Each step is left out where it is done, so that an interrupted run resumes. */
 import { ciCommands, ciCommandWords } from "../../../infra/plan/ci/commands.ts";
 import { CI_STATE_FOLDER, type CiPlan, makeCiPlan, stateBucketName } from "../../../infra/plan/ci/plan.ts";
+import { type ByRole, roleNames } from "../../../infra/plan/ci/trust.ts";
 import { commandFor } from "../../core/command-line.ts";
 import { confirm } from "../../core/confirm.ts";
 import type { Context } from "../../core/context.ts";
@@ -12,7 +13,7 @@ import { openIdentity } from "../aws/client/account.ts";
 import { type AwsClientConfig, awsClientConfig } from "../aws/client/client-config.ts";
 import { toCliError, tryLookup } from "../aws/client/errors.ts";
 import { type Access, openAccess } from "./access.ts";
-import { prepareDeployStack, requireDeployStack } from "./deploy-stack.ts";
+import { prepareCanaryStack, prepareDeployStack, requireDeployStack } from "./deploy-stack.ts";
 import { type GitHub, isGitHub, openGitHub } from "./github.ts";
 import { type CiOutputValues, parseCiOutputs } from "./outputs.ts";
 import { ciPlanRows } from "./plan.ts";
@@ -86,7 +87,7 @@ export async function setupCi(context: Context, options: SetupOptions): Promise<
   if (keys !== undefined && files.trackedFile().secretsprovider !== keys.secretsprovider)
     written.push(files.encryptWith(keys));
   const deployed = await prepareDeployStack(context, tools.root, client, plan, outputs);
-  written.push(...deployed.written);
+  written.push(...deployed.written, ...prepareCanaryStack(context, plan, outputs));
   // A deployed stack's jobs keep the backend that has its state.
   const commands = deployed.isInBucket ? await setVariables(context, plan, outputs, restricted) : [];
   progress.stop();
@@ -154,13 +155,18 @@ async function upCi(
 }
 
 /** What is no variable: environments and the branches that may use them. They need no output, but the words of a command do. */
-const NO_OUTPUTS = { backendUrl: "", previewStateUrl: "", roleArns: { preview: "", drift: "", deploy: "" } };
+const withoutOutputs = ({ roles }: CiPlan) => ({
+  backendUrl: "",
+  previewStateUrl: "",
+  secretsProvider: "",
+  roleArns: Object.fromEntries(roleNames(roles).map((role) => [role, ""])) as ByRole<string>,
+});
 
 /** Makes the environments with their branch rules, and reads those back: GitHub takes a rule that its plan does not enforce. */
 async function restrictEnvironments(plan: CiPlan): Promise<GitHub> {
   const github = await openGitHub(plan.repository);
   if (!isGitHub(github)) throw new CliError(github, EXIT.missingPrerequisite);
-  for (const words of ciCommandWords(plan, NO_OUTPUTS)) if (words[1] === "api") await github.send(words);
+  for (const words of ciCommandWords(plan, withoutOutputs(plan))) if (words[1] === "api") await github.send(words);
   for (const { environment, role } of Object.values(plan.roles)) {
     if (role === "preview" || (await github.branches(environment)).includes(plan.deployBranch)) continue;
     const message = `GitHub does not restrict the environment ${environment} to ${plan.deployBranch}.`;

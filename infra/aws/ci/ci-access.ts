@@ -5,7 +5,7 @@ import { boundaryName, boundaryStatements } from "../../plan/ci/boundary.ts";
 import type { CiPlace } from "../../plan/ci/permissions/scopes.ts";
 import type { CiPlan, CiRolePlan } from "../../plan/ci/plan.ts";
 import { policyNames, rolePolicies } from "../../plan/ci/roles.ts";
-import { type RoleName, trustStatements } from "../../plan/ci/trust.ts";
+import { type ByRole, trustStatements } from "../../plan/ci/trust.ts";
 import { policyDocument } from "../iam.ts";
 
 export interface CiAccessArgs {
@@ -16,7 +16,7 @@ export interface CiAccessArgs {
 /** The OIDC provider, and the roles that jobs take by it: no access key is stored anywhere. */
 export class CiAccess extends pulumi.ComponentResource {
   readonly providerArn: pulumi.Output<string>;
-  readonly roleArns: pulumi.Output<Readonly<Record<RoleName, string>>>;
+  readonly roleArns: pulumi.Output<ByRole<string>>;
   /** For the deployed stack's `permissionsBoundaryArn`. */
   readonly boundaryArn: pulumi.Output<string>;
 
@@ -35,11 +35,14 @@ export class CiAccess extends pulumi.ComponentResource {
       },
       { parent: this },
     ).arn;
-    const createRole = (role: RoleName) => this.#createRole(plan.roles[role], plan, pulumi.output(place));
+    const createRole = (role: CiRolePlan) => this.#createRole(role, plan, pulumi.output(place));
+    const { preview, drift, deploy, canary, mirror } = plan.roles;
     this.roleArns = pulumi.output({
-      preview: createRole("preview"),
-      drift: createRole("drift"),
-      deploy: createRole("deploy"),
+      preview: createRole(preview),
+      drift: createRole(drift),
+      deploy: createRole(deploy),
+      ...(canary ? { canary: createRole(canary) } : {}),
+      ...(mirror ? { mirror: createRole(mirror) } : {}),
     });
     this.registerOutputs({
       providerArn: this.providerArn,

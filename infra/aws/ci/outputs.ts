@@ -24,6 +24,10 @@ export interface CiOutputs {
   readonly previewRoleArn: pulumi.Output<string>;
   readonly driftRoleArn: pulumi.Output<string>;
   readonly deployRoleArn: pulumi.Output<string>;
+  /** Null without `canaryStack`. */
+  readonly canaryRoleArn: pulumi.Output<string | null>;
+  /** Null without `mirrorUri`. */
+  readonly mirrorRoleArn: pulumi.Output<string | null>;
   /** For the deployed stack's `permissionsBoundaryArn`: without it, the role that deploys may make no role. */
   readonly permissionsBoundaryArn: pulumi.Output<string>;
   /** Lines for a shell: the environments and the variables of the repository. */
@@ -39,10 +43,11 @@ export function ciOutputs(plan: CiPlan, { store, access }: CiResources): CiOutpu
   const { region } = plan;
   const backendUrl = pulumi.interpolate`s3://${store.bucket}?region=${region}`;
   const previewStateUrl = pulumi.interpolate`s3://${store.bucket}/previews`;
+  const secretsProvider = `awskms://${plan.keyAlias}?region=${region}`;
   const commands = pulumi
     .all([backendUrl, previewStateUrl, access.roleArns])
     .apply(([backend, previews, roleArns]) =>
-      ciCommands(plan, { backendUrl: backend, previewStateUrl: previews, roleArns }),
+      ciCommands(plan, { backendUrl: backend, previewStateUrl: previews, secretsProvider, roleArns }),
     );
   return {
     target: pulumi.output(plan.target),
@@ -50,12 +55,14 @@ export function ciOutputs(plan: CiPlan, { store, access }: CiResources): CiOutpu
     backendUrl,
     ciBackendUrl: pulumi.interpolate`s3://${store.bucket}/${CI_STATE_FOLDER}?region=${region}`,
     previewStateUrl,
-    secretsProvider: pulumi.output(`awskms://${plan.keyAlias}?region=${region}`),
+    secretsProvider: pulumi.output(secretsProvider),
     keyArn: store.keyArn,
     oidcProviderArn: access.providerArn,
     previewRoleArn: access.roleArns.apply(({ preview }) => preview),
     driftRoleArn: access.roleArns.apply(({ drift }) => drift),
     deployRoleArn: access.roleArns.apply(({ deploy }) => deploy),
+    canaryRoleArn: access.roleArns.apply(({ canary = null }) => canary),
+    mirrorRoleArn: access.roleArns.apply(({ mirror = null }) => mirror),
     permissionsBoundaryArn: access.boundaryArn,
     ciCommands: commands,
   };

@@ -31,6 +31,13 @@ export const CI_KEYS = {
   deployBranch: text("main", matching(/^[A-Za-z0-9][\w./-]*$/, "the name of a branch")),
   /** The stack that the workflows deploy. */
   deployStack: text("aws-volume", matching(/^[A-Za-z0-9][\w.-]*$/, "the name of a stack")),
+  /** The stack that the workflow `canary` makes, asks for a picture and destroys, once a week; null: no role is made for it. */
+  canaryStack: unset(matching(/^[A-Za-z0-9][\w.-]*$/, "the name of a stack"), "canary"),
+  /** The mirror that the workflow `mirror` fills; null: no role is made for it. */
+  mirrorUri: unset(
+    matching(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:\/[\w.-]+)*$/, "a place in S3 as s3://<bucket>/<prefix>"),
+    "s3://my-models/mirror",
+  ),
   /** Days that earlier versions of the state are kept. */
   stateVersionDays: number(90, integer(7, 3650)),
   /** Customer keys of the stacks' volumes and images (`kmsKeyArn`), which a deployment uses. */

@@ -30,6 +30,26 @@ const RULES: readonly ((settings: Read) => Problem | false)[] = [
       got: repositoryIds,
       fix: { unset: "repositoryIds" },
     },
+  ({ canaryStack, deployStack }) =>
+    canaryStack !== null &&
+    canaryStack === deployStack && {
+      path: qualifyKey("canaryStack"),
+      expected: "another stack than deployStack, as it is destroyed",
+      got: canaryStack,
+      fix: { set: "canaryStack", value: "canary" },
+    },
+  ({ canaryStack, mirrorUri, ciProvider }) => {
+    const [key, value] = canaryStack === null ? ["mirrorUri", mirrorUri] : ["canaryStack", canaryStack];
+    return (
+      value !== null &&
+      ciProvider === "gitlab" && {
+        path: qualifyKey(key),
+        expected: "none with ciProvider gitlab, whose pipeline has no such job",
+        got: value,
+        fix: { unset: key },
+      }
+    );
+  },
   ({ oidcProviderArn, ciProvider }) => {
     const issuer = CI_ISSUERS[ciProvider];
     if (oidcProviderArn === null || oidcProviderArn.endsWith(`:oidc-provider/${issuer}`)) return false;

@@ -1,15 +1,19 @@
 import { shellWord } from "../../command-line.ts";
-import type { CiPlan } from "./plan.ts";
-import { ROLE_ENVIRONMENTS, type RoleName } from "./trust.ts";
+import { CANARY_STATE_FOLDER, type CiPlan } from "./plan.ts";
+import { type ByRole, ROLE_ENVIRONMENTS, roleNames } from "./trust.ts";
 
 /** What the workflows must know. */
 export interface CiNames {
   readonly backendUrl: string;
   readonly previewStateUrl: string;
-  readonly roleArns: Readonly<Record<RoleName, string>>;
+  readonly secretsProvider: string;
+  readonly roleArns: ByRole<string>;
 }
 
-type CommandPlan = Pick<CiPlan, "ciProvider" | "repository" | "region" | "deployBranch" | "deployStack">;
+type CommandPlan = Pick<
+  CiPlan,
+  "ciProvider" | "repository" | "region" | "deployBranch" | "deployStack" | "canaryStack" | "mirrorUri"
+>;
 
 /** A variable of the repository, or of one of its environments. */
 export interface CiVariable {
@@ -19,20 +23,30 @@ export interface CiVariable {
 }
 
 /** What the workflows read. */
-export function ciVariables(plan: Pick<CommandPlan, "deployStack" | "region">, names: CiNames): readonly CiVariable[] {
-  const common = {
-    IMAGEGEN_STACK: plan.deployStack,
-    PULUMI_BACKEND_URL: names.backendUrl,
-    IMAGEGEN_PREVIEW_STATE: names.previewStateUrl,
-    AWS_REGION: plan.region,
-  };
+export function ciVariables(
+  plan: Pick<CommandPlan, "deployStack" | "region" | "canaryStack" | "mirrorUri">,
+  names: CiNames,
+): readonly CiVariable[] {
+  const { canary, mirror } = ROLE_ENVIRONMENTS;
+  const { roleArns, backendUrl } = names;
+  const of = (environment: string | null, values: Readonly<Record<string, string | null | undefined>>) =>
+    Object.entries(values).flatMap(([name, value]) => (value ? [{ name, value, environment }] : []));
   return [
-    ...Object.entries(common).map(([name, value]) => ({ name, value, environment: null })),
-    ...Object.entries(ROLE_ENVIRONMENTS).map(([role, environment]) => ({
-      name: "AWS_ROLE_ARN",
-      value: names.roleArns[role as RoleName],
-      environment,
-    })),
+    ...of(null, {
+      IMAGEGEN_STACK: plan.deployStack,
+      PULUMI_BACKEND_URL: backendUrl,
+      IMAGEGEN_PREVIEW_STATE: names.previewStateUrl,
+      AWS_REGION: plan.region,
+      IMAGEGEN_CANARY_STACK: plan.canaryStack,
+    }),
+    ...roleNames(roleArns).flatMap((role) => of(ROLE_ENVIRONMENTS[role], { AWS_ROLE_ARN: roleArns[role] })),
+    ...(plan.canaryStack === null
+      ? []
+      : of(canary, {
+          PULUMI_BACKEND_URL: backendUrl.replace("?", `/${CANARY_STATE_FOLDER}?`),
+          IMAGEGEN_SECRETS_PROVIDER: names.secretsProvider,
+        })),
+    ...of(mirror, { IMAGEGEN_MIRROR: plan.mirrorUri }),
   ];
 }
 
@@ -45,7 +59,7 @@ export const ciCommands = (plan: CommandPlan, names: CiNames): readonly string[]
 /** Those of GitHub, each as its program and arguments. */
 export function ciCommandWords(plan: CommandPlan, names: CiNames): readonly (readonly string[])[] {
   return [
-    ...Object.values(ROLE_ENVIRONMENTS).flatMap((environment) => environmentCommands(plan, environment)),
+    ...roleNames(names.roleArns).flatMap((role) => environmentCommands(plan, ROLE_ENVIRONMENTS[role])),
     ...ciVariables(plan, names).map(({ name, value, environment }) => {
       const of = environment === null ? [] : ["--env", environment];
       return ["gh", "variable", "set", name, "--repo", plan.repository, ...of, "--body", value];

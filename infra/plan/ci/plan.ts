@@ -1,5 +1,5 @@
 import type { CiSettings } from "../../config/ci/settings.ts";
-import { planTrust, ROLE_ENVIRONMENTS, type RoleName, type TrustPlan } from "./trust.ts";
+import { type ByRole, planTrust, ROLE_ENVIRONMENTS, type RoleName, type TrustPlan } from "./trust.ts";
 
 /** All decisions of a stack with what deployments from CI need. */
 export interface CiPlan {
@@ -19,10 +19,14 @@ export interface CiPlan {
   readonly stateVersionDays: number;
   /** Of the key that encrypts the secrets in stacks' states. */
   readonly keyAlias: string;
-  readonly roles: Readonly<Record<RoleName, CiRolePlan>>;
+  readonly roles: ByRole<CiRolePlan>;
   readonly deployBranch: string;
   /** The stack that the workflows deploy. */
   readonly deployStack: string;
+  /** The stack that the workflow `canary` makes and destroys; null: it has no role. */
+  readonly canaryStack: string | null;
+  /** `s3://<bucket>/<prefix>` that the workflow `mirror` writes to; null: it has no role. */
+  readonly mirrorUri: string | null;
   /** Customer keys that a deployment uses. */
   readonly deployKmsKeyArns: readonly string[];
   /** Secrets that a deployment reads. */
@@ -42,8 +46,8 @@ export interface CiRolePlan {
   readonly sessionSeconds: number;
 }
 
-/** A first deployment pushes gigabytes and waits for a model; the others end within IAM's shortest limit. */
-const SESSION_SECONDS = { preview: 3600, drift: 3600, deploy: 10_800 };
+/** A first deployment pushes gigabytes and waits for a model, and a mirror is filled with one; the others end within IAM's shortest limit. */
+const SESSION_SECONDS = { preview: 3600, drift: 3600, deploy: 10_800, canary: 10_800, mirror: 10_800 };
 
 export function makeCiPlan(settings: CiSettings, stack: string): CiPlan {
   const { ciPrefix: prefix } = settings;
@@ -62,9 +66,13 @@ export function makeCiPlan(settings: CiSettings, stack: string): CiPlan {
       preview: planRole("preview", settings),
       drift: planRole("drift", settings),
       deploy: planRole("deploy", settings),
+      ...(settings.canaryStack === null ? {} : { canary: planRole("canary", settings) }),
+      ...(settings.mirrorUri === null ? {} : { mirror: planRole("mirror", settings) }),
     },
     deployBranch: settings.deployBranch,
     deployStack: settings.deployStack,
+    canaryStack: settings.canaryStack,
+    mirrorUri: settings.mirrorUri,
     deployKmsKeyArns: settings.deployKmsKeyArns,
     deploySecretArns: settings.deploySecretArns,
     deployVolumeIds: settings.deployVolumeIds,
@@ -84,6 +92,8 @@ function planRole(role: RoleName, settings: CiSettings): CiRolePlan {
 
 /** Where in the bucket the stack `ci` has its own state: no role reaches it. */
 export const CI_STATE_FOLDER = "ci";
+/** Where the canary's state is: no other role reaches it. */
+export const CANARY_STATE_FOLDER = "canary";
 
 /** The bucket's name, once the account is known. */
 export const stateBucketName = ({ bucketPrefix, region }: Pick<CiPlan, "bucketPrefix" | "region">, account: string) =>

@@ -25,11 +25,15 @@ export interface CiPolicy {
 }
 
 /** What the roles may use besides, by its ARN. */
-type RolePlan = Pick<CiPlan, "bucketPrefix" | "deployKmsKeyArns" | "deploySecretArns" | "deployVolumeIds">;
+type RolePlan = Pick<
+  CiPlan,
+  "bucketPrefix" | "deployKmsKeyArns" | "deploySecretArns" | "deployVolumeIds" | "mirrorUri"
+>;
 
 /** Everything that a role may do. `preview` has neither state nor key nor secret: it runs code that nobody has reviewed. */
 export function rolePolicies(role: RoleName, plan: RolePlan, place: CiPlace): readonly CiPolicy[] {
-  const use = { volumeIds: plan.deployVolumeIds, boundaryArn: boundaryArn(plan, place) };
+  const { deployVolumeIds: volumeIds, mirrorUri } = plan;
+  const use = { volumeIds, mirrorUri, boundaryArn: boundaryArn(plan, place) };
   return partsOf(role).map(({ name, grants, kinds }) => {
     const statements = statementsOf(grants, place, { ...use, kinds });
     return { name, statements: name === "state" ? [...statements, ...ofArns(role, plan)] : statements };
@@ -58,12 +62,13 @@ function partsOf(role: RoleName): readonly Part[] {
     const reads = [...lookups.map(({ grants }) => grants), PREVIEW_READS];
     return [{ name: "reads", grants: [...reads, { previews: ["s3:GetObject"] }], kinds: [] }];
   }
+  if (role === "mirror") return [{ name: "mirror", grants: [MIRROR], kinds: [] }];
   const parts = PARTS.map(({ name, types, kinds }) => {
-    const grants = Object.values(types).flatMap(({ read, write }) => (role === "deploy" ? [read, write] : [read]));
+    const grants = Object.values(types).flatMap(({ read, write }) => (role === "drift" ? [read] : [read, write]));
     return { name, grants, kinds };
   });
   const program = [...Object.values(LOOKUPS).map(({ grants }) => grants), ...Object.values(SDK_CALLS), PREVIEW_READS];
-  const state = role === "deploy" ? DEPLOY_STATE : DRIFT_STATE;
+  const state = { drift: DRIFT_STATE, deploy: DEPLOY_STATE, canary: CANARY_STATE }[role];
   return [...parts, { name: "state", grants: [...program, state], kinds: [] }];
 }
 
@@ -82,6 +87,18 @@ const DEPLOY_STATE: Grants = {
   stateKey: ["kms:Decrypt", "kms:Encrypt"],
 };
 
+/** As a deployment's, in a folder of its own; and the tunnel to the host that is asked for a picture. */
+const CANARY_STATE: Grants = {
+  stateBucket: ["s3:ListBucket"],
+  canaryState: ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+  stateKey: ["kms:Decrypt", "kms:Encrypt"],
+  tunnelHosts: ["ssm:StartSession"],
+  tunnelDocument: ["ssm:StartSession"],
+};
+
+/** Writes the model's files and its manifest; a part of a file that was not sent whole goes. */
+const MIRROR: Grants = { mirror: ["s3:AbortMultipartUpload", "s3:PutObject"] };
+
 /** Disks and images with a customer's key, and the grants on it. */
 const KEY_ACTIONS = {
   drift: ["kms:DescribeKey", "kms:ListGrants"],
@@ -98,11 +115,11 @@ const KEY_ACTIONS = {
 };
 
 function ofArns(role: RoleName, { deployKmsKeyArns, deploySecretArns }: RolePlan): readonly CiStatement[] {
-  if (role === "preview") return [];
+  if (role === "preview" || role === "mirror") return [];
   const allow = (Sid: string, Action: readonly string[], Resource: readonly string[]): CiStatement[] =>
     Resource.length === 0 ? [] : [{ Sid, Effect: "Allow", Action, Resource }];
   return [
-    ...allow("CustomerKeys", KEY_ACTIONS[role], deployKmsKeyArns),
+    ...allow("CustomerKeys", KEY_ACTIONS[role === "drift" ? "drift" : "deploy"], deployKmsKeyArns),
     ...allow("ClientSecrets", ["secretsmanager:GetSecretValue"], deploySecretArns),
   ];
 }

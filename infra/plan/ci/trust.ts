@@ -2,8 +2,25 @@ import type { CiSettings } from "../../config/ci/settings.ts";
 import { CI_ISSUERS } from "../../contract.ts";
 
 /** The roles of CI, and GitHub's environments whose jobs take them. */
-export const ROLE_ENVIRONMENTS = { preview: "preview", drift: "drift", deploy: "production" } as const;
+export const ROLE_ENVIRONMENTS = {
+  preview: "preview",
+  drift: "drift",
+  deploy: "production",
+  canary: "canary",
+  mirror: "mirror",
+} as const;
 export type RoleName = keyof typeof ROLE_ENVIRONMENTS;
+/** Those that config asks for, by the keys `canaryStack` and `mirrorUri`. */
+type OptionalRoleName = "canary" | "mirror";
+
+/** One value for each role that there is. */
+export type ByRole<Value> = Readonly<
+  Record<Exclude<RoleName, OptionalRoleName>, Value> & Partial<Record<OptionalRoleName, Value>>
+>;
+
+/** The roles that there are, in order. */
+export const roleNames = (roles: ByRole<unknown>): readonly RoleName[] =>
+  (Object.keys(ROLE_ENVIRONMENTS) as RoleName[]).filter((role) => roles[role] !== undefined);
 
 /** The audience that `aws-actions/configure-aws-credentials` asks a token for. */
 const AUDIENCE = "sts.amazonaws.com";

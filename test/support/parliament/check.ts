@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { boundaryStatements } from "../../../infra/plan/ci/boundary.ts";
 import { rolePolicies } from "../../../infra/plan/ci/roles.ts";
+import { roleNames } from "../../../infra/plan/ci/trust.ts";
 import { CI_EXTRAS, CI_PLACE, ciPlanWith } from "../ci-settings.ts";
 import { paths } from "../paths.ts";
 import { parliamentEnvironment } from "../python.ts";
@@ -15,7 +16,7 @@ const plan = ciPlanWith(CI_EXTRAS);
 type PolicyDocument = Parameters<typeof unexplained>[0][string];
 const document = (Statement: PolicyDocument["Statement"]): PolicyDocument => ({ Version: "2012-10-17", Statement });
 const documents: Record<string, PolicyDocument> = { boundary: document(boundaryStatements(plan, CI_PLACE)) };
-for (const role of ["preview", "drift", "deploy"] as const)
+for (const role of roleNames(plan.roles))
   for (const { name, statements } of rolePolicies(role, plan, CI_PLACE))
     documents[`${role} ${name}`] = document(statements);
 

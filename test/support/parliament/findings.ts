@@ -15,7 +15,8 @@ interface PolicyDocument {
 type Documents = Readonly<Record<string, PolicyDocument>>;
 
 interface Explanation {
-  readonly policy: string;
+  /** The names of the policies. */
+  readonly policy: RegExp;
   readonly issue: string;
   /** What the finding says. */
   readonly detail: RegExp;
@@ -26,21 +27,21 @@ interface Explanation {
 /** Findings that are no faults, each with the reason and where it is from. One that parliament does not have any more is a problem itself. */
 const EXPLAINED: readonly Explanation[] = [
   {
-    policy: "deploy identity",
+    policy: /^(?:deploy|canary) identity$/,
     issue: "MISMATCHED_TYPE_BUT_USABLE",
     detail: /StringEquals requires a value of type String but given Arn/,
     why: "The boundary's ARN has no wildcard, and AWS's own example compares iam:PermissionsBoundary by StringEquals.",
     source: "https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html",
   },
   {
-    policy: "deploy services",
+    policy: /^(?:deploy|canary) services$/,
     issue: "RESOURCE_POLICY_PRIVILEGE_ESCALATION",
     detail: /image-gen-alb-logs-\* due to s3:(?:GetObject|PutObject) not being allowed/,
     why: "Whoever may write the policy of the bucket with the balancer's log can read that log. The role makes the bucket, and nothing else is in it.",
     source: "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html",
   },
   {
-    policy: "deploy balancer",
+    policy: /^(?:deploy|canary) balancer$/,
     issue: "RESOURCE_MISMATCH",
     detail: /^elasticloadbalancing:\w+ on arn:\*:elasticloadbalancing:\*:\*:listener\/net\//,
     why: "The stack's balancer is an application's (listener/app); parliament wants every kind that an action takes.",
@@ -60,7 +61,7 @@ export function unexplained(
       .filter((part) => !isAnswered(documents, finding, part))
       .flatMap((part) => {
         const found = explained.find(
-          ({ policy, issue, detail }) => policy === finding.policy && issue === finding.issue && detail.test(part),
+          ({ policy, issue, detail }) => policy.test(finding.policy) && issue === finding.issue && detail.test(part),
         );
         if (found) used.add(found);
         return found ? [] : [`${finding.policy}: ${finding.issue} (${finding.severity}): ${part}`];
@@ -70,7 +71,7 @@ export function unexplained(
   return [
     ...new Set(faults),
     ...stale.map(
-      ({ policy, issue }) => `${policy}: ${issue} is explained, and parliament does not find it. Fix: remove it`,
+      ({ policy, issue }) => `${policy.source}: ${issue} is explained, and parliament does not find it. Fix: remove it`,
     ),
   ];
 }

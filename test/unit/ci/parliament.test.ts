@@ -46,12 +46,12 @@ test.each([
 });
 
 const finding = { policy: "deploy host", issue: "UNKNOWN_ACTION", severity: "LOW", detail: "no ec2:Attach" };
-const explanation = { policy: "deploy host", issue: "UNKNOWN_ACTION", detail: /ec2:Attach/, why: "", source: "" };
+const explanation = { policy: /^deploy host$/, issue: "UNKNOWN_ACTION", detail: /ec2:Attach/, why: "", source: "" };
 
 test("an explained finding is none, and an explanation of nothing is one", () => {
   expect(unexplained(documents, [finding], [explanation])).toEqual([]);
   expect(unexplained(documents, [finding], [])).toEqual(["deploy host: UNKNOWN_ACTION (LOW): no ec2:Attach"]);
   expect(unexplained(documents, [], [explanation])).toEqual([
-    "deploy host: UNKNOWN_ACTION is explained, and parliament does not find it. Fix: remove it",
+    "^deploy host$: UNKNOWN_ACTION is explained, and parliament does not find it. Fix: remove it",
   ]);
 });

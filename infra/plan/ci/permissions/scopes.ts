@@ -1,4 +1,5 @@
 import { PROJECT, STACK_TAG } from "../../../contract.ts";
+import { CANARY_STATE_FOLDER } from "../plan.ts";
 
 /** Where the roles are, once account and ARNs are known. */
 export interface CiPlace {
@@ -29,6 +30,8 @@ export interface ScopeUse {
   readonly volumeIds: readonly string[];
   /** The boundary that each role of a stack has. */
   readonly boundaryArn: string;
+  /** `s3://<bucket>/<prefix>` of the mirror that CI fills; null: none. */
+  readonly mirrorUri: string | null;
 }
 
 /** What a launch makes or is put into besides the host: subnets and groups may be the account's. Volumes are new ones: a launch takes no existing one. */
@@ -57,6 +60,8 @@ const named =
 
 const adopted = ({ partition, region, account }: CiPlace, volumeIds: readonly string[]) =>
   volumeIds.map((id) => `arn:${partition}:ec2:${region}:${account}:volume/${id}`);
+
+const placeInS3 = (uri: string) => uri.slice("s3://".length);
 
 const ofProject = (kind: "RequestTag" | "ResourceTag") => ({ [`aws:${kind}/imagegen:project`]: PROJECT });
 
@@ -177,6 +182,20 @@ export const SCOPES = {
   }),
   /** Of the stacks that are deployed. That of the stack `ci` is in a folder of its own. */
   state: ({ bucketArn }: CiPlace): ScopedResources => ({ Resource: `${bucketArn}/.pulumi/*` }),
+  canaryState: ({ bucketArn }: CiPlace): ScopedResources => ({
+    Resource: `${bucketArn}/${CANARY_STATE_FOLDER}/.pulumi/*`,
+  }),
+  /** A host whose port `imagegen picture` forwards; the document has no tag, and so is apart. */
+  tunnelHosts: (place: CiPlace): ScopedResources => ({
+    Resource: ec2(place, ["instance"]),
+    Condition: { StringEquals: ofProject("ResourceTag") },
+  }),
+  tunnelDocument: ({ partition, region }: CiPlace): ScopedResources => ({
+    Resource: `arn:${partition}:ssm:${region}::document/AWS-StartPortForwardingSession`,
+  }),
+  mirror: ({ partition }: CiPlace, { mirrorUri }: ScopeUse): ScopedResources => ({
+    Resource: mirrorUri === null ? [] : [`arn:${partition}:s3:::${placeInS3(mirrorUri)}/*`],
+  }),
   previews: ({ bucketArn }: CiPlace): ScopedResources => ({ Resource: `${bucketArn}/previews/*` }),
   stateBucket: ({ bucketArn }: CiPlace): ScopedResources => ({ Resource: bucketArn }),
   stateKey: ({ keyArn }: CiPlace): ScopedResources => ({ Resource: keyArn }),

@@ -43,7 +43,7 @@ const facts: CiFacts = {
     secretsProvider: outputs.secretsProvider,
     isCommitted: true,
   })),
-  boundary: outputs.permissionsBoundaryArn,
+  boundaries: [{ stack: "aws-volume", arn: outputs.permissionsBoundaryArn }],
 };
 
 const wrong = (changed: Partial<CiFacts>) =>
@@ -160,7 +160,7 @@ test("variables that lack, environments that any branch may use, a file without 
     variables: value(all),
     branches: value({ drift: [], production: ["main", "dev"] }),
     files: [{ stack: "aws-volume", secretsProvider: undefined, isCommitted: false }],
-    boundary: undefined,
+    boundaries: [{ stack: "aws-volume", arn: undefined }],
   });
   expect(found.map(([status, id, message]) => [status, id, message])).toEqual([
     [

@@ -11,7 +11,13 @@ const place = {
   bucketArn: "arn:aws:s3:::bucket",
   keyArn: "arn:aws:kms:us-east-1:123456789012:key/k",
 };
-const plan = { bucketPrefix: "imagegen-ci", deployKmsKeyArns: [], deploySecretArns: [], deployVolumeIds: [] };
+const plan = {
+  bucketPrefix: "imagegen-ci",
+  deployKmsKeyArns: [],
+  deploySecretArns: [],
+  deployVolumeIds: [],
+  mirrorUri: null,
+};
 
 test("a call for each resource, with something in place of each wildcard", () => {
   expect(simulatedCalls({ ...allow, Resource: ["arn:aws:s3:::a-*/*", "arn:aws:s3:::b"] })).toEqual([

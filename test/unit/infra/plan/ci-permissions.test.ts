@@ -6,7 +6,7 @@ import { type CiPolicy, rolePolicies } from "../../../../infra/plan/ci/roles.ts"
 import type { RoleName } from "../../../../infra/plan/ci/trust.ts";
 import { CI_EXTRAS, CI_PLACE, ciPlanWith } from "../../../support/ci-settings.ts";
 
-const ROLES: readonly RoleName[] = ["preview", "drift", "deploy"];
+const ROLES: readonly RoleName[] = ["preview", "drift", "deploy", "canary", "mirror"];
 /** The longest names that AWS has. */
 const FAR = { ...CI_PLACE, partition: "aws-us-gov", region: "ap-northeast-123" };
 
@@ -62,6 +62,45 @@ test("a deployment may do all that drift may, but for writing the copy", () => {
   expect([...new Set(actionsOf("drift"))].filter((action) => !deploy.includes(action))).toEqual([]);
   const writes = statementsOf(policiesOf("deploy")).filter(({ Action }) => Action.includes("s3:PutObject"));
   expect(writes.map(({ Resource }) => Resource)).toEqual([`${CI_PLACE.bucketArn}/.pulumi/*`]);
+});
+
+test("the canary may do all that a deployment may, with a state of its own that no other role reaches, and opens a tunnel to its host", () => {
+  const isOwn = /^(?:State|CanaryState|TunnelHosts|TunnelDocument)$/;
+  const shared = (role: RoleName) => statementsOf(policiesOf(role)).filter(({ Sid }) => !isOwn.test(Sid));
+  expect(shared("canary")).toEqual(shared("deploy"));
+  const own = statementsOf(policiesOf("canary")).filter(({ Sid }) => isOwn.test(Sid));
+  expect(own.map(({ Action, Resource, Condition }) => [Action, Resource, Condition])).toEqual([
+    [["s3:DeleteObject", "s3:GetObject", "s3:PutObject"], `${CI_PLACE.bucketArn}/canary/.pulumi/*`, undefined],
+    [
+      ["ssm:StartSession"],
+      ["arn:aws:ec2:us-east-1:123456789012:instance/*"],
+      { StringEquals: { "aws:ResourceTag/imagegen:project": "Picture-Perfect-Challenge" } },
+    ],
+    [["ssm:StartSession"], "arn:aws:ssm:us-east-1::document/AWS-StartPortForwardingSession", undefined],
+  ]);
+  for (const role of ROLES.filter((name) => name !== "canary")) {
+    const reaching = statementsOf(policiesOf(role)).filter(({ Resource }) =>
+      [Resource]
+        .flat()
+        .some((pattern) => pattern !== "*" && coversArn(pattern, `${CI_PLACE.bucketArn}/canary/.pulumi/x`)),
+    );
+    expect(reaching, role).toEqual([]);
+  }
+});
+
+test("the mirror is written to, and nothing else is", () => {
+  const [policy, ...others] = policiesOf("mirror");
+  expect(others).toEqual([]);
+  expect(policy?.statements).toEqual([
+    {
+      Sid: "Mirror",
+      Effect: "Allow",
+      Action: ["s3:AbortMultipartUpload", "s3:PutObject"],
+      Resource: ["arn:aws:s3:::models/mirror/*"],
+    },
+  ]);
+  const bucket = statementsOf(policiesOf("mirror", { mirrorUri: "s3://models" }));
+  expect(bucket.map(({ Resource }) => Resource)).toEqual([["arn:aws:s3:::models/*"]]);
 });
 
 test("a role is handed to three services, and no other", () => {

@@ -77,6 +77,7 @@ describe("commands", () => {
   const names = {
     backendUrl: "s3://bucket?region=us-east-1",
     previewStateUrl: "s3://bucket/previews",
+    secretsProvider: "awskms://alias/x?region=us-east-1",
     roleArns: { preview: "arn:p", drift: "arn:d", deploy: "arn:u" },
   };
 
@@ -98,6 +99,28 @@ describe("commands", () => {
       "gh variable set AWS_ROLE_ARN --repo org/repo --env preview --body arn:p",
       "gh variable set AWS_ROLE_ARN --repo org/repo --env drift --body arn:d",
       "gh variable set AWS_ROLE_ARN --repo org/repo --env production --body arn:u",
+    ]);
+  });
+
+  test("GitHub's environments and variables of the canary and the mirror, where they are wanted", () => {
+    const roleArns = { ...names.roleArns, canary: "arn:c", mirror: "arn:m" };
+    const plan = ciPlanWith({ canaryStack: "trial", mirrorUri: "s3://models/mirror" });
+    const usual = ciCommands(ciPlanWith(), names);
+    const more = ciCommands(plan, { ...names, roleArns }).filter((line) => !usual.includes(line));
+    const api = "gh api --silent --method";
+    const policy =
+      "--field 'deployment_branch_policy[protected_branches]=false' --field 'deployment_branch_policy[custom_branch_policies]=true'";
+    expect(more).toEqual([
+      ...["canary", "mirror"].flatMap((environment) => [
+        `${api} PUT repos/org/repo/environments/${environment} ${policy}`,
+        `${api} POST repos/org/repo/environments/${environment}/deployment-branch-policies -f name=main`,
+      ]),
+      "gh variable set IMAGEGEN_CANARY_STACK --repo org/repo --body trial",
+      "gh variable set AWS_ROLE_ARN --repo org/repo --env canary --body arn:c",
+      "gh variable set AWS_ROLE_ARN --repo org/repo --env mirror --body arn:m",
+      "gh variable set PULUMI_BACKEND_URL --repo org/repo --env canary --body 's3://bucket/canary?region=us-east-1'",
+      "gh variable set IMAGEGEN_SECRETS_PROVIDER --repo org/repo --env canary --body 'awskms://alias/x?region=us-east-1'",
+      "gh variable set IMAGEGEN_MIRROR --repo org/repo --env mirror --body s3://models/mirror",
     ]);
   });
 
