@@ -21,6 +21,8 @@ export const DEMO_MODEL_ID = "image-gen/demo";
 /** In the container and, by default, on the operator's machine. */
 export const SERVICE_PORT = 8000;
 export const READY_PATH = "/readyz";
+/** Answers 200 as long as the service listens, whether it can make pictures or not. */
+export const HEALTH_PATH = "/healthz";
 /** Longest idle timeout that an Application Load Balancer takes, in seconds. */
 export const LONGEST_IDLE_TIMEOUT_SECONDS = 4000;
 /**
@@ -83,6 +85,8 @@ export const gpuEnvironment = (ids: readonly string[]): Record<string, string> =
 
 /** What makes the service a worker of a fleet: the container's command, and the variables of workers and gateways. */
 export const WORK_COMMAND = ["image-gen", "work"] as const;
+/** What makes the same image a gateway. */
+export const GATEWAY_COMMAND = ["image-gen", "gateway"] as const;
 export const FLEET_VARIABLES = {
   queueUrl: "IMAGE_GEN_QUEUE_URL",
   deadLetterQueueUrl: "IMAGE_GEN_DEAD_LETTER_QUEUE_URL",
@@ -169,6 +173,8 @@ export const stackTags = (stack: string) => ({ "imagegen:project": PROJECT, [STA
 export const volumeTag = (stack: string) => ({ "imagegen:volume": stack });
 /** What the stream of a host's journal ends with in its log group; before it, as the container's whole name, the instance's id. */
 export const HOST_STREAM = "/host";
+/** The container of a fleet's gateway, and what the streams of its tasks begin with in the same log group. */
+export const GATEWAY_CONTAINER = "gateway";
 export const METRICS_NAMESPACE = "ImageGen";
 /** The metric that a host sends every minute while its scripts run. */
 export const HEARTBEAT_METRIC = "Heartbeat";

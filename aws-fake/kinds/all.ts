@@ -3,6 +3,7 @@ import type { Kind } from "../kind.ts";
 import { ATTACHMENTS } from "./attachment.ts";
 import { BALANCING } from "./balancing.ts";
 import { BUCKETS } from "./buckets.ts";
+import { CONTAINERS } from "./containers.ts";
 import { GRANTS } from "./grants.ts";
 import { IDENTITY } from "./identity.ts";
 import { INSTANCES } from "./instance.ts";
@@ -30,4 +31,5 @@ export const KINDS: readonly Kind[] = [
   ...SCALING,
   ...SCALING_POLICIES,
   ...QUEUES,
+  ...CONTAINERS,
 ];

@@ -5,13 +5,17 @@ import type { FleetStatus } from "../targets/target.ts";
 type Group = FleetStatus["groups"][number];
 
 /** What `status` prints of a fleet: name and value. */
-export function fleetRows({ groups, jobs, workers, spotShare, cost, problems }: FleetStatus): [string, string][] {
+export function fleetRows(status: FleetStatus): [string, string][] {
+  const { groups, jobs, workers, spotShare, cost, problems, gateway } = status;
   const failed = workers.filter(({ error }) => error !== null);
   return [
     ...groups.map((group): [string, string] => [group.group, describeGroup(group)]),
     ["jobs", describeJobs(jobs)],
     ...(workers.length > 0 ? [["workers", describeWorkers(workers)] as [string, string]] : []),
     ...(spotShare === null ? [] : [["on spot", formatPercent(spotShare)] as [string, string]]),
+    ...(gateway === null
+      ? []
+      : [["gateway", `${gateway.running} of ${gateway.desired} tasks run`] as [string, string]]),
     ["cost", describeCost(cost)],
     ...failed.map(({ id, error }): [string, string] => ["problem", `worker ${id}: ${error}`]),
     ...problems.map((problem): [string, string] => ["problem", formatDetail(problem)]),

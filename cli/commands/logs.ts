@@ -12,7 +12,8 @@ Examples:
   imagegen logs --json                        one JSON object per line: {"line": "…"}
 
 On AWS the lines of the container and of the host (which begin with [host]) are in the order of time. A host that has never sent any is shown by its
-console, as far as EC2 has it. Each line of a fleet begins with its host: [i-…] of the container, [i-… host] of the host.`;
+console, as far as EC2 has it. Each line of a fleet begins with its host: [i-…] of the container, [i-… host] of the host, [gateway …] of
+a task of the gateway.`;
 
 interface Options {
   readonly follow?: boolean;

@@ -40,7 +40,8 @@ export function describeStatus(status: StatusResult): string {
       ["state", state],
       ...(status.fleet ? fleetRows(status.fleet) : []),
       ["heartbeat", running && typeof heartbeatSeconds === "number" ? `${formatSeconds(heartbeatSeconds)} ago` : null],
-      ["url", running ? url : null],
+      // A gateway answers also where no host may start.
+      ["url", running || status.fleet ? url : null],
       ["model", ready?.model && `${ready.model}${ready.revision ? ` at ${ready.revision.slice(0, 12)}` : ""}`],
       ["device", ready?.device],
       ["source", ready?.source],

@@ -117,12 +117,13 @@ function parseFlags({ config, model, port }: Options, files: Context["files"]): 
   return parseConfigFlags([...(config ?? []), ...named], files.name);
 }
 
-function describeFleet({ stack, model, queueUrl, jobStore, seconds, stopped }: UpResult): string {
+function describeFleet({ stack, model, url, queueUrl, jobStore, seconds, stopped }: UpResult): string {
   const state = stopped
     ? `Updated: ${model ?? "the service"}; the fleet is stopped or drained until ${commandFor(stack, "start")}`
     : `Ready for jobs: ${model ?? "the service"}, hosts come with the first one`;
   return [
     `${state} (${formatSeconds(seconds)})`,
+    ...(url === null ? [] : [`Gateway: ${url}`]),
     `Queue: ${queueUrl}; jobs and results: ${jobStore}`,
     `To remove all hosts: ${commandFor(stack, "down")}`,
   ].join("\n");

@@ -110,7 +110,7 @@ interface UpOptions {
 export interface UpResult {
   readonly stack: string;
   readonly mode: Mode;
-  /** Where a client reaches the service; on AWS without a load balancer, through a tunnel. Null for a fleet. */
+  /** Where a client reaches the service; on AWS without a load balancer, through a tunnel. Null for a fleet without a gateway. */
   readonly url: string | null;
   readonly model: string | null;
   /** Null for a fleet, whose hosts come with jobs. */
@@ -207,8 +207,16 @@ export interface FleetStatus {
   /** Whether workers take no more jobs, by `drain`. */
   readonly draining: boolean;
   readonly cost: HostsCost;
-  /** Why a group started no host in the last hour, with a fix. */
+  /** Why a group started no host in the last hour, or the gateway has fewer tasks than it is to have, with a fix. */
   readonly problems: readonly ErrorDetail[];
+  /** Null: there is none. */
+  readonly gateway: GatewayStatus | null;
+}
+
+/** Tasks of the gateway, as ECS counts them. */
+interface GatewayStatus {
+  readonly desired: number;
+  readonly running: number;
 }
 
 interface GroupStatus {

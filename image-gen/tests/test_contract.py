@@ -8,6 +8,7 @@ from image_gen.fleet import drain, job_queue
 from image_gen.fleet import settings as fleet_settings
 from image_gen.model_cache import CacheSettings
 from image_gen.model_cache.core import settings as cache_settings
+from image_gen.serving.http.request_log import PROBES
 from image_gen.settings import KEEP_ALIVE_SECONDS, Settings
 
 CONTRACT = json.loads(Path(__file__).with_name("contract.json").read_text(encoding="utf-8"))
@@ -42,6 +43,10 @@ def test_constants_are_those_of_the_contract() -> None:
         },
     }
     assert own == {name: CONTRACT[name] for name in own}
+
+
+def test_probes_are_those_of_the_contract() -> None:
+    assert {CONTRACT["HEALTH_PATH"], CONTRACT["READY_PATH"]} == PROBES
 
 
 def test_settings_are_read_from_the_variables_of_the_contract() -> None:

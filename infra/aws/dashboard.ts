@@ -57,28 +57,26 @@ export function createDashboard(
   );
 }
 
-type Metric = readonly [namespace: string, name: string, ...rest: unknown[]];
+type Metric = readonly unknown[];
 
-function dashboardOf(facts: DashboardFacts) {
-  const { stack, region, logGroup, volumeId, alarmArns, loadBalancer } = facts;
-  const own = (metric: string, label: string): Metric => [METRICS_NAMESPACE, metric, "Stack", stack, { label }];
-  const ec2 = (metric: string): Metric => ["AWS/EC2", metric, ...Object.entries(facts.dimensions).flat()];
-  const ebs = (metric: string): Metric => ["AWS/EBS", metric, "VolumeId", volumeId];
-  const alb = (metric: string, stat: string): Metric => [
-    "AWS/ApplicationELB",
-    metric,
-    ...Object.entries(loadBalancer ?? {}).flat(),
-    { stat, label: `${metric} ${stat}` },
-  ];
-  const graph = (title: string, metrics: readonly Metric[], stat = "Maximum") => ({
+/** A graph of metrics of one region. */
+export const graphOf =
+  (region: string) =>
+  (title: string, metrics: readonly Metric[], stat = "Maximum") => ({
     type: "metric",
     properties: { title, region, view: "timeSeries", stat, period: 60, metrics },
   });
-  const table = (title: string, query: string) => ({
-    type: "log",
-    properties: { title, region, view: "table", query: `SOURCE '${logGroup}' | ${query}` },
-  });
-  const requests = [
+
+/** What the clients of a load balancer get, and when. */
+export function requestGraphs(region: string, balancer: LoadBalancerDimensions) {
+  const graph = graphOf(region);
+  const alb = (metric: string, stat: string): Metric => [
+    "AWS/ApplicationELB",
+    metric,
+    ...Object.entries(balancer).flat(),
+    { stat, label: `${metric} ${stat}` },
+  ];
+  return [
     graph(
       "Requests",
       ["RequestCount", "HTTPCode_Target_4XX_Count", "HTTPCode_Target_5XX_Count", "HTTPCode_ELB_5XX_Count"].map(
@@ -90,6 +88,18 @@ function dashboardOf(facts: DashboardFacts) {
       ["p50", "p95", "Maximum"].map((stat) => alb("TargetResponseTime", stat)),
     ),
   ];
+}
+
+function dashboardOf(facts: DashboardFacts) {
+  const { stack, region, logGroup, volumeId, alarmArns, loadBalancer } = facts;
+  const own = (metric: string, label: string): Metric => [METRICS_NAMESPACE, metric, "Stack", stack, { label }];
+  const ec2 = (metric: string): Metric => ["AWS/EC2", metric, ...Object.entries(facts.dimensions).flat()];
+  const ebs = (metric: string): Metric => ["AWS/EBS", metric, "VolumeId", volumeId];
+  const graph = graphOf(region);
+  const table = (title: string, query: string) => ({
+    type: "log",
+    properties: { title, region, view: "table", query: `SOURCE '${logGroup}' | ${query}` },
+  });
   const widgets = [
     { type: "alarm", properties: { title: "Alarms", alarms: alarmArns } },
     graph("Service", [
@@ -99,7 +109,7 @@ function dashboardOf(facts: DashboardFacts) {
       own("XidErrors", "GPU errors (Xid)"),
       own("VolumeLost", "volume lost"),
     ]),
-    ...(loadBalancer ? requests : []),
+    ...(loadBalancer ? requestGraphs(region, loadBalancer) : []),
     graph("/data, percent used", [own("DataUsedPercent", "used")]),
     graph("Processor", [ec2("CPUUtilization")], "Average"),
     graph("Data volume, bytes a minute", [ebs("VolumeReadBytes"), ebs("VolumeWriteBytes")], "Sum"),

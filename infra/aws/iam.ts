@@ -6,6 +6,13 @@ export const policyDocument = (statements: readonly object[]): string =>
 export const boundaryOf = ({ permissionsBoundaryArn }: { readonly permissionsBoundaryArn: string | null }) =>
   permissionsBoundaryArn === null ? {} : { permissionsBoundary: permissionsBoundaryArn };
 
-/** Who may take a role: a service of AWS by `Service`, or a role by `AWS`. */
-export const trustPolicy = (principal: Readonly<Record<string, string>>): string =>
-  policyDocument([{ Effect: "Allow", Principal: principal, Action: "sts:AssumeRole" }]);
+/** Who may take a role: a service of AWS by `Service`, or a role by `AWS`. `account`: a service only on behalf of this one. */
+export const trustPolicy = (principal: Readonly<Record<string, string>>, account?: string): string =>
+  policyDocument([
+    {
+      Effect: "Allow",
+      Principal: principal,
+      Action: "sts:AssumeRole",
+      ...(account === undefined ? {} : { Condition: { StringEquals: { "aws:SourceAccount": account } } }),
+    },
+  ]);

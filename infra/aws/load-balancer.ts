@@ -1,6 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { SECRET_PLACEHOLDER } from "../contract.ts";
+import { SECRET_PLACEHOLDER, SERVICE_PORT } from "../contract.ts";
 import type { LoadBalancerPlan, OidcPlan } from "../plan/aws/load-balancer.ts";
 import { createAccessLogs } from "./access-logs.ts";
 import type { LoadBalancerDimensions } from "./dashboard.ts";
@@ -22,7 +22,7 @@ export class LoadBalancer extends pulumi.ComponentResource {
   readonly targetGroupArn: pulumi.Output<string>;
   /** Of its metrics. */
   readonly dimensions: pulumi.Output<LoadBalancerDimensions>;
-  /** The group whose requests the host accepts. */
+  /** The group whose requests the host, or the gateway, accepts. */
   readonly securityGroupId: pulumi.Output<string>;
 
   constructor(name: string, { plan, network }: LoadBalancerArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -52,9 +52,8 @@ export class LoadBalancer extends pulumi.ComponentResource {
         vpcId: network.vpcId,
         port: plan.servicePort,
         protocol: "HTTP",
-        targetType: "instance",
-        // What a picture in the making needs, and the container's own time to finish it.
-        deregistrationDelay: 60,
+        targetType: plan.targetType,
+        deregistrationDelay: plan.deregistrationSeconds,
         healthCheck: { path: plan.readyPath, matcher: "200", interval: 15, timeout: 10, unhealthyThreshold: 3 },
       },
       child,
@@ -129,6 +128,26 @@ function createSecurityGroup(
     );
   }
   return group;
+}
+
+/** From the load balancer to the service, and nothing else of either. `rule`: the name of the rule that lets it in. */
+export function allowFromLoadBalancer(
+  name: string,
+  rule: string,
+  { service, balancer }: { readonly service: pulumi.Output<string>; readonly balancer: pulumi.Output<string> },
+  parent: pulumi.Resource,
+): void {
+  const port = { ipProtocol: "tcp", fromPort: SERVICE_PORT, toPort: SERVICE_PORT };
+  new aws.vpc.SecurityGroupIngressRule(
+    rule,
+    { securityGroupId: service, description: "the load balancer", referencedSecurityGroupId: balancer, ...port },
+    { parent },
+  );
+  new aws.vpc.SecurityGroupEgressRule(
+    `${name}-alb-out`,
+    { securityGroupId: balancer, description: "the service", referencedSecurityGroupId: service, ...port },
+    { parent },
+  );
 }
 
 /** Sign-in first, where the load balancer asks for it; then the service. */

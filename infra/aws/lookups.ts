@@ -9,6 +9,7 @@ import type { AwsHostPlan } from "../plan/aws/host.ts";
 import { explainLaunchError, explainQuota, type OfferedTypes } from "../plan/aws/launch-errors.ts";
 import type { AwsPlan } from "../plan/aws/plan.ts";
 import { chooseZone, type Offerings, otherZones, typesToLookUp } from "../plan/aws/zone.ts";
+import type { SubnetFacts } from "../plan/fleet/network.ts";
 
 /** The account's quota of this code; null where it is not known. */
 type QuotaReader = (code: string) => Promise<number | null>;
@@ -139,6 +140,16 @@ function availabilityZones(opts: WithProvider): pulumi.Output<string[]> {
 /** All zones of the region, before anything is made of them. */
 export async function lookupZones(opts: WithProvider): Promise<readonly string[]> {
   return (await aws.getAvailabilityZones(ZONES, opts)).names;
+}
+
+/** Existing subnets, before anything is made in them. */
+export async function lookupSubnets(ids: readonly string[], opts: WithProvider): Promise<readonly SubnetFacts[]> {
+  const found = await Promise.all(ids.map((id) => aws.ec2.getSubnet({ id }, opts)));
+  return found.map(({ id, availabilityZone, mapPublicIpOnLaunch }) => ({
+    id,
+    zone: availabilityZone,
+    isPublic: mapPublicIpOnLaunch,
+  }));
 }
 
 /** The pinned image, or the newest: which counts for a host's first start alone. */

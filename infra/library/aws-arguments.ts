@@ -83,7 +83,7 @@ export interface AwsArguments {
    */
   readonly subnetId?: Argument<string>;
   /**
-   * Two subnets in two zones of an existing VPC, one of them the host's, for the load balancer.
+   * Two subnets in two zones of an existing VPC, one of them the host's, for the load balancer; in a fleet, zones of `subnetIds`.
    * @default none
    * @example subnet-0123456789abcdef0,subnet-0123456789abcdef1
    */
@@ -158,7 +158,7 @@ export interface AwsArguments {
    */
   readonly oidcClientSecretArn?: Argument<string>;
   /**
-   * Secret in Secrets Manager with the API key of the service. Only the host reads it.
+   * Secret in Secrets Manager with the API key of the service. Only the host reads it; in a fleet, ECS for the gateway.
    * @default none
    * @example arn:aws:secretsmanager:us-east-1:123456789012:secret:name-AbCdEf
    */

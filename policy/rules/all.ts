@@ -20,6 +20,8 @@ import { portNotOpenToAll } from "./port-not-open-to-all.ts";
 import { queueGuarded } from "./queue-guarded.ts";
 import { readOnlyRoot } from "./read-only-root.ts";
 import { repositoryGuarded } from "./repository-guarded.ts";
+import { serviceGuarded } from "./service-guarded.ts";
+import { taskGuarded } from "./task-guarded.ts";
 import { volumeNotReplaced } from "./volume-not-replaced.ts";
 import { volumesEncrypted } from "./volumes-encrypted.ts";
 
@@ -51,6 +53,8 @@ export const awsRules: readonly ResourceValidationPolicy[] = [
   noPlainSecrets,
   queueGuarded,
   repositoryGuarded,
+  serviceGuarded,
+  taskGuarded,
   volumesEncrypted,
 ];
 

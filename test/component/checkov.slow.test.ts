@@ -8,7 +8,7 @@ import { runAws, runStack } from "../support/aws-program.ts";
 import { ALB, awsPlanWith, OIDC } from "../support/aws-settings.ts";
 import { type CheckResult, scan } from "../support/checkov/checkov.ts";
 import { idOf, outputsOf, terraformPlan } from "../support/checkov/terraform.ts";
-import { fleetPlanWith, runFleet } from "../support/fleet-settings.ts";
+import { fleetPlanWith, GATEWAY, runFleet } from "../support/fleet-settings.ts";
 import type { Registered } from "../support/program.ts";
 
 interface Accepted {
@@ -31,6 +31,7 @@ const PLANS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 
 const FLEETS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "aws-fleet": stackFile("aws-fleet"),
+  gateway: GATEWAY,
   "closed-fleet": { network: "endpoints-only", modelMirror: "s3://bucket/models", kmsKeyArn: KEY, dashboard: "true" },
 };
 

@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Cloud } from "../../aws-fake/cloud.ts";
 import { record, text } from "../../aws-fake/kind.ts";
+import { containersOf, SERVICE } from "../../aws-fake/kinds/containers.ts";
 import { STOPPED_PROCESSES } from "../../cli/targets/fleet/fleet-stack.ts";
 import { type EngineStack, failed, succeeded } from "../support/engine-stack.ts";
+import { GATEWAY } from "../support/fleet-settings.ts";
 import { AwsSetting, awsTests } from "./setting.ts";
 
 const setting = new AwsSetting();
@@ -13,6 +15,11 @@ const INSTANCE = "aws:ec2/instance:Instance";
 const GROUP = "aws:autoscaling/group:Group";
 const QUEUE = "aws:sqs/queue:Queue";
 const BUCKET = "aws:s3/bucket:Bucket";
+const CLUSTER = "aws:ecs/cluster:Cluster";
+const TASKS = "aws:ecs/taskDefinition:TaskDefinition";
+const BALANCER = "aws:lb/loadBalancer:LoadBalancer";
+const SUBNET = "aws:ec2/subnet:Subnet";
+const records = (value: unknown) => (Array.isArray(value) ? value.map(record) : []);
 const PATIENT = new Cloud().knobs;
 
 await awsTests("a fleet", setting, () => {
@@ -195,6 +202,84 @@ await awsTests("a fleet", setting, () => {
     expect(kept()).toEqual(data);
   });
 
+  test("with a gateway: made, unchanged the second time, with more tasks, another image, and without it again", async () => {
+    const data = kept();
+    stack.change(GATEWAY);
+    const { outputs } = succeeded(await stack.up());
+    const [service] = cloud().all(SERVICE);
+    expect(service?.props).toMatchObject({ desiredCount: 2, launchType: "FARGATE", waitForSteadyState: true });
+    const [balancer] = cloud().all(BALANCER);
+    expect(outputs).toMatchObject({
+      url: `https://${text(balancer?.props.dnsName)}`,
+      gatewayCluster: cloud().all(CLUSTER)[0]?.props.name,
+      gatewayService: service?.props.name,
+    });
+    const [, gateway] = containersOf(cloud().all(TASKS)[0]?.props ?? {});
+    const environment = Object.fromEntries(records(gateway?.environment).map(({ name, value }) => [name, value]));
+    expect(environment).toMatchObject({
+      IMAGE_GEN_QUEUE_URL: outputs.queueUrl,
+      IMAGE_GEN_JOB_STORE: outputs.jobStore,
+      IMAGE_GEN_AUTO_SCALING_GROUP: outputs.spotGroup,
+    });
+    expect(gateway?.image).toBe(outputs.imageReference);
+    expect(succeeded(await stack.up({ refresh: true })).changes).toEqual([]);
+
+    mark = cloud().calls.length;
+    stack.change({ gatewayCount: "3" });
+    expect(succeeded(await stack.up()).changes).toEqual([`update ${SERVICE}`]);
+    expect(cloud().all(SERVICE)[0]?.props.desiredCount).toBe(3);
+
+    appendFileSync(join(setting.project.directory, "image-gen/src/image_gen/__init__.py"), "\n# changed again\n");
+    mark = cloud().calls.length;
+    succeeded(await stack.up());
+    const calls = story().filter((line) => /TaskDefinition|Service /.test(line));
+    expect(calls.map((line) => line.split(" ")[0])).toEqual([
+      "RegisterTaskDefinition",
+      "UpdateService",
+      "DeregisterTaskDefinition",
+    ]);
+    expect(ids(SERVICE)).toEqual([service?.id]);
+
+    stack.change({ gatewayCount: "0", deletionProtection: "true" });
+    expect(failed(await stack.preview())).toContain(
+      "gatewayCount: expected 1 or more, until an update with deletionProtection false",
+    );
+    const hosts = ids(INSTANCE);
+    stack.change({ deletionProtection: undefined });
+    expect(succeeded(await stack.up()).outputs).toMatchObject({ url: null, gatewayService: null });
+    for (const kind of [TASKS, SERVICE, CLUSTER, BALANCER]) expect(ids(kind)).toEqual([]);
+    // The bucket of the access logs goes with the balancer.
+    expect([kept(), ids(INSTANCE)]).toEqual([data, hosts]);
+  });
+
+  test("in existing subnets puts the gateway where its load balancer reaches it", async () => {
+    const vpcId = "vpc-of-theirs";
+    cloud().add("aws:ec2/vpc:Vpc", vpcId, { arn: vpcId });
+    const add = (index: number, zone: string, mapPublicIpOnLaunch: boolean) =>
+      cloud().add(SUBNET, `subnet-0000000${index}`, { vpcId, availabilityZone: zone, mapPublicIpOnLaunch }).id;
+    const own = [add(0, "us-east-1a", false), add(1, "us-east-1b", false), add(2, "us-east-1c", false)];
+    const balancer = [add(3, "us-east-1b", true), add(4, "us-east-1c", true)];
+    const theirs = await setting.stack("theirs", {
+      target: "fleet",
+      resultsOnDestroy: "delete",
+      imagesOnDestroy: "delete",
+      ...GATEWAY,
+      subnetIds: own.join(","),
+      albSubnetIds: [add(5, "us-east-1d", true), add(6, "us-east-1f", true)].join(","),
+    });
+    expect(failed(await theirs.preview())).toContain(
+      "albSubnetIds: expected a zone of subnetIds (us-east-1a, us-east-1b, us-east-1c): a load balancer reaches no task in another one, got subnets in us-east-1d, us-east-1f. Fix: pulumi config set albSubnetIds subnet-…,subnet-…",
+    );
+    theirs.change({ albSubnetIds: [balancer[0], add(7, "us-east-1b", true)].join(",") });
+    expect(failed(await theirs.preview())).toContain("albSubnetIds: expected subnets in two zones or more");
+    theirs.change({ albSubnetIds: balancer.join(",") });
+    succeeded(await theirs.up());
+    const [network] = records([cloud().all(SERVICE)[0]?.props.networkConfiguration].flat());
+    expect(network).toMatchObject({ subnets: own.slice(1), assignPublicIp: false });
+    succeeded(await theirs.destroy());
+    expect(ids(SERVICE)).toEqual([]);
+  });
+
   test("of which nothing is to stay leaves nothing", async () => {
     const before = new Set(
       cloud()
@@ -209,6 +294,7 @@ await awsTests("a fleet", setting, () => {
       network: "endpoints-only",
       modelCache: "baked",
       dashboard: "true",
+      ...GATEWAY,
       kmsKeyArn: KEY,
     });
     cloud().add("aws:kms/key:Key", "1", { arn: KEY, keyId: "1" });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
-import { RESCUE, SPOT, useFleet } from "../support/fakes/moto/fleet-account.ts";
+import { GATEWAY_URL, RESCUE, SPOT, useFleet } from "../support/fakes/moto/fleet-account.ts";
 import { paths } from "../support/paths.ts";
 import { pythonEnvironment } from "../support/python.ts";
 import { eventually } from "../support/wait.ts";
@@ -109,6 +109,60 @@ describe("status", () => {
     expect([exitCode, stderr]).toEqual([
       1,
       "imagegen: looking for the hosts of the fleet aws-fleet: access denied: these credentials lack autoscaling:DescribeAutoScalingGroups",
+    ]);
+  });
+});
+
+describe("a gateway", () => {
+  test("is in the status: its address, and how many of its tasks run", async () => {
+    here.gateway({ desiredCount: 2, runningCount: 2, deployments: [{ status: "PRIMARY", rolloutState: "COMPLETED" }] });
+    const { stdout, exitCode } = await imagegen("status");
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain("\ngateway   2 of 2 tasks run\n");
+    expect(stdout).toContain(`\nurl       ${GATEWAY_URL}`);
+    const json = JSON.parse((await imagegen("status", "--json")).stdout) as { url: string; fleet: { gateway: object } };
+    expect([json.url, json.fleet.gateway]).toEqual([GATEWAY_URL, { desired: 2, running: 2 }]);
+  });
+
+  test("whose tasks do not start says why, in AWS's words", async () => {
+    const message = "(service gateway-service) was unable to place a task. Reason: ResourceInitializationError: x.";
+    const events = [
+      { createdAt: 1_795_000_000, message },
+      { createdAt: 1_794_000_000, message: "(service gateway-service) has reached a steady state." },
+    ];
+    here.gateway({
+      desiredCount: 2,
+      runningCount: 0,
+      deployments: [{ status: "PRIMARY", rolloutState: "IN_PROGRESS" }],
+      events,
+    });
+    const { stdout } = await imagegen("status");
+    expect(stdout).toContain("gateway   0 of 2 tasks run\n");
+    expect(stdout).toContain(
+      `problem   gateway: 0 of 2 tasks run: ${message} Fix: imagegen logs --container --stack aws-fleet, then imagegen up --stack aws-fleet`,
+    );
+  });
+
+  test("stays while the fleet is stopped: what it accepts waits in the queue", async () => {
+    here.gateway({ desiredCount: 2, runningCount: 2, deployments: [] });
+    await here.want(SPOT, 1);
+    expect((await imagegen("stop")).exitCode).toBe(0);
+    const changed = here.api.calls.filter((call) => /Service/.test(call));
+    expect(changed).toEqual([]);
+    const { stdout, exitCode } = await imagegen("status");
+    expect(exitCode).toBe(6);
+    expect(stdout).toContain("gateway   2 of 2 tasks run");
+    expect(stdout).toContain(GATEWAY_URL);
+  });
+
+  test("is what open prints; without one there is no address", async () => {
+    here.gateway({ desiredCount: 2, runningCount: 2 });
+    expect((await imagegen("open")).stdout).toBe(GATEWAY_URL);
+    here.operator.state(here.outputs);
+    const { stderr, exitCode } = await imagegen("open");
+    expect([exitCode, stderr]).toEqual([
+      2,
+      "imagegen: open: the fleet aws-fleet has no gateway, and so no address. Fix: imagegen up --config gatewayCount=2 --stack aws-fleet; without one, send jobs to the queue: docs/guides/fleet.md",
     ]);
   });
 });
@@ -389,19 +443,24 @@ describe("picture", () => {
 });
 
 describe("logs", () => {
-  test("has the lines of all hosts and their containers in the order of time, each with its host", async () => {
+  test("has the lines of all hosts, their containers and the gateway in the order of time, each with whose it is", async () => {
     await here.logGroup();
     await here.log("i-1/host", [5000, "image-gen-data: formatting"]);
     await here.log("i-1", [4000, "container one"], [1000, "container one again"]);
     await here.log("i-2", [2000, "container two"]);
+    await here.log("gateway/gateway/0123456789abcdef0123456789abcdef", [500, "a request"]);
     const printed = async (...options: string[]) => (await imagegen("logs", ...options)).stdout.split("\n");
     expect(await printed()).toEqual([
       "[i-1 host] image-gen-data: formatting",
       "[i-1] container one",
       "[i-2] container two",
       "[i-1] container one again",
+      "[gateway 01234567] a request",
     ]);
-    expect(await printed("--container", "-n", "2")).toEqual(["[i-2] container two", "[i-1] container one again"]);
+    expect(await printed("--container", "-n", "2")).toEqual([
+      "[i-1] container one again",
+      "[gateway 01234567] a request",
+    ]);
     expect(await printed("--host")).toEqual(["[i-1] image-gen-data: formatting"]);
   });
 

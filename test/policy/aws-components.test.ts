@@ -7,7 +7,7 @@ import { WITHOUT_TAGS } from "../../policy/rules/everything-tagged.ts";
 import { runAws, runStack } from "../support/aws-program.ts";
 import { ALB, awsPlanWith, OIDC } from "../support/aws-settings.ts";
 import { CI_EXTRAS, ciSettings } from "../support/ci-settings.ts";
-import { fleetPlanWith, runFleet } from "../support/fleet-settings.ts";
+import { fleetPlanWith, GATEWAY, runFleet } from "../support/fleet-settings.ts";
 import type { Registered } from "../support/program.ts";
 import { violations } from "./violations.ts";
 
@@ -50,6 +50,8 @@ test.each([
   { minHosts: "1", rescueHosts: "0", dashboard: "true", resultsOnDestroy: "delete" },
   { ...CLOSED, modelMirror: "s3://bucket/models", kmsKeyArn: KEY, alarmTopicArn: TOPIC },
   { network: "nat" },
+  GATEWAY,
+  { ...GATEWAY, network: "nat", dashboard: "true", kmsKeyArn: KEY, decryptKmsKeyArns: KEY },
 ])("a fleet: %j", async (raw) => {
   const { resources } = await runFleet(fleetPlanWith(raw as Record<string, string>));
   expect(resources.some(({ type }) => type === "aws:sqs/queue:Queue")).toBe(true);

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { afterEach, describe, expect, test } from "vitest";
 import { awsRules } from "../../policy/rules/all.ts";
 import { everythingTagged, TAGS, WITHOUT_TAGS } from "../../policy/rules/everything-tagged.ts";
-import { deployment, good, packed, policyOf } from "./aws-stack.ts";
+import { containers, deployment, good, packed, policyOf } from "./aws-stack.ts";
 import { violations } from "./violations.ts";
 
 /** One resource of the good stack. */
@@ -84,6 +84,17 @@ const BAD: readonly (readonly [string, string, Record<string, unknown>])[] = [
   ["load-balancer-guarded", "balancer", { accessLogs: undefined }],
   ["load-balancer-guarded", "balancer", { dropInvalidHeaderFields: undefined }],
   ["load-balancer-guarded", "balancer", { idleTimeout: 4020 }],
+  ["service-guarded", "service", { deploymentCircuitBreaker: { enable: true, rollback: false } }],
+  ["service-guarded", "service", { deploymentCircuitBreaker: undefined }],
+  ["service-guarded", "service", { enableExecuteCommand: true }],
+  ["task-guarded", "task", { networkMode: "bridge" }],
+  ["task-guarded", "task", { containerDefinitions: containers({ image: "1.dkr.ecr.x/image-gen:latest" }) }],
+  ["task-guarded", "task", { containerDefinitions: containers({ readonlyRootFilesystem: false }) }],
+  ["task-guarded", "task", { containerDefinitions: containers({ privileged: true }) }],
+  ["task-guarded", "task", { containerDefinitions: containers({ linuxParameters: undefined }) }],
+  ["task-guarded", "task", { containerDefinitions: containers({ user: undefined }) }],
+  ["task-guarded", "task", { containerDefinitions: containers({ user: "root:root" }) }],
+  ["task-guarded", "task", { containerDefinitions: containers({ environment: [{ name: "HF_TOKEN", value: "x" }] }) }],
   ["default-group-closed", "default", { ingress: [{ protocol: "-1", self: true }] }],
   ["default-group-closed", "default", { egress: [{ protocol: "-1", cidrBlocks: ["10.0.0.0/8"] }] }],
   ["no-secret-build-args", "image", { buildArgs: { HF_TOKEN: "x" } }],

@@ -24,6 +24,27 @@ export const packed = (text: string) => gzipSync(text).toString("base64");
 
 export const policyOf = (...statements: object[]) => JSON.stringify({ Version: "2012-10-17", Statement: statements });
 
+/** Of a task: one that prepares a folder, and the service with these changes. */
+export function containers(changes: object = {}): string {
+  const both = {
+    image: `1.dkr.ecr.us-east-1.amazonaws.com/image-gen@${DIGEST}`,
+    readonlyRootFilesystem: true,
+    linuxParameters: { capabilities: { drop: ["ALL"] } },
+  };
+  const service = {
+    ...both,
+    name: "gateway",
+    essential: true,
+    user: "10001:10001",
+    environment: [{ name: "MODEL_ID", value: "demo" }],
+    secrets: [{ name: "IMAGE_GEN_API_KEY", valueFrom: "arn:aws:secretsmanager:us-east-1:1:secret:key" }],
+  };
+  return JSON.stringify([
+    { ...both, name: "tmp", essential: false, user: "0:0" },
+    { ...service, ...changes },
+  ]);
+}
+
 const PLAIN_TEXT = {
   Effect: "Deny",
   Principal: "*",
@@ -116,6 +137,16 @@ const stack: readonly Registered[] = [
   resource("aws:sqs/queue:Queue", "dead-letters", {
     sqsManagedSseEnabled: true,
     messageRetentionSeconds: 1_209_600,
+    tags: TAGS,
+  }),
+  resource("aws:ecs/cluster:Cluster", "cluster", { tags: TAGS }),
+  resource("aws:ecs/taskDefinition:TaskDefinition", "task", {
+    networkMode: "awsvpc",
+    containerDefinitions: containers(),
+    tags: TAGS,
+  }),
+  resource("aws:ecs/service:Service", "service", {
+    deploymentCircuitBreaker: { enable: true, rollback: true },
     tags: TAGS,
   }),
   resource("aws:sqs/queuePolicy:QueuePolicy", "queue-policy", { policy: policyOf(PLAIN_TEXT) }),

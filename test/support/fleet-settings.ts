@@ -1,5 +1,6 @@
 import { FleetHosts } from "../../infra/aws/fleet/fleet-hosts.ts";
 import { FleetNetwork } from "../../infra/aws/fleet/fleet-network.ts";
+import { createGateway, createGatewayBalancer } from "../../infra/aws/fleet/gateway.ts";
 import { JobQueue } from "../../infra/aws/fleet/job-queue.ts";
 import { JobStore } from "../../infra/aws/fleet/job-store.ts";
 import type { FleetSettings } from "../../infra/config/fleet/settings.ts";
@@ -30,6 +31,14 @@ export function fleetProblemsWith(raw: Raw, region = "us-east-1"): readonly stri
 export const fleetPlanWith = (raw: Raw = {}, forecast: LoadForecast = {}): FleetPlan =>
   makeFleetPlan(fleetSettings(raw), manifest, "prod", forecast);
 
+/** Config of a gateway that is as it must be. */
+export const GATEWAY = {
+  gatewayCount: "2",
+  certificateArn: "arn:aws:acm:us-east-1:123456789012:certificate/c0ffee",
+  allowedCidrs: "203.0.113.0/24",
+  apiKeySecretArn: "arn:aws:secretsmanager:us-east-1:123456789012:secret:key-AbCdEf",
+} as const;
+
 const OUTPUTS: Readonly<Record<string, (name: string) => Record<string, unknown>>> = {
   "aws:sqs/queue:Queue": (name) => ({
     arn: `arn:aws:sqs:us-east-1:1:${name}`,
@@ -43,7 +52,16 @@ const OUTPUTS: Readonly<Record<string, (name: string) => Record<string, unknown>
   "aws:cloudwatch/metricAlarm:MetricAlarm": (name) => ({ arn: `arn:alarm:${name}` }),
   "aws:ssm/parameter:Parameter": () => ({ arn: "arn:aws:ssm:us-east-1:1:parameter/imagegen/prod/deployment" }),
   "aws:ec2/launchTemplate:LaunchTemplate": () => ({ latestVersion: 3 }),
-  "aws:autoscaling/group:Group": (name) => ({ name }),
+  "aws:autoscaling/group:Group": (name) => ({
+    name,
+    arn: `arn:aws:autoscaling:us-east-1:1:autoScalingGroup:x:${name}`,
+  }),
+  "aws:lb/loadBalancer:LoadBalancer": () => ({ arn: "arn:alb", dnsName: "alb.example", arnSuffix: "app/alb/1" }),
+  "aws:lb/targetGroup:TargetGroup": () => ({ arn: "arn:target", arnSuffix: "targetgroup/target/1" }),
+  "aws:lb/listener:Listener": () => ({ arn: "arn:listener" }),
+  "aws:ecs/cluster:Cluster": (name) => ({ arn: `arn:aws:ecs:us-east-1:1:cluster/${name}`, name }),
+  "aws:ecs/taskDefinition:TaskDefinition": () => ({ arn: "arn:aws:ecs:us-east-1:1:task-definition/gateway:1" }),
+  "aws:ecs/service:Service": (name) => ({ name }),
   "aws:autoscaling/policy:Policy": (name) => ({ arn: `arn:policy:${name}` }),
 };
 
@@ -54,8 +72,12 @@ export async function runFleet(plan: FleetPlan, options: RunOptions = {}) {
       const queue = new JobQueue("image-gen", { plan: plan.jobs });
       const store = new JobStore("image-gen", { plan: plan.jobs });
       const zones = ["us-east-1b", "us-east-1a", "us-east-1e"];
-      const where = { region: plan.region, zones, offered: ["us-east-1a", "us-east-1b"], bucketArn: store.bucketArn };
+      const offered = ["us-east-1a", "us-east-1b"];
+      const isExisting = plan.network.kind === "existing" && plan.network.hasGateway;
+      const gatewaySubnets = isExisting ? { subnetIds: ["subnet-chosen"], publicAddresses: false } : null;
+      const where = { region: plan.region, zones, offered, bucketArn: store.bucketArn, gatewaySubnets };
       const network = new FleetNetwork("image-gen", { plan: plan.network, ...where });
+      const loadBalancer = createGatewayBalancer("image-gen", plan, network);
       const hosts = new FleetHosts("image-gen", {
         plan,
         deployment: plan.deployment,
@@ -63,10 +85,13 @@ export async function runFleet(plan: FleetPlan, options: RunOptions = {}) {
         queue,
         store,
         network,
+        balancer: loadBalancer?.dimensions ?? null,
         amiId: "ami-0123456789abcdef0",
         fixes: checkoutFixes(plan.stack),
       });
-      return { queue, store, network, hosts };
+      const parts = { environment: {}, image: IMAGE, queue, store, network, hosts, loadBalancer };
+      const gateway = createGateway("image-gen", { plan, ...parts });
+      return { queue, store, network, hosts, gateway };
     },
     { outputs: ({ type, name }) => OUTPUTS[type]?.(name) ?? {}, ...options },
   );

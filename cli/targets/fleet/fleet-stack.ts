@@ -18,6 +18,15 @@ export interface FleetStack {
   readonly logGroup: string;
   /** Names of the groups: of spot hosts, and of on-demand ones where there is one. */
   readonly groupNames: { readonly spot: string; readonly rescue: string | null };
+  /** Null: there is none. */
+  readonly gateway: GatewayStack | null;
+}
+
+interface GatewayStack {
+  readonly url: string;
+  /** Of ECS. */
+  readonly cluster: string;
+  readonly service: string;
 }
 
 /** Reads Pulumi's state; no call to AWS yet. Throws a CliError where no `up` has succeeded. */
@@ -30,7 +39,11 @@ export async function openFleet(context: Context): Promise<FleetStack> {
     if (typeof value === "string" && value !== "") return value;
     throw notRunning(files.name, `The fleet ${files.name} is not deployed, or its last up did not end.`);
   };
-  const rescue = outputs.rescueGroup;
+  const optional = (name: string): string | null => {
+    const value = outputs[name];
+    return typeof value === "string" && value !== "" ? value : null;
+  };
+  const [url, cluster, service] = [optional("url"), optional("gatewayCluster"), optional("gatewayService")];
   return {
     name: files.name,
     client,
@@ -39,7 +52,8 @@ export async function openFleet(context: Context): Promise<FleetStack> {
     deadLetterQueueUrl: text("deadLetterQueueUrl"),
     jobStore: text("jobStore"),
     logGroup: text("logGroup"),
-    groupNames: { spot: text("spotGroup"), rescue: typeof rescue === "string" && rescue !== "" ? rescue : null },
+    groupNames: { spot: text("spotGroup"), rescue: optional("rescueGroup") },
+    gateway: url !== null && cluster !== null && service !== null ? { url, cluster, service } : null,
   };
 }
 

@@ -1,3 +1,4 @@
+import { GATEWAY_CONTAINER } from "../../../infra/contract.ts";
 import { notRunning } from "../../core/command-line.ts";
 import type { Context } from "../../core/context.ts";
 import { openEc2 } from "../aws/client/ec2.ts";
@@ -5,14 +6,22 @@ import { LONGEST_WINDOW, printConsole, printGroup } from "../aws/host/logs.ts";
 import type { LogsOptions } from "../target.ts";
 import { isStaying, openFleet, readGroups } from "./fleet-stack.ts";
 
-/** Prints the last lines of all hosts and their containers in the order of time; of hosts that sent none, where no host has, the consoles. */
+/** ECS calls a stream by the container and the task. */
+const nameOf = (stream: string) =>
+  stream.startsWith(`${GATEWAY_CONTAINER}/`)
+    ? `${GATEWAY_CONTAINER} ${stream.slice(stream.lastIndexOf("/") + 1).slice(0, TASK_LETTERS)}`
+    : stream;
+/** Of a task's id, enough to tell tasks apart. */
+const TASK_LETTERS = 8;
+
+/** Prints the last lines of all hosts, their containers and the gateway in the order of time; of hosts that sent none, where no host has, the consoles. */
 export async function printFleetLogs(context: Context, options: LogsOptions): Promise<void> {
   const { progress } = context;
   const { from } = options;
   const fleet = await openFleet(context);
   const { name, client, logGroup } = fleet;
   await printGroup(context, { client, logGroup }, options, {
-    prefixOf: ({ instance, source }) => `[${instance}${from === null && source === "host" ? " host" : ""}] `,
+    prefixOf: ({ instance, source }) => `[${nameOf(instance)}${from === null && source === "host" ? " host" : ""}] `,
     async onNone(exists) {
       if (!exists) throw notRunning(name, `There is no log group ${logGroup}.`);
       const hosts = (await readGroups(fleet)).flatMap((group) => group.hosts.filter(isStaying));

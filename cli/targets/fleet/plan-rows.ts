@@ -16,6 +16,7 @@ export function fleetPlanRows(plan: FleetPlan): [string, string][] {
     ],
     ["root disk", `${hosts.host.root.sizeGib} GiB each; models are on the host's own NVMe disk`],
     ["network", describeNetwork(plan.network)],
+    ...gatewayRows(plan),
     ["jobs", `an SQS queue; results in S3 for ${jobs.resultDays} days, ${jobs.retain ? "kept" : "deleted"} on destroy`],
     ...scalingRows(plan),
     ...forecastRows(plan),
@@ -50,6 +51,20 @@ function describeNetwork(network: FleetNetworkPlan): string {
   if (network.egress === "public") return "a new VPC with a subnet in each zone: public addresses, no inbound access";
   if (network.egress === "nat") return "a new VPC with a subnet in each zone, behind one NAT gateway";
   return `a new VPC with a subnet in each zone, without egress: endpoints for ${network.interfaceEndpoints.join(", ")} and s3, in one zone`;
+}
+
+function gatewayRows({ gateway, network }: FleetPlan): [string, string][] {
+  if (gateway === null) return [["gateway", "none: programs send jobs through SQS and S3 themselves"]];
+  const { count, cpuUnits, memoryMib, loadBalancer } = gateway;
+  const place = loadBalancer.internal ? "an internal load balancer" : "a load balancer";
+  const address = network.egress === "public" ? ", with public addresses to reach AWS by" : "";
+  return [
+    [
+      "gateway",
+      `${count === 1 ? "1 task" : `${count} tasks`} of ${cpuUnits / 1024} vCPU and ${memoryMib / 1024} GB on Fargate${address}`,
+    ],
+    ["", `behind ${place} with TLS, for ${loadBalancer.allowedCidrs.join(", ")}`],
+  ];
 }
 
 function scalingRows({ scaling }: FleetPlan): [string, string][] {

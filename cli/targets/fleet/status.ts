@@ -12,6 +12,7 @@ import { toCliError } from "../aws/client/errors.ts";
 import { openSqs } from "../aws/client/sqs.ts";
 import type { FleetStatus, StatusResult } from "../target.ts";
 import { type FleetStack, isStaying, isStopped, type MarketGroup, openFleet, readGroups } from "./fleet-stack.ts";
+import { readGateway } from "./gateway.ts";
 import { openJobObjects, readWorkers } from "./job-objects.ts";
 import { readLaunchProblems } from "./launch-failures.ts";
 
@@ -23,11 +24,12 @@ export async function fleetStatus(context: Context): Promise<StatusResult> {
   const fleet = await openFleet(context);
   const plan = await fleetPlanOf(paths, files.settings("fleet"), files.name);
   const groups = await readGroups(fleet);
-  const [jobs, { workers, draining }, launched, problems] = await Promise.all([
+  const [jobs, { workers, draining }, launched, problems, gateway] = await Promise.all([
     readJobs(fleet),
     lookUp("reading the job store", fleet, () => readStore(fleet)),
     readLaunchTimes(fleet),
     lookUp("reading what the groups did", fleet, () => readLaunchProblems(fleet, groups, plan)),
+    lookUp("reading the gateway", fleet, () => readGateway(fleet)),
   ]);
   const isOff = isStopped(groups);
   const hosts = groups.flatMap((group) => group.hosts.filter(isStaying)).length;
@@ -38,13 +40,14 @@ export async function fleetStatus(context: Context): Promise<StatusResult> {
     spotShare: spotShare(groups),
     draining,
     cost: hostsCost(plan, groups, launched, Date.now()),
-    problems,
+    problems: [...problems, ...(gateway?.problem ? [gateway.problem] : [])],
+    gateway: gateway?.status ?? null,
   };
   return {
     stack: fleet.name,
     mode: "fleet",
     running: !isOff || hosts > 0,
-    url: null,
+    url: fleet.gateway?.url ?? null,
     ready: null,
     pictures: null,
     cacheBytes: null,

@@ -12,10 +12,11 @@ import { fleetPlanOf } from "../../stack/model.ts";
 import { saveShell, setSecrets } from "../../stack/shell-variables.ts";
 import { ensureCli, findPulumi } from "../../toolchain/pulumi.ts";
 import { currentPrices } from "../aws/client/prices.ts";
-import { keptPlaces } from "../aws/stack/down.ts";
+import { keptPlaces, requireNoDeletionProtection } from "../aws/stack/down.ts";
 import type { DownOptions, DownResult, Target, UpResult } from "../target.ts";
 import { drainFleet, endDrain } from "./drain.ts";
 import { isStopped, openFleet, readGroups } from "./fleet-stack.ts";
+import { openGateway } from "./gateway.ts";
 import { openJobObjects } from "./job-objects.ts";
 import { printFleetLogs } from "./logs.ts";
 import { mirrorModel } from "./mirror.ts";
@@ -32,7 +33,6 @@ export function fleetTarget(context: Context): Target {
     const message = `${what}: a fleet has no such command yet.`;
     return Promise.reject(new CliError({ message, fix }, EXIT.usage));
   };
-  const jobs = "send a job to the queue: docs/guides/fleet.md";
   return {
     stack: name,
     mode: "fleet",
@@ -49,7 +49,7 @@ export function fleetTarget(context: Context): Target {
     status: () => fleetStatus(context),
     checks: () => refuse("doctor", commandFor(name, "plan")),
     logs: (options) => printFleetLogs(context, options),
-    open: () => refuse("open", jobs),
+    open: () => openGateway(context),
     images: (request, options) => makeImagesInFleet(context, request, options),
     exec: () => refuse("cache", commandFor("aws-volume", "cache status")),
     restart: () => refuse("restart", commandFor(name, "up")),
@@ -85,7 +85,7 @@ async function upFleet(context: Context, shell: Parameters<typeof setSecrets>[1]
   return {
     stack: files.name,
     mode: "fleet",
-    url: null,
+    url: text("url"),
     model: text("modelId"),
     device: null,
     source: null,
@@ -114,6 +114,7 @@ async function downFleet(context: Context, { deleteCache, yes }: DownOptions): P
   files.write({});
   let before: readonly StateResource[] = [];
   const left = await destroyStack(context, tools.root, async (resources) => {
+    requireNoDeletionProtection(files.name, resources);
     const kept = settings.resultsOnDestroy === "retain" ? "; queues and results are kept" : " with all results";
     await confirm(`This removes all hosts of ${files.name} and all that belongs to it${kept}.`, { yes, signal });
     before = resources;

@@ -2,7 +2,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { HEARTBEAT_METRIC, HOST_STREAM, METRICS_NAMESPACE } from "../../contract.ts";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
-import { widgetPlace } from "../dashboard.ts";
+import { graphOf, requestGraphs, widgetPlace } from "../dashboard.ts";
 import type { MetricSources } from "./scaling.ts";
 
 export interface FleetDashboardArgs {
@@ -16,7 +16,8 @@ export interface FleetDashboardArgs {
 export function createFleetDashboard(name: string, { plan, sources, alarmArns, parent }: FleetDashboardArgs) {
   const { queueName, deadLettersName, groups } = sources;
   const names = pulumi.all([queueName, deadLettersName, groups.spot.name, groups.rescue?.name ?? pulumi.output("")]);
-  const body = pulumi.all([names, pulumi.all([...alarmArns])]).apply(([[queue, dead, spot, rescue], alarms]) => {
+  const facts = pulumi.all([names, pulumi.all([...alarmArns]), sources.balancer ?? pulumi.output(null)]);
+  const body = facts.apply(([[queue, dead, spot, rescue], alarms, balancer]) => {
     const { region, stack, logGroup } = plan;
     const sqs = (metric: string, label: string, of = queue) => ["AWS/SQS", metric, "QueueName", of, { label }];
     const group = (metric: string, label: string, of: string) => [
@@ -27,10 +28,7 @@ export function createFleetDashboard(name: string, { plan, sources, alarmArns, p
       { label },
     ];
     const own = (metric: string, label: string) => [METRICS_NAMESPACE, metric, "Stack", stack, { label }];
-    const graph = (title: string, metrics: readonly unknown[], stat = "Maximum") => ({
-      type: "metric",
-      properties: { title, region, view: "timeSeries", stat, period: 60, metrics },
-    });
+    const graph = graphOf(region);
     const of = [{ label: "spot", group: spot }, ...(rescue === "" ? [] : [{ label: "on demand", group: rescue }])];
     const widgets = [
       { type: "alarm", properties: { title: "Alarms", alarms } },
@@ -54,6 +52,7 @@ export function createFleetDashboard(name: string, { plan, sources, alarmArns, p
         own("GpuLost", "GPU lost"),
         own("XidErrors", "GPU errors (Xid)"),
       ]),
+      ...(balancer === null ? [] : requestGraphs(region, balancer)),
       graph("Heartbeats", [own(HEARTBEAT_METRIC, "hosts that send one")], "SampleCount"),
       {
         type: "log",

@@ -5,6 +5,7 @@ import type { Fixes } from "../../fixes.ts";
 import type { AwsDeploymentPlan } from "../../plan/aws/deployment.ts";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
 import type { FleetPlan } from "../../plan/fleet/plan.ts";
+import type { LoadBalancerDimensions } from "../dashboard.ts";
 import { createLaunchTemplate } from "../host/auto-scaling-group.ts";
 import { type Deployment, renderDeployment } from "../host/deployment.ts";
 import { createKeyGrants } from "../host/key-grants.ts";
@@ -29,6 +30,8 @@ export interface FleetHostsArgs {
   readonly queue: JobQueue;
   readonly store: JobStore;
   readonly network: FleetNetwork;
+  /** Of the gateway's load balancer; null without one. */
+  readonly balancer: pulumi.Output<LoadBalancerDimensions> | null;
   readonly amiId: pulumi.Input<string>;
   readonly fixes: Fixes;
 }
@@ -38,6 +41,7 @@ export class FleetHosts extends pulumi.ComponentResource {
   /** The id of what hosts are to run. */
   readonly deploymentId: pulumi.Output<string>;
   readonly logGroup: pulumi.Output<string>;
+  readonly logGroupArn: pulumi.Output<string>;
   readonly groups: Groups;
 
   constructor(name: string, args: FleetHostsArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -98,7 +102,12 @@ export class FleetHosts extends pulumi.ComponentResource {
       dependsOn: [parameter, ...permissions, ...grants, ...network.routes],
       parent: this,
     });
-    const sources = { queueName: queue.queueName, deadLettersName: queue.deadLettersName, groups: this.groups };
+    const sources = {
+      queueName: queue.queueName,
+      deadLettersName: queue.deadLettersName,
+      groups: this.groups,
+      balancer: args.balancer,
+    };
     createScaling(name, { plan: plan.scaling, warmUpSeconds: plan.hosts.warmUpSeconds, ...sources, parent: this });
     const notify = host.alarmTopicArn === null ? [] : [host.alarmTopicArn];
     const alarmArns = [
@@ -109,6 +118,7 @@ export class FleetHosts extends pulumi.ComponentResource {
 
     this.deploymentId = pulumi.all([deployment, parameter.id]).apply(([{ id }]) => id);
     this.logGroup = logs.name;
+    this.logGroupArn = logs.arn;
     this.registerOutputs({ deploymentId: this.deploymentId });
   }
 }
@@ -151,11 +161,23 @@ function createHostGroup(name: string, host: AwsHostPlan, vpcId: pulumi.Output<s
     { vpcId, description: `image-gen hosts of ${host.stack}: no way in` },
     { parent },
   );
+  allowOut(`${name}-host-out`, { group, what: "what the hosts reach", host, parent });
+  return group;
+}
+
+interface EgressArgs {
+  readonly group: aws.ec2.SecurityGroup;
+  readonly what: string;
+  readonly host: Pick<AwsHostPlan, "endpointsOnly">;
+  readonly parent: pulumi.Resource;
+}
+
+/** To endpoints alone, where there is nothing else. */
+export function allowOut(name: string, { group, what, host, parent }: EgressArgs): void {
   const ports = host.endpointsOnly ? { ipProtocol: "tcp", fromPort: 443, toPort: 443 } : { ipProtocol: "-1" };
   new aws.vpc.SecurityGroupEgressRule(
-    `${name}-host-out`,
-    { securityGroupId: group.id, description: "what the hosts reach", cidrIpv4: "0.0.0.0/0", ...ports },
+    name,
+    { securityGroupId: group.id, description: what, cidrIpv4: "0.0.0.0/0", ...ports },
     { parent },
   );
-  return group;
 }

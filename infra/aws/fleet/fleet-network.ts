@@ -1,9 +1,16 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { OwnNetworkPlan } from "../../plan/aws/network.ts";
-import { type FleetNetworkPlan, zoneCidr, zoneLetter } from "../../plan/fleet/network.ts";
+import {
+  balancerCidr,
+  type ChosenSubnets,
+  type FleetNetworkPlan,
+  gatewayZones,
+  zoneCidr,
+  zoneLetter,
+} from "../../plan/fleet/network.ts";
 import { createEndpoints } from "../network/endpoints.ts";
-import { createNatGateway } from "../network/public-subnet.ts";
+import { createNatGateway, createPublicSubnet } from "../network/public-subnet.ts";
 import { createClosedVpc } from "../network/vpc.ts";
 
 export interface FleetNetworkArgs {
@@ -14,6 +21,8 @@ export interface FleetNetworkArgs {
   /** Those that offer a type of the list: hosts are started there alone. */
   readonly offered: readonly string[];
   readonly bucketArn: pulumi.Output<string>;
+  /** Of an existing network: those for the gateway's tasks; null without a gateway. */
+  readonly gatewaySubnets: ChosenSubnets | null;
 }
 
 /** What the groups are put into. */
@@ -22,6 +31,16 @@ interface FleetNetworkResources {
   readonly subnetIds: readonly pulumi.Input<string>[];
   /** Hosts start after these. */
   readonly routes: readonly pulumi.Resource[];
+  /** Null without a gateway. */
+  readonly gateway: GatewaySubnets | null;
+}
+
+/** Where the gateway's tasks and the load balancer before them are: in the same zones, as a balancer sends nothing to another one. */
+export interface GatewaySubnets {
+  readonly albSubnetIds: readonly pulumi.Input<string>[];
+  readonly subnetIds: readonly pulumi.Input<string>[];
+  /** Whether tasks have addresses of their own: no NAT gateway and no endpoint is their way to AWS's services. */
+  readonly publicAddresses: boolean;
 }
 
 /** Existing subnets, or a small VPC with a subnet in every zone. No inbound access. */
@@ -29,26 +48,32 @@ export class FleetNetwork extends pulumi.ComponentResource implements FleetNetwo
   readonly vpcId: pulumi.Output<string>;
   readonly subnetIds: readonly pulumi.Input<string>[];
   readonly routes: readonly pulumi.Resource[];
+  readonly gateway: GatewaySubnets | null;
 
   constructor(name: string, args: FleetNetworkArgs, opts?: pulumi.ComponentResourceOptions) {
     super("imagegen:fleet:FleetNetwork", name, {}, opts);
     const { plan } = args;
-    const made = plan.kind === "existing" ? lookupVpc(plan.subnetIds, this) : createFleetVpc(name, plan, args, this);
+    const made = plan.kind === "existing" ? lookupVpc(plan, args, this) : createFleetVpc(name, plan, args, this);
     this.vpcId = made.vpcId;
     this.subnetIds = made.subnetIds;
     this.routes = made.routes;
+    this.gateway = made.gateway;
     this.registerOutputs({ vpcId: this.vpcId });
   }
 }
 
-function lookupVpc(subnetIds: readonly string[], parent: pulumi.Resource): FleetNetworkResources {
+function lookupVpc(
+  { subnetIds, albSubnetIds }: Extract<FleetNetworkPlan, { kind: "existing" }>,
+  { gatewaySubnets }: FleetNetworkArgs,
+  parent: pulumi.Resource,
+): FleetNetworkResources {
   const { vpcId } = aws.ec2.getSubnetOutput({ id: subnetIds[0] ?? "" }, { parent });
-  return { vpcId, subnetIds, routes: [] };
+  return { vpcId, subnetIds, routes: [], gateway: gatewaySubnets && { albSubnetIds, ...gatewaySubnets } };
 }
 
 function createFleetVpc(
   name: string,
-  plan: OwnNetworkPlan,
+  plan: OwnPlan,
   args: FleetNetworkArgs,
   parent: pulumi.Resource,
 ): FleetNetworkResources {
@@ -78,11 +103,39 @@ function createFleetVpc(
   const used = subnets.filter(({ zone }) => args.offered.includes(zone));
   const [first] = used;
   if (!first) throw new Error("a network without a zone: the program has refused that before");
-  const routes = createRoutes(name, plan, args, { vpc, table, first, parent });
+  const { routes, internet } = createRoutes(name, plan, args, { vpc, table, first, parent });
+  const internetParts = { vpc, gateway: internet, parent };
+  const gateway = plan.hasGateway ? placeGateway(name, plan, args, { subnets, ...internetParts }) : null;
   return {
     vpcId: vpc.id,
     subnetIds: used.map(({ subnet }) => subnet.id),
     routes: [...used.map(({ association }) => association), ...routes],
+    gateway,
+  };
+}
+
+type OwnPlan = Extract<FleetNetworkPlan, { kind: "own" }>;
+
+/** In the hosts' subnets of two zones; behind a NAT gateway the balancer has public ones of its own. */
+function placeGateway(
+  name: string,
+  plan: OwnPlan,
+  { zones, offered }: FleetNetworkArgs,
+  {
+    subnets,
+    ...parts
+  }: Parameters<typeof createPublicSubnet>[3] & {
+    readonly subnets: readonly { readonly zone: string; readonly subnet: aws.ec2.Subnet }[];
+  },
+): GatewaySubnets {
+  const chosen = gatewayZones([...zones].sort(), offered);
+  const subnetIds = subnets.filter(({ zone }) => chosen.includes(zone)).map(({ subnet }) => subnet.id);
+  const createOwn = (zone: string) =>
+    createPublicSubnet(`${name}-alb-${zoneLetter(zone)}`, balancerCidr(plan, zone), zone, parts).id;
+  return {
+    subnetIds,
+    publicAddresses: plan.egress === "public",
+    albSubnetIds: plan.egress === "nat" ? chosen.map(createOwn) : subnetIds,
   };
 }
 
@@ -100,11 +153,11 @@ function createRoutes(
   plan: OwnNetworkPlan,
   { region, bucketArn }: FleetNetworkArgs,
   { vpc, table, first, parent }: VpcParts,
-): pulumi.Resource[] {
+): { readonly routes: pulumi.Resource[]; readonly internet: aws.ec2.InternetGateway | null } {
   if (plan.egress === "endpoints-only") {
     const s3Statements = bucketArn.apply((arn) => [bucketStatement(arn)]);
     const of = { region, vpcId: vpc.id, subnetId: first.subnet.id, routeTableId: table.id };
-    return createEndpoints(name, { plan, ...of, s3Statements, parent });
+    return { routes: createEndpoints(name, { plan, ...of, s3Statements, parent }), internet: null };
   }
   const s3 = new aws.ec2.VpcEndpoint(
     `${name}-s3`,
@@ -116,12 +169,15 @@ function createRoutes(
     },
     { parent },
   );
-  const gateway = new aws.ec2.InternetGateway(`${name}-internet`, { vpcId: vpc.id }, { parent });
+  const internet = new aws.ec2.InternetGateway(`${name}-internet`, { vpcId: vpc.id }, { parent });
   const everywhere = { routeTableId: table.id, destinationCidrBlock: "0.0.0.0/0" };
-  if (plan.natCidr === null)
-    return [s3, new aws.ec2.Route(`${name}-out`, { ...everywhere, gatewayId: gateway.id }, { parent })];
-  const nat = createNatGateway(name, plan.natCidr, first.zone, { vpc, gateway, parent });
-  return [s3, new aws.ec2.Route(`${name}-out`, { ...everywhere, natGatewayId: nat.id }, { parent })];
+  const way =
+    plan.natCidr === null
+      ? { gatewayId: internet.id }
+      : {
+          natGatewayId: createNatGateway(name, plan.natCidr, first.zone, { vpc, gateway: internet, parent }).id,
+        };
+  return { routes: [s3, new aws.ec2.Route(`${name}-out`, { ...everywhere, ...way }, { parent })], internet };
 }
 
 /** The job store through the endpoint; whose request may do what, the roles say. */

@@ -1,7 +1,16 @@
 import { awsPartition } from "../../plan/aws/arn.ts";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
+import type { GatewayPlan } from "../../plan/fleet/gateway.ts";
 import type { JobsPlan } from "../../plan/fleet/jobs.ts";
-import { allow, mirrorStatements, type Statement, viaService } from "../host/host-policy.ts";
+import {
+  allow,
+  mirrorStatements,
+  pullStatements,
+  readSecrets,
+  type Statement,
+  viaService,
+  writeLogs,
+} from "../host/host-policy.ts";
 
 /** What the policies of a fleet are about, once AWS has named it. */
 export interface JobArns {
@@ -10,7 +19,7 @@ export interface JobArns {
   readonly bucketArn: string;
 }
 
-type ClientArns = Pick<JobArns, "queueArn" | "bucketArn"> & {
+export type ClientArns = Pick<JobArns, "queueArn" | "bucketArn"> & {
   /** Of the group of spot hosts. */
   readonly groupArn: string;
 };
@@ -66,4 +75,21 @@ export const clientStatements = (
   allow("Wake", ["autoscaling:SetDesiredCapacity"], groupArn),
   // AWS names no resource for it.
   allow("Hosts", ["autoscaling:DescribeAutoScalingGroups"], "*"),
+];
+
+/** What the start of a gateway's task is about. */
+export interface ExecutionArns {
+  readonly repositoryArn: string;
+  readonly logGroupArn: string;
+}
+
+/** What ECS needs to start a task of the gateway: the image, its log, its secrets. */
+export const executionStatements = (
+  plan: Pick<AwsHostPlan, "decryptKeyArns" | "region">,
+  { secrets }: Pick<GatewayPlan, "secrets">,
+  { repositoryArn, logGroupArn }: ExecutionArns,
+): readonly Statement[] => [
+  ...pullStatements(repositoryArn),
+  writeLogs(logGroupArn),
+  ...readSecrets([...new Set(Object.values(secrets))], plan),
 ];

@@ -3,12 +3,15 @@ import type { FleetPlan } from "../../plan/fleet/plan.ts";
 import { policyDocument } from "../iam.ts";
 import type { FleetHosts } from "./fleet-hosts.ts";
 import { clientStatements } from "./fleet-policy.ts";
+import type { FleetGateway } from "./gateway.ts";
 import type { JobQueue } from "./job-queue.ts";
 import type { JobStore } from "./job-store.ts";
 
 /** What a fleet exports. Its hosts come with jobs: no output waits for one. */
 export interface FleetOutputs {
   readonly target: pulumi.Output<"fleet">;
+  /** The gateway's load balancer, which the API of one host answers at; null without a gateway. */
+  readonly url: pulumi.Output<string | null>;
   /** The model, as it is configured. */
   readonly modelId: pulumi.Output<string>;
   /** The stack's `aws:region`. */
@@ -37,6 +40,10 @@ export interface FleetOutputs {
   readonly imageDigest: pulumi.Output<string>;
   /** In CloudWatch Logs. */
   readonly logGroup: pulumi.Output<string>;
+  /** Of ECS, with the gateway's service; null without a gateway. */
+  readonly gatewayCluster: pulumi.Output<string | null>;
+  /** The service of ECS that runs the gateway; null without one. */
+  readonly gatewayService: pulumi.Output<string | null>;
 }
 
 /** What a fleet is made of. */
@@ -45,9 +52,10 @@ export interface FleetResources {
   readonly queue: JobQueue;
   readonly store: JobStore;
   readonly hosts: FleetHosts;
+  readonly gateway: FleetGateway | null;
 }
 
-export function fleetOutputs(plan: FleetPlan, { image, queue, store, hosts }: FleetResources): FleetOutputs {
+export function fleetOutputs(plan: FleetPlan, { image, queue, store, hosts, gateway }: FleetResources): FleetOutputs {
   const arns = pulumi.output({
     queueArn: queue.arn,
     bucketArn: store.bucketArn,
@@ -55,6 +63,7 @@ export function fleetOutputs(plan: FleetPlan, { image, queue, store, hosts }: Fl
   });
   return {
     target: pulumi.output(plan.target),
+    url: gateway?.url ?? pulumi.output(null),
     modelId: pulumi.output(plan.modelId),
     region: pulumi.output(plan.region),
     queueUrl: queue.url,
@@ -69,5 +78,7 @@ export function fleetOutputs(plan: FleetPlan, { image, queue, store, hosts }: Fl
     imageReference: image.imageReference,
     imageDigest: image.imageReference.apply((reference) => reference.split("@")[1] ?? ""),
     logGroup: hosts.logGroup,
+    gatewayCluster: gateway?.clusterName ?? pulumi.output(null),
+    gatewayService: gateway?.serviceName ?? pulumi.output(null),
   };
 }

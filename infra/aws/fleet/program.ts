@@ -7,13 +7,22 @@ import { showBuildHistory } from "../../io/build-history.ts";
 import { readManifest } from "../../io/manifests.ts";
 import { updateProblems } from "../../plan/aws/plan.ts";
 import { chooseZone, typesToLookUp } from "../../plan/aws/zone.ts";
+import { type ChosenSubnets, chooseGatewaySubnets } from "../../plan/fleet/network.ts";
 import { type FleetPlan, fleetProblemsOf, makeFleetPlan } from "../../plan/fleet/plan.ts";
 import { buildPlaces, type ProgramContext } from "../../program-context.ts";
 import { createBudget } from "../budget.ts";
 import { RegistryImage } from "../image/registry-image.ts";
-import { createProvider, lookupAmi, lookupOfferings, lookupZones, type WithProvider } from "../lookups.ts";
+import {
+  createProvider,
+  lookupAmi,
+  lookupOfferings,
+  lookupSubnets,
+  lookupZones,
+  type WithProvider,
+} from "../lookups.ts";
 import { FleetHosts } from "./fleet-hosts.ts";
 import { FleetNetwork } from "./fleet-network.ts";
+import { createGateway, createGatewayBalancer } from "./gateway.ts";
 import { JobQueue } from "./job-queue.ts";
 import { JobStore } from "./job-store.ts";
 import { type FleetOutputs, fleetOutputs } from "./outputs.ts";
@@ -28,15 +37,18 @@ export async function fleet(settings: FleetSettings, context: ProgramContext): P
   if (problems.length > 0) throw new UserError(problems.map(fixes.problem));
   const opts = { provider: createProvider(name, plan) };
   const { zones, offered } = await lookupFleetZones(plan, opts, fixes.problem);
+  const gatewaySubnets = await lookupGatewaySubnets(plan, opts, fixes.problem);
 
   const onError = showBuildHistory(plan.image, name);
   const image = new RegistryImage(name, { plan: plan.image, hfToken: secrets.hfToken, onError }, opts);
   const queue = new JobQueue(name, { plan: plan.jobs }, opts);
   const store = new JobStore(name, { plan: plan.jobs }, opts);
   if (plan.budget) createBudget(name, plan.budget, opts);
-  const where = { region: plan.region, zones, offered, bucketArn: store.bucketArn };
+  const where = { region: plan.region, zones, offered, bucketArn: store.bucketArn, gatewaySubnets };
   const network = new FleetNetwork(name, { plan: plan.network, ...where }, opts);
-  const environment = { ...plan.deployment.environment, [READER_VARIABLE]: fixes.serviceCommand };
+  const reader = { [READER_VARIABLE]: fixes.serviceCommand };
+  const environment = { ...plan.deployment.environment, ...reader };
+  const loadBalancer = createGatewayBalancer(name, plan, network, opts);
   const hosts = new FleetHosts(
     name,
     {
@@ -46,19 +58,40 @@ export async function fleet(settings: FleetSettings, context: ProgramContext): P
       queue,
       store,
       network,
+      balancer: loadBalancer?.dimensions ?? null,
       amiId: lookupAmi(plan.hosts, opts),
       fixes,
     },
     opts,
   );
-  return fleetOutputs(plan, { image, queue, store, hosts });
+  const parts = { plan, environment: reader, image, queue, store, network, hosts, loadBalancer };
+  const gateway = createGateway(name, parts, opts);
+  return fleetOutputs(plan, { image, queue, store, hosts, gateway });
+}
+
+type Word = (problem: Parameters<ProgramContext["fixes"]["problem"]>[0]) => string;
+
+/** Of an existing network: which subnets the gateway's tasks are put into. */
+async function lookupGatewaySubnets(
+  { network }: FleetPlan,
+  opts: WithProvider,
+  word: Word,
+): Promise<ChosenSubnets | null> {
+  if (network.kind !== "existing" || !network.hasGateway) return null;
+  const [own, balancer] = await Promise.all([
+    lookupSubnets(network.subnetIds, opts),
+    lookupSubnets(network.albSubnetIds, opts),
+  ]);
+  const chosen = chooseGatewaySubnets(own, balancer);
+  if ("problem" in chosen) throw new UserError([word(chosen.problem)]);
+  return chosen;
 }
 
 /** All zones of the region, and those that offer a type of the list. Which subnets there are must be known before any is made. */
 async function lookupFleetZones(
   { network, hosts: { host }, region, stack, gpuMemoryMib }: FleetPlan,
   opts: WithProvider,
-  word: (problem: Parameters<ProgramContext["fixes"]["problem"]>[0]) => string,
+  word: Word,
 ): Promise<{ readonly zones: readonly string[]; readonly offered: readonly string[] }> {
   if (network.kind === "existing") return { zones: [], offered: [] };
   const types = host.instanceTypes;

@@ -1,6 +1,7 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { FleetAlarm, FleetGroup, ScalingPlan, ScalingPolicy, Series, Trigger } from "../../plan/fleet/scaling.ts";
+import type { LoadBalancerDimensions } from "../dashboard.ts";
 import type { Groups } from "./groups.ts";
 
 /** Where the figures come from. */
@@ -8,6 +9,8 @@ export interface MetricSources {
   readonly queueName: pulumi.Output<string>;
   readonly deadLettersName: pulumi.Output<string>;
   readonly groups: Groups;
+  /** Null without a gateway. */
+  readonly balancer: pulumi.Output<LoadBalancerDimensions> | null;
 }
 
 export interface ScalingArgs extends MetricSources {
@@ -110,22 +113,25 @@ export function createFleetAlarms(
   alarms: readonly FleetAlarm[],
   { notify, sources, parent }: { notify: readonly string[]; sources: MetricSources; parent: pulumi.Resource },
 ): pulumi.Output<string>[] {
-  return alarms.map(({ name: own, description, trigger, ofDeadLetters }) => {
+  return alarms.map(({ name: own, description, trigger, ofDeadLetters, missingIsBad }) => {
     const of = ofDeadLetters ? { ...sources, queueName: sources.deadLettersName } : sources;
-    return createAlarm(`${name}-${own}`, { description, trigger, actions: notify, notify, sources: of, parent }).arn;
+    const parts = { description, trigger, missingIsBad, actions: notify, notify, sources: of, parent };
+    return createAlarm(`${name}-${own}`, parts).arn;
   });
 }
 
 interface AlarmParts {
   readonly description: string;
   readonly trigger: Trigger;
+  readonly missingIsBad?: boolean | undefined;
   readonly actions: readonly pulumi.Input<string>[];
   readonly notify: readonly string[];
   readonly sources: MetricSources;
   readonly parent: pulumi.Resource;
 }
 
-function createAlarm(name: string, { description, trigger, actions, notify, sources, parent }: AlarmParts) {
+function createAlarm(name: string, parts: AlarmParts) {
+  const { description, trigger, missingIsBad = false, actions, notify, sources, parent } = parts;
   return new aws.cloudwatch.MetricAlarm(
     name,
     {
@@ -150,7 +156,7 @@ function createAlarm(name: string, { description, trigger, actions, notify, sour
         { id: "figure", expression: trigger.expression, label: name, returnData: true },
       ],
       // A queue that nobody uses sends nothing, and nothing is wrong then.
-      treatMissingData: "notBreaching",
+      treatMissingData: missingIsBad ? "breaching" : "notBreaching",
       alarmActions: [...actions],
       okActions: [...notify],
     },
@@ -158,11 +164,23 @@ function createAlarm(name: string, { description, trigger, actions, notify, sour
   );
 }
 
-const namespaceOf = ({ of }: Series) => (of === "queue" ? "AWS/SQS" : "AWS/AutoScaling");
+const NAMESPACES: Readonly<Record<Series["of"], string>> = {
+  queue: "AWS/SQS",
+  spot: "AWS/AutoScaling",
+  rescue: "AWS/AutoScaling",
+  balancer: "AWS/ApplicationELB",
+  targets: "AWS/ApplicationELB",
+};
+const namespaceOf = ({ of }: Series) => NAMESPACES[of];
 
-function dimensionsOf({ of }: Series, { queueName, groups }: MetricSources) {
+function dimensionsOf({ of }: Series, { queueName, groups, balancer }: MetricSources) {
   if (of === "queue") return [{ name: "QueueName", value: queueName }];
-  return [{ name: "AutoScalingGroupName", value: groupName(of, groups) }];
+  if (of === "spot" || of === "rescue") return [{ name: "AutoScalingGroupName", value: groupName(of, groups) }];
+  const named = (name: keyof LoadBalancerDimensions) => ({
+    name,
+    value: balancer?.apply((dimensions) => dimensions[name]) ?? pulumi.output(""),
+  });
+  return of === "balancer" ? [named("LoadBalancer")] : [named("LoadBalancer"), named("TargetGroup")];
 }
 
 const groupName = (group: FleetGroup, groups: Groups): pulumi.Output<string> =>

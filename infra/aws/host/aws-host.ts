@@ -4,12 +4,13 @@
  */
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import { deploymentParameter, SERVICE_PORT } from "../../contract.ts";
+import { deploymentParameter } from "../../contract.ts";
 import type { Fixes } from "../../fixes.ts";
 import type { AwsDeploymentPlan } from "../../plan/aws/deployment.ts";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
 import { createAlarms } from "../alarms.ts";
 import { createDashboard, type LoadBalancerDimensions } from "../dashboard.ts";
+import { allowFromLoadBalancer } from "../load-balancer.ts";
 import { createAutoScalingGroup } from "./auto-scaling-group.ts";
 import { renderDeployment } from "./deployment.ts";
 import { createHostRole } from "./host-role.ts";
@@ -137,7 +138,10 @@ function createSecurityGroup(
     { vpcId: network.vpcId, description: `image-gen host of ${plan.stack}: no way in` },
     { parent },
   );
-  if (loadBalancer) allowFromLoadBalancer(name, group.id, loadBalancer.securityGroupId, parent);
+  if (loadBalancer) {
+    const groups = { service: group.id, balancer: loadBalancer.securityGroupId };
+    allowFromLoadBalancer(name, `${name}-host-in`, groups, parent);
+  }
   const ports = plan.endpointsOnly ? { ipProtocol: "tcp", fromPort: 443, toPort: 443 } : { ipProtocol: "-1" };
   new aws.vpc.SecurityGroupEgressRule(
     `${name}-host-out`,
@@ -145,26 +149,6 @@ function createSecurityGroup(
     { parent },
   );
   return group;
-}
-
-/** From the load balancer to the service, and nothing else of either. */
-function allowFromLoadBalancer(
-  name: string,
-  host: pulumi.Output<string>,
-  loadBalancer: pulumi.Output<string>,
-  parent: pulumi.Resource,
-): void {
-  const service = { ipProtocol: "tcp", fromPort: SERVICE_PORT, toPort: SERVICE_PORT };
-  new aws.vpc.SecurityGroupIngressRule(
-    `${name}-host-in`,
-    { securityGroupId: host, description: "the load balancer", referencedSecurityGroupId: loadBalancer, ...service },
-    { parent },
-  );
-  new aws.vpc.SecurityGroupEgressRule(
-    `${name}-alb-out`,
-    { securityGroupId: loadBalancer, description: "the service", referencedSecurityGroupId: host, ...service },
-    { parent },
-  );
 }
 
 function createUserData({ plan, volume, image, fixes }: AwsHostArgs, mirrorRoleArn: pulumi.Output<string>) {

@@ -47,24 +47,36 @@ export function runStatements(
   parameters: readonly Statement[] = [],
 ): readonly Statement[] {
   return [
-    allow("RegistryToken", ["ecr:GetAuthorizationToken"], "*"),
-    allow("Pull", [...PULL], arns.repositoryArn),
+    ...pullStatements(arns.repositoryArn),
     allow("ReadDeployment", ["ssm:GetParameter"], arns.deploymentArn),
     ...parameters,
-    allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [arns.logGroupArn, `${arns.logGroupArn}:*`]),
+    writeLogs(arns.logGroupArn),
     {
       ...allow("Metrics", ["cloudwatch:PutMetricData"], "*"),
       Condition: { StringEquals: { "cloudwatch:namespace": METRICS_NAMESPACE } },
     },
     allow("SessionManager", [...SESSIONS], "*"),
-    ...(plan.secretArns.length === 0
-      ? []
-      : [
-          allow("Secrets", ["secretsmanager:GetSecretValue"], [...plan.secretArns]),
-          ...decryptThrough("secretsmanager", plan, "SecretKeys"),
-        ]),
+    ...readSecrets(plan.secretArns, plan),
   ];
 }
+
+/** The image, by whoever starts a container of it. */
+export const pullStatements = (repositoryArn: string): readonly Statement[] => [
+  allow("RegistryToken", ["ecr:GetAuthorizationToken"], "*"),
+  allow("Pull", [...PULL], repositoryArn),
+];
+
+export const writeLogs = (logGroupArn: string): Statement =>
+  allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [logGroupArn, `${logGroupArn}:*`]);
+
+/** The secrets of a container's environment, with the keys that they are encrypted with. */
+export const readSecrets = (arns: readonly string[], keys: KeyUse): readonly Statement[] =>
+  arns.length === 0
+    ? []
+    : [
+        allow("Secrets", ["secretsmanager:GetSecretValue"], [...arns]),
+        ...decryptThrough("secretsmanager", keys, "SecretKeys"),
+      ];
 
 const PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"] as const;
 

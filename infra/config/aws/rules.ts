@@ -1,6 +1,6 @@
-import { LONGEST_IDLE_TIMEOUT_SECONDS } from "../../contract.ts";
 import { type Problem, qualifyKey } from "../problem.ts";
 import { SERVICE_VARIABLES, variableOf } from "../service-variables.ts";
+import { balancerProblems, regionProblem } from "./balancer-rules.ts";
 import type { AwsSettings } from "./settings.ts";
 
 /** Rules between keys: each returns a problem, or false. */
@@ -14,10 +14,6 @@ const RULES: readonly ((settings: AwsSettings) => Problem | false)[] = [
     network === "endpoints-only" &&
     hubEndpoint !== null &&
     problem("hubEndpoint", "none with network endpoints-only", hubEndpoint, ""),
-  ({ access, certificateArn }) =>
-    access === "alb" &&
-    certificateArn === null &&
-    problem("certificateArn", "a certificate with access alb", "nothing", "arn:aws:acm:…"),
   ({ access, authentication, apiKeySecretArn }) =>
     access === "alb" &&
     authentication !== "oidc" &&
@@ -42,28 +38,10 @@ const RULES: readonly ((settings: AwsSettings) => Problem | false)[] = [
       network,
       "nat",
     ),
-  ({ access, requestTimeoutSeconds: seconds }) =>
-    access === "alb" &&
-    seconds > MOST_REQUEST_SECONDS &&
-    problem("requestTimeoutSeconds", `at most ${MOST_REQUEST_SECONDS}, what a load balancer waits for`, seconds, "600"),
   ({ access, deletionProtection }) =>
     deletionProtection &&
     access !== "alb" &&
     problem("access", "alb, until an update with deletionProtection false: AWS keeps the load balancer", access, "alb"),
-  ({ access, allowedCidrs }) =>
-    access === "alb" &&
-    allowedCidrs.length === 0 &&
-    problem("allowedCidrs", "who may reach the load balancer", "nothing", "203.0.113.0/24"),
-  ({ access, allowedCidrs, allowPublic }) =>
-    access === "alb" &&
-    allowedCidrs.some(isVast) &&
-    !allowPublic &&
-    problem("allowPublic", `true with ${allowedCidrs.find(isVast)} in allowedCidrs`, "false", "true"),
-  ({ access, vpcId, subnetId, albSubnetIds }) =>
-    access === "alb" &&
-    (vpcId ?? subnetId) !== null &&
-    albSubnetIds.length < 2 &&
-    problem("albSubnetIds", "two subnets in two zones", albSubnetIds.length, "subnet-…,subnet-…"),
   ({ access, authentication, certificateArn, allowedCidrs, albSubnetIds }) => {
     // Sign-in without a load balancer is a problem of its own, with the same fix.
     if (access === "alb" || authentication === "oidc") return false;
@@ -110,15 +88,6 @@ const RULES: readonly ((settings: AwsSettings) => Problem | false)[] = [
     availabilityZone !== null &&
     availabilityZone.slice(0, -1) !== region &&
     problem("availabilityZone", `a zone of ${region}`, availabilityZone, `${region}a`),
-  (settings) => {
-    const found = REGIONAL_KEYS.map((key) => [key, arnElsewhere(settings[key], settings.region)] as const).find(
-      ([, arn]) => arn !== undefined,
-    );
-    if (!found) return false;
-    const [key, got = ""] = found;
-    const value = got.replace(/^((?:[^:]*:){3})[^:]*/, `$1${settings.region}`);
-    return problem(key, `an ARN of ${settings.region}, where the stack is`, got, exampleOf(key, value));
-  },
   ({ purchaseOption, pinnedPurchaseOption: pinned }) =>
     pinned !== null &&
     purchaseOption !== "spot-then-on-demand" &&
@@ -181,21 +150,6 @@ const REGIONAL_KEYS = [
   "environmentSecretArns",
 ] as const;
 
-/** The first ARN of another region in a value. */
-function arnElsewhere(value: AwsSettings[(typeof REGIONAL_KEYS)[number]], region: string): string | undefined {
-  const arns = value === null ? [] : typeof value === "string" ? [value] : Object.values(value);
-  return arns.find((arn) => arn.split(":")[3] !== region);
-}
-
-/** Each of them exists only where it was made: the fix names its form, and not what nobody has made. */
-const exampleOf = (key: string, arn: string) => {
-  const form = arn.replace(/[^:/]+$/, "…");
-  return key === "environmentSecretArns" ? `<NAME>=${form}` : form;
-};
-
-/** The balancer waits a little longer than the service, whose own answer then reaches the client. */
-const MOST_REQUEST_SECONDS = LONGEST_IDLE_TIMEOUT_SECONDS - 20;
-
 const SECRET = "arn:aws:secretsmanager:…";
 
 /** A host reads its secrets from Secrets Manager: the parameter with its deployment shows what is in it. */
@@ -215,12 +169,15 @@ const OIDC_KEYS = [
   "oidcClientSecretArn",
 ] as const;
 
-/** Wider than anybody's own network: two halves of the internet are as open as the whole. */
-const isVast = (cidr: string) => Number(cidr.split("/")[1]) < 8;
-
 /** Every problem between keys. */
 export function awsProblems(settings: AwsSettings): readonly Problem[] {
-  return RULES.map((rule) => rule(settings)).filter((found) => found !== false);
+  const { access, vpcId, subnetId } = settings;
+  const isExisting = (vpcId ?? subnetId) !== null;
+  return [
+    ...RULES.map((rule) => rule(settings)).filter((found) => found !== false),
+    ...regionProblem(settings, REGIONAL_KEYS),
+    ...(access === "alb" ? balancerProblems(settings, { isExisting, reason: "access alb" }) : []),
+  ];
 }
 
 /** `value`: what to set, for the key itself or for the one that is named after it. */

@@ -5,6 +5,8 @@ import { integer, listOf, oneOf } from "../parsers.ts";
 
 /** SQS keeps a message for fourteen days at most; results may be kept longer. */
 const MOST_RESULT_DAYS = 365;
+/** Of a service, without a request to AWS for a higher quota of Fargate. */
+const MOST_TASKS = 50;
 
 /** Keys of the target `fleet`. `aws:region` is Pulumi's own. */
 export const FLEET_KEYS = {
@@ -24,6 +26,8 @@ export const FLEET_KEYS = {
   resultDays: number(7, integer(1, MOST_RESULT_DAYS)),
   /** What happens to the queues and to the bucket with jobs and results when the stack is destroyed. */
   resultsOnDestroy: text("retain", oneOf("retain", "delete")),
+  /** Tasks of the gateway, which has the API of one host for the fleet; 0: there is none. */
+  gatewayCount: number(0, integer(0, MOST_TASKS), 2),
   /** Subnets of an existing VPC, of several zones. */
   subnetIds: text("", listOf(ec2Id("subnet")), "subnet-0123456789abcdef0,subnet-0123456789abcdef1"),
   ...awsKeys(
@@ -44,19 +48,34 @@ export const FLEET_KEYS = {
     "builder",
     "imagePlatform",
     "previewWithoutSecrets",
+    "albSubnetIds",
+    "certificateArn",
+    "allowedCidrs",
+    "allowPublic",
+    "deletionProtection",
+    "apiKeySecretArn",
   ),
 };
 
-/** Keys of every service that a fleet does not read: those of clients over HTTP, and of files of this machine. */
+/** Keys of the gateway and its load balancer, which no host has. */
+export const GATEWAY_KEYS = [
+  "albSubnetIds",
+  "certificateArn",
+  "allowedCidrs",
+  "allowPublic",
+  "deletionProtection",
+  "apiKeySecretArn",
+  "allowedHosts",
+  "corsOrigins",
+] as const;
+
+/** Keys of every service that a fleet does not read: those of a queue in the service, and of files of this machine. */
 export const NOT_OF_FLEETS = [
   "port",
   "readyTimeoutSeconds",
   "apiKey",
   "apiKeysFile",
-  "allowedHosts",
-  "corsOrigins",
   "queueLimit",
-  "requestTimeoutSeconds",
   "jobs",
   "jobsKeepSeconds",
   "jobsLimit",

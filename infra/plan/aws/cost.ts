@@ -8,7 +8,7 @@ import type { AwsNetworkPlan } from "./network.ts";
 import type { DataVolumePlan, SnapshotPlan } from "./volume.ts";
 
 /** A load balancer has one public address in each. */
-const BALANCER_ZONES = 2;
+export const BALANCER_ZONES = 2;
 
 interface CostItem {
   readonly what: string;
@@ -119,12 +119,14 @@ function storage({ host, volume, imageBytes, snapshots }: CostInputs): CostItem[
   return items;
 }
 
+/** Paid all month, whether there is a host or not. */
+const hourly = (what: string, usd: number): CostItem => ({
+  what,
+  usdPerMonth: roundUsd(usd * SERVICE_PRICES.hoursPerMonth),
+  whileStopped: true,
+});
+
 function networking({ network, loadBalancer }: CostInputs): CostItem[] {
-  const hourly = (what: string, usd: number): CostItem => ({
-    what,
-    usdPerMonth: roundUsd(usd * SERVICE_PRICES.hoursPerMonth),
-    whileStopped: true,
-  });
   const items: CostItem[] = [];
   if (network.kind === "own") {
     const { egress, interfaceEndpoints } = network;
@@ -139,12 +141,15 @@ function networking({ network, loadBalancer }: CostInputs): CostItem[] {
       items.push(hourly(`${count} interface endpoints`, count * SERVICE_PRICES.interfaceEndpointHour));
     }
   }
-  if (loadBalancer) {
-    items.push(hourly("load balancer", SERVICE_PRICES.loadBalancerHour));
-    const addresses = `${BALANCER_ZONES} public addresses of the load balancer`;
-    if (!loadBalancer.internal) items.push(hourly(addresses, BALANCER_ZONES * SERVICE_PRICES.publicAddressHour));
-  }
-  return items;
+  return loadBalancer ? [...items, ...balancerItems(loadBalancer)] : items;
+}
+
+/** Of a load balancer, without its traffic. */
+export function balancerItems({ internal }: Pick<LoadBalancerPlan, "internal">): CostItem[] {
+  const items = [hourly("load balancer", SERVICE_PRICES.loadBalancerHour)];
+  if (internal) return items;
+  const addresses = `${BALANCER_ZONES} public addresses of the load balancer`;
+  return [...items, hourly(addresses, BALANCER_ZONES * SERVICE_PRICES.publicAddressHour)];
 }
 
 /** Of one image in ECR. */

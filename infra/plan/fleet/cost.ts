@@ -1,9 +1,10 @@
 import type { PurchaseOption } from "../../contract.ts";
 import { roundUsd } from "../../units.ts";
-import { type CostPlan, gp3UsdPerMonth, imageUsdPerMonth } from "../aws/cost.ts";
+import { balancerItems, type CostPlan, gp3UsdPerMonth, imageUsdPerMonth } from "../aws/cost.ts";
 import { type Prices, priceOf } from "../prices/prices.ts";
 import { SERVICE_PRICES } from "../prices/service-prices.ts";
 import type { FleetForecast } from "./forecast.ts";
+import { FREE_DISK_GIB, type GatewayPlan } from "./gateway.ts";
 import type { FleetHostsPlan } from "./hosts.ts";
 import type { JobsPlan } from "./jobs.ts";
 import type { FleetNetworkPlan } from "./network.ts";
@@ -31,6 +32,7 @@ export interface FleetCostInputs {
   readonly hosts: FleetHostsPlan;
   readonly network: FleetNetworkPlan;
   readonly jobs: JobsPlan;
+  readonly gateway: GatewayPlan | null;
   readonly forecast: FleetForecast;
   readonly imageBytes: number;
   /** Metrics that alarms look at. */
@@ -130,7 +132,29 @@ const item = (what: string, usdPerMonth: number | null, whileStopped: boolean): 
 });
 
 /** Paid whether there are jobs or not. */
-function idleItems({ imageBytes, alarmMetrics, network, hosts }: FleetCostInputs): Item[] {
+function idleItems(inputs: FleetCostInputs): Item[] {
+  return [...gatewayItems(inputs), ...sharedItems(inputs)];
+}
+
+/** A gateway runs all month, also while the fleet is stopped. */
+function gatewayItems({ gateway, network }: FleetCostInputs): Item[] {
+  if (gateway === null) return [];
+  const { count, cpuUnits, memoryMib, diskGib, loadBalancer } = gateway;
+  const [cpus, gb] = [cpuUnits / 1024, memoryMib / 1024];
+  const taskHour =
+    cpus * SERVICE_PRICES.fargateCpuHour +
+    gb * SERVICE_PRICES.fargateGbHour +
+    (diskGib - FREE_DISK_GIB) * SERVICE_PRICES.fargateDiskGibHour;
+  const tasks = count === 1 ? "1 task" : `${count} tasks`;
+  const address = addressUsdPerHour(network);
+  return [
+    item(`gateway on Fargate, ${tasks} of ${cpus} vCPU and ${gb} GB`, count * taskHour * HOURS, true),
+    ...(address > 0 ? [item(`public addresses of the gateway, ${tasks}`, count * address * HOURS, true)] : []),
+    ...balancerItems(loadBalancer),
+  ];
+}
+
+function sharedItems({ imageBytes, alarmMetrics, network, hosts }: FleetCostInputs): Item[] {
   const items = [
     item(`image in ECR, ${roundUsd(imageBytes / 1e9)} GB at most`, imageUsdPerMonth(imageBytes), true),
     item(

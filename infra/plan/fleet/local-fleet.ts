@@ -1,5 +1,5 @@
 import type { LocalSettings } from "../../config/settings.ts";
-import { FLEET_VARIABLES, WORK_COMMAND } from "../../contract.ts";
+import { FLEET_VARIABLES, GATEWAY_COMMAND, WORK_COMMAND } from "../../contract.ts";
 import type { ContainerPlan, HostPlan } from "../container.ts";
 import { dockerGpus, type Gpus } from "../gpus.ts";
 
@@ -46,7 +46,7 @@ export function planLocalFleet(settings: LocalSettings, host: HostPlan, gpus: Gp
     emulator,
     gateway: {
       ...host,
-      command: ["image-gen", "gateway"],
+      command: [...GATEWAY_COMMAND],
       network,
       gpus: null,
       environment: { ...environment, [FLEET_VARIABLES.minWorkers]: String(workers) },

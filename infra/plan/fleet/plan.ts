@@ -16,6 +16,7 @@ import { type Prices, TABLE_PRICES } from "../prices/prices.ts";
 import { modelPath } from "../service-environment.ts";
 import { type LoadCost, PICTURES_PER_MONTH, planFleetCost } from "./cost.ts";
 import { type FleetForecast, forecastFleet } from "./forecast.ts";
+import { type GatewayPlan, gatewayWarnings, planGateway } from "./gateway.ts";
 import { type FleetHostsPlan, fleetTypeProblems, fleetTypeWarnings, planFleetHosts } from "./hosts.ts";
 import { type JobsPlan, planJobs } from "./jobs.ts";
 import { type FleetNetworkPlan, planFleetNetwork } from "./network.ts";
@@ -34,6 +35,8 @@ export interface FleetPlan {
   readonly jobs: JobsPlan;
   readonly hosts: FleetHostsPlan;
   readonly network: FleetNetworkPlan;
+  /** Null: there is none. */
+  readonly gateway: GatewayPlan | null;
   readonly scaling: ScalingPlan;
   readonly alarms: readonly FleetAlarm[];
   /** Null: none is made. */
@@ -76,12 +79,14 @@ export function makeFleetPlan(
   const hosts = planFleetHosts(settings, stack, bytes, forecast.warmUpSeconds);
   const jobs = planJobs(settings);
   const network = planFleetNetwork(settings, stack);
+  const gateway = planGateway(settings, stack, bytes);
   const scaling = planScaling(settings);
   const alarms = planFleetAlarms(settings);
   const { cost, load } = planFleetCost({
     hosts,
     network,
     jobs,
+    gateway,
     forecast,
     imageBytes: bytes,
     alarmMetrics: metricsOfAlarms(scaling, alarms),
@@ -108,6 +113,7 @@ export function makeFleetPlan(
     jobs,
     hosts,
     network,
+    gateway,
     scaling,
     alarms,
     budget: planBudget(of, stack),
@@ -116,7 +122,7 @@ export function makeFleetPlan(
     forecast,
     cost,
     load,
-    warnings: [...warningsFor(settings, forecast), ...fleetTypeWarnings(hosts)],
+    warnings: [...warningsFor(settings, forecast), ...fleetTypeWarnings(hosts), ...gatewayWarnings(settings)],
   };
 }
 

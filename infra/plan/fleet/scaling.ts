@@ -10,8 +10,9 @@ export type FleetGroup = "spot" | "rescue";
 export interface Series {
   readonly id: string;
   readonly metric: string;
-  readonly of: "queue" | FleetGroup;
-  readonly stat: "Maximum" | "Sum" | "Average";
+  /** `balancer`, `targets`: of the gateway's load balancer, and of its tasks behind that. */
+  readonly of: "queue" | FleetGroup | "balancer" | "targets";
+  readonly stat: "Maximum" | "Minimum" | "Sum" | "Average";
 }
 
 /** A figure that is compared each minute. */
@@ -234,9 +235,75 @@ export interface FleetAlarm {
   readonly trigger: Trigger;
   /** Of the dead letters. */
   readonly ofDeadLetters: boolean;
+  /** Whether it is also raised where the figures are not sent at all. */
+  readonly missingIsBad?: boolean;
 }
 
-export function planFleetAlarms({ patienceSeconds, rescueHosts }: FleetSettings): readonly FleetAlarm[] {
+/** Minutes in which requests fail: longer than a start from zero, in which requests that wait for pictures get 503 `no_worker`. */
+const FAILING_MINUTES = 15;
+/** A task that is replaced is unhealthy for less. */
+const UNHEALTHY_MINUTES = 5;
+/** Longer than the first tasks of a new gateway take to pull their image. */
+const NO_GATEWAY_MINUTES = 10;
+
+const balancer = (of: "balancer" | "targets", id: string, metric: string, stat: Series["stat"]): Series => ({
+  id,
+  metric,
+  of,
+  stat,
+});
+const UNHEALTHY = balancer("targets", "unhealthy", "UnHealthyHostCount", "Maximum");
+const HEALTHY = balancer("targets", "healthy", "HealthyHostCount", "Minimum");
+const TASK_ERRORS = balancer("targets", "task_errors", "HTTPCode_Target_5XX_Count", "Sum");
+const BALANCER_ERRORS = balancer("balancer", "balancer_errors", "HTTPCode_ELB_5XX_Count", "Sum");
+
+/** Alarms of the gateway, where there is one. */
+function gatewayAlarms({ gatewayCount }: FleetSettings): readonly FleetAlarm[] {
+  if (gatewayCount === 0) return [];
+  const errors = [TASK_ERRORS, BALANCER_ERRORS];
+  return [
+    {
+      name: "gateway-unhealthy",
+      description: "A task of the gateway does not answer the load balancer.",
+      trigger: {
+        expression: filled(UNHEALTHY),
+        series: [UNHEALTHY],
+        comparison: "at least",
+        threshold: 1,
+        minutes: UNHEALTHY_MINUTES,
+      },
+      ofDeadLetters: false,
+    },
+    {
+      name: "gateway-gone",
+      description: "No task of the gateway answers: requests get 503 of the load balancer.",
+      trigger: {
+        expression: HEALTHY.id,
+        series: [HEALTHY],
+        comparison: "below",
+        threshold: 1,
+        minutes: NO_GATEWAY_MINUTES,
+      },
+      ofDeadLetters: false,
+      missingIsBad: true,
+    },
+    {
+      name: "gateway-errors",
+      description: `Requests to the gateway have failed for ${FAILING_MINUTES} minutes (5xx): the queue or the job store, tasks that end, or no worker for that long.`,
+      trigger: {
+        expression: sum(errors),
+        series: errors,
+        comparison: "at least",
+        threshold: 1,
+        minutes: FAILING_MINUTES,
+      },
+      ofDeadLetters: false,
+    },
+  ];
+}
+
+export function planFleetAlarms(settings: FleetSettings): readonly FleetAlarm[] {
+  const { patienceSeconds, rescueHosts } = settings;
   const groups: readonly FleetGroup[] = rescueHosts > 0 ? ["spot", "rescue"] : ["spot"];
   const wanted = groups.map((group) => WANTED[group]);
   const running = groups.map((group) => HOSTS[group]);
@@ -269,5 +336,6 @@ export function planFleetAlarms({ patienceSeconds, rescueHosts }: FleetSettings)
       },
       ofDeadLetters: false,
     },
+    ...gatewayAlarms(settings),
   ];
 }

@@ -29,6 +29,11 @@ export const SERVICE_PRICES = {
   s3ThousandGets: 0.0004,
   /** Of a standard queue. What a message with a group costs besides is not in it. */
   sqsMillionRequests: 0.4,
+  /** Of Fargate, Linux on x86. */
+  fargateCpuHour: 0.04048,
+  fargateGbHour: 0.004445,
+  /** Of a task's disk above the 20 GiB that are free. */
+  fargateDiskGibHour: 0.000111,
   /** Of a snapshot that is read at a provisioned rate: the price of 300 MiB/s, the most there is. */
   initializationGib: 0.0036,
 } as const;
@@ -45,6 +50,8 @@ const EBS = "https://aws.amazon.com/ebs/pricing/";
 const VPC = "https://aws.amazon.com/vpc/pricing/";
 const S3 = "https://aws.amazon.com/s3/pricing/";
 const FLEET_NOTED = "2026-11-27";
+const FARGATE = "https://aws.amazon.com/fargate/pricing/";
+const GATEWAY_NOTED = "2026-11-28";
 const source = (what: string, page: string, noted: string = SERVICE_PRICES.asOf): PriceSource => ({
   what,
   page,
@@ -82,4 +89,7 @@ export const SERVICE_PRICE_SOURCES: Readonly<
     "https://aws.amazon.com/sqs/pricing/",
     FLEET_NOTED,
   ),
+  fargateCpuHour: source("Fargate, a vCPU and hour (Linux, x86)", FARGATE, GATEWAY_NOTED),
+  fargateGbHour: source("Fargate, a GB of memory and hour (Linux, x86)", FARGATE, GATEWAY_NOTED),
+  fargateDiskGibHour: source("Fargate, a GiB of disk above 20 and hour", FARGATE, GATEWAY_NOTED),
 };

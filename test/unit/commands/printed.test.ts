@@ -95,6 +95,8 @@ const WRONG_CONFIG: readonly Readonly<Record<string, string>>[] = [
   { target: "aws", authentication: "oidc" },
   { target: "aws", network: "endpoints-only" },
   { target: "aws", selfHealing: "true", idleStopMinutes: "30" },
+  { target: "fleet", gatewayCount: "1" },
+  { target: "fleet", deletionProtection: "true" },
 ];
 
 test.skipIf(missing.includes("pulumi"))(

@@ -66,6 +66,8 @@ export class AwsApi {
   readonly remarks: PolicyRemark[] = [];
   /** What Auto Scaling did for each group, the latest first: moto has none. */
   readonly activities = new Map<string, readonly Activity[]>();
+  /** Services of ECS by name, as `DescribeServices` answers: moto starts none of their tasks. */
+  readonly services = new Map<string, object>();
   /** The actions asked for, in order. */
   readonly calls: string[] = [];
   /** The commands' environment and the folder that stands for the host's /run. */
@@ -118,6 +120,7 @@ export class AwsApi {
     this.denied.clear();
     this.remarks.length = 0;
     this.activities.clear();
+    this.services.clear();
     this.calls.length = 0;
     this.host = null;
   }
@@ -177,6 +180,10 @@ export class AwsApi {
       return value === undefined
         ? { name: "AccessDeniedException", message: denied }
         : { Quota: { QuotaCode: input.QuotaCode, Value: value } };
+    }
+    if (action === "DescribeServices") {
+      const found = (input.services as string[]).flatMap((name) => this.services.get(name) ?? []);
+      return { services: found, failures: [] };
     }
     if (action === "SendCommand") return this.#send(input);
     if (action === "CancelCommand") return {};

@@ -28,6 +28,7 @@ import { Operator } from "./operator.ts";
 
 export const SPOT = "image-gen-spot-1";
 export const RESCUE = "image-gen-rescue-1";
+export const GATEWAY_URL = "https://image-gen-alb-1.us-east-1.elb.amazonaws.com";
 const FLEET_LOGS = "/imagegen/aws-fleet";
 const BUCKET = "results";
 const PREFIX = "fleet/";
@@ -38,6 +39,8 @@ export class FleetAccount {
   operator!: Operator;
   queueUrl = "";
   deadLetterQueueUrl = "";
+  /** Of the last `up`. */
+  outputs: Readonly<Record<string, unknown>> = {};
   #sdk!: ReturnType<typeof clients>;
 
   async open(): Promise<void> {
@@ -80,7 +83,7 @@ export class FleetAccount {
     this.queueUrl = await queue("jobs");
     this.deadLetterQueueUrl = await queue("dead-letters");
     await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
-    this.operator.state({
+    this.outputs = {
       target: "fleet",
       region: "us-east-1",
       queueUrl: this.queueUrl,
@@ -89,7 +92,20 @@ export class FleetAccount {
       spotGroup: SPOT,
       rescueGroup: RESCUE,
       logGroup: FLEET_LOGS,
-    });
+    };
+    this.operator.state(this.outputs);
+  }
+
+  /** A gateway, as ECS has it now. */
+  gateway(service: {
+    readonly desiredCount: number;
+    readonly runningCount: number;
+    readonly deployments?: readonly object[];
+    readonly events?: readonly object[];
+  }): void {
+    this.api.services.set("gateway-service", { status: "ACTIVE", ...service });
+    const own = { url: GATEWAY_URL, gatewayCluster: "gateway-cluster", gatewayService: "gateway-service" };
+    this.operator.state({ ...this.outputs, ...own });
   }
 
   /** As a policy does. */

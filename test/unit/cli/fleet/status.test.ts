@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { gatewayProblem } from "../../../../cli/targets/fleet/gateway.ts";
 import { launchProblem } from "../../../../cli/targets/fleet/launch-failures.ts";
 import { hostsCost, spotShare, stateLine } from "../../../../cli/targets/fleet/status.ts";
 import { hostUsdPerHour } from "../../../../infra/plan/fleet/cost.ts";
@@ -77,4 +78,28 @@ test("launches that failed are reported while the group has not started a host s
   expect(problem(launch("Failed", 2, "Access denied when attempting to assume role"))?.fix).toBe(
     "aws autoscaling describe-scaling-activities --auto-scaling-group-name image-gen-spot --region us-east-1",
   );
+});
+
+describe("a gateway with fewer tasks than it is to have", () => {
+  const service = { desired: 2, running: 2, deployments: [], events: [] };
+  const primary = (rollout: string, reason = "") => ({ status: "PRIMARY", rollout, reason });
+
+  test("says nothing while its tasks start", () => {
+    expect(gatewayProblem("s", service)).toBeNull();
+    const events = [{ at: "", message: "(service g) has started 2 tasks: (task 1) (task 2)." }];
+    expect(gatewayProblem("s", { ...service, running: 0, deployments: [primary("IN_PROGRESS")], events })).toBeNull();
+  });
+
+  test("says why a deployment has failed, until another one is complete", () => {
+    const failed = {
+      status: "ACTIVE",
+      rollout: "FAILED",
+      reason: "ECS deployment circuit breaker: tasks failed to start.",
+    };
+    expect(gatewayProblem("s", { ...service, deployments: [primary("IN_PROGRESS"), failed] })).toEqual({
+      message: "gateway: its tasks do not start: ECS deployment circuit breaker: tasks failed to start.",
+      fix: "imagegen logs --container --stack s, then imagegen up --stack s",
+    });
+    expect(gatewayProblem("s", { ...service, deployments: [primary("COMPLETED"), failed] })).toBeNull();
+  });
 });

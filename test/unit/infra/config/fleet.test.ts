@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { hostSettings } from "../../../../infra/config/fleet/host-settings.ts";
-import { fleetProblemsWith, fleetSettings } from "../../../support/fleet-settings.ts";
+import { gatewaySettings, hostSettings } from "../../../../infra/config/fleet/host-settings.ts";
+import { fleetProblemsWith, fleetSettings, GATEWAY } from "../../../support/fleet-settings.ts";
 
 test("every key has a default, and a fleet needs nothing but a region", () => {
   expect(fleetSettings()).toMatchObject({
@@ -58,17 +58,82 @@ describe("a mistake is one line with a fix", () => {
     "volumeSizeGb",
     "selfHealing",
     "access",
-    "apiKeySecretArn",
+    "authentication",
     "port",
     "queueLimit",
     "apiKey",
     "containerName",
   ])("%s is a key of another target", (key) => {
-    const value = { volumeSizeGb: "90", selfHealing: "true", access: "alb", port: "8001", queueLimit: "3" }[key] ?? "x";
+    const value =
+      { volumeSizeGb: "90", selfHealing: "true", access: "alb", authentication: "oidc", port: "8001", queueLimit: "3" }[
+        key
+      ] ?? "x";
     const [line] = fleetProblemsWith({ [key]: value });
     expect(line).toBe(
       `Picture-Perfect-Challenge:${key}: expected no such key with target fleet, got "${value}". Fix: pulumi config rm ${key}`,
     );
+  });
+});
+
+describe("a gateway", () => {
+  const without = (key: keyof typeof GATEWAY) => ({ ...GATEWAY, [key]: "" });
+
+  test("needs a certificate, addresses and API keys, all of which are named at once", () => {
+    expect(fleetProblemsWith(GATEWAY)).toEqual([]);
+    expect(fleetProblemsWith({ gatewayCount: "1" })).toEqual(
+      [
+        "apiKeySecretArn: expected a secret with API keys with gatewayCount 1, got nothing. Fix: pulumi config set apiKeySecretArn arn:aws:secretsmanager:…",
+        "certificateArn: expected a certificate with gatewayCount 1, got nothing. Fix: pulumi config set certificateArn arn:aws:acm:…",
+        "allowedCidrs: expected who may reach the load balancer, got nothing. Fix: pulumi config set allowedCidrs 203.0.113.0/24",
+      ].map((line) => `Picture-Perfect-Challenge:${line}`),
+    );
+  });
+
+  test.each([
+    [{ gatewayCount: "51" }, 'gatewayCount: expected a whole number from 0 to 50, got "51"'],
+    [{ gatewayCount: "-1" }, 'gatewayCount: expected a whole number from 0 to 50, got "-1"'],
+    [without("apiKeySecretArn"), "apiKeySecretArn: expected a secret with API keys with gatewayCount 2, got nothing"],
+    [
+      { ...GATEWAY, certificateArn: GATEWAY.certificateArn.replace("us-east-1", "eu-west-1") },
+      "certificateArn: expected an ARN of us-east-1, where the stack is",
+    ],
+    [{ ...GATEWAY, allowedCidrs: "0.0.0.0/0" }, "allowPublic: expected true with 0.0.0.0/0 in allowedCidrs"],
+    [{ ...GATEWAY, requestTimeoutSeconds: "4000" }, "requestTimeoutSeconds: expected at most 3980"],
+    [
+      { ...GATEWAY, subnetIds: "subnet-0123456789abcdef0,subnet-0123456789abcdef1" },
+      "albSubnetIds: expected two subnets in two zones, got 0",
+    ],
+    [
+      { deletionProtection: "true" },
+      "gatewayCount: expected 1 or more, until an update with deletionProtection false: AWS keeps the load balancer, got 0. Fix: pulumi config set gatewayCount 1",
+    ],
+  ])("%j", (raw, line) => {
+    const found = fleetProblemsWith(raw as Record<string, string>);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain(`Picture-Perfect-Challenge:${line}`);
+  });
+
+  test("that is turned off leaves its keys where they are", () => {
+    expect(fleetProblemsWith({ ...GATEWAY, gatewayCount: "0" })).toEqual([]);
+  });
+
+  test("reads what the hosts do not: keys, names and origins are its alone", () => {
+    const settings = fleetSettings({ ...GATEWAY, allowedHosts: "images.example.com", corsOrigins: "*" });
+    expect(hostSettings(settings)).toMatchObject({
+      access: "ssm",
+      apiKeySecretArn: null,
+      certificateArn: null,
+      allowedCidrs: [],
+      allowedHosts: null,
+      corsOrigins: null,
+    });
+    expect(gatewaySettings(settings)).toMatchObject({
+      access: "alb",
+      ...{ apiKeySecretArn: GATEWAY.apiKeySecretArn, certificateArn: GATEWAY.certificateArn },
+      allowedHosts: "images.example.com",
+      corsOrigins: "*",
+      hfTokenSecretArn: null,
+    });
   });
 });
 

@@ -66,6 +66,8 @@ describe("access", () => {
       allowedCidrs: ["203.0.113.0/24"],
       servicePort: 8000,
       readyPath: "/readyz",
+      targetType: "instance",
+      deregistrationSeconds: 60,
       idleTimeoutSeconds: 620,
       deletionProtection: false,
       logRetentionDays: 30,

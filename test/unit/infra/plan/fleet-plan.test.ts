@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { chooseGatewaySubnets, gatewayZones } from "../../../../infra/plan/fleet/network.ts";
 import { fleetProblemsOf } from "../../../../infra/plan/fleet/plan.ts";
-import { fleetPlanWith, fleetSettings } from "../../../support/fleet-settings.ts";
+import { fleetPlanWith, fleetSettings, GATEWAY } from "../../../support/fleet-settings.ts";
 import { manifest } from "../../../support/settings.ts";
 
 describe("the forecast from zero", () => {
@@ -110,5 +111,62 @@ describe("warnings", () => {
     expect(fleetPlanWith({ instanceTypes: "g9.xlarge", modelMirror: "s3://models/mirror" }).warnings).toEqual([
       "g9.xlarge is not in the table of instance stores: a host without NVMe disks of its own never starts.",
     ]);
+  });
+});
+
+describe("a gateway", () => {
+  const rows = (raw: Record<string, string>) =>
+    Object.fromEntries(
+      fleetPlanWith({ ...GATEWAY, ...raw }).cost.items.map(({ what, usdPerMonth }) => [what, usdPerMonth]),
+    );
+
+  test("costs its tasks and their addresses, the load balancer and its addresses, whether there are jobs or not", () => {
+    const [without, plan] = [fleetPlanWith(), fleetPlanWith(GATEWAY)];
+    expect(without.gateway).toBeNull();
+    const own = {
+      // 2 × (0.5 × 0.04048 + 1 × 0.004445) × 730.
+      "gateway on Fargate, 2 tasks of 0.5 vCPU and 1 GB": 36.04,
+      "public addresses of the gateway, 2 tasks": 7.3,
+      "load balancer": 16.43,
+      "2 public addresses of the load balancer": 7.3,
+    };
+    expect(rows({})).toMatchObject(own);
+    const alarms = 4 * 0.1;
+    const more = Object.values(own).reduce((sum, usd) => sum + usd, alarms);
+    expect(plan.cost.stoppedUsdPerMonth - without.cost.stoppedUsdPerMonth).toBeCloseTo(more, 1);
+    expect(rows({ gatewayCount: "1" })).toHaveProperty("gateway on Fargate, 1 task of 0.5 vCPU and 1 GB", 18.02);
+    expect(Object.keys(rows({ network: "nat" })).filter((what) => what.includes("addresses"))).toEqual([
+      "2 public addresses of the load balancer",
+    ]);
+    const closed = Object.keys(rows({ network: "endpoints-only", modelCache: "baked" }));
+    expect(closed.filter((what) => what.includes("addresses"))).toEqual([]);
+    expect(closed).toContain("10 interface endpoints");
+  });
+
+  test("that is turned off says which keys do nothing", () => {
+    const { warnings } = fleetPlanWith({ ...GATEWAY, gatewayCount: "0", modelMirror: "s3://models/mirror" });
+    expect(warnings).toEqual([
+      "gatewayCount is 0: there is no gateway, and no use for certificateArn, allowedCidrs, apiKeySecretArn.",
+    ]);
+  });
+
+  test("is in two zones, of those that hosts are in where they suffice", () => {
+    const zones = ["a", "b", "c", "d"];
+    expect(gatewayZones(zones, ["b", "c", "d"])).toEqual(["b", "c"]);
+    expect(gatewayZones(zones, ["c"])).toEqual(["c", "a"]);
+  });
+
+  test("in existing subnets is where the balancer reaches it, with an address where its hosts have one", () => {
+    const subnet = (id: string, zone: string, isPublic = false) => ({ id, zone, isPublic });
+    const own = [subnet("1", "a"), subnet("2", "b"), subnet("3", "c")];
+    const balancer = [subnet("4", "b", true), subnet("5", "c", true)];
+    expect(chooseGatewaySubnets(own, balancer)).toEqual({ subnetIds: ["2", "3"], publicAddresses: false });
+    expect(chooseGatewaySubnets([subnet("1", "b", true)], balancer)).toMatchObject({ publicAddresses: true });
+    expect(chooseGatewaySubnets([subnet("1", "a")], balancer)).toMatchObject({
+      problem: { expected: "a zone of subnetIds (a): a load balancer reaches no task in another one" },
+    });
+    expect(chooseGatewaySubnets(own, [subnet("4", "b"), subnet("5", "b")])).toMatchObject({
+      problem: { expected: "subnets in two zones or more", got: "subnets in b" },
+    });
   });
 });
