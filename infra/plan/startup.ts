@@ -1,5 +1,5 @@
 import type { ModelCache } from "../config/settings.ts";
-import type { ModelSize } from "./manifest.ts";
+import { bytesToFetch, type ModelSize } from "./manifest.ts";
 
 /** What the estimates are made from; printed with them. */
 export const RATES = {
@@ -20,6 +20,8 @@ export const RATES = {
 export interface StartupEstimate {
   readonly modelBytes: number;
   readonly modelBytesSource: ModelSize["source"];
+  /** Of its LoRAs, assumed. */
+  readonly loraBytes: number;
   /** What the service itself fetches at a first start; nothing when the model is in the image. */
   readonly bytesToFetch: number;
   /** Empty volume. */
@@ -32,10 +34,11 @@ export interface StartupEstimate {
 
 export function estimateStartup(modelCache: ModelCache, size: ModelSize, gpu: boolean): StartupEstimate {
   const loadSeconds = loadingSeconds(size.bytes, gpu);
-  const fetched = size.source === "directory" ? 0 : size.bytes;
+  const fetched = bytesToFetch(size);
   return {
     modelBytes: size.bytes,
     modelBytesSource: size.source,
+    loraBytes: size.loraBytes,
     bytesToFetch: modelCache === "baked" ? 0 : fetched,
     firstSeconds: Math.round(fetched / RATES.downloadBytesPerSecond + loadSeconds),
     cachedSeconds: Math.round(loadSeconds),
