@@ -67,6 +67,8 @@ export const MODEL_VARIABLES = {
   vaeId: "VAE_ID",
   hubEndpoint: "HF_ENDPOINT",
 } as const;
+/** What the build is given of the LoRAs. */
+export const LORAS_ARGUMENT = "LORAS";
 export const TOKEN_VARIABLE = "HF_TOKEN";
 export const API_KEY_VARIABLE = "IMAGE_GEN_API_KEY";
 export const API_KEYS_FILE_VARIABLE = "IMAGE_GEN_API_KEYS_FILE";

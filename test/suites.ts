@@ -24,6 +24,7 @@ const SUITES = {
   engine: { runner: "vitest", timeoutSeconds: 600, serial: true },
   "engine-aws": { runner: "vitest", timeoutSeconds: 600, serial: true },
   python: { runner: "pytest" },
+  page: { runner: "vitest", timeoutSeconds: 120, serial: true, globalSetup: "test/page/global-setup.ts" },
   registry: { runner: "vitest", timeoutSeconds: 600, serial: true },
   unit: { runner: "vitest", timeoutSeconds: 120, sharedModules: true },
   e2e: { runner: "vitest", timeoutSeconds: 600, serial: true, globalSetup: "test/e2e/global-setup.ts" },
@@ -32,7 +33,6 @@ const SUITES = {
   component: { runner: "vitest", timeoutSeconds: 120, sharedModules: true },
   operations: { runner: "vitest", timeoutSeconds: 180 },
   clients: { runner: "vitest", timeoutSeconds: 300 },
-  page: { runner: "vitest", timeoutSeconds: 120, serial: true, globalSetup: "test/page/global-setup.ts" },
   policy: { runner: "vitest", timeoutSeconds: 120 },
 } as const satisfies Record<string, Suite>;
 

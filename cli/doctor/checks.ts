@@ -82,7 +82,11 @@ function disks({ disks: all }: MachineFacts): Check[] {
     const space = `${name}: ${formatBytes(free)} free`;
     if (free < room.bytes) return fail("disk", `${space}; up needs ${describeRoom(room)}.`, ROOM_FIX);
     if (free < room.bytes + room.assumedBytes)
-      return warn("disk", `${space}; the model's size is not known yet, and SDXL needs more.`, ROOM_FIX);
+      return warn(
+        "disk",
+        `${space}; the size of the model or of its LoRAs is not known yet, and may need more.`,
+        ROOM_FIX,
+      );
     return ok("disk", `${space}; up needs ${formatBytes(room.bytes)}`);
   });
 }

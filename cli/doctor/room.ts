@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
+import { repositoryOf } from "../../infra/config/hub-id.ts";
 import type { LocalSettings } from "../../infra/config/settings.ts";
 import { planRoom, type Room } from "../../infra/plan/room.ts";
 import { formatBytes } from "../../infra/units.ts";
@@ -36,7 +37,7 @@ export function isElsewhere({
   modelId,
 }: Pick<LocalSettings, "volumeName" | "hostCache" | "modelId">) {
   if (isAbsolute(volumeName)) return true;
-  const folder = `models--${modelId.replaceAll("/", "--")}`;
+  const folder = `models--${repositoryOf(modelId).replaceAll("/", "--")}`;
   return hostCache !== null && [hostCache, join(hostCache, "hub")].some((hub) => existsSync(join(hub, folder)));
 }
 

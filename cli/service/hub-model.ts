@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { checkpointOf, repositoryOf } from "../../infra/config/hub-id.ts";
 import { splitLogin } from "../../infra/config/login.ts";
 import { DEMO_MODEL, MODEL_VARIABLES, TOKEN_VARIABLE } from "../../infra/contract.ts";
 import { type HttpAnswer, httpRequest } from "../../infra/io/http-request.ts";
@@ -38,12 +39,14 @@ export async function findModelProblem(
   const endpoint = address.replace(/\/+$/, "");
   const revision = modelRevision ?? "main";
   const token = tokenOf(env, usesLogin);
-  const url = `${endpoint}/api/models/${modelId}/revision/${encodeURIComponent(revision)}`;
+  const repository = repositoryOf(modelId);
+  const url = `${endpoint}/api/models/${repository}/revision/${encodeURIComponent(revision)}`;
   const headers = authorization(login, token);
   const timeout = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
   const answer = await httpRequest(url, { headers, signal: timeout, proxyEnv: env }).catch(() => undefined);
   signal.throwIfAborted();
-  return answer && explain(answer, { stack, endpoint, modelId, revision, token: token !== undefined, hasSecretToken });
+  const facts = { stack, endpoint, modelId, repository, revision, token: token !== undefined, hasSecretToken };
+  return answer && (explain(answer, facts) ?? explainFile(answer, facts));
 }
 
 /** As the service: a user and a password in the hub's address are meant for it alone, and a token is not sent then. */
@@ -56,6 +59,7 @@ interface Facts {
   readonly stack: string;
   readonly endpoint: string;
   readonly modelId: string;
+  readonly repository: string;
   readonly revision: string;
   readonly token: boolean;
   readonly hasSecretToken: boolean;
@@ -63,24 +67,43 @@ interface Facts {
 
 /** Only what a Hugging Face hub says in its own code: a mirror may lack this part of the hub's API. */
 function explain({ status, headers, body }: HttpAnswer, facts: Facts): ErrorDetail | undefined {
-  const { stack, endpoint, modelId, revision, token, hasSecretToken } = facts;
+  const { stack, endpoint, modelId, repository, revision, token, hasSecretToken } = facts;
   const code = String(headers["x-error-code"] ?? "");
   if (status === 404 && code === "RevisionNotFound") {
-    const message = `${modelId} has no revision "${revision}" at ${endpoint} (REVISION_NOT_FOUND).`;
+    const message = `${repository} has no revision "${revision}" at ${endpoint} (REVISION_NOT_FOUND).`;
     return { message, fix: commandFor(stack, "up --config modelRevision=<commit, tag or branch>") };
   }
   if (hasSecretToken && !token) return undefined;
   if ((status === 404 || status === 401) && code === "RepoNotFound") {
     const hidden = token ? "the account of HF_TOKEN can't see it" : "it is private and needs HF_TOKEN";
-    const message = `${endpoint} has no model ${modelId}, or ${hidden} (MODEL_NOT_FOUND).`;
+    const message = `${endpoint} has no model ${repository}, or ${hidden} (MODEL_NOT_FOUND).`;
     return { message, fix: commandFor(stack, "up --model <organisation>/<name>") };
   }
-  const page = `${endpoint}/${modelId}`;
+  const page = `${endpoint}/${repository}`;
   if (code === "GatedRepo" || (status === 200 && !token && isGated(body))) {
-    const message = `${modelId} is gated: ${page} has terms to accept (GATED_MODEL).`;
+    const message = `${repository} is gated: ${page} has terms to accept (GATED_MODEL).`;
     return { message, fix: `accept them there, then HF_TOKEN=<token> ${commandFor(stack, `up --model ${modelId}`)}` };
   }
   return undefined;
+}
+
+/** A checkpoint that is not among the repository's files. */
+function explainFile({ status, body }: HttpAnswer, { stack, modelId, repository }: Facts): ErrorDetail | undefined {
+  const file = checkpointOf(modelId);
+  const files = status === 200 && file !== undefined ? namesOf(body) : undefined;
+  if (file === undefined || files === undefined || files.includes(file)) return undefined;
+  const others = files.filter((name) => name.endsWith(".safetensors"));
+  const message = `${repository} has no file ${file}: it has ${others.slice(0, 8).join(", ") || "no safetensors"} (MODEL_NOT_FOUND).`;
+  return { message, fix: commandFor(stack, `up --model ${repository}${others[0] ? "/<file>" : ""}`) };
+}
+
+function namesOf(body: string): readonly string[] | undefined {
+  try {
+    const { siblings } = JSON.parse(body) as { siblings?: readonly { readonly rfilename?: unknown }[] };
+    return siblings?.map(({ rfilename }) => String(rfilename));
+  } catch {
+    return undefined;
+  }
 }
 
 function isGated(body: string): boolean {

@@ -1,3 +1,4 @@
+import { repositoryOf } from "../../infra/config/hub-id.ts";
 import { qualifyKey } from "../../infra/config/problem.ts";
 import { TOKEN_KEY } from "../../infra/config/schema.ts";
 import type { LocalSettings } from "../../infra/config/settings.ts";
@@ -77,6 +78,6 @@ async function requireModel(
   });
   if (!problem) return;
   const cached = await cachedModels().catch((): readonly string[] => []);
-  if (cached.includes(modelId) && modelRevision === null) return;
+  if (cached.includes(repositoryOf(modelId)) && modelRevision === null) return;
   throw new CliError({ ...problem, message: `${problem.message} Nothing was changed.` });
 }

@@ -7,9 +7,11 @@ import { formatBytes, formatSeconds } from "../../infra/units.ts";
 export function modelSizeText({
   modelBytes,
   modelBytesSource,
-}: Pick<Plan["startupEstimate"], "modelBytes" | "modelBytesSource">): string {
-  if (modelBytesSource === "directory") return "a model of your own, size not known";
-  return `${formatBytes(modelBytes)}${modelBytesSource === "manifest" ? "" : ", estimated"}`;
+  loraBytes,
+}: Pick<Plan["startupEstimate"], "modelBytes" | "modelBytesSource" | "loraBytes">): string {
+  const loras = loraBytes === 0 ? "" : `, and LoRAs of ${formatBytes(loraBytes)}, estimated`;
+  if (modelBytesSource === "directory") return `a model of your own, size not known${loras}`;
+  return `${formatBytes(modelBytes)}${modelBytesSource === "manifest" ? "" : ", estimated"}${loras}`;
 }
 
 /** The price that the stack passes to the service, which then measures what pictures cost. */

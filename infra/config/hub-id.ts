@@ -8,14 +8,32 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9_.-]*\/[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 const PASTED =
   /^(?:(?:(?:https?:\/\/)?(?:www\.)?|git@)(?:huggingface\.co|hf\.co|hf-mirror\.com)[/:]|hf:\/\/(?:models\/)?)?([^/@]+\/[^/@]+?)(?:\.git)?(?:\/(?:tree|blob|resolve|raw|commits?)\/([^/]+).*|@(.+))?$/i;
 
-/** An id on the hub as people paste it. One with a revision is refused, which has a key of its own, or none. */
+/** A checkpoint in a repository, spelled as diffusers and LoRAs have it; the page of a pipeline's part stands for the model. */
+const CHECKPOINT =
+  /^(?:(?:(?:https?:\/\/)?(?:www\.)?)(?:huggingface\.co|hf\.co|hf-mirror\.com)\/|hf:\/\/(?:models\/)?)?([^/@]+\/[^/@]+)(?:\/(?:tree|blob|resolve|raw)\/([^/]+)|@([^/]+))?\/(.+\.safetensors)$/i;
+const OF_A_PART = /^.+\/(?:diffusion_pytorch_model|model)\b[^/]*$/;
+const FILE = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[^/\\\s][^\\\s]*\.safetensors$/;
+
+/** The repository of an id that may name a checkpoint in it. */
+export const repositoryOf = (id: string): string => id.split("/").slice(0, 2).join("/");
+/** The checkpoint that an id names; undefined for a whole model. */
+export const checkpointOf = (id: string): string | undefined => id.split("/").slice(2).join("/") || undefined;
+
+/**
+ * An id on the hub as people paste it. One with a revision is refused, which has a key of its own, or none. With `files` a checkpoint
+ * in a repository may be named: `org/name/file.safetensors`.
+ */
 export const hubId =
-  (expected: string, revisionKey: string | null, words: readonly string[] = []): Parser<string> =>
+  (
+    expected: string,
+    revisionKey: string | null,
+    { words = [], files = false }: { readonly words?: readonly string[]; readonly files?: boolean } = {},
+  ): Parser<string> =>
   (text) => {
     const plain = (text.replace(/^[\s"'`<>]+|[\s"'`<>]+$/g, "").split(/[?#]/)[0] ?? "").replace(/\/+$/, "");
     if (words.includes(plain)) return { value: plain };
-    const [, id = "", page, at] = PASTED.exec(plain) ?? [];
-    if (!ID.test(id)) {
+    const { id, page, at } = (files ? readCheckpoint(plain) : undefined) ?? readPasted(plain);
+    if (!ID.test(repositoryOf(id)) || !(checkpointOf(id) === undefined || FILE.test(checkpointOf(id) ?? ""))) {
       const directory = /^[./~\\]/.test(plain) ? " (a model in a directory or file: the key modelDir)" : "";
       return { expected: `${expected}${directory}` };
     }
@@ -25,3 +43,20 @@ export const hubId =
       revisionKey === null ? "without a revision" : `with the revision ${revision} in the key ${revisionKey}`;
     return { expected: `${id}, ${place}`, example: id };
   };
+
+interface Pasted {
+  readonly id: string;
+  readonly page: string | undefined;
+  readonly at: string | undefined;
+}
+
+function readPasted(plain: string): Pasted {
+  const [, id = "", page, at] = PASTED.exec(plain) ?? [];
+  return { id, page, at };
+}
+
+function readCheckpoint(plain: string): Pasted | undefined {
+  const [, id, page, at, file = ""] = CHECKPOINT.exec(plain) ?? [];
+  if (id === undefined || (page !== undefined && OF_A_PART.test(file))) return undefined;
+  return { id: `${id}/${file}`, page, at };
+}

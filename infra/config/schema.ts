@@ -10,12 +10,16 @@ import { SERVICE_KEYS } from "./service-keys.ts";
 import type { Settings } from "./settings.ts";
 
 const imageReference = /^[a-z0-9][a-z0-9._/:-]*(?::[A-Za-z0-9_][A-Za-z0-9_.-]*)?(?:@sha256:[0-9a-f]{64})?$/;
-const modelId = hubId("a model on the hub as <organisation>/<name>, or demo", "modelRevision", ["demo"]);
+const modelId = hubId(
+  "a model on the hub as <organisation>/<name>, with /<file>.safetensors for a checkpoint in it, or demo",
+  "modelRevision",
+  { words: ["demo"], files: true },
+);
 const vaeId = hubId("a VAE on the hub as <organisation>/<name>", null);
 
 /** Keys that every service reads. */
 export const COMMON_KEYS = {
-  /** A model on the hub, or `demo`: random weights, made on the spot. */
+  /** A model on the hub, a checkpoint in a repository there, or `demo`: random weights, made on the spot. */
   modelId: text(DEFAULT_MODEL_ID, modelId),
   /** A commit or branch of the model; null: the manifest's commit, or what `main` was when it was first fetched. */
   modelRevision: unset(matching(/^[A-Za-z0-9][A-Za-z0-9_./-]*$/, "a commit, tag or branch"), "main"),

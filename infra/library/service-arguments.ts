@@ -4,7 +4,7 @@ import type { Argument, Variables } from "./argument.ts";
 /** What both components are given: the service itself. */
 export interface ServiceArguments {
   /**
-   * The model to serve, a diffusers model on the Hugging Face Hub; or `demo`, a small model with random weights.
+   * The model to serve, a diffusers model on the Hugging Face Hub, or `<organisation>/<name>/<file>.safetensors`, a checkpoint there; or `demo`, a small model with random weights.
    * @default stabilityai/stable-diffusion-xl-base-1.0
    */
   readonly modelId?: Argument<string>;

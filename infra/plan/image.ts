@@ -1,7 +1,8 @@
 import type { LocalSettings, ServiceStackSettings } from "../config/settings.ts";
-import { SERVICE_NAME } from "../contract.ts";
+import { LORAS_ARGUMENT, SERVICE_NAME } from "../contract.ts";
 import { modelEnvironment } from "./container.ts";
 import type { Gpus } from "./gpus.ts";
+import { hubLoras } from "./manifest.ts";
 import { settingsEnvironment } from "./service-environment.ts";
 
 /**
@@ -58,7 +59,7 @@ export function planImage(settings: ImageSettings, gpus: Gpus): ImagePlan {
     contextEntries: CONTEXT_ENTRIES,
     buildArgs: {
       BASE_IMAGE: settings.baseImage,
-      ...(baked ? modelEnvironment(settings) : {}),
+      ...(baked ? { ...modelEnvironment(settings), ...lorasArgument(settings) } : {}),
       // Without a compiler in the image, the service could not compile.
       ...(settings.compile ? { COMPILE: "1" } : {}),
       ...(torchIndex === null ? {} : { TORCH_INDEX: torchIndex }),
@@ -69,6 +70,11 @@ export function planImage(settings: ImageSettings, gpus: Gpus): ImagePlan {
     caFile: settings.target === "local" ? settings.caFile : null,
     logFile: ".imagegen/logs/image-build.log",
   };
+}
+
+function lorasArgument({ loras }: ImageSettings): Record<string, string> {
+  const named = hubLoras(loras);
+  return named.length === 0 ? {} : { [LORAS_ARGUMENT]: named.join(",") };
 }
 
 /** A host on AWS has nothing to do with the machine that builds its image. */

@@ -1,6 +1,6 @@
 import type { LocalSettings } from "../config/settings.ts";
 import { DEMO_MODEL, DEMO_MODEL_ID, READY_PATH, serviceUrl } from "../contract.ts";
-import type { Manifest, ModelSize } from "./manifest.ts";
+import { bytesToFetch, type Manifest, type ModelSize } from "./manifest.ts";
 import { modelPath } from "./service-environment.ts";
 import { RATES } from "./startup.ts";
 
@@ -36,8 +36,7 @@ export function planReadiness(
   gpu: boolean,
 ): ReadinessPlan {
   const url = serviceUrl(settings);
-  const isThere = settings.modelCache === "baked" || size.source === "directory";
-  const fetchSeconds = isThere ? 0 : size.bytes / RATES.slowestBytesPerSecond;
+  const fetchSeconds = settings.modelCache === "baked" ? 0 : bytesToFetch(size) / RATES.slowestBytesPerSecond;
   return {
     url,
     readyUrl: `${url}${READY_PATH}`,

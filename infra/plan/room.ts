@@ -51,7 +51,7 @@ export interface Room {
   readonly buildBytes: number;
   /** All parts whose size is known, and some to spare. */
   readonly bytes: number;
-  /** Of a model whose size nobody knows before it is looked up: what an SDXL takes. No reason to refuse. */
+  /** Of what nobody knows the size of before it is looked up: a model, LoRAs. No reason to refuse. */
   readonly assumedBytes: number;
 }
 
@@ -59,23 +59,21 @@ interface Sized {
   readonly modelCache: ModelCache;
   /** Absent: the lock's torch. */
   readonly image?: Pick<ImagePlan, "buildArgs">;
-  readonly startupEstimate: Pick<StartupEstimate, "modelBytes" | "modelBytesSource">;
+  readonly startupEstimate: Pick<StartupEstimate, "modelBytes" | "modelBytesSource" | "loraBytes">;
 }
 
 /** What `up` needs of Docker's disk where `facts` are there; by default, where nothing is. */
 export function planRoom({ modelCache, startupEstimate, image }: Sized, facts: RoomFacts = NOTHING): Room {
-  const { modelBytes, modelBytesSource } = startupEstimate;
+  const { modelBytes, modelBytesSource, loraBytes } = startupEstimate;
   const baked = modelCache === "baked";
-  const missing = baked
-    ? facts.hasImage
-      ? 0
-      : modelBytes * BAKED_COPIES
-    : modelBytesSource === "directory"
-      ? 0
-      : Math.max(0, modelBytes - facts.volumeBytes);
+  const own = modelBytesSource === "directory" ? 0 : modelBytes;
+  const lackOf = (bytes: number) =>
+    baked ? (facts.hasImage ? 0 : bytes * BAKED_COPIES) : Math.max(0, bytes - facts.volumeBytes);
+  const missing = lackOf(own);
   const model = { what: baked ? "the model, in the image and twice in the build" : "the model", bytes: missing };
   const assumed = modelBytesSource === "assumed";
-  return addUp(buildParts(facts, bytesOf(image)), assumed ? [] : [model], assumed ? missing : 0);
+  const loras = lackOf(own + loraBytes) - missing;
+  return addUp(buildParts(facts, bytesOf(image)), assumed ? [] : [model], loras + (assumed ? missing : 0));
 }
 
 /** The same for a service that runs as a process: a Python environment, its packages' downloads, the model. */
@@ -84,14 +82,14 @@ export function planProcessRoom(
   hasEnvironment: boolean,
 ): Room {
   const { packages, downloads } = bytesOf(image);
-  const { modelBytes, modelBytesSource } = startupEstimate;
+  const { modelBytes, modelBytesSource, loraBytes } = startupEstimate;
   const environment = {
     what: "Python packages",
     bytes: hasEnvironment ? 0 : packages + downloads,
   };
   const assumed = modelBytesSource === "assumed";
   const model = { what: "the model", bytes: modelBytesSource === "directory" ? 0 : modelBytes };
-  return addUp([environment], assumed ? [] : [model], assumed ? modelBytes : 0);
+  return addUp([environment], assumed ? [] : [model], loraBytes + (assumed ? modelBytes : 0));
 }
 
 function bytesOf(image: Sized["image"]): Record<keyof typeof BUILD_BYTES, number> {

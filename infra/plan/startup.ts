@@ -1,5 +1,5 @@
 import type { ModelCache } from "../config/settings.ts";
-import type { ModelSize } from "./manifest.ts";
+import { bytesToFetch, type ModelSize } from "./manifest.ts";
 
 /** What the estimates are made from; printed with them. */
 export const RATES = {
@@ -20,6 +20,8 @@ export const RATES = {
 export interface StartupEstimate {
   readonly modelBytes: number;
   readonly modelBytesSource: ModelSize["source"];
+  /** Of its LoRAs, assumed. */
+  readonly loraBytes: number;
   /** What the service itself fetches at a first start; nothing when the model is in the image. */
   readonly bytesToFetch: number;
   /** Empty volume. */
@@ -72,7 +74,7 @@ const WARM_UP_STEPS = 2;
 
 export function estimateStartup(modelCache: ModelCache, size: ModelSize, facts: StartupFacts): LocalStartupEstimate {
   const { gpu, machine = null, downloadBytesPerSecond = RATES.downloadBytesPerSecond } = facts;
-  const fetched = size.source === "directory" ? 0 : size.bytes;
+  const fetched = bytesToFetch(size);
   const fetchSeconds = fetched / downloadBytesPerSecond;
   const { first, cached, warm, baked, warmUp } = machine
     ? measuredSeconds(machine, size, fetchSeconds)
@@ -80,6 +82,7 @@ export function estimateStartup(modelCache: ModelCache, size: ModelSize, facts: 
   return {
     modelBytes: size.bytes,
     modelBytesSource: size.source,
+    loraBytes: size.loraBytes,
     bytesToFetch: modelCache === "baked" ? 0 : fetched,
     firstSeconds: Math.round(first + warmUp),
     cachedSeconds: Math.round(cached + warmUp),

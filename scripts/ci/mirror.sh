@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fills the mirror IMAGEGEN_MIRROR (s3://<bucket>/<prefix>, or a folder) with the model IMAGEGEN_MODEL: downloads it from the Hub, verifies it and
-# exports all of it, its manifest last. Installs what a download takes, and no torch. HF_TOKEN is for gated models.
+# exports all of it, its manifest last. Installs what a download takes, and no torch. HF_TOKEN is for gated models. What a service has besides
+# comes along: IMAGEGEN_LORAS, IMAGEGEN_VAE_ID and IMAGEGEN_SAFETY_CHECKER, as the keys loras, vaeId and safetyChecker name them.
 # Its arguments are passed on to the program that copies: --json, say.
 set -euo pipefail
 # shellcheck source=scripts/ci/common.sh
@@ -8,7 +9,7 @@ source "$(dirname "$0")/common.sh"
 
 need IMAGEGEN_MODEL "set IMAGEGEN_MODEL to a model's id, say to stabilityai/stable-diffusion-xl-base-1.0"
 need IMAGEGEN_MIRROR "set the variable IMAGEGEN_MIRROR of the repository, say to s3://<bucket>/<prefix>"
-[[ "$IMAGEGEN_MODEL" =~ ^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$ ]] ||
+[[ "$IMAGEGEN_MODEL" =~ ^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*(/[^[:space:]]+\.safetensors)?$ ]] ||
   fail "IMAGEGEN_MODEL: expected <organisation>/<name>, got \"$IMAGEGEN_MODEL\". Fix: set it to a model's id on the Hub"
 revision=()
 if [ -n "${IMAGEGEN_REVISION:-}" ]; then revision=(--revision "$IMAGEGEN_REVISION"); fi
@@ -24,5 +25,6 @@ python3 -m venv "$work/venv"
   --requirement "$work/requirements.lock"
 
 cd image-gen
-HF_HOME=$work/huggingface PYTHONPATH=src "$work/venv/bin/python" -m image_gen mirror --model "$IMAGEGEN_MODEL" "${revision[@]}" \
+export MODEL_ID=$IMAGEGEN_MODEL VAE_ID=${IMAGEGEN_VAE_ID:-} IMAGE_GEN_SAFETY_CHECKER=${IMAGEGEN_SAFETY_CHECKER:-}
+IMAGE_GEN_LORAS=${IMAGEGEN_LORAS:-} HF_HOME=$work/huggingface PYTHONPATH=src "$work/venv/bin/python" -m image_gen mirror --model "$IMAGEGEN_MODEL" "${revision[@]}" \
   --output "$IMAGEGEN_MIRROR" "$@"

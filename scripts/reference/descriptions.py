@@ -6,8 +6,8 @@ from typing import Final
 ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     "MODEL_ID": (
         "`stabilityai/stable-diffusion-xl-base-1.0`; in a baked image, its model",
-        "The model to serve: `<organisation>/<name>` on the Hub, with `@<revision>` or without, a path as in "
-        "`MODEL_DIR`, or `demo`.",
+        "The model to serve: `<organisation>/<name>` on the Hub, with `@<revision>` or without, and with "
+        "`/<file>.safetensors` for a checkpoint there; a path as in `MODEL_DIR`, or `demo`.",
     ),
     "MODEL_REVISION": (
         "",

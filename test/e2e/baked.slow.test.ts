@@ -1,4 +1,6 @@
 /** The baked image: the model in /opt/models, verified at build; starts with no network, no volume and no token left. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { docker, dockerIfPossible } from "../support/docker.ts";
@@ -13,6 +15,7 @@ const IMAGE = "image-gen:e2e-baked";
 const TOKEN = "hf_not_a_real_token_for_the_test";
 
 beforeAll(async () => {
+  writeLora(join(inject("modelsRoot"), "test/sketch"));
   const hub = await startHub(inject("modelsRoot"), inject("gateway"));
   await hub.knobs({ gated: true });
   await execa(
@@ -20,6 +23,8 @@ beforeAll(async () => {
     ["build", "--secret", "id=hf_token,env=HF_TOKEN", "--build-arg", `BASE_IMAGE=${inject("baseImage")}`].concat([
       "--build-arg",
       `MODEL_ID=${OTHER}`,
+      "--build-arg",
+      "LORAS=sketch=test/sketch,own=/data/own.safetensors",
       "--build-arg",
       `HF_ENDPOINT=${hub.endpoint}`,
       "-t",
@@ -36,14 +41,37 @@ afterAll(async () => {
   await dockerIfPossible("rmi", IMAGE);
 });
 
-test("makes a picture with --network none and nothing at /data", async () => {
-  const service = await start(NAME, { image: IMAGE, network: "none" });
+/** For one layer of the demo model's UNet, in the names and the file of diffusers. */
+function writeLora(folder: string): void {
+  const layer = "unet.down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q";
+  const bytes = 4 * 4 * 64;
+  const header = JSON.stringify({
+    [`${layer}.lora_A.weight`]: { dtype: "F32", shape: [4, 64], data_offsets: [0, bytes] },
+    [`${layer}.lora_B.weight`]: { dtype: "F32", shape: [64, 4], data_offsets: [bytes, 2 * bytes] },
+  });
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  const weights = Float32Array.from({ length: 2 * 4 * 64 }, (_, index) => Math.sin(index));
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(
+    join(folder, "pytorch_lora_weights.safetensors"),
+    Buffer.concat([length, Buffer.from(header), Buffer.from(weights.buffer)]),
+  );
+}
+
+test("makes pictures, with its LoRA and without, with --network none and nothing at /data", async () => {
+  // The image's own list has a LoRA that is a path, and nothing is there.
+  const env = { IMAGE_GEN_LORAS: "sketch=test/sketch" };
+  const service = await start(NAME, { image: IMAGE, network: "none", env });
   const ask = `
 import json, urllib.request
 state = json.load(urllib.request.urlopen("http://127.0.0.1:8000/readyz"))
-body = json.dumps({"prompt": "a lighthouse", "steps": 2}).encode()
-request = urllib.request.Request("http://127.0.0.1:8000/v1/images/generations", body, {"content-type": "application/json"})
-print(json.dumps([state["model"], state["source"], len(json.load(urllib.request.urlopen(request))["data"][0]["b64_json"]) > 100]))`;
+def picture(loras):
+    body = json.dumps({"prompt": "a lighthouse", "steps": 2, "seed": 7, "loras": loras}).encode()
+    request = urllib.request.Request("http://127.0.0.1:8000/v1/images/generations", body, {"content-type": "application/json"})
+    return json.load(urllib.request.urlopen(request))["data"][0]["b64_json"]
+plain, changed = picture([]), picture([{"name": "sketch"}])
+print(json.dumps([state["model"], state["source"], len(plain) > 100, changed != plain, picture([]) == plain]))`;
   await eventually(
     "a ready baked service",
     async () =>
@@ -56,7 +84,7 @@ print(json.dumps([state["model"], state["source"], len(json.load(urllib.request.
       ).exitCode === 0,
     240,
   );
-  expect(JSON.parse(await docker("exec", NAME, "python", "-c", ask))).toEqual([OTHER, "baked", true]);
+  expect(JSON.parse(await docker("exec", NAME, "python", "-c", ask))).toEqual([OTHER, "baked", true, true, true]);
   await service.stop();
 });
 

@@ -1,9 +1,9 @@
 /** The commands of an operator for a fleet, as they are typed, against AWS on loopback. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { GATEWAY_URL, RESCUE, SPOT, useFleet } from "../support/fakes/moto/fleet-account.ts";
 import { paths } from "../support/paths.ts";
 import { pythonEnvironment } from "../support/python.ts";
@@ -496,7 +496,7 @@ describe("cache mirror", () => {
       .split(" ")
       .map((name) => `$IMAGEGEN_${name}`)
       .join(" ");
-    const run = `echo "$* | ${ownVariables} $AWS_REGION $AWS_ACCESS_KEY_ID"; exit ${exitCode}`;
+    const run = `echo "$* | ${ownVariables} $AWS_REGION $AWS_ACCESS_KEY_ID\${IMAGE_GEN_LORAS:+ $IMAGE_GEN_LORAS}"; exit ${exitCode}`;
     const made = `printf '%s\\n' '#!/bin/bash' 'case "$*" in *pip*) exit;; esac' '${run}' >"$3/bin/python"`;
     here.operator.program("python3", `mkdir -p "$3/bin"; ${made}; chmod +x "$3/bin/python"`);
   }
@@ -512,6 +512,18 @@ describe("cache mirror", () => {
     expect(stderr.split("\n").at(-1)).toBe(
       "Hosts read it after: imagegen up --config modelMirror=s3://models/prefix --stack aws-fleet",
     );
+  });
+
+  test("sends what the service has besides its model, and that alone", async () => {
+    standIn();
+    const loras = "pixel=org/pixel@v1,own=org/own/x.safetensors";
+    const file = join(here.operator.directory, "stacks/Pulumi.aws-fleet.yaml");
+    appendFileSync(file, `  Picture-Perfect-Challenge:loras: ${loras}\n`);
+    onTestFinished(() => here.operator.restoreStackFile("aws-fleet"));
+    const { stdout } = await imagegen("cache", "mirror", "s3://models/prefix");
+    expect(stdout).toMatch(new RegExp(` \\| \\S+ s3://models/prefix  us-east-1 test ${loras}$`));
+    const other = await imagegen("cache", "mirror", "s3://models/prefix", "--model", "acme/tiny");
+    expect(other.stdout).toMatch(/ us-east-1 test$/);
   });
 
   test("of another model takes its revision, and passes JSON and the exit code on", async () => {

@@ -9,7 +9,7 @@ import { printOutput } from "./pass-through.ts";
 
 const HELP = `
 Examples:
-  imagegen cache mirror s3://bucket/prefix                         the stack's own model
+  imagegen cache mirror s3://bucket/prefix                         the stack's own model, with its VAE, safety checker and LoRAs
   imagegen cache mirror --stack aws-fleet                          into the fleet's modelMirror, by way of this machine
   imagegen cache mirror s3://bucket/prefix --model stable-diffusion-v1-5/stable-diffusion-v1-5`;
 

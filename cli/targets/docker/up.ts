@@ -139,7 +139,7 @@ async function requireRoom({ paths, progress }: Context, settings: LocalSettings
   }
   if (free !== undefined && free < room.bytes + room.assumedBytes)
     progress.log(
-      `Docker's disk has ${formatBytes(free)} free. The size of ${settings.modelId} is not known yet; SDXL needs more.`,
+      `Docker's disk has ${formatBytes(free)} free. The size of ${settings.modelId} or of its LoRAs is not known yet, and may need more.`,
     );
   if (room.buildBytes > 0) {
     const isDownloaded = room.parts.some(({ what }) => what === DOWNLOADS);

@@ -20,6 +20,8 @@ export async function mirrorModel(context: Context, { place, model, revision }: 
   requireMirrorable(files.name, id);
   // A revision of config is one of config's model.
   const wanted = revision ?? (model === undefined ? settings.modelRevision : null);
+  // So are what its service has besides.
+  const { loras, vaeId, safetyChecker } = model === undefined ? settings : NOTHING_BESIDES;
   const client = awsClientConfig(files.name, files.config());
   progress.log(`Copying ${id} from the Hub to ${place}, by way of this machine …`);
   const { exitCode, stdout } = await execa(
@@ -31,6 +33,9 @@ export async function mirrorModel(context: Context, { place, model, revision }: 
         IMAGEGEN_MODEL: id,
         IMAGEGEN_MIRROR: place,
         IMAGEGEN_REVISION: wanted ?? "",
+        IMAGEGEN_LORAS: loras ?? "",
+        IMAGEGEN_VAE_ID: vaeId ?? "",
+        IMAGEGEN_SAFETY_CHECKER: safetyChecker ?? "",
         ...(settings.hubEndpoint === null ? {} : { [MODEL_VARIABLES.hubEndpoint]: settings.hubEndpoint }),
         ...(await credentialsOf(client)),
         AWS_REGION: client.region,
@@ -47,6 +52,8 @@ export async function mirrorModel(context: Context, { place, model, revision }: 
     progress.log(`Hosts read it after: ${commandFor(files.name, `up --config modelMirror=${place}`)}`);
   return { exitCode: toExitCode(exitCode), stdout };
 }
+
+const NOTHING_BESIDES = { loras: null, vaeId: null, safetyChecker: null };
 
 function requireMirrorable(stack: string, id: string): void {
   if (process.platform === "win32") {

@@ -123,7 +123,8 @@ async function downFleet(context: Context, { deleteCache, yes }: DownOptions): P
     return {};
   });
   if (left === null) throw notRunning(files.name, `Nothing is there of the stack ${files.name}.`);
-  const bytes = imageBytes(settings.modelCache, { bytes: plan.model.modelBytes, source: plan.model.modelBytesSource });
+  const { modelBytes, loraBytes } = plan.model;
+  const bytes = imageBytes(settings.modelCache, { bytes: modelBytes, loraBytes });
   const facts = { onDestroy: "delete", region: settings.region, imageUsdPerMonth: imageUsdPerMonth(bytes) };
   const isKept = ({ type, id }: StateResource) => left.some((each) => each.type === type && each.id === id);
   return {

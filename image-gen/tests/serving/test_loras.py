@@ -74,6 +74,16 @@ def test_loras_are_fetched_once_and_only_what_is_needed(
     assert "four.safetensors" not in {each["path"].rpartition("/")[2] for each in hub.requests}
 
 
+def test_a_model_of_ones_own_takes_loras_of_the_hub(
+    start_server: StartServer, env: dict[str, str], model_dir: Path
+) -> None:
+    server = start_server(**env | {"MODEL_DIR": str(model_dir)})
+    server.wait_phase("ready")
+    assert loaded(server.log, "fast").read_bytes() == b"4" * 4000
+    found = server.get("/v1/models").json["data"][0]
+    assert (found["id"], found["loras"]) == (str(model_dir), ["sketch", "fast", "mine"])
+
+
 def test_damaged_lora_is_repaired(start_server: StartServer, hub: DemoHub, env: dict[str, str]) -> None:
     server = start_server(**env)
     server.wait_phase("ready")
@@ -196,6 +206,38 @@ def test_prefetch_gc_and_a_backup_include_loras(
     with pytest.raises(ImageGenError) as caught:
         lacking.ensure_lora(sources[0])
     assert caught.value.code == "OFFLINE"
+
+
+def test_a_service_takes_loras_from_its_image_or_a_mirror_with_the_hub_down(
+    start_server: StartServer, hub: DemoHub, env: dict[str, str], make_cache: MakeCache, tmp_path: Path
+) -> None:
+    sources = parse_loras(env["IMAGE_GEN_LORAS"])
+    full = make_cache(home=tmp_path / "connected")
+    for put_into in ("baked", "mirror"):
+        place: Path = tmp_path / put_into
+        getattr(full, put_into.replace("baked", "bake"))("test/model", place)
+        getattr(full, f"{put_into.replace('baked', 'bake')}_loras")(sources, place)
+    hub.forget()
+    for more, place in (
+        ({"IMAGE_GEN_BAKED_DIR": str(tmp_path / "baked")}, tmp_path / "baked"),
+        (
+            {
+                "IMAGE_GEN_MIRROR": f"file://{tmp_path / 'mirror'}",
+                "HF_HOME": str(tmp_path / "fresh"),
+                "IMAGE_GEN_BAKED_DIR": str(tmp_path / "none"),
+            },
+            tmp_path / "fresh",
+        ),
+    ):
+        server = start_server(**env | more)
+        server.wait_phase("ready")
+        file = loaded(server.log, "fast")
+        assert file.is_relative_to(place) and file.read_bytes() == b"4" * 4000
+        assert loaded(server.log, "sketch").read_bytes() == b"s" * 5000
+        assert server.get("/v1/models").json["data"][0]["loras"] == ["sketch", "fast", "mine"]
+        server.signal()
+        server.process.wait(60)
+    assert hub.requests == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from image_gen.worker.pipeline import LoadedPipeline, load
 from image_gen.worker.protocol import ImageJob, LoadRequest
 
 from .original_layout import write_checkpoint
+from .test_loras import write_lora
 
 JOB = ImageJob("p", "a lighthouse", seed=5, steps=2, width=64, height=64, negative_prompt="fog")
 SMALL = {
@@ -96,9 +98,9 @@ def loaded(file: Path, **changes: Any) -> LoadedPipeline:
     return load(request, "cpu", "float32")
 
 
-def picture(pipeline: LoadedPipeline) -> bytes:
-    image = Image.open(io.BytesIO(generate_image(pipeline, JOB, lambda: False).data))
-    return image.tobytes()
+def picture(pipeline: LoadedPipeline, loras: dict[str, float] | None = None) -> bytes:
+    job = replace(JOB, loras=loras or {})
+    return Image.open(io.BytesIO(generate_image(pipeline, job, lambda: False).data)).tobytes()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -116,6 +118,27 @@ def test_a_checkpoint_is_the_pipeline_again(kind: str, small_configs: Path, tmp_
     own = LoadedPipeline(original, KINDS[kind], 64, 64, again.accepts)
     assert picture(again) == picture(own)
     assert again.pipeline.scheduler.config.prediction_type == "epsilon"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_loras_change_pictures_of_a_checkpoint_as_those_of_its_directory(
+    kind: str, small_configs: Path, tmp_path: Path
+) -> None:
+    file, directory = tmp_path / "own.safetensors", tmp_path / "own"
+    write_checkpoint(made(kind), file)
+    made(kind).save_pretrained(directory)
+    loras = {"mine": str(write_lora(made(kind), tmp_path / "lora", seed=1, text=True))}
+    plain, from_file = picture(loaded(file)), loaded(file, loras=loras)
+    files = {each.path: each.size for each in open_directory(directory, "own").files}
+    of_directory = LoadRequest(str(directory), KINDS[kind], None, files=files, options=(), loras=loras)
+    from_directory = load(of_directory, "cpu", "float32")
+    assert picture(from_file) == plain
+    assert picture(from_directory) == picture(load(replace(of_directory, loras={}), "cpu", "float32"))
+    with_lora, again = (picture(each, {"mine": 1.0}) for each in (from_file, from_directory))
+    # Sums of 32 bits, in another order.
+    assert max(abs(one - other) for one, other in zip(with_lora, again, strict=True)) <= 1
+    assert max(abs(one - other) for one, other in zip(with_lora, plain, strict=True)) > 20
+    assert picture(from_file) == plain
 
 
 def test_a_checkpoint_of_velocities_says_so(small_configs: Path, tmp_path: Path) -> None:

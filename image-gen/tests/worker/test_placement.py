@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from image_gen.worker.protocol import Compiling, LoadRequest, receive_frame
 from image_gen.worker.worker import Worker
 
 from .test_edits import EDIT, INPAINT, JOB
+from .test_loras import write_lora
 
 GB = 1_000_000_000
 SDXL = {"unet": 5_135_000_000, "text_encoder_2": 1_389_000_000, "text_encoder": 246_000_000, "vae": 167_000_000}
@@ -90,6 +92,21 @@ def test_pictures_and_edits_are_the_same(load_request: LoadRequest, loaded: Any,
     plain = [generate_image(replace(loaded, others={}), job, lambda: False).data for job in (JOB, EDIT, INPAINT, JOB)]
     again = [generate_image(moved, job, lambda: False).data for job in (JOB, EDIT, INPAINT, JOB)]
     assert again == plain
+
+
+@pytest.mark.parametrize("where", ["encoders", "model", "layers"])
+def test_pictures_with_loras_are_the_same(
+    load_request: LoadRequest, loaded: Any, where: Any, monkeypatch: Any, tmp_path: Path
+) -> None:
+    files = {"mine": str(write_lora(load(load_request, "cpu", "float32").pipeline, tmp_path, seed=3, text=True))}
+    request = replace(load_request, loras=files)
+    whole = load(request, "cpu", "float32")
+    monkeypatch.setattr("image_gen.worker.pipeline.placement_of", lambda *_, **__: Placement(where, True))
+    moved = load(request, "cpu", "float32")
+    jobs = [replace(JOB, loras=loras) for loras in ({"mine": 1.0}, {}, {"mine": 0.5}, {})]
+    expected, found = ([generate_image(each, job, lambda: False).data for job in jobs] for each in (whole, moved))
+    assert found == expected and len(set(found)) == 3
+    assert found[1] == generate_image(replace(loaded, others={}), JOB, lambda: False).data
 
 
 def test_the_vae_decodes_large_pictures_in_tiles(load_request: LoadRequest) -> None:

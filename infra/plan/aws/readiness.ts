@@ -7,7 +7,7 @@ import {
   serviceUrl,
   statusParameter,
 } from "../../contract.ts";
-import type { Manifest, ModelSize } from "../manifest.ts";
+import { bytesToFetch, type Manifest, type ModelSize } from "../manifest.ts";
 import { LOAD_TIMEOUT_SECONDS, modelNames, type ReadinessPlan, SERVICE_TIMEOUTS } from "../readiness.ts";
 import { AWS_RATES } from "./startup.ts";
 
@@ -31,8 +31,7 @@ export function planAwsReadiness(
   imageBytes: number,
 ): AwsReadinessPlan {
   const url = serviceUrl({ bindAddress: "127.0.0.1", port: settings.port });
-  const isThere = settings.modelCache === "baked" || size.source === "directory";
-  const fetchSeconds = isThere ? 0 : size.bytes / AWS_RATES.slowestBytesPerSecond;
+  const fetchSeconds = settings.modelCache === "baked" ? 0 : bytesToFetch(size) / AWS_RATES.slowestBytesPerSecond;
   const pullSeconds = imageBytes / AWS_RATES.slowestPullBytesPerSecond;
   const timeout = BOOT_TIMEOUT_SECONDS + pullSeconds + fetchSeconds + LOAD_TIMEOUT_SECONDS;
   return {

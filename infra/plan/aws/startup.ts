@@ -1,5 +1,5 @@
 import type { ModelCache } from "../../config/settings.ts";
-import type { ModelSize } from "../manifest.ts";
+import { bytesToFetch, type ModelSize } from "../manifest.ts";
 import { BUILD_BYTES } from "../room.ts";
 import { RATES, type StartupEstimate } from "../startup.ts";
 import type { InstanceType } from "./instance-types.ts";
@@ -27,8 +27,8 @@ export interface AwsStartupEstimate extends StartupEstimate {
 }
 
 /** Unpacked: a registry has less, as it keeps layers compressed. */
-export function imageBytes(modelCache: ModelCache, model: ModelSize): number {
-  return BUILD_BYTES.image + (modelCache === "baked" ? model.bytes : 0);
+export function imageBytes(modelCache: ModelCache, model: Pick<ModelSize, "bytes" | "loraBytes">): number {
+  return BUILD_BYTES.image + (modelCache === "baked" ? model.bytes + model.loraBytes : 0);
 }
 
 export function estimateAwsStartup(
@@ -41,16 +41,17 @@ export function estimateAwsStartup(
   const readMbps = Math.min(volumeMbps, type?.ebsMaximumMbps ?? volumeMbps);
   const pull = (bytes: number) => Math.round(bytes / AWS_RATES.pullBytesPerSecond);
   const bytes = imageBytes(modelCache, model);
-  const fetched = model.source === "directory" ? 0 : model.bytes;
+  const fetched = bytesToFetch(model);
   const load = Math.max(RATES.importSeconds, model.bytes / (readMbps * 1e6)) + RATES.gpuWarmUpSeconds;
   const host = AWS_RATES.bootSeconds + pull(BUILD_BYTES.image);
   return {
     modelBytes: model.bytes,
     modelBytesSource: model.source,
+    loraBytes: model.loraBytes,
     bytesToFetch: modelCache === "baked" ? 0 : fetched,
     firstSeconds: Math.round(host + fetched / AWS_RATES.downloadBytesPerSecond + load),
     cachedSeconds: Math.round(host + load),
-    bakedSeconds: Math.round(AWS_RATES.bootSeconds + pull(BUILD_BYTES.image + model.bytes) + load),
+    bakedSeconds: Math.round(AWS_RATES.bootSeconds + pull(BUILD_BYTES.image + model.bytes + model.loraBytes) + load),
     imageBytes: bytes,
     pullSeconds: pull(bytes),
     readMbps: Math.round(readMbps),

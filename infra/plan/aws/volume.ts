@@ -51,7 +51,7 @@ export function planSnapshots(settings: AwsSettings, stack: string): SnapshotPla
  * GiB that hold the model and no more, with what a filesystem takes for itself; null where the model's size is not known, or
  * no model is kept there.
  */
-function leastVolumeGib(modelCache: ModelCache, { bytes, source }: ModelSize): number | null {
+function leastVolumeGib(modelCache: ModelCache, { bytes, source }: Omit<ModelSize, "loraBytes">): number | null {
   if (modelCache === "baked" || source === "assumed" || source === "directory") return null;
   return Math.ceil((1.05 * bytes) / GIB) + 1;
 }
@@ -76,7 +76,7 @@ const IOPS_PER_GIB = 500;
 const GIB = 2 ** 30;
 
 export function planDataVolume(settings: AwsSettings, model: ModelSize, instanceType: string): DataVolumePlan {
-  const needed = Math.ceil((MODELS * model.bytes) / GIB) + SPARE_GIB;
+  const needed = Math.ceil((MODELS * model.bytes + model.loraBytes) / GIB) + SPARE_GIB;
   // More IOPS than the base ask for a bigger disk.
   const forIops = settings.volumeIops > 3000 ? Math.ceil(settings.volumeIops / IOPS_PER_GIB) : 0;
   return {

@@ -96,8 +96,11 @@ const CANARY_STATE: Grants = {
   tunnelDocument: ["ssm:StartSession"],
 };
 
-/** Writes the model's files and its manifest; a part of a file that was not sent whole goes. */
-const MIRROR: Grants = { mirror: ["s3:AbortMultipartUpload", "s3:PutObject"] };
+/** Writes the model's files and manifests, which LoRAs are added to; a part of a file that was not sent whole goes. */
+const MIRROR: Grants = {
+  mirrorBucket: ["s3:ListBucket"],
+  mirror: ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
+};
 
 /** Disks and images with a customer's key, and the grants on it. */
 const KEY_ACTIONS = {

@@ -1,5 +1,5 @@
 import { AWS_RATES } from "../aws/startup.ts";
-import type { ModelSize } from "../manifest.ts";
+import { bytesToFetch, type ModelSize } from "../manifest.ts";
 import { RATES } from "../startup.ts";
 
 /** What the forecast is made from, besides the rates of one host; printed with it. None was measured on AWS. */
@@ -34,8 +34,7 @@ export interface FleetForecast {
 }
 
 export interface ForecastInputs {
-  readonly modelBytes: number;
-  readonly modelBytesSource: ModelSize["source"];
+  readonly model: ModelSize;
   readonly imageBytes: number;
   /** Whether the model is in the image. */
   readonly baked: boolean;
@@ -43,9 +42,9 @@ export interface ForecastInputs {
 }
 
 export function forecastFleet(inputs: ForecastInputs): FleetForecast {
-  const { modelBytes, modelBytesSource, imageBytes, baked, secondsPerPicture } = inputs;
-  const fetched = baked || modelBytesSource === "directory" ? 0 : modelBytes;
-  const load = Math.max(RATES.importSeconds, modelBytes / RATES.readBytesPerSecond) + RATES.gpuWarmUpSeconds;
+  const { model, imageBytes, baked, secondsPerPicture } = inputs;
+  const fetched = baked ? 0 : bytesToFetch(model);
+  const load = Math.max(RATES.importSeconds, model.bytes / RATES.readBytesPerSecond) + RATES.gpuWarmUpSeconds;
   const wake: ForecastStep[] = [
     {
       what: "the job is seen",

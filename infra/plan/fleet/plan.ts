@@ -30,7 +30,11 @@ export interface FleetPlan {
   readonly modelId: string;
   readonly modelCache: ModelCache;
   /** Bytes of the model, and whether that is known. */
-  readonly model: { readonly modelBytes: number; readonly modelBytesSource: ModelSize["source"] };
+  readonly model: {
+    readonly modelBytes: number;
+    readonly modelBytesSource: ModelSize["source"];
+    readonly loraBytes: number;
+  };
   readonly image: RegistryImagePlan;
   readonly jobs: JobsPlan;
   readonly hosts: FleetHostsPlan;
@@ -70,8 +74,7 @@ export function makeFleetPlan(
   const bytes = imageBytes(settings.modelCache, model);
   const secondsPerPicture = seconds ?? settings.secondsPerPicture;
   const forecast = forecastFleet({
-    modelBytes: model.bytes,
-    modelBytesSource: model.source,
+    model,
     imageBytes: bytes,
     baked: settings.modelCache === "baked",
     secondsPerPicture,
@@ -102,7 +105,7 @@ export function makeFleetPlan(
     stack,
     modelId: modelPath(of) ?? settings.modelId,
     modelCache: settings.modelCache,
-    model: { modelBytes: model.bytes, modelBytesSource: model.source },
+    model: { modelBytes: model.bytes, modelBytesSource: model.source, loraBytes: model.loraBytes },
     image: planRegistryImage(planImage({ ...of, imageName: SERVICE_NAME }, "all"), {
       builder: settings.builder,
       platform: settings.imagePlatform,
@@ -135,7 +138,10 @@ export function fleetProblemsOf(
   const { hosts, gpuMemoryMib, model, deployment } = plan;
   const of = hostSettings(settings);
   // No volume is made: one that holds any model asks nothing of its size.
-  const volume = { ...planDataVolume(of, { bytes: 0, source: "demo" }, hosts.host.instanceType), leastGib: null };
+  const volume = {
+    ...planDataVolume(of, { bytes: 0, loraBytes: 0, source: "demo" }, hosts.host.instanceType),
+    leastGib: null,
+  };
   return [
     ...fleetTypeProblems(hosts, { gpuMemoryMib, modelBytes: model.modelBytes }),
     ...modelProblems(of, { volume, deployment }, manifest),

@@ -212,6 +212,7 @@ test("a mirror is filled by hand, with a role of its own, and what is asked for 
   expect(all.mirror?.steps?.at(-1)?.env).toMatchObject({
     IMAGEGEN_MODEL: expression("inputs.model"),
     IMAGEGEN_REVISION: expression("inputs.revision"),
+    IMAGEGEN_LORAS: expression("inputs.loras"),
   });
 });
 

@@ -64,6 +64,21 @@ describe("a model that is asked for before anything is stopped", () => {
     expect(requests[0]?.url).toBe("/api/models/acme/nope/revision/a%2Fb");
   });
 
+  test("and whose checkpoint the repository does not have", async () => {
+    const changes = { modelId: "acme/files/own.safetensors" };
+    const body = (...names: string[]) => ({
+      status: 200,
+      body: { siblings: names.map((rfilename) => ({ rfilename })) },
+    });
+    const { text, requests } = await ask(body("a.safetensors", "README.md"), NO_TOKEN, changes);
+    expect(text).toBe(
+      "acme/files has no file own.safetensors: it has a.safetensors (MODEL_NOT_FOUND). Fix: imagegen up --model acme/files/<file>",
+    );
+    expect(requests[0]?.url).toBe("/api/models/acme/files/revision/main");
+    for (const fine of [body("own.safetensors"), { status: 200 }])
+      expect((await ask(fine, NO_TOKEN, changes)).text).toBeUndefined();
+  });
+
   test("and that is gated, without a token", async () => {
     const gated = { status: 200, body: { gated: "auto" } };
     expect((await ask(gated)).text).toMatch(/is gated.*GATED_MODEL.*Fix: .*HF_TOKEN=<token> imagegen up/);

@@ -1,4 +1,6 @@
-import { expect, test } from "vitest";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
 import { dropShellModel, modelFlags } from "../../../cli/stack/model-flag.ts";
 import { qualifyKey } from "../../../infra/config/problem.ts";
 
@@ -13,8 +15,21 @@ test.each([
   ["/srv/fox", ["modelDir=/srv/fox"]],
   [".", [`modelDir=${process.cwd()}`]],
   ["fox.safetensors", [`modelDir=${process.cwd()}/fox.safetensors`]],
+  ["models/fox.safetensors", [`modelDir=${process.cwd()}/models/fox.safetensors`]],
+  ["org/name/fox.safetensors", ["modelId=org/name/fox.safetensors"]],
+  ["hf.co/org/name/blob/main/fox.safetensors", ["modelId=hf.co/org/name/blob/main/fox.safetensors"]],
 ])("--model %s sets %j", (model, expected) => {
   expect(modelFlags(model, {}, HERE)).toEqual(expected);
+});
+
+test("a checkpoint that is here is meant, and not one on the hub", () => {
+  mkdirSync(".imagegen", { recursive: true });
+  const folder = mkdtempSync(join(".imagegen", "model-flag-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const model = join(folder, "fox.safetensors");
+  expect(modelFlags(model, {}, HERE)).toEqual([`modelId=${model}`]);
+  writeFileSync(model, "");
+  expect(modelFlags(model, {}, HERE)).toEqual([`modelDir=${process.cwd()}/${model}`]);
 });
 
 test.each([

@@ -21,9 +21,20 @@ from image_gen.cli import render
 from image_gen.cli.measure import measure_machine
 from image_gen.cli.parser import parser
 from image_gen.demo_hub import DemoHubProcess, ask_loopback
-from image_gen.errors import DAMAGED, FAILED, INTERRUPTED, OK, REFUSED, ImageGenError, SettingInvalidError, UsageError
+from image_gen.errors import (
+    DAMAGED,
+    FAILED,
+    INTERRUPTED,
+    OK,
+    REFUSED,
+    ImageGenError,
+    SettingInvalidError,
+    UsageError,
+    shown,
+)
 from image_gen.model_cache import CacheSettings, ModelCache, ProgressCallbacks
 from image_gen.model_cache.backup.compression import compression_of
+from image_gen.model_cache.backup.export import ExportReport
 from image_gen.model_cache.core.atomic_files import write_atomic
 from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.manifest import split_model_id
@@ -121,21 +132,21 @@ class Command:
         model_id, revision = self._options.model, self._options.revision
         with self._hub_for(self._cache(), model_id) as cache:
             model = cache.ensure(model_id, revision=revision, components=True, callbacks=self._callbacks)
-        if model_id == (self._env.get("MODEL_ID") or DEFAULT_MODEL) and (vae := self._env.get("VAE_ID")):
-            # The service of this environment needs it too.
-            self._cache().ensure_vae(vae, self._callbacks)
-        if model_id == (self._env.get("MODEL_ID") or DEFAULT_MODEL):
+        if self._is_served(model_id):
+            # The service of this environment needs them too.
+            if vae := self._env.get("VAE_ID"):
+                self._cache().ensure_vae(vae, self._callbacks)
             if checker := self._env.get("IMAGE_GEN_SAFETY_CHECKER"):
                 self._cache().ensure_checker(*split_model_id(checker), self._callbacks)
             for lora in self._loras():
                 self._cache().ensure_lora(lora, self._callbacks)
         return self._print(model, render.prefetch_text(model))
 
+    def _is_served(self, model_id: str) -> bool:
+        return model_id == split_model_id(self._env.get("MODEL_ID") or DEFAULT_MODEL)[0]
+
     def _loras(self) -> tuple[LoraSource, ...]:
-        try:
-            return parse_loras(self._env.get("IMAGE_GEN_LORAS", ""))
-        except ValueError as error:
-            raise SettingInvalidError(f"IMAGE_GEN_LORAS: expected {error}") from None
+        return _parse_loras(self._env.get("IMAGE_GEN_LORAS", ""), "IMAGE_GEN_LORAS")
 
     def verify(self) -> int:
         options = self._options
@@ -169,7 +180,7 @@ class Command:
         report = self._cache().collect_garbage(
             older_than=options.older_than,
             keep_free=options.keep_free,
-            keep=["@".join(filter(None, each)) for each in served],
+            keep=served,
             dry_run=options.dry_run,
         )
         return self._print(
@@ -198,6 +209,7 @@ class Command:
 
     def bake(self) -> int:
         options, settings = self._options, CacheSettings.from_env(self._env)
+        loras = _parse_loras(options.loras or "", "--loras")
         if options.cache:
             home = Path(options.cache).absolute()
             settings = replace(settings, hf_home=home, hub_cache=home / "hub")
@@ -207,16 +219,39 @@ class Command:
         cache, output = ModelCache(settings), Path(options.output_dir).absolute()
         with self._hub_for(cache, options.model) as hub:
             report = hub.bake(options.model, output, revision=options.revision, callbacks=self._callbacks)
-        if options.vae:
-            cache.bake(options.vae, output, vae=True, callbacks=self._callbacks)
+        others = [cache.bake(options.vae, output, vae=True, callbacks=self._callbacks)] if options.vae else []
+        others += cache.bake_loras(loras, output, self._callbacks)
+        self._name_paths(loras)
+        report = replace(report, others=tuple(others))
         return self._print(report, render.export_text(report, "baked"))
 
     def mirror(self) -> int:
         options, name = self._options, self._options.output_dir
         output = S3Uri.parse(name, "--output") if name.startswith(SCHEME) else Path(name).absolute()
+        if options.own:
+            report = self._cache().mirror_own(Path(options.own).absolute(), options.model, output, self._callbacks)
+            return self._print(report, render.export_text(report, "mirrored"))
         with self._hub_for(self._cache(), options.model) as hub:
             report = hub.mirror(options.model, output, revision=options.revision, callbacks=self._callbacks)
+        if self._is_served(options.model):
+            report = replace(report, others=tuple(self._mirror_others(output)))
         return self._print(report, render.export_text(report, "mirrored"))
+
+    def _mirror_others(self, output: Path | S3Uri) -> Iterator[ExportReport]:
+        """What the service of this environment needs besides its model."""
+        cache, loras = self._cache(), self._loras()
+        if vae := self._env.get("VAE_ID"):
+            yield cache.mirror(vae, output, callbacks=self._callbacks)
+        if checker := self._env.get("IMAGE_GEN_SAFETY_CHECKER"):
+            yield cache.mirror_checker(*split_model_id(checker), output, self._callbacks)
+        yield from cache.mirror_loras(loras, output, self._callbacks)
+        self._name_paths(loras)
+
+    def _name_paths(self, loras: Sequence[LoraSource]) -> None:
+        self.progress.end()
+        for lora in loras:
+            if lora.path:
+                sys.stderr.write(f"LoRA {lora.name} is left out: the service reads {lora.path} where it runs.\n")
 
     def resolve(self) -> int:
         self.say(self._cache().resolve(self._options.model, self._options.revision).to_json().rstrip())
@@ -274,6 +309,13 @@ class Command:
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
+
+
+def _parse_loras(text: str, setting: str) -> tuple[LoraSource, ...]:
+    try:
+        return parse_loras(text)
+    except ValueError as error:
+        raise SettingInvalidError(f"{setting}: expected {error}, got {shown(text)}") from None
 
 
 def _archive(name: str, option: str, standard: TextIO | None) -> Path | S3Uri | BinaryIO:

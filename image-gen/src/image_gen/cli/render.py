@@ -261,7 +261,8 @@ def _left_out(revisions: Sequence[str]) -> str:
 
 def export_text(report: ExportReport, verb: str) -> str:
     size = format_bytes(report.bytes_total)
-    return f"{verb} {report.model_id} at {report.revision[:12]}: {size} in {report.directory}"
+    line = f"{verb} {report.model_id} at {report.revision[:12]}: {size} in {report.directory}"
+    return "\n".join([line, *(export_text(each, verb) for each in report.others)])
 
 
 def lock_text(locked: LockedManifest, target: str | None) -> str:

@@ -19,7 +19,7 @@ from image_gen.model_cache.core.manifest import is_commit
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.settings import CacheSettings, place_of
 from image_gen.model_cache.download.downloader import cached_bytes
-from image_gen.model_cache.download.ensure import Ensure
+from image_gen.model_cache.download.ensure_checkpoint import ensure_for
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 
 Status = Literal["ok", "warn", "fail"]
@@ -128,13 +128,12 @@ def _model(settings: CacheSettings, env: Mapping[str, str], wanted: str, revisio
     if env.get("MODEL_DIR"):
         yield Check("model", "ok", f"MODEL_DIR={env['MODEL_DIR']} wins over the image and the volume")
         return
-    registry = ManifestRegistry(settings)
-    model_id = registry.canonical_id(wanted)
-    ensure = Ensure(settings, model_id, revision)
+    model_id = ManifestRegistry(settings).canonical_id(wanted)
+    ensure = ensure_for(settings, model_id, revision)
     if found := ensure.find_local() or ensure.find_unlisted():
         yield Check("model", "ok", f"{model_id} is complete, from: {found.source}, {found.directory}")
         return
-    manifest = registry.find(model_id, revision)
+    manifest = ensure.manifest()
     lacking, fix = ensure.lacking()
     if settings.offline:
         text = f"{lacking}, and HF_HUB_OFFLINE forbids the download."
@@ -145,7 +144,7 @@ def _model(settings: CacheSettings, env: Mapping[str, str], wanted: str, revisio
         text = f"{lacking}; {settings.endpoint} knows its size."
         yield Check("model", "warn", text, f"{fix}{reader.cache_command('prefetch')}")
         return
-    lacks = manifest.bytes_total - cached_bytes(RepoLayout(settings.hub_cache, model_id), manifest)
+    lacks = manifest.bytes_total - cached_bytes(RepoLayout(settings.hub_cache, manifest.model_id), manifest)
     free = mount_of(settings.volume_root).bytes_free
     if mount_of(settings.volume_root).is_known and lacks > free:
         text = f"{model_id} lacks {format_bytes(lacks)}, and only {format_bytes(free)} are free."

@@ -11,6 +11,7 @@ from image_gen import errors, reader
 from image_gen.model_cache.backup.compression import Compression
 from image_gen.model_cache.backup.create import BackupReport, back_up
 from image_gen.model_cache.backup.export import ExportReport, export, export_baked
+from image_gen.model_cache.backup.own_model import own_model
 from image_gen.model_cache.backup.restore import RestoreReport, restore
 from image_gen.model_cache.cache.delete import ClearReport, clear_models, clear_orphans
 from image_gen.model_cache.cache.gc import GcReport, collect_garbage
@@ -19,24 +20,31 @@ from image_gen.model_cache.cache.lease import Lease, hold, note_verified
 from image_gen.model_cache.cache.locate import open_directory
 from image_gen.model_cache.cache.status import CacheStatus, cache_status
 from image_gen.model_cache.core.filesystem import translate_os_errors
-from image_gen.model_cache.core.layout import RepoLayout
-from image_gen.model_cache.core.manifest import Manifest, ReadyModel, split_model_id
+from image_gen.model_cache.core.layout import RepoLayout, baked_files_name
+from image_gen.model_cache.core.manifest import (
+    CHECKPOINT,
+    LORA,
+    SINGLE_FILES,
+    Manifest,
+    ReadyModel,
+    split_file,
+    split_model_id,
+)
 from image_gen.model_cache.core.progress import SILENT, ProgressCallbacks
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings, Verify
 from image_gen.model_cache.doctor import DoctorReport, run_checks
 from image_gen.model_cache.download.ensure import Ensure
 from image_gen.model_cache.download.ensure_checker import CHECKER, EnsureChecker
+from image_gen.model_cache.download.ensure_checkpoint import ensure_for, opened
 from image_gen.model_cache.download.ensure_lora import EnsureLora, open_lora
 from image_gen.model_cache.download.range_journal import RangeJournal
 from image_gen.model_cache.download.repair import IntegrityCheck, quarantine, raise_if_read_only
 from image_gen.model_cache.download.verify import VerifyReport, verify_models
 from image_gen.model_cache.manifests.check import CheckReport, check_manifest
 from image_gen.model_cache.manifests.lock_manifest import LockedManifest, lock_manifest
-from image_gen.model_cache.manifests.lora import lora_file
-from image_gen.model_cache.manifests.lora_source import LORA, LoraSource
+from image_gen.model_cache.manifests.lora_source import LoraSource
 from image_gen.model_cache.manifests.registry import ManifestRegistry
-from image_gen.model_cache.manifests.resolve import resolve
 from image_gen.model_cache.sources.hub import HubClient
 
 _DOING = {"backup": "the backup", "clear": "clearing the cache", "ensure": "fetching a model", "restore": "the restore"}
@@ -84,7 +92,7 @@ class ModelCache:
         """
         if model_dir is None and not components:
             manifest = self.known(model_id, revision)
-            if manifest and manifest.component:
+            if manifest and manifest.component not in {None, CHECKPOINT}:
                 raise errors.NotAPipelineError(
                     f"{model_id} is only a component of a pipeline ({manifest.component}) and generates no images by "
                     f"itself. Fix: {reader.setting('MODEL_ID', '<pipeline>')}; "
@@ -92,7 +100,7 @@ class ModelCache:
                 )
         if model_dir is not None:
             return open_directory(model_dir, model_id)
-        return self._ensure(model_id, revision).run(callbacks)
+        return opened(self._ensure(model_id, revision).run(callbacks))
 
     def ensure_vae(self, vae_id: str, callbacks: ProgressCallbacks = SILENT) -> ReadyModel:
         """A complete VAE. Raises VAE_INVALID for anything else."""
@@ -112,7 +120,7 @@ class ModelCache:
         else:
             revision = self.registry.revision(source.model_id, source.revision)
             model = EnsureLora(self.settings, source.model_id, revision, source.file).run(callbacks)
-        return model, model.directory / str(lora_file(model, source.file))
+        return model, model.directory / model.files[0].path
 
     def ensure_checker(self, model_id: str, revision: str | None, callbacks: ProgressCallbacks = SILENT) -> ReadyModel:
         """A safety checker. Raises SAFETY_CHECKER_INVALID for anything else."""
@@ -150,10 +158,10 @@ class ModelCache:
             ensure = (
                 EnsureLora(self.settings, model.model_id, model.revision, model.files[0].path)
                 if model.component == LORA
-                else self._ensure(model.model_id, model.revision)
+                else self._ensure(model.name, model.revision)
             )
             # Another process may have repaired it meanwhile.
-            model = ensure.find_local() or ensure.download(silent)
+            model = opened(ensure.find_local() or ensure.download(silent))
             # The rest was hashed a moment ago, here or by the process that downloaded it.
             again = IntegrityCheck(
                 self.settings,
@@ -180,7 +188,8 @@ class ModelCache:
         """
         if model_dir is not None:
             return open_directory(model_dir, model_id)
-        return self._ensure(model_id, revision).find_local()
+        found = self._ensure(model_id, revision).find_local()
+        return found and opened(found)
 
     def canonical_id(self, model_id: str) -> str:
         """The current id of a model. Raises MODEL_ID_INVALID."""
@@ -188,8 +197,7 @@ class ModelCache:
 
     def known(self, model_id: str, revision: str | None) -> Manifest | None:
         """A model's manifest, if it is bundled or was kept."""
-        model_id = self.registry.canonical_id(model_id)
-        return self.registry.find(model_id, self.registry.revision(model_id, revision))
+        return self._ensure(model_id, revision).manifest()
 
     def hold(self, model: ReadyModel) -> Lease:
         """Protects a model on the volume from `clear` and `gc`, in any container, until the lease or process ends."""
@@ -198,17 +206,16 @@ class ModelCache:
 
     def resolve(self, model_id: str, revision: str | None = None) -> Manifest:
         """A model's manifest: a local one, or one resolved from the hub. Writes nothing."""
-        model_id = self.registry.canonical_id(model_id)
-        revision = self.registry.revision(model_id, revision)
-        moved = self._ensure(model_id, revision).moved(SILENT)
+        ensure = self._ensure(model_id, revision)
+        moved = ensure.moved(SILENT)
         if known := self.known(model_id, moved or revision):
             return known
         with HubClient(self.settings) as client:
-            return resolve(client, model_id, revision or "main")
+            return ensure.listed(client, self.registry.revision(split_file(model_id)[0], revision) or "main")
 
     def lock(self, model_id: str, revision: str | None = None, *, allow_pickle: bool = False) -> LockedManifest:
         """A manifest to bundle, made from the hub, with a sha256 for every file. Writes nothing."""
-        model_id = self.registry.canonical_id(model_id)
+        model_id = self._repository(model_id, "a manifest is of a whole model")
         revision = self.registry.revision(model_id, revision)
         bundled = next((known for known in self.registry.bundled() if known.model_id == model_id), None)
         with HubClient(self.settings) as client:
@@ -249,7 +256,9 @@ class ModelCache:
         """Deletes one model from the volume, or a revision of it (commit, branch or tag), or all. What is in use raises
         MODEL_IN_USE, unless `force`.
         """
-        canonical = None if model_id is None else self.registry.canonical_id(model_id)
+        canonical = (
+            None if model_id is None else self._repository(model_id, "all of the repository's files are deleted")
+        )
         return clear_models(self.settings, canonical, revision, dry_run=dry_run, force=force)
 
     def clear_orphans(self, *, dry_run: bool = False, min_age: float = 0) -> ClearReport:
@@ -263,20 +272,20 @@ class ModelCache:
         *,
         older_than: float | None = None,
         keep_free: int | None = None,
-        keep: Sequence[str] = (),
+        keep: Sequence[tuple[str, str | None]] = (),
         dry_run: bool = False,
     ) -> GcReport:
         """Deletes orphans, revisions not used for `older_than` seconds, and then least-recently-used ones until
-        `keep_free` bytes are free. Never one in use, nor what a start with one of `keep` serves: `id` or `id@revision`.
+        `keep_free` bytes are free. Never one in use, nor what a start with an id and a revision of `keep` serves.
         """
-        kept = {self._next_start(*split_model_id(each)) for each in keep}
+        kept = {self._next_start(*each) for each in keep}
         return collect_garbage(self.settings, older_than=older_than, keep_free=keep_free, keep=kept, dry_run=dry_run)
 
     def _next_start(self, model_id: str, revision: str | None) -> tuple[str, str | None]:
         """The revision that a start serves; None where that is not on the volume, or not known."""
-        model_id = self.registry.canonical_id(model_id)
-        revision = self.registry.revision(model_id, revision)
         manifest = self.known(model_id, revision)
+        model_id = split_file(self.registry.canonical_id(model_id))[0]
+        revision = self.registry.revision(model_id, revision)
         commit = manifest.revision if manifest else self.registry.commit_of(model_id, revision)
         here = commit and RepoLayout(self.settings.hub_cache, model_id).snapshot(commit).is_dir()
         return model_id, commit if here else None
@@ -306,7 +315,16 @@ class ModelCache:
         callbacks: ProgressCallbacks = SILENT,
     ) -> ExportReport:
         """Exports a model, or with `vae` a VAE, below `output` as a plain, verified directory for an image."""
-        return export_baked(self._for_export(model_id, revision, vae, callbacks), output)
+        model = self._for_export(lambda own: own._listed(model_id, revision, callbacks, components=vae))
+        listing = SINGLE_FILES.get(model.component or "")
+        return export_baked(model, output, listing and baked_files_name(model.model_id, revision, listing))
+
+    def bake_loras(
+        self, sources: Sequence[LoraSource], output: Path, callbacks: ProgressCallbacks = SILENT
+    ) -> list[ExportReport]:
+        """The same for the LoRAs of repositories; one directory a repository and revision."""
+        found = self._loras_for_export(sources, callbacks)
+        return [export_baked(each, output, name) for name, each in found.items()]
 
     def mirror(
         self,
@@ -317,30 +335,77 @@ class ModelCache:
         callbacks: ProgressCallbacks = SILENT,
     ) -> ExportReport:
         """Exports a model, or a component, in the layout that IMAGE_GEN_MIRROR reads."""
-        model = self._for_export(model_id, revision, True, callbacks)
+        model = self._for_export(lambda own: own._listed(model_id, revision, callbacks, components=True))
         return export(self.settings, model, output, callbacks.cancel)
 
-    def _for_export(
-        self, model_id: str, revision: str | None, components: bool, callbacks: ProgressCallbacks
-    ) -> ReadyModel:
+    def mirror_own(
+        self, path: Path, model_id: str, output: Path | S3Uri, callbacks: ProgressCallbacks = SILENT
+    ) -> ExportReport:
+        """The same for a directory or checkpoint of the user's, under an id that it is served by."""
+        if any(model_id in {each.model_id, *each.aliases} for each in self.registry.bundled()):
+            raise errors.ModelIdInvalidError(
+                f"--model: {model_id} is a model of the Hub, whose manifest is bundled. Fix: --model "
+                "<organisation>/<name>, with a name of your own."
+            )
+        return export(self.settings, own_model(path, model_id), output, callbacks.cancel)
+
+    def mirror_checker(
+        self, model_id: str, revision: str | None, output: Path | S3Uri, callbacks: ProgressCallbacks = SILENT
+    ) -> ExportReport:
+        """The same for a safety checker."""
+        model = self._for_export(lambda own: own.ensure_checker(model_id, revision, callbacks))
+        return export(self.settings, model, output, callbacks.cancel)
+
+    def mirror_loras(
+        self, sources: Sequence[LoraSource], output: Path | S3Uri, callbacks: ProgressCallbacks = SILENT
+    ) -> list[ExportReport]:
+        """The same for the LoRAs of repositories, which are added to those that are there."""
+        found = self._loras_for_export(sources, callbacks)
+        return [export(self.settings, each, output, callbacks.cancel) for each in found.values()]
+
+    def _loras_for_export(self, sources: Sequence[LoraSource], callbacks: ProgressCallbacks) -> dict[str, ReadyModel]:
+        """By the name in an image, and so those of one repository and revision together."""
+        found: dict[str, ReadyModel] = {}
+        for source in sources:
+            if source.model_id:
+                name = baked_files_name(source.model_id, source.revision, SINGLE_FILES[LORA])
+                lora = self._for_export(lambda own, source=source: own.ensure_lora(source, callbacks)[0])  # type: ignore[misc]
+                found[name] = lora.with_files_of(found.get(name))
+        return found
+
+    def _for_export(self, ensure: Callable[["ModelCache"], ReadyModel]) -> ReadyModel:
         # The models of this image are no source for another image, nor are those of a cache without manifests.
-        own = replace(self.settings, baked_dir=self.settings.hub_cache / ".none", host_cache=None)
-        model = ModelCache(own).ensure(model_id, revision=revision, components=components, callbacks=callbacks)
+        model = ensure(ModelCache(replace(self.settings, baked_dir=self.settings.hub_cache / ".none", host_cache=None)))
         if unprovable := [file.path for file in model.files if not file.content_key]:
             raise errors.ManifestNotFoundError(
-                f"No hash is known of {unprovable[0]} of {model_id}, so it can't be exported. Fix: "
-                f"`{reader.cache_command('prefetch --model ' + model_id)}`, with {self.settings.endpoint} in reach."
+                f"No hash is known of {unprovable[0]} of {model.model_id}, so it can't be exported. Fix: "
+                f"`{reader.cache_command('prefetch --model ' + model.model_id)}`, with {self.settings.endpoint} in "
+                "reach."
             )
         return model
+
+    def _listed(
+        self, model_id: str, revision: str | None, callbacks: ProgressCallbacks, *, components: bool
+    ) -> ReadyModel:
+        """A complete model as its manifest lists it."""
+        model = self.ensure(model_id, revision=revision, components=components, callbacks=callbacks)
+        return (model.checkpoint and self._ensure(model_id, model.revision).find_local()) or model
+
+    def _repository(self, model_id: str, why: str) -> str:
+        """The id of a repository. Raises MODEL_ID_INVALID for a file of one."""
+        repository, file = split_file(self.registry.canonical_id(model_id))
+        if file:
+            raise errors.ModelIdInvalidError(f"{model_id}: expected a repository, as {why}. Fix: name {repository}.")
+        return repository
 
     def _named(self, text: str | None) -> tuple[str | None, str | None]:
         """A model, and its commit where the text names a revision."""
         if text is None:
             return None, None
         model_id, revision = split_model_id(text)
-        model_id, revision = self.registry.canonical_id(model_id), self.registry.revision(model_id, revision)
+        model_id = split_file(self.registry.canonical_id(model_id))[0]
+        revision = self.registry.revision(model_id, revision)
         return model_id, revision and (self.registry.commit_of(model_id, revision) or revision)
 
     def _ensure(self, model_id: str, revision: str | None) -> Ensure:
-        model_id = self.registry.canonical_id(model_id)
-        return Ensure(self.settings, model_id, self.registry.revision(model_id, revision))
+        return ensure_for(self.settings, model_id, revision)

@@ -239,7 +239,7 @@ class ModelLoader:
     def _arrived(self, model: ReadyModel) -> None:
         self.bytes_fetched += model.bytes_fetched
         self.bytes_hit += model.bytes_total - model.bytes_fetched
-        self._readiness.model_id, self._readiness.revision = model.model_id, model.revision
+        self._readiness.model_id, self._readiness.revision = model.name, model.revision
         self._readiness.source = model.source
         self.lease.release()
         self.lease = ModelCache(self._cache_settings).hold(model)

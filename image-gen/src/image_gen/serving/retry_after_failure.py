@@ -16,6 +16,7 @@ from image_gen.errors import ImageGenError
 from image_gen.model_cache import CacheSettings
 from image_gen.model_cache.core.filesystem import existing_parent, status_of
 from image_gen.model_cache.core.layout import RepoLayout
+from image_gen.model_cache.core.manifest import split_file
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.settings import Settings
 
@@ -96,7 +97,8 @@ def facts(settings: Settings, store: CacheSettings) -> tuple[object, ...]:
         *(each.model_id for each in settings.loras),
     ):
         with contextlib.suppress(ImageGenError, OSError):
-            model = RepoLayout(store.hub_cache, ManifestRegistry(store).canonical_id(model_id)).root
+            repository, _ = split_file(ManifestRegistry(store).canonical_id(model_id))
+            model = RepoLayout(store.hub_cache, repository).root
             folders += [model, *(model / name for name in ("blobs", "snapshots", "refs"))]
     folders += [place for place in (store.mirror,) if isinstance(place, Path)]
     files = [store.hf_home / "token", *(file for file in (store.ca_file,) if file is not None)]

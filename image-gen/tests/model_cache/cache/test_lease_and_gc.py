@@ -210,7 +210,7 @@ def test_gc_by_age_deletes_unused_models(filled: ModelCache, monkeypatch: pytest
 def test_gc_keeps_models_in_use_or_served_next(filled: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     lease = filled.hold(filled.ensure(A))
     later(monkeypatch, 40)
-    report = filled.collect_garbage(older_than=30 * DAY, keep=[B])
+    report = filled.collect_garbage(older_than=30 * DAY, keep=[(B, None)])
     assert report.removed == () and models(filled) == {A, B}
     assert {kept.model_id: kept.reason for kept in report.kept} == {A: "in use", B: "it is what the next start serves"}
     lease.release()
@@ -224,7 +224,7 @@ def test_gc_keeps_the_one_commit_that_is_served_next(
     # As the hub's client leaves them.
     shutil.rmtree(filled.settings.cached_manifests_dir)
     later(monkeypatch, 40)
-    report = filled.collect_garbage(older_than=30 * DAY, keep=[f"{A}@{second}", B])
+    report = filled.collect_garbage(older_than=30 * DAY, keep=[(A, second), (B, None)])
     assert [(each.model_id, each.revision) for each in report.removed] == [(A, first)]
     assert filled.verify(f"{A}@{second}").ok
 
@@ -244,7 +244,7 @@ def test_gc_by_free_space_deletes_least_recently_used_first(
     report = filled.collect_garbage(keep_free=free + 1_000_000)
     assert [removal.model_id for removal in report.removed] == [B] and models(filled) == {A}
     assert report.target_met and planned.bytes_free == report.bytes_free and planned.removed == report.removed
-    assert not filled.collect_garbage(keep_free=room + 1, keep=[A]).target_met
+    assert not filled.collect_garbage(keep_free=room + 1, keep=[(A, None)]).target_met
 
 
 def test_status_shows_an_unused_model_from_its_download(filled: ModelCache) -> None:

@@ -150,7 +150,7 @@ def test_gc_counts_from_now_where_the_clock_was_wrong(pair: ModelCache, monkeypa
 
 def test_gc_keeps_what_the_next_start_serves(pair: ModelCache) -> None:
     time.sleep(0.05)
-    report = pair.collect_garbage(older_than=0.01, keep=[f"{ID}@v2"])
+    report = pair.collect_garbage(older_than=0.01, keep=[(ID, "v2")])
     assert [each.revision for each in report.kept] == [lines(pair)["v2",]] and len(report.removed) == 1
 
 

@@ -24,6 +24,14 @@ from image_gen.settings import Settings
         ("https://huggingface.co/org/name.git", ("org/name", None)),
         ("git@hf.co:org/name.git", ("org/name", None)),
         ("demo", ("demo", None)),
+        ("org/name/x.safetensors", ("org/name/x.safetensors", None)),
+        ("org/name@v2/a/x.safetensors", ("org/name/a/x.safetensors", "v2")),
+        ("https://huggingface.co/org/name/blob/main/x.safetensors", ("org/name/x.safetensors", None)),
+        ("hf.co/org/name/resolve/v2/x%20y.safetensors?download=true", ("org/name/x y.safetensors", "v2")),
+        ("hf.co/org/name/x.safetensors", ("org/name/x.safetensors", None)),
+        # The page of a part of a pipeline.
+        ("hf.co/org/name/blob/main/unet/diffusion_pytorch_model.fp16.safetensors", ("org/name", None)),
+        ("hf.co/org/name/blob/v2/text_encoder/model-00001-of-00002.safetensors", ("org/name", "v2")),
     ],
 )
 def test_a_pasted_id_is_understood(text: str, expected: tuple[str, str | None]) -> None:
@@ -33,7 +41,19 @@ def test_a_pasted_id_is_understood(text: str, expected: tuple[str, str | None]) 
 
 
 @pytest.mark.parametrize(
-    "text", ["https://huggingface.co/datasets/a/b", "hf://datasets/a/b", "http://x/y", "a/b/c", "", "../x", "a/b@"]
+    "text",
+    [
+        "https://huggingface.co/datasets/a/b",
+        "hf://datasets/a/b",
+        "http://x/y",
+        "a/b/c",
+        "",
+        "../x",
+        "a/b@",
+        "a/b/../x.safetensors",
+        "a/b/x.ckpt",
+        "a/b//x.safetensors",
+    ],
 )
 def test_anything_else_is_refused(make_cache: MakeCache, text: str) -> None:
     with pytest.raises(ImageGenError) as caught:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import threading
 from pathlib import Path
 
@@ -154,3 +155,96 @@ def test_mirror_command_exports_and_serves_a_model(
     }
     assert main(["prefetch", "--model", ID], offline) == 0
     assert ModelCache(CacheSettings.from_env(offline)).verify().ok
+
+
+@pytest.fixture
+def own(make_repo: MakeRepo, hub: DemoHub, tmp_path: Path) -> Path:
+    """A directory of the user's, with a file that no pipeline needs."""
+    del hub
+    directory = tmp_path / "own"
+    make_repo("not/a-repository").rename(directory)
+    return directory
+
+
+def test_a_model_of_ones_own_is_served_from_a_mirror_under_its_name(
+    own: Path, make_cache: MakeCache, hub: DemoHub, tmp_path: Path
+) -> None:
+    report = make_cache().mirror_own(own, "acme/photos", tmp_path / "mirror")
+    place = tmp_path / "mirror" / "acme/photos" / report.revision
+    assert report.directory == place and not (place / "README.md").exists()
+    island = make_cache(mirror=tmp_path / "mirror", offline=True)
+    for revision in (None, report.revision):
+        model = island.ensure("acme/photos", revision=revision)
+        assert (model.revision, model.pipeline) == (report.revision, "StableDiffusionXLPipeline")
+        assert (model.directory / UNET).read_bytes() == (own / UNET).read_bytes()
+    assert island.verify().ok and hub.requests == []
+    # The same again is the same revision, and other contents are another one, which then has to be named.
+    assert make_cache().mirror_own(own, "acme/photos", tmp_path / "mirror") == report
+    (own / UNET).write_bytes(b"trained on")
+    newer = make_cache().mirror_own(own, "acme/photos", tmp_path / "mirror")
+    assert newer.revision != report.revision
+    fresh = make_cache(home=tmp_path / "fresh", mirror=tmp_path / "mirror", offline=True)
+    with pytest.raises(ImageGenError, match="MODEL_REVISION=<one of them>"):
+        fresh.ensure("acme/photos")
+    found = fresh.ensure("acme/photos", revision=newer.revision)
+    assert (found.directory / UNET).read_bytes() == b"trained on"
+
+
+def test_a_checkpoint_of_ones_own_is_served_from_a_mirror_under_its_name(
+    hub: DemoHub, make_cache: MakeCache, tmp_path: Path
+) -> None:
+    names = (
+        "model.diffusion_model.input_blocks.0.0.weight", "first_stage_model.decoder.conv_in.weight",
+        "cond_stage_model.transformer.text_model.embeddings.position_embedding.weight",
+    )  # fmt: skip
+    header = {name: {"dtype": "U8", "shape": [1, 4], "data_offsets": [at, at + 1]} for at, name in enumerate(names)}
+    text = json.dumps(header).encode()
+    file = tmp_path / "photos.safetensors"
+    file.write_bytes(len(text).to_bytes(8, "little") + text + b"abc")
+    report = make_cache().mirror_own(file, "acme/own", tmp_path / "mirror")
+    island = make_cache(mirror=tmp_path / "mirror", offline=True)
+    model = island.ensure("acme/own/photos.safetensors", revision=report.revision)
+    assert (model.checkpoint, model.directory.name) == ("stable-diffusion", report.revision)
+    assert (model.directory / "photos.safetensors").read_bytes() == file.read_bytes() and hub.requests == []
+    # A copy that was altered there is not served.
+    (tmp_path / "mirror" / "acme/own" / report.revision / "photos.safetensors").write_bytes(
+        file.read_bytes()[:-1] + b"x"
+    )
+    with pytest.raises(ImageGenError) as caught:
+        make_cache(home=tmp_path / "fresh", mirror=tmp_path / "mirror", offline=True).ensure(model.name)
+    assert caught.value.code == "OFFLINE"
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("path", "model_id", "why"),
+    [
+        ("own", "photos", "MODEL_ID_INVALID"),
+        ("own", "acme/photos/x.safetensors", "MODEL_ID_INVALID"),
+        ("own", "/srv/x", "MODEL_ID_INVALID"),
+        ("own", "acme/../x", "MODEL_ID_INVALID"),
+        ("own", "stabilityai/stable-diffusion-xl-base-1.0", "MODEL_ID_INVALID"),
+        ("nowhere", "acme/photos", "does not exist"),
+        ("empty", "acme/photos", "has no model_index.json"),
+        ("odd", "acme/photos", "has characters that not every store takes. Fix: rename it"),
+    ],
+)
+def test_what_is_no_model_or_no_name_is_not_mirrored(
+    make_cache: MakeCache, tmp_path: Path, path: str, model_id: str, why: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    shutil.copytree(tmp_path / "own", tmp_path / "odd")
+    (tmp_path / "odd" / "tokenizer" / "my tokens.json").write_text("{}")
+    with pytest.raises(ImageGenError) as caught:
+        make_cache().mirror_own(tmp_path / path, model_id, tmp_path / "mirror")
+    assert why in f"{caught.value.code}: {caught.value.message}"
+    assert not (tmp_path / "mirror").exists()
+
+
+def test_the_mirror_command_takes_a_model_of_ones_own(
+    own: Path, tmp_path: Path, command_env: dict[str, str], command: list[str]
+) -> None:
+    options = ["mirror", "--own", str(own), "--model", "acme/photos", "--output", str(tmp_path / "mirror"), "--json"]
+    done = subprocess.run([*command, *options], env=command_env, capture_output=True, text=True, check=True)
+    report = json.loads(done.stdout)
+    assert report["id"] == "acme/photos" and (tmp_path / "mirror/acme/photos" / report["revision"]).is_dir()

@@ -16,6 +16,7 @@ from image_gen.cli.main import main
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import CacheSettings, ModelCache
 from image_gen.model_cache.core.s3_uri import S3Uri
+from image_gen.model_cache.manifests.lora_source import parse_loras
 from image_gen.model_cache.sources.s3 import _to_user_error
 from image_gen_demo.hub import DemoHub
 
@@ -268,3 +269,24 @@ def test_s3_mirror_setting_is_validated() -> None:
             CacheSettings.from_env({"IMAGE_GEN_MIRROR": wrong})
         assert caught.value.code == "SETTING_INVALID" and "IMAGE_GEN_MIRROR" in caught.value.message
     assert "not-a-secret" not in repr(CacheSettings.from_env({"AWS_SECRET_ACCESS_KEY": "not-a-secret"}))
+
+
+def test_loras_are_in_the_bucket_and_come_from_it_without_a_hub(
+    make_cache: MakeCache, tmp_path: Path, aws: dict[str, str], island: ModelCache, proxy: S3Proxy
+) -> None:
+    repo = tmp_path / "hub-root" / "test" / "steps"
+    repo.mkdir(parents=True)
+    contents = {f"{name}.safetensors": name.encode() * 5000 for name in ("four", "eight")}
+    for name, content in contents.items():
+        (repo / name).write_bytes(content)
+    connected = make_cache(home=tmp_path / "connected", aws=aws)
+    sources = parse_loras("four=test/steps/four.safetensors,eight=test/steps/eight.safetensors")
+    for source in sources:
+        connected.mirror_loras([source], ADDRESS)
+    proxy.requests.clear()
+    assert island.ensure_lora(sources[0])[1].read_bytes() == contents["four.safetensors"]
+    assert not proxy.reads("eight.safetensors")
+    assert island.ensure_lora(sources[1])[1].read_bytes() == contents["eight.safetensors"]
+    assert island.verify().ok
+    proxy.requests.clear()
+    assert island.ensure_lora(sources[0])[0].source == "volume" and proxy.requests == []

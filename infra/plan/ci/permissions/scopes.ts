@@ -193,6 +193,9 @@ export const SCOPES = {
   tunnelDocument: ({ partition, region }: CiPlace): ScopedResources => ({
     Resource: `arn:${partition}:ssm:${region}::document/AWS-StartPortForwardingSession`,
   }),
+  mirrorBucket: ({ partition }: CiPlace, { mirrorUri }: ScopeUse): ScopedResources => ({
+    Resource: mirrorUri === null ? [] : [`arn:${partition}:s3:::${placeInS3(mirrorUri).split("/")[0]}`],
+  }),
   mirror: ({ partition }: CiPlace, { mirrorUri }: ScopeUse): ScopedResources => ({
     Resource: mirrorUri === null ? [] : [`arn:${partition}:s3:::${placeInS3(mirrorUri)}/*`],
   }),

@@ -41,7 +41,10 @@ const status: HostStatus = {
   error: null,
   log: [],
 };
-const ROOM = planRoom({ modelCache: "volume", startupEstimate: { modelBytes: 0, modelBytesSource: "manifest" } });
+const ROOM = planRoom({
+  modelCache: "volume",
+  startupEstimate: { modelBytes: 0, modelBytesSource: "manifest", loraBytes: 0 },
+});
 const modelProblemsOf = (raw: Record<string, string>) => modelProblems(awsSettings(raw), awsPlanWith(raw), manifest);
 
 /** What EC2 tells, chosen from as `doctor` does. */

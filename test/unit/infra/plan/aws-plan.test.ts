@@ -93,6 +93,22 @@ describe("what can't work with the model is reported before anything is made", (
   ])("nothing for %s", (_, raw) => {
     expect(problemsOf(raw)).toEqual([]);
   });
+  test("LoRAs make the volume and its wait larger, and refuse nothing, as their size is assumed", () => {
+    const loras = "a=org/a,b=org/b,c=org/c,d=org/d";
+    const [plain, plan] = [awsPlanWith(), awsPlanWith({ loras })];
+    expect(plan.volume.leastGib).toBe(plain.volume.leastGib);
+    expect(plan.gpuMemoryMib).toBe(plain.gpuMemoryMib);
+    expect(plan.startupEstimate.bytesToFetch - plain.startupEstimate.bytesToFetch).toBe(3.2e9);
+    expect(plan.readiness.readyTimeoutSeconds).toBe(plain.readiness.readyTimeoutSeconds + 320);
+    // 30 GB and 20 GiB to spare without them, which a disk of the least size holds.
+    expect([plain.volume.sizeGib, plan.volume.sizeGib]).toEqual([50, 51]);
+    const baked = awsPlanWith({ loras, modelCache: "baked" });
+    expect(baked.image.buildArgs.LORAS).toBe(loras);
+    expect(baked.startupEstimate.imageBytes - awsPlanWith({ modelCache: "baked" }).startupEstimate.imageBytes).toBe(
+      3.2e9,
+    );
+    expect(baked.startupEstimate.bytesToFetch).toBe(0);
+  });
   test("nothing for a model of unknown size", () => {
     expect(problemsOf({ volumeSizeGb: "5" }, null)).toEqual([]);
   });

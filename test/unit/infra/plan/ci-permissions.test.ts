@@ -88,19 +88,20 @@ test("the canary may do all that a deployment may, with a state of its own that 
   }
 });
 
-test("the mirror is written to, and nothing else is", () => {
+test("the mirror is read and written, and nothing else is", () => {
   const [policy, ...others] = policiesOf("mirror");
   expect(others).toEqual([]);
   expect(policy?.statements).toEqual([
+    { Sid: "MirrorBucket", Effect: "Allow", Action: ["s3:ListBucket"], Resource: ["arn:aws:s3:::models"] },
     {
       Sid: "Mirror",
       Effect: "Allow",
-      Action: ["s3:AbortMultipartUpload", "s3:PutObject"],
+      Action: ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
       Resource: ["arn:aws:s3:::models/mirror/*"],
     },
   ]);
   const bucket = statementsOf(policiesOf("mirror", { mirrorUri: "s3://models" }));
-  expect(bucket.map(({ Resource }) => Resource)).toEqual([["arn:aws:s3:::models/*"]]);
+  expect(bucket.map(({ Resource }) => Resource)).toEqual([["arn:aws:s3:::models"], ["arn:aws:s3:::models/*"]]);
 });
 
 test("a role is handed to three services, and no other", () => {

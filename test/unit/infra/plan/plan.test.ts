@@ -45,6 +45,12 @@ describe("image", () => {
       MODEL_REVISION: "main",
       HF_ENDPOINT: "http://hub",
     });
+    const loras = planWith({ modelCache: "baked", loras: "a=org/a@v1, b = /data/b.safetensors,c=org/c/x.safetensors" });
+    expect(loras.image.buildArgs.LORAS).toBe("a=org/a@v1,c=org/c/x.safetensors");
+    // The service is given all of them.
+    expect(loras.host.environment.IMAGE_GEN_LORAS).toContain("b = /data/b.safetensors");
+    for (const without of [{ loras: "b=/data/b.safetensors" }, { modelCache: "volume", loras: "a=org/a" }] as const)
+      expect(planWith({ modelCache: "baked", ...without }).image.buildArgs).not.toHaveProperty("LORAS");
     expect(image.secrets).toEqual(["hf_token"]);
     expect(image.network).toBe("host");
   });
@@ -281,6 +287,7 @@ describe("start-up", () => {
     expect(planWith({}, true).startupEstimate).toEqual({
       modelBytes: 10e9,
       modelBytesSource: "manifest",
+      loraBytes: 0,
       bytesToFetch: 10e9,
       firstSeconds: 1_030,
       cachedSeconds: 30,
@@ -344,6 +351,17 @@ describe("start-up", () => {
   test("a baked model is fetched by the build, not by the service", () => {
     expect(planWith({ modelCache: "baked" }).startupEstimate.bytesToFetch).toBe(0);
     expect(planWith({ vaeId: "madebyollin/sdxl-vae-fp16-fix" }).startupEstimate.bytesToFetch).toBe(10e9 + 335e6);
+  });
+
+  test("LoRAs of repositories are downloaded as well; those in files are there", () => {
+    const { readiness, startupEstimate } = planWith({
+      loras: "a=org/a@v1,b=/data/b.safetensors, c = org/c/x.safetensors",
+    });
+    expect(startupEstimate).toMatchObject({ modelBytes: 10e9, loraBytes: 1.6e9, bytesToFetch: 11.6e9 });
+    expect(readiness.readyTimeoutSeconds).toBe(planWith().readiness.readyTimeoutSeconds + 1.6e9 / 5e6);
+    const own = planWith({ modelDir: "/srv/own", loras: "a=org/a" });
+    expect(own.startupEstimate.bytesToFetch).toBe(0.8e9);
+    expect(planWith({ loras: "a=org/a", modelCache: "baked" }).startupEstimate.bytesToFetch).toBe(0);
   });
 
   test("a model without a manifest is assumed to be big, the demo is small", () => {

@@ -44,6 +44,18 @@ test.each(["volume", "baked"] as const)(
   },
 );
 
+test.each([
+  ["volume", none, 0.8],
+  ["volume", { ...none, volumeBytes: 10.5 * GB }, 0.3],
+  ["volume", { ...none, volumeBytes: 11 * GB }, 0],
+  ["baked", none, 2.4],
+  ["baked", all, 0],
+] as const)("a LoRA's assumed size (%s, %o) is reported, and is no reason to refuse", (modelCache, facts, expected) => {
+  const room = planRoom(planWith({ modelCache, loras: "a=org/a" }), facts);
+  expect(room.assumedBytes / GB).toBeCloseTo(expected, 3);
+  expect(room.bytes).toBe(planRoom(planWith({ modelCache }), facts).bytes);
+});
+
 test("a process needs its environment once", () => {
   expect(planProcessRoom(demo, false).bytes).toBeGreaterThan(10 * GB);
   expect(planProcessRoom(demo, true).bytes).toBeLessThan(2 * GB);

@@ -72,6 +72,7 @@ test("both build from the same files and arguments, and bake nothing by themselv
       MODEL_ID: null,
       MODEL_REVISION: null,
       VAE_ID: null,
+      LORAS: null,
       HF_ENDPOINT: null,
       COMPILE: null,
       HTTP_PROXY: null,

@@ -5,7 +5,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +15,7 @@ from image_gen.model_cache.core.digest import ContentDigest, feed
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
 from image_gen.model_cache.core.layout import folder_name
-from image_gen.model_cache.core.manifest import Manifest, ReadyModel, read_manifest
+from image_gen.model_cache.core.manifest import SINGLE_FILES, Manifest, ReadyModel, parse_manifest, read_manifest
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
@@ -23,44 +23,48 @@ from image_gen.model_cache.sources.s3 import S3Bucket
 from image_gen.model_cache.sources.s3_objects import open_object_writer
 from image_gen.reader import cache_command
 
-# The manifest of an export that has not ended.
-_BEGUN = ".manifest.json.begun"
+_MANIFEST = "manifest.json"
 # Layers of an image are compared with their times, so nothing may carry the time of the build.
 _TIME = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class ExportReport(Report):
-    """The exported model's location, and the bytes of its files."""
+    """The exported model's location, the bytes of its files, and what was exported with it: a VAE, say."""
 
     json_bytes = "bytes_total"
     directory: Path | S3Uri
     model_id: str
     revision: str
     bytes_total: int
+    others: tuple["ExportReport", ...] = field(default=(), metadata={"json": "set"})
 
 
 def export(settings: CacheSettings, model: ReadyModel, output: Path | S3Uri, cancel: threading.Event) -> ExportReport:
     """Copies a complete model to `output/<org>/<name>/<revision>/`, as a mirror holds it, and verifies each file.
 
     A file appears whole or not at all, and `manifest.json` last, as the sign that the export is complete: an earlier
-    one stays whole at any moment. Raises CORRUPT_CACHE, DISK_FULL, CACHE_NOT_WRITABLE, CANCELLED, S3_….
+    one stays whole at any moment. Single files of a repository have a list of their own there, such as `loras.json`,
+    to which they are added. Raises CORRUPT_CACHE, DISK_FULL, CACHE_NOT_WRITABLE, CANCELLED, S3_….
     """
-    below = f"{model.model_id}/{model.revision}"
+    below, listing = f"{model.model_id}/{model.revision}", SINGLE_FILES.get(model.component or "")
+    name = f"{listing}.json" if listing else _MANIFEST
     if isinstance(output, Path):
-        return _to_directory(model, output / below, "", f"mirroring {model.model_id}")
+        return _to_directory(model, output / below, "", f"mirroring {model.model_id}", name)
     with S3Bucket(settings, output, cancel) as bucket:
-        _copy(model, "", lambda path, size: open_object_writer(bucket, f"{below}/{path}", size))
+        before = bucket.read(f"{below}/{name}") if listing else None
+        listed = model.with_files_of(_parsed(before, model)) if before else model
+        _copy(model, "", lambda path, size: open_object_writer(bucket, f"{below}/{path}", size), name, listed)
     return ExportReport(output / below, model.model_id, model.revision, model.bytes_total)
 
 
-def export_baked(model: ReadyModel, output: Path) -> ExportReport:
-    """The same as `output/<org>--<name>/{manifest.json,snapshot/}`, for an image."""
-    place = output / folder_name(model.model_id)
+def export_baked(model: ReadyModel, output: Path, name: str | None = None) -> ExportReport:
+    """The same as `output/<name>/{manifest.json,snapshot/}`, for an image; the name is `<org>--<name>` for a model."""
+    place = output / (name or folder_name(model.model_id))
     return _to_directory(model, place, "snapshot/", f"baking {model.model_id}")
 
 
-def _to_directory(model: ReadyModel, place: Path, below: str, what: str) -> ExportReport:
+def _to_directory(model: ReadyModel, place: Path, below: str, what: str, name: str = _MANIFEST) -> ExportReport:
     def create(path: str, _: int) -> AbstractContextManager[BinaryIO]:
         (place / path).parent.mkdir(parents=True, exist_ok=True)
         return complete_file(place / path)
@@ -69,18 +73,21 @@ def _to_directory(model: ReadyModel, place: Path, below: str, what: str) -> Expo
     with translate_os_errors(place.parent, what), file_lock(lock, lambda: raise_busy(place)):
         is_new = not place.exists()
         try:
-            manifest, begun = place / "manifest.json", place / _BEGUN
+            # The second is that of an export that has not ended.
+            manifest, begun = place / name, place / f".{name}.begun"
             before = [each for each in map(_exported, (manifest, begun)) if each]
             made = {place / below / file.path for each in before for file in each.files}
-            wanted = {manifest, *(place / below / file.path for file in model.files)}
+            kept = before[0] if name != _MANIFEST and manifest.exists() and before else None
+            listed = model.with_files_of(kept)
+            wanted = {manifest, *(place / below / file.path for file in listed.files)}
             # What is left of an export of another revision must not be taken for this one.
             if any(each.revision != model.revision for each in before):
                 _remove(made - wanted, place)
                 manifest.unlink(missing_ok=True)
             # A killed export leaves files that are in no manifest yet.
-            write_atomic(begun, model.to_json())
+            write_atomic(begun, listed.to_json())
             require_room(place, model.bytes_total, what, 2 * len(model.files))
-            _copy(model, below, create)
+            _copy(model, below, create, name, listed)
             # Everything else there is somebody's, and so is what a link leads to.
             _remove({*(made - wanted), begun}, place)
             folders = {each for path in wanted for each in path.parents if each.is_relative_to(place)}
@@ -95,6 +102,14 @@ def _to_directory(model: ReadyModel, place: Path, below: str, what: str) -> Expo
             # Whoever waits for it notices, and makes another.
             lock.unlink(missing_ok=True)
     return ExportReport(place, model.model_id, model.revision, model.bytes_total)
+
+
+def _parsed(text: str, model: Manifest) -> Manifest | None:
+    """What a list in a mirror names, where it can be read and is of the same commit."""
+    with suppress(ImageGenError):
+        found = parse_manifest(text, "")
+        return found if found.revision == model.revision else None
+    return None
 
 
 def _exported(listing: Path) -> Manifest | None:
@@ -117,8 +132,16 @@ def _is_inside(path: Path, place: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(place))
 
 
-def _copy(model: ReadyModel, below: str, create: Callable[[str, int], AbstractContextManager[BinaryIO]]) -> None:
-    """Copies every file, and then the manifest. Raises CORRUPT_CACHE when one was not what the manifest says."""
+def _copy(
+    model: ReadyModel,
+    below: str,
+    create: Callable[[str, int], AbstractContextManager[BinaryIO]],
+    name: str,
+    listed: Manifest,
+) -> None:
+    """Copies every file, and then the manifest, called `name`. Raises CORRUPT_CACHE for a file that is not what that
+    says.
+    """
     for file in model.files:
         digest, source = ContentDigest(file.size), model.directory / file.path
         with translate_os_errors(model.directory, "the export"):
@@ -130,8 +153,8 @@ def _copy(model: ReadyModel, below: str, create: Callable[[str, int], AbstractCo
                     f"{source} is damaged, so nothing was exported. Fix: `{cache_command('verify --repair')}`, then "
                     "run this command again."
                 )
-    text = model.to_json().encode()
-    with create("manifest.json", len(text)) as writer:
+    text = listed.to_json().encode()
+    with create(name, len(text)) as writer:
         writer.write(text)
 
 

@@ -13,10 +13,9 @@ from image_gen.model_cache.cache.locate import snapshot_manifest
 from image_gen.model_cache.core.atomic_files import read_ref
 from image_gen.model_cache.core.filesystem import to_cache_error
 from image_gen.model_cache.core.layout import PREFIX, RepoLayout, model_id_of
-from image_gen.model_cache.core.manifest import Manifest, ManifestFile, read_manifest
+from image_gen.model_cache.core.manifest import SINGLE_FILES, Manifest, ManifestFile, read_manifest
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.core.walk import entries, is_directory, led_to, walk
-from image_gen.model_cache.manifests.lora_source import LORA
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 
 
@@ -138,13 +137,14 @@ def _of_repo(settings: CacheSettings, model_id: str) -> Iterator[CachedRevision]
         return
     manifests = ManifestRegistry(settings).all_manifests(model_id)
     known = {each.revision: each for each in reversed(manifests)}
-    loras = {each.revision: each.files for each in manifests if each.component == LORA}
+    single = [each for each in manifests if each.component in SINGLE_FILES]
     for revision in [*(each for each in reversed(known) if each in here), *sorted(here - known.keys())]:
         place, manifest = layout.snapshot(revision), known.get(revision)
         names = tuple(name for name, commit in refs.items() if commit == revision)
         try:
             files = manifest.files if manifest else _found_files(layout, revision)
-            files = tuple({file.path: file for file in (*files, *loras.get(revision, ()))}.values())
+            apart = [file for each in single if each.revision == revision for file in each.files]
+            files = tuple({file.path: file for file in (*files, *apart)}.values())
             contents = check_files(place, files)
         except OSError as error:
             files, contents = (), Contents(problem=to_cache_error(error, layout.root, "reading the cache").message)

@@ -4,6 +4,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 PREFIX = "models--"
 # Of a model, for everything that changes it.
@@ -29,6 +30,12 @@ def temporary(path: Path) -> Path:
 def folder_name(model_id: str) -> str:
     """`org/name` as one directory name, as the hub's cache, the baked tree and kept manifests spell it."""
     return model_id.replace("/", "--")
+
+
+def baked_files_name(model_id: str, revision: str | None, listing: str) -> str:
+    """The directory in an image of single files of a repository, by the revision that a setting names."""
+    at = f"@{quote(revision, safe='')}" if revision else ""
+    return f"{folder_name(model_id)}{at}~{listing}"
 
 
 def model_id_of(repo_folder: str) -> str:

@@ -3,10 +3,10 @@
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import unquote
 
 from image_gen import reader
@@ -14,6 +14,10 @@ from image_gen.errors import ManifestInvalidError, ModelIdInvalidError, shown
 from image_gen.model_cache.core.untrusted_files import parse_json, read_regular
 
 SCHEMA = 1
+LORA = "LoRA"
+CHECKPOINT = "checkpoint"
+# Components that are single files of a repository, apart from a pipeline's there; and what lists of them are called.
+SINGLE_FILES: Mapping[str, str] = MappingProxyType({LORA: "loras", CHECKPOINT: "checkpoints"})
 ModelSource = Literal["directory", "baked", "volume", "host", "download"]
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}|[A-Za-z0-9._-]{0,95})")
 # Of a model's page on the hub, of pages below it, of its git repository, and of hf's file system.
@@ -23,6 +27,15 @@ _PASTED = re.compile(
     r"(?:/(?:tree|blob|resolve|raw|commits?)/(?P<shown>[^/]+).*|@(?P<at>.+))?",
     re.IGNORECASE,
 )
+# The same of a checkpoint in a repository, and the spelling of LoRAs.
+_CHECKPOINT = re.compile(
+    r"(?:(?:(?:https?://)?(?:www\.)?)(?:huggingface\.co|hf\.co|hf-mirror\.com)/|hf://(?:models/)?)?"
+    r"(?P<id>[^/@]+/[^/@]+)(?:@(?P<at>[^/]+)|/(?:tree|blob|resolve|raw)/(?P<shown>[^/]+))?/(?P<file>.+\.safetensors)",
+    re.IGNORECASE,
+)
+# Weights of a part of a pipeline, whose page stands for the model.
+_OF_A_PART = re.compile(r".+/(?:diffusion_pytorch_model|model)\b[^/]*")
+_PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 # What comes along when something is copied from a page, a document or a shell.
 _AROUND = " \t\r\n\"'`<>\u00a0\u200b\ufeff"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -77,6 +90,11 @@ class Manifest:
         """Bytes of all files."""
         return sum(file.size for file in self.files)
 
+    def with_files_of(self, other: "Manifest | None") -> Self:
+        """The same, and files that only the other names."""
+        files = {file.path: file for file in (*(other.files if other else ()), *self.files)}
+        return replace(self, files=tuple(files.values()))
+
     def to_json(self) -> str:
         """The text of the manifest, as it is kept and printed."""
         document: dict[str, object] = {
@@ -113,9 +131,14 @@ class ReadyModel(Manifest):
     verified: frozenset[str] = frozenset()
     checkpoint: str = ""
 
+    @property
+    def name(self) -> str:
+        """By which it is asked for, and served."""
+        return f"{self.model_id}/{self.files[0].path}" if self.component == CHECKPOINT else self.model_id
+
     def as_json(self) -> dict[str, object]:
         return {
-            "id": self.model_id,
+            "id": self.name,
             "revision": self.revision,
             "directory": str(self.directory),
             "source": self.source,
@@ -138,22 +161,38 @@ def check_model_id(model_id: str) -> str:
             f"MODEL_ID: {shown(model_id)} is a path, not an id on the hub. Fix: for a model in a directory, "
             f"{reader.setting('MODEL_DIR', model_id)}"
         )
-    if not _ID.fullmatch(model_id) or ".." in model_id or "--" in model_id:
+    repository, file = split_file(model_id)
+    if not _ID.fullmatch(repository) or ".." in model_id or "--" in repository or (file and not is_safe_path(file)):
+        if model_id.count("/") > 1 and model_id.lower().endswith(_PICKLES):
+            raise ModelIdInvalidError(
+                f"MODEL_ID: {shown(model_id)} is a pickle, which can run code when it is loaded. Fix: name a "
+                ".safetensors file"
+            )
         raise ModelIdInvalidError(
-            f"MODEL_ID: expected <organisation>/<name>, got {shown(model_id)}. "
-            "Fix: copy the id from the model's page, for example stabilityai/stable-diffusion-xl-base-1.0"
+            "MODEL_ID: expected <organisation>/<name>, with /<file>.safetensors for a checkpoint, got "
+            f"{shown(model_id)}. Fix: copy the id from the model's page, for example "
+            "stabilityai/stable-diffusion-xl-base-1.0"
         )
     return model_id
 
 
+def split_file(model_id: str) -> tuple[str, str | None]:
+    """The repository of an id, and the checkpoint in it that is meant, if one is."""
+    parts = model_id.split("/", 2)
+    is_file = len(parts) == 3 and parts[2].endswith(".safetensors")
+    return ("/".join(parts[:2]), parts[2]) if is_file else (model_id, None)
+
+
 def split_model_id(text: str, revision: str | None = None, *, exact: bool = False) -> tuple[str, str | None]:
     """The id and the revision of a model in what people paste: its page's address, one of a branch or of a file there,
-    `org/name@revision`. `revision` is one that was given apart; the branch that a page shows first is none, unless
-    `exact`.
+    `org/name@revision`. The id of a checkpoint in a repository is `org/name/file.safetensors`. `revision` is one that
+    was given apart; the branch that a page shows first is none, unless `exact`.
     """
     plain = re.split(r"[?#]", text.strip(_AROUND))[0].rstrip("/")
-    found = _PASTED.fullmatch(plain)
-    if not found:
+    found, file = _CHECKPOINT.fullmatch(plain), ""
+    if found and not (found["shown"] and _OF_A_PART.fullmatch(found["file"])):
+        file = f"/{unquote(found['file'])}"
+    elif not (found := _PASTED.fullmatch(plain)):
         return check_model_id(text), revision
     shown_there = unquote(found["shown"]) if found["shown"] else None
     at = unquote(found["at"]) if found["at"] else None
@@ -162,7 +201,7 @@ def split_model_id(text: str, revision: str | None = None, *, exact: bool = Fals
         raise ModelIdInvalidError(
             f"MODEL_ID: {shown(text)} names another revision than {revision}, which was given. Fix: give one of them."
         )
-    return check_model_id(found["id"]), revision or named
+    return check_model_id(found["id"] + file), revision or named
 
 
 def check_revision(text: str) -> str:

@@ -15,7 +15,7 @@ from image_gen.model_cache.core.manifest import Manifest, ManifestFile, ReadyMod
 from image_gen.model_cache.core.progress import ProgressCallbacks
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.download.downloader import Downloaded, Downloader, download_lock
-from image_gen.model_cache.download.mirror import download_from_mirror
+from image_gen.model_cache.download.mirror import Asked, download_from_mirror
 from image_gen.model_cache.download.page_cache import read_again
 from image_gen.model_cache.download.repair import (
     delete_quarantined,
@@ -83,7 +83,7 @@ class Ensure:
         if baked := locate_baked(self._settings, self._model_id, self._revision):
             return baked
         host = HostCache(self._settings)
-        manifest = self._manifest()
+        manifest = self.manifest()
         if manifest is None and (commit := host.commit_of(self._model_id, self._revision)):
             # What was copied from there, as something in it was damaged.
             manifest = self._registry.find(self._model_id, commit)
@@ -93,14 +93,14 @@ class Ensure:
 
     def find_unlisted(self) -> ReadyModel | None:
         """One on the volume that is complete by what it says of itself: it is served where the hub can't be asked."""
-        guess = None if self._manifest() else self._guess()
+        guess = None if self.manifest() else self._guess()
         if guess is None or self._missing(guess):
             return None
         return ready(self._layout.snapshot(guess.revision), guess, "volume")
 
     def lacking(self) -> tuple[str, str]:
         """What the cache lacks of the model, and the setting that chooses a whole revision that nothing names."""
-        manifest = self._manifest()
+        manifest = self.manifest()
         lacks, fix = f"{len(self._missing(manifest))} files" if manifest else "everything", ""
         if manifest is None and (others := [each.revision for each in self._whole()]):
             lacks = f"{self._revision or 'main'}, but has {', '.join(others)}"
@@ -109,13 +109,12 @@ class Ensure:
 
     def download(self, callbacks: ProgressCallbacks) -> ReadyModel:
         """The model, after its missing files came from the mirror or the hub; one process at a time for each model."""
-        known = self._manifest()
+        known = self.manifest()
         if known is None and (known := self._guess()) and not self._settings.offline:
             self._set_aside(known, callbacks)
         if known and put_back(self._settings, known, callbacks) and (found := self.find_local()):
             return found
-        mirrored = self._from_mirror(callbacks)
-        copied = mirrored or Downloaded()
+        copied = download_from_mirror(self._settings, self._asked_of_mirror(), callbacks)
         if copied.paths and (found := self.find_local()):
             delete_quarantined(self._layout)
             return _with(found, copied)
@@ -126,7 +125,7 @@ class Ensure:
                 return found
             if quarantined_files(self._layout):
                 raise repair_failed(self._layout, error) from error
-            if self._settings.mirror is None or mirrored is None:
+            if self._settings.mirror is None:
                 raise
             # The mirror has to be fixed, and not the hub.
             lacks = f"The mirror {self._settings.mirror} lacks {self._model_id} or parts of it (see the log)."
@@ -169,14 +168,14 @@ class Ensure:
 
     def _note_ref(self, commit: str, callbacks: ProgressCallbacks) -> None:
         """Records that the branch or tag is at a commit now, which is complete. Best effort on a read-only volume."""
-        with suppress(OSError), download_lock(self._settings, self._model_id, callbacks, self._manifest):
+        with suppress(OSError), download_lock(self._settings, self._model_id, callbacks, self.manifest):
             write_ref(self._layout, str(self._revision), commit)
 
     def _download_locked(self, callbacks: ProgressCallbacks) -> ReadyModel:
-        with download_lock(self._settings, self._model_id, callbacks, self._manifest):
+        with download_lock(self._settings, self._model_id, callbacks, self.manifest):
             if found := self.find_local():
                 return found
-            manifest = self._manifest()
+            manifest = self.manifest()
             if self._settings.offline:
                 lacks, fix = self.lacking()
                 raise errors.OfflineError(
@@ -220,9 +219,9 @@ class Ensure:
         if manifest in self._registry.bundled():
             return None
         with suppress(errors.RevisionNotFoundError, errors.ModelNotFoundError):
-            again = self._list(client, manifest.revision)
+            again = self.listed(client, manifest.revision)
             if again != manifest:
-                self._registry.keep(again, default=self._revision is None)
+                self._keep(again)
                 return again
         # A newer commit replaces one that the hub no longer has only where no user pinned that one.
         is_gone = not self._revision and isinstance(error, errors.RevisionNotFoundError | errors.FileMissingError)
@@ -233,24 +232,32 @@ class Ensure:
         cached = None if newest else self._registry.commit_of(self._model_id, "main")
         default = cached if cached and self._layout.snapshot(cached).is_dir() else "main"
         try:
-            manifest = self._list(client, self._revision or default)
+            manifest = self.listed(client, self._revision or default)
         except errors.RevisionNotFoundError:
             if self._revision or default == "main":
                 raise
             return self._resolve(client, newest=True)
-        self._registry.keep(manifest, default=self._revision is None)
+        self._keep(manifest)
         return manifest
 
     def _at(self, revision: str) -> "Ensure":
         return Ensure(self._settings, self._model_id, revision)
 
-    def _from_mirror(self, callbacks: ProgressCallbacks) -> Downloaded | None:
-        return download_from_mirror(self._settings, self._model_id, self._revision, callbacks)
+    def _asked_of_mirror(self) -> Asked:
+        return Asked(self._model_id, self._revision, self.manifest(), self._keep_new)
 
-    def _list(self, client: HubClient, revision: str) -> Manifest:
+    def _keep_new(self, manifest: Manifest) -> None:
+        self._registry.keep_new(manifest, default=self._revision is None)
+
+    def _keep(self, manifest: Manifest) -> None:
+        self._registry.keep(manifest, default=self._revision is None)
+
+    def listed(self, client: HubClient, revision: str) -> Manifest:
+        """The manifest of what the hub lists."""
         return resolve(client, self._model_id, revision)
 
-    def _manifest(self) -> Manifest | None:
+    def manifest(self) -> Manifest | None:
+        """The one that is known here."""
         return self._registry.find(self._model_id, self._revision)
 
     def _guess(self) -> Manifest | None:

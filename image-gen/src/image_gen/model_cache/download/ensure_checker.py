@@ -23,7 +23,7 @@ class EnsureChecker(Ensure):
     def _whole(self) -> list[Manifest]:
         return []
 
-    def _list(self, client: HubClient, revision: str) -> Manifest:
+    def listed(self, client: HubClient, revision: str) -> Manifest:
         tree = RepoTree.read(client, self._model_id, revision)
         fix = "Fix: IMAGE_GEN_SAFETY_CHECKER=CompVis/stable-diffusion-safety-checker (the key `safetyChecker`), or none"
         if lacks := [name for name in _FILES if not tree.has(name)]:

@@ -4,13 +4,13 @@ The kinds that are served are those whose configuration is in this package (`wor
 are those of the models' own repositories, by which diffusers tells them apart too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from image_gen import reader
-from image_gen.errors import ModelDirInvalidError, UnsafeModelError
+from image_gen.errors import ImageGenError, ModelDirInvalidError, NotAPipelineError, UnsafeModelError
 from image_gen.model_cache.core.filesystem import format_bytes
 from image_gen.model_cache.core.untrusted_files import open_regular, parse_json
 
@@ -51,15 +51,48 @@ class Kind:
     pipeline: str
 
 
-_KINDS: Final = {
+KINDS: Final = {
     STABLE_DIFFUSION: Kind(STABLE_DIFFUSION, "StableDiffusionPipeline"),
     STABLE_DIFFUSION_XL: Kind(STABLE_DIFFUSION_XL, "StableDiffusionXLPipeline"),
 }
 
 
+@dataclass(frozen=True)
+class _Subject:
+    """What a message is of: the setting that names it, its place and name; what to do when it is damaged, and what else
+    can be served.
+    """
+
+    setting: str
+    place: str
+    name: str
+    error: type[ImageGenError]
+    again: str
+    pipeline: str
+
+
 def kind_of(path: Path) -> Kind:
     """Raises MODEL_DIR_INVALID, UNSAFE_MODEL for a pickle, and OSError."""
-    weights = _header(path)
+    place, pipeline = str(reader.place(path)), "the directory of a diffusers pipeline"
+    subject = _Subject("MODEL_DIR", place, path.name, ModelDirInvalidError, "copy it again", pipeline)
+    with open_regular(path) as stream:
+
+        def first(count: int) -> bytes:
+            stream.seek(0)
+            return stream.read(count)
+
+        return _kind(subject, path.stat().st_size, first)
+
+
+def kind_in_repository(model_id: str, file: str, size: int, first: Callable[[int], bytes]) -> Kind:
+    """Of a file on a hub, of which `first` reads so many bytes. Raises NOT_A_PIPELINE and UNSAFE_MODEL."""
+    place, pipeline = f"{file} of {model_id}", "a repository with a diffusers pipeline"
+    subject = _Subject("MODEL_ID", place, file, NotAPipelineError, "name another file", pipeline)
+    return _kind(subject, size, first)
+
+
+def _kind(subject: _Subject, size: int, first: Callable[[int], bytes]) -> Kind:
+    weights = _header(subject, size, first)
     shapes = {name: each.get("shape") for name, each in weights.items() if isinstance(each, dict)}
     other = next((kind for name, kind in _OTHERS if any(f"{prefix}{name}" in shapes for prefix in _PREFIXES)), "")
     if any(".lora_" in name or name.startswith("lora_") for name in shapes):
@@ -67,61 +100,59 @@ def kind_of(path: Path) -> Kind:
     found = STABLE_DIFFUSION_XL if _OPEN_CLIP_XL in shapes and _CLIP_XL in shapes else ""
     found = found or (STABLE_DIFFUSION if _CLIP in shapes and _LATENTS in shapes else "")
     if not found or other in {"Playground v2.5", "a LoRA", "a ControlNet"}:
-        raise _refused(path, f"it is {other}" if other else "its kind is not known")
+        raise _refused(subject, f"it is {other}" if other else "its kind is not known")
     channels = (shapes.get(_LATENTS) or [0, 0])[1]
     if channels != 4:
-        raise _refused(path, f"it takes a picture beside the text ({channels} channels, not 4), as for inpainting")
+        raise _refused(subject, f"it takes a picture beside the text ({channels} channels, not 4), as for inpainting")
     if _DECODER not in shapes:
-        raise _refused(path, "it has no VAE")
-    return _KINDS[found]
+        raise _refused(subject, "it has no VAE")
+    return KINDS[found]
 
 
-def _header(path: Path) -> Mapping[str, Any]:
-    with open_regular(path) as stream:
-        start = stream.read(8)
-        size = path.stat().st_size
-        if path.name.lower().endswith(_PICKLE_ENDINGS) or start.startswith(_PICKLE_STARTS):
-            raise UnsafeModelError(
-                f"MODEL_DIR: {reader.place(path)} is a pickle, which can run code when it is loaded. Fix: take the "
-                "model's .safetensors file."
-            )
-        length = int.from_bytes(start, "little")
-        if start == b"version ":
-            raise _no_safetensors(path, "it is a Git LFS pointer, and not the file itself")
-        if len(start) < 8 or not 0 < length < _MAX_HEADER_BYTES:
-            raise _no_safetensors(path, "it does not begin as one")
-        if size < 8 + length:
-            raise _cut_off(path, size, 8 + length)
-        content = stream.read(length)
+def _header(subject: _Subject, size: int, first: Callable[[int], bytes]) -> Mapping[str, Any]:
+    start = first(8)
+    if subject.name.lower().endswith(_PICKLE_ENDINGS) or start.startswith(_PICKLE_STARTS):
+        raise UnsafeModelError(
+            f"{subject.setting}: {subject.place} is a pickle, which can run code when it is loaded. Fix: take the "
+            "model's .safetensors file."
+        )
+    length = int.from_bytes(start, "little")
+    if start == b"version ":
+        raise _no_safetensors(subject, "it is a Git LFS pointer, and not the file itself")
+    if len(start) < 8 or not 0 < length < _MAX_HEADER_BYTES:
+        raise _no_safetensors(subject, "it does not begin as one")
+    if size < 8 + length:
+        raise _cut_off(subject, size, 8 + length)
     try:
-        header = parse_json(content)
+        header = parse_json(first(8 + length)[8:])
         ends = [each["data_offsets"][1] for name, each in header.items() if name != "__metadata__"]
         end = 8 + length + max(ends)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise _no_safetensors(path, "its header can't be read") from error
-    if path.suffix != ".safetensors":
+        raise _no_safetensors(subject, "its header can't be read") from error
+    if not subject.name.endswith(".safetensors"):
         # Libraries go by the name.
-        raise _no_safetensors(path, "its name has another ending", "rename it to <name>.safetensors")
+        raise _no_safetensors(subject, "its name has another ending", "rename it to <name>.safetensors")
     if size < end:
-        raise _cut_off(path, size, end)
+        raise _cut_off(subject, size, end)
     if size > end:
-        raise _no_safetensors(path, f"it is {size - end} bytes longer than its header says")
+        raise _no_safetensors(subject, f"it is {size - end} bytes longer than its header says")
     return {name: each for name, each in header.items() if name != "__metadata__"}
 
 
-def _refused(path: Path, why: str) -> ModelDirInvalidError:
-    return ModelDirInvalidError(
-        f"MODEL_DIR: {reader.place(path)} is no checkpoint of Stable Diffusion 1.x or SDXL as a whole: {why}. Fix: set "
-        "it to one, or to the directory of a diffusers pipeline."
+def _refused(subject: _Subject, why: str) -> ImageGenError:
+    return subject.error(
+        f"{subject.setting}: {subject.place} is no checkpoint of Stable Diffusion 1.x or SDXL as a whole: {why}. Fix: "
+        f"set it to one, or to {subject.pipeline}."
     )
 
 
-def _no_safetensors(path: Path, why: str, fix: str = "copy it again") -> ModelDirInvalidError:
-    return ModelDirInvalidError(f"MODEL_DIR: {reader.place(path)} is no safetensors file: {why}. Fix: {fix}.")
+def _no_safetensors(subject: _Subject, why: str, fix: str = "") -> ImageGenError:
+    text = f"{subject.setting}: {subject.place} is no safetensors file: {why}. Fix: {fix or subject.again}."
+    return subject.error(text)
 
 
-def _cut_off(path: Path, size: int, whole: int) -> ModelDirInvalidError:
-    return ModelDirInvalidError(
-        f"MODEL_DIR: {reader.place(path)} is cut off: it has {format_bytes(size)} of at least "
-        f"{format_bytes(whole)}. Fix: copy it again."
+def _cut_off(subject: _Subject, size: int, whole: int) -> ImageGenError:
+    return subject.error(
+        f"{subject.setting}: {subject.place} is cut off: it has {format_bytes(size)} of at least "
+        f"{format_bytes(whole)}. Fix: {subject.again}."
     )

@@ -1,47 +1,52 @@
 """LoRAs as manifests: the files of one repository at one commit that are used, apart from a pipeline's there."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
 
 from image_gen.errors import LoraInvalidError, UnsafeModelError
-from image_gen.model_cache.core.manifest import Manifest, ManifestFile
-from image_gen.model_cache.manifests.lora_source import ENDING, LORA, USUAL_FILE
+from image_gen.model_cache.core.manifest import LORA, Manifest
+from image_gen.model_cache.manifests.lora_source import ENDING, USUAL_FILE
 from image_gen.model_cache.manifests.resolve import RepoTree
 from image_gen.model_cache.manifests.select import PICKLES
 from image_gen.model_cache.sources.hub import HubClient
 
+# As diffusers calls the file of a LoRA: in a manifest, the one that is meant where none is named, or null where one
+# must be.
+_DEFAULT: Final = "weight_name"
 
-def resolve_lora(
-    client: HubClient, model_id: str, revision: str, file: str | None, known: Sequence[Manifest]
-) -> Manifest:
-    """The manifest with a file of the repository, and those of its commit that are `known`.
+
+def resolve_lora(client: HubClient, model_id: str, revision: str, file: str | None) -> Manifest:
+    """The manifest with one file of the repository.
 
     Raises LORA_INVALID, UNSAFE_MODEL, MODEL_NOT_FOUND, REVISION_NOT_FOUND, GATED_MODEL and errors of the network.
     """
     tree = RepoTree.read(client, model_id, revision)
-    chosen = tree.completed(_chosen(tree, file))
-    others = {each.path: each for manifest in known if manifest.revision == tree.commit for each in manifest.files}
+    names = [each.path for each in tree.files]
+    path = only_file(names, f"{model_id} at {tree.commit[:12]}", file)
+    chosen = tree.completed(next(each for each in tree.files if each.path == path))
     return Manifest(
-        model_id, tree.commit, None, None,
-        tuple((others | {chosen.path: chosen}).values()), licence=tree.licence, gated=tree.gated, component=LORA,
+        model_id, tree.commit, None, None, (chosen,), licence=tree.licence, gated=tree.gated, component=LORA,
+        load=MappingProxyType({_DEFAULT: _usual(_weights(names))}),
     )  # fmt: skip
 
 
 def lora_file(manifest: Manifest, file: str | None) -> str | None:
     """The path of the file that is meant, where the manifest has it."""
     paths = [each.path for each in manifest.files]
-    if file is not None:
-        return file if file in paths else None
-    return USUAL_FILE if USUAL_FILE in paths else paths[0] if len(paths) == 1 else None
+    if file is None:
+        # Manifests of earlier versions do not say it.
+        file = str(manifest.load[_DEFAULT]) if _DEFAULT in manifest.load else _usual(paths)
+    return file if file in paths else None
 
 
 def only_file(names: Sequence[str], where: str, file: str | None) -> str:
     """The file of weights among these, `file` if it is named. Raises LORA_INVALID and UNSAFE_MODEL."""
-    weights = sorted(name for name in names if name.endswith(ENDING) and "/" not in name)
+    weights = _weights(names)
     if file is not None and (file in names or file.endswith(PICKLES)):
         found = file
-    elif file is None and (USUAL_FILE in weights or len(weights) == 1):
-        found = USUAL_FILE if USUAL_FILE in weights else weights[0]
+    elif file is None and (usual := _usual(weights)):
+        found = usual
     elif file is None and not weights and (pickles := sorted(name for name in names if name.endswith(PICKLES))):
         found = pickles[0]
     else:
@@ -60,6 +65,10 @@ def only_file(names: Sequence[str], where: str, file: str | None) -> str:
     return found
 
 
-def _chosen(tree: RepoTree, file: str | None) -> ManifestFile:
-    path = only_file([each.path for each in tree.files], f"{tree.model_id} at {tree.commit[:12]}", file)
-    return replace(next(each for each in tree.files if each.path == path))
+def _weights(names: Sequence[str]) -> list[str]:
+    return sorted(name for name in names if name.endswith(ENDING) and "/" not in name)
+
+
+def _usual(weights: Sequence[str]) -> str | None:
+    """The file that is meant where none is named."""
+    return USUAL_FILE if USUAL_FILE in weights else weights[0] if len(weights) == 1 else None

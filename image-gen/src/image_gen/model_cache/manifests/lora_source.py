@@ -8,8 +8,6 @@ from pathlib import Path
 from image_gen.errors import ImageGenError
 from image_gen.model_cache.core.manifest import check_revision, is_safe_path, split_model_id
 
-# The component of a manifest with files of LoRAs.
-LORA = "LoRA"
 ENDING = ".safetensors"
 # What diffusers' training scripts call theirs.
 USUAL_FILE = "pytorch_lora_weights.safetensors"

@@ -9,11 +9,18 @@ from image_gen import reader
 from image_gen.errors import ImageGenError, ModelIdInvalidError
 from image_gen.model_cache.core.atomic_files import commit_of, write_atomic
 from image_gen.model_cache.core.layout import RepoLayout, folder_name
-from image_gen.model_cache.core.manifest import Manifest, check_revision, is_commit, read_manifest, split_model_id
+from image_gen.model_cache.core.manifest import (
+    SINGLE_FILES,
+    Manifest,
+    check_revision,
+    is_commit,
+    read_manifest,
+    split_file,
+    split_model_id,
+)
 from image_gen.model_cache.core.settings import DEMO_ALIAS, DEMO_MODEL, CacheSettings
 from image_gen.model_cache.core.untrusted_files import read_json
 from image_gen.model_cache.core.walk import entries
-from image_gen.model_cache.manifests.lora_source import LORA
 from image_gen.model_cache.manifests.select import INDEX, lacking
 
 # As `status` prints commits, and git does.
@@ -37,7 +44,9 @@ class ManifestRegistry:
             )
         if model_id == DEMO_ALIAS:
             return DEMO_MODEL
-        return next((each.model_id for each in self.bundled() if model_id in each.aliases), model_id)
+        repository, file = split_file(model_id)
+        repository = next((each.model_id for each in self.bundled() if repository in each.aliases), repository)
+        return f"{repository}/{file}" if file else repository
 
     def bundled(self) -> Iterator[Manifest]:
         """The manifests bundled with the image. Raises MANIFEST_INVALID."""
@@ -65,22 +74,28 @@ class ManifestRegistry:
             bundled = next((each for each in self.bundled() if each.model_id == model_id), None)
             return bundled or self._read(self._settings.cached_manifests_dir / f"{folder_name(model_id)}.json")
         commit = self.commit_of(model_id, revision)
-        known = (each for each in self.all_manifests(model_id) if each.component != LORA)
+        known = (each for each in self.all_manifests(model_id) if each.component not in SINGLE_FILES)
         return next((each for each in known if each.revision == commit), None)
 
     def keep(self, manifest: Manifest, *, default: bool) -> None:
         """Caches a resolved manifest, so that the next start needs no hub."""
         # A repository may have a pipeline and LoRAs.
-        lora = manifest.component == LORA
-        at = "" if default and not lora else f"@{manifest.revision}"
-        name = f"{folder_name(manifest.model_id)}{at}{'~loras' if lora else ''}"
+        listing = SINGLE_FILES.get(manifest.component or "")
+        at = "" if default and not listing else f"@{manifest.revision}"
+        name = f"{folder_name(manifest.model_id)}{at}{f'~{listing}' if listing else ''}"
         write_atomic(self._settings.cached_manifests_dir / f"{name}.json", manifest.to_json())
 
     def keep_new(self, manifest: Manifest, *, default: bool) -> None:
         """The same for a manifest from elsewhere, unless its revision is known here."""
-        known = [(each.revision, each.component == LORA) for each in self.all_manifests(manifest.model_id)]
-        if (manifest.revision, manifest.component == LORA) not in known:
+        known = self.all_manifests(manifest.model_id)
+        if all((each.revision, _listing(each)) != (manifest.revision, _listing(manifest)) for each in known):
             self.keep(manifest, default=default)
+
+    def keep_file(self, manifest: Manifest) -> None:
+        """The same for single files of a repository, beside those of its commit that are known here."""
+        same = [each for each in self.cached(manifest.model_id) if _listing(each) == _listing(manifest)]
+        before = next((each for each in same if each.revision == manifest.revision), None)
+        self.keep(manifest.with_files_of(before), default=False)
 
     def commit_of(self, model_id: str, revision: str | None) -> str | None:
         """The commit of a revision, without one of `main`, when it was downloaded, from the cache's refs."""
@@ -109,3 +124,7 @@ class ManifestRegistry:
         with suppress(OSError, ValueError):
             return lacking(read_json(index), manifest.files) if manifest.pipeline else []
         return []
+
+
+def _listing(manifest: Manifest) -> str | None:
+    return SINGLE_FILES.get(manifest.component or "")

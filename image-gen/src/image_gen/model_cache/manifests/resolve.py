@@ -85,7 +85,10 @@ def resolve(client: HubClient, model_id: str, revision: str) -> Manifest:
     """
     tree = RepoTree.read(client, model_id, revision)
     if not tree.has(INDEX):
-        raise not_a_pipeline(model_id, f"it has no {INDEX}")
+        single = [each.path for each in tree.files if "/" not in each.path and each.path.endswith(".safetensors")]
+        named = reader.setting("MODEL_ID", f"{model_id}/<file>.safetensors")
+        hint = f" ({named} serves a checkpoint in it: {', '.join(single[:8])})"
+        raise not_a_pipeline(model_id, f"it has no {INDEX}{hint if single else ''}")
     index = tree.read_json(INDEX)
     selection = select_files(model_id, index, tree.files)
     if lacks := lacking(index, selection.files):

@@ -120,6 +120,18 @@ class HubClient(HttpClient):
         """The bytes of a small file, such as `model_index.json`."""
         return self.get_small(lambda: self.open_range(model_id, commit, path, 0), f"{path} of {model_id}", limit)
 
+    def beginning(self, model_id: str, commit: str, path: str, count: int) -> bytes:
+        """The first bytes of a file, or all of a shorter one."""
+        retrier = Retrier(self.cancel)
+        while True:
+            with retrier.attempt():
+                # A server without ranges sends the whole file, of which the rest is left.
+                for end in (count, None):
+                    with self.open_range(model_id, commit, path, 0, end) as part:
+                        if part.start is not None:
+                            return _first(part.chunks, count)
+                raise self.interrupted(f"no bytes of {path} came")
+
     def open_range(
         self, model_id: str, commit: str, path: str, start: int, end: int | None = None
     ) -> AbstractContextManager[FileRange]:
@@ -156,6 +168,15 @@ class HubClient(HttpClient):
             f"{self.place} does not answer as a Hugging Face hub when asked for {model_id}. Fix: check its address "
             f"({reader.setting('HF_ENDPOINT', '<address>')}) and the proxy."
         )
+
+
+def _first(chunks: Iterator[bytes], count: int) -> bytes:
+    content = bytearray()
+    for chunk in chunks:
+        content += chunk
+        if len(content) >= count:
+            break
+    return bytes(content[:count])
 
 
 def _as_entry(sibling: Mapping[str, Any]) -> dict[str, Any]:

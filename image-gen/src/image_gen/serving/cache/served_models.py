@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import CacheSettings
-from image_gen.model_cache.core.manifest import split_model_id
+from image_gen.model_cache.core.manifest import split_file, split_model_id
 from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.serving.readiness import Readiness
 from image_gen.settings import Settings
@@ -45,5 +45,5 @@ class ServedModels:
 
     def _canonical(self, text: str) -> str:
         with suppress(ImageGenError):
-            return self._registry.canonical_id(split_model_id(text)[0])
+            return split_file(self._registry.canonical_id(split_model_id(text)[0]))[0]
         return text
