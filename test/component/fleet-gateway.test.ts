@@ -330,7 +330,7 @@ test("alarms say when tasks do not answer, when there is none, and when requests
     threshold: 1,
     evaluationPeriods: 10,
     treatMissingData: "breaching",
-    metrics: [{ metricName: "HealthyHostCount", stat: "Minimum", dimensions: targets }],
+    metrics: [{ metricName: "HealthyHostCount", stat: "Maximum", dimensions: targets }],
   });
   expect(of("gateway-errors")).toMatchObject({
     ...notified,
