@@ -142,7 +142,7 @@ function demandTargets(cloud: Cloud, target: Props, task: Thing, subnets: readon
   if (outside.length > 0) cloud.broke(`tasks in ${outside.join(", ")} are in no zone of their load balancer`);
 }
 
-/** ECS itself: fewer tasks than are wanted, where they can't start. */
+/** ECS as far as a service on Fargate takes it. Tasks themselves are not simulated: those of a service that is accepted run. */
 export const CONTAINERS: readonly Kind[] = [
   plain({
     token: CLUSTER,

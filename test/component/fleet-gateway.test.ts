@@ -1,5 +1,6 @@
 /** The gateway of a fleet on AWS: its tasks, their roles, what reaches them, and what a fleet without one has of it. */
 import { describe, expect, test } from "vitest";
+import { explainDeploymentError } from "../../infra/aws/fleet/gateway-task.ts";
 import { inputsOf } from "../support/aws-program.ts";
 import { fleetPlanWith, GATEWAY, runFleet } from "../support/fleet-settings.ts";
 import { known } from "../support/outputs.ts";
@@ -170,6 +171,17 @@ test("the service keeps what answers: new tasks first, and back where they never
   expect(await known(result.gateway.url)).toBe("https://alb.example");
 });
 
+test("a deployment whose tasks never answer is one line, with where the reason is; what AWS refuses at once speaks for itself", () => {
+  const place = { cluster: "arn:cluster", service: "gateway-1", region: "us-east-1", logGroup: "/imagegen/prod" };
+  const timeout = "waiting for ECS Service (arn:service) create: timeout while waiting for state to become 'tfSTABLE'";
+  expect(explainDeploymentError([timeout], place)).toBe(
+    "The tasks of the gateway did not answer: a secret that ECS can't read, an image that can't be pulled, or a setting that the gateway refuses. " +
+      'Fix: aws ecs describe-services --region us-east-1 --cluster arn:cluster --services gateway-1 --query "services[].events[:5].message", ' +
+      "or aws logs tail /imagegen/prod --region us-east-1 --log-stream-name-prefix gateway/ --since 1h, which say which",
+  );
+  expect(explainDeploymentError(["InvalidParameterException: The target group does not exist."], place)).toBeNull();
+});
+
 describe("the load balancer", () => {
   test("is that of one host, but for targets that are tasks, and health that no queue decides", async () => {
     const { resources } = await gatewayWith({ requestTimeoutSeconds: "900", deletionProtection: "true" });
@@ -330,7 +342,7 @@ test("alarms say when tasks do not answer, when there is none, and when requests
     threshold: 1,
     evaluationPeriods: 10,
     treatMissingData: "breaching",
-    metrics: [{ metricName: "HealthyHostCount", stat: "Minimum", dimensions: targets }],
+    metrics: [{ metricName: "HealthyHostCount", stat: "Maximum", dimensions: targets }],
   });
   expect(of("gateway-errors")).toMatchObject({
     ...notified,

@@ -2,6 +2,7 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { AwsError } from "../../aws-fake/aws-error.ts";
 import { Cloud } from "../../aws-fake/cloud.ts";
 import { record, text } from "../../aws-fake/kind.ts";
 import { containersOf, SERVICE } from "../../aws-fake/kinds/containers.ts";
@@ -205,6 +206,15 @@ await awsTests("a fleet", setting, () => {
   test("with a gateway: made, unchanged the second time, with more tasks, another image, and without it again", async () => {
     const data = kept();
     stack.change(GATEWAY);
+    const never = "waiting for ECS Service create: ECS deployment circuit breaker: tasks failed to start.";
+    cloud().knobs = { ...PATIENT, refuses: { [SERVICE]: new AwsError("DeploymentFailed", never) } };
+    const reason = failed(await stack.up());
+    const cluster = text(cloud().all(CLUSTER)[0]?.id);
+    expect(reason).toMatch(/The tasks of the gateway did not answer: a secret that ECS can't read/);
+    expect(reason).toContain(
+      `aws ecs describe-services --region us-east-1 --cluster ${cluster} --services image-gen-gateway-`,
+    );
+    cloud().knobs = PATIENT;
     const { outputs } = succeeded(await stack.up());
     const [service] = cloud().all(SERVICE);
     expect(service?.props).toMatchObject({ desiredCount: 2, launchType: "FARGATE", waitForSteadyState: true });

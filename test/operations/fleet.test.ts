@@ -143,6 +143,16 @@ describe("a gateway", () => {
     );
   });
 
+  test("that somebody has deleted says so", async () => {
+    here.gateway({ desiredCount: 2, runningCount: 2 });
+    here.api.services.clear();
+    const gone =
+      "problem   gateway: the service gateway-service does not exist any more. Fix: imagegen up --stack aws-fleet";
+    expect((await imagegen("status")).stdout).toContain(gone);
+    here.api.refusals.set("DescribeServices", { name: "ClusterNotFoundException", message: "Cluster not found." });
+    expect((await imagegen("status")).stdout).toContain(gone);
+  });
+
   test("stays while the fleet is stopped: what it accepts waits in the queue", async () => {
     here.gateway({ desiredCount: 2, runningCount: 2, deployments: [] });
     await here.want(SPOT, 1);

@@ -48,7 +48,8 @@ function describeTypes({ hosts: { host }, region }: FleetPlan): string {
 
 function describeNetwork(network: FleetNetworkPlan): string {
   if (network.kind === "existing") return `${network.subnetIds.join(", ")}, existing ones`;
-  if (network.egress === "public") return "a new VPC with a subnet in each zone: public addresses, no inbound access";
+  const inbound = network.hasGateway ? "no inbound access but the load balancer's" : "no inbound access";
+  if (network.egress === "public") return `a new VPC with a subnet in each zone: public addresses, ${inbound}`;
   if (network.egress === "nat") return "a new VPC with a subnet in each zone, behind one NAT gateway";
   return `a new VPC with a subnet in each zone, without egress: endpoints for ${network.interfaceEndpoints.join(", ")} and s3, in one zone`;
 }

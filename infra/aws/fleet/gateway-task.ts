@@ -59,3 +59,20 @@ export function renderContainers({ plan, image, region, logGroup }: GatewayTask)
 
 const sorted = (record: Readonly<Record<string, string>>) =>
   Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
+
+/** Where ECS and the tasks themselves say why. */
+interface DeploymentPlace {
+  readonly cluster?: string | undefined;
+  readonly service?: string | undefined;
+  readonly region: string;
+  readonly logGroup: string;
+}
+
+/** One line on a deployment whose tasks never answered, with its fix; null for what AWS has refused at once, and says itself. */
+export function explainDeploymentError(errors: readonly string[], place: DeploymentPlace): string | null {
+  if (!errors.some((error) => /tfSTABLE|circuit breaker|deployment failed|rolled back/i.test(error))) return null;
+  const { cluster = "<cluster>", service = "<service>", region, logGroup } = place;
+  const events = `aws ecs describe-services --region ${region} --cluster ${cluster} --services ${service} --query "services[].events[:5].message"`;
+  const log = `aws logs tail ${logGroup} --region ${region} --log-stream-name-prefix ${GATEWAY_CONTAINER}/ --since 1h`;
+  return `The tasks of the gateway did not answer: a secret that ECS can't read, an image that can't be pulled, or a setting that the gateway refuses. Fix: ${events}, or ${log}, which say which`;
+}

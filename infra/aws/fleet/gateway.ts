@@ -5,13 +5,15 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { FLEET_VARIABLES, GATEWAY_CONTAINER, SERVICE_PORT } from "../../contract.ts";
+import { hookName } from "../../hook-name.ts";
+import type { AwsHostPlan } from "../../plan/aws/host.ts";
 import { FREE_DISK_GIB } from "../../plan/fleet/gateway.ts";
 import type { FleetPlan } from "../../plan/fleet/plan.ts";
 import { allowFromLoadBalancer, LoadBalancer } from "../load-balancer.ts";
 import { allowOut, type FleetHosts } from "./fleet-hosts.ts";
 import type { FleetNetwork, GatewaySubnets } from "./fleet-network.ts";
 import { createGatewayRoles } from "./gateway-roles.ts";
-import { renderContainers, TMP_VOLUME } from "./gateway-task.ts";
+import { explainDeploymentError, renderContainers, TMP_VOLUME } from "./gateway-task.ts";
 import type { JobQueue } from "./job-queue.ts";
 import type { JobStore } from "./job-store.ts";
 
@@ -125,7 +127,11 @@ export class FleetGateway extends pulumi.ComponentResource {
         // Else an update succeeds whose tasks never start.
         waitForSteadyState: true,
       },
-      { ...child, dependsOn: [...roles.permissions, ...network.routes] },
+      {
+        ...child,
+        dependsOn: [...roles.permissions, ...network.routes],
+        hooks: { onError: [deploymentErrorHook(name, hostsPlan.host)] },
+      },
     );
 
     this.url = loadBalancer.url;
@@ -137,6 +143,16 @@ export class FleetGateway extends pulumi.ComponentResource {
 
 /** From a task's start until it listens: it imports nothing large. */
 const START_SECONDS = 60;
+
+/** The provider says that tasks did not become stable, and neither why nor where that stands. */
+function deploymentErrorHook(name: string, { region, logGroup }: Pick<AwsHostPlan, "region" | "logGroup">) {
+  return new pulumi.ErrorHook(hookName(name, "gateway-does-not-answer"), async ({ errors, newInputs = {} }) => {
+    const { cluster, name: service } = newInputs as { cluster?: string; name?: string };
+    const line = explainDeploymentError(errors, { cluster, service, region, logGroup });
+    if (line !== null) await pulumi.log.error(line);
+    return false;
+  });
+}
 
 /** What a worker has of the fleet, and the group that a job wakes. */
 function containers({ plan, environment, image, queue, store, hosts }: FleetGatewayArgs): pulumi.Output<string> {

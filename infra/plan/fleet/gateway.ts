@@ -1,5 +1,6 @@
 import { gatewaySettings } from "../../config/fleet/host-settings.ts";
 import type { FleetSettings } from "../../config/fleet/settings.ts";
+import { type Problem, qualifyKey } from "../../config/problem.ts";
 import { GATEWAY_COMMAND, HARDENING, HEALTH_PATH, STOP_SECONDS } from "../../contract.ts";
 import { planDeployment } from "../aws/deployment.ts";
 import { type LoadBalancerPlan, planLoadBalancer } from "../aws/load-balancer.ts";
@@ -54,7 +55,7 @@ export function planGateway(settings: FleetSettings, stack: string, imageBytes: 
     count: settings.gatewayCount,
     cpuUnits: CPU_UNITS,
     memoryMib: MEMORY_MIB,
-    diskGib: Math.min(MOST_DISK_GIB, Math.max(FREE_DISK_GIB, needed)),
+    diskGib: Math.max(FREE_DISK_GIB, needed),
     family: `imagegen-${stack}-gateway`.replace(/[^\w-]/g, "-"),
     command: GATEWAY_COMMAND,
     environment: { AWS_REGION: settings.region, ...environment },
@@ -64,6 +65,19 @@ export function planGateway(settings: FleetSettings, stack: string, imageBytes: 
     stopSeconds: STOP_SECONDS,
     loadBalancer,
   };
+}
+
+/** An image that no task of Fargate has room for: one with a very large model in it. */
+export function gatewayProblemsOf(gateway: GatewayPlan | null): readonly Problem[] {
+  if (gateway === null || gateway.diskGib <= MOST_DISK_GIB) return [];
+  return [
+    {
+      path: qualifyKey("modelCache"),
+      expected: `volume with a gateway, whose tasks have ${MOST_DISK_GIB} GiB for the image at most`,
+      got: `an image that takes ${gateway.diskGib} GiB`,
+      fix: { set: "modelCache", value: "volume" },
+    },
+  ];
 }
 
 /** Keys that are set and do nothing, as there is no gateway. */

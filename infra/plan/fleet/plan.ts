@@ -16,7 +16,7 @@ import { type Prices, TABLE_PRICES } from "../prices/prices.ts";
 import { modelPath } from "../service-environment.ts";
 import { type LoadCost, PICTURES_PER_MONTH, planFleetCost } from "./cost.ts";
 import { type FleetForecast, forecastFleet } from "./forecast.ts";
-import { type GatewayPlan, gatewayWarnings, planGateway } from "./gateway.ts";
+import { type GatewayPlan, gatewayProblemsOf, gatewayWarnings, planGateway } from "./gateway.ts";
 import { type FleetHostsPlan, fleetTypeProblems, fleetTypeWarnings, planFleetHosts } from "./hosts.ts";
 import { type JobsPlan, planJobs } from "./jobs.ts";
 import { type FleetNetworkPlan, planFleetNetwork } from "./network.ts";
@@ -145,6 +145,7 @@ export function fleetProblemsOf(
   return [
     ...fleetTypeProblems(hosts, { gpuMemoryMib, modelBytes: model.modelBytes }),
     ...modelProblems(of, { volume, deployment }, manifest),
+    ...gatewayProblemsOf(plan.gateway),
   ];
 }
 

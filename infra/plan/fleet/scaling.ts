@@ -12,7 +12,7 @@ export interface Series {
   readonly metric: string;
   /** `balancer`, `targets`: of the gateway's load balancer, and of its tasks behind that. */
   readonly of: "queue" | FleetGroup | "balancer" | "targets";
-  readonly stat: "Maximum" | "Minimum" | "Sum" | "Average";
+  readonly stat: "Maximum" | "Sum" | "Average";
 }
 
 /** A figure that is compared each minute. */
@@ -253,7 +253,8 @@ const balancer = (of: "balancer" | "targets", id: string, metric: string, stat: 
   stat,
 });
 const UNHEALTHY = balancer("targets", "unhealthy", "UnHealthyHostCount", "Maximum");
-const HEALTHY = balancer("targets", "healthy", "HealthyHostCount", "Minimum");
+// Of one task, a zone of the balancer has none: the most of any zone says whether there is one at all.
+const HEALTHY = balancer("targets", "healthy", "HealthyHostCount", "Maximum");
 const TASK_ERRORS = balancer("targets", "task_errors", "HTTPCode_Target_5XX_Count", "Sum");
 const BALANCER_ERRORS = balancer("balancer", "balancer_errors", "HTTPCode_ELB_5XX_Count", "Sum");
 

@@ -50,6 +50,9 @@ describe("the end of up", () => {
     expect(describeUp({ ...fleet, ...places, stopped: true }).split("\n")[0]).toBe(
       "Updated: image-gen/demo; the fleet is stopped or drained until imagegen start --stack aws-fleet (12 s)",
     );
+    expect(describeUp({ ...fleet, ...places, url: "https://alb.example" }).split("\n")[1]).toBe(
+      "Gateway: https://alb.example",
+    );
   });
 });
 

@@ -1,4 +1,5 @@
 import { type AwsClientConfig, sdkOptions } from "./client-config.ts";
+import { hasAwsErrorName } from "./errors.ts";
 
 /** A service of ECS: how many tasks it is to have, and why it may have fewer. */
 export interface ContainerService {
@@ -22,10 +23,18 @@ interface ServiceDeployment {
 export async function openEcs(config: AwsClientConfig) {
   const sdk = await import("@aws-sdk/client-ecs");
   const client = new sdk.ECSClient(sdkOptions(config));
+  const describe = async (command: InstanceType<typeof sdk.DescribeServicesCommand>) => {
+    try {
+      return (await client.send(command)).services ?? [];
+    } catch (error) {
+      if (hasAwsErrorName(error, "ClusterNotFoundException")) return [];
+      throw error;
+    }
+  };
   return {
     /** Null: there is no such service any more. */
     async service(cluster: string, name: string): Promise<ContainerService | null> {
-      const { services = [] } = await client.send(new sdk.DescribeServicesCommand({ cluster, services: [name] }));
+      const services = await describe(new sdk.DescribeServicesCommand({ cluster, services: [name] }));
       const [found] = services.filter(({ status }) => status === "ACTIVE");
       if (!found) return null;
       return {

@@ -143,6 +143,20 @@ describe("a gateway", () => {
     expect(closed).toContain("10 interface endpoints");
   });
 
+  test("has no room for an image that is larger than half of a task's largest disk", () => {
+    const raw = { ...GATEWAY, modelCache: "baked", gatewayCount: "1" };
+    const plan = fleetPlanWith(raw);
+    expect(fleetProblemsOf(fleetSettings(raw), plan, manifest)).toEqual([]);
+    const large = { ...plan, gateway: plan.gateway && { ...plan.gateway, diskGib: 201 } };
+    expect(fleetProblemsOf(fleetSettings(raw), large, manifest)).toMatchObject([
+      {
+        path: "Picture-Perfect-Challenge:modelCache",
+        expected: "volume with a gateway, whose tasks have 200 GiB for the image at most",
+        got: "an image that takes 201 GiB",
+      },
+    ]);
+  });
+
   test("that is turned off says which keys do nothing", () => {
     const { warnings } = fleetPlanWith({ ...GATEWAY, gatewayCount: "0", modelMirror: "s3://models/mirror" });
     expect(warnings).toEqual([
