@@ -101,7 +101,7 @@ def parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
         revision=revision,
         output=_value("DIR", "default: /opt/models", dest="output_dir", default="/opt/models"),
         vae=_value("ID", "also export a VAE that replaces the model's own"),
-        loras=_value("LIST", "also export LoRAs, as IMAGE_GEN_LORAS names them"),
+        loras=_value("LIST", "LoRAs that are exported too, as IMAGE_GEN_LORAS names them"),
         cache=_value("DIR", "where downloads are kept (default: the cache of the environment)"),
     )
     place = _value("DIR", "a directory, or s3://bucket/prefix", dest="output_dir", required=True)
