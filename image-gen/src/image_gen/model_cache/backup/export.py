@@ -14,8 +14,15 @@ from image_gen.model_cache.core.atomic_files import complete_file, partial_of, r
 from image_gen.model_cache.core.digest import ContentDigest, feed
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
-from image_gen.model_cache.core.layout import folder_name
-from image_gen.model_cache.core.manifest import SINGLE_FILES, Manifest, ReadyModel, parse_manifest, read_manifest
+from image_gen.model_cache.core.layout import BAKED_REVISION, folder_name
+from image_gen.model_cache.core.manifest import (
+    SINGLE_FILES,
+    Manifest,
+    ReadyModel,
+    is_commit,
+    parse_manifest,
+    read_manifest,
+)
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
@@ -58,10 +65,21 @@ def export(settings: CacheSettings, model: ReadyModel, output: Path | S3Uri, can
     return ExportReport(output / below, model.model_id, model.revision, model.bytes_total)
 
 
-def export_baked(model: ReadyModel, output: Path, name: str | None = None) -> ExportReport:
-    """The same as `output/<name>/{manifest.json,snapshot/}`, for an image; the name is `<org>--<name>` for a model."""
+def export_baked(
+    model: ReadyModel, output: Path, *, name: str | None = None, revision: str | None = None
+) -> ExportReport:
+    """The same as `output/<name>/{manifest.json,snapshot/}`, for an image; the name is `<org>--<name>` for a model.
+    `revision` is the one that was named: a branch or tag is noted, by which a start may ask for the model, too.
+    """
     place = output / (name or folder_name(model.model_id))
-    return _to_directory(model, place, "snapshot/", f"baking {model.model_id}")
+    report = _to_directory(model, place, "snapshot/", f"baking {model.model_id}")
+    with translate_os_errors(place, f"baking {model.model_id}"):
+        (place / BAKED_REVISION).unlink(missing_ok=True)
+        if revision and not is_commit(revision):
+            write_atomic(place / BAKED_REVISION, revision)
+            _settle(place / BAKED_REVISION)
+        _settle(place)
+    return report
 
 
 def _to_directory(model: ReadyModel, place: Path, below: str, what: str, name: str = _MANIFEST) -> ExportReport:
