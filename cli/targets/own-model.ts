@@ -11,9 +11,9 @@ import { runMirrorScript } from "./mirror-script.ts";
 /** What `cache put` has put into the mirror. */
 export interface PutResult {
   readonly stack: string;
-  /** What `modelId` has to be for it to be served. */
+  /** What `modelId` has to be for it to be served; of a LoRA, what `loras` has to name. */
   readonly model: string;
-  /** What `modelRevision` has to be: it follows from the files' contents. */
+  /** What `modelRevision` has to be, and is in the name of a LoRA: it follows from the files' contents. */
   readonly revision: string;
   readonly bytes: number;
   /** Where the files are. */
@@ -22,8 +22,16 @@ export interface PutResult {
   readonly serve: string;
 }
 
+/** What `image-gen mirror` prints, as far as it is used here. */
+interface Exported {
+  readonly revision: string;
+  readonly bytes: number;
+  readonly directory: string;
+  readonly component?: string;
+}
+
 interface PutOptions {
-  /** A directory or a checkpoint of this machine, as the user types it. */
+  /** A directory, a checkpoint or a LoRA of this machine, as the user types it. */
   readonly path: string;
   /** `s3://bucket/prefix`. */
   readonly place: string;
@@ -42,11 +50,18 @@ export async function putModel(context: Context, { path, place, name }: PutOptio
   const { exitCode, stdout } = await runMirrorScript(context, env, ["--own", own, "--json"]);
   // Its reason is on stderr, where nobody reads JSON.
   if (exitCode !== 0) throw new CliError(json ? reasonOf(stdout) : "", toExitCode(exitCode));
-  const { revision, bytes, directory } = JSON.parse(stdout) as { revision: string; bytes: number; directory: string };
-  const model = /\.safetensors$/i.test(own) ? `${id}/${basename(own)}` : id;
+  const { revision, bytes, directory, component } = JSON.parse(stdout) as Exported;
+  const file = /\.safetensors$/i.test(own) ? `/${basename(own)}` : "";
+  const made = { stack: files.name, revision, bytes, place: directory };
   const mirror = readText(files.config(), "modelMirror") === place ? "" : ` --config modelMirror=${place}`;
+  if (component === "LoRA") {
+    const source = `${id}@${revision}${file}`;
+    const all = [readText(files.config(), "loras"), `${id.split("/").at(-1)}=${source}`].filter(Boolean).join(",");
+    return { ...made, model: source, serve: commandFor(files.name, `up --config loras=${all}${mirror}`) };
+  }
+  const model = `${id}${file}`;
   const serve = commandFor(files.name, `up --model ${model} --config modelRevision=${revision}${mirror}`);
-  return { stack: files.name, model, revision, bytes, place: directory, serve };
+  return { ...made, model, serve };
 }
 
 function reasonOf(stdout: string): string {

@@ -543,6 +543,23 @@ describe("cache put", () => {
     expect(first?.place).toBe(`${PLACE}/acme/own/${String(first?.revision)}`);
   });
 
+  test("of a LoRA adds it to those of the stack", async () => {
+    await withoutPackageIndex();
+    const stack = join(here.operator.directory, "stacks/Pulumi.aws-fleet.yaml");
+    appendFileSync(
+      stack,
+      `  Picture-Perfect-Challenge:loras: a=org/a\n  Picture-Perfect-Challenge:modelMirror: ${PLACE}\n`,
+    );
+    onTestFinished(() => here.operator.restoreStackFile("aws-fleet"));
+    const file = join(here.operator.directory, "sketch.safetensors");
+    writeFileSync(file, safetensors(["unet.mid_block.to_q.lora_A.weight"]));
+    const { stdout, exitCode } = await put(file, "--json");
+    expect(exitCode).toBe(0);
+    const { model, revision, serve } = JSON.parse(stdout) as Record<"model" | "revision" | "serve", string>;
+    expect(model).toBe(`own/sketch@${revision}/sketch.safetensors`);
+    expect(serve).toBe(`imagegen up --config loras=a=org/a,sketch=${model} --stack aws-fleet`);
+  });
+
   test("says what is no model, and sends nothing", async () => {
     await withoutPackageIndex();
     const file = join(here.operator.directory, "part.safetensors");
@@ -579,12 +596,17 @@ describe("cache put", () => {
 });
 
 /** A file with the header of a checkpoint of Stable Diffusion 1. */
-function checkpoint(weight = "a"): Buffer {
-  const names = [
-    "model.diffusion_model.input_blocks.0.0.weight",
-    "first_stage_model.decoder.conv_in.weight",
-    "cond_stage_model.transformer.text_model.embeddings.position_embedding.weight",
-  ];
+const checkpoint = (weight = "a"): Buffer =>
+  safetensors(
+    [
+      "model.diffusion_model.input_blocks.0.0.weight",
+      "first_stage_model.decoder.conv_in.weight",
+      "cond_stage_model.transformer.text_model.embeddings.position_embedding.weight",
+    ],
+    weight,
+  );
+
+function safetensors(names: readonly string[], weight = "a"): Buffer {
   const tensor = (at: number) => ({ dtype: "U8", shape: [1, 4], data_offsets: [at, at + 1] });
   const header = Buffer.from(JSON.stringify(Object.fromEntries(names.map((name, index) => [name, tensor(index)]))));
   const length = Buffer.alloc(8);

@@ -16,8 +16,8 @@ Examples:
 export function addPut(cache: Command, signal: AbortSignal): void {
   cache
     .command("put")
-    .description("send a model of your own to the bucket that a stack's hosts download from (modelMirror)")
-    .argument("<path>", "a diffusers directory or a .safetensors checkpoint of this machine")
+    .description("send a model or LoRA of your own to the bucket that a stack's hosts download from (modelMirror)")
+    .argument("<path>", "a diffusers directory, or a .safetensors checkpoint or LoRA, of this machine")
     .argument("[place]", "s3://bucket/prefix (default: the stack's modelMirror)")
     .option("--name <id>", "by which it is served, <organisation>/<name> (default: own/<name of the file>)", name)
     .addHelpText("after", HELP)
@@ -42,4 +42,4 @@ function name(text: string): string {
 }
 
 const describePut = ({ model, revision, bytes, place, serve }: PutResult): string =>
-  `${model} at ${revision}: ${formatBytes(bytes)} in ${place}\nServe it: ${serve}`;
+  `${model.includes("@") ? model : `${model} at ${revision}`}: ${formatBytes(bytes)} in ${place}\nServe it: ${serve}`;

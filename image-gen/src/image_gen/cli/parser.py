@@ -109,7 +109,9 @@ def parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
         "Export a model for IMAGE_GEN_MIRROR, for hosts without access to a hub; MODEL_ID with its VAE_ID, safety "
         "checker and LoRAs."
     )
-    own = _value("PATH", "export this directory or checkpoint of your own in place of a model of the Hub, as --model")
+    own = _value(
+        "PATH", "export this directory, checkpoint or LoRA of your own in place of a model of the Hub, as --model"
+    )
     add("mirror", text, model=model, revision=revision, own=own, output=place)
 
     text = "Print the manifest of a model: its commit and the files that would be downloaded."

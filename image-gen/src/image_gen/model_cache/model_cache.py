@@ -343,7 +343,7 @@ class ModelCache:
     def mirror_own(
         self, path: Path, model_id: str, output: Path | S3Uri, callbacks: ProgressCallbacks = SILENT
     ) -> ExportReport:
-        """The same for a directory or checkpoint of the user's, under an id that it is served by."""
+        """The same for a directory, checkpoint or LoRA of the user's, under an id that it is served by."""
         if any(model_id in {each.model_id, *each.aliases} for each in self.registry.bundled()):
             raise errors.ModelIdInvalidError(
                 f"--model: {model_id} is a model of the Hub, whose manifest is bundled. Fix: --model "

@@ -37,13 +37,16 @@ _TIME = 1_000_000_000
 
 @dataclass(frozen=True)
 class ExportReport(Report):
-    """The exported model's location, the bytes of its files, and what was exported with it: a VAE, say."""
+    """The exported model's location, the bytes of its files, what it is apart from a pipeline (`LoRA`), and what was
+    exported with it: a VAE, say.
+    """
 
     json_bytes = "bytes_total"
     directory: Path | S3Uri
     model_id: str
     revision: str
     bytes_total: int
+    component: str | None = field(default=None, metadata={"json": "set"})
     others: tuple["ExportReport", ...] = field(default=(), metadata={"json": "set"})
 
 
@@ -62,7 +65,7 @@ def export(settings: CacheSettings, model: ReadyModel, output: Path | S3Uri, can
         before = bucket.read(f"{below}/{name}") if listing else None
         listed = model.with_files_of(_parsed(before, model)) if before else model
         _copy(model, "", lambda path, size: open_object_writer(bucket, f"{below}/{path}", size), name, listed)
-    return ExportReport(output / below, model.model_id, model.revision, model.bytes_total)
+    return ExportReport(output / below, model.model_id, model.revision, model.bytes_total, model.component)
 
 
 def export_baked(
@@ -119,7 +122,7 @@ def _to_directory(model: ReadyModel, place: Path, below: str, what: str, name: s
         finally:
             # Whoever waits for it notices, and makes another.
             lock.unlink(missing_ok=True)
-    return ExportReport(place, model.model_id, model.revision, model.bytes_total)
+    return ExportReport(place, model.model_id, model.revision, model.bytes_total, model.component)
 
 
 def _parsed(text: str, model: Manifest) -> Manifest | None:
