@@ -27,6 +27,7 @@ export const RESULTS: Readonly<Record<string, readonly (readonly [when: string, 
   pin: [["", "cli/targets/target.ts#PinResult"]],
   "move-az": [["", "cli/targets/target.ts#MoveResult"]],
   "volume restore": [["", "cli/targets/target.ts#MoveResult"]],
+  "cache put": [["", "cli/targets/own-model.ts#PutResult"]],
   "cache clear": [["", "cli/commands/cache/clear.ts#ClearResult"]],
   "cache backup": [
     ["", "cli/targets/target.ts#BackupResult"],

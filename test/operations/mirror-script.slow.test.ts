@@ -1,6 +1,6 @@
 /** The workflow that fills a mirror: the real download and upload, from a hub on loopback to a bucket of moto's. Installs from the package index. */
 import { createHash } from "node:crypto";
-import { readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -15,6 +15,8 @@ let root: string;
 
 beforeAll(async () => {
   root = await makeModels({ [MODEL]: {} });
+  mkdirSync(join(root, "acme/sketch"));
+  for (const name of ["small", "other"]) writeFileSync(join(root, `acme/sketch/${name}.safetensors`), name.repeat(900));
   [moto, hub] = await Promise.all([Moto.start(), startHub(root, "127.0.0.1")]);
   await fetch(`${moto.url}/models`, { method: "PUT" });
 });
@@ -24,12 +26,15 @@ afterAll(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-const mirror = (model: string) =>
+const LORA = "acme/sketch/small.safetensors";
+
+const mirror = (model: string, loras = "") =>
   execa(join(paths.root, "scripts/ci/mirror.sh"), {
     cwd: paths.root,
     env: {
       IMAGEGEN_MODEL: model,
       IMAGEGEN_MIRROR: "s3://models/prefix",
+      IMAGEGEN_LORAS: loras,
       HF_ENDPOINT: hub.endpoint,
       AWS_ENDPOINT_URL: moto.url,
       AWS_ACCESS_KEY_ID: "test",
@@ -48,19 +53,21 @@ async function objects(): Promise<Map<string, string>> {
   return new Map(found.map(([, key = "", etag = ""]) => [key, etag]));
 }
 
-test("the bucket gets the model's files as the hub has them, and its manifest", async () => {
-  const ended = await mirror(MODEL);
+test("the bucket gets the files of the model and its LoRAs as the hub has them, and lists of them", async () => {
+  const ended = await mirror(MODEL, `small=${LORA},own=/data/own.safetensors`);
   expect(ended.exitCode, ended.all).toBe(0);
   const all = await objects();
   const manifest = [...all.keys()].find((key) => key.endsWith("/manifest.json")) ?? "";
   expect(manifest).toMatch(/^prefix\/acme\/tiny\/[0-9a-f]{40}\/manifest\.json$/);
   const weights = [...all].filter(([key]) => key.endsWith(".safetensors"));
-  expect(weights.length).toBeGreaterThan(1);
+  expect(weights.length).toBeGreaterThan(2);
   for (const [key, etag] of weights) {
-    const file = key.split("/").slice(4).join("/");
-    const content = readFileSync(join(root, MODEL, file));
+    const file = key.replace(/^prefix\/([^/]+\/[^/]+)\/[0-9a-f]{40}\//, "$1/");
+    const content = readFileSync(join(root, file));
     expect(etag, file).toBe(createHash("md5").update(content).digest("hex"));
   }
+  const ofLora = [...all.keys()].filter((key) => key.startsWith("prefix/acme/sketch/"));
+  expect(ofLora.map((key) => key.split("/").at(-1)).sort()).toEqual(["loras.json", "small.safetensors"]);
 });
 
 test.each([

@@ -8,11 +8,12 @@ import { addClear } from "./clear.ts";
 import { addGc } from "./gc.ts";
 import { addMirror } from "./mirror.ts";
 import { addPrefetch, addVerify } from "./pass-through.ts";
+import { addPut } from "./put.ts";
 import { addRestore } from "./restore.ts";
 import { addCacheStatus } from "./status.ts";
 
 export function addCache(program: Command, signal: AbortSignal): void {
   const cache = program.command("cache").description("manage the downloaded models");
-  for (const add of [addCacheStatus, addVerify, addPrefetch, addMirror, addClear, addGc, addBackup, addRestore])
+  for (const add of [addCacheStatus, addVerify, addPrefetch, addMirror, addPut, addClear, addGc, addBackup, addRestore])
     add(cache, signal);
 }

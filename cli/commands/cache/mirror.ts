@@ -24,7 +24,11 @@ export function addMirror(cache: Command, signal: AbortSignal): void {
     .action(
       action<{ model?: string; revision?: string }, [string | undefined]>(signal, async (context, options, given) => {
         const { fleet, exec } = await selectTarget(context);
-        const place = requirePlace(context, given);
+        const place = requirePlace(
+          context,
+          given,
+          commandFor(context.files.name, "cache mirror s3://<bucket>/<prefix>"),
+        );
         const { model, revision } = options;
         if (fleet) return printOutput(context, await fleet.mirror({ place, model, revision }));
         const which = [...(model ? ["--model", model] : []), ...(revision ? ["--revision", revision] : [])];
@@ -35,9 +39,9 @@ export function addMirror(cache: Command, signal: AbortSignal): void {
 }
 
 /** Throws a CliError for what is no place in S3: a folder is one of a container. */
-function requirePlace({ files }: Context, given: string | undefined): string {
+export function requirePlace({ files }: Context, given: string | undefined, fix: string): string {
   const place = given ?? readText(files.config(), "modelMirror");
   if (place !== undefined && /^s3:\/\/[a-z0-9][a-z0-9.-]+(\/[^\s]*)?$/.test(place)) return place;
   const message = `${given === undefined ? "modelMirror" : "The mirror"}: expected s3://<bucket>/<prefix>, got ${place ? `"${place}"` : "nothing"}.`;
-  throw new CliError({ message, fix: commandFor(files.name, "cache mirror s3://<bucket>/<prefix>") }, EXIT.usage);
+  throw new CliError({ message, fix }, EXIT.usage);
 }

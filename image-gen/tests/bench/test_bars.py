@@ -129,6 +129,27 @@ def test_startup_exits_with_1_where_its_copy_or_first_picture_is_later_than_a_ba
     assert "first picture" in (tmp_path / "out" / "startup.svg").read_text()
 
 
+@pytest.mark.parametrize(
+    ("picture", "forecast", "scale", "is_met"),
+    [
+        (24.9, 20.0, 1.0, True),
+        (25.1, 20.0, 1.0, False),
+        (15.1, 20.0, 1.0, True),
+        (14.9, 20.0, 1.0, False),
+        (24.9, 20.0, 0.9, False),
+        (99.0, None, 1.0, True),
+    ],
+)
+def test_a_start_is_met_within_a_quarter_of_its_forecast(
+    bench: Callable[[str], Any], *, picture: float, forecast: float | None, scale: float, is_met: bool
+) -> None:
+    module = bench("startup")
+    ours = module.Start((("copy", 5.0), ("first picture", picture)), 1)
+    guide = module.Start((("copy", 50.0), ("first picture", 200.0)), 1)
+    row = module.Row("full", "cold", 0, 10.0, module.bars.Bars(scale), forecast, {"guide": [guide], "ours": [ours]})
+    assert row.is_met is is_met
+
+
 def test_startup_measures_nothing_of_a_service_that_records_no_hashes(
     bench: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -188,7 +209,10 @@ def test_a_first_start_is_met_within_imports_and_three_seconds_of_its_last_byte(
     monkeypatch.setattr(first, "snapshot_in", lambda model: model)
     monkeypatch.setattr(first, "time", SimpleNamespace(time=lambda: 1000.0))
     limits = module.bars.Bars(scale)
-    assert module.first_start(tmp_path, tmp_path, 50, 1.0, limits, lambda _: None) is is_met
+    assert module.first_start(tmp_path, tmp_path, 50, 1.0, None, limits, lambda _: None) is is_met
+    # The first picture a second after the weights, and the forecast of `imagegen plan`.
+    for planned, is_near in ((seconds + 1, is_met), (2 * seconds, False)):
+        assert module.first_start(tmp_path, tmp_path, 50, 1.0, planned, limits, lambda _: None) is is_near
 
 
 @pytest.mark.parametrize(("ours", "bars", "code"), [(95.0, "1", 0), (80.0, "1", 1), (95.0, "0", 1)])

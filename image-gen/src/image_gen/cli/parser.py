@@ -103,7 +103,7 @@ def parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
         revision=revision,
         output=_value("DIR", "default: /opt/models", dest="output_dir", default="/opt/models"),
         vae=_value("ID", "also export a VAE that replaces the model's own"),
-        loras=_value("LIST", "LoRAs that go with it, as IMAGE_GEN_LORAS names them"),
+        loras=_value("LIST", "LoRAs that are exported too, as IMAGE_GEN_LORAS names them"),
         cache=_value("DIR", "where downloads are kept (default: the cache of the environment)"),
     )
     place = _value("DIR", "a directory, or s3://bucket/prefix", dest="output_dir", required=True)
@@ -111,7 +111,9 @@ def parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
         "Export a model for IMAGE_GEN_MIRROR, for hosts without access to a hub; MODEL_ID with its VAE_ID, safety "
         "checker and LoRAs."
     )
-    own = _value("PATH", "export this directory or checkpoint of your own in place of a model of the Hub, as --model")
+    own = _value(
+        "PATH", "export this directory, checkpoint or LoRA of your own in place of a model of the Hub, as --model"
+    )
     add("mirror", text, model=model, revision=revision, own=own, output=place)
 
     text = "Print the manifest of a model: its commit and the files that would be downloaded."

@@ -317,14 +317,16 @@ class ModelCache:
         """Exports a model, or with `vae` a VAE, below `output` as a plain, verified directory for an image."""
         model = self._for_export(lambda own: own._listed(model_id, revision, callbacks, components=vae))
         listing = SINGLE_FILES.get(model.component or "")
-        return export_baked(model, output, listing and baked_files_name(model.model_id, revision, listing))
+        if listing:
+            return export_baked(model, output, name=baked_files_name(model.model_id, revision, listing))
+        return export_baked(model, output, revision=self.registry.revision(model.model_id, revision))
 
     def bake_loras(
         self, sources: Sequence[LoraSource], output: Path, callbacks: ProgressCallbacks = SILENT
     ) -> list[ExportReport]:
         """The same for the LoRAs of repositories; one directory a repository and revision."""
         found = self._loras_for_export(sources, callbacks)
-        return [export_baked(each, output, name) for name, each in found.items()]
+        return [export_baked(each, output, name=name) for name, each in found.items()]
 
     def mirror(
         self,
@@ -341,7 +343,7 @@ class ModelCache:
     def mirror_own(
         self, path: Path, model_id: str, output: Path | S3Uri, callbacks: ProgressCallbacks = SILENT
     ) -> ExportReport:
-        """The same for a directory or checkpoint of the user's, under an id that it is served by."""
+        """The same for a directory, checkpoint or LoRA of the user's, under an id that it is served by."""
         if any(model_id in {each.model_id, *each.aliases} for each in self.registry.bundled()):
             raise errors.ModelIdInvalidError(
                 f"--model: {model_id} is a model of the Hub, whose manifest is bundled. Fix: --model "

@@ -73,6 +73,25 @@ def test_baked_model_of_another_revision_is_not_used(
     assert make_cache().ensure("test/model", revision="v2").source == "download"
 
 
+def test_baked_model_is_found_by_the_branch_or_tag_that_it_was_asked_for_by(
+    make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path, hub: DemoHub
+) -> None:
+    make_repo("test/model", seed=1)
+    make_repo("test/model@v2", seed=2)
+    full = make_cache(home=tmp_path / "build-cache")
+    for _ in range(2):
+        report = full.bake("test/model", tmp_path / "baked", revision="v2")
+        before = look(tmp_path / "baked")
+        hub.forget()
+        for asked in ("v2", None, report.revision):
+            model = make_cache(offline=True).ensure("test/model", revision=asked)
+            assert (model.source, model.revision) == ("baked", report.revision)
+        assert hub.requests == [] and look(tmp_path / "baked") == before
+        assert make_cache(offline=True).locate("test/model", "v3") is None
+    full.bake("test/model", tmp_path / "baked")
+    assert make_cache(offline=True).locate("test/model", "v2") is None
+
+
 def test_bake_rejects_a_damaged_file(make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path) -> None:
     make_repo()
     store = make_cache(home=tmp_path / "build-cache")

@@ -14,6 +14,7 @@ from conftest import UNET, MakeCache, MakeRepo
 from image_gen.cli.main import main
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import CacheSettings, ModelCache, ProgressCallbacks
+from image_gen.model_cache.manifests.lora_source import parse_loras
 from image_gen_demo.hub import DemoHub
 
 ID = "test/model"
@@ -213,6 +214,20 @@ def test_a_checkpoint_of_ones_own_is_served_from_a_mirror_under_its_name(
     with pytest.raises(ImageGenError) as caught:
         make_cache(home=tmp_path / "fresh", mirror=tmp_path / "mirror", offline=True).ensure(model.name)
     assert caught.value.code == "OFFLINE"
+
+
+def test_a_lora_of_ones_own_is_in_a_mirror_under_its_name(hub: DemoHub, make_cache: MakeCache, tmp_path: Path) -> None:
+    header = {"unet.mid_block.to_q.lora_A.weight": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}
+    text = json.dumps(header).encode()
+    file = tmp_path / "sketch.safetensors"
+    file.write_bytes(len(text).to_bytes(8, "little") + text + b"a")
+    report = make_cache().mirror_own(file, "acme/sketch", tmp_path / "mirror")
+    assert report.component == "LoRA"
+    island = make_cache(mirror=tmp_path / "mirror", offline=True)
+    for source in (f"a=acme/sketch@{report.revision}/sketch.safetensors", "a=acme/sketch"):
+        [lora] = parse_loras(source)
+        assert island.ensure_lora(lora)[1].read_bytes() == file.read_bytes()
+    assert island.verify().ok and hub.requests == []
 
 
 @pytest.mark.usefixtures("own")

@@ -14,8 +14,15 @@ from image_gen.model_cache.core.atomic_files import complete_file, partial_of, r
 from image_gen.model_cache.core.digest import ContentDigest, feed
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
-from image_gen.model_cache.core.layout import folder_name
-from image_gen.model_cache.core.manifest import SINGLE_FILES, Manifest, ReadyModel, parse_manifest, read_manifest
+from image_gen.model_cache.core.layout import BAKED_REVISION, folder_name
+from image_gen.model_cache.core.manifest import (
+    SINGLE_FILES,
+    Manifest,
+    ReadyModel,
+    is_commit,
+    parse_manifest,
+    read_manifest,
+)
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
@@ -30,13 +37,16 @@ _TIME = 1_000_000_000
 
 @dataclass(frozen=True)
 class ExportReport(Report):
-    """The exported model's location, the bytes of its files, and what was exported with it: a VAE, say."""
+    """The exported model's location, the bytes of its files, what it is apart from a pipeline (`LoRA`), and what was
+    exported with it: a VAE, say.
+    """
 
     json_bytes = "bytes_total"
     directory: Path | S3Uri
     model_id: str
     revision: str
     bytes_total: int
+    component: str | None = field(default=None, metadata={"json": "set"})
     others: tuple["ExportReport", ...] = field(default=(), metadata={"json": "set"})
 
 
@@ -55,13 +65,24 @@ def export(settings: CacheSettings, model: ReadyModel, output: Path | S3Uri, can
         before = bucket.read(f"{below}/{name}") if listing else None
         listed = model.with_files_of(_parsed(before, model)) if before else model
         _copy(model, "", lambda path, size: open_object_writer(bucket, f"{below}/{path}", size), name, listed)
-    return ExportReport(output / below, model.model_id, model.revision, model.bytes_total)
+    return ExportReport(output / below, model.model_id, model.revision, model.bytes_total, model.component)
 
 
-def export_baked(model: ReadyModel, output: Path, name: str | None = None) -> ExportReport:
-    """The same as `output/<name>/{manifest.json,snapshot/}`, for an image; the name is `<org>--<name>` for a model."""
+def export_baked(
+    model: ReadyModel, output: Path, *, name: str | None = None, revision: str | None = None
+) -> ExportReport:
+    """The same as `output/<name>/{manifest.json,snapshot/}`, for an image; the name is `<org>--<name>` for a model.
+    `revision` is the one that was named: a branch or tag is noted, by which a start may ask for the model, too.
+    """
     place = output / (name or folder_name(model.model_id))
-    return _to_directory(model, place, "snapshot/", f"baking {model.model_id}")
+    report = _to_directory(model, place, "snapshot/", f"baking {model.model_id}")
+    with translate_os_errors(place, f"baking {model.model_id}"):
+        (place / BAKED_REVISION).unlink(missing_ok=True)
+        if revision and not is_commit(revision):
+            write_atomic(place / BAKED_REVISION, revision)
+            _settle(place / BAKED_REVISION)
+        _settle(place)
+    return report
 
 
 def _to_directory(model: ReadyModel, place: Path, below: str, what: str, name: str = _MANIFEST) -> ExportReport:
@@ -101,7 +122,7 @@ def _to_directory(model: ReadyModel, place: Path, below: str, what: str, name: s
         finally:
             # Whoever waits for it notices, and makes another.
             lock.unlink(missing_ok=True)
-    return ExportReport(place, model.model_id, model.revision, model.bytes_total)
+    return ExportReport(place, model.model_id, model.revision, model.bytes_total, model.component)
 
 
 def _parsed(text: str, model: Manifest) -> Manifest | None:

@@ -1,4 +1,4 @@
-"""A model of the user's, a directory or one checkpoint, as one that can be exported: named, and pinned by hash."""
+"""A directory, checkpoint or LoRA of the user's, as one that can be exported: named, and pinned by hash."""
 
 import hashlib
 import re
@@ -12,8 +12,18 @@ from image_gen.errors import ModelDirInvalidError, ModelIdInvalidError
 from image_gen.model_cache.cache.locate import open_directory
 from image_gen.model_cache.core.digest import CHUNK_BYTES
 from image_gen.model_cache.core.filesystem import translate_os_errors
-from image_gen.model_cache.core.manifest import CHECKPOINT, ManifestFile, ReadyModel, check_model_id
+from image_gen.model_cache.core.manifest import (
+    CHECKPOINT,
+    LORA,
+    Manifest,
+    ManifestFile,
+    ReadyModel,
+    check_model_id,
+    ready,
+)
 from image_gen.model_cache.core.untrusted_files import open_regular
+from image_gen.model_cache.manifests.checkpoint import is_lora
+from image_gen.model_cache.manifests.lora import DEFAULT_FILE
 
 # What paths and addresses of every kind take as it is.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._/-]+")
@@ -28,7 +38,7 @@ def own_model(path: Path, model_id: str) -> ReadyModel:
             f"--model: expected <organisation>/<name>, by which the model is served, got {model_id}. Fix: --model "
             "<organisation>/<name>."
         )
-    model = open_directory(path, model_id)
+    model = _own_lora(path, model_id) or open_directory(path, model_id)
     if strange := [each.path for each in model.files if not _PLAIN.fullmatch(each.path)]:
         raise ModelDirInvalidError(
             f"{reader.place(path)}: the name {strange[0]!r} has characters that not every store takes. Fix: rename it, "
@@ -39,10 +49,19 @@ def own_model(path: Path, model_id: str) -> ReadyModel:
     listed = "".join(f"{file.path}\0{file.size}\0{file.sha256}\n" for file in sorted(files, key=lambda each: each.path))
     # Of the length of a commit, which it is in place of.
     found = replace(model, files=files, revision=hashlib.sha256(listed.encode()).hexdigest()[:40])
+    if model.component == LORA:
+        return replace(found, load=MappingProxyType({DEFAULT_FILE: path.name}))
     if not model.checkpoint:
         return found
     kind = MappingProxyType({CHECKPOINT: model.checkpoint})
     return replace(found, component=CHECKPOINT, pipeline=None, checkpoint="", load=kind)
+
+
+def _own_lora(path: Path, model_id: str) -> ReadyModel | None:
+    if not path.is_file() or not is_lora(path):
+        return None
+    file = ManifestFile(path.name, path.stat().st_size)
+    return ready(path.parent, Manifest(model_id, "", None, None, (file,), component=LORA), "directory")
 
 
 def _hashed(directory: Path, file: ManifestFile) -> ManifestFile:

@@ -7,7 +7,7 @@ from pathlib import Path
 from image_gen import reader
 from image_gen.errors import ImageGenError, ModelDirInvalidError, NotAPipelineError
 from image_gen.model_cache.cache.complete import check_files, manifest_of, missing_files, read_tree
-from image_gen.model_cache.core.layout import RepoLayout, folder_name
+from image_gen.model_cache.core.layout import BAKED_REVISION, RepoLayout, folder_name
 from image_gen.model_cache.core.manifest import Manifest, ManifestFile, ReadyModel, read_manifest, ready
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.manifests.checkpoint import kind_of
@@ -19,8 +19,9 @@ def locate_baked(settings: CacheSettings, model_id: str, revision: str | None) -
     place = settings.baked_dir / folder_name(model_id)
     if not (place / "manifest.json").is_file():
         return None
-    manifest = read_manifest(place / "manifest.json")
-    if revision not in {None, manifest.revision} or missing_files(place / "snapshot", manifest):
+    manifest, named = read_manifest(place / "manifest.json"), place / BAKED_REVISION
+    known = {None, manifest.revision, named.read_text(encoding="utf-8") if named.is_file() else None}
+    if revision not in known or missing_files(place / "snapshot", manifest):
         return None
     return ready(place / "snapshot", manifest, "baked")
 

@@ -17,6 +17,9 @@ RESTORE_LOCK = PurePosixPath(".locks/image-gen-restore.lock")
 # The content list of a backup, below `HF_HOME`. A plain `tar -x` leaves it there.
 BACKUP_INDEX = PurePosixPath("image-gen/backup.json")
 
+# The branch or tag that a model in an image was asked for by, beside its manifest.
+BAKED_REVISION = "revision"
+
 
 # What a killed process leaves of a file that it was about to put in place.
 TEMPORARY = re.compile(r"\..+\.\d+")

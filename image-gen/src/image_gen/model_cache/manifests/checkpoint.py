@@ -73,29 +73,44 @@ class _Subject:
 
 def kind_of(path: Path) -> Kind:
     """Raises MODEL_DIR_INVALID, UNSAFE_MODEL for a pickle, and OSError."""
+    return _kind_of_weights(_subject_of(path), _weights_of(path))
+
+
+def is_lora(path: Path) -> bool:
+    """Whether a file holds a LoRA. Raises as above."""
+    return _has_lora(_weights_of(path))
+
+
+def _subject_of(path: Path) -> _Subject:
     place, pipeline = str(reader.place(path)), "the directory of a diffusers pipeline"
-    subject = _Subject("MODEL_DIR", place, path.name, ModelDirInvalidError, "copy it again", pipeline)
+    return _Subject("MODEL_DIR", place, path.name, ModelDirInvalidError, "copy it again", pipeline)
+
+
+def _weights_of(path: Path) -> Mapping[str, Any]:
     with open_regular(path) as stream:
 
         def first(count: int) -> bytes:
             stream.seek(0)
             return stream.read(count)
 
-        return _kind(subject, path.stat().st_size, first)
+        return _header(_subject_of(path), path.stat().st_size, first)
 
 
 def kind_in_repository(model_id: str, file: str, size: int, first: Callable[[int], bytes]) -> Kind:
     """Of a file on a hub, of which `first` reads so many bytes. Raises NOT_A_PIPELINE and UNSAFE_MODEL."""
     place, pipeline = f"{file} of {model_id}", "a repository with a diffusers pipeline"
     subject = _Subject("MODEL_ID", place, file, NotAPipelineError, "name another file", pipeline)
-    return _kind(subject, size, first)
+    return _kind_of_weights(subject, _header(subject, size, first))
 
 
-def _kind(subject: _Subject, size: int, first: Callable[[int], bytes]) -> Kind:
-    weights = _header(subject, size, first)
+def _has_lora(weights: Mapping[str, Any]) -> bool:
+    return any(".lora_" in name or name.startswith("lora_") for name in weights)
+
+
+def _kind_of_weights(subject: _Subject, weights: Mapping[str, Any]) -> Kind:
     shapes = {name: each.get("shape") for name, each in weights.items() if isinstance(each, dict)}
     other = next((kind for name, kind in _OTHERS if any(f"{prefix}{name}" in shapes for prefix in _PREFIXES)), "")
-    if any(".lora_" in name or name.startswith("lora_") for name in shapes):
+    if _has_lora(weights):
         other = "a LoRA"
     found = STABLE_DIFFUSION_XL if _OPEN_CLIP_XL in shapes and _CLIP_XL in shapes else ""
     found = found or (STABLE_DIFFUSION if _CLIP in shapes and _LATENTS in shapes else "")

@@ -13,7 +13,7 @@ from image_gen.model_cache.sources.hub import HubClient
 
 # As diffusers calls the file of a LoRA: in a manifest, the one that is meant where none is named, or null where one
 # must be.
-_DEFAULT: Final = "weight_name"
+DEFAULT_FILE: Final = "weight_name"
 
 
 def resolve_lora(client: HubClient, model_id: str, revision: str, file: str | None) -> Manifest:
@@ -27,7 +27,7 @@ def resolve_lora(client: HubClient, model_id: str, revision: str, file: str | No
     chosen = tree.completed(next(each for each in tree.files if each.path == path))
     return Manifest(
         model_id, tree.commit, None, None, (chosen,), licence=tree.licence, gated=tree.gated, component=LORA,
-        load=MappingProxyType({_DEFAULT: _usual(_weights(names))}),
+        load=MappingProxyType({DEFAULT_FILE: _usual(_weights(names))}),
     )  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def lora_file(manifest: Manifest, file: str | None) -> str | None:
     paths = [each.path for each in manifest.files]
     if file is None:
         # Manifests of earlier versions do not say it.
-        file = str(manifest.load[_DEFAULT]) if _DEFAULT in manifest.load else _usual(paths)
+        file = str(manifest.load[DEFAULT_FILE]) if DEFAULT_FILE in manifest.load else _usual(paths)
     return file if file in paths else None
 
 
