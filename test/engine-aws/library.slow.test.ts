@@ -2,12 +2,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AwsProviderFake } from "../../aws-fake/index.ts";
 import { record } from "../../aws-fake/kind.ts";
+import { onPath } from "../../cli/core/on-path.ts";
 import { failed, succeeded } from "../support/engine-stack.ts";
 import { missingForAws } from "../support/fakes/aws-provider/needs.ts";
 import { LibraryProject } from "../support/library-project.ts";
 
 const missing = await missingForAws();
 if (missing) console.warn(`LEFT OUT: the package's AWS component in another project: ${missing}`);
+
+const missingYaml = onPath("pulumi-language-yaml") ? undefined : "`pulumi-language-yaml` is not on PATH.";
+if (missingYaml) console.warn(`LEFT OUT: the package's AWS component in a YAML program: ${missingYaml}`);
 
 const INSTANCE = "aws:ec2/instance:Instance";
 const VOLUME = "aws:ebs/volume:Volume";
@@ -85,6 +89,36 @@ describe.skipIf(missing !== undefined)("the package's AWS component in another p
     expect(succeeded(await stack.up()).changes).toEqual([]);
     expect(fake.cloud.broken).toEqual([]);
     succeeded(await stack.destroy());
+  });
+
+  test.skipIf(missingYaml !== undefined)("a YAML program deploys the same component", async () => {
+    const properties = {
+      region: "us-east-1",
+      tags: { team: "yaml" },
+      onDestroy: "delete",
+      imagesOnDestroy: "delete",
+    };
+    const resources = { images: { type: "imagegen:AwsImageGen", properties } };
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: YAML's own form of a reference.
+    const outputs = { instanceId: "${images.instanceId}" };
+    // JSON is YAML.
+    project.write("Pulumi.yaml", JSON.stringify({ name: "yaml", runtime: "yaml", resources, outputs }));
+    await project.run("pulumi", "package", "add", "./node_modules/picture-perfect-challenge/plugin");
+    const stack = await project.stack("yaml", fake.environment);
+    expect(succeeded(await stack.preview()).changes).toContain(`create ${INSTANCE}`);
+    const first = succeeded(await stack.up());
+    expect(first.outputs).toEqual({ instanceId: expect.stringMatching(/^i-/) });
+    const made = tagsOf(INSTANCE).filter(({ team }) => team === "yaml");
+    expect(made).toEqual([
+      expect.objectContaining({
+        "imagegen:stack": "yaml-yaml-images",
+        "imagegen:project": "Picture-Perfect-Challenge",
+      }),
+    ]);
+    expect(succeeded(await stack.up()).changes).toEqual([]);
+    expect(fake.cloud.broken).toEqual([]);
+    succeeded(await stack.destroy());
+    expect(tagsOf(INSTANCE).filter(({ team }) => team === "yaml")).toEqual([]);
   });
 
   test("mistakes are reported in the words of the program", async () => {
