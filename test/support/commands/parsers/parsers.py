@@ -13,7 +13,7 @@ from typing import Any
 # Commands of the AWS CLI's own, which are no operations of a service.
 _OWN = {
     ("configure", "sso"): set[str](),
-    ("logs", "tail"): {"--follow"},
+    ("logs", "tail"): {"--follow", "--log-stream-name-prefix", "--since"},
     ("sso", "login"): {"--profile"},
     ("s3", "cp"): {"--expected-size", "--only-show-errors", "--region"},
     ("s3", "ls"): {"--region"},
