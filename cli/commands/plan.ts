@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 import { action, alignRows, print } from "../core/context.ts";
+import { CliError, EXIT } from "../core/exit.ts";
 import { collect, numberBetween, wholeBetween } from "../core/options.ts";
+import { refuseRates } from "../service/machine-rates.ts";
 import { parseConfigFlags } from "../stack/config.ts";
 import { dropShellModel, modelFlags } from "../stack/model-flag.ts";
 import { logShell, useShell } from "../stack/shell-variables.ts";
@@ -53,7 +55,10 @@ export function addPlan(program: Command, signal: AbortSignal): void {
     .action(
       action<PlanFlags, []>(signal, async (context, { model, config = [], ...forecast }) => {
         const chosen = parseConfigFlags([...config, ...modelFlags(model, context.files.config())]);
+        if (forecast.measure && forecast.rates !== undefined)
+          throw new CliError({ message: "--measure and --rates exclude each other.", fix: "one of them" }, EXIT.usage);
         if (targetsCi(context)) {
+          refuseRates(context.files.name, forecast);
           const { plan, rows } = planCi(context, chosen);
           print(context, plan, () => alignRows(rows, 12));
           return;

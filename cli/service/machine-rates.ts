@@ -60,22 +60,20 @@ export function refuseRates(stack: string, { measure, rates, downloadRate }: Rat
 /** Those of a file as `measureRates` leaves it, or those that are kept for the stack; null without either. */
 export function readRates(context: Context, file?: string): MachineRates | null {
   const path = file ?? fileOf(context);
+  const measure = "--measure, which leaves such a file in .imagegen/rates";
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
     if (file === undefined) return null;
-    const message = `--rates: ${file} can't be read: ${(error as NodeJS.ErrnoException).code}.`;
-    throw new CliError({ message, fix: EXAMPLE });
+    const message = `--rates: ${file || "an empty name"} can't be read: ${(error as NodeJS.ErrnoException).code}.`;
+    throw new CliError({ message, fix: measure }, EXIT.usage);
   }
   const rates = parseRates(parsed(text));
   if (rates) return rates;
-  const fix = file === undefined ? `rm ${shellWord(path)}` : EXAMPLE;
-  throw new CliError({ message: `${path} has no rates of a machine.`, fix });
+  const fix = file === undefined ? `rm ${shellWord(path)}` : measure;
+  throw new CliError({ message: `${path} has no rates of a machine.`, fix }, EXIT.usage);
 }
-
-/** Where a measurement leaves its rates, on whatever machine. */
-const EXAMPLE = "--rates .imagegen/rates/local.json";
 
 function parsed(text: string): unknown {
   try {
@@ -86,7 +84,7 @@ function parsed(text: string): unknown {
 }
 
 function parseRates(body: unknown): MachineRates | null {
-  if (!isRecord(body) || typeof body.at !== "string") return null;
+  if (!isRecord(body) || typeof body.at !== "string" || !TIME.test(body.at)) return null;
   const read = body.read_bytes_per_second ?? null;
   if (read !== null && !isRate(read)) return null;
   const entries = Object.entries(NAMES).map(([key, name]) => [key, body[name]] as const);
@@ -94,4 +92,5 @@ function parseRates(body: unknown): MachineRates | null {
   return { at: body.at, readBytesPerSecond: read, ...Object.fromEntries(entries) } as MachineRates;
 }
 
+const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
 const isRate = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value) && value > 0;

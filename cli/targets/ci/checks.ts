@@ -115,9 +115,13 @@ function githubChecks({ plan, repository, variables, branches, stack }: CiFacts)
   ];
 }
 
-function fileChecks({ files, boundaries, stack }: CiFacts, outputs: CiOutputValues): Check[] {
+function fileChecks({ files, boundaries, plan, stack }: CiFacts, outputs: CiOutputValues): Check[] {
   const setup = commandFor(stack, "ci setup");
   const fileOf = (name: string) => `stacks/Pulumi.${name}.yaml`;
+  const keyCheck = (file: string, secretsProvider: string | undefined) =>
+    secretsProvider === outputs.secretsProvider
+      ? ok("key", `${file} names the key of its secrets`)
+      : fail("key", `${file} does not name the key of its secrets (secretsprovider).`, setup);
   return [
     ...boundaries.map(({ stack: name, arn }) =>
       arn === outputs.permissionsBoundaryArn
@@ -132,9 +136,8 @@ function fileChecks({ files, boundaries, stack }: CiFacts, outputs: CiOutputValu
       const file = fileOf(name);
       const commit = `git add ${file} && git commit -m "Deploy from CI"`;
       return [
-        secretsProvider === outputs.secretsProvider
-          ? ok("key", `${file} names the key of its secrets`)
-          : fail("key", `${file} does not name the key of its secrets (secretsprovider).`, setup),
+        // The canary's jobs make its stack, and name the key.
+        ...(name === plan.canaryStack ? [] : [keyCheck(file, secretsProvider)]),
         isCommitted
           ? ok("committed", `${file} is in Git as it is here`)
           : warn("committed", `${file} has changes that are not in Git.`, commit),

@@ -72,6 +72,7 @@ export async function checkCi(context: Context): Promise<Check[]> {
   const outputs = await look(async () => (account.known ? readOutputs(context, plan, client, account.value) : null));
   const found = outputs.known ? outputs.value : null;
   const access = await openAccess(client);
+  const canaryStacks = plan.canaryStack === null ? [] : [plan.canaryStack];
   const roles =
     found === null
       ? []
@@ -84,8 +85,8 @@ export async function checkCi(context: Context): Promise<Check[]> {
     audiences: await look(async () => (found === null ? [] : access.clientIds(found.oidcProviderArn))),
     roles,
     ...(await inspectGitHub(plan, found)),
-    files: await Promise.all([files.name, plan.deployStack].map((name) => inspectFile(context, name))),
-    boundaries: [plan.deployStack, ...(plan.canaryStack === null ? [] : [plan.canaryStack])].map((name) => ({
+    files: await Promise.all([files.name, plan.deployStack, ...canaryStacks].map((name) => inspectFile(context, name))),
+    boundaries: [plan.deployStack, ...canaryStacks].map((name) => ({
       stack: name,
       arn: readText(new StackFiles(context.paths, name).trackedConfig(), "permissionsBoundaryArn"),
     })),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from image_gen.cli import measure as module
 from image_gen.cli.main import main
 from image_gen.cli.measure import measure_machine
-from image_gen.errors import DiskFullError, EngineError
+from image_gen.errors import DiskFullError, EngineError, SettingInvalidError
 
 SOURCES = str(Path(module.__file__).parents[2])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": SOURCES, "IMAGE_GEN_DEVICE": "cpu", "IMAGE_GEN_WARMUP_SIZE": "64"}
@@ -56,6 +57,45 @@ def test_a_disk_without_room_is_said_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_libraries_that_fail_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match=r"The engine could not be measured: .*float7"):
-        measure_machine(tmp_path, {**ENVIRONMENT, "IMAGE_GEN_DTYPE": "float7"})
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("IMAGE_GEN_DEVICE", "rubbish"), ("IMAGE_GEN_DTYPE", "float7"), ("IMAGE_GEN_WARMUP_SIZE", "x")],
+)
+def test_a_setting_that_is_none_is_refused_as_by_the_service(tmp_path: Path, variable: str, value: str) -> None:
+    with pytest.raises(SettingInvalidError, match=f"^{variable}: expected "):
+        measure_machine(tmp_path, {**ENVIRONMENT, variable: value})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_device_that_is_not_there_is_one_line_with_its_fix(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"^The engine could not be measured: IMAGE_GEN_DEVICE is mps, but .* Fix: "):
+        measure_machine(tmp_path, {**ENVIRONMENT, "IMAGE_GEN_DEVICE": "mps"})
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("import sys; sys.stderr.write('no such library'); sys.exit(1)", "no such library"),
+        ("import sys; sys.exit(3)", "it ended with 3"),
+        ("import sys; sys.stderr.write('x' * 1_000_000 + chr(10) + 'the end'); print('no JSON')", "the end"),
+    ],
+)
+def test_libraries_that_fail_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, reason: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{program.replace(chr(39), chr(34))}'\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(module.sys, "executable", str(python))
+    with pytest.raises(EngineError, match=rf"^The engine could not be measured: {reason}\. Fix: "):
+        measure_machine(tmp_path / "home", ENVIRONMENT)
+
+
+def test_libraries_that_never_end_are_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexec sleep 60\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(module.sys, "executable", str(python))
+    monkeypatch.setattr(module, "_TIMEOUT_SECONDS", 0.5)
+    with pytest.raises(EngineError, match=r"The engine was not measured in 0\.5 s\. Fix: try again"):
+        measure_machine(tmp_path / "home", ENVIRONMENT)

@@ -27,7 +27,7 @@ export interface CiPolicy {
 /** What the roles may use besides, by its ARN. */
 type RolePlan = Pick<
   CiPlan,
-  "bucketPrefix" | "deployKmsKeyArns" | "deploySecretArns" | "deployVolumeIds" | "mirrorUri"
+  "bucketPrefix" | "deployKmsKeyArns" | "deploySecretArns" | "deployVolumeIds" | "hostResourceArns" | "mirrorUri"
 >;
 
 /** Everything that a role may do. `preview` has neither state nor key nor secret: it runs code that nobody has reviewed. */
@@ -36,7 +36,10 @@ export function rolePolicies(role: RoleName, plan: RolePlan, place: CiPlace): re
   const use = { volumeIds, mirrorUri, boundaryArn: boundaryArn(plan, place) };
   return partsOf(role).map(({ name, grants, kinds }) => {
     const statements = statementsOf(grants, place, { ...use, kinds });
-    return { name, statements: name === "state" ? [...statements, ...ofArns(role, plan)] : statements };
+    return {
+      name,
+      statements: ["state", "mirror"].includes(name) ? [...statements, ...ofArns(role, plan)] : statements,
+    };
   });
 }
 
@@ -117,10 +120,14 @@ const KEY_ACTIONS = {
   ],
 };
 
-function ofArns(role: RoleName, { deployKmsKeyArns, deploySecretArns }: RolePlan): readonly CiStatement[] {
-  if (role === "preview" || role === "mirror") return [];
+function ofArns(role: RoleName, plan: RolePlan): readonly CiStatement[] {
+  const { deployKmsKeyArns, deploySecretArns, hostResourceArns } = plan;
+  if (role === "preview") return [];
   const allow = (Sid: string, Action: readonly string[], Resource: readonly string[]): CiStatement[] =>
     Resource.length === 0 ? [] : [{ Sid, Effect: "Allow", Action, Resource }];
+  // Of the mirror's bucket: hosts read it with the same.
+  const keys = hostResourceArns.filter((arn) => arn.split(":")[2] === "kms");
+  if (role === "mirror") return allow("CustomerKeys", ["kms:Decrypt", "kms:GenerateDataKey"], keys);
   return [
     ...allow("CustomerKeys", KEY_ACTIONS[role === "drift" ? "drift" : "deploy"], deployKmsKeyArns),
     ...allow("ClientSecrets", ["secretsmanager:GetSecretValue"], deploySecretArns),

@@ -87,11 +87,12 @@ describe("the rates of this machine", () => {
     ["a rate of zero", JSON.stringify({ ...MEASURED, load_bytes_per_second: 0 })],
     ["a rate that is text", JSON.stringify({ ...MEASURED, cores: "2" })],
     ["a disk that is text", JSON.stringify({ ...MEASURED, read_bytes_per_second: "fast" })],
+    ["a time that is none", JSON.stringify({ ...MEASURED, at: "\u001b[31mx" })],
     ["no time", JSON.stringify({ ...MEASURED, at: undefined })],
   ])("of a file with %s are refused, with the command that makes them", (_, text) => {
     const file = join(root, "rates.json");
     writeFileSync(file, text);
-    expect(() => readRates(context, file)).toThrow(`${file} has no rates of a machine. Fix: --rates .imagegen/rates/`);
+    expect(() => readRates(context, file)).toThrow(`${file} has no rates of a machine. Fix: --measure, which leaves`);
     mkdirSync(context.paths.rates, { recursive: true });
     writeFileSync(join(context.paths.rates, "local-volume.json"), text);
     expect(() => readRates(context)).toThrow(/has no rates of a machine\. Fix: rm .*local-volume\.json$/);
@@ -99,7 +100,7 @@ describe("the rates of this machine", () => {
 
   test("of a file that is not there are refused", () => {
     expect(() => readRates(context, "/none/rates.json")).toThrow(
-      "--rates: /none/rates.json can't be read: ENOENT. Fix: --rates .imagegen/rates/",
+      "--rates: /none/rates.json can't be read: ENOENT. Fix: --measure, which leaves",
     );
   });
 

@@ -26,6 +26,7 @@ from image_gen.errors import DiskFullError, EngineError
 from image_gen.model_cache.core.filesystem import translate_os_errors
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.download.page_cache import BLOCK_BYTES, THREADS
+from image_gen.settings import Settings
 
 _MOST_BYTES: Final = 512 << 20
 _LEAST_BYTES: Final = 64 << 20
@@ -56,12 +57,13 @@ class MachineRates(Report):
 
 
 def measure_machine(directory: Path, env: Mapping[str, str]) -> MachineRates:
-    """Takes about half a minute. Raises DISK_FULL, ENGINE_ERROR, and what the directory may."""
+    """Takes about half a minute. Raises DISK_FULL, ENGINE_ERROR, SETTING_INVALID, and what the directory may."""
+    settings = Settings.from_env(env)
     with translate_os_errors(directory, "measuring the disk"):
         rates = _file_rates(directory)
     # What is imported for the first time comes from the disk.
-    _engine(env)
-    engine = _engine(env)
+    _engine(settings, env)
+    engine = _engine(settings, env)
     return MachineRates(
         at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
@@ -126,22 +128,24 @@ def _hash_rate(descriptor: int, size: int, update: Callable[[bytearray], object]
     return round(size / (time.perf_counter() - begin))
 
 
-def _engine(env: Mapping[str, str]) -> dict[str, Any]:
-    """What `image_gen.worker.speed.measure` says, and how long its libraries took."""
-    command = [sys.executable, "-m", "image_gen.worker.speed.measure"]
-    begin = time.perf_counter()
-    with subprocess.Popen(command, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            first = process.stdout.readline() if process.stdout else ""
-            seconds = time.perf_counter() - begin
-            output, errors = process.communicate(timeout=_TIMEOUT_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise EngineError(
-                f"The engine was not measured in {_TIMEOUT_SECONDS} s. Fix: try again while less runs here."
-            ) from None
-    if first.strip() != "imported" or process.returncode:
-        reason = (errors.strip().splitlines() or ["no reason given"])[-1]
-        raise EngineError(f"The engine could not be measured: {reason}. Fix: `{reader.cache_command('doctor')}`.")
-    rates: dict[str, Any] = json.loads(output)
-    return {"import_seconds": round(seconds, 2), **rates}
+def _engine(settings: Settings, env: Mapping[str, str]) -> dict[str, Any]:
+    """What `image_gen.worker.speed.measure` says, with how long its libraries took."""
+    size = str(settings.warmup_size)
+    arguments = [repr(time.monotonic()), settings.device, settings.dtype, size]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "image_gen.worker.speed.measure", *arguments],
+            env=dict(env), capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False,
+        )  # fmt: skip
+        rates: dict[str, Any] = json.loads(done.stdout.strip().rpartition("\n")[2])
+    except subprocess.TimeoutExpired:
+        fix = "try again while less runs here"
+        raise EngineError(f"The engine was not measured in {_TIMEOUT_SECONDS} s. Fix: {fix}.") from None
+    except ValueError:
+        reason = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+        raise EngineError(
+            f"The engine could not be measured: {reason}. Fix: `{reader.cache_command('doctor')}`."
+        ) from None
+    if message := rates.get("error"):
+        raise EngineError(f"The engine could not be measured: {message}")
+    return rates

@@ -21,7 +21,7 @@ const FORMS: Readonly<Record<string, RegExp>> = {
   env: /^$/,
   exit: /^\d$/,
   export: /^(?:[A-Z_]+=\S* ?)+$/,
-  gh: /^(?:auth (?:login|status)(?: …)?|attestation verify \S+ --repo \S+|api --silent --method (?:PUT|POST) repos\/\S+(?: (?:--field|-f) [\w[\]]+=\w+)*|variable set [A-Z_]+(?: --repo \S+)?( --env \w+)? --body \S+|workflow run \w+\.yml --ref \S+|api repos\/[\w.-]+\/[\w.-]+)$/,
+  gh: /^(?:auth (?:login|status)(?: …)?|attestation verify \S+ --repo \S+|api --silent --method (?:PUT|POST) repos\/\S+(?: (?:--field|-f) [\w[\]]+=\w+)*|variable delete [A-Z_]+|variable set [A-Z_]+(?: --repo \S+)?( --env \w+)? --body \S+|workflow run \w+\.yml --ref \S+|api repos\/[\w.-]+\/[\w.-]+)$/,
   git: /^(clone \S+|push origin (?:HEAD:)?\S+|add \S+|commit -m .+|checkout (?:-- \S+|v[\d.]+)|fetch|log --first-parent \S+|tag v[\d.]+)$/,
   glab: /^variable (?:set|update) [A-Z_]+ \S+ --repo \S+(?: --scope \w+)?$/,
   grep: /^(-A \d+ )?\w+$/,

@@ -16,6 +16,7 @@ const plan = {
   deployKmsKeyArns: [],
   deploySecretArns: [],
   deployVolumeIds: [],
+  hostResourceArns: [],
   mirrorUri: null,
 };
 

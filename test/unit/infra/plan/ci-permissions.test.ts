@@ -100,6 +100,14 @@ test("the mirror is read and written, and nothing else is", () => {
       Resource: ["arn:aws:s3:::models/mirror/*"],
     },
   ]);
+  const key = "arn:aws:kms:us-east-1:123456789012:key/of-the-mirror";
+  const ofKey = { mirrorUri: "s3://models", hostResourceArns: `arn:aws:s3:::models,${key}` };
+  expect(statementsOf(policiesOf("mirror", ofKey)).at(-1)).toEqual({
+    Sid: "CustomerKeys",
+    Effect: "Allow",
+    Action: ["kms:Decrypt", "kms:GenerateDataKey"],
+    Resource: [key],
+  });
   const bucket = statementsOf(policiesOf("mirror", { mirrorUri: "s3://models" }));
   expect(bucket.map(({ Resource }) => Resource)).toEqual([["arn:aws:s3:::models"], ["arn:aws:s3:::models/*"]]);
 });

@@ -1,17 +1,18 @@
 """Measures what a start does with the libraries of the engine; run as a program.
 
-Comes in: IMAGE_GEN_DEVICE, IMAGE_GEN_DTYPE and IMAGE_GEN_WARMUP_SIZE. Goes out: the line "imported" as soon as the
-libraries are, then the rates. Must not: touch the cache, or take more memory than a small model.
+Comes in, as arguments: when it was started, on the monotonic clock, and the device, the number type and the side of the
+warm-up's picture (0: the default one). Goes out: one JSON object, with the rates or with `error`. Must not: touch the
+cache, or take more memory than a small model.
 """
 
 import json
-import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from image_gen.errors import ImageGenError
 from image_gen.worker.lean_imports import diffusers_class, without_dynamo
 
 # Weights that are copied: what is new memory for the process is its slowest.
@@ -110,22 +111,31 @@ def _wait(torch: Any, device: str) -> None:
 
 
 def main() -> int:
-    """Prints the line, and the rates."""
+    """Prints the rates."""
+    started, asked, dtype, side = sys.argv[1:]
     diffusers_class("StableDiffusionXLPipeline")
-    sys.stdout.write("imported\n")
-    sys.stdout.flush()
+    imported = round(time.monotonic() - float(started), 2)
+    try:
+        rates: dict[str, Any] = {"import_seconds": imported, **_rates(asked, dtype, int(side))}
+    except ImageGenError as error:
+        rates = {"error": error.message}
+    sys.stdout.write(json.dumps(rates) + "\n")
+    return 0
+
+
+def _rates(asked: str, asked_dtype: str, asked_side: int) -> dict[str, Any]:
+    """Raises NO_GPU and GPU_UNUSABLE."""
     import torch
 
     from image_gen.worker.device import choose_device, choose_dtype
     from image_gen.worker.device_probe import probe_device
 
-    device = choose_device(os.environ.get("IMAGE_GEN_DEVICE") or "auto", probe_device()).kind
-    name = choose_dtype(os.environ.get("IMAGE_GEN_DTYPE") or "auto", device)
+    device = choose_device(asked, probe_device()).kind
+    name = choose_dtype(asked_dtype, device)
     dtype = getattr(torch, name)
-    side = int(os.environ.get("IMAGE_GEN_WARMUP_SIZE") or 0) or (256 if device == "cpu" else 1024)
-
+    side = asked_side or (256 if device == "cpu" else 1024)
     weights = without_dynamo(lambda: _Weights(torch, device, dtype))
-    rates = {
+    return {
         "device": device,
         "dtype": name,
         "warmup_side": side,
@@ -133,8 +143,6 @@ def main() -> int:
         "pass_bytes_per_second": weights.denoiser_rate(side),
         "prompt_bytes_per_second": weights.text_encoder_rate(),
     }
-    sys.stdout.write(json.dumps(rates) + "\n")
-    return 0
 
 
 if __name__ == "__main__":
