@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -114,10 +115,17 @@ def children_of(pid: int, text: str) -> list[int]:
 StartServer = Callable[..., Server]
 
 
+def _free_port() -> int:
+    """Below those that the system gives to clients: one of them could be given away before the server listens."""
+    while True:
+        port = random.randrange(20_000, 32_768)  # noqa: S311 - no secret
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 def _start(folder: Path, worker: str, env: Mapping[str, object], prefix: Sequence[str] = ()) -> Server:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = _free_port()
     log_file = folder / f"server-{port}.log"
     variables = {key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in env.items()}
     with log_file.open("wb") as log:
