@@ -118,7 +118,7 @@ StartServer = Callable[..., Server]
 def _free_port() -> int:
     """Below those that the system gives to clients: one of them could be given away before the server listens."""
     while True:
-        port = random.randrange(20_000, 32_768)  # noqa: S311 - no secret
+        port = random.randrange(20_000, 32_768)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
