@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { basename } from "node:path";
 import { shellWord } from "../../infra/command-line.ts";
 import { LORA_NAME, lorasIn } from "../../infra/config/loras.ts";
-import { commandFor } from "../core/command-line.ts";
+import { commandFor, readerEnvironment } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 import { userPath } from "../core/user-path.ts";
@@ -51,7 +51,13 @@ export async function putModel(context: Context, { path, place, name }: PutOptio
   if (!existsSync(own)) throw new CliError(`There is no ${own}.`, EXIT.usage);
   const id = name ?? nameOf(own, files.name);
   progress.log(`Sending ${own} to ${place} as ${id} …`);
-  const env = { IMAGEGEN_MODEL: id, IMAGEGEN_MIRROR: place };
+  // Its messages name the arguments of this command; a revision of the shell is that of another model.
+  const env = {
+    IMAGEGEN_MODEL: id,
+    IMAGEGEN_MIRROR: place,
+    IMAGEGEN_REVISION: "",
+    ...readerEnvironment(files.name),
+  };
   const { exitCode, stdout } = await runMirrorScript(context, env, ["--own", own, "--json"]);
   // Its reason is on stderr, where nobody reads JSON.
   if (exitCode !== 0) throw new CliError(json ? reasonOf(stdout) : "", toExitCode(exitCode));

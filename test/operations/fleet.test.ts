@@ -673,7 +673,7 @@ describe("cache put", () => {
     const { stderr, exitCode } = await put(file, PLACE, "--name", "acme/part");
     expect([exitCode, stderr.split("\n").at(-1)]).toEqual([
       1,
-      expect.stringMatching(/part\.safetensors is no safetensors file.* Fix: /),
+      expect.stringMatching(/^imagegen: <path>: .*part\.safetensors is no safetensors file.* Fix: /),
     ]);
   });
 
