@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import { commandFor } from "../core/command-line.ts";
+import { shellWord } from "../../infra/command-line.ts";
+import { LORA_NAME, lorasIn } from "../../infra/config/loras.ts";
+import { commandFor, readerEnvironment } from "../core/command-line.ts";
 import type { Context } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 import { userPath } from "../core/user-path.ts";
@@ -42,11 +44,20 @@ interface PutOptions {
 /** Hashes a model of the user's and sends it to the stack's mirror, from which its hosts download and verify it like any other. */
 export async function putModel(context: Context, { path, place, name }: PutOptions): Promise<PutResult> {
   const { files, progress, json } = context;
+  if (path.trim() === "") {
+    throw new CliError({ message: "The path is empty.", fix: commandFor(files.name, "cache put <path>") }, EXIT.usage);
+  }
   const own = userPath(path);
   if (!existsSync(own)) throw new CliError(`There is no ${own}.`, EXIT.usage);
   const id = name ?? nameOf(own, files.name);
   progress.log(`Sending ${own} to ${place} as ${id} …`);
-  const env = { IMAGEGEN_MODEL: id, IMAGEGEN_MIRROR: place };
+  // Its messages name the arguments of this command; a revision of the shell is that of another model.
+  const env = {
+    IMAGEGEN_MODEL: id,
+    IMAGEGEN_MIRROR: place,
+    IMAGEGEN_REVISION: "",
+    ...readerEnvironment(files.name),
+  };
   const { exitCode, stdout } = await runMirrorScript(context, env, ["--own", own, "--json"]);
   // Its reason is on stderr, where nobody reads JSON.
   if (exitCode !== 0) throw new CliError(json ? reasonOf(stdout) : "", toExitCode(exitCode));
@@ -56,12 +67,22 @@ export async function putModel(context: Context, { path, place, name }: PutOptio
   const mirror = readText(files.config(), "modelMirror") === place ? "" : ` --config modelMirror=${place}`;
   if (component === "LoRA") {
     const source = `${id}@${revision}${file}`;
-    const all = [readText(files.config(), "loras"), `${id.split("/").at(-1)}=${source}`].filter(Boolean).join(",");
-    return { ...made, model: source, serve: commandFor(files.name, `up --config loras=${all}${mirror}`) };
+    const all = withLora(readText(files.config(), "loras") ?? "", (id.split("/")[1] ?? "").slice(0, LORA_NAME), source);
+    return {
+      ...made,
+      model: source,
+      serve: commandFor(files.name, `up --config ${shellWord(`loras=${all}`)}${mirror}`),
+    };
   }
   const model = `${id}${file}`;
   const serve = commandFor(files.name, `up --model ${model} --config modelRevision=${revision}${mirror}`);
   return { ...made, model, serve };
+}
+
+/** A list of LoRAs with this one, in place of an earlier one of its name. */
+function withLora(list: string, name: string, source: string): string {
+  const others = lorasIn(list).filter((each) => each.name !== name);
+  return [...others, { name, source }].map((each) => `${each.name}=${each.source}`).join(",");
 }
 
 function reasonOf(stdout: string): string {

@@ -14,6 +14,9 @@ const CHECKPOINT =
 const OF_A_PART = /^.+\/(?:diffusion_pytorch_model|model)\b[^/]*$/;
 const FILE = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[^/\\\s][^\\\s]*\.safetensors$/;
 
+/** An id with one of these in the name of a file would be read as another one by the service, or cut in two by a shell. */
+const AMBIGUOUS = /[\s\p{Cc}?#]|%[0-9a-f]{2}/iu;
+
 /** The repository of an id that may name a checkpoint in it. */
 export const repositoryOf = (id: string): string => id.split("/").slice(0, 2).join("/");
 /** The checkpoint that an id names; undefined for a whole model. */
@@ -33,7 +36,12 @@ export const hubId =
     const plain = (text.replace(/^[\s"'`<>]+|[\s"'`<>]+$/g, "").split(/[?#]/)[0] ?? "").replace(/\/+$/, "");
     if (words.includes(plain)) return { value: plain };
     const { id, page, at } = (files ? readCheckpoint(plain) : undefined) ?? readPasted(plain);
-    if (!ID.test(repositoryOf(id)) || !(checkpointOf(id) === undefined || FILE.test(checkpointOf(id) ?? ""))) {
+    const file = checkpointOf(id);
+    if (ID.test(repositoryOf(id)) && file !== undefined && AMBIGUOUS.test(file))
+      return {
+        expected: "a checkpoint without spaces, ?, # and % in its name (download it, and set the key modelDir)",
+      };
+    if (!ID.test(repositoryOf(id)) || !(file === undefined || FILE.test(file))) {
       const directory = /^[./~\\]/.test(plain) ? " (a model in a directory or file: the key modelDir)" : "";
       return { expected: `${expected}${directory}` };
     }
@@ -52,11 +60,20 @@ interface Pasted {
 
 function readPasted(plain: string): Pasted {
   const [, id = "", page, at] = PASTED.exec(plain) ?? [];
-  return { id, page, at };
+  return { id, page: page && decoded(page), at: at && decoded(at) };
 }
 
 function readCheckpoint(plain: string): Pasted | undefined {
   const [, id, page, at, file = ""] = CHECKPOINT.exec(plain) ?? [];
   if (id === undefined || (page !== undefined && OF_A_PART.test(file))) return undefined;
-  return { id: `${id}/${file}`, page, at };
+  return { id: `${id}/${decoded(file)}`, page: page && decoded(page), at: at && decoded(at) };
+}
+
+/** As it was before it became a part of an address. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }

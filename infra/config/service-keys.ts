@@ -1,6 +1,7 @@
 import { isSecretName } from "../contract.ts";
 import { flag, type Key, number, text, unset } from "./key.ts";
 import { hasLogin } from "./login.ts";
+import { loraList } from "./loras.ts";
 import {
   hostPath,
   integer,
@@ -87,12 +88,6 @@ const engineOptions = matching(
   `auto, none, or some of ${OPTION_NAMES.join(", ")} with commas between them`,
 );
 
-/** As the service reads them. A path is one that the service sees. */
-const loras = listMatching(
-  String.raw`[A-Za-z0-9][A-Za-z0-9._-]{0,63}=(?:\/[^,]+|[^,\s/@]+(?:\/[^,\s]+)+)`,
-  "name=org/repository@commit or name=/path/in/the/container, with commas between them",
-);
-
 /** Keys of a stack that become variables of the service. Their defaults are the service's own, so that an unset key sets none. */
 export const SERVICE_KEYS = {
   /** Clients send it as `Authorization: Bearer <key>`. */
@@ -112,7 +107,7 @@ export const SERVICE_KEYS = {
   /** Null: no picture is withheld. */
   safetyChecker: unset(safetyChecker, "CompVis/stable-diffusion-safety-checker"),
   /** Null: none. */
-  loras: unset(loras, "sketch=org/sketch-lora@0123456789abcdef0123456789abcdef01234567"),
+  loras: unset(loraList, "sketch=org/sketch-lora@0123456789abcdef0123456789abcdef01234567"),
   /** Null: `recorded`, and `size` for a baked model. */
   verify: unset(oneOf("recorded", "full", "changed", "size"), "full"),
   queueLimit: number(8, integer(0, 10_000)),

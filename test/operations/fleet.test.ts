@@ -649,6 +649,23 @@ describe("cache put", () => {
     expect(serve).toBe(`imagegen up --config loras=a=org/a,sketch=${model} --stack aws-fleet`);
   });
 
+  test("of a LoRA whose name the stack has is in place of that one, and has a name that the key takes", async () => {
+    await withoutPackageIndex();
+    const stack = join(here.operator.directory, "stacks/Pulumi.aws-fleet.yaml");
+    appendFileSync(
+      stack,
+      `  Picture-Perfect-Challenge:loras: "${"s".repeat(64)}=own/old@${"1".repeat(40)}, b=/data/my b.safetensors"\n  Picture-Perfect-Challenge:modelMirror: ${PLACE}\n`,
+    );
+    onTestFinished(() => here.operator.restoreStackFile("aws-fleet"));
+    const file = join(here.operator.directory, "again.safetensors");
+    writeFileSync(file, safetensors(["unet.mid_block.to_q.lora_A.weight"]));
+    const { stdout } = await put(file, "--name", `own/${"s".repeat(70)}`, "--json");
+    const { model, serve } = JSON.parse(stdout) as Record<"model" | "serve", string>;
+    expect(serve).toBe(
+      `imagegen up --config 'loras=b=/data/my b.safetensors,${"s".repeat(64)}=${model}' --stack aws-fleet`,
+    );
+  });
+
   test("says what is no model, and sends nothing", async () => {
     await withoutPackageIndex();
     const file = join(here.operator.directory, "part.safetensors");
@@ -656,12 +673,13 @@ describe("cache put", () => {
     const { stderr, exitCode } = await put(file, PLACE, "--name", "acme/part");
     expect([exitCode, stderr.split("\n").at(-1)]).toEqual([
       1,
-      expect.stringMatching(/part\.safetensors is no safetensors file.* Fix: /),
+      expect.stringMatching(/^imagegen: <path>: .*part\.safetensors is no safetensors file.* Fix: /),
     ]);
   });
 
   test.each([
     [["/nowhere", PLACE], "imagegen: There is no /nowhere."],
+    [["", PLACE], "imagegen: The path is empty. Fix: imagegen cache put <path> --stack aws-fleet"],
     [
       ["/tmp", PLACE, "--name", "photos"],
       'imagegen: --name: expected <organisation>/<name>, got "photos". Fix: --name acme/photos',

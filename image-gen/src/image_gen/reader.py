@@ -85,6 +85,11 @@ def prog(name: str = "") -> str:
     return _reader.prog(name) if name else (_reader.parts[0] if _reader.is_outside else INNER)
 
 
+def argument(inner: str, outer: str) -> str:
+    """How the reader gives an argument that the outer command calls otherwise."""
+    return outer if _reader.is_outside else inner
+
+
 def cache_command(text: str) -> str:
     """A command on the cache as the reader types it: `verify --repair` becomes `imagegen cache verify --repair`."""
     if _reader.is_outside:

@@ -111,6 +111,8 @@ class Command:
         clears = options.command == "clear"
         if clears and options.revision is not None and not options.revision.strip():
             raise UsageError("--revision is empty, which would be every revision. Fix: leave it out, or name one.")
+        if options.command == "mirror":
+            self._check_mirror()
         if "revision" in options and options.model:
             # What is deleted is what was named, also where it is the branch that every page shows.
             options.model, options.revision = split_model_id(options.model, options.revision, exact=clears)
@@ -130,15 +132,16 @@ class Command:
 
     def prefetch(self) -> int:
         model_id, revision = self._options.model, self._options.revision
+        loras = self._loras() if self._is_served(model_id) else None
         with self._hub_for(self._cache(), model_id) as cache:
             model = cache.ensure(model_id, revision=revision, components=True, callbacks=self._callbacks)
-        if self._is_served(model_id):
+        if loras is not None:
             # The service of this environment needs them too.
             if vae := self._env.get("VAE_ID"):
                 self._cache().ensure_vae(vae, self._callbacks)
             if checker := self._env.get("IMAGE_GEN_SAFETY_CHECKER"):
                 self._cache().ensure_checker(*split_model_id(checker), self._callbacks)
-            for lora in self._loras():
+            for lora in loras:
                 self._cache().ensure_lora(lora, self._callbacks)
         return self._print(model, render.prefetch_text(model))
 
@@ -209,6 +212,8 @@ class Command:
 
     def bake(self) -> int:
         options, settings = self._options, CacheSettings.from_env(self._env)
+        if not options.output_dir.strip():
+            raise UsageError("--output is empty. Fix: --output DIR.")
         loras = _parse_loras(options.loras or "", "--loras")
         if options.cache:
             home = Path(options.cache).absolute()
@@ -225,21 +230,38 @@ class Command:
         report = replace(report, others=tuple(others))
         return self._print(report, render.export_text(report, "baked"))
 
+    def _check_mirror(self) -> None:
+        options = self._options
+        if not options.output_dir.strip():
+            raise UsageError("--output is empty. Fix: --output DIR, or --output s3://bucket/prefix.")
+        if options.own is None:
+            if options.revision is None:
+                options.revision = self._env.get("MODEL_REVISION", "")
+            return
+        if not options.own.strip():
+            raise UsageError("--own is empty. Fix: --own PATH, or leave it out for a model of the Hub.")
+        if options.revision is not None or split_model_id(options.model, exact=True)[1] is not None:
+            raise UsageError(
+                "--own takes no revision: it follows from the files' contents. Fix: leave it out, also of --model."
+            )
+
     def mirror(self) -> int:
         options, name = self._options, self._options.output_dir
         output = S3Uri.parse(name, "--output") if name.startswith(SCHEME) else Path(name).absolute()
-        if options.own:
+        if options.own is not None:
             report = self._cache().mirror_own(Path(options.own).absolute(), options.model, output, self._callbacks)
             return self._print(report, render.export_text(report, "mirrored"))
+        # Before gigabytes are sent, which a typing error would then end.
+        loras = self._loras() if self._is_served(options.model) else None
         with self._hub_for(self._cache(), options.model) as hub:
             report = hub.mirror(options.model, output, revision=options.revision, callbacks=self._callbacks)
-        if self._is_served(options.model):
-            report = replace(report, others=tuple(self._mirror_others(output)))
+        if loras is not None:
+            report = replace(report, others=tuple(self._mirror_others(output, loras)))
         return self._print(report, render.export_text(report, "mirrored"))
 
-    def _mirror_others(self, output: Path | S3Uri) -> Iterator[ExportReport]:
+    def _mirror_others(self, output: Path | S3Uri, loras: Sequence[LoraSource]) -> Iterator[ExportReport]:
         """What the service of this environment needs besides its model."""
-        cache, loras = self._cache(), self._loras()
+        cache = self._cache()
         if vae := self._env.get("VAE_ID"):
             yield cache.mirror(vae, output, callbacks=self._callbacks)
         if checker := self._env.get("IMAGE_GEN_SAFETY_CHECKER"):

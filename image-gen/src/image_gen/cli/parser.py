@@ -114,7 +114,8 @@ def parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
     own = _value(
         "PATH", "export this directory, checkpoint or LoRA of your own in place of a model of the Hub, as --model"
     )
-    add("mirror", text, model=model, revision=revision, own=own, output=place)
+    # Without a default: `--own` takes none, and one of the environment is no argument.
+    add("mirror", text, model=model, revision=revision | {"default": None}, own=own, output=place)
 
     text = "Print the manifest of a model: its commit and the files that would be downloaded."
     add("resolve", text, model=model, revision=revision)

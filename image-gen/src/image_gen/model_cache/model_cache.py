@@ -345,8 +345,9 @@ class ModelCache:
     ) -> ExportReport:
         """The same for a directory, checkpoint or LoRA of the user's, under an id that it is served by."""
         if any(model_id in {each.model_id, *each.aliases} for each in self.registry.bundled()):
+            name = reader.argument("--model", "--name")
             raise errors.ModelIdInvalidError(
-                f"--model: {model_id} is a model of the Hub, whose manifest is bundled. Fix: --model "
+                f"{name}: {model_id} is a model of the Hub, whose manifest is bundled. Fix: {name} "
                 "<organisation>/<name>, with a name of your own."
             )
         return export(self.settings, own_model(path, model_id), output, callbacks.cancel)

@@ -250,3 +250,16 @@ def test_a_lora_without_a_files_name_is_the_repositorys_own_whatever_else_is_her
     served(make_cache(), "four=test/steps/four.safetensors")
     with pytest.raises(ImageGenError, match="does not say which file is the LoRA"):
         served(make_cache(), "any=test/steps")
+
+
+@pytest.mark.parametrize("command", ["mirror", "prefetch", "bake"])
+def test_a_wrong_list_of_loras_is_refused_before_the_model_is_downloaded(
+    env: dict[str, str], hub: DemoHub, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    hub.forget()
+    wrong = "a=test/sketch,a=test/steps"
+    options = {"bake": ["--model", "test/model", "--loras", wrong]}.get(command, [])
+    options += [] if command == "prefetch" else ["--output", str(tmp_path / "out")]
+    assert main([command, *options], env | {"IMAGE_GEN_LORAS": wrong}) != 0
+    assert "each name once" in capsys.readouterr().err
+    assert hub.requests == [] and not (tmp_path / "out").exists()

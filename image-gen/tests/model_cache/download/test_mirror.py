@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import UNET, MakeCache, MakeRepo
 
+from image_gen import reader
 from image_gen.cli.main import main
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import CacheSettings, ModelCache, ProgressCallbacks
@@ -240,7 +241,9 @@ def test_a_lora_of_ones_own_is_in_a_mirror_under_its_name(hub: DemoHub, make_cac
         ("own", "acme/../x", "MODEL_ID_INVALID"),
         ("own", "stabilityai/stable-diffusion-xl-base-1.0", "MODEL_ID_INVALID"),
         ("nowhere", "acme/photos", "does not exist"),
-        ("empty", "acme/photos", "has no model_index.json"),
+        ("empty", "acme/photos", "has no model_index.json. Fix: name a directory with a model_index.json, or a "),
+        ("text.safetensors", "acme/photos", "--own: {path} is no safetensors file"),
+        ("cut", "acme/photos", "--own: {path} lacks "),
         ("odd", "acme/photos", "has characters that not every store takes. Fix: rename it"),
     ],
 )
@@ -250,9 +253,13 @@ def test_what_is_no_model_or_no_name_is_not_mirrored(
     (tmp_path / "empty").mkdir()
     shutil.copytree(tmp_path / "own", tmp_path / "odd")
     (tmp_path / "odd" / "tokenizer" / "my tokens.json").write_text("{}")
+    (tmp_path / "text.safetensors").write_text("no weights")
+    shutil.copytree(tmp_path / "own", tmp_path / "cut")
+    (tmp_path / "cut" / UNET).unlink()
     with pytest.raises(ImageGenError) as caught:
         make_cache().mirror_own(tmp_path / path, model_id, tmp_path / "mirror")
-    assert why in f"{caught.value.code}: {caught.value.message}"
+    message = f"{caught.value.code}: {caught.value.message}"
+    assert why.format(path=tmp_path / path) in message and "MODEL_DIR:" not in message
     assert not (tmp_path / "mirror").exists()
 
 
@@ -263,3 +270,52 @@ def test_the_mirror_command_takes_a_model_of_ones_own(
     done = subprocess.run([*command, *options], env=command_env, capture_output=True, text=True, check=True)
     report = json.loads(done.stdout)
     assert report["id"] == "acme/photos" and (tmp_path / "mirror/acme/photos" / report["revision"]).is_dir()
+
+
+def test_the_outer_command_calls_the_arguments_otherwise(
+    make_cache: MakeCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader._reader, "command", "imagegen --stack prod")
+    with pytest.raises(ImageGenError, match=f"^<path>: {tmp_path}/nowhere is not a diffusers pipeline"):
+        make_cache().mirror_own(tmp_path / "nowhere", "acme/photos", tmp_path / "mirror")
+    for name in ("photos", "stabilityai/stable-diffusion-xl-base-1.0"):
+        with pytest.raises(ImageGenError, match=r"^--name: .* Fix: --name "):
+            make_cache().mirror_own(tmp_path, name, tmp_path / "mirror")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("mirror --own= --output=mirror", "--own is empty"),
+        ("mirror --own=own --output=", "--output is empty"),
+        ("mirror --output=", "--output is empty"),
+        ("bake --output=", "--output is empty"),
+        ("mirror --own=own --output=mirror --revision=abc", "--own takes no revision"),
+        ("mirror --own=own --output=mirror --revision=", "--own takes no revision"),
+        ("mirror --own=own --output=mirror --model=own/a@main", "--own takes no revision"),
+    ],
+)
+def test_empty_and_contradicting_arguments_are_refused(
+    own: Path,
+    command_env: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    case: tuple[str, str],
+) -> None:
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.chdir(own.parent)
+    before = sorted(own.parent.iterdir())
+    command, *options = case[0].split()
+    # The last one of a name counts.
+    assert main([command, f"--model={ID}", *options], command_env) == 2
+    printed = capsys.readouterr()
+    assert f": {case[1]}" in printed.err and printed.err.count("\n") == 1 and "Fix: " in printed.err
+    assert sorted(own.parent.iterdir()) == before
+
+
+def test_a_revision_of_the_environment_is_that_of_another_model(
+    own: Path, command_env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    env = command_env | {"MODEL_REVISION": "v2"}
+    assert main(["mirror", "--own", str(own), "--model", "acme/a", "--output", str(tmp_path / "mirror")], env) == 0

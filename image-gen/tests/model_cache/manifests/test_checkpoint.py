@@ -102,6 +102,35 @@ def test_what_is_no_whole_safetensors_file_is_one_line(
     assert caught.value.code == code and "Fix: " in caught.value.message and "\n" not in caught.value.message
 
 
+@pytest.mark.parametrize("shape", [[1], [], {"a": 1}, 7, "4444", ["320", "4"], [320, True], None])
+def test_what_is_no_shape_of_latents_is_no_checkpoint(tmp_path: Path, shape: object) -> None:
+    file = written(tmp_path, with_header({UNET: {"shape": shape}}))
+    with pytest.raises(ImageGenError, match=r"is no checkpoint of .*channels, not 4") as caught:
+        open_directory(file, str(file))
+    assert caught.value.code == "MODEL_DIR_INVALID"
+
+
+@pytest.mark.parametrize(
+    "offsets",
+    [[0, 10**400], [0, 2**63], [0, -1], [0, 3.0], [0, True], ["0", 3], [-(10**400), 3], [3], 3, "ab", None, {}],
+)
+def test_what_are_no_offsets_is_one_line(tmp_path: Path, offsets: object) -> None:
+    file = written(tmp_path, with_header({CLIP: {"data_offsets": offsets}}))
+    with pytest.raises(ImageGenError, match="its header can't be read") as caught:
+        open_directory(file, str(file))
+    assert caught.value.code == "MODEL_DIR_INVALID" and "\n" not in caught.value.message
+
+
+def with_header(changes: dict[str, dict[str, object]]) -> bytes:
+    """A checkpoint in whose header something else is said of a weight."""
+    header = {
+        name: {"dtype": "U8", "shape": [320, 4, 3, 3], "data_offsets": [index, index + 1]} | changes.get(name, {})
+        for index, name in enumerate([UNET, VAE, CLIP])
+    }
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + b"abc"
+
+
 def test_a_directory_of_checkpoints_says_how_to_name_one(tmp_path: Path) -> None:
     file = written(tmp_path, WHOLE)
     with pytest.raises(ImageGenError, match=f"name the file: {file}"):

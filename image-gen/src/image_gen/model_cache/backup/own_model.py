@@ -33,16 +33,19 @@ def own_model(path: Path, model_id: str) -> ReadyModel:
     """Reads and hashes every file. The revision follows from the names and contents alone: the same model has the same
     one. Raises MODEL_ID_INVALID, MODEL_DIR_INVALID, UNSAFE_MODEL.
     """
+    # What the reader of a message has typed.
+    argument, name = reader.argument("--own", "<path>"), reader.argument("--model", "--name")
     if check_model_id(model_id).count("/") != 1:
         raise ModelIdInvalidError(
-            f"--model: expected <organisation>/<name>, by which the model is served, got {model_id}. Fix: --model "
+            f"{name}: expected <organisation>/<name>, by which the model is served, got {model_id}. Fix: {name} "
             "<organisation>/<name>."
         )
-    model = _own_lora(path, model_id) or open_directory(path, model_id)
+    with translate_os_errors(path, "reading the model"):
+        model = _own_lora(path, model_id, argument) or open_directory(path, model_id, argument)
     if strange := [each.path for each in model.files if not _PLAIN.fullmatch(each.path)]:
         raise ModelDirInvalidError(
-            f"{reader.place(path)}: the name {strange[0]!r} has characters that not every store takes. Fix: rename it, "
-            "with letters, digits, dots, hyphens and underscores."
+            f"{argument}: {reader.place(path)}: the name {strange[0]!r} has characters that not every store "
+            "takes. Fix: rename it, with letters, digits, dots, hyphens and underscores."
         )
     with translate_os_errors(model.directory, "reading the model"):
         files = tuple(_hashed(model.directory, file) for file in model.files)
@@ -57,8 +60,8 @@ def own_model(path: Path, model_id: str) -> ReadyModel:
     return replace(found, component=CHECKPOINT, pipeline=None, checkpoint="", load=kind)
 
 
-def _own_lora(path: Path, model_id: str) -> ReadyModel | None:
-    if not path.is_file() or not is_lora(path):
+def _own_lora(path: Path, model_id: str, argument: str) -> ReadyModel | None:
+    if not path.is_file() or not is_lora(path, argument):
         return None
     file = ManifestFile(path.name, path.stat().st_size)
     return ready(path.parent, Manifest(model_id, "", None, None, (file,), component=LORA), "directory")

@@ -39,45 +39,49 @@ def snapshot_manifest(layout: RepoLayout, commit: str) -> Manifest | None:
     return None
 
 
-def open_directory(directory: Path, model_id: str) -> ReadyModel:
-    """A pipeline in a directory of the user's, or in one checkpoint. Raises MODEL_DIR_INVALID or UNSAFE_MODEL."""
+def open_directory(directory: Path, model_id: str, argument: str | None = None) -> ReadyModel:
+    """A pipeline in a directory of the user's, or in one checkpoint. Messages name `argument`, or the setting where
+    there is none. Raises MODEL_DIR_INVALID or UNSAFE_MODEL.
+    """
+    setting = argument or "MODEL_DIR"
     if directory.is_file():
-        return _open_checkpoint(directory, model_id)
+        return _open_checkpoint(directory, model_id, setting)
     if not directory.exists():
-        raise _invalid(directory, "it does not exist, or this user can't see it")
+        raise _invalid(directory, "it does not exist, or this user can't see it", argument)
     if not (directory / INDEX).is_file():
         single = sorted(directory.glob("*.safetensors"))
         hint = f". For a checkpoint, name the file: {reader.place(single[0])}" if single else ""
-        raise _invalid(directory, f"it has no {INDEX}{hint}")
+        raise _invalid(directory, f"it has no {INDEX}{hint}", argument)
     # `hf download --local-dir` keeps the list of files here.
     kept = directory / ".cache" / "huggingface"
     lists = [read_tree(kept, each.stem) for each in sorted(kept.glob("trees/*.json"))]
     try:
         found = manifest_of(directory, str(directory), "", lists[0] if len(lists) == 1 else {})
     except NotAPipelineError as error:
-        raise _invalid(directory, error.message) from error
+        raise _invalid(directory, error.message, argument) from error
     if found is None:
-        raise _invalid(directory, f"its {INDEX} is not an object")
+        raise _invalid(directory, f"its {INDEX} is not an object", argument)
     contents = check_files(directory, found.files)
     if contents.problem:
-        raise ModelDirInvalidError(f"MODEL_DIR: {contents.problem}")
+        raise ModelDirInvalidError(f"{setting}: {contents.problem}")
     if contents.missing:
         names = ", ".join(contents.missing)
         raise ModelDirInvalidError(
-            f"MODEL_DIR: {reader.place(directory)} lacks {names}, or has them cut off. Fix: copy it again."
+            f"{setting}: {reader.place(directory)} lacks {names}, or has them cut off. Fix: copy it again."
         )
     return ready(directory, replace(found, model_id=model_id), "directory")
 
 
-def _open_checkpoint(path: Path, model_id: str) -> ReadyModel:
-    kind = kind_of(path)
+def _open_checkpoint(path: Path, model_id: str, setting: str) -> ReadyModel:
+    kind = kind_of(path, setting)
     file = ManifestFile(path.name, path.stat().st_size)
     manifest = Manifest(model_id, "", kind.pipeline, None, (file,))
     return replace(ready(path.parent, manifest, "directory"), checkpoint=kind.name)
 
 
-def _invalid(directory: Path, why: str) -> ModelDirInvalidError:
-    return ModelDirInvalidError(
-        f"MODEL_DIR: {reader.place(directory)} is not a diffusers pipeline: {why}. Fix: set it to a directory with a "
-        f"{INDEX} or to a .safetensors checkpoint, or leave it empty."
-    )
+def _invalid(directory: Path, why: str, argument: str | None) -> ModelDirInvalidError:
+    fix = f"set it to a directory with a {INDEX} or to a .safetensors checkpoint, or leave it empty"
+    if argument:
+        fix = f"name a directory with a {INDEX}, or a .safetensors checkpoint or LoRA"
+    place = reader.place(directory)
+    return ModelDirInvalidError(f"{argument or 'MODEL_DIR'}: {place} is not a diffusers pipeline: {why}. Fix: {fix}.")

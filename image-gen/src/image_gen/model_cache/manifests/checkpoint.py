@@ -41,6 +41,8 @@ _OTHERS: Final = (
     ("input_blocks.0.0.weight", "a UNet alone"),
 )
 _PREFIXES: Final = ("", "model.diffusion_model.")
+# More than any file has.
+_MOST_BYTES: Final = 1 << 63
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ KINDS: Final = {
 
 @dataclass(frozen=True)
 class _Subject:
-    """What a message is of: the setting that names it, its place and name; what to do when it is damaged, and what else
-    can be served.
+    """What a message is of: the setting or argument that names it, its place and name; what to do when it is damaged,
+    and what else can be served.
     """
 
     setting: str
@@ -71,29 +73,30 @@ class _Subject:
     pipeline: str
 
 
-def kind_of(path: Path) -> Kind:
-    """Raises MODEL_DIR_INVALID, UNSAFE_MODEL for a pickle, and OSError."""
-    return _kind_of_weights(_subject_of(path), _weights_of(path))
+def kind_of(path: Path, setting: str = "MODEL_DIR") -> Kind:
+    """`setting` is what named the file. Raises MODEL_DIR_INVALID, UNSAFE_MODEL for a pickle, and OSError."""
+    subject = _subject_of(path, setting)
+    return _kind_of_weights(subject, _weights_of(path, subject))
 
 
-def is_lora(path: Path) -> bool:
+def is_lora(path: Path, setting: str) -> bool:
     """Whether a file holds a LoRA. Raises as above."""
-    return _has_lora(_weights_of(path))
+    return _has_lora(_weights_of(path, _subject_of(path, setting)))
 
 
-def _subject_of(path: Path) -> _Subject:
+def _subject_of(path: Path, setting: str) -> _Subject:
     place, pipeline = str(reader.place(path)), "the directory of a diffusers pipeline"
-    return _Subject("MODEL_DIR", place, path.name, ModelDirInvalidError, "copy it again", pipeline)
+    return _Subject(setting, place, path.name, ModelDirInvalidError, "copy it again", pipeline)
 
 
-def _weights_of(path: Path) -> Mapping[str, Any]:
+def _weights_of(path: Path, subject: _Subject) -> Mapping[str, Any]:
     with open_regular(path) as stream:
 
         def first(count: int) -> bytes:
             stream.seek(0)
             return stream.read(count)
 
-        return _header(_subject_of(path), path.stat().st_size, first)
+        return _header(subject, path.stat().st_size, first)
 
 
 def kind_in_repository(model_id: str, file: str, size: int, first: Callable[[int], bytes]) -> Kind:
@@ -108,7 +111,7 @@ def _has_lora(weights: Mapping[str, Any]) -> bool:
 
 
 def _kind_of_weights(subject: _Subject, weights: Mapping[str, Any]) -> Kind:
-    shapes = {name: each.get("shape") for name, each in weights.items() if isinstance(each, dict)}
+    shapes = {name: _shape_of(each) for name, each in weights.items()}
     other = next((kind for name, kind in _OTHERS if any(f"{prefix}{name}" in shapes for prefix in _PREFIXES)), "")
     if _has_lora(weights):
         other = "a LoRA"
@@ -116,12 +119,26 @@ def _kind_of_weights(subject: _Subject, weights: Mapping[str, Any]) -> Kind:
     found = found or (STABLE_DIFFUSION if _CLIP in shapes and _LATENTS in shapes else "")
     if not found or other in {"Playground v2.5", "a LoRA", "a ControlNet"}:
         raise _refused(subject, f"it is {other}" if other else "its kind is not known")
-    channels = (shapes.get(_LATENTS) or [0, 0])[1]
+    channels = [*shapes.get(_LATENTS, []), 0, 0][1]
     if channels != 4:
         raise _refused(subject, f"it takes a picture beside the text ({channels} channels, not 4), as for inpainting")
     if _DECODER not in shapes:
         raise _refused(subject, "it has no VAE")
     return KINDS[found]
+
+
+def _shape_of(weight: Mapping[str, Any]) -> list[int]:
+    """Nothing for what is no shape."""
+    shape = weight.get("shape")
+    return shape if isinstance(shape, list) and all(type(size) is int for size in shape) else []
+
+
+def _end_of(weight: Mapping[str, Any]) -> int:
+    """Raises ValueError, KeyError and TypeError."""
+    start, end = weight["data_offsets"]
+    if not all(type(at) is int and 0 <= at < _MOST_BYTES for at in (start, end)):
+        raise ValueError("an offset is no place in a file")
+    return int(end)
 
 
 def _header(subject: _Subject, size: int, first: Callable[[int], bytes]) -> Mapping[str, Any]:
@@ -140,7 +157,7 @@ def _header(subject: _Subject, size: int, first: Callable[[int], bytes]) -> Mapp
         raise _cut_off(subject, size, 8 + length)
     try:
         header = parse_json(first(8 + length)[8:])
-        ends = [each["data_offsets"][1] for name, each in header.items() if name != "__metadata__"]
+        ends = [_end_of(each) for name, each in header.items() if name != "__metadata__"]
         end = 8 + length + max(ends)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise _no_safetensors(subject, "its header can't be read") from error
@@ -157,7 +174,7 @@ def _header(subject: _Subject, size: int, first: Callable[[int], bytes]) -> Mapp
 def _refused(subject: _Subject, why: str) -> ImageGenError:
     return subject.error(
         f"{subject.setting}: {subject.place} is no checkpoint of Stable Diffusion 1.x or SDXL as a whole: {why}. Fix: "
-        f"set it to one, or to {subject.pipeline}."
+        f"name one, or {subject.pipeline}."
     )
 
 
