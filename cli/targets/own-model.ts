@@ -67,11 +67,12 @@ export async function putModel(context: Context, { path, place, name }: PutOptio
   const mirror = readText(files.config(), "modelMirror") === place ? "" : ` --config modelMirror=${place}`;
   if (component === "LoRA") {
     const source = `${id}@${revision}${file}`;
-    const all = withLora(readText(files.config(), "loras") ?? "", (id.split("/")[1] ?? "").slice(0, LORA_NAME), source);
+    const lora = (id.split("/")[1] ?? "").slice(0, LORA_NAME);
+    const all = shellWord(withLora(readText(files.config(), "loras") ?? "", lora, source));
     return {
       ...made,
       model: source,
-      serve: commandFor(files.name, `up --config ${shellWord(`loras=${all}`)}${mirror}`),
+      serve: commandFor(files.name, `up --config loras=${all}${mirror}`),
     };
   }
   const model = `${id}${file}`;

@@ -662,7 +662,7 @@ describe("cache put", () => {
     const { stdout } = await put(file, "--name", `own/${"s".repeat(70)}`, "--json");
     const { model, serve } = JSON.parse(stdout) as Record<"model" | "serve", string>;
     expect(serve).toBe(
-      `imagegen up --config 'loras=b=/data/my b.safetensors,${"s".repeat(64)}=${model}' --stack aws-fleet`,
+      `imagegen up --config loras='b=/data/my b.safetensors,${"s".repeat(64)}=${model}' --stack aws-fleet`,
     );
   });
 
