@@ -1,32 +1,10 @@
 /** The commands of an operator for a fleet, as they are typed, against AWS on loopback. */
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { execa } from "execa";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { GATEWAY_URL, RESCUE, SPOT, useFleet } from "../support/fakes/moto/fleet-account.ts";
-import { paths } from "../support/paths.ts";
-import { pythonEnvironment } from "../support/python.ts";
 import { eventually } from "../support/wait.ts";
 
 const here = useFleet();
 const imagegen = (...args: string[]) => here.operator.imagegenOf("aws-fleet", ...args);
-/** A worker's record, as of now. */
-const worker = (id: string, changes: object = {}) =>
-  here.write(
-    `workers/${id}.json`,
-    JSON.stringify({
-      version: 1,
-      id,
-      written: Date.now() / 1000,
-      phase: "ready",
-      engines: 1,
-      busy: 0,
-      error: null,
-      ...changes,
-    }),
-  );
 
 describe("status", () => {
   test("shows the hosts of each group, the jobs, the workers, the spot share and what the hosts cost", async () => {
@@ -36,9 +14,9 @@ describe("status", () => {
     await here.receive();
     await here.send("{}", here.deadLetterQueueUrl);
     await here.oldestJob(75);
-    await worker("one", { busy: 1 });
-    await worker("two", { phase: "downloading" });
-    await worker("gone", { written: Date.now() / 1000 - 61 });
+    await here.worker("one", { busy: 1 });
+    await here.worker("two", { phase: "downloading" });
+    await here.worker("gone", { written: Date.now() / 1000 - 61 });
     const { stdout, exitCode } = await imagegen("status");
     expect(stdout.split("\n")).toEqual([
       "stack     aws-fleet (AWS, us-east-1)",
@@ -224,13 +202,13 @@ describe("stop and start", () => {
   test("start waits for a worker that is ready, and no longer than it is to", async () => {
     await imagegen("stop");
     await here.send("{}");
-    await worker("one", { phase: "downloading" });
+    await here.worker("one", { phase: "downloading" });
     const late = await imagegen("start", "--timeout", "1");
     expect([late.exitCode, late.stderr.split("\n").at(-1)]).toEqual([
       1,
       "imagegen: No worker of aws-fleet is ready after 1 s; the fleet stays started. Fix: imagegen status --stack aws-fleet",
     ]);
-    await worker("one");
+    await here.worker("one");
     const { exitCode, stdout } = await imagegen("start");
     expect([exitCode, stdout]).toEqual([
       0,
@@ -251,14 +229,14 @@ describe("drain", () => {
   test("writes the object that workers look for, and waits until none has a job; start lets them take jobs again", async () => {
     await here.want(SPOT, 1);
     await here.send("{}");
-    await worker("one", { busy: 1 });
-    await worker("two", { takes_jobs: false, drained: true });
+    await here.worker("one", { busy: 1 });
+    await here.worker("two", { takes_jobs: false, drained: true });
     const draining = imagegen("drain");
     await eventually("the object", async () => (await here.objects()).includes("drain.json"), 60);
     expect((await imagegen("status")).stdout).toContain(
       "state     drains: 1 worker with a job, or not aware of it yet",
     );
-    await worker("one", { takes_jobs: false, drained: true });
+    await here.worker("one", { takes_jobs: false, drained: true });
     const { stdout, exitCode } = await draining;
     expect([exitCode, stdout.replace(/\(\d+ s\)/, "(… s)")]).toEqual([
       0,
@@ -278,8 +256,8 @@ describe("drain", () => {
   });
 
   test("names the workers that still have a job, and those that do not stop taking them", async () => {
-    await worker("busy", { takes_jobs: false, busy: 1 });
-    await worker("older");
+    await here.worker("busy", { takes_jobs: false, busy: 1 });
+    await here.worker("older");
     const { stderr, exitCode } = await imagegen("drain", "--timeout", "1");
     expect(exitCode).toBe(1);
     expect(stderr.split("\n").slice(-2)).toEqual([
@@ -294,162 +272,6 @@ describe("drain", () => {
       2,
       "imagegen: The stack aws-volume is no fleet in AWS. Fix: imagegen stop --stack aws-volume",
     ]);
-  });
-});
-
-describe("picture", () => {
-  const PNG = Buffer.from("a picture");
-  /** What a worker of image-gen reads of the job and writes as its result, in its own words. */
-  const MAKE = [
-    "import json, sys, time",
-    "from image_gen.fleet.fleet_job import FleetJob, FleetResult, job_id_in, picture_name",
-    "body, data, outcome = json.load(sys.stdin)",
-    "job = FleetJob.from_json(data.encode())",
-    "assert job_id_in(body) == job.id and abs(job.created - time.time()) < 60, job",
-    "names = [picture_name(job.id, 'a', at, job.fields['output_format']) for at in range(job.fields.get('n') or 1)]",
-    "answer = {'created': 1, 'data': [{'object': name, 'seed': 7 + at} for at, name in enumerate(names)]}",
-    "made = FleetResult(job.id, 'succeeded', time.time(), worker='w', seconds=3.2, answer=answer)",
-    "failed = FleetResult(job.id, 'failed', time.time(), error={'message': 'no such size'})",
-    "result = made if outcome == 'made' else failed",
-    "print(json.dumps([job.id, job.kind, job.key, dict(job.fields), dict(job.files), names, result.to_json().decode()]))",
-  ].join("\n");
-
-  async function nextMessage() {
-    for (;;) {
-      const message = await here.receive();
-      if (message !== null) return message;
-      await sleep(100);
-    }
-  }
-
-  /** Takes one job and makes it; what the worker has read. */
-  async function work(outcome: "made" | "failed") {
-    const { body, group } = await nextMessage();
-    const { job } = JSON.parse(body) as { job: string };
-    const data = (await here.read(`jobs/${job}/job.json`)).toString();
-    const env = { PYTHONPATH: join(paths.imageGen, "src") };
-    const input = JSON.stringify([body, data, outcome]);
-    const { stdout } = await execa(await pythonEnvironment(), ["-c", MAKE], { env, input });
-    const read = JSON.parse(stdout) as [string, string, string, object, Record<string, string>, string[], string];
-    const [id, kind, key, fields, files, names, result] = read;
-    const uploads: Record<string, string> = {};
-    for (const [name, object] of Object.entries(files)) uploads[name] = (await here.read(object)).toString();
-    for (const name of names) await here.write(name, PNG);
-    await here.write(`jobs/${id}/result.json`, result);
-    return { id, kind, key, fields, uploads, group };
-  }
-
-  test("is a job in the queue as a gateway sends it, whose pictures are saved; nothing of it is kept", async () => {
-    const output = join(here.operator.directory, "out.png");
-    const asking = imagegen("picture", "a lighthouse", "-n", "2", "--seed", "7", "--output", output);
-    const job = await work("made");
-    expect(job).toEqual({
-      id: expect.stringMatching(/^job_[0-9a-f]{24}$/),
-      kind: "generation",
-      key: "default",
-      fields: { prompt: "a lighthouse", n: 2, seed: 7, output_format: "png" },
-      uploads: {},
-      group: "default",
-    });
-    const { stdout, stderr, exitCode } = await asking;
-    const [one, two] = ["out-1.png", "out-2.png"].map((name) => join(here.operator.directory, name));
-    expect(stdout.replace(/\d+\.\d s/, "… s")).toBe(`${one} (… s, seed 7)\n${two} (seed 8)`);
-    expect(exitCode).toBe(0);
-    expect(readFileSync(one ?? "")).toEqual(PNG);
-    expect(stderr).toContain("Made by the worker w in 3.2 s.");
-    expect(await here.objects()).toEqual([]);
-    // Nobody was there.
-    expect(await here.group(SPOT)).toMatchObject({ desired: 1 });
-  });
-
-  test("of another one sends the files with the job, and asks for no host where a worker lives", async () => {
-    await worker("one");
-    const [image, mask] = ["house.png", "mask.png"].map((name) => join(here.operator.directory, name));
-    for (const file of [image, mask]) writeFileSync(file ?? "", `bytes of ${file}`);
-    const asking = imagegen(
-      "picture",
-      "winter",
-      "--edit",
-      image ?? "",
-      "--mask",
-      mask ?? "",
-      "--strength",
-      "0.5",
-      "--json",
-    );
-    const { kind, fields, uploads } = await work("made");
-    expect({ kind, fields, uploads }).toEqual({
-      kind: "edit",
-      fields: { prompt: "winter", strength: 0.5, output_format: "png" },
-      uploads: { image: `bytes of ${image}`, mask: `bytes of ${mask}` },
-    });
-    const made = JSON.parse((await asking).stdout) as { path: string; seed: number; prompt: string };
-    expect(made).toMatchObject({ seed: 7, prompt: "winter", bytes: PNG.length });
-    expect(existsSync(made.path)).toBe(true);
-    expect(await here.group(SPOT)).toMatchObject({ desired: 0 });
-    expect(await here.objects()).toEqual(["workers/one.json"]);
-  });
-
-  test("is saved although the store has a fault while the job is made", async () => {
-    const asking = imagegen("picture", "a lighthouse");
-    await eventually("the job", async () => (await here.objects()).length === 1, 60);
-    here.api.refusedObjects = /result\.json/;
-    await eventually("three looks that fail", async () => here.api.refusedReads >= 3, 60);
-    here.api.refusedObjects = null;
-    await work("made");
-    const { exitCode, stderr } = await asking;
-    expect([exitCode, stderr]).toEqual([0, expect.stringContaining("Made by the worker w in 3.2 s.")]);
-    expect(await here.objects()).toEqual([]);
-  });
-
-  test("that the worker refuses fails with its reason", async () => {
-    const asking = imagegen("picture", "x", "--size", "1x1");
-    await work("failed");
-    const { stderr, exitCode } = await asking;
-    expect([exitCode, stderr.split("\n").at(-1)]).toEqual([1, "imagegen: The job failed: no such size"]);
-    expect(await here.objects()).toEqual([]);
-  });
-
-  test("without a host in time says why, and cancels the job", async () => {
-    const message = "Could not launch Spot Instances. InsufficientInstanceCapacity - There is no capacity.";
-    const at = new Date();
-    here.api.activities.set(SPOT, [{ at, status: "Failed", what: "Launching a new EC2 instance", message }]);
-    here.api.refusals.set("SetDesiredCapacity", {
-      name: "AccessDenied",
-      message: "not authorized to perform: autoscaling:SetDesiredCapacity on x",
-      status: 403,
-    });
-    const { stderr, exitCode } = await imagegen("picture", "x", "--timeout", "2");
-    expect(exitCode).toBe(1);
-    expect(stderr.split("\n").filter((line) => !line.startsWith("waiting"))).toEqual([
-      `The first host comes by the fleet's policy, as it can't be asked for: ${SPOT}: access denied: these credentials lack autoscaling:SetDesiredCapacity`,
-      "imagegen: No picture within 2 s: no host came. The job was cancelled.",
-      `spot: a launch failed in the last hour, the last one at ${at.toISOString()}: ${message} Fix: imagegen up --config instanceTypes=g6.xlarge,g5.xlarge,g4dn.xlarge,<another> --stack aws-fleet`,
-    ]);
-    const [name = "", ...others] = await here.objects();
-    expect([name, others]).toEqual([expect.stringMatching(/^jobs\/job_[0-9a-f]{24}\/result\.json$/), []]);
-    expect(JSON.parse((await here.read(name)).toString())).toMatchObject({ version: 1, status: "cancelled" });
-  });
-
-  test("is not asked of a fleet that is stopped", async () => {
-    await imagegen("stop");
-    const { stderr, exitCode } = await imagegen("picture", "x");
-    expect([exitCode, stderr]).toEqual([
-      6,
-      "imagegen: The fleet aws-fleet is stopped: no host takes a job. Fix: imagegen start --stack aws-fleet",
-    ]);
-    expect(await here.receive()).toBeNull();
-  });
-
-  test("that is interrupted is cancelled", async () => {
-    const asking = imagegen("picture", "x");
-    await eventually("the job", async () => (await here.objects()).length === 1, 60);
-    await nextMessage();
-    asking.kill("SIGINT");
-    expect((await asking).exitCode).toBe(130);
-    const [name = "", ...others] = await here.objects();
-    expect(others).toEqual([]);
-    expect(JSON.parse((await here.read(name)).toString())).toMatchObject({ status: "cancelled" });
   });
 });
 
@@ -498,225 +320,3 @@ describe("logs", () => {
     ]);
   });
 });
-
-/** A Python whose virtual environments print what they are asked to run, and with what. */
-function standIn(exitCode = 0): void {
-  const names = "MODEL MIRROR REVISION";
-  const ownVariables = names
-    .split(" ")
-    .map((name) => `$IMAGEGEN_${name}`)
-    .join(" ");
-  const run = `echo "$* | ${ownVariables} $AWS_REGION $AWS_ACCESS_KEY_ID\${IMAGE_GEN_LORAS:+ $IMAGE_GEN_LORAS}"; exit ${exitCode}`;
-  const made = `printf '%s\\n' '#!/bin/bash' 'case "$*" in *pip*) exit;; esac' '${run}' >"$3/bin/python"`;
-  here.operator.program("python3", `mkdir -p "$3/bin"; ${made}; chmod +x "$3/bin/python"`);
-}
-
-describe("cache mirror", () => {
-  test("downloads the stack's model on this machine and sends it to the bucket, with the operator's credentials", async () => {
-    standIn();
-    const { stdout, stderr, exitCode } = await imagegen("cache", "mirror", "s3://models/prefix");
-    const model = "stabilityai/stable-diffusion-xl-base-1.0";
-    expect(stdout).toBe(
-      `-m image_gen mirror --model ${model} --output s3://models/prefix | ${model} s3://models/prefix  us-east-1 test`,
-    );
-    expect(exitCode).toBe(0);
-    expect(stderr.split("\n").at(-1)).toBe(
-      "Hosts read it after: imagegen up --config modelMirror=s3://models/prefix --stack aws-fleet",
-    );
-  });
-
-  test("sends what the service has besides its model, and that alone", async () => {
-    standIn();
-    const loras = "pixel=org/pixel@v1,own=org/own/x.safetensors";
-    const file = join(here.operator.directory, "stacks/Pulumi.aws-fleet.yaml");
-    appendFileSync(file, `  Picture-Perfect-Challenge:loras: ${loras}\n`);
-    onTestFinished(() => here.operator.restoreStackFile("aws-fleet"));
-    const { stdout } = await imagegen("cache", "mirror", "s3://models/prefix");
-    expect(stdout).toMatch(new RegExp(` \\| \\S+ s3://models/prefix  us-east-1 test ${loras}$`));
-    const other = await imagegen("cache", "mirror", "s3://models/prefix", "--model", "acme/tiny");
-    expect(other.stdout).toMatch(/ us-east-1 test$/);
-  });
-
-  test("of another model takes its revision, and passes JSON and the exit code on", async () => {
-    standIn(3);
-    const options = ["--model", "acme/tiny", "--revision", "v2", "--json"];
-    const { stdout, exitCode } = await imagegen("cache", "mirror", "s3://models/prefix", ...options);
-    expect([exitCode, stdout.split(" | ")[0]]).toEqual([
-      3,
-      "-m image_gen mirror --model acme/tiny --revision v2 --output s3://models/prefix --json",
-    ]);
-  });
-
-  test.each([
-    [
-      [],
-      "imagegen: modelMirror: expected s3://<bucket>/<prefix>, got nothing. Fix: imagegen cache mirror s3://<bucket>/<prefix> --stack aws-fleet",
-    ],
-    [
-      ["/srv/models"],
-      'imagegen: The mirror: expected s3://<bucket>/<prefix>, got "/srv/models". Fix: imagegen cache mirror s3://<bucket>/<prefix> --stack aws-fleet',
-    ],
-    [
-      ["s3://models/prefix", "--model", "demo"],
-      "imagegen: The demo model is made on each host, and is in no mirror. Fix: imagegen cache mirror --model <organisation>/<name> --stack aws-fleet",
-    ],
-  ])("with %j is refused in one line", async (args, line) => {
-    const { stderr, exitCode } = await imagegen("cache", "mirror", ...args);
-    expect([exitCode, stderr]).toEqual([2, line]);
-  });
-});
-
-describe("cache put", () => {
-  const PLACE = "s3://results/models";
-  const put = (...args: string[]) =>
-    here.operator.imagegenWith({ AWS_ENDPOINT_URL_S3: here.api.moto.url }, "aws-fleet", "cache", "put", ...args);
-
-  /** The real program, in the environment of the tests in place of one from the package index. */
-  async function withoutPackageIndex(): Promise<void> {
-    const run = `exec ${await pythonEnvironment()} "$@"`;
-    const made = `printf '%s\\n' '#!/bin/bash' 'case "$*" in "-m pip"*) exit;; esac' '${run}' >"$3/bin/python"`;
-    here.operator.program("python3", `mkdir -p "$3/bin"; ${made}; chmod +x "$3/bin/python"`);
-  }
-
-  /** What a host's container does at its start. */
-  async function onHost(model: string, revision: string) {
-    const home = mkdtempSync(join(tmpdir(), "imagegen-host-"));
-    onTestFinished(() => rmSync(home, { recursive: true }));
-    const env = {
-      PYTHONPATH: join(paths.imageGen, "src"),
-      HF_HOME: home,
-      HF_HUB_OFFLINE: "1",
-      IMAGE_GEN_MIRROR: PLACE,
-      AWS_ENDPOINT_URL: here.api.moto.url,
-      AWS_ACCESS_KEY_ID: "test",
-      AWS_SECRET_ACCESS_KEY: "test",
-      AWS_REGION: "us-east-1",
-    };
-    const args = ["-m", "image_gen", "prefetch", "--model", model, "--revision", revision, "--json"];
-    const { stdout } = await execa(await pythonEnvironment(), args, { env, cwd: home });
-    return JSON.parse(stdout) as { id: string; revision: string; directory: string };
-  }
-
-  test("sends a checkpoint to the mirror, from which a host gets and verifies it without a hub", async () => {
-    await withoutPackageIndex();
-    const file = join(here.operator.directory, "my photos.safetensors");
-    writeFileSync(file, checkpoint());
-    const odd = await put(file, PLACE);
-    expect([odd.exitCode, odd.stderr.split("\n").at(-1)]).toEqual([1, expect.stringContaining("Fix: rename it")]);
-    const named = join(here.operator.directory, "photos.safetensors");
-    writeFileSync(named, checkpoint());
-    const { stdout, exitCode } = await put(named, PLACE);
-    expect(exitCode).toBe(0);
-    const [, revision = ""] = /^own\/photos\/photos\.safetensors at ([0-9a-f]{40}): /.exec(stdout) ?? [];
-    expect(stdout.split("\n").at(-1)).toBe(
-      `Serve it: imagegen up --model own/photos/photos.safetensors --config modelRevision=${revision} --config modelMirror=${PLACE} --stack aws-fleet`,
-    );
-    const found = await onHost("own/photos/photos.safetensors", revision);
-    expect(found).toMatchObject({ id: "own/photos/photos.safetensors", revision });
-    expect(readFileSync(join(found.directory, "photos.safetensors"))).toEqual(checkpoint());
-  });
-
-  test("sends it under a name, as JSON; the same again is the same revision", async () => {
-    await withoutPackageIndex();
-    const file = join(here.operator.directory, "other.safetensors");
-    writeFileSync(file, checkpoint("x"));
-    const results = [];
-    for (const _ of [1, 2]) results.push((await put(file, PLACE, "--name", "acme/own", "--json")).stdout);
-    const [first, second] = results.map((each) => JSON.parse(each) as Record<string, unknown>);
-    expect(second).toEqual(first);
-    expect(first).toMatchObject({
-      stack: "aws-fleet",
-      model: "acme/own/other.safetensors",
-      bytes: checkpoint("x").length,
-    });
-    expect(first?.place).toBe(`${PLACE}/acme/own/${String(first?.revision)}`);
-  });
-
-  test("of a LoRA adds it to those of the stack", async () => {
-    await withoutPackageIndex();
-    const stack = join(here.operator.directory, "stacks/Pulumi.aws-fleet.yaml");
-    appendFileSync(
-      stack,
-      `  Picture-Perfect-Challenge:loras: a=org/a\n  Picture-Perfect-Challenge:modelMirror: ${PLACE}\n`,
-    );
-    onTestFinished(() => here.operator.restoreStackFile("aws-fleet"));
-    const file = join(here.operator.directory, "sketch.safetensors");
-    writeFileSync(file, safetensors(["unet.mid_block.to_q.lora_A.weight"]));
-    const { stdout, exitCode } = await put(file, "--json");
-    expect(exitCode).toBe(0);
-    const { model, revision, serve } = JSON.parse(stdout) as Record<"model" | "revision" | "serve", string>;
-    expect(model).toBe(`own/sketch@${revision}/sketch.safetensors`);
-    expect(serve).toBe(`imagegen up --config loras=a=org/a,sketch=${model} --stack aws-fleet`);
-  });
-
-  test("of a LoRA whose name the stack has is in place of that one, and has a name that the key takes", async () => {
-    await withoutPackageIndex();
-    const stack = join(here.operator.directory, "stacks/Pulumi.aws-fleet.yaml");
-    appendFileSync(
-      stack,
-      `  Picture-Perfect-Challenge:loras: "${"s".repeat(64)}=own/old@${"1".repeat(40)}, b=/data/my b.safetensors"\n  Picture-Perfect-Challenge:modelMirror: ${PLACE}\n`,
-    );
-    onTestFinished(() => here.operator.restoreStackFile("aws-fleet"));
-    const file = join(here.operator.directory, "again.safetensors");
-    writeFileSync(file, safetensors(["unet.mid_block.to_q.lora_A.weight"]));
-    const { stdout } = await put(file, "--name", `own/${"s".repeat(70)}`, "--json");
-    const { model, serve } = JSON.parse(stdout) as Record<"model" | "serve", string>;
-    expect(serve).toBe(
-      `imagegen up --config loras='b=/data/my b.safetensors,${"s".repeat(64)}=${model}' --stack aws-fleet`,
-    );
-  });
-
-  test("says what is no model, and sends nothing", async () => {
-    await withoutPackageIndex();
-    const file = join(here.operator.directory, "part.safetensors");
-    writeFileSync(file, "not a checkpoint");
-    const { stderr, exitCode } = await put(file, PLACE, "--name", "acme/part");
-    expect([exitCode, stderr.split("\n").at(-1)]).toEqual([
-      1,
-      expect.stringMatching(/^imagegen: <path>: .*part\.safetensors is no safetensors file.* Fix: /),
-    ]);
-  });
-
-  test.each([
-    [["/nowhere", PLACE], "imagegen: There is no /nowhere."],
-    [["", PLACE], "imagegen: The path is empty. Fix: imagegen cache put <path> --stack aws-fleet"],
-    [
-      ["/tmp", PLACE, "--name", "photos"],
-      'imagegen: --name: expected <organisation>/<name>, got "photos". Fix: --name acme/photos',
-    ],
-    [
-      ["/tmp"],
-      "imagegen: modelMirror: expected s3://<bucket>/<prefix>, got nothing. Fix: imagegen cache put <path> s3://<bucket>/<prefix> --stack aws-fleet",
-    ],
-  ])("%j is refused in one line", async (args, line) => {
-    const { stderr, exitCode } = await put(...args);
-    expect([exitCode, stderr]).toEqual([2, line]);
-  });
-
-  test("for a stack on this machine names the command that serves the path", async () => {
-    const { stderr, exitCode } = await here.operator.imagegenOf("local", "cache", "put", "/tmp", PLACE);
-    expect([exitCode, stderr]).toEqual([
-      2,
-      "imagegen: The stack local runs on this machine, where its service reads the model itself. Fix: imagegen up --model <path>",
-    ]);
-  });
-});
-
-/** A file with the header of a checkpoint of Stable Diffusion 1. */
-const checkpoint = (weight = "a"): Buffer =>
-  safetensors(
-    [
-      "model.diffusion_model.input_blocks.0.0.weight",
-      "first_stage_model.decoder.conv_in.weight",
-      "cond_stage_model.transformer.text_model.embeddings.position_embedding.weight",
-    ],
-    weight,
-  );
-
-function safetensors(names: readonly string[], weight = "a"): Buffer {
-  const tensor = (at: number) => ({ dtype: "U8", shape: [1, 4], data_offsets: [at, at + 1] });
-  const header = Buffer.from(JSON.stringify(Object.fromEntries(names.map((name, index) => [name, tensor(index)]))));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(header.length));
-  return Buffer.concat([length, header, Buffer.from(weight.repeat(names.length))]);
-}

@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -35,11 +37,9 @@ def test_every_rate_is_measured_and_nothing_is_left(tmp_path: Path, capsys: pyte
 def test_a_slow_disk_is_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = os.preadv
 
-    def slowly(*arguments: object) -> int:
-        import time
-
+    def slowly(descriptor: int, buffers: Sequence[bytearray], offset: int) -> int:
         time.sleep(0.2)
-        return read(*arguments)  # type: ignore[arg-type]
+        return read(descriptor, buffers, offset)
 
     plain = module._file_rates(tmp_path)["read_bytes_per_second"]
     monkeypatch.setattr(module.os, "preadv", slowly)

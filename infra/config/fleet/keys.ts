@@ -8,6 +8,16 @@ const MOST_RESULT_DAYS = 365;
 /** Of a service, without a request to AWS for a higher quota of Fargate. */
 const MOST_TASKS = 50;
 
+/** Keys of the target `aws` that a gateway has of one host behind a load balancer. */
+const BALANCER_KEYS = [
+  "albSubnetIds",
+  "certificateArn",
+  "allowedCidrs",
+  "allowPublic",
+  "deletionProtection",
+  "apiKeySecretArn",
+] as const;
+
 /** Keys of the target `fleet`. `aws:region` is Pulumi's own. */
 export const FLEET_KEYS = {
   /** Spot hosts that are kept while there are no jobs. */
@@ -48,26 +58,12 @@ export const FLEET_KEYS = {
     "builder",
     "imagePlatform",
     "previewWithoutSecrets",
-    "albSubnetIds",
-    "certificateArn",
-    "allowedCidrs",
-    "allowPublic",
-    "deletionProtection",
-    "apiKeySecretArn",
+    ...BALANCER_KEYS,
   ),
 };
 
 /** Keys of the gateway and its load balancer, which no host has. */
-export const GATEWAY_KEYS = [
-  "albSubnetIds",
-  "certificateArn",
-  "allowedCidrs",
-  "allowPublic",
-  "deletionProtection",
-  "apiKeySecretArn",
-  "allowedHosts",
-  "corsOrigins",
-] as const;
+export const GATEWAY_KEYS = [...BALANCER_KEYS, "allowedHosts", "corsOrigins"] as const;
 
 /** Keys of every service that a fleet does not read: those of a queue in the service, and of files of this machine. */
 export const NOT_OF_FLEETS = [

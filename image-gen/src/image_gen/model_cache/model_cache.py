@@ -372,9 +372,11 @@ class ModelCache:
         for source in sources:
             if source.model_id:
                 name = baked_files_name(source.model_id, source.revision, SINGLE_FILES[LORA])
-                lora = self._for_export(lambda own, source=source: own.ensure_lora(source, callbacks)[0])  # type: ignore[misc]
-                found[name] = lora.with_files_of(found.get(name))
+                found[name] = self._lora_for_export(source, callbacks).with_files_of(found.get(name))
         return found
+
+    def _lora_for_export(self, source: LoraSource, callbacks: ProgressCallbacks) -> ReadyModel:
+        return self._for_export(lambda own: own.ensure_lora(source, callbacks)[0])
 
     def _for_export(self, ensure: Callable[["ModelCache"], ReadyModel]) -> ReadyModel:
         # The models of this image are no source for another image, nor are those of a cache without manifests.

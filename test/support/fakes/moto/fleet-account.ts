@@ -149,6 +149,12 @@ export class FleetAccount {
     await this.#sdk.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: `${PREFIX}${name}`, Body: body }));
   }
 
+  /** A worker's record, as of now. */
+  async worker(id: string, changes: object = {}): Promise<void> {
+    const record = { version: 1, id, written: Date.now() / 1000, phase: "ready", engines: 1, busy: 0, error: null };
+    await this.write(`workers/${id}.json`, JSON.stringify({ ...record, ...changes }));
+  }
+
   async read(name: string): Promise<Buffer> {
     const { Body } = await this.#sdk.s3.send(new GetObjectCommand({ Bucket: BUCKET, Key: `${PREFIX}${name}` }));
     return Buffer.from((await Body?.transformToByteArray()) ?? []);
