@@ -1,7 +1,5 @@
 import type { Command } from "commander";
-import { commandFor } from "../core/command-line.ts";
 import { action, alignRows, print } from "../core/context.ts";
-import { CliError, EXIT } from "../core/exit.ts";
 import { collect, numberBetween, wholeBetween } from "../core/options.ts";
 import { refuseRates } from "../service/machine-rates.ts";
 import { parseConfigFlags } from "../stack/config.ts";
@@ -56,14 +54,6 @@ export function addPlan(program: Command, signal: AbortSignal): void {
     .action(
       action<PlanFlags, []>(signal, async (context, { model, config = [], ...forecast }) => {
         const chosen = parseConfigFlags([...config, ...modelFlags(model, context.files.config())]);
-        if (forecast.measure && forecast.rates !== undefined)
-          throw new CliError(
-            {
-              message: "--measure and --rates exclude each other.",
-              fix: commandFor(context.files.name, "plan --measure"),
-            },
-            EXIT.usage,
-          );
         if (targetsCi(context)) {
           refuseRates(context.files.name, forecast);
           const { plan, rows } = planCi(context, chosen);

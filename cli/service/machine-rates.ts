@@ -30,6 +30,17 @@ interface RateOptions {
 
 const fileOf = ({ paths, files }: Context) => join(paths.rates, `${files.name}.json`);
 
+/** Those that a plan of this machine goes by: measured now, those of a file, those that are kept, or null. */
+export async function machineRates(
+  context: Context,
+  target: { readonly stack: string; readonly exec: Exec },
+  { measure = false, rates }: RateOptions,
+): Promise<MachineRates | null> {
+  if (measure && rates !== undefined)
+    throw new CliError({ message: "--measure and --rates exclude each other.", fix: "leave one out" }, EXIT.usage);
+  return measure ? measureRates(context, target) : readRates(context, rates);
+}
+
 /** Measures beside the stack's cache, and keeps the result for its later plans. Throws where there is no cache yet. */
 export async function measureRates(
   context: Context,

@@ -17,7 +17,7 @@ import { checkedConfig, inspectMachine, parseDoctor, type ServiceFacts } from ".
 import { backupToFile, type Runner, restoreFromFile } from "../service/archive.ts";
 import { type CacheStatus, type ExecOptions, execJson } from "../service/image-gen.ts";
 import { makeImages } from "../service/images.ts";
-import { measureRates, readRates } from "../service/machine-rates.ts";
+import { machineRates } from "../service/machine-rates.ts";
 import { probeState } from "../service/readiness.ts";
 import { readText } from "../stack/config.ts";
 import { chooseModel, planOf } from "../stack/model.ts";
@@ -151,10 +151,10 @@ export function localTarget(context: Context, runtime: LocalRuntime): Target {
       };
     },
 
-    async plan({ measure = false, rates, downloadRate } = {}) {
+    async plan({ downloadRate, ...rates } = {}) {
       const { settings } = plannedModel();
       requirePaths(context, settings, mode);
-      const machine = measure ? await measureRates(context, target) : readRates(context, rates);
+      const machine = await machineRates(context, target, rates);
       const line = downloadRate === undefined ? {} : { downloadBytesPerSecond: downloadRate * 1e6 };
       const plan = await planOf(paths, settings, { machine, ...line });
       return { plan, rows: planRows(plan) };

@@ -134,7 +134,7 @@ describe.each(Object.entries(STATES))("%s", (name, { service = "url", act }) => 
       .locator("#run-list")
       .getByRole("button", { name: /^Cancel/ })
       .all())
-      await cancel.click().catch(() => {});
+      await cancel.click({ timeout: 1000 }).catch(() => {});
     // A refusal is a line of the browser's own.
     opened.problems.splice(0, opened.problems.length, ...opened.problems.filter((each) => !/40[01]|503/.test(each)));
     await opened.close();

@@ -1,8 +1,9 @@
 /** Before the service is ready: the download with its rate, what failed and its fix, and the timeline of the start. */
+import type { Page, Route } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import type { Hub } from "../support/hub.ts";
 import { OPERATOR_KEY, signedIn, startHubOfModels, startWithHub } from "../support/page/hub-service.ts";
-import { closeBrowser, LOOKS, type OpenPage, openPage } from "../support/page/open-page.ts";
+import { closeBrowser, LOOKS, modelKnown, type OpenPage, openPage } from "../support/page/open-page.ts";
 import type { PythonService } from "../support/python-service.ts";
 
 /** Of a service that is not ready, the browser itself writes its 503 to the console. */
@@ -23,7 +24,7 @@ afterAll(async () => {
 describe("a download", () => {
   let service: PythonService;
   beforeAll(async () => {
-    await hub.knobs({ line_bytes_per_second: 60_000 });
+    await hub.knobs({ line_bytes_per_second: 120_000 });
     service = await startWithHub(hub, {}, { wait: false });
   });
   afterAll(() => service.stop());
@@ -99,6 +100,38 @@ describe("a start that has failed", () => {
       .first()
       .waitFor();
     notReady(opened);
+    await opened.close();
+  });
+});
+
+describe("a network that loses requests", () => {
+  /** The first requests for a path, of which the page may send two at once. */
+  const first = (path: string, count: number, lose: (route: Route) => Promise<void>) => (page: Page) => {
+    let left = count;
+    return page.route(`**/${path}`, (route) => {
+      left -= 1;
+      return left < 0 ? route.continue() : lose(route);
+    });
+  };
+  /** As where a connection was cut unseen. */
+  const unanswered = async () => {};
+
+  test("has a page that gets ready all the same, and knows the model", async () => {
+    const lose = async (page: Page) => {
+      await first("readyz", 1, unanswered)(page);
+      await first("v1/models", 2, unanswered)(page);
+    };
+    const opened = await openPage(inject("url"), { before: lose, ready: false });
+    await opened.page.locator("#state[data-phase=ready]").waitFor();
+    await modelKnown(opened.page);
+    await opened.close();
+  });
+
+  test("has a page that asks again for the model after a failure", async () => {
+    const failing = first("v1/models", 2, (route) => route.abort("connectionreset"));
+    const opened = await openPage(inject("url"), { before: failing, ready: false });
+    await modelKnown(opened.page);
+    expect(opened.problems.splice(0)).toEqual(Array(2).fill(expect.stringContaining("ERR_CONNECTION_RESET")));
     await opened.close();
   });
 });

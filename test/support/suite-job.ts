@@ -145,14 +145,16 @@ function failuresOf({ testResults }: VitestReport): string[] {
 const ENDS = 3;
 const LONGEST = 200;
 
-/** The beginning and the end of a failure's message, without its stack, in the line that names the test. */
+/** The beginning and the end of a failure's message, and what it calls an error, without its stack, in the line that names the test. */
 function reason(message: string): string {
   const lines = stripVTControlCharacters(message)
     .split("\n")
     .filter((line) => line.trim() !== "" && !/^\s+at /.test(line))
     .map((line) => line.trim().slice(0, LONGEST));
   if (lines.length === 0) return "";
-  return `: ${(lines.length > 2 * ENDS ? [...lines.slice(0, ENDS), "…", ...lines.slice(-ENDS)] : lines).join(" | ")}`;
+  if (lines.length <= 2 * ENDS) return `: ${lines.join(" | ")}`;
+  const errors = lines.slice(ENDS, -ENDS).filter((line) => /\berror\b/i.test(line));
+  return `: ${[...lines.slice(0, ENDS), "…", ...errors.slice(0, 2 * ENDS), "…", ...lines.slice(-ENDS)].join(" | ")}`;
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { lt: "<", gt: ">", quot: '"', amp: "&", apos: "'", "#10": "\n" };

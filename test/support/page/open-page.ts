@@ -67,17 +67,31 @@ export async function openPage(url: string, options: OpenOptions = {}): Promise<
   const page = await context.newPage();
   const problems: string[] = [];
   const requests: string[] = [];
+  /** Requests without an answer, for the message of a page that never gets ready. */
+  const unanswered = new Map<string, string>();
   page.on("console", (message) => {
     if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
   });
   page.on("pageerror", (error) => problems.push(String(error)));
-  page.on("request", (request) => requests.push(request.url()));
+  page.on("request", (request) => {
+    requests.push(request.url());
+    unanswered.set(request.url(), "not answered");
+  });
+  page.on("requestfinished", (request) => unanswered.delete(request.url()));
+  page.on("requestfailed", (request) => unanswered.set(request.url(), request.failure()?.errorText ?? "failed"));
   await before?.(page);
   await page.goto(url);
   if (ready) {
-    await page.locator("#state[data-phase=ready]").waitFor();
-    // The form offers what the model takes once the page has asked for it; before, it ignores files.
-    await inModule(page, "service/model.js", KNOWN);
+    const seen = () => page.locator("#state").textContent();
+    await page
+      .locator("#state[data-phase=ready]")
+      .waitFor({ timeout: 60_000 })
+      .catch(async (error: unknown) => {
+        const waiting = [...unanswered].map((each) => each.join(": "));
+        const all = [`the state: ${await seen()}`, ...problems, ...waiting].join("\n");
+        throw new Error(`${url} does not get ready in the page:\n${all}`, { cause: error });
+      });
+    await modelKnown(page);
   }
   return {
     page,
@@ -104,7 +118,9 @@ export const inModule = (page: Page, name: string, work: string) =>
     `(async () => { const it = await import(${moduleOf(name)}); return await (async () => { ${work} })(); })()`,
   );
 
-/** Ends when the page knows its model, or asks for a key first. */
+/** Waits until the page knows its model, or asks for a key first: before, its form ignores files. */
+export const modelKnown = (page: Page) => inModule(page, "service/model.js", KNOWN);
+
 const KNOWN = `await new Promise((resolve) => {
   it.onModel((model) => model.default_size !== null && resolve());
   const timer = setInterval(() => document.getElementById("sign-in").open && resolve(clearInterval(timer)), 50);

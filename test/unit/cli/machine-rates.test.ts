@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Context } from "../../../cli/core/context.ts";
 import { pathsOf } from "../../../cli/core/paths.ts";
-import { measureRates, readRates, refuseRates } from "../../../cli/service/machine-rates.ts";
+import { machineRates, measureRates, readRates, refuseRates } from "../../../cli/service/machine-rates.ts";
 
 const MEASURED = {
   at: "2026-11-28T07:00:00Z",
@@ -102,6 +102,14 @@ describe("the rates of this machine", () => {
     expect(() => readRates(context, "/none/rates.json")).toThrow(
       "--rates: /none/rates.json can't be read: ENOENT. Fix: --measure, which leaves",
     );
+  });
+
+  test("come from a measurement or from a file, not from both", async () => {
+    const both = machineRates(context, answering(MEASURED), { measure: true, rates: "x" });
+    await expect(both).rejects.toThrow("--measure and --rates exclude each other. Fix: leave one out");
+    expect(await machineRates(context, answering(MEASURED), {})).toBeNull();
+    expect(await machineRates(context, answering(MEASURED), { measure: true })).toEqual(RATES);
+    expect(await machineRates(context, answering(MEASURED), {})).toEqual(RATES);
   });
 
   test("are refused for hosts in AWS, by the option that was given", () => {

@@ -16,11 +16,18 @@ export class ApiError extends Error {
   }
 }
 
-/** The answer to a request; `options` are those of `fetch`. Asks for the key where one is needed, and sends it again. */
-export async function call(path, options = {}) {
+/** Of a request that is answered at once, in milliseconds: one that a network lost ends, and can be sent again. */
+export const TIMEOUT = 10_000;
+
+/**
+ * The answer to a request; `options` are those of `fetch`, and `timeout`, milliseconds of one request. Asks for the
+ * key where one is needed, and sends it again.
+ */
+export async function call(path, { timeout, ...options } = {}) {
   const answer = await withKey((key) => {
     const headers = { ...options.headers, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
-    return fetch(path, { ...options, headers });
+    const signal = timeout === undefined ? options.signal : AbortSignal.timeout(timeout);
+    return fetch(path, { ...options, signal, headers });
   }, options.signal);
   if (answer.ok) return answer;
   const body = await answer.json().catch(() => ({}));

@@ -1,11 +1,13 @@
 /** What the service says of its model, asked for when it is ready and again after each restart, and who listens to it. */
-import { getJson } from "./api.js";
+import { ApiError, getJson, TIMEOUT } from "./api.js";
 import { onKey } from "./key.js";
 import { onStatus } from "./status.js";
 
 const listeners = new Set();
 let last = null;
 let wasReady = false;
+/** Whether the last request had no answer. */
+let isLost = false;
 
 /** `listener(model)`, with the object of `/v1/models`, whenever it may have changed, and at once with the last one. */
 export function onModel(listener) {
@@ -14,9 +16,11 @@ export function onModel(listener) {
 }
 
 async function read() {
+  isLost = false;
   try {
-    [last] = (await getJson("v1/models")).data;
-  } catch {
+    [last] = (await getJson("v1/models", { timeout: TIMEOUT })).data;
+  } catch (error) {
+    isLost = !(error instanceof ApiError);
     return; // The state of the service says why.
   }
   for (const listener of listeners) listener(last);
@@ -27,7 +31,7 @@ export function beginModel() {
   onKey(() => void read());
   onStatus((status) => {
     const ready = status?.phase === "ready";
-    if (ready && !wasReady) void read();
+    if (ready && (!wasReady || isLost)) void read();
     wasReady = ready;
   });
 }

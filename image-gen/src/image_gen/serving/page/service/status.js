@@ -1,4 +1,5 @@
 /** What `/readyz` says, again and again, and who listens to it. */
+import { TIMEOUT } from "./api.js";
 
 const listeners = new Set();
 let last = null;
@@ -13,7 +14,7 @@ export const isReady = () => last?.phase === "ready";
 
 async function watch() {
   try {
-    const answer = await fetch("readyz", { cache: "no-store" });
+    const answer = await fetch("readyz", { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) });
     last = await answer.json();
   } catch {
     last = null;
