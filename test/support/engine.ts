@@ -84,10 +84,10 @@ export class TestProject {
 
 /**
  * A port that nothing on this machine listens on; below those that the system gives to outgoing connections, so that nobody else is
- * given it before it is used.
+ * given it before it is used, and above those of image-gen/tests/free_port.py.
  */
 export async function freePort(): Promise<number> {
-  const port = randomInt(20_000, 32_000);
+  const port = randomInt(26_000, 32_000);
   const free = await new Promise<boolean>((resolve) => {
     const server = createServer();
     server.once("error", () => resolve(false));

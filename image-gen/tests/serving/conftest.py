@@ -4,10 +4,8 @@ import contextlib
 import http.client
 import json
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from free_port import free_port
 
 _TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ")
 HERE = Path(__file__).parent
@@ -115,17 +114,8 @@ def children_of(pid: int, text: str) -> list[int]:
 StartServer = Callable[..., Server]
 
 
-def _free_port() -> int:
-    """Below those that the system gives to clients: one of them could be given away before the server listens."""
-    while True:
-        port = random.randrange(20_000, 32_768)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-
-
 def _start(folder: Path, worker: str, env: Mapping[str, object], prefix: Sequence[str] = ()) -> Server:
-    port = _free_port()
+    port = free_port()
     log_file = folder / f"server-{port}.log"
     variables = {key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in env.items()}
     with log_file.open("wb") as log:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -15,6 +14,7 @@ import boto3
 import pytest
 from fake_s3.fixtures import serve_proxy
 from fake_s3.proxy import S3Proxy
+from free_port import free_port
 
 from tests.fleet.conftest import BUCKET, Fleet, wait_for
 from tests.serving.conftest import SOURCES, Server
@@ -33,9 +33,7 @@ def door(fleet: Fleet) -> Iterator[S3Proxy]:
 
 
 def closed_port() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 def test_a_gateway_is_ready_without_a_worker_and_names_its_model(gateway: Server) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from conftest import UNET
+from free_port import free_port
 
 from image_gen.model_cache import CacheSettings, ModelCache
 
@@ -234,10 +234,7 @@ def _cache(around: Surroundings) -> ModelCache:
 
 def _nobody_listens(around: Surroundings) -> None:
     around.make_repo()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    around.env["HF_ENDPOINT"] = f"http://127.0.0.1:{port}"
+    around.env["HF_ENDPOINT"] = f"http://127.0.0.1:{free_port()}"
 
 
 def _listen(around: Surroundings, message: str) -> None:
