@@ -11,9 +11,22 @@ export type JobObjects = Awaited<ReturnType<typeof openJobObjects>>;
 export async function openJobObjects(config: AwsClientConfig, address: string) {
   const sdk = await import("@aws-sdk/client-s3");
   const client = new sdk.S3Client(sdkOptions(config));
+  let serverTime = Number.NaN;
+  client.middlewareStack.add(
+    (next) => async (call) => {
+      const answer = await next(call);
+      const { headers } = answer.response as { readonly headers?: Readonly<Record<string, string>> };
+      serverTime = Date.parse(headers?.date ?? "");
+      return answer;
+    },
+    { step: "deserialize", priority: "low" },
+  );
   const { bucket: Bucket, prefix } = parseS3Uri(address);
   const keyOf = (name: string) => `${prefix}${name}`;
   return {
+    /** The store's own clock at its last answer, in ms since 1970: this machine's may be wrong. */
+    now: () => (Number.isNaN(serverTime) ? Date.now() : serverTime),
+
     /** Null where there is no such object. */
     async read(name: string): Promise<Buffer | null> {
       try {
@@ -56,13 +69,10 @@ export async function openJobObjects(config: AwsClientConfig, address: string) {
 }
 
 /** The workers that have written their record of late. */
-export async function readWorkers(
-  objects: Pick<JobObjects, "names" | "read">,
-  now = Date.now(),
-): Promise<FleetWorker[]> {
+export async function readWorkers(objects: Pick<JobObjects, "names" | "now" | "read">): Promise<FleetWorker[]> {
   const names = await objects.names(WORKERS_FOLDER);
   const records = await Promise.all(names.map((name) => objects.read(name)));
-  return records.flatMap((record) => parseWorker(record?.toString() ?? "", now) ?? []);
+  return records.flatMap((record) => parseWorker(record?.toString() ?? "", objects.now()) ?? []);
 }
 
 /** Null for a worker that is gone, and for a record that can't be read. */
