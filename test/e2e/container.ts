@@ -6,6 +6,8 @@ export interface Options {
   env?: Record<string, string>;
   /** What is mounted at /data: a volume's name, with `:ro` behind it if it is to be read-only. */
   volume?: string;
+  /** Files of this machine, by where they are in the container: read-only. */
+  files?: Readonly<Record<string, string>>;
   network?: string;
   image?: string;
 }
@@ -36,6 +38,7 @@ export async function start(name: string, options: Options = {}): Promise<{ url:
     ...(options.volume
       ? ["-v", `${options.volume.replace(/:ro$/, "")}:/data${options.volume.endsWith(":ro") ? ":ro" : ""}`]
       : []),
+    ...Object.entries(options.files ?? {}).flatMap(([inside, file]) => ["-v", `${file}:${inside}:ro`]),
     ...env,
     options.image ?? inject("image"),
   );

@@ -8,6 +8,7 @@ export interface Readyz {
   bytes_total: number;
   error: { code: string; message: string; retryable: boolean } | null;
   model: string;
+  revision: string | null;
   source: string | null;
   device: string | null;
   phases: Record<string, number>;

@@ -25,7 +25,7 @@ MAKE_CHECKPOINT = """
 import sys, torch
 from pathlib import Path
 from tests.worker.original_layout import write_checkpoint
-from tests.worker.test_checkpoints import made
+from tests.worker.small_checkpoint import made
 whole = made("stable-diffusion", "meta")
 torch.manual_seed(0)
 for part in whole.components.values():
