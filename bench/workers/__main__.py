@@ -38,9 +38,9 @@ _READY_SECONDS, _DONE_SECONDS = 300.0, 900.0
 @contextlib.contextmanager
 def emulator() -> Iterator[str]:
     """The address of an SQS and an S3."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    from free_port import free_port
+
+    port = free_port()
     command = [str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -89,7 +89,7 @@ def seconds_per_job(count: int, options: argparse.Namespace, *, demo: bool) -> f
 
 def _start(fleet: Fleet, options: argparse.Namespace, *, demo: bool) -> Server:
     if demo:
-        return fleet.start("-", MODEL_ID="demo", IMAGE_GEN_DEVICE="cpu")
+        return fleet.start("-", MODEL_DIR="", MODEL_ID="demo", IMAGE_GEN_DEVICE="cpu")
     return fleet.start(FAKE_WORKER={"step_seconds": options.seconds / 2})
 
 
