@@ -92,8 +92,9 @@ const RUNNERS = {
   async pytest({ name, parts, forwarded }: Job, live: boolean): Promise<Ended> {
     const project = projectOf(name, parts[0] ?? "quick");
     const report = fresh(`${project}.xml`);
-    // Much of it waits, so there are more processes than cores. A file stays in one of them: its fixtures are made once.
-    const processes = Math.min(8, 2 * availableParallelism());
+    // Much of it waits, so there are more processes than cores: most of the slow ones, two of which wait for minutes. A file
+    // stays in one process: its fixtures are made once.
+    const processes = Math.min(8, (parts.includes("quick") ? 2 : 3) * availableParallelism());
     const spread = ["-n", String(processes), "--dist", "loadfile", "--no-loadscope-reorder"];
     const files = forwarded.map((argument) => argument.replace(/^(?:\.\/)?image-gen\//, ""));
     const all = () => [...spread, ...parts.flatMap(pythonFilesOf)];

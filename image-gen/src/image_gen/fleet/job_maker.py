@@ -4,7 +4,6 @@ Comes in: a job with its uploads. Goes out: pictures and OpenAI's answer without
 service's errors. Must not: know where jobs come from.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +22,7 @@ from image_gen.serving.images.requests import (
     parse_fields,
 )
 from image_gen.serving.metrics import Metrics
+from image_gen.serving.queue.job_limit import run_job
 from image_gen.serving.queue.request import Listener
 from image_gen.serving.queue.request_queue import RequestQueue
 from image_gen.serving.worker_supervisor import GeneratedImage
@@ -67,7 +67,8 @@ class JobMaker:
             model = self._generations.model_id
             images = make_image_jobs(request, pipeline, self._settings, job.id, change, model=model)
             count = len(images)
-            pictures = await self._pictures(images, job.key)
+            seconds = self._settings.request_timeout
+            pictures = await run_job(self._queue, images, Listener(), key=job.key, seconds=seconds)
         except BadRequest:
             raise
         except Exception as error:
@@ -78,22 +79,3 @@ class JobMaker:
         for each in answer["data"]:
             del each["b64_json"]
         return MadeJob(pictures, answer, images[0].output_format)
-
-    async def _pictures(self, images: list[Any], key: str) -> list[GeneratedImage]:
-        seconds = self._settings.request_timeout
-        try:
-            async with asyncio.timeout(None) as limit:
-                listener = _Turn(lambda: limit.reschedule(asyncio.get_running_loop().time() + seconds))
-                return await self._queue.run(images, listener, key=key, is_job=True)
-        except TimeoutError:
-            raise RequestTimeoutError(f"The job was not done within {seconds:.0f} s of its turn.") from None
-
-
-class _Turn(Listener):
-    """Calls back when the waiting is over."""
-
-    def __init__(self, call: Any) -> None:
-        self._call = call
-
-    def on_turn(self) -> None:
-        self._call()

@@ -12,7 +12,7 @@ from image_gen.errors import ClientGoneError, ImageGenError
 from image_gen.serving.http.api_key_auth import KEY_NAME
 from image_gen.serving.images.waiting import while_client_waits
 from image_gen.serving.metrics import Metrics
-from image_gen.serving.queue.request import Listener
+from image_gen.serving.queue.request import ForwardingListener, Listener
 from image_gen.serving.queue.request_queue import RequestQueue
 from image_gen.serving.worker_supervisor import GeneratedImage
 from image_gen.worker.protocol import ImageJob
@@ -74,24 +74,16 @@ class Work:
             )
 
 
-class _Timed(Listener):
-    """Passes everything on, and measures the waiting."""
+class _Timed(ForwardingListener):
+    """Measures the waiting."""
 
     def __init__(self, to: Listener, metrics: Metrics, arrived: float) -> None:
-        self._to, self._metrics, self._arrived = to, metrics, arrived
-
-    def on_place(self) -> None:
-        self._to.on_place()
+        super().__init__(to)
+        self._metrics, self._arrived = metrics, arrived
 
     def on_turn(self) -> None:
         self._metrics.waited(time.monotonic() - self._arrived)
-        self._to.on_turn()
-
-    def on_step(self, job: ImageJob, step: int, preview: bytes) -> None:
-        self._to.on_step(job, step, preview)
-
-    def on_image(self, job: ImageJob, image: GeneratedImage) -> None:
-        self._to.on_image(job, image)
+        super().on_turn()
 
 
 def attempt_of(http: Request) -> int | None:

@@ -20,7 +20,6 @@ from image_gen.errors import (
     JobsFullError,
     JobsStorageFullError,
     JobsUnavailableError,
-    RequestTimeoutError,
 )
 from image_gen.serving.engines import Engines
 from image_gen.serving.http.error_json import error_json
@@ -33,11 +32,11 @@ from image_gen.serving.jobs.job_database import JobDatabase
 from image_gen.serving.jobs.live_job import LiveJob
 from image_gen.serving.jobs.webhooks import Webhooks
 from image_gen.serving.metrics import Metrics
+from image_gen.serving.queue.job_limit import run_job
 from image_gen.serving.queue.request_queue import RequestQueue
-from image_gen.serving.worker_supervisor import GeneratedImage
 from image_gen.settings import Settings
 from image_gen.threads import in_daemon_thread
-from image_gen.worker.protocol import ImageJob, PipelineReady
+from image_gen.worker.protocol import PipelineReady
 
 log = logging.getLogger(__name__)
 # A job during which the whole service has ended so often may be the reason.
@@ -239,7 +238,8 @@ class JobRunner:
                 replace(each, progress=True) for each in make_image_jobs(request, self.pipeline, self._settings, job.id)
             ]
             live.images = len(images)
-            pictures = await self._pictures(live, images)
+            seconds = self._settings.request_timeout
+            pictures = await run_job(self._queue, images, live, key=job.key, seconds=seconds)
             job.result = json.dumps(answer_json(request, images, pictures, self._generations.model_id)).encode()
         except BadRequest as error:
             body = error_json(error.status, error.message, code=error.code, param=error.param)
@@ -257,21 +257,6 @@ class JobRunner:
         else:
             self._metrics.made(pictures, images[0].steps)
             await self._end(live, "succeeded")
-
-    async def _pictures(self, live: LiveJob, images: list[ImageJob]) -> list[GeneratedImage]:
-        seconds = self._settings.request_timeout
-        try:
-            async with asyncio.timeout(None) as limit:
-                loop = asyncio.get_running_loop()
-
-                def on_begin(begun: LiveJob) -> None:
-                    limit.reschedule(loop.time() + seconds)
-                    self._on_begin(begun)
-
-                live.on_begin = on_begin
-                return await self._queue.run(images, live, key=live.job.key, is_job=True)
-        except TimeoutError:
-            raise RequestTimeoutError(f"The job was not done within {seconds:.0f} s of its turn.") from None
 
     async def _end(self, live: LiveJob, status: Status, error: ImageGenError | dict[str, object] | None = None) -> None:
         job = live.job

@@ -27,6 +27,25 @@ class Listener:
         """A picture of several is done."""
 
 
+class ForwardingListener(Listener):
+    """Passes everything on."""
+
+    def __init__(self, to: Listener) -> None:
+        self._to = to
+
+    def on_place(self) -> None:
+        self._to.on_place()
+
+    def on_turn(self) -> None:
+        self._to.on_turn()
+
+    def on_step(self, job: ImageJob, step: int, preview: bytes) -> None:
+        self._to.on_step(job, step, preview)
+
+    def on_image(self, job: ImageJob, image: GeneratedImage) -> None:
+        self._to.on_image(job, image)
+
+
 @dataclass(eq=False)
 class Request:
     """Its pictures so far are the first of its jobs'."""
