@@ -5,10 +5,9 @@ import { NAMES, partsOf, projectsOf, suiteOf } from "./test/suites.ts";
 
 /** The package's name, as the examples import it, without a build. */
 const LIBRARY = Object.fromEntries(
-  Object.entries({ local: "local-image-gen", aws: "aws-image-gen" }).map(([door, file]) => [
-    `picture-perfect-challenge/${door}`,
-    join(import.meta.dirname, `infra/library/${file}.ts`),
-  ]),
+  Object.entries({ local: "local-image-gen", aws: "aws-image-gen", fleet: "aws-image-gen-fleet" }).map(
+    ([door, file]) => [`picture-perfect-challenge/${door}`, join(import.meta.dirname, `infra/library/${file}.ts`)],
+  ),
 );
 
 /** The projects of each part of a suite; test/suites.ts says which there are. */

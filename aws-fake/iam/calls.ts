@@ -7,6 +7,7 @@ import { type Props, text } from "../kind.ts";
 import { call, type TargetResource, type Verb } from "./call.ts";
 import { EC2, EC2_RELATIONS, ec2Calls } from "./ec2-calls.ts";
 import type { ApiCall } from "./evaluate.ts";
+import { FLEET } from "./fleet-calls.ts";
 import { NAMED } from "./named-calls.ts";
 
 /** Functions of the provider that read the account. */
@@ -38,7 +39,7 @@ export function callsOf(cloud: Cloud, verb: Verb, target: TargetResource): reado
     arn: (service: string, resource: string) => cloud.arn(service, resource),
     iam: (resource: string) => cloud.arn("iam", resource),
   };
-  const named = NAMED[target.type];
+  const named = NAMED[target.type] ?? FLEET[target.type];
   if (named) return named(place, { ...target.props, ...target.news, __id: target.id })[verb];
   const relation = EC2_RELATIONS[target.type];
   if (relation) return relation(cloud, target)[verb];

@@ -159,7 +159,8 @@ const launchCalls = (cloud: Cloud, props: Props): readonly ApiCall[] => [
   call("ec2:RunInstances", `arn:aws:ec2:${cloud.region}:${cloud.account}:volume/new`, requestKeys(props.volumeTags)),
 ];
 
-function passed(cloud: Cloud, { iamInstanceProfile }: Props): readonly ApiCall[] {
+/** Whoever launches a host hands it its role. */
+export function passed(cloud: Cloud, { iamInstanceProfile }: Props): readonly ApiCall[] {
   const profile = cloud.find("aws:iam/instanceProfile:InstanceProfile", text(iamInstanceProfile));
   const role = `arn:aws:iam::${cloud.account}:role/${text(profile?.props.role)}`;
   return profile ? [call("iam:PassRole", role, { "iam:PassedToService": "ec2.amazonaws.com" })] : [];

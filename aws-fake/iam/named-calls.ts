@@ -1,7 +1,7 @@
 import type { Cloud } from "../cloud.ts";
 import { type Props, record, text, texts } from "../kind.ts";
 import { type CallsByVerb, call, calls, ownKeys, requestKeys, textOrNone } from "./call.ts";
-import { onOther } from "./ec2-calls.ts";
+import { onOther, passed } from "./ec2-calls.ts";
 
 /** The account that a resource is in. */
 export interface Place {
@@ -138,16 +138,27 @@ export const NAMED: Readonly<Record<string, (place: Place, props: Props) => Call
       delete: [call("dlm:DeleteLifecyclePolicy", on, ownKeys(tags))],
     };
   },
-  "aws:autoscaling/group:Group": ({ arn, cloud }, { name, launchTemplate, vpcZoneIdentifiers }) => {
-    const on = arn("autoscaling", `autoScalingGroup:0a1b:autoScalingGroupName/${text(name)}`);
-    const others = [text(record(launchTemplate).id), ...texts(vpcZoneIdentifiers)].filter((id) => id !== "");
+  "aws:autoscaling/group:Group": ({ arn, cloud }, group) => {
+    const on = arn("autoscaling", `autoScalingGroup:0a1b:autoScalingGroupName/${text(group.name)}`);
+    const template = templateOf(group);
+    const others = [template, ...texts(group.vpcZoneIdentifiers)].filter((id) => id !== "");
+    const profile = record(cloud.find("aws:ec2/launchTemplate:LaunchTemplate", template)?.props.iamInstanceProfile);
+    // AWS checks that whoever makes or changes the group may start such hosts.
+    const launch = [
+      ...others.map((id) => onOther(cloud, "ec2:RunInstances", id)),
+      ...passed(cloud, { iamInstanceProfile: profile.arn }),
+    ];
+    const has = (property: string, action: string) =>
+      texts(group[property]).length > 0 ? calls(on, `autoscaling:${action}`) : [];
     return {
       create: [
         ...calls(on, "autoscaling:CreateAutoScalingGroup", "autoscaling:CreateOrUpdateTags"),
-        ...others.map((id) => onOther(cloud, "ec2:RunInstances", id)),
+        ...launch,
+        ...has("suspendedProcesses", "SuspendProcesses"),
+        ...has("enabledMetrics", "EnableMetricsCollection"),
       ],
       read: [call("autoscaling:DescribeAutoScalingGroups", "*")],
-      update: calls(on, "autoscaling:UpdateAutoScalingGroup"),
+      update: [...calls(on, "autoscaling:UpdateAutoScalingGroup", "autoscaling:StartInstanceRefresh"), ...launch],
       delete: calls(on, "autoscaling:UpdateAutoScalingGroup", "autoscaling:DeleteAutoScalingGroup"),
     };
   },
@@ -190,6 +201,12 @@ export const NAMED: Readonly<Record<string, (place: Place, props: Props) => Call
     bucketSetting("EncryptionConfiguration"),
   "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": bucketSetting("LifecycleConfiguration"),
 };
+
+/** The id of the group's template, which may be one of a policy for several types. */
+function templateOf({ launchTemplate, mixedInstancesPolicy }: Props): string {
+  const mixed = record(record(mixedInstancesPolicy).launchTemplate);
+  return text(record(launchTemplate).id) || text(record(mixed.launchTemplateSpecification).launchTemplateId);
+}
 
 function balancer(on: string, noun: string, modify: string): CallsByVerb {
   return {

@@ -10,6 +10,7 @@ import { explainLaunchError, explainQuota, type OfferedTypes } from "../plan/aws
 import type { AwsPlan } from "../plan/aws/plan.ts";
 import { chooseZone, type Offerings, otherZones, typesToLookUp } from "../plan/aws/zone.ts";
 import type { SubnetFacts } from "../plan/fleet/network.ts";
+import type { ProgramContext } from "../program-context.ts";
 
 /** The account's quota of this code; null where it is not known. */
 type QuotaReader = (code: string) => Promise<number | null>;
@@ -43,6 +44,18 @@ export function createProvider(
     },
     opts,
   );
+}
+
+/** For all resources of a program: a component's have the provider of its program, or, without one, its own. */
+export function optionsOf(
+  { name, component }: Pick<ProgramContext, "name" | "component">,
+  plan: Pick<AwsPlan, "region" | "stack">,
+): WithProvider {
+  if (component === undefined) return { provider: createProvider(name, plan) };
+  const { parent } = component.opts;
+  const of = parent ? { parent } : {};
+  const given = parent?.getProvider("aws:index/provider:Provider");
+  return given ? of : { ...of, provider: createProvider(name, plan, of) };
 }
 
 /**

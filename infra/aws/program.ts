@@ -1,6 +1,5 @@
 /** The program on AWS. In: settings. Out: outputs, once the host is ready. One call a stage. */
 
-import type * as pulumi from "@pulumi/pulumi";
 import { READER_VARIABLE } from "../command-line.ts";
 import type { AwsSettings } from "../config/aws/settings.ts";
 import { UserError } from "../errors.ts";
@@ -8,7 +7,7 @@ import { showBuildHistory } from "../io/build-history.ts";
 import { readManifest } from "../io/manifests.ts";
 import { quotaReader } from "../io/quota.ts";
 import { ssmDeps } from "../io/ssm-probe.ts";
-import { type AwsPlan, instanceTypeProblems, makeAwsPlan, modelProblems, updateProblems } from "../plan/aws/plan.ts";
+import { instanceTypeProblems, makeAwsPlan, modelProblems, updateProblems } from "../plan/aws/plan.ts";
 import { buildPlaces, type ProgramContext } from "../program-context.ts";
 import { hostGate } from "../readiness/host-gate.ts";
 import { createBudget } from "./budget.ts";
@@ -17,11 +16,11 @@ import { RegistryImage } from "./image/registry-image.ts";
 import { LoadBalancer } from "./load-balancer.ts";
 import {
   awsProfile,
-  createProvider,
   launchErrorHook,
   lookupAmi,
   lookupAvailabilityZones,
   lookupPlacement,
+  optionsOf,
 } from "./lookups.ts";
 import { AwsNetwork } from "./network/network.ts";
 import { type AwsOutputs, awsOutputs } from "./outputs.ts";
@@ -29,7 +28,7 @@ import { DataVolume } from "./volume/data-volume.ts";
 import { SnapshotSchedule } from "./volume/snapshot-schedule.ts";
 
 export function aws(settings: AwsSettings, context: ProgramContext): AwsOutputs {
-  const { name, stack, preview, secrets, fixes, report, component } = context;
+  const { name, stack, preview, secrets, fixes, report } = context;
   const { manifests, context: sources, dockerfile } = buildPlaces(context);
   const manifest = readManifest(settings.modelId, manifests);
   const planned = makeAwsPlan(settings, manifest, stack);
@@ -40,7 +39,7 @@ export function aws(settings: AwsSettings, context: ProgramContext): AwsOutputs 
     ...(preview ? [] : updateProblems(settings)),
   ];
   if (problems.length > 0) throw new UserError(problems.map(fixes.problem));
-  const opts = component ? componentOptions(name, plan, component.opts) : { provider: createProvider(name, plan) };
+  const opts = optionsOf(context, plan);
 
   const onError = showBuildHistory(plan.image, name);
   const image = new RegistryImage(name, { plan: plan.image, hfToken: secrets.hfToken, onError }, opts);
@@ -73,11 +72,4 @@ export function aws(settings: AwsSettings, context: ProgramContext): AwsOutputs 
   const ready = hostGate({ plan: plan.readiness, host, preview, deps, fixes });
 
   return awsOutputs(plan, { image, cache, host, loadBalancer, ready, preview });
-}
-
-/** A component has the provider of its program, or, without one, its own. */
-function componentOptions(name: string, plan: AwsPlan, { parent }: pulumi.ComponentResourceOptions) {
-  const given = parent?.getProvider("aws:index/provider:Provider");
-  const of = parent ? { parent } : {};
-  return given ? of : { ...of, provider: createProvider(name, plan, of) };
 }

@@ -1,29 +1,15 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { AwsOutputs } from "../aws/outputs.ts";
 import { aws } from "../aws/program.ts";
-import { stackTags } from "../contract.ts";
-import type { Argument, BuildArguments } from "./argument.ts";
+import type { BuildArguments } from "./argument.ts";
 import type { AwsArguments } from "./aws-arguments.ts";
-import { contextOf, readArguments, stackOf, whenKnown } from "./component.ts";
+import { type AwsPlaceArguments, regionOf, withTags } from "./aws-component.ts";
+import { contextOf, readArguments, whenKnown } from "./component.ts";
 import { AWS_OUTPUTS } from "./outputs.ts";
 import type { ServiceArguments } from "./service-arguments.ts";
-import { addTags } from "./tags.ts";
 
 /** Arguments of `AwsImageGen`. All have a default. */
-export interface AwsImageGenArgs extends ServiceArguments, AwsArguments, BuildArguments {
-  /**
-   * Region of all resources. With a provider in the options, it must be that provider's.
-   * @default the stack's `aws:region`
-   * @example us-east-1
-   */
-  readonly region?: Argument<string>;
-  /**
-   * Tags of all resources that have tags, beside the component's own.
-   * @default none
-   * @example { team: "pictures" }
-   */
-  readonly tags?: Readonly<Record<string, string>> | undefined;
-}
+export interface AwsImageGenArgs extends ServiceArguments, AwsArguments, BuildArguments, AwsPlaceArguments {}
 
 /**
  * The service on a GPU host in AWS: an image in ECR, a data volume, a network (or yours), and an instance. An update ends
@@ -74,17 +60,13 @@ export class AwsImageGen extends pulumi.ComponentResource {
   declare readonly logGroup: pulumi.Output<string>;
 
   constructor(name: string, { tags = {}, ...args }: AwsImageGenArgs = {}, opts: pulumi.ComponentResourceOptions = {}) {
-    // A provider of the program's has no tags of the component's, and the host may do to its own resources alone what it has to.
-    const own = stackTags(stackOf(name));
-    const transforms = [...(opts.transforms ?? []), addTags({ ...tags, ...own })];
-    super("imagegen:index:AwsImageGen", name, {}, { ...opts, transforms });
-    const outputs = whenKnown<AwsOutputs>(
+    super("imagegen:index:AwsImageGen", name, {}, withTags(name, tags, opts));
+    const { outputs } = whenKnown<AwsOutputs>(
       this,
       { ...args },
       AWS_OUTPUTS,
       ({ dockerfile, buildContext, region, ...given }) => {
-        const where = typeof region === "string" ? region : new pulumi.Config("aws").get("region");
-        const read = readArguments(name, "aws", given, where);
+        const read = readArguments(name, "aws", given, regionOf(region));
         return aws(read.settings, contextOf(this, name, read, { dockerfile, buildContext }));
       },
     );

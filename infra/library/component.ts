@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { AwsSettings } from "../config/aws/settings.ts";
+import type { FleetSettings } from "../config/fleet/settings.ts";
 import type { Secrets } from "../config/load.ts";
 import { parseSettings } from "../config/parse.ts";
 import { SECRET_KEYS, TOKEN_KEY } from "../config/schema.ts";
@@ -21,30 +22,56 @@ const isSecretKey = (key: string) => SECRET_KEYS.some((each) => each === key);
 
 /**
  * Calls `make` with arguments whose values are known: at once where they are plain, and later where some are outputs. A secret stays
- * an output. In a preview in which one is not known yet, nothing is made, and a warning says so.
+ * an output. In a preview in which one is not known yet, nothing is made, and a warning says so. What `make` has to look up first, it
+ * may wait for.
  */
 export function whenKnown<Outputs extends object>(
   component: pulumi.Resource,
   args: GivenArguments,
   names: readonly (keyof Outputs & string)[],
-  make: (args: GivenArguments) => Outputs,
-): Outputs {
+  make: (args: GivenArguments) => Outputs | Promise<Outputs>,
+): Begun<Outputs> {
   const entries = Object.entries(args).filter(([, value]) => value !== undefined);
   const secret = entries.filter(([key, value]) => isSecretKey(key) && isLater(value));
   const rest = entries.filter((entry) => !secret.includes(entry));
   const together = (known: GivenArguments) => make({ ...known, ...Object.fromEntries(secret) });
   const later = rest.filter(([, value]) => isLater(value)).map(([key]) => key);
-  if (later.length === 0) return together(Object.fromEntries(rest));
+  if (later.length === 0) {
+    const made = together(Object.fromEntries(rest));
+    if (!(made instanceof Promise)) return { outputs: made, settled: async () => {} };
+    return { outputs: fieldsOf(names, pulumi.output(made.then(held))), settled: async () => void (await made) };
+  }
   const known = pulumi.output(Object.fromEntries(rest)) as unknown as pulumi.Output<GivenArguments> & Knowledge;
   void known.isKnown.then(async (isKnown) => {
     if (isKnown) return;
     const text = `Its resources are not shown: ${later.join(", ")}: not all of it is known before an update`;
     await pulumi.log.warn(text, component);
   });
-  const made = known.apply((values) => pulumi.output(together(values)));
-  return Object.fromEntries(
-    names.map((name) => [name, made.apply((outputs) => (outputs as Outputs)[name])]),
-  ) as unknown as Outputs;
+  const made = known.apply(async (values) => held(await together(values)));
+  const settled = async () => {
+    if (await known.isKnown) await new Promise((resolve) => made.apply(resolve));
+  };
+  return { outputs: fieldsOf(names, made), settled };
+}
+
+/** What `whenKnown` has begun: the outputs, and how to wait until all resources are registered. */
+interface Begun<Outputs> {
+  readonly outputs: Outputs;
+  readonly settled: () => Promise<void>;
+}
+
+/** In a function, where `pulumi.output` leaves outputs as they are: else each would wait until all are known. */
+const held =
+  <Outputs extends object>(outputs: Outputs) =>
+  () =>
+    outputs;
+
+/** An output for each name, once the outputs are there. */
+function fieldsOf<Outputs extends object>(
+  names: readonly (keyof Outputs & string)[],
+  made: pulumi.Output<() => Outputs>,
+): Outputs {
+  return Object.fromEntries(names.map((name) => [name, made.apply((get) => get()[name])])) as unknown as Outputs;
 }
 
 interface Knowledge {
@@ -95,7 +122,7 @@ export const stackOf = (name: string) => `${pulumi.getProject()}-${pulumi.getSta
 export function contextOf(
   component: pulumi.ComponentResource,
   name: string,
-  { settings, secrets }: { readonly settings: LocalSettings | AwsSettings; readonly secrets: Secrets },
+  { settings, secrets }: { readonly settings: LocalSettings | AwsSettings | FleetSettings; readonly secrets: Secrets },
   { dockerfile, buildContext }: { readonly [Name in keyof BuildArguments]?: unknown },
 ): ProgramContext {
   for (const [key, value, kind] of [
@@ -118,7 +145,7 @@ export function contextOf(
     checkout: process.cwd(),
     preview: pulumi.runtime.isDryRun(),
     secrets,
-    fixes: componentFixes({ name, stack, region, serviceCommand }),
+    fixes: componentFixes({ name, stack, region, serviceCommand, isFleet: settings.target === "fleet" }),
     report: (line) => void pulumi.log.info(line, component, undefined, true),
     component: {
       opts: { parent: component },

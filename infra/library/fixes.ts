@@ -14,14 +14,18 @@ interface Place {
   readonly region: string;
   /** What runs the service's own command, in its container. */
   readonly serviceCommand: string;
+  /** Whether its hosts are a fleet's, which replaces what ends; absent: it has one, which stays. */
+  readonly isFleet?: boolean;
 }
 
 /** For the program of another project, whose settings are a component's arguments and which has no `imagegen`. */
-export function componentFixes({ name, stack, region, serviceCommand }: Place): Fixes {
+export function componentFixes({ name, stack, region, serviceCommand, isFleet = false }: Place): Fixes {
   const set = (...fixes: readonly Fix[]) => `${name}: ${fixes.map(argumentFix).join(", ")}`;
   const logs = `aws logs tail ${parameterPrefix(stack)} --follow --region ${region}`;
   const stop = `aws ec2 stop-instances --instance-ids <instanceId> --region ${region}`;
-  const restart = `${stop}, then aws ec2 start-instances --instance-ids <instanceId> --region ${region}`;
+  const restart = isFleet
+    ? `aws autoscaling terminate-instance-in-auto-scaling-group --instance-id <instanceId> --no-should-decrement-desired-capacity --region ${region}`
+    : `${stop}, then aws ec2 start-instances --instance-ids <instanceId> --region ${region}`;
   return {
     problem: (problem) => wordForArguments(name, problem),
     set,

@@ -44,7 +44,7 @@ export class LocalImageGen extends pulumi.ComponentResource {
 
   constructor(name: string, args: LocalImageGenArgs = {}, opts?: pulumi.ComponentResourceOptions) {
     super("imagegen:index:LocalImageGen", name, {}, opts);
-    const outputs = whenKnown<LocalOutputs>(
+    const { outputs } = whenKnown<LocalOutputs>(
       this,
       { ...args },
       LOCAL_OUTPUTS,

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { AwsImageGen } from "./aws-image-gen.ts";
+import { AwsImageGenFleet } from "./aws-image-gen-fleet.ts";
 import { LocalImageGen } from "./local-image-gen.ts";
-import { AWS_OUTPUTS, LOCAL_OUTPUTS } from "./outputs.ts";
+import { AWS_OUTPUTS, FLEET_OUTPUTS, LOCAL_OUTPUTS } from "./outputs.ts";
 
 type Component = pulumi.ComponentResource & Readonly<Record<string, unknown>>;
 
@@ -13,9 +14,11 @@ function create(type: string, name: string, inputs: pulumi.Inputs, options: pulu
       return { component: new LocalImageGen(name, inputs, options), outputs: LOCAL_OUTPUTS };
     case "imagegen:index:AwsImageGen":
       return { component: new AwsImageGen(name, inputs, options), outputs: AWS_OUTPUTS };
+    case "imagegen:index:AwsImageGenFleet":
+      return { component: new AwsImageGenFleet(name, inputs, options), outputs: FLEET_OUTPUTS };
     default:
       throw new pulumi.RunError(
-        `${type} is no component of imagegen. Fix: imagegen:LocalImageGen or imagegen:AwsImageGen`,
+        `${type} is no component of imagegen. Fix: imagegen:LocalImageGen, imagegen:AwsImageGen or imagegen:AwsImageGenFleet`,
       );
   }
 }

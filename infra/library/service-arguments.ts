@@ -1,7 +1,7 @@
 // Written by `npm run docs`, from the keys and from what Pulumi.yaml says of them.
 import type { Argument, Variables } from "./argument.ts";
 
-/** What both components are given: the service itself. */
+/** What the components are given: the service itself. */
 export interface ServiceArguments {
   /**
    * The model to serve, a diffusers model on the Hugging Face Hub, or `<organisation>/<name>/<file>.safetensors`, a checkpoint there; or `demo`, a small model with random weights.

@@ -5,7 +5,7 @@ type Tags = Readonly<Record<string, string>>;
 const GROUP = "aws:autoscaling/group:Group";
 const TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate";
 
-/** Types of the component's resources that AWS gives tags. */
+/** Types of the components' resources that AWS gives tags. */
 export const TAGGED_TYPES: ReadonlySet<string> = new Set([
   TEMPLATE,
   "aws:budgets/budget:Budget",
@@ -26,12 +26,16 @@ export const TAGGED_TYPES: ReadonlySet<string> = new Set([
   "aws:ec2/vpc:Vpc",
   "aws:ec2/vpcEndpoint:VpcEndpoint",
   "aws:ecr/repository:Repository",
+  "aws:ecs/cluster:Cluster",
+  "aws:ecs/service:Service",
+  "aws:ecs/taskDefinition:TaskDefinition",
   "aws:iam/instanceProfile:InstanceProfile",
   "aws:iam/role:Role",
   "aws:lb/listener:Listener",
   "aws:lb/loadBalancer:LoadBalancer",
   "aws:lb/targetGroup:TargetGroup",
   "aws:s3/bucket:Bucket",
+  "aws:sqs/queue:Queue",
   "aws:ssm/parameter:Parameter",
   "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
   "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",

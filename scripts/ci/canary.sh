@@ -18,6 +18,9 @@ file=stacks/Pulumi.$IMAGEGEN_STACK.yaml
 if grep -q ':target: aws$' "$file" && ! grep -q ':onDestroy: delete$' "$file"; then
   fail "$file: expected onDestroy delete, as a canary leaves nothing, got a stack that keeps its volume. Fix: set IMAGEGEN_CANARY_STACK to canary"
 fi
+if grep -q ':target: fleet$' "$file"; then
+  fail "$file: expected target aws, as a canary is one host, got target fleet. Fix: set IMAGEGEN_CANARY_STACK to canary"
+fi
 
 # Else a state that can't be read would pass for one without the stack.
 pulumi stack ls --json >/dev/null || fail "$PULUMI_BACKEND_URL: the state could not be read. Fix: what is printed above"

@@ -16,7 +16,8 @@ export function previewFile(text: string): PreviewFile {
   const entries = Object.entries(config);
   const kept = entries.filter(([, value]) => !isSecret(value)).map(([key, value]) => [key, open(value)] as const);
   // It keeps the program from looking secrets up; a stack on this machine looks none up, and has no such key.
-  const more = config[`${PROJECT}:target`] === "aws" ? { [`${PROJECT}:previewWithoutSecrets`]: "true" } : {};
+  const isOnAws = ["aws", "fleet"].includes(String(config[`${PROJECT}:target`]));
+  const more = isOnAws ? { [`${PROJECT}:previewWithoutSecrets`]: "true" } : {};
   return {
     text: stringify({ config: { ...Object.fromEntries(kept), ...more } }),
     secretKeys: entries.filter(([, value]) => isSecret(value)).map(([key]) => key),

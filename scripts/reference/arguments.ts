@@ -13,13 +13,13 @@ export function keysOfComponent(target: keyof typeof TARGET_KEYS): Keys {
 
 /** The arguments of the package's components, as TypeScript: from the keys and from what Pulumi.yaml says of them. */
 export function argumentFiles(descriptions: Descriptions): Record<string, string> {
-  const [local, aws] = [keysOfComponent("local"), keysOfComponent("aws")];
+  const [local, aws, fleet] = [keysOfComponent("local"), keysOfComponent("aws"), keysOfComponent("fleet")];
   const has = (keys: Keys, name: string) => keys.some(([each]) => each === name);
   const isCommon = (name: string) => has(local, name) && has(aws, name) && name !== "onDestroy";
   const file = (title: string, name: string, keys: Keys) => interfaceOf(title, name, keys, descriptions);
   return {
     [`${LIBRARY}/service-arguments.ts`]: file(
-      "What both components are given: the service itself.",
+      "What the components are given: the service itself.",
       "ServiceArguments",
       local.filter(([name]) => isCommon(name)),
     ),
@@ -32,6 +32,11 @@ export function argumentFiles(descriptions: Descriptions): Record<string, string
       "What `AwsImageGen` is given besides.",
       "AwsArguments",
       aws.filter(([name]) => !isCommon(name)),
+    ),
+    [`${LIBRARY}/fleet-arguments.ts`]: file(
+      "What `AwsImageGenFleet` is given besides.",
+      "FleetArguments",
+      fleet.filter(([name]) => !isCommon(name)),
     ),
   };
 }

@@ -5,7 +5,7 @@
 import { PARTS } from "../../infra/plan/ci/permissions/table.ts";
 import { code, page, table } from "./markdown.ts";
 
-/** Where the provider calls AWS. `fileOnly`: the call is newer than the commit, so that no line is known. */
+/** Where the provider calls AWS. `fileOnly`: the call is newer than the commit, or was read in a later file, so that no line is known. */
 interface Citation {
   readonly file: string;
   readonly function: string;
@@ -39,7 +39,7 @@ export function ciPermissionsPage(sources: PermissionSources): string {
     "What a role must be allowed to do for each type of resource, and the line of the provider that calls it, or AWS's documentation where the provider calls nothing. " +
       "What each role has of it, and on which resources: [deploy from CI](../guides/deploy-from-ci.md#the-roles).",
     `Lines are those of ${of(commit, `${repository}, commit ${commit.slice(0, 7)}`)} of ${committed}. Each call was looked for in ${of(version, version)} as well, among what the functions of its type reach; ` +
-      "functions may have other names and files there. A call that is newer than the commit is cited by its file alone.",
+      "functions may have other names and files there. A call that is newer than the commit is cited by its file alone, and so are those for the queues, the policies of groups and the gateway of a fleet, which were read in later files and were not looked for in that version.",
     ...PARTS.flatMap(({ types }) => Object.keys(types)).map((type) => {
       const rows = Object.entries(sources.types[type] ?? {}).map(([action, entry]) => [
         code(action),

@@ -5,6 +5,7 @@ import { boundaryArn, boundaryStatements } from "../../infra/plan/ci/boundary.ts
 import { inputsOf, runStack } from "../support/aws-program.ts";
 import { ALB, awsPlanWith } from "../support/aws-settings.ts";
 import { CI_PLACE, ciPlanWith } from "../support/ci-settings.ts";
+import { fleetPlanWith, GATEWAY, runFleet } from "../support/fleet-settings.ts";
 
 const KEY = "arn:aws:kms:us-east-1:123456789012:key/1";
 const SECRET = ALB.apiKeySecretArn;
@@ -17,9 +18,13 @@ const ALL = {
   snapshots: "daily",
   apiKeySecretArn: SECRET,
 };
+/** The same of a fleet. */
+const FLEET = { ...GATEWAY, kmsKeyArn: KEY, modelMirror: "s3://models/mirror", apiKeySecretArn: SECRET };
 /** In place of the mocks' names, those that AWS would have. */
 const asInAws = (text: string) =>
   text
+    .replaceAll("s3:::image-gen-results", "s3:::image-gen-results-0a1b2c3")
+    .replaceAll("log-group:image-gen", "log-group:/imagegen/prod")
     .replaceAll(/:(?:1|\*):/g, `:${CI_PLACE.account}:`)
     .replaceAll("repository/r", "repository/image-gen-r")
     .replaceAll("role/r", "role/image-gen-r");
@@ -28,17 +33,28 @@ interface Statement {
   readonly Action: readonly string[];
   readonly Resource: string | readonly string[];
 }
-async function needed(): Promise<readonly Statement[]> {
-  const { resources } = await runStack(awsPlanWith(ALL));
-  const documents = Object.values(inputsOf(resources, "aws:iam/rolePolicy:RolePolicy"));
-  expect(documents).toHaveLength(4);
+type Resources = Awaited<ReturnType<typeof runStack>>["resources"];
+
+interface Stack {
+  readonly roles: number;
+  readonly run: (raw?: Readonly<Record<string, string>>) => Promise<{ readonly resources: Resources }>;
+}
+
+const STACKS: readonly (readonly [string, Stack])[] = [
+  ["one host", { roles: 4, run: async (raw) => runStack(awsPlanWith({ ...ALL, ...raw })) }],
+  ["a fleet with its gateway", { roles: 5, run: async (raw) => runFleet(fleetPlanWith({ ...FLEET, ...raw })) }],
+];
+
+async function needed({ run, roles }: Stack): Promise<readonly Statement[]> {
+  const documents = Object.values(inputsOf((await run()).resources, "aws:iam/rolePolicy:RolePolicy"));
+  expect(documents).toHaveLength(roles);
   return documents.flatMap(({ policy }) => JSON.parse(asInAws(String(policy))).Statement as Statement[]);
 }
 
 /** What the boundary refuses of these. */
-async function refusedWith(hostResourceArns: string): Promise<readonly string[]> {
+async function refusedWith(stack: Stack, hostResourceArns: string): Promise<readonly string[]> {
   const limits = boundaryStatements(ciPlanWith({ hostResourceArns, deployKmsKeyArns: KEY }), CI_PLACE);
-  return (await needed()).flatMap(({ Action, Resource }) =>
+  return (await needed(stack)).flatMap(({ Action, Resource }) =>
     Action.flatMap((action) =>
       [Resource].flat().flatMap((arn) => {
         const allowed = limits.some(
@@ -50,12 +66,12 @@ async function refusedWith(hostResourceArns: string): Promise<readonly string[]>
   );
 }
 
-test("each permission of the program's roles is within it", async () => {
-  expect(await refusedWith(`${SECRET},arn:aws:s3:::models`)).toEqual([]);
+test.each(STACKS)("each permission of the roles of %s is within it", async (_, stack) => {
+  expect(await refusedWith(stack, `${SECRET},arn:aws:s3:::models`)).toEqual([]);
 });
 
-test("a secret and a bucket that config does not name are not", async () => {
-  expect([...(await refusedWith(""))].sort()).toEqual([
+test.each(STACKS)("a secret and a bucket that config does not name are not: %s", async (_, stack) => {
+  expect([...(await refusedWith(stack, ""))].sort()).toEqual([
     "s3:GetObject on arn:aws:s3:::models/mirror/*",
     "s3:ListBucket on arn:aws:s3:::models",
     `secretsmanager:GetSecretValue on ${SECRET}`,
@@ -68,15 +84,20 @@ test("no role with it may change an identity or read the state", () => {
   expect(actions.filter((action) => action.startsWith("iam:") || action.includes("*"))).toEqual([]);
   const state = `${CI_PLACE.bucketArn}/.pulumi/stacks/p/aws-volume.json`;
   const objects = limits.filter(({ Action }) => Action.includes("s3:GetObject")).flatMap(({ Resource }) => Resource);
-  expect(objects).toEqual(["arn:aws:s3:::models/*"]);
+  expect(objects).toEqual(["arn:aws:s3:::image-gen-results-*/*", "arn:aws:s3:::models/*"]);
   expect(objects.filter((pattern) => coversArn(pattern, state))).toEqual([]);
 });
 
-test("each role of a stack has it where config names it, and none has one where not", async () => {
-  const boundaries = async (raw: Record<string, string>) => {
-    const { resources } = await runStack(awsPlanWith({ ...ALL, ...raw }));
-    return Object.values(inputsOf(resources, "aws:iam/role:Role")).map((role) => role.permissionsBoundary);
-  };
-  expect(await boundaries({ permissionsBoundaryArn: BOUNDARY })).toEqual([BOUNDARY, BOUNDARY, BOUNDARY, BOUNDARY]);
-  expect(await boundaries({})).toEqual([undefined, undefined, undefined, undefined]);
-});
+test.each(STACKS)(
+  "each role of %s has it where config names it, and none has one where not",
+  async (_, { run, roles }) => {
+    const boundaries = async (raw: Record<string, string>) => {
+      const { resources } = await run(raw);
+      return Object.values(inputsOf(resources, "aws:iam/role:Role")).map((role) => role.permissionsBoundary);
+    };
+    expect(await boundaries({ permissionsBoundaryArn: BOUNDARY })).toEqual(
+      Array.from({ length: roles }, () => BOUNDARY),
+    );
+    expect(await boundaries({})).toEqual(Array.from({ length: roles }, () => undefined));
+  },
+);

@@ -143,7 +143,7 @@ describe("the roles", () => {
     expect(roles["imagegen-ci-deploy"]).toMatchObject({ maxSessionDuration: 10_800 });
 
     const policies = inputsOf(resources, "aws:iam/policy:Policy");
-    const parts = ["host", "network", "balancer", "identity", "services", "state"];
+    const parts = ["host", "network", "balancer", "identity", "services", "fleet", "state"];
     const names = [
       "imagegen-ci-preview-reads",
       ...["drift", "deploy", "canary"].flatMap((role) => parts.map((part) => `imagegen-ci-${role}-${part}`)),

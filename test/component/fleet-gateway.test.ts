@@ -281,7 +281,10 @@ describe("roles", () => {
       [["sqs:SendMessage", "sqs:GetQueueAttributes"], "arn:aws:sqs:us-east-1:1:image-gen-jobs"],
       [["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], "arn:aws:s3:::image-gen-results/fleet/*"],
       [["s3:ListBucket"], "arn:aws:s3:::image-gen-results"],
-      [["autoscaling:SetDesiredCapacity"], "arn:aws:autoscaling:us-east-1:1:autoScalingGroup:x:image-gen-spot"],
+      [
+        ["autoscaling:SetDesiredCapacity"],
+        "arn:aws:autoscaling:us-east-1:1:autoScalingGroup:x:autoScalingGroupName/image-gen-spot",
+      ],
       [["autoscaling:DescribeAutoScalingGroups"], "*"],
     ]);
   });

@@ -6,15 +6,24 @@ import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test, vi } from "vitest";
 import { explainContainerError } from "../../infra/io/container-error.ts";
 import { componentFixes } from "../../infra/library/fixes.ts";
-import { AwsImageGen, LocalImageGen, type LocalImageGenArgs } from "../../infra/library/index.ts";
+import {
+  AwsImageGen,
+  AwsImageGenFleet,
+  type AwsImageGenFleetArgs,
+  LocalImageGen,
+  type LocalImageGenArgs,
+} from "../../infra/library/index.ts";
 import { addTags, TAGGED_TYPES } from "../../infra/library/tags.ts";
 import { readTree } from "../../scripts/structure/source.ts";
+import { GATEWAY } from "../support/fleet-settings.ts";
+import { known } from "../support/outputs.ts";
 import { paths } from "../support/paths.ts";
 import { type RunOptions, runProgram, theOnly } from "../support/program.ts";
 
 const CONTAINER = "docker:index/container:Container";
 const IMAGE = "docker:index/remoteImage:RemoteImage";
 const INSTANCE = "aws:ec2/instance:Instance";
+const GROUP = "aws:autoscaling/group:Group";
 const PROVIDER = "pulumi:providers:aws";
 const ANSWERS = {
   "aws:index/getAvailabilityZones:getAvailabilityZones": { names: ["us-east-1a", "us-east-1b"] },
@@ -157,8 +166,8 @@ describe("AwsImageGen", () => {
   });
 
   test("tags every type that AWS tags, and no other", () => {
-    // The component is one host: neither what CI needs nor a fleet.
-    const files = readTree(["infra/aws"]).filter(({ path }) => !/^infra\/aws\/(ci|fleet)\//.test(path));
+    // No component is what CI needs.
+    const files = readTree(["infra/aws"]).filter(({ path }) => !path.startsWith("infra/aws/ci/"));
     const made = files.flatMap(({ text }) => [...text.matchAll(/new aws\.(\w+)\.(\w+)\(/g)]);
     const types = new Set(made.map(([, module = "", name = ""]) => `${module} ${name}`));
     const tagged = [...types]
@@ -194,17 +203,100 @@ describe("AwsImageGen", () => {
   });
 });
 
+describe("AwsImageGenFleet", () => {
+  const fleet = async (args: AwsImageGenFleetArgs = {}, options: RunOptions = {}) =>
+    preview(() => new AwsImageGenFleet("fleet", { region: "us-east-1", ...args }), options);
+
+  test("makes groups, queues and a bucket below itself, of the arguments' values", async () => {
+    const { resources } = await fleet({ maxHosts: 8, instanceTypes: ["g6.xlarge"], rescueHosts: pulumi.output(2) });
+    const groups = resources.filter(({ type }) => type === GROUP);
+    expect(Object.fromEntries(groups.map(({ name, inputs }) => [name, inputs.maxSize]))).toEqual({
+      "fleet-spot": 8,
+      "fleet-rescue": 2,
+    });
+    for (const { options } of groups)
+      expect(options.parent).toBe("imagegen:index:AwsImageGenFleet$imagegen:fleet:FleetHosts::fleet");
+    const queues = resources.filter(({ type }) => type === "aws:sqs/queue:Queue").map(({ name }) => name);
+    expect(queues.sort()).toEqual(["fleet-dead-letters", "fleet-jobs"]);
+    expect(theOnly(resources, "aws:ssm/parameter:Parameter").inputs.name).toBe(
+      "/imagegen/Picture-Perfect-Challenge-test-fleet/deployment",
+    );
+    expect(resources.filter(({ type }) => type.startsWith("aws:ecs/"))).toEqual([]);
+  });
+
+  test("has the gateway that its arguments ask for", async () => {
+    const { gatewayCount, ...gateway } = GATEWAY;
+    const { resources } = await fleet({ gatewayCount: Number(gatewayCount), ...gateway });
+    expect(theOnly(resources, "aws:ecs/service:Service").inputs.desiredCount).toBe(2);
+    expect(theOnly(resources, "aws:ecs/taskDefinition:TaskDefinition").inputs.family).toBe(
+      "imagegen-Picture-Perfect-Challenge-test-fleet-gateway",
+    );
+  });
+
+  test("has fields that wait for no more than they need: in a preview, what config says is known", async () => {
+    const { result } = await fleet({ modelId: "org/model" });
+    expect(await known(result.modelId)).toBe("org/model");
+    expect(await known(result.region)).toBe("us-east-1");
+    expect(await known(result.url)).toBeNull();
+    expect(await known(result.parameterPrefix)).toBe("/imagegen/Picture-Perfect-Challenge-test-fleet");
+  });
+
+  test("has the region of its arguments or of the stack, and a provider of its own only without yours", async () => {
+    expect(theOnly((await fleet()).resources, PROVIDER).inputs).toMatchObject({ region: "us-east-1" });
+    const given = await preview(() => {
+      const provider = new aws.Provider("main", { region: "us-east-1" });
+      return new AwsImageGenFleet("fleet", { region: "us-east-1" }, { provider });
+    });
+    expect(theOnly(given.resources, PROVIDER).name).toBe("main");
+    await expect(preview(() => new AwsImageGenFleet("fleet"))).rejects.toThrow(
+      'fleet: region: expected a region such as us-east-1, got nothing. Fix: region: "us-east-1"',
+    );
+  });
+
+  test("has alarms whose texts name no command of a checkout", async () => {
+    const { resources } = await fleet();
+    const alarms = resources.filter(({ type }) => type === "aws:cloudwatch/metricAlarm:MetricAlarm");
+    expect(alarms.length).toBeGreaterThan(8);
+    expect(alarms.filter(({ inputs }) => /imagegen \w/.test(String(inputs.alarmDescription)))).toEqual([]);
+  });
+
+  test("reports all mistakes together, in the words of a program, also of keys that no fleet reads", async () => {
+    const wrong = { port: 8001, minHosts: 9, instanceTypes: ["t3.micro"] } as AwsImageGenFleetArgs;
+    await expect(fleet(wrong)).rejects.toThrow(/^fleet: port: .+ Fix: remove port$/m);
+    await expect(fleet({ minHosts: 9 })).rejects.toThrow(
+      "fleet: maxHosts: expected at least minHosts, 9, got 4. Fix: maxHosts: 9",
+    );
+    await expect(fleet({ gatewayCount: 1 })).rejects.toThrow(
+      /^fleet: apiKeySecretArn: expected a secret with API keys with gatewayCount 1, got nothing/m,
+    );
+  });
+
+  test("two in a program have hooks and names of their own", async () => {
+    const key = "arn:aws:kms:us-east-1:123456789012:key/1";
+    const answers = { ...ANSWERS, "aws:index/getCallerIdentity:getCallerIdentity": { accountId: "123456789012" } };
+    const { resources } = await preview(
+      () => ["one", "two"].map((name) => new AwsImageGenFleet(name, { region: "us-east-1", kmsKeyArn: key })),
+      { answers },
+    );
+    expect(resources.filter(({ type }) => type === GROUP).map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["one-spot", "two-spot"]),
+    );
+  });
+});
+
 describe("the example", () => {
   test.each([
     ["existing-vpc", INSTANCE],
     ["spot-with-fallback", INSTANCE],
     ["baked-air-gapped", INSTANCE],
     ["own-dockerfile", CONTAINER],
+    ["fleet-with-gateway", "aws:ecs/service:Service"],
   ])("%s is previewed", async (name, type) => {
     vi.resetModules();
     const run = vi.fn(async () => import(join(paths.root, "examples", name, "index.ts")));
-    const subnet = { subnetId: "subnet-0123456789abcdef0" };
-    const { resources } = await preview(run, { config: subnet });
+    const { certificateArn, apiKeySecretArn } = GATEWAY;
+    const config = { subnetId: "subnet-0123456789abcdef0", certificateArn, apiKeySecretArn, clientRole: "shop" };
+    const { resources } = await preview(run, { config });
     expect(resources.filter((each) => each.type === type)).toHaveLength(1);
   });
 });

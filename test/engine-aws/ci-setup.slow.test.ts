@@ -234,6 +234,28 @@ describe.skipIf(missing !== undefined)("imagegen ci", () => {
     expect(existsSync(checkoutState())).toBe(false);
   });
 
+  test("a fleet is deployed as one host is, unless it is there already, with its state elsewhere and no host", async () => {
+    const before = operator.stackFile("ci");
+    const file = join(operator.directory, "stacks/Pulumi.ci.yaml");
+    const line = /^( +)(Picture-Perfect-Challenge:repository: .+)$/m;
+    writeFileSync(file, before.replace(line, "$1$2\n$1Picture-Perfect-Challenge:deployStack: aws-fleet"));
+    const name = "/imagegen/aws-fleet/deployment";
+    const parameter = fake.cloud.add("aws:ssm/parameter:Parameter", name, { name, value: "{}" });
+    const left = await ci("setup", "--yes");
+    expect([left.exitCode, left.stderr]).toEqual([
+      0,
+      expect.stringContaining(`aws-fleet has the parameter ${name} already, and its state is in a backend`),
+    ]);
+    expect(operator.stackFile("aws-fleet")).not.toContain("permissionsBoundaryArn");
+    fake.cloud.remove(parameter);
+    expect((await ci("setup", "--yes")).exitCode).toBe(0);
+    expect(operator.stackFile("aws-fleet")).toContain(`Picture-Perfect-Challenge:permissionsBoundaryArn: ${BOUNDARY}`);
+    expect(github()).toMatchObject({ variables: { IMAGEGEN_STACK: "aws-fleet" } });
+    writeFileSync(file, before);
+    expect((await ci("setup", "--yes")).exitCode).toBe(0);
+    expect(github()).toMatchObject({ variables: { IMAGEGEN_STACK: "aws-volume" } });
+  });
+
   test("doctor finds all of it, and what AWS or a hand took away", async () => {
     await showRoles();
     expect((await doctor()).wrong).toEqual(["committed", "committed"]);

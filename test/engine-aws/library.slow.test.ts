@@ -1,24 +1,30 @@
-/** The package's AWS component in a project of somebody else's, and the examples, on the fake of AWS. */
+/** The package's AWS components in a project of somebody else's, and the examples, on the fake of AWS. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AwsProviderFake } from "../../aws-fake/index.ts";
 import { record } from "../../aws-fake/kind.ts";
 import { onPath } from "../../cli/core/on-path.ts";
 import { failed, succeeded } from "../support/engine-stack.ts";
 import { missingForAws } from "../support/fakes/aws-provider/needs.ts";
+import { GATEWAY } from "../support/fleet-settings.ts";
 import { LibraryProject } from "../support/library-project.ts";
 
 const missing = await missingForAws();
-if (missing) console.warn(`LEFT OUT: the package's AWS component in another project: ${missing}`);
+if (missing) console.warn(`LEFT OUT: the package's AWS components in another project: ${missing}`);
 
 const missingYaml = onPath("pulumi-language-yaml") ? undefined : "`pulumi-language-yaml` is not on PATH.";
-if (missingYaml) console.warn(`LEFT OUT: the package's AWS component in a YAML program: ${missingYaml}`);
+if (missingYaml) console.warn(`LEFT OUT: the package's AWS components in a YAML program: ${missingYaml}`);
 
 const INSTANCE = "aws:ec2/instance:Instance";
 const VOLUME = "aws:ebs/volume:Volume";
 const SUBNET = "aws:ec2/subnet:Subnet";
 const ROLE = "aws:iam/role:Role";
+const GROUP = "aws:autoscaling/group:Group";
+const QUEUE = "aws:sqs/queue:Queue";
+const BUCKET = "aws:s3/bucket:Bucket";
+const SERVICE = "aws:ecs/service:Service";
+const TASK = "aws:ecs/taskDefinition:TaskDefinition";
 
-describe.skipIf(missing !== undefined)("the package's AWS component in another project", () => {
+describe.skipIf(missing !== undefined)("the package's AWS components in another project", () => {
   let fake: AwsProviderFake;
   let project: LibraryProject;
 
@@ -121,6 +127,112 @@ describe.skipIf(missing !== undefined)("the package's AWS component in another p
     expect(tagsOf(INSTANCE).filter(({ team }) => team === "yaml")).toEqual([]);
   });
 
+  describe("a fleet", () => {
+    const fleetProgram = (args: object, more: readonly string[] = [], after = "") =>
+      [
+        'import { AwsImageGenFleet } from "picture-perfect-challenge";',
+        ...more,
+        `const fleet = new AwsImageGenFleet("fleet", ${JSON.stringify(args)}${more.length === 0 ? "" : ", opts"});`,
+        "export const { url, queueUrl, jobStore, spotGroup, clientPolicy, parameterPrefix, gatewayService } = fleet;",
+        after,
+      ].join("\n");
+    const nothingStays = { resultsOnDestroy: "delete", imagesOnDestroy: "delete" };
+    const { gatewayCount, ...gateway } = GATEWAY;
+
+    test("three lines are deployed with tags and a region, without a host; a second update has nothing to change", async () => {
+      project.program("shop", fleetProgram({ region: "us-east-1", tags: { team: "batch" }, ...nothingStays }));
+      const stack = await project.stack("fleet", fake.environment);
+      const preview = succeeded(await stack.preview());
+      expect(preview.changes).toContain(`create ${GROUP}`);
+      const before = tagsOf(INSTANCE).length;
+      const first = succeeded(await stack.up());
+      expect(first.outputs).toMatchObject({
+        queueUrl: expect.stringMatching(/^https:\/\/sqs\..*\/fleet-jobs-/),
+        jobStore: expect.stringMatching(/^s3:\/\/fleet-results-[^/]+\/fleet$/),
+        spotGroup: expect.stringMatching(/^fleet-spot-/),
+        parameterPrefix: "/imagegen/shop-fleet-fleet",
+      });
+      expect(JSON.parse(String(first.outputs.clientPolicy))).toMatchObject({ Version: "2012-10-17" });
+      const own = { team: "batch", "imagegen:stack": "shop-fleet-fleet" };
+      for (const kind of [QUEUE, BUCKET]) expect(tagsOf(kind)).toContainEqual(expect.objectContaining(own));
+      expect(tagsOf(INSTANCE)).toHaveLength(before);
+      expect(succeeded(await stack.up()).changes).toEqual([]);
+
+      // A policy starts a host, which is none of the program's.
+      fake.want(String(first.outputs.spotGroup), 1);
+      expect(tagsOf(INSTANCE)).toHaveLength(before + 1);
+      expect(succeeded(await stack.up({ refresh: true })).changes).toEqual([]);
+      expect(fake.cloud.broken).toEqual([]);
+      const gone = succeeded(await stack.destroy());
+      expect(gone.changes).toContain(`delete ${GROUP}`);
+      expect(tagsOf(QUEUE)).toEqual([]);
+    });
+
+    test("the program's provider, with its tags, and its transforms reach every resource, the gateway's too", async () => {
+      const opts = [
+        'import * as aws from "@pulumi/aws";',
+        'const provider = new aws.Provider("main", { region: "us-east-1", defaultTags: { tags: { owner: "me" } } });',
+        "const transforms = [({ type, props, opts }) =>",
+        `  type === "${ROLE}" ? { props: { ...props, description: "of the shop" }, opts } : undefined];`,
+        "const opts = { provider, transforms };",
+      ];
+      const args = { region: "us-east-1", ...nothingStays, gatewayCount: Number(gatewayCount), ...gateway };
+      const before = fake.cloud.all(ROLE).length;
+      const after = 'new aws.cloudwatch.LogGroup("after", {}, { provider, dependsOn: fleet });';
+      project.program("shop", fleetProgram(args, opts, after));
+      const stack = await project.stack("gateway", fake.environment);
+      const mark = fake.cloud.calls.length;
+      const first = succeeded(await stack.up());
+      const order = fake.cloud.calls.slice(mark).map(({ api }) => api);
+      // What depends on the component waits for what it makes after its look-ups.
+      expect(order.lastIndexOf("CreateLogGroup")).toBeGreaterThan(order.lastIndexOf("CreateService"));
+      expect(order.lastIndexOf("CreateService")).toBeGreaterThan(order.indexOf("CreateAutoScalingGroup"));
+      expect(first.changes.filter((change) => change.includes("pulumi:providers:aws"))).toEqual([]);
+      expect(first.outputs).toMatchObject({
+        url: expect.stringMatching(/^https:/),
+        gatewayService: expect.stringMatching(/^fleet-gateway-/),
+      });
+      const roles = fake.cloud.all(ROLE).slice(before);
+      expect(roles).toHaveLength(5);
+      for (const { props } of roles) expect(props.description).toBe("of the shop");
+      for (const kind of [SERVICE, TASK, QUEUE])
+        for (const { props } of fake.cloud.all(kind))
+          expect(record(props.tags)).toMatchObject({ owner: "me", "imagegen:stack": "shop-gateway-fleet" });
+      expect(succeeded(await stack.up()).changes).toEqual([]);
+      expect(fake.cloud.broken).toEqual([]);
+      succeeded(await stack.destroy());
+    });
+
+    test.skipIf(missingYaml !== undefined)("a YAML program deploys it", async () => {
+      const properties = { region: "us-east-1", tags: { team: "yaml" }, ...nothingStays };
+      const resources = { fleet: { type: "imagegen:AwsImageGenFleet", properties } };
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: YAML's own form of a reference.
+      const outputs = { queueUrl: "${fleet.queueUrl}", url: "${fleet.url}" };
+      project.write("Pulumi.yaml", JSON.stringify({ name: "yaml", runtime: "yaml", resources, outputs }));
+      await project.run("pulumi", "package", "add", "./node_modules/picture-perfect-challenge/plugin");
+      const stack = await project.stack("yaml-fleet", fake.environment);
+      expect(succeeded(await stack.preview()).changes).toContain(`create ${GROUP}`);
+      const first = succeeded(await stack.up());
+      expect(first.outputs).toMatchObject({ queueUrl: expect.stringMatching(/\/fleet-jobs-/) });
+      expect(tagsOf(QUEUE)).toEqual([0, 1].map(() => expect.objectContaining({ team: "yaml" })));
+      expect(succeeded(await stack.up()).changes).toEqual([]);
+      expect(fake.cloud.broken).toEqual([]);
+      succeeded(await stack.destroy());
+    });
+
+    test("mistakes are reported in the words of the program, also those that AWS is asked for", async () => {
+      project.program("shop", fleetProgram({ region: "us-east-1", minHosts: 9, port: 8001 }));
+      const stack = await project.stack("wrong-fleet", fake.environment);
+      const text = failed(await stack.preview());
+      expect(text).toContain("fleet: port: expected ");
+      expect(text).toContain("Fix: remove port");
+      project.program("shop", fleetProgram({ region: "us-east-1", instanceTypes: ["g6.48xlarge"] }));
+      const refused = failed(await stack.preview());
+      expect(refused).toMatch(/fleet: instanceTypes: expected .+ Fix: /);
+      expect(refused).not.toContain(`create ${QUEUE}`);
+    });
+  });
+
   test("mistakes are reported in the words of the program", async () => {
     project.program("shop", program({ instanceTypes: ["t3.micro"], purchaseOption: "cheap" }));
     const stack = await project.stack("wrong", fake.environment);
@@ -136,6 +248,17 @@ describe.skipIf(missing !== undefined)("the package's AWS component in another p
     const stack = await project.stack("baked", fake.environment);
     succeeded(await stack.preview());
     succeeded(await stack.up());
+    expect(fake.cloud.broken).toEqual([]);
+  });
+
+  test("the example fleet-with-gateway is previewed and deployed", async () => {
+    project.example("fleet-with-gateway");
+    const stack = await project.stack("example-fleet", fake.environment);
+    const { certificateArn, apiKeySecretArn } = GATEWAY;
+    for (const [key, value] of Object.entries({ certificateArn, apiKeySecretArn }))
+      stack.write({ [`fleet-with-gateway:${key}`]: value });
+    succeeded(await stack.preview());
+    expect(succeeded(await stack.up()).outputs).toMatchObject({ url: expect.stringMatching(/^https:/) });
     expect(fake.cloud.broken).toEqual([]);
   });
 

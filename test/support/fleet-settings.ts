@@ -54,7 +54,7 @@ const OUTPUTS: Readonly<Record<string, (name: string) => Record<string, unknown>
   "aws:ec2/launchTemplate:LaunchTemplate": () => ({ latestVersion: 3 }),
   "aws:autoscaling/group:Group": (name) => ({
     name,
-    arn: `arn:aws:autoscaling:us-east-1:1:autoScalingGroup:x:${name}`,
+    arn: `arn:aws:autoscaling:us-east-1:1:autoScalingGroup:x:autoScalingGroupName/${name}`,
   }),
   "aws:lb/loadBalancer:LoadBalancer": () => ({ arn: "arn:alb", dnsName: "alb.example", arnSuffix: "app/alb/1" }),
   "aws:lb/targetGroup:TargetGroup": () => ({ arn: "arn:target", arnSuffix: "targetgroup/target/1" }),

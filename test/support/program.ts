@@ -110,7 +110,10 @@ interface Request {
   getCustomtimeouts(): { getCreate(): string } | undefined;
 }
 
-type HookCall = (request: unknown, callback: (error: null, response: object) => void) => void;
+interface HookRequest {
+  getName(): string;
+}
+type HookCall = (request: HookRequest, callback: (error: Error | null, response: object) => void) => void;
 
 /** Mocks receive inputs alone; the options are in the request that the monitor gets. */
 function recordOptions(options: Map<string, Options>): void {
@@ -119,9 +122,7 @@ function recordOptions(options: Map<string, Options>): void {
     registerErrorHook?: HookCall;
     registerResourceHook?: HookCall;
   };
-  // The mocks have no hooks; the engine has.
-  const accept: HookCall = (_, done) => done(null, {});
-  Object.assign(monitor, { registerErrorHook: accept, registerResourceHook: accept });
+  Object.assign(monitor, { registerErrorHook: acceptHooks(), registerResourceHook: acceptHooks() });
   const register = monitor.registerResource.bind(monitor);
   monitor.registerResource = async (request, callback) => {
     const createTimeout = request.getCustomtimeouts()?.getCreate();
@@ -135,6 +136,16 @@ function recordOptions(options: Map<string, Options>): void {
       ...(createTimeout ? { createTimeout } : {}),
     });
     await register(request, callback);
+  };
+}
+
+/** The mocks have no hooks; the engine has, one of a name. */
+function acceptHooks(): HookCall {
+  const names = new Set<string>();
+  return (request, done) => {
+    const name = request.getName();
+    done(names.has(name) ? new Error(`a hook of the name "${name}" is registered already`) : null, {});
+    names.add(name);
   };
 }
 

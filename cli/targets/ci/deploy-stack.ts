@@ -1,4 +1,4 @@
-import { stackTags } from "../../../infra/contract.ts";
+import { deploymentParameter, parameterPrefix, stackTags } from "../../../infra/contract.ts";
 import type { CiPlan } from "../../../infra/plan/ci/plan.ts";
 import type { Context } from "../../core/context.ts";
 import { CliError, EXIT, formatDetail } from "../../core/exit.ts";
@@ -7,25 +7,31 @@ import { StackFiles } from "../../stack/files.ts";
 import type { AwsClientConfig } from "../aws/client/client-config.ts";
 import { openEc2 } from "../aws/client/ec2.ts";
 import { tryLookup } from "../aws/client/errors.ts";
+import { openSsm } from "../aws/client/ssm.ts";
 import type { CiOutputValues } from "./outputs.ts";
 import { StateProject } from "./state-project.ts";
 
-/** Throws a CliError unless the stacks that the workflows are to make are of this checkout, on AWS; the canary's leaves nothing. */
+/**
+ * Throws a CliError unless the stacks that the workflows are to make are of this checkout, on AWS. The canary's is one host, which is asked
+ * for its picture through a tunnel, and leaves nothing.
+ */
 export function requireDeployStack({ paths }: Context, { deployStack, canaryStack, stack }: CiPlan): void {
   const refuse = (key: string, message: string, value: string) => {
     throw new CliError({ message, fix: `pulumi config set ${key} ${value} --stack ${stack}` }, EXIT.usage);
   };
-  const configOf = (key: string, name: string, value: string) => {
+  const configOf = (key: string, targets: readonly string[], name: string, value: string) => {
     const files = new StackFiles(paths, name);
     files.requireKnown();
     const target = readText(files.config(), "target") ?? "local";
-    if (target !== "aws")
-      refuse(key, `${key}: expected a stack with target aws, got ${name}, which has target ${target}.`, value);
+    if (!targets.includes(target)) {
+      const expected = `a stack with target ${targets.join(" or ")}`;
+      refuse(key, `${key}: expected ${expected}, got ${name}, which has target ${target}.`, value);
+    }
     return files.config();
   };
-  configOf("deployStack", deployStack, "aws-volume");
+  configOf("deployStack", ["aws", "fleet"], deployStack, "aws-volume");
   if (canaryStack === null) return;
-  if (readText(configOf("canaryStack", canaryStack, "canary"), "onDestroy") === "delete") return;
+  if (readText(configOf("canaryStack", ["aws"], canaryStack, "canary"), "onDestroy") === "delete") return;
   refuse(
     "canaryStack",
     `canaryStack: expected a stack with onDestroy delete, got ${canaryStack}, which would leave its volume.`,
@@ -92,6 +98,11 @@ async function whyNotNew(project: StateProject, client: AwsClientConfig, name: s
   const [host] = hosts.known ? hosts.value : [];
   if (host)
     return `${name} has the host ${host.id} already, and its state is in a backend that this shell does not name.`;
+  // A fleet may have no host.
+  const parameter = deploymentParameter(parameterPrefix(name));
+  const deployed = await tryLookup(async () => (await openSsm(client)).parameter(parameter));
+  if (deployed.known && deployed.value !== null)
+    return `${name} has the parameter ${parameter} already, and its state is in a backend that this shell does not name.`;
   const { encryptionsalt, secretsprovider } = project.file();
   if (encryptionsalt ?? secretsprovider)
     return `stacks/Pulumi.${name}.yaml has secrets of another passphrase or key, and is left as it is.`;

@@ -1,4 +1,4 @@
-/** The program of a fleet. In: settings. Out: outputs, once all is made. One call a stage. */
+/** The program of a fleet. In: settings. Out: outputs, once all is begun. One call a stage. */
 
 import { READER_VARIABLE } from "../../command-line.ts";
 import type { FleetSettings } from "../../config/fleet/settings.ts";
@@ -12,14 +12,7 @@ import { type FleetPlan, fleetProblemsOf, makeFleetPlan } from "../../plan/fleet
 import { buildPlaces, type ProgramContext } from "../../program-context.ts";
 import { createBudget } from "../budget.ts";
 import { RegistryImage } from "../image/registry-image.ts";
-import {
-  createProvider,
-  lookupAmi,
-  lookupOfferings,
-  lookupSubnets,
-  lookupZones,
-  type WithProvider,
-} from "../lookups.ts";
+import { lookupAmi, lookupOfferings, lookupSubnets, lookupZones, optionsOf, type WithProvider } from "../lookups.ts";
 import { FleetHosts } from "./fleet-hosts.ts";
 import { FleetNetwork } from "./fleet-network.ts";
 import { createGateway, createGatewayBalancer } from "./gateway.ts";
@@ -27,15 +20,25 @@ import { JobQueue } from "./job-queue.ts";
 import { JobStore } from "./job-store.ts";
 import { type FleetOutputs, fleetOutputs } from "./outputs.ts";
 
-export async function fleet(settings: FleetSettings, context: ProgramContext): Promise<FleetOutputs> {
-  const { name, stack, preview, secrets, fixes } = context;
+export const fleet = async (settings: FleetSettings, context: ProgramContext): Promise<FleetOutputs> =>
+  createFleet(planFleet(settings, context), context);
+
+/** The plan, with the places of this program's files. Throws a UserError with every mistake that config alone shows. */
+export function planFleet(settings: FleetSettings, context: ProgramContext): FleetPlan {
+  const { stack, preview, fixes } = context;
   const { manifests, context: sources, dockerfile } = buildPlaces(context);
   const manifest = readManifest(settings.modelId, manifests);
   const planned = makeFleetPlan(settings, manifest, stack);
   const plan = { ...planned, image: { ...planned.image, context: sources, dockerfile } };
   const problems = [...fleetProblemsOf(settings, plan, manifest), ...(preview ? [] : updateProblems(settings))];
   if (problems.length > 0) throw new UserError(problems.map(fixes.problem));
-  const opts = { provider: createProvider(name, plan) };
+  return plan;
+}
+
+/** Which subnets there are must be known before any is made: only then the resources are. */
+export async function createFleet(plan: FleetPlan, context: ProgramContext): Promise<FleetOutputs> {
+  const { name, secrets, fixes } = context;
+  const opts = optionsOf(context, plan);
   const { zones, offered } = await lookupFleetZones(plan, opts, fixes.problem);
   const gatewaySubnets = await lookupGatewaySubnets(plan, opts, fixes.problem);
 
@@ -87,7 +90,7 @@ async function lookupGatewaySubnets(
   return chosen;
 }
 
-/** All zones of the region, and those that offer a type of the list. Which subnets there are must be known before any is made. */
+/** All zones of the region, and those that offer a type of the list. */
 async function lookupFleetZones(
   { network, hosts: { host }, region, stack, gpuMemoryMib }: FleetPlan,
   opts: WithProvider,

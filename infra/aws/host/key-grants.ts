@@ -1,5 +1,6 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
+import { hookName } from "../../hook-name.ts";
 import { awsPartition } from "../../plan/aws/arn.ts";
 import type { AwsHostPlan } from "../../plan/aws/host.ts";
 
@@ -48,14 +49,14 @@ export function createKeyGrants(name: string, plan: AwsHostPlan, parent: pulumi.
           granteePrincipal: pulumi.interpolate`arn:${awsPartition(plan.region)}:iam::${account}:role/aws-service-role/${role.service}/${role.role}`,
           operations: OPERATIONS,
         },
-        { parent, hooks: { onError: [grantErrorHook(kmsKeyArn, role)] } },
+        { parent, hooks: { onError: [grantErrorHook(name, kmsKeyArn, role)] } },
       ),
   );
 }
 
 /** The provider names neither the key nor what is missing. */
-function grantErrorHook(kmsKeyArn: string, { name, service, role }: ServiceRole): pulumi.ErrorHook {
-  return new pulumi.ErrorHook(`${name}-refused`, async ({ errors }) => {
+function grantErrorHook(component: string, kmsKeyArn: string, { name, service, role }: ServiceRole): pulumi.ErrorHook {
+  return new pulumi.ErrorHook(hookName(component, `${name}-refused`), async ({ errors }) => {
     await pulumi.log.error(explainGrantError(errors.join("\n"), kmsKeyArn, { service, role }));
     return false;
   });

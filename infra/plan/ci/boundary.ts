@@ -17,8 +17,8 @@ export const boundaryArn = (plan: Pick<CiPlan, "bucketPrefix">, { partition, acc
   `arn:${partition}:iam::${account}:policy/${boundaryName(plan)}`;
 
 /**
- * The most that a role of a deployed stack may do, whatever its own policies say: what the host, the lifecycle manager of snapshots
- * and the flow logs need, on what is the project's. It gives nothing by itself.
+ * The most that a role of a deployed stack may do, whatever its own policies say: what the host, the lifecycle manager of snapshots,
+ * the flow logs, and the workers and gateway of a fleet need, on what is the project's. It gives nothing by itself.
  */
 export function boundaryStatements(plan: BoundaryPlan, place: CiPlace): readonly BoundaryStatement[] {
   const { partition, region, account } = place;
@@ -43,12 +43,17 @@ export function boundaryStatements(plan: BoundaryPlan, place: CiPlace): readonly
       StringEquals: { "ec2:CreateAction": "CreateSnapshot" },
     }),
     allow("OldSnapshots", ["ec2:DeleteSnapshot"], snapshots, dataVolume),
+    allow("Jobs", USE_QUEUES, named("sqs", "image-gen-*")),
+    allow("JobStore", ["s3:ListBucket"], `arn:${partition}:s3:::image-gen-results-*`),
+    allow("JobObjects", USE_OBJECTS, `arn:${partition}:s3:::image-gen-results-*/*`),
+    allow("Wake", ["autoscaling:SetDesiredCapacity"], named("autoscaling", GROUPS)),
     ...ofArns(plan),
   ];
 }
 
 /** For what AWS names no resource for. */
 const ANY_RESOURCE = [
+  "autoscaling:DescribeAutoScalingGroups",
   "ec2:DescribeSnapshots",
   "ec2:DescribeVolumes",
   "ecr:GetAuthorizationToken",
@@ -60,7 +65,19 @@ const ANY_RESOURCE = [
   "ssmmessages:OpenDataChannel",
 ];
 const PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+const USE_QUEUES = [
+  "sqs:ChangeMessageVisibility",
+  "sqs:DeleteMessage",
+  "sqs:GetQueueAttributes",
+  "sqs:ReceiveMessage",
+  "sqs:SendMessage",
+];
+const USE_OBJECTS = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"];
+const GROUPS = "autoScalingGroup:*:autoScalingGroupName/image-gen-*";
 const WRITE_LOGS = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"];
+
+/** Objects of a fleet's jobs are written with a data key, disks with one that nobody sees. */
+const USE_KEYS = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"];
 
 /** What config names by its ARN: secrets and their keys, the bucket of the mirror. */
 function ofArns({ deployKmsKeyArns, hostResourceArns }: BoundaryPlan): readonly BoundaryStatement[] {
@@ -69,7 +86,7 @@ function ofArns({ deployKmsKeyArns, hostResourceArns }: BoundaryPlan): readonly 
   const buckets = of("s3");
   const statements = [
     allow("Secrets", ["secretsmanager:GetSecretValue"], of("secretsmanager")),
-    allow("Keys", ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext"], keys),
+    allow("Keys", USE_KEYS, keys),
     allow("KeyGrants", ["kms:CreateGrant"], keys, { Bool: { "kms:GrantIsForAWSResource": "true" } }),
     allow("Buckets", ["s3:ListBucket"], buckets),
     allow(

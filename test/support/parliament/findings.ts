@@ -41,6 +41,13 @@ const EXPLAINED: readonly Explanation[] = [
     source: "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html",
   },
   {
+    policy: /^(?:deploy|canary) services$/,
+    issue: "RESOURCE_POLICY_PRIVILEGE_ESCALATION",
+    detail: /image-gen-results-\* due to s3:(?:GetObject|PutObject) not being allowed/,
+    why: "Whoever may write the policy of the bucket with a fleet's jobs can read them. The role makes the bucket, and the workers that read it, too.",
+    source: "https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html",
+  },
+  {
     policy: /^(?:deploy|canary) balancer$/,
     issue: "RESOURCE_MISMATCH",
     detail: /^elasticloadbalancing:\w+ on arn:\*:elasticloadbalancing:\*:\*:listener\/net\//,

@@ -107,6 +107,10 @@ test.each([
     { IMAGEGEN_CANARY_STACK: "aws-baked" },
     "stacks/Pulumi.aws-baked.yaml: expected onDestroy delete, as a canary leaves nothing",
   ],
+  [
+    { IMAGEGEN_CANARY_STACK: "aws-fleet" },
+    "stacks/Pulumi.aws-fleet.yaml: expected target aws, as a canary is one host, got target fleet.",
+  ],
   [{ IMAGEGEN_CANARY_STACK: "cannary" }, "stacks/Pulumi.cannary.yaml: expected the canary's config, got no file."],
   [{ PULUMI_BACKEND_URL: "" }, "PULUMI_BACKEND_URL: expected a value, got nothing."],
 ])("with %j nothing is destroyed or made", async (environment, line) => {

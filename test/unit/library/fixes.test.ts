@@ -97,15 +97,21 @@ test("a volume in another zone names the arguments that make it there", () => {
   );
 });
 
+const FILES = { ...awsPlanWith().host, filesystem: "xfs" as const, registry: "r", mirrorRoleArn: "" };
+const scriptsOf = (...[plan, messages]: Parameters<typeof renderUserData>) =>
+  gunzipSync(Buffer.from(renderUserData(plan, messages), "base64")).toString();
+
+test("a fleet's host is ended where one host is stopped and started: its group starts another", () => {
+  const place = { name: "fleet", stack: STACK, region: "us-east-1", serviceCommand: "docker exec a image-gen" };
+  const { host } = componentFixes({ ...place, isFleet: true });
+  const text = scriptsOf({ ...FILES, volumeId: "", fleetDeployment: "d" }, host.inScripts);
+  expect(text).toContain("Fix: aws autoscaling terminate-instance-in-auto-scaling-group --instance-id <instanceId> ");
+  expect(text).toContain("fleet: decryptKmsKeyArns: <ARN of the secret's key>");
+  expect(text).not.toMatch(/imagegen (?:up|logs|doctor|stop|start) /);
+});
+
 test("the host's own messages are in the same words", () => {
-  const plan = {
-    ...awsPlanWith().host,
-    volumeId: "vol-1",
-    filesystem: "xfs" as const,
-    registry: "r",
-    mirrorRoleArn: "",
-  };
-  const text = gunzipSync(Buffer.from(renderUserData(plan, fixes.host.inScripts), "base64")).toString();
+  const text = scriptsOf({ ...FILES, volumeId: "vol-1" }, fixes.host.inScripts);
   expect(text).toContain(`refuse \\"mkfs.xfs failed\\" \\"${LOGS}\\"`);
   expect(text).toContain("images: decryptKmsKeyArns: <ARN of the secret's key>");
   expect(text).not.toMatch(/imagegen (?:up|logs|doctor|stop|start) /);

@@ -3,15 +3,18 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, test } from "vitest";
+import { NOT_OF_FLEETS } from "../../../infra/config/fleet/keys.ts";
 import { TARGET_KEYS } from "../../../infra/config/schema.ts";
 import * as library from "../../../infra/library/index.ts";
-import { AWS_OUTPUTS, LOCAL_OUTPUTS } from "../../../infra/library/outputs.ts";
+import { AWS_OUTPUTS, FLEET_OUTPUTS, LOCAL_OUTPUTS } from "../../../infra/library/outputs.ts";
 import { paths } from "../../support/paths.ts";
 
 const read = (file: string) => readFileSync(join(paths.root, "infra/library", file), "utf8");
 const fieldsOf = (text: string) =>
   [...text.matchAll(/^ {2}(?:declare )?readonly (\w+)\??:/gm)].map(([, name = ""]) => name);
-const common = [...fieldsOf(read("service-arguments.ts")), ...fieldsOf(read("argument.ts"))];
+const service = fieldsOf(read("service-arguments.ts"));
+const build = fieldsOf(read("argument.ts"));
+const place = fieldsOf(read("aws-component.ts"));
 
 test("the package exports these names", () => {
   const types = [...read("index.ts").matchAll(/type \{([^}]+)\}|type (\w+)/g)].flatMap(([, list, one]) =>
@@ -21,13 +24,20 @@ test("the package exports these names", () => {
 });
 
 test("the components have these arguments, one for each key of their target, and these fields", () => {
-  const local = [...common, ...fieldsOf(read("docker-arguments.ts"))].sort();
-  const aws = [...common, ...fieldsOf(read("aws-arguments.ts")), "region", "tags"].sort();
-  const keys = (target: "local" | "aws") => Object.keys(TARGET_KEYS[target]).filter((key) => key !== "target");
+  const local = [...service, ...build, ...fieldsOf(read("docker-arguments.ts"))].sort();
+  const aws = [...service, ...build, ...place, ...fieldsOf(read("aws-arguments.ts"))].sort();
+  const ofFleets = service.filter((name) => !NOT_OF_FLEETS.some((each) => each === name));
+  const fleet = [...ofFleets, ...build, ...place, ...fieldsOf(read("fleet-arguments.ts"))].sort();
+  const keys = (target: "local" | "aws" | "fleet") =>
+    Object.keys(TARGET_KEYS[target]).filter((key) => key !== "target");
   expect(local).toEqual([...keys("local"), "buildContext", "dockerfile"].sort());
   expect(aws).toEqual([...keys("aws"), "buildContext", "dockerfile", "region", "tags"].sort());
+  expect(fleet).toEqual([...keys("fleet"), "buildContext", "dockerfile", "region", "tags"].sort());
   expect(fieldsOf(read("local-image-gen.ts"))).toEqual([...LOCAL_OUTPUTS]);
-  expect({ local, aws, localFields: LOCAL_OUTPUTS, awsFields: AWS_OUTPUTS }).toMatchSnapshot();
+  expect(fieldsOf(read("aws-image-gen.ts"))).toEqual([...AWS_OUTPUTS]);
+  expect(fieldsOf(read("aws-image-gen-fleet.ts"))).toEqual([...FLEET_OUTPUTS]);
+  const fields = { localFields: LOCAL_OUTPUTS, awsFields: AWS_OUTPUTS, fleetFields: FLEET_OUTPUTS };
+  expect({ local, aws, fleet, ...fields }).toMatchSnapshot();
 });
 
 /** Pulumi runs the `default` of `exports` in a checkout, Node imports its `node`. */

@@ -137,6 +137,8 @@ config:
   Picture-Perfect-Challenge:target: aws
   Picture-Perfect-Challenge:previewWithoutSecrets: "true"
 `);
+  const fleet = "config:\n  Picture-Perfect-Challenge:target: fleet\n";
+  expect(previewFile(fleet).text).toBe(`${fleet}  Picture-Perfect-Challenge:previewWithoutSecrets: "true"\n`);
   expect(previewFile("config:\n  Picture-Perfect-Challenge:target: local\n").text).not.toContain(
     "previewWithoutSecrets",
   );

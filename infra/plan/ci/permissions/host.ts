@@ -1,6 +1,6 @@
 import type { PermissionTable } from "./table.ts";
 
-/** The host and its disks. */
+/** The host and its disks, and what starts hosts. */
 export const HOST: PermissionTable = {
   "aws:ebs/volume:Volume": {
     read: { anyResource: ["ec2:DescribeVolumes"] },
@@ -106,8 +106,13 @@ export const HOST: PermissionTable = {
         "autoscaling:DeleteTags",
         "autoscaling:DetachLoadBalancerTargetGroups",
         "autoscaling:DetachTrafficSources",
+        // Those of a fleet, which have metrics and no balance between zones.
+        "autoscaling:DisableMetricsCollection",
+        "autoscaling:EnableMetricsCollection",
+        "autoscaling:ResumeProcesses",
         "autoscaling:SetInstanceProtection",
         "autoscaling:StartInstanceRefresh",
+        "autoscaling:SuspendProcesses",
         "autoscaling:UpdateAutoScalingGroup",
       ],
       // A new group is waited for until its hosts are healthy in the target group.

@@ -37,16 +37,24 @@ export interface ScopeUse {
 /** What a launch makes or is put into besides the host: subnets and groups may be the account's. Volumes are new ones: a launch takes no existing one. */
 const LAUNCHED_WITH = ["network-interface", "security-group", "spot-instances-request", "subnet", "volume"];
 
-/** AWS's services that are given a role of the stack: the host, its snapshots, the network's log. */
-const ROLE_TAKERS = ["dlm.amazonaws.com", "ec2.amazonaws.com", "vpc-flow-logs.amazonaws.com"];
+/** AWS's services that are given a role of the stack: the host, its snapshots, the gateway's tasks, the network's log. */
+const ROLE_TAKERS = [
+  "dlm.amazonaws.com",
+  "ec2.amazonaws.com",
+  "ecs-tasks.amazonaws.com",
+  "vpc-flow-logs.amazonaws.com",
+];
 
 /** Services whose own role an account has only once it has used them. */
 const SERVICE_ROLES = [
   "autoscaling.amazonaws.com",
+  "ecs.amazonaws.com",
   "elasticloadbalancing.amazonaws.com",
   "events.amazonaws.com",
   "spot.amazonaws.com",
 ];
+
+const BUCKETS = ["image-gen-alb-logs-*", "image-gen-results-*"];
 
 const ec2 = ({ partition, region, account }: CiPlace, kinds: readonly string[]) =>
   // A snapshot has no account in its ARN.
@@ -122,6 +130,11 @@ export const SCOPES = {
     },
   }),
   groups: named("autoscaling", "autoScalingGroup:*:autoScalingGroupName/image-gen-*"),
+  queues: named("sqs", "image-gen-*"),
+  clusters: named("ecs", "cluster/image-gen-*"),
+  services: named("ecs", "service/image-gen-*", "service-deployment/image-gen-*"),
+  /** Of any version. */
+  taskDefinitions: named("ecs", "task-definition/imagegen-*:*"),
   balancers: named(
     "elasticloadbalancing",
     "loadbalancer/app/image-gen-*",
@@ -176,9 +189,12 @@ export const SCOPES = {
     Resource: `arn:${partition}:iam::${account}:role/aws-service-role/*`,
     Condition: { StringEquals: { "iam:AWSServiceName": SERVICE_ROLES } },
   }),
-  logBuckets: ({ partition }: CiPlace): ScopedResources => ({ Resource: `arn:${partition}:s3:::image-gen-alb-logs-*` }),
-  logObjects: ({ partition }: CiPlace): ScopedResources => ({
-    Resource: `arn:${partition}:s3:::image-gen-alb-logs-*/*`,
+  /** Of the load balancer's log, and of the jobs and results of a fleet. */
+  buckets: ({ partition }: CiPlace): ScopedResources => ({
+    Resource: BUCKETS.map((name) => `arn:${partition}:s3:::${name}`),
+  }),
+  bucketObjects: ({ partition }: CiPlace): ScopedResources => ({
+    Resource: BUCKETS.map((name) => `arn:${partition}:s3:::${name}/*`),
   }),
   /** Of the stacks that are deployed. That of the stack `ci` is in a folder of its own. */
   state: ({ bucketArn }: CiPlace): ScopedResources => ({ Resource: `${bucketArn}/.pulumi/*` }),

@@ -28,7 +28,7 @@ const PUSH = {
   repositories: ["ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"],
 };
 
-/** The image and its repository, logs, alarms, parameters, snapshots, the bucket of the access logs. */
+/** The image and its repository, logs, alarms, parameters, snapshots, the buckets of the access logs and of the jobs of a fleet. */
 export const SERVICES: PermissionTable = {
   "docker-build:index:Image": { read: PULL, write: PUSH },
   "docker-build:index:Index": { read: PULL, write: PUSH },
@@ -115,10 +115,10 @@ export const SERVICES: PermissionTable = {
     },
   },
   "aws:s3/bucket:Bucket": {
-    read: { logBuckets: BUCKET_READS },
-    // The bucket goes with the stack, and what is in it.
+    read: { buckets: BUCKET_READS },
+    // The bucket of the logs goes with the stack, and what is in it; so does that of the jobs where config says so.
     write: {
-      logBuckets: [
+      buckets: [
         "s3:CreateBucket",
         "s3:DeleteBucket",
         "s3:ListBucketVersions",
@@ -126,23 +126,23 @@ export const SERVICES: PermissionTable = {
         "s3:TagResource",
         "s3:UntagResource",
       ],
-      logObjects: ["s3:DeleteObject", "s3:DeleteObjectVersion"],
+      bucketObjects: ["s3:DeleteObject", "s3:DeleteObjectVersion"],
     },
   },
   "aws:s3/bucketPolicy:BucketPolicy": {
-    read: { logBuckets: ["s3:GetBucketPolicy"] },
-    write: { logBuckets: ["s3:DeleteBucketPolicy", "s3:PutBucketPolicy"] },
+    read: { buckets: ["s3:GetBucketPolicy"] },
+    write: { buckets: ["s3:DeleteBucketPolicy", "s3:PutBucketPolicy"] },
   },
   "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": {
-    read: { logBuckets: ["s3:GetBucketPublicAccessBlock"] },
-    write: { logBuckets: ["s3:PutBucketPublicAccessBlock"] },
+    read: { buckets: ["s3:GetBucketPublicAccessBlock"] },
+    write: { buckets: ["s3:PutBucketPublicAccessBlock"] },
   },
   "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": {
-    read: { logBuckets: ["s3:GetEncryptionConfiguration"] },
-    write: { logBuckets: ["s3:PutEncryptionConfiguration"] },
+    read: { buckets: ["s3:GetEncryptionConfiguration"] },
+    write: { buckets: ["s3:PutEncryptionConfiguration"] },
   },
   "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": {
-    read: { logBuckets: ["s3:GetLifecycleConfiguration"] },
-    write: { logBuckets: ["s3:PutLifecycleConfiguration"] },
+    read: { buckets: ["s3:GetLifecycleConfiguration"] },
+    write: { buckets: ["s3:PutLifecycleConfiguration"] },
   },
 };

@@ -1,4 +1,5 @@
 import { BALANCER } from "./balancer.ts";
+import { FLEET } from "./fleet.ts";
 import { HOST } from "./host.ts";
 import { IDENTITY } from "./identity.ts";
 import { NETWORK } from "./network.ts";
@@ -42,4 +43,5 @@ export const PARTS: readonly Part[] = [
   { name: "balancer", types: BALANCER, kinds: [] },
   { name: "identity", types: IDENTITY, kinds: [] },
   { name: "services", types: SERVICES, kinds: [] },
+  { name: "fleet", types: FLEET, kinds: [] },
 ];

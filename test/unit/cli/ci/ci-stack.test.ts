@@ -8,15 +8,20 @@ import { pathsOf } from "../../../../cli/core/paths.ts";
 import { progressTo } from "../../../../cli/core/progress.ts";
 import { pluginEnvironment } from "../../../../cli/stack/automation-stack.ts";
 import { StackFiles } from "../../../../cli/stack/files.ts";
+import { requireDeployStack } from "../../../../cli/targets/ci/deploy-stack.ts";
 import { planCi } from "../../../../cli/targets/ci/plan.ts";
 import { requireService, selectTarget } from "../../../../cli/targets/select.ts";
+import { ciPlanWith } from "../../../support/ci-settings.ts";
 
 const root = mkdtempSync(join(tmpdir(), "imagegen-ci-"));
 const P = "Picture-Perfect-Challenge";
 const config = { "aws:region": "us-east-1", [`${P}:target`]: "ci" };
 beforeAll(() => {
   mkdirSync(join(root, "stacks"));
-  writeFileSync(join(root, "stacks/Pulumi.ci.yaml"), JSON.stringify({ config }));
+  const write = (name: string, keys: object) =>
+    writeFileSync(join(root, `stacks/Pulumi.${name}.yaml`), JSON.stringify({ config: keys }));
+  write("ci", config);
+  for (const target of ["aws", "fleet", "local"]) write(target, { [`${P}:target`]: target });
 });
 afterAll(() => rmSync(root, { recursive: true }));
 
@@ -49,6 +54,20 @@ test("plan says what would be made, with the number of permissions of each role"
     cost: "1.00 USD a month for the key, list price noted on 2026-11-27",
   });
   expect(shown.deploy).toMatch(/^imagegen-ci-deploy, for repo:org\/repo:environment:production: 2\d\d actions$/);
+});
+
+test("one host or a fleet is deployed, and nothing else; a canary is one host", () => {
+  const plan = { deployStack: "aws", canaryStack: null, stack: "ci" } as const;
+  const required = (chosen: { deployStack?: string; canaryStack?: string }) =>
+    requireDeployStack(context(), { ...ciPlanWith(), ...plan, ...chosen });
+  required({});
+  required({ deployStack: "fleet" });
+  expect(() => required({ deployStack: "local" })).toThrow(
+    "deployStack: expected a stack with target aws or fleet, got local, which has target local.",
+  );
+  expect(() => required({ canaryStack: "fleet" })).toThrow(
+    "canaryStack: expected a stack with target aws, got fleet, which has target fleet.",
+  );
 });
 
 test("plan without a repository says how to name it", () => {

@@ -112,7 +112,7 @@ test("the mirror is read and written, and nothing else is", () => {
   expect(bucket.map(({ Resource }) => Resource)).toEqual([["arn:aws:s3:::models"], ["arn:aws:s3:::models/*"]]);
 });
 
-test("a role is handed to three services, and no other", () => {
+test("a role is handed to four services, and no other", () => {
   const passed = statementsOf(policiesOf("deploy")).filter(({ Action }) => Action.includes("iam:PassRole"));
   expect(passed.length).toBeGreaterThan(0);
   for (const { Action, Resource, Condition } of passed) {
@@ -121,7 +121,12 @@ test("a role is handed to three services, and no other", () => {
       Resource: "arn:aws:iam::123456789012:role/image-gen-*",
       Condition: {
         StringEquals: {
-          "iam:PassedToService": ["dlm.amazonaws.com", "ec2.amazonaws.com", "vpc-flow-logs.amazonaws.com"],
+          "iam:PassedToService": [
+            "dlm.amazonaws.com",
+            "ec2.amazonaws.com",
+            "ecs-tasks.amazonaws.com",
+            "vpc-flow-logs.amazonaws.com",
+          ],
         },
       },
     });
