@@ -23,7 +23,8 @@ from image_gen.model_cache.cache.scan import scan_cache
 from image_gen.model_cache.core.filesystem import format_bytes, translate_os_errors
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen.model_cache.core.manifest import Manifest, ReadyModel
-from image_gen.model_cache.core.progress import ProgressCallbacks
+from image_gen.model_cache.core.progress import Progress, ProgressCallbacks
+from image_gen.model_cache.core.retry import check_cancelled
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings, Verify
 from image_gen.model_cache.download.downloader import Downloaded, Downloader, download_lock
@@ -37,6 +38,10 @@ log = logging.getLogger(__name__)
 MARKER: Final = ".instance-store"
 # For a mirror that does not answer: the volume has the model already, so that the wait is short.
 _MIRROR_SECONDS: Final = 4.0
+# About the least that EBS sustains for a host with a GPU, and when that is asked first.
+_LEAST_BYTES_PER_SECOND: Final = 80e6
+_GRACE_SECONDS: Final = 10.0
+_WATCH_SECONDS: Final = 0.2
 _LOWEST_PRIORITY: Final = 19
 
 
@@ -116,15 +121,14 @@ class InstanceStore:
         """What the mirror has of the model, at the commit of the volume, and the rest from the volume."""
         self._delete_others(model)
         path = f"{model.model_id}/{model.revision}"
-        with open_mirror(self._settings, place, callbacks.cancel) as mirror:
+        with _until_too_slow(place, callbacks) as limited, open_mirror(self._settings, place, limited.cancel) as mirror:
             if not mirror.holds(path, model):
                 raise errors.ManifestNotFoundError(f"The mirror {mirror.place} has no {path}.")
             # The engine loads each file as soon as it is there.
             callbacks.on_found(copy)
-            inner = replace(callbacks, on_found=lambda _: None)
-            with download_lock(self._settings, model.model_id, callbacks):
-                manifest = _manifest_of(model)
-                got = Downloader(self._settings, manifest, mirror.source(path), inner, skip_missing=True).run()
+            with download_lock(self._settings, model.model_id, limited):
+                manifest, source = _manifest_of(model), mirror.source(path)
+                got = Downloader(self._settings, manifest, source, limited, skip_missing=True).run()
         rest = self._copy_missing(model, callbacks) if self._missing(model) else Downloaded()
         return replace(copy, bytes_fetched=got.bytes, verified=got.paths | rest.paths)
 
@@ -178,6 +182,37 @@ class InstanceStore:
         except Exception as error:
             # Even a fault of this program is none of the volume's model.
             log.warning("The copy on the instance store can't be used: %r. %s", error, instead)
+
+
+@contextmanager
+def _until_too_slow(place: Path | S3Uri, callbacks: ProgressCallbacks) -> Iterator[ProgressCallbacks]:
+    """Callbacks that end a mirror's work as soon as it sends less than a volume has: a copy is to save time. What has
+    arrived is kept. Raises S3_SILENT then.
+    """
+    began, over, stop, done = time.monotonic(), threading.Event(), threading.Event(), [0, 0]
+    on_progress = callbacks.on_progress or (lambda _: None)
+
+    def progressed(progress: Progress) -> None:
+        done[:] = (done[0] or progress.bytes_done, progress.bytes_done)
+        on_progress(progress)
+
+    def watch() -> None:
+        while not over.wait(_WATCH_SECONDS):
+            seconds = time.monotonic() - began
+            is_slow = seconds > _GRACE_SECONDS and done[1] - done[0] < seconds * _LEAST_BYTES_PER_SECOND
+            if is_slow or callbacks.cancel.is_set():
+                stop.set()
+                return
+
+    threading.Thread(target=watch, name="mirror-rate", daemon=True).start()
+    try:
+        yield replace(callbacks, on_progress=progressed, on_found=lambda _: None, cancel=stop)
+    except errors.CancelledError as error:
+        check_cancelled(callbacks.cancel)
+        rate = f"{format_bytes(_LEAST_BYTES_PER_SECOND)}/s"
+        raise errors.S3SilentError(f"The mirror {place} sends less than {rate}, and a volume more.") from error
+    finally:
+        over.set()
 
 
 def _manifest_of(model: ReadyModel) -> Manifest:
