@@ -48,6 +48,10 @@ export const CA_PATH = "/etc/image-gen/ca.pem";
 export const API_KEYS_PATH = "/etc/image-gen/keys";
 export const HOST_CACHE_PATH = "/host-cache";
 export const MIRROR_PATH = "/mirror";
+/** A host's own disk for a copy of the model, on the host and in the container. */
+export const INSTANCE_STORE_PATH = "/instance-store";
+/** What the host writes into the file system that it mounts there: without it, nothing is mounted. */
+export const INSTANCE_STORE_MARKER = ".instance-store";
 /** Models of the user's own, below it by their file's or directory's name. */
 export const MODELS_PATH = "/models";
 /** On AWS: a directory with the credentials for a mirror, which the host renews. */
@@ -76,6 +80,7 @@ export const DRAIN_VARIABLE = "IMAGE_GEN_DRAIN_TIMEOUT";
 export const CA_VARIABLE = "SSL_CERT_FILE";
 export const MIRROR_VARIABLE = "IMAGE_GEN_MIRROR";
 export const HOST_CACHE_VARIABLE = "IMAGE_GEN_HOST_CACHE";
+export const INSTANCE_STORE_VARIABLE = "IMAGE_GEN_INSTANCE_STORE";
 export const MODEL_DIR_VARIABLE = "MODEL_DIR";
 export const OFFLINE_VARIABLE = "HF_HUB_OFFLINE";
 /** The GPUs that CUDA sees; it counts by the bus, as all other tools do, only where it is asked to. */

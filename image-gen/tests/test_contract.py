@@ -8,6 +8,7 @@ from image_gen.fleet import drain, job_queue
 from image_gen.fleet import settings as fleet_settings
 from image_gen.model_cache import CacheSettings
 from image_gen.model_cache.core import settings as cache_settings
+from image_gen.model_cache.download import instance_store
 from image_gen.serving.http.request_log import PROBES
 from image_gen.settings import KEEP_ALIVE_SECONDS, Settings
 
@@ -31,6 +32,7 @@ def test_constants_are_those_of_the_contract() -> None:
             "minWorkers": fleet_settings.MIN_WORKERS,
             "emulated": fleet_settings.EMULATED,
         },
+        "INSTANCE_STORE_MARKER": instance_store.MARKER,
         "VISIBILITY_SECONDS": job_queue.VISIBLE_AFTER_SECONDS,
         "DRAIN_OBJECT": drain.NAME,
         "EXIT_CODES": {
@@ -63,5 +65,7 @@ def test_settings_are_read_from_the_variables_of_the_contract() -> None:
     assert (settings.model_id, settings.model_revision, settings.vae_id) == ("an/id", "v1", "a/vae")
     assert settings.hub_endpoint_overridden and settings.api_key == "key"
     assert settings.drain_timeout == CONTRACT["DRAIN_SECONDS"]
+    env[CONTRACT["INSTANCE_STORE_VARIABLE"]] = CONTRACT["INSTANCE_STORE_PATH"]
     cache = CacheSettings.from_env({"HF_HOME": CONTRACT["HF_HOME"], CONTRACT["TOKEN_VARIABLE"]: "hf_x"} | env)
+    assert str(cache.instance_store) == CONTRACT["INSTANCE_STORE_PATH"]
     assert (str(cache.hub_cache), cache.endpoint, cache.token) == (CONTRACT["HUB_CACHE"], "http://hub", "hf_x")

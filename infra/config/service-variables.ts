@@ -10,6 +10,7 @@ import {
   DRAIN_VARIABLE,
   GPU_VARIABLE,
   HOST_CACHE_VARIABLE,
+  INSTANCE_STORE_VARIABLE,
   MIRROR_VARIABLE,
   MODEL_DIR_VARIABLE,
   MODEL_VARIABLES,
@@ -45,6 +46,7 @@ const IN_CONTAINER = "the address and port inside the container, which `bindAddr
 const ON_VOLUME = "the volume is mounted there";
 const SAME = (name: string) => `another name of \`${name}\`, which is set`;
 const IN_IMAGE = "a directory of the image, which says where it is";
+const NO_STORE = "only a host on AWS has an instance store";
 const HOST_ROLE = "a host on AWS has these from its role, and other secrets by `environmentSecretArns`";
 
 export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
@@ -103,6 +105,11 @@ export const SERVICE_VARIABLES: readonly ServiceVariable[] = [
   keyed(HOST_CACHE_VARIABLE, "hostCache", {
     aws: "a new host has no cache; `volumeSnapshotId` and `modelMirror` fill one",
   }),
+  {
+    name: INSTANCE_STORE_VARIABLE,
+    fixed: "it is where the host mounts its disk, and the key `instanceStoreCache` sets it",
+    not: { process: NO_STORE, docker: NO_STORE, compose: NO_STORE, aws: "only with the key `instanceStoreCache`" },
+  },
   keyed(CA_VARIABLE, "caFile", {
     aws: "a host has no file of this machine; certificate authorities belong in `baseImage`, and `environment` may name their file there",
   }),

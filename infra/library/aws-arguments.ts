@@ -216,6 +216,11 @@ export interface AwsArguments {
    */
   readonly volumeGeneration?: Argument<number>;
   /**
+   * Keeps a copy of the model on the host's own NVMe disk, which starts load where it is complete; the volume stays the model's place.
+   * @default false
+   */
+  readonly instanceStoreCache?: Argument<boolean>;
+  /**
    * What happens to the volume when the stack is destroyed: `retain` or `delete`; on AWS also `snapshot`.
    * @default retain
    */

@@ -156,6 +156,11 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
         "A Hugging Face cache, or a `HF_HOME`, that is only read: after the volume, before a download. See "
         "[a cache of the host](../guides/cache.md#a-cache-of-the-host).",
     ),
+    "IMAGE_GEN_INSTANCE_STORE": (
+        "",
+        "A directory on a host's own disk for a copy of the served model, which a start loads where it is complete. "
+        "See [a copy on the instance store](../concepts/cache.md#a-copy-on-the-instance-store).",
+    ),
     "SSL_CERT_FILE": ("", "PEM file with certificate authorities to trust, beside those of the system."),
     "SSL_CERT_DIR": ("", "Directories of such files, with the names that `openssl rehash` gives them."),
     "REQUESTS_CA_BUNDLE": ("", "The same, read where `SSL_CERT_FILE` is not set."),
@@ -234,7 +239,8 @@ READYZ: Final[dict[str, str]] = {
     "error": "`{code, message, retryable}` or null. `retryable`: the service tries again by itself.",
     "model": "The model's id.",
     "revision": "Its commit, or null until it is known.",
-    "source": "Where the files came from: `directory`, `baked`, `volume` or `download`; null until it is known.",
+    "source": "Where the files came from: `directory`, `baked`, `volume`, `download`, `host` (a cache of the host) or "
+    "`instance-store` (a copy of the volume's); null until it is known.",
     "device": "The device that the model is loaded on, or null.",
     "file": "The file that is being downloaded, or null.",
     "bytes_per_second": "The download's rate.",

@@ -138,6 +138,7 @@ describe("user data", () => {
   test.each([
     [{ volumeSnapshotId: "snap-0a1b2c3d" }, "IMAGE_GEN_FORMAT_IF_BLANK=0"],
     [{ selfHealing: "false", idleStopMinutes: "30" }, "IMAGE_GEN_IDLE_STOP_MINUTES=30"],
+    [{ instanceStoreCache: "true" }, "IMAGE_GEN_INSTANCE_STORE=/instance-store"],
     [{ ...ALB }, "IMAGE_GEN_PUBLISH=0.0.0.0"],
     [{ modelMirror: "s3://bucket/models" }, "IMAGE_GEN_MIRROR_ROLE_ARN=arn:aws:iam::1:role/r"],
     [{ network: "endpoints-only", modelCache: "baked" }, "IMAGE_GEN_ENDPOINTS_ONLY=1"],

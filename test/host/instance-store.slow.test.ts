@@ -1,4 +1,4 @@
-/** What a host of a fleet does with its disks, on a real kernel: the instance store is formatted at each boot, and no volume ever is. */
+/** What hosts do with an instance store, on a real kernel: in a fleet it is formatted at each boot, beside a volume its copy outlives one, and no volume is ever written to. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -68,6 +68,32 @@ test("one that is mounted elsewhere, or has partitions, is refused and not writt
     output: expect.stringContaining("is in use"),
   });
   await lab.machine.must(`wipefs -qa /dev/${name} && blockdev --rereadpt /dev/${name} && udevadm settle`);
+});
+
+test("beside a volume it is mounted for a copy, which outlives a reboot; what can't be mounted is formatted", async () => {
+  const copy = (word: string) =>
+    lab.machine.run(`IMAGE_GEN_INSTANCE_STORE=/instance-store /opt/image-gen/bin/instance-store ${word}`);
+  const name = await lab.machine.must("grep -l AWS /sys/block/nvme*n1/device/serial | cut -d / -f 4");
+  const reboot = async () => {
+    expect((await copy("unmount")).code).toBe(0);
+    await lab.machine.must("rm -rf /run/image-gen");
+  };
+  expect(await copy("mount")).toMatchObject({ code: 0, output: expect.stringContaining(`formatting ${name}`) });
+  expect(await lab.machine.must("stat -c %u:%g /instance-store; findmnt -no FSTYPE /instance-store")).toBe(
+    "10001:10001\nxfs",
+  );
+  await lab.machine.must("echo weights >/instance-store/model");
+  await reboot();
+  expect((await copy("mount")).output).toMatch(/^nvme\dn1 is at \/instance-store, with what is on it$/);
+  expect(await lab.machine.must("cat /instance-store/model")).toBe("weights");
+  expect(await copy("check")).toEqual({ code: 0, output: "" });
+  await reboot();
+  await lab.machine.must(`dd if=/dev/zero of=/dev/${name} bs=1M count=1 conv=fsync status=none`);
+  expect(await copy("mount")).toMatchObject({ code: 0, output: expect.stringContaining("formatting") });
+  await reboot();
+  expect(await lab.machine.must("ls -A /instance-store; ls /run/image-gen/trouble 2>/dev/null; true")).toBe("");
+  expect((await lab.machine.run("mountpoint -q /data")).code).not.toBe(0);
+  expect(await volumeIsUntouched()).toBe(true);
 });
 
 test("without an instance store nothing is formatted, whatever volumes there are", async () => {

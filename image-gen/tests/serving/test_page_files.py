@@ -5,10 +5,11 @@ import gzip
 import re
 from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from image_gen.model_cache.core.manifest import ModelSource
 from image_gen.serving.http.page_files import FOLDER, PageFiles
 from image_gen.serving.http.startup_app import StartupApp
 from image_gen.serving.readiness import Readiness
@@ -113,3 +114,9 @@ def test_the_page_is_there_before_the_app() -> None:
     assert set(routes) == {"/", "/page/{name:path}"}
     assert [message["status"] for message in sent[::2]] == [200] * len(page.paths)
     assert b"<!doctype html>" in sent[1]["body"]
+
+
+@pytest.mark.parametrize("source", get_args(ModelSource))
+def test_the_page_has_words_for_each_place_that_files_come_from(source: str) -> None:
+    text = (FOLDER / "model/facts.js").read_text(encoding="utf-8")
+    assert re.search(rf'^  "?{source}"?: "', text, re.MULTILINE)

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync, strToU8 } from "fflate";
-import { hostEnvironment } from "../../contract.ts";
+import { hostEnvironment, INSTANCE_STORE_PATH, INSTANCE_STORE_VARIABLE } from "../../contract.ts";
 import { UserError } from "../../errors.ts";
 import type { HostFilesPlan } from "../../plan/aws/host.ts";
 
@@ -50,9 +50,16 @@ const isLeftOut = ({ fleetDeployment }: HostFilesPlan, name: string) =>
 
 function scriptsOf(plan: HostFilesPlan) {
   const place = "/opt/image-gen/bin";
-  const store = plan.fleetDeployment === undefined ? [] : filesOf("instance-store", place, "0755");
+  const store = storeScript(plan, place);
   const scripts = [...filesOf("bin", place, "0755"), ...filesOf("credentials", place, "0755")];
   return [...scripts.filter(({ name }) => !isLeftOut(plan, name)), ...store];
+}
+
+/** In a fleet the script is the one for the data directory; beside a volume it is for a copy of the model. */
+function storeScript({ fleetDeployment, instanceStore }: HostFilesPlan, place: string): readonly WrittenFile[] {
+  const files = filesOf("instance-store", place, "0755");
+  if (fleetDeployment !== undefined) return files;
+  return instanceStore ? files.map((file) => ({ ...file, path: `${place}/instance-store` })) : [];
 }
 
 type Replacements = readonly (readonly [text: string, instead: string])[];
@@ -92,6 +99,7 @@ function renderHostEnvironment(plan: HostFilesPlan): string {
     IMAGE_GEN_ENDPOINTS_ONLY: plan.endpointsOnly ? "1" : "0",
     IMAGE_GEN_PUBLISH: plan.publishAddress,
     IMAGE_GEN_MIRROR_ROLE_ARN: plan.mirrorRoleArn,
+    ...(plan.instanceStore ? { [INSTANCE_STORE_VARIABLE]: INSTANCE_STORE_PATH } : {}),
     ...(plan.fleetDeployment === undefined ? {} : { IMAGE_GEN_DEPLOYMENT: plan.fleetDeployment }),
   };
   return renderEnvironment(values);

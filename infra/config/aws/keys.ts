@@ -76,6 +76,8 @@ export const AWS_KEYS = {
   volumeId: unset(ec2Id("vol"), "vol-0123456789abcdef0"),
   /** Raised by a move to another zone: each generation is a volume of its own. */
   volumeGeneration: number(1, integer(1, 199)),
+  /** A copy of the model on the host's own NVMe disk, which starts load; the volume stays the model's place. */
+  instanceStoreCache: flag,
   onDestroy: text("retain", oneOf("retain", "snapshot", "delete")),
   /** What happens to the image repository when the stack is destroyed. */
   imagesOnDestroy: text("retain", oneOf("retain", "delete")),

@@ -75,6 +75,10 @@ const RULES: readonly ((settings: AwsSettings) => Problem | false)[] = [
     volumeInitializationRate !== null &&
     volumeSnapshotId === null &&
     problem("volumeInitializationRate", "0 without volumeSnapshotId", volumeInitializationRate, "0"),
+  ({ instanceStoreCache, modelCache }) =>
+    instanceStoreCache &&
+    modelCache === "baked" &&
+    problem("instanceStoreCache", "false with modelCache baked: it is a copy of the volume's model", "true", "false"),
   ({ monthlyBudgetUsd, alarmTopicArn }) =>
     monthlyBudgetUsd !== null &&
     alarmTopicArn === null &&

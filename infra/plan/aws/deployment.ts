@@ -1,6 +1,13 @@
 import { imagegenReader } from "../../command-line.ts";
 import type { AwsSettings } from "../../config/aws/settings.ts";
-import { API_KEY_VARIABLE, OFFLINE_VARIABLE, STOP_SECONDS, TOKEN_VARIABLE } from "../../contract.ts";
+import {
+  API_KEY_VARIABLE,
+  INSTANCE_STORE_PATH,
+  INSTANCE_STORE_VARIABLE,
+  OFFLINE_VARIABLE,
+  STOP_SECONDS,
+  TOKEN_VARIABLE,
+} from "../../contract.ts";
 import { serviceEnvironment } from "../container.ts";
 import { dockerGpus, planGpus } from "../gpus.ts";
 
@@ -17,12 +24,13 @@ export interface AwsDeploymentPlan {
 }
 
 export function planDeployment(settings: AwsSettings, stack: string): AwsDeploymentPlan {
-  const { modelMirror, network } = settings;
+  const { modelMirror, network, instanceStoreCache } = settings;
   const gpus = dockerGpus(planGpus(settings.gpu, true));
   return {
     environment: {
       ...serviceEnvironment(settings),
       ...imagegenReader(stack),
+      ...(instanceStoreCache ? { [INSTANCE_STORE_VARIABLE]: INSTANCE_STORE_PATH } : {}),
       // No hub can be reached: fail at once, not after its time-outs.
       ...(network === "endpoints-only" && modelMirror === null ? { [OFFLINE_VARIABLE]: "1" } : {}),
     },

@@ -48,6 +48,8 @@ export interface AwsHostPlan {
   readonly endpointsOnly: boolean;
   /** Who may connect: the host itself alone (through SSM), or a load balancer. */
   readonly publishAddress: "127.0.0.1" | "0.0.0.0";
+  /** Whether the host's own NVMe disk has a copy of the model. */
+  readonly instanceStore: boolean;
   readonly mirror: S3Location | null;
   readonly secretArns: readonly string[];
   readonly alarmTopicArn: string | null;
@@ -62,6 +64,7 @@ type PlannedFields =
   | "formatIfBlank"
   | "selfHealing"
   | "idleStopMinutes"
+  | "instanceStore"
   | "endpointsOnly"
   | "publishAddress";
 
@@ -138,6 +141,7 @@ export function planAwsHost(settings: AwsSettings, stack: string, imageBytes: nu
     ],
     formatIfBlank: settings.volumeId === null && settings.volumeSnapshotId === null,
     idleStopMinutes: settings.idleStopMinutes ?? 0,
+    instanceStore: settings.instanceStoreCache,
     endpointsOnly: settings.network === "endpoints-only",
     publishAddress: settings.access === "alb" ? "0.0.0.0" : "127.0.0.1",
     mirror: settings.modelMirror === null ? null : parseS3Uri(settings.modelMirror),

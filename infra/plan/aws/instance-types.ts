@@ -47,6 +47,33 @@ export const INSTANCE_TYPES: Readonly<Record<string, InstanceType>> = {
   "gr6f.4xlarge": type(16, "L4", 11_444, [1000, 1000]),
 };
 
+/** GB of the NVMe disks of each type, as AWS's pages of instance types have them in October 2026. A type that is not here is not checked. */
+export const INSTANCE_STORE_GB: Readonly<Record<string, number>> = {
+  "g4dn.xlarge": 125,
+  "g4dn.2xlarge": 225,
+  "g4dn.4xlarge": 225,
+  "g5.xlarge": 250,
+  "g5.2xlarge": 450,
+  "g5.4xlarge": 600,
+  "g6.xlarge": 250,
+  "g6.2xlarge": 450,
+  "g6.4xlarge": 600,
+  "gr6.4xlarge": 600,
+  "g6e.xlarge": 250,
+  "g6e.2xlarge": 450,
+  "g6e.4xlarge": 600,
+  "g7e.2xlarge": 1900,
+  "p5.4xlarge": 3800,
+};
+
+/** What the table says of types whose instance store is too small for so many bytes. */
+export function smallInstanceStores(types: readonly string[], bytes: number): readonly { type: string; gb: number }[] {
+  return types.flatMap((type) => {
+    const gb = INSTANCE_STORE_GB[type];
+    return gb !== undefined && gb * 1e9 < bytes ? [{ type, gb }] : [];
+  });
+}
+
 /** What a gp3 volume has without a charge, in MiB/s. */
 export const BASE_THROUGHPUT_MIB = 125;
 /** More than this reads no model noticeably sooner. */

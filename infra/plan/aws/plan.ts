@@ -13,11 +13,17 @@ import { type CostPlan, planCost } from "./cost.ts";
 import { type AwsDeploymentPlan, planDeployment } from "./deployment.ts";
 import { type AwsHostPlan, planAwsHost } from "./host.ts";
 import { planRegistryImage, type RegistryImagePlan } from "./image.ts";
-import { BASE_THROUGHPUT_MIB, INSTANCE_TYPES } from "./instance-types.ts";
+import { BASE_THROUGHPUT_MIB, INSTANCE_STORE_GB, INSTANCE_TYPES, smallInstanceStores } from "./instance-types.ts";
 import { type LoadBalancerPlan, planLoadBalancer } from "./load-balancer.ts";
 import { type AwsNetworkPlan, planNetwork } from "./network.ts";
 import { type AwsReadinessPlan, planAwsReadiness } from "./readiness.ts";
-import { type AwsStartupEstimate, estimateAwsStartup, imageBytes } from "./startup.ts";
+import {
+  type AwsStartupEstimate,
+  estimateAwsStartup,
+  estimateInstanceStore,
+  type InstanceStoreEstimate,
+  imageBytes,
+} from "./startup.ts";
 import { type DataVolumePlan, planDataVolume, planSnapshots, type SnapshotPlan } from "./volume.ts";
 
 /** All decisions of one stack on AWS. */
@@ -41,6 +47,8 @@ export interface AwsPlan {
   readonly loadBalancer: LoadBalancerPlan | null;
   readonly readiness: AwsReadinessPlan;
   readonly startupEstimate: AwsStartupEstimate;
+  /** Null: the model is not one of the volume's cache, or what the instance type has is not known. */
+  readonly instanceStore: InstanceStoreEstimate | null;
   readonly cost: CostPlan;
   readonly pictureCost: PictureCostPlan;
   /** What limits the host that was chosen. */
@@ -97,6 +105,15 @@ export function makeAwsPlan(
     loadBalancer,
     readiness: planAwsReadiness(settings, stack, manifest, model, bytes),
     startupEstimate,
+    instanceStore:
+      settings.modelCache === "baked" || path !== null
+        ? null
+        : estimateInstanceStore(startupEstimate, {
+            instanceType: host.instanceType,
+            type,
+            enabled: host.instanceStore,
+            hasMirror: host.mirror !== null,
+          }),
     cost,
     pictureCost: planPictureCost(
       {
@@ -115,12 +132,20 @@ export function makeAwsPlan(
   };
 }
 
-/** Instance types of the list that can't serve the model; for an unknown type AWS decides. */
+/** Instance types of the list that can't serve the model, or keep a copy of it; for an unknown type AWS decides. */
 export function instanceTypeProblems({
   host,
   gpuMemoryMib,
-}: Pick<AwsPlan, "host" | "gpuMemoryMib">): readonly Problem[] {
-  return host.instanceTypes.flatMap((name) => {
+  startupEstimate: { modelBytes },
+}: Pick<AwsPlan, "host" | "gpuMemoryMib" | "startupEstimate">): readonly Problem[] {
+  const small = host.instanceStore ? smallInstanceStores(host.instanceTypes, modelBytes) : [];
+  const stores = small.map(({ type, gb }) => ({
+    path: qualifyKey("instanceStoreCache"),
+    expected: `instanceTypes whose instance store has ${Math.ceil(modelBytes / 1e9)} GB or more, for this model`,
+    got: `${type} with ${gb} GB`,
+    fix: { set: "instanceStoreCache", value: "false" },
+  }));
+  const gpus = host.instanceTypes.flatMap((name) => {
     const memory = INSTANCE_TYPES[name]?.gpuMemoryMib ?? Number.POSITIVE_INFINITY;
     if (memory >= gpuMemoryMib) return [];
     return [
@@ -132,6 +157,7 @@ export function instanceTypeProblems({
       },
     ];
   });
+  return [...gpus, ...stores];
 }
 
 /** What only a preview may be given. */
@@ -197,10 +223,15 @@ function warningsFor(host: AwsHostPlan, volume: DataVolumePlan, startupEstimate:
   const type = INSTANCE_TYPES[host.instanceType];
   if (!type)
     return [`${host.instanceType} is not in the table: its GPU, its disk's speed and its price are not known.`];
+  const stores = host.instanceStore && INSTANCE_STORE_GB[host.instanceType] === undefined ? [unknownStore(host)] : [];
   // What is free is no purchase.
-  if (!startupEstimate.burst || volume.throughputMib <= BASE_THROUGHPUT_MIB) return [];
+  if (!startupEstimate.burst || volume.throughputMib <= BASE_THROUGHPUT_MIB) return stores;
   return [
+    ...stores,
     `${host.instanceType} reads its disk at ${startupEstimate.readMbps} MB/s for half an hour a day only, then at ` +
       `${type.ebsBaselineMbps} MB/s; a bigger type sustains more.`,
   ];
 }
+
+const unknownStore = ({ instanceType }: AwsHostPlan) =>
+  `${instanceType} is not in the table of instance stores: without an NVMe disk of its own a host loads the model from its volume.`;

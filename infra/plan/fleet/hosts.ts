@@ -2,7 +2,7 @@ import { hostSettings } from "../../config/fleet/host-settings.ts";
 import type { FleetSettings } from "../../config/fleet/settings.ts";
 import { type Problem, qualifyKey } from "../../config/problem.ts";
 import { type AwsHostPlan, planAwsHost } from "../aws/host.ts";
-import { INSTANCE_TYPES } from "../aws/instance-types.ts";
+import { INSTANCE_STORE_GB, INSTANCE_TYPES, smallInstanceStores } from "../aws/instance-types.ts";
 
 /** The hosts of both groups. */
 export interface FleetHostsPlan {
@@ -15,23 +15,6 @@ export interface FleetHostsPlan {
   /** Seconds from a host's launch to its first picture, in which the groups count it as on its way. */
   readonly warmUpSeconds: number;
 }
-
-/** GB of the NVMe disks of each type, as AWS's pages of instance types have them in October 2026. A type that is not here is not checked. */
-const INSTANCE_STORE_GB: Readonly<Record<string, number>> = {
-  "g4dn.xlarge": 125,
-  "g4dn.2xlarge": 225,
-  "g4dn.4xlarge": 225,
-  "g5.xlarge": 250,
-  "g5.2xlarge": 450,
-  "g5.4xlarge": 600,
-  "g6.xlarge": 250,
-  "g6.2xlarge": 450,
-  "g6.4xlarge": 600,
-  "gr6.4xlarge": 600,
-  "g6e.xlarge": 250,
-  "g6e.2xlarge": 450,
-  "g6e.4xlarge": 600,
-};
 
 export function planFleetHosts(
   settings: FleetSettings,
@@ -56,19 +39,20 @@ export function fleetTypeProblems(
 ): readonly Problem[] {
   return host.instanceTypes.flatMap((name): Problem[] => {
     const memory = INSTANCE_TYPES[name]?.gpuMemoryMib ?? Number.POSITIVE_INFINITY;
-    const disk = INSTANCE_STORE_GB[name] ?? Number.POSITIVE_INFINITY;
     const problem = (expected: string, got: string): Problem => {
       const fix = { set: "instanceTypes", value: "g6.xlarge,g5.xlarge" };
       return { path: qualifyKey("instanceTypes"), expected, got, fix };
     };
-    const neededGb = Math.ceil(modelBytes / 1e9);
     return [
       ...(memory < gpuMemoryMib
         ? [problem(`GPUs with ${gpuMemoryMib} MiB or more, for this model`, `${name} with ${memory} MiB`)]
         : []),
-      ...(disk < neededGb
-        ? [problem(`an instance store of ${neededGb} GB or more, for this model`, `${name} with ${disk} GB`)]
-        : []),
+      ...smallInstanceStores([name], modelBytes).map(({ gb }) =>
+        problem(
+          `an instance store of ${Math.ceil(modelBytes / 1e9)} GB or more, for this model`,
+          `${name} with ${gb} GB`,
+        ),
+      ),
     ];
   });
 }

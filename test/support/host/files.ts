@@ -18,6 +18,7 @@ export const hostPlan: HostFilesPlan = {
   registry: "localhost:5000",
   selfHealing: false,
   idleStopMinutes: 0,
+  instanceStore: false,
   endpointsOnly: false,
   publishAddress: "127.0.0.1",
   mirrorRoleArn: "",

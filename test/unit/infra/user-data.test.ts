@@ -16,6 +16,7 @@ const plan: HostFilesPlan = {
   registry: "123456789012.dkr.ecr.eu-central-1.amazonaws.com",
   selfHealing: false,
   idleStopMinutes: 30,
+  instanceStore: false,
   endpointsOnly: true,
   publishAddress: "127.0.0.1",
   mirrorRoleArn: "arn:aws:iam::123456789012:role/image-gen-mirror",
@@ -95,6 +96,16 @@ test("the same plan gives the same text, and fits EC2's limit with room to spare
   // No time and no name in the header, and the same operating system wherever it was made.
   expect([...bytes.subarray(3, 10)]).toEqual([0, 0, 0, 0, 0, 2, 3]);
   expect(bytes.length).toBeLessThan(14_500);
+});
+
+test("with a copy of the model the host has the instance store's script beside the volume's, and still fits", () => {
+  const config = rendered({ instanceStore: true });
+  const textOf = (name: string) => content(config, `/opt/image-gen/bin/${name}`) ?? "";
+  expect(textOf("instance-store")).toContain("Amazon EC2 NVMe Instance Storage");
+  expect(textOf("data-volume")).toContain("the volume does not answer");
+  expect(content(config, "/etc/image-gen/host.env")).toContain("\nIMAGE_GEN_INSTANCE_STORE=/instance-store\n");
+  expect(content(rendered(), "/opt/image-gen/bin/instance-store")).toBeUndefined();
+  expect(Buffer.from(renderUserData({ ...plan, instanceStore: true }), "base64").length).toBeLessThan(15_900);
 });
 
 test("comments stay behind: they take room, and change no host", () => {

@@ -200,8 +200,10 @@ class ModelCache:
         return self._ensure(model_id, revision).manifest()
 
     def hold(self, model: ReadyModel) -> Lease:
-        """Protects a model on the volume from `clear` and `gc`, in any container, until the lease or process ends."""
-        on_volume = model.source in {"volume", "download"}
+        """Protects a model on the volume, of which a copy may be loaded, from `clear` and `gc`, in any container, until
+        the lease or process ends.
+        """
+        on_volume = model.source in {"volume", "download", "instance-store"}
         return hold(self.settings, model.model_id, model.revision) if on_volume else Lease(None)
 
     def resolve(self, model_id: str, revision: str | None = None) -> Manifest:

@@ -14,13 +14,14 @@ from collections.abc import Callable
 from typing import Final
 
 from image_gen.demo_hub import DemoHubProcess, ask_loopback
-from image_gen.errors import ImageGenError, InternalError, OutOfMemoryError
+from image_gen.errors import CancelledError, ImageGenError, InternalError, OutOfMemoryError
 from image_gen.library_errors import out_of_memory
 from image_gen.model_cache import CacheSettings, Lease, ModelCache, Progress, ProgressCallbacks, ReadyModel
 from image_gen.model_cache.cache.orphans import MIN_ORPHAN_AGE_SECONDS
 from image_gen.model_cache.core.filesystem import format_bytes
 from image_gen.model_cache.core.manifest import split_model_id
 from image_gen.model_cache.core.settings import DEMO_MODEL
+from image_gen.model_cache.download.instance_store import InstanceStore
 from image_gen.serving.readiness import Readiness
 from image_gen.serving.retry_after_failure import RetryAfterFailure
 from image_gen.serving.worker_process import MORE_MEMORY
@@ -78,6 +79,8 @@ class ModelLoader:
         self.bytes_hit = 0
         # Until the process ends, so that `clear` and `gc` keep the served model.
         self.lease = Lease(None)
+        # Copies the model to the instance store, once it is loaded; None: there is none.
+        self._fill: Callable[[], None] | None = None
         self.vae: ReadyModel | None = None
         self._vae_lease = Lease(None)
         self.safety_checker = ""
@@ -160,8 +163,12 @@ class ModelLoader:
                 model_dir=settings.model_dir,
                 callbacks=callbacks,
             )
-            callbacks.on_found(model)
-            model = cache.verify_and_repair(model, verify=settings.verify_mode(model.source), callbacks=callbacks)
+            copy = self._load_copy(InstanceStore.of(cache_settings), model, callbacks)
+            if copy is None:
+                callbacks.on_found(model)
+            model = copy or cache.verify_and_repair(
+                model, verify=settings.verify_mode(model.source), callbacks=callbacks
+            )
             # What it can't delete stops no start.
             with contextlib.suppress(ImageGenError):
                 if freed := cache.clear_orphans(min_age=MIN_ORPHAN_AGE_SECONDS).bytes_freed:
@@ -169,6 +176,23 @@ class ModelLoader:
             return model
 
         return await in_daemon_thread("store", work)
+
+    def _load_copy(
+        self, store: InstanceStore | None, model: ReadyModel, callbacks: ProgressCallbacks
+    ) -> ReadyModel | None:
+        """The copy of the model on the instance store, complete and verified; None: the model itself is loaded."""
+        if store is None:
+            return None
+        self._fill = lambda: store.fill(model, self._cancel)
+        # Filling a copy is no first run.
+        self._noted = True
+        return store.load(model, self._settings.verify_mode("instance-store"), callbacks)
+
+    async def fill_instance_store(self) -> None:
+        """Once the service is ready: copies the model there, if it is not there. Ends without a copy on `cancel`."""
+        if self._fill is not None:
+            with contextlib.suppress(CancelledError):
+                await in_daemon_thread("instance-store", self._fill)
 
     def _load_vae(self, callbacks: ProgressCallbacks) -> ReadyModel | None:
         """The VAE that replaces the model's own, complete and verified: it is small."""

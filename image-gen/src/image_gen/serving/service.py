@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 _LARGE_BYTES = 1_000_000_000
 _CANCEL_SECONDS = 5.0
 _IMPORT_SECONDS = 5.0
+_FILL_POLL_SECONDS = 1.0
 _USUAL_PIPELINE = "StableDiffusionXLPipeline"
 
 
@@ -135,7 +136,7 @@ class Service:
             )
         supervision = self.worker.supervise(self._pipeline_hint())
         reaping = reap_orphans(lambda pid: pid in {*self.worker.pids, self.loader.pid})
-        for part in (self._mount_app(), supervision, self._load_model(), reaping):
+        for part in (self._mount_app(), supervision, self._load_model(), self._fill_instance_store(), reaping):
             task = asyncio.create_task(part)
             task.add_done_callback(self._on_end)
             self._tasks.append(task)
@@ -262,6 +263,14 @@ class Service:
             self._reload.clear()
             self._is_loaded = False
             self.worker.forget_model()
+
+    async def _fill_instance_store(self) -> None:
+        """After the start, as both would wait for the same disk."""
+        if self._cache_settings.instance_store is None:
+            return
+        while not self.readiness.is_ready:
+            await asyncio.sleep(_FILL_POLL_SECONDS)
+        await self.loader.fill_instance_store()
 
     def _on_end(self, task: asyncio.Task[None]) -> None:
         """An unexpected exception must not leave a service that waits for ever, or says that it is ready."""

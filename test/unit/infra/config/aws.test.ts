@@ -27,6 +27,7 @@ test("a stack that only names AWS and a region has everything else decided", () 
     volumeIops: 3000,
     volumeThroughputMb: null,
     volumeGeneration: 1,
+    instanceStoreCache: false,
     onDestroy: "retain",
     imagesOnDestroy: "retain",
     deletionProtection: false,
@@ -41,6 +42,7 @@ test.each([
   ["instanceTypes", "g5.xlarge, g6.2xlarge ,g5.xlarge", ["g5.xlarge", "g6.2xlarge"]],
   ["instanceTypes", '["g5.xlarge","g6.2xlarge"]', ["g5.xlarge", "g6.2xlarge"]],
   ["selfHealing", "true", true],
+  ["instanceStoreCache", "true", true],
   ["availabilityZone", "us-east-1c", "us-east-1c"],
   ["amiId", "ami-0ca77a28d8801702a", "ami-0ca77a28d8801702a"],
   ["volumeId", "vol-0a1b2c3d", "vol-0a1b2c3d"],
@@ -131,6 +133,7 @@ describe("values that do not go together", () => {
     ],
     ["pinnedPurchaseOption", { pinnedPurchaseOption: "spot" }],
     ["idleStopMinutes", { selfHealing: "true", idleStopMinutes: "30" }],
+    ["instanceStoreCache", { instanceStoreCache: "true", modelCache: "baked" }],
   ])("%s: %j", (key, raw: Record<string, string>) => {
     const problems = awsProblemsOf(raw);
     expect(problems).toHaveLength(1);

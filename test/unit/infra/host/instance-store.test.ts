@@ -1,9 +1,20 @@
-/** Which disk a host of a fleet takes for its data directory: by a kernel's files that the test wrote, and with stand-ins of all that writes. */
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+/** Which disk a host takes for a directory, by a kernel's files that the test wrote, and with stand-ins of all that writes: a host of a fleet for its data, one with a volume for a copy of the model. */
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { INSTANCE_STORE_MARKER } from "../../../../infra/contract.ts";
 
 const SCRIPT = "infra/aws/host/files/instance-store/data-volume";
 const STORE = "Amazon EC2 NVMe Instance Storage";
@@ -42,7 +53,11 @@ beforeEach(() => {
 esac`,
   );
   script("mkfs.xfs", `echo "\${*: -1}" >>${folder}/formatted`);
-  script("mount", `for word; do case $word in /dev/*) echo "$word" >${folder}/at ;; esac; done`);
+  script(
+    "mount",
+    `[ ! -e ${folder}/unmountable ] || { rm ${folder}/unmountable; exit 32; }
+for word; do case $word in /dev/*) echo "$word" >${folder}/at ;; esac; done`,
+  );
   script("umount", `rm -f ${folder}/at`);
   // The test's file system may not be read past its cache, which the script asks of a disk.
   script("dd", `for word; do case $word in if=*) cat "\${word#if=}" ;; esac; done`);
@@ -143,4 +158,54 @@ test("what is mounted at the data directory and is no instance store is no data 
   const check = await run("check");
   expect(check).toMatchObject({ exitCode: 1 });
   expect(check.all).toContain("is on nvme0n1, which is no instance store");
+});
+
+describe("beside a volume, for a copy of the model", () => {
+  const copyRun = (word = "mount") => run(word, { IMAGE_GEN_INSTANCE_STORE: join(folder, "copy") });
+  const trouble = () => readdirSync(join(folder, "state/trouble"));
+
+  test("a blank disk is formatted, at a directory of its own", async () => {
+    attach({ nvme0n1: ROOT, nvme1n1: store() });
+    expect(await copyRun()).toMatchObject({ exitCode: 0, formatted: ["/dev/nvme1n1"] });
+    expect(readdirSync(join(folder, "copy"))).toEqual([INSTANCE_STORE_MARKER]);
+    expect([readdirSync(join(folder, "data")), trouble(), readdirSync(join(folder, "state"))]).toEqual([
+      [],
+      [],
+      ["data-volume.lock", "trouble"],
+    ]);
+    expect((await copyRun()).formatted).toHaveLength(1);
+  });
+
+  test("what is on it outlives a reboot", async () => {
+    attach({ nvme1n1: store() });
+    await copyRun();
+    rmSync(join(folder, "at"));
+    writeFileSync(join(folder, "copy/.instance-store"), "00000000-0000-0000-0000-000000000000\n");
+    const again = await copyRun();
+    expect(again).toMatchObject({ exitCode: 0, all: expect.stringContaining("with what is on it") });
+    expect(again.formatted).toHaveLength(1);
+  });
+
+  test.each(["can't be mounted", "has no marker"])("one that %s is formatted", async (why) => {
+    attach({ nvme1n1: store() });
+    await copyRun();
+    rmSync(join(folder, "at"));
+    if (why === "has no marker") rmSync(join(folder, "copy/.instance-store"));
+    else writeFileSync(join(folder, "unmountable"), "");
+    const again = await copyRun();
+    expect([again.exitCode, again.formatted]).toEqual([0, ["/dev/nvme1n1", "/dev/nvme1n1"]]);
+  });
+
+  test.each([
+    ["no disk but the volume's", { model: EBS, serial: "vol0aaaaaaaaaaaaaaa1" }],
+    ["a volume that calls itself an instance store", store({ serial: "vol0aaaaaaaaaaaaaaa1" })],
+    ["one that is mounted elsewhere", store({ mounted: true })],
+    ["one with partitions", store({ partitions: true })],
+  ])("with %s there is one line, no trouble of the host, and nothing is written", async (_, disk) => {
+    attach({ nvme0n1: ROOT, nvme1n1: disk });
+    const answer = await copyRun();
+    expect(answer).toMatchObject({ exitCode: 1, formatted: [] });
+    expect(answer.all).toMatch(/^instance store: .+\. The model is loaded from the volume\.$/);
+    expect([existsSync(join(folder, "at")), existsSync(join(folder, "copy")), trouble()]).toEqual([false, false, []]);
+  });
 });

@@ -23,6 +23,40 @@ describe("start-up", () => {
   });
 });
 
+describe("a copy of the model on the instance store", () => {
+  const secondsOf = (raw: Record<string, string>) => {
+    const { volumeBaseline, volumeBurst, mirror, hub, copy } = awsPlanWith(raw).instanceStore ?? expect.fail("none");
+    return [volumeBaseline, volumeBurst, mirror, hub, copy].map(({ seconds }) => seconds);
+  };
+
+  // 10 GB, and 10 s for the first picture: bytes / 125, 131, 300, 100 and 500 MB/s, and so on.
+  test.each([
+    [{}, [90, 86, 43, 110, 30]],
+    [{ instanceTypes: "g5.xlarge" }, [124, 86, 43, 110, 30]],
+    [{ instanceTypes: "g5.xlarge", volumeIops: "4000", volumeThroughputMb: "1000" }, [124, 33, 43, 110, 30]],
+    [{ instanceTypes: "g6.4xlarge" }, [42, 42, 43, 110, 30]],
+  ])("with %j a start takes %j s: volume at its baseline and burst, mirror, Hub, copy", (raw, seconds) => {
+    expect(secondsOf(raw as Record<string, string>)).toEqual(seconds);
+  });
+
+  test("each forecast has its formula, and the gain is that of the mirror where there is one", () => {
+    const plan = awsPlanWith().instanceStore;
+    expect(plan?.volumeBaseline.formula).toBe("the longer of 15 s and 10 GB / 125 MB/s, + 10 s");
+    expect(plan).toMatchObject({ enabled: false, gainAtBaselineSeconds: 60, gainAtBurstSeconds: 56 });
+    const mirrored = awsPlanWith({ modelMirror: "s3://models/mirror", instanceStoreCache: "true" }).instanceStore;
+    expect(mirrored).toMatchObject({ enabled: true, gainAtBaselineSeconds: 47, gainAtBurstSeconds: 43 });
+  });
+
+  test.each([
+    [{ modelCache: "baked" }],
+    [{ instanceTypes: "g9.xlarge" }],
+    [{ instanceTypes: "g7.2xlarge" }],
+    [{ environment: "MODEL_DIR=/data/fox" }],
+  ])("there is none with %j", (raw) => {
+    expect(awsPlanWith(raw as Record<string, string>).instanceStore).toBeNull();
+  });
+});
+
 describe("cost", () => {
   test("is a month of list prices, and less while the host is stopped", () => {
     const { cost } = awsPlanWith();

@@ -211,6 +211,25 @@ describe("host", () => {
     });
   });
 
+  test("an instance store that is too small for a copy of the model is refused", () => {
+    const huge: Manifest = { ...manifest, files: [weights(130e9)] };
+    const problemsOf = (raw: Record<string, string>) =>
+      instanceTypeProblems({ ...makeAwsPlan(awsSettings(raw), huge, "prod"), gpuMemoryMib: 0 }).map(wordForPulumi);
+    expect(problemsOf({ instanceTypes: "g6.xlarge,g4dn.xlarge" })).toEqual([]);
+    expect(problemsOf({ instanceTypes: "g6.xlarge,g4dn.xlarge", instanceStoreCache: "true" })).toEqual([
+      "Picture-Perfect-Challenge:instanceStoreCache: expected instanceTypes whose instance store has 130 GB or more, for this model, got g4dn.xlarge with 125 GB. Fix: pulumi config set instanceStoreCache false",
+    ]);
+    expect(problemsOf({ instanceTypes: "g6.xlarge", instanceStoreCache: "true" })).toEqual([]);
+  });
+
+  test("a type whose instance store is not known gets a warning where the copy is asked for", () => {
+    const raw = { instanceTypes: "g7.2xlarge" };
+    expect(awsPlanWith(raw).warnings).toEqual([]);
+    expect(awsPlanWith({ ...raw, instanceStoreCache: "true" }).warnings).toEqual([
+      expect.stringMatching(/^g7\.2xlarge is not in the table of instance stores: .+ from its volume\.$/),
+    ]);
+  });
+
   test("a type that is not in the table is accepted, with a warning", () => {
     const plan = awsPlanWith({ instanceTypes: "g9.xlarge" });
     expect(instanceTypeProblems(plan)).toEqual([]);
@@ -225,6 +244,11 @@ describe("deployment", () => {
     expect(environment).toEqual({ ...planWith().host.environment, ...imagegenReader("prod") });
     expect(secrets).toEqual({});
     expect(gpus).toBe("all");
+  });
+
+  test("names the disk of a copy of the model", () => {
+    const { environment } = awsPlanWith({ instanceStoreCache: "true" }).deployment;
+    expect(environment.IMAGE_GEN_INSTANCE_STORE).toBe("/instance-store");
   });
 
   test("names secrets by their ARN, never by value", () => {

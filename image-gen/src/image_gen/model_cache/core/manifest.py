@@ -18,7 +18,7 @@ LORA = "LoRA"
 CHECKPOINT = "checkpoint"
 # Components that are single files of a repository, apart from a pipeline's there; and what lists of them are called.
 SINGLE_FILES: Mapping[str, str] = MappingProxyType({LORA: "loras", CHECKPOINT: "checkpoints"})
-ModelSource = Literal["directory", "baked", "volume", "host", "download"]
+ModelSource = Literal["directory", "baked", "volume", "host", "download", "instance-store"]
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}|[A-Za-z0-9._-]{0,95})")
 # Of a model's page on the hub, of pages below it, of its git repository, and of hf's file system.
 _PASTED = re.compile(

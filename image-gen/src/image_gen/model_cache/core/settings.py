@@ -37,7 +37,8 @@ _AWS = (
 class CacheSettings:
     """Directories, the hub's address and limits. Times are in seconds.
 
-    `host_cache` is a hub cache of the host that is only read. `ca_file` (of `ca_variable`) and `ca_directories` are
+    `host_cache` is a hub cache of the host that is only read, `instance_store` a directory on a faster disk for a copy
+    of the served model. `ca_file` (of `ca_variable`) and `ca_directories` are
     extra authorities to trust, `mirror` a directory or bucket of models that is asked before the hub, `parallel_files`
     how many files are read at once. A fetch uses `connections` to the hub, and gets files larger than `piece_bytes` in
     pieces of that size; with `direct` it takes no proxy. `endpoint_login` is the `user:password` of the endpoint's
@@ -55,6 +56,7 @@ class CacheSettings:
     token_from: str = "HF_TOKEN"  # noqa: S105 -- the name of a variable
     token_problem: str = ""
     host_cache: Path | None = None
+    instance_store: Path | None = None
     ca_file: Path | None = None
     ca_variable: str = "SSL_CERT_FILE"
     ca_directories: str = ""
@@ -93,6 +95,7 @@ class CacheSettings:
         cache = get("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE")
         ca_variable = next((name for name in _CA_VARIABLES if env.get(name)), _CA_VARIABLES[0])
         ca_file, host_cache = get(*_CA_VARIABLES), get("IMAGE_GEN_HOST_CACHE")
+        instance_store = get("IMAGE_GEN_INSTANCE_STORE")
         endpoint, login = _endpoint(get("HF_ENDPOINT") or DEFAULT_ENDPOINT)
         token = find_token(env, home / "token")
         manifests = get("IMAGE_GEN_MANIFESTS")
@@ -107,6 +110,7 @@ class CacheSettings:
             token_from=token.variable,
             token_problem=token.problem,
             host_cache=place_of("IMAGE_GEN_HOST_CACHE", host_cache) if host_cache else None,
+            instance_store=place_of("IMAGE_GEN_INSTANCE_STORE", instance_store) if instance_store else None,
             ca_file=place_of(ca_variable, ca_file) if ca_file else None,
             ca_variable=ca_variable,
             ca_directories=get("SSL_CERT_DIR") or "",

@@ -5,8 +5,10 @@ is never changed.
 """
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from image_gen import reader
 from image_gen.errors import DiskFullError, ManifestInvalidError, ManifestNotFoundError
@@ -56,7 +58,7 @@ def download_from_mirror(settings: CacheSettings, asked: Asked, callbacks: Progr
     place = settings.mirror
     if place is None:
         return Downloaded()
-    with S3Bucket(settings, place, callbacks.cancel) if isinstance(place, S3Uri) else LocalDirectory(place) as mirror:
+    with open_mirror(settings, place, callbacks.cancel) as mirror:
         revision = asked.revision
         try:
             path, manifest = _find(mirror, asked)
@@ -73,6 +75,11 @@ def download_from_mirror(settings: CacheSettings, asked: Asked, callbacks: Progr
                 raise
             log.warning("%s The hub is asked.", error.message)
             return Downloaded(problem=error.message)
+
+
+def open_mirror(settings: CacheSettings, place: Path | S3Uri, cancel: threading.Event) -> LocalDirectory | S3Bucket:
+    """Its files, whatever it is."""
+    return S3Bucket(settings, place, cancel) if isinstance(place, S3Uri) else LocalDirectory(place)
 
 
 def _find(mirror: LocalDirectory | S3Bucket, asked: Asked) -> tuple[str, Manifest]:

@@ -64,7 +64,7 @@ class IntegrityCheck:
             reads = self._noted.compared(reads)
         if model.checkpoint and reads and reads[0].sha256:
             log.info("%s has the sha256 %s", reads[0].file.path, reads[0].sha256)
-        if self._mode != "size" and model.source in {"volume", "host", "download"}:
+        if self._mode != "size" and model.source in {"volume", "host", "download", "instance-store"}:
             self._update_record(reads)
         self.proved |= {read.file.path for read in reads if read.matches}
         for read in reads:

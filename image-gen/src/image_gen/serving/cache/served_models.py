@@ -13,7 +13,8 @@ from image_gen.model_cache.manifests.registry import ManifestRegistry
 from image_gen.serving.readiness import Readiness
 from image_gen.settings import Settings
 
-_ON_VOLUME = {"volume", "download"}
+# What is loaded from an instance store is a copy of what is on the volume.
+_ON_VOLUME = {"volume", "download", "instance-store"}
 
 
 class ServedModels:

@@ -8,6 +8,8 @@ const SOURCES = {
   volume: "from the cache, nothing was downloaded",
   download: "downloaded at this start",
   directory: "from a directory",
+  host: "from a cache of the host, which is only read",
+  "instance-store": "from the copy on the host's own disk",
 };
 
 /** Of 1,000 pictures, where the operator has named a price, as the service calculates it. */

@@ -1,0 +1,60 @@
+/** What Docker is asked to run on a host, with stand-ins for Docker and for the scripts that ask AWS. */
+import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { hostEnvironment } from "../../../../infra/contract.ts";
+
+const IMAGE = `registry/image@sha256:${"1".repeat(64)}`;
+let folder: string;
+
+function script(name: string, text: string): void {
+  writeFileSync(join(folder, name), `#!/bin/bash\n${text}\n`);
+  chmodSync(join(folder, name), 0o755);
+}
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "imagegen-run-"));
+  for (const name of ["run", "deployment"]) cpSync(`infra/aws/host/files/bin/${name}`, join(folder, name));
+  const contract = Object.entries(hostEnvironment()).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+  const host = "IMAGE_GEN_PUBLISH=127.0.0.1 IMAGE_GEN_LOG_GROUP= IMAGE_GEN_REGION=us-east-1";
+  const names = `state=${folder} container=image-gen`;
+  const functions = `trouble() { printf '%s\\n' "$2" >&2; }; resolved() { :; }`;
+  writeFileSync(join(folder, "lib"), `set -euo pipefail\n${[...contract, host, names, functions].join("\n")}\n`);
+  script("api-keys", ":");
+  script("systemd-cat", `shift; exec "$@"`);
+  script("docker", `[ "$1" != run ] || printf '%s\\n' "$@" >${folder}/asked`);
+  const deployment = { schema: 1, id: "0123456789ab", image: IMAGE, environment: { MODEL_ID: "a/b" } };
+  writeFileSync(join(folder, "current.json"), JSON.stringify(deployment));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+async function mountsOf(env: Record<string, string> = {}) {
+  const path = `${folder}:${process.env.PATH}`;
+  const { all } = await execa(join(folder, "run"), { env: { PATH: path, ...env }, all: true });
+  const asked = readFileSync(join(folder, "asked"), "utf8").trimEnd().split("\n");
+  expect(asked.at(-1)).toBe(IMAGE);
+  expect(asked).toContain("MODEL_ID=a/b");
+  return { all, mounts: asked.filter((_, index) => asked[index - 1] === "--mount") };
+}
+
+const DATA = "type=bind,src=/data,dst=/data";
+const COPY = { IMAGE_GEN_INSTANCE_STORE: "/instance-store" };
+
+test("a host without a copy of the model mounts its volume alone", async () => {
+  expect(await mountsOf()).toEqual({ all: "", mounts: [DATA] });
+});
+
+test("the disk of a copy is mounted where it is there", async () => {
+  script("instance-store", `[ "$*" = mount ]`);
+  expect((await mountsOf(COPY)).mounts).toEqual([DATA, "type=bind,src=/instance-store,dst=/instance-store"]);
+});
+
+test.each([
+  ["there is no disk", "echo no disk >&2; exit 1", "no disk"],
+  ["its script fails", "exit 127", ""],
+])("the container starts without it where %s", async (_, text, said) => {
+  script("instance-store", text);
+  expect(await mountsOf(COPY)).toEqual({ all: said, mounts: [DATA] });
+});
