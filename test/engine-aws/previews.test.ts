@@ -7,6 +7,7 @@ import { SECRET_PLACEHOLDER } from "../../infra/contract.ts";
 import { leaks } from "../../scripts/preview/leaks.ts";
 import { OIDC } from "../support/aws-settings.ts";
 import { type EngineStack, succeeded } from "../support/engine-stack.ts";
+import { GATEWAY } from "../support/fleet-settings.ts";
 import { PreviewBucket } from "../support/preview-bucket.ts";
 import { AwsSetting, awsTests } from "./setting.ts";
 
@@ -21,16 +22,18 @@ await awsTests("previews by unreviewed code", setting, () => {
   let stack: EngineStack;
 
   /** With the fake of AWS and the bucket; `backend`: and with the stack's own state and its key. */
-  const environment = ({ backend }: { backend: boolean }) => {
+  const environment = ({ backend, name = NAME }: { backend: boolean; name?: string }) => {
     const { PULUMI_BACKEND_URL, PULUMI_CONFIG_PASSPHRASE, ...project } = setting.project.environment;
     const own = backend ? { PULUMI_BACKEND_URL, PULUMI_CONFIG_PASSPHRASE } : {};
     const all = { ...project, ...setting.fake.environment, ...own, ...bucket.environment(project.PATH ?? "") };
-    return { ...all, IMAGEGEN_STACK: NAME, PULUMI_DEBUG_COMMANDS: "true" };
+    return { ...all, IMAGEGEN_STACK: name, PULUMI_DEBUG_COMMANDS: "true" };
   };
-  const run = (command: string, args: readonly string[], { backend = false, cwd = setting.project.directory } = {}) =>
-    execa(command, args, { cwd, env: environment({ backend }), reject: false, all: true });
-  async function preview() {
-    const { exitCode, all } = await run("scripts/ci/preview.sh", [".imagegen/preview.md"]);
+  const run = (command: string, args: readonly string[], { backend = false, name = NAME } = {}) => {
+    const cwd = setting.project.directory;
+    return execa(command, args, { cwd, env: environment({ backend, name }), reject: false, all: true });
+  };
+  async function preview(name = NAME) {
+    const { exitCode, all } = await run("scripts/ci/preview.sh", [".imagegen/preview.md"], { name });
     expect(exitCode, all).toBe(0);
     return readFileSync(join(setting.project.directory, ".imagegen/preview.md"), "utf8");
   }
@@ -97,6 +100,19 @@ await awsTests("previews by unreviewed code", setting, () => {
     expect(changed).toMatch(/Resources: 3 to update, \d+ unchanged\.\n/);
     expect(changed).toContain("| update | `image-gen-logs` | `aws:cloudwatch/logGroup:LogGroup` | `retentionInDays` |");
     stack.change({ logRetentionDays: "30" });
+  });
+
+  test("a fleet with its gateway is previewed as one host is", async () => {
+    const fleet = await setting.stack("fleet", { target: "fleet", dashboard: "true", ...GATEWAY });
+    succeeded(await fleet.up());
+    const published = await run("scripts/ci/redact.sh", [], { backend: true, name: "fleet" });
+    expect(published.exitCode, published.all).toBe(0);
+    expect(leaks(bucket.read("fleet"), SECRETS)).toEqual([]);
+    expect(await preview("fleet")).toMatch(/Resources: \d+ unchanged\.\n/);
+    fleet.change({ maxHosts: "9" });
+    expect(await preview("fleet")).toContain(
+      "| update | `image-gen-spot` | `aws:autoscaling/group:Group` | `maxSize` |",
+    );
   });
 
   test("an update with placeholders is refused", async () => {
