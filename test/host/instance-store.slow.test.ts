@@ -84,7 +84,7 @@ test("beside a volume it is mounted for a copy, which outlives a reboot; what ca
   );
   await lab.machine.must("echo weights >/instance-store/model");
   await reboot();
-  expect((await copy("mount")).output).toMatch(/^nvme\dn1 is at \/instance-store, with what is on it$/);
+  expect((await copy("mount")).output).toMatch(/^nvme\dn1 is at \/instance-store, with what is on it\n$/);
   expect(await lab.machine.must("cat /instance-store/model")).toBe("weights");
   expect(await copy("check")).toEqual({ code: 0, output: "" });
   await reboot();
