@@ -244,6 +244,16 @@ def test_backup_exits_with_1_where_it_takes_longer_than_1_5_times_tar(
     assert exit_code(module, monkeypatch, "--size", "0.001", "--bars", bars) == code
 
 
+@pytest.mark.parametrize(("ratio", "bars", "code"), [(0.9, "1", 0), (0.7, "1", 1), (0.9, "0", 1)])
+def test_workers_exits_with_1_where_many_make_too_little_more_than_one(
+    bench: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, ratio: float, bars: str, code: int
+) -> None:
+    module = bench("workers")
+    times = {1: 2.0, 2: 2.0 / 1.95, 8: 2.0 / (8 * ratio)}
+    monkeypatch.setattr(module, "seconds_per_job", lambda count, _options, **_: times[count])
+    assert exit_code(module, monkeypatch, "--bars", bars) == code
+
+
 PICTURE = {"size": "64x64", "ratio": {"median": 1.0, "low": 0.98, "high": 1.019}}
 SLOW = {"size": "64x64", "ratio": {"median": 1.01, "low": 0.98, "high": 1.03}}
 

@@ -1,4 +1,5 @@
 /** The simulation of a fleet evaluates what the program emits, and the plan's forecasts agree with it. */
+import { execa } from "execa";
 import { describe, expect, test } from "vitest";
 import { FORECAST_OFF } from "../../../bench/bars.ts";
 import { evaluate } from "../../../bench/fleet/expression.ts";
@@ -82,4 +83,13 @@ describe("a fleet", () => {
     expect(handedBack).toBeGreaterThan(0);
     expect(turnaround.length + unfinished).toBe(arrivals.length);
   });
+});
+
+test.each([
+  ["1", 0],
+  ["0", 1],
+])("bench:fleet with bars of %s exits with %d", async (bars, code) => {
+  const options = ["--days", "5", "--bars", bars];
+  const ended = await execa(process.execPath, ["bench/fleet.ts", ...options], { reject: false, all: true });
+  expect([ended.exitCode, ended.all]).toEqual([code, expect.stringContaining("the plan's host hours: ")]);
 });
