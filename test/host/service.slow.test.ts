@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { INSTANCE_STORE_MARKER, INSTANCE_STORE_PATH, INSTANCE_STORE_VARIABLE } from "../../infra/contract.ts";
 import { VOLUME } from "../support/host/files.ts";
 import { INSTANCE_STORE } from "../support/host/lab.ts";
 import { recordThat, startServiceMachine } from "../support/host/service-machine.ts";
@@ -286,6 +287,36 @@ describe("a host", () => {
     ).toBe("0");
   });
 
+  test("a copy of the model is beside the volume on the instance store; without that disk the service starts all the same", async () => {
+    // All that time, not a byte of it was written.
+    await machine.must("sync");
+    expect(await hashOf(decoy.file)).toBe(decoyHash);
+    const line = `${INSTANCE_STORE_VARIABLE}=${INSTANCE_STORE_PATH}`;
+    await machine.must(
+      `cp /opt/test/instance-store /opt/image-gen/bin/; echo ${line} >>/etc/image-gen/host.env; systemctl restart image-gen`,
+    );
+    const inside = (command: string) =>
+      machine.must(`until docker exec ${CONTAINER} busybox ${command} 2>/dev/null; do sleep 0.5; done`, 240);
+    expect(await inside(`ls -A ${INSTANCE_STORE_PATH}`)).toBe(INSTANCE_STORE_MARKER);
+    const serialAt = (place: string) =>
+      machine.must(`cat /sys/block/$(basename "$(findmnt -no SOURCE ${place})")/device/serial`);
+    expect([await serialAt("/data"), await serialAt(INSTANCE_STORE_PATH)]).toEqual([serialOf(VOLUME), INSTANCE_STORE]);
+    await inside(`touch ${INSTANCE_STORE_PATH}/weights`);
+    expect(await machine.must(`stat -c %u ${INSTANCE_STORE_PATH}/weights`)).toBe("10001");
+
+    await machine.must(`systemctl stop image-gen; umount ${INSTANCE_STORE_PATH}`);
+    await machine.detach(decoy);
+    await machine.must("systemctl start image-gen");
+    await inside("true");
+    const mounts = `docker inspect --format '{{range .Mounts}}{{.Destination}} {{end}}' ${CONTAINER}`;
+    expect(await machine.must(mounts)).not.toContain(INSTANCE_STORE_PATH);
+    expect(await machine.must("journalctl -b --no-pager -u image-gen | grep -c 'is loaded from the volume'")).toBe("1");
+    // Nothing is written in its place.
+    expect(await machine.must(`ls -A ${INSTANCE_STORE_PATH} /run/image-gen/trouble`)).toBe(
+      `${INSTANCE_STORE_PATH}:\n\n/run/image-gen/trouble:`,
+    );
+  });
+
   test("a spot notice ends the service and unmounts the volume cleanly", async () => {
     await recordThat(machine, ({ phase }) => phase === "ready", 180);
     const begun = Date.now();
@@ -294,6 +325,5 @@ describe("a host", () => {
     expect(await machine.must(`docker ps --quiet --all; systemctl is-active image-gen || true`)).toBe("inactive");
     await recordThat(machine, ({ error }) => error?.includes("this spot instance is taken back") === true, 60);
     await machine.detach(data);
-    expect(await hashOf(decoy.file)).toBe(decoyHash);
   });
 });

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { HostFilesPlan } from "../../../infra/plan/aws/host.ts";
+import { paths } from "../paths.ts";
 import type { Disk } from "../vm/disks.ts";
 import { Machine } from "../vm/machine.ts";
 import { bringIn, hostPlan, userData } from "./files.ts";
@@ -50,6 +51,11 @@ export async function startServiceMachine(
     "opt/test/serve": fake("serve"),
     "opt/test/prepare": fake("prepare"),
     "opt/test/deploy": fake("deploy"),
+    // What user data has with `instanceStoreCache`.
+    "opt/test/instance-store": readFileSync(
+      join(paths.root, "infra/aws/host/files/instance-store/data-volume"),
+      "utf8",
+    ),
     "opt/test/command": JSON.stringify(command),
     "etc/systemd/system/test-prepare.service": PREPARE,
     "etc/systemd/system.conf.d/test.conf": MANAGER,
