@@ -89,7 +89,7 @@ test.each([
   ["1", 0],
   ["0", 1],
 ])("bench:fleet with bars of %s exits with %d", async (bars, code) => {
-  const options = ["--days", "5", "--bars", bars];
+  const options = ["--days", "2", "--bars", bars];
   const ended = await execa(process.execPath, ["bench/fleet.ts", ...options], { reject: false, all: true });
   expect([ended.exitCode, ended.all]).toEqual([code, expect.stringContaining("the plan's host hours: ")]);
 });
