@@ -9,6 +9,8 @@ const WITHOUT_RESOURCE = [
   "cloudwatch:PutMetricData",
   "dlm:CreateLifecyclePolicy",
   "ecr:GetAuthorizationToken",
+  "ecs:DeregisterTaskDefinition",
+  "ecs:DescribeTaskDefinition",
   "logs:DescribeLogGroups",
   "servicequotas:GetServiceQuota",
   "ssm:DescribeParameters",
