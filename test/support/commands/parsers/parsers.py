@@ -96,7 +96,7 @@ def _wrong_arguments(command: str, shape: Any, flags: dict[str, str], *, partial
     booleans = {f"--no-{name[2:]}" for name, member in members.items() if member.type_name == "boolean"}
     required = {f"--{xform_name(name, '-')}" for name in (shape.required_members if shape else ())}
     problem = _unknown(flags, set(members) | booleans)
-    lacks = required - set(flags)
+    lacks = {name for name in required if name not in flags and f"--no-{name[2:]}" not in booleans & set(flags)}
     return problem or (f"{command} needs {', '.join(sorted(lacks))}" if lacks and not partial else None)
 
 
