@@ -79,6 +79,7 @@ def made(kind: str, device: str = "cpu") -> Any:
 if __name__ == "__main__":
     configs, file = map(Path, sys.argv[1:])
     write_small_configs(configs)
+    # It is constant but for this program.
     configuration.CONFIGS = configs  # type: ignore[misc]
     file.parent.mkdir(parents=True)
     write_checkpoint(made("stable-diffusion-xl").to(torch.float16), file)
