@@ -46,8 +46,12 @@ function parseJson(text: string): unknown {
 }
 
 const run = promisify(execFile);
-const STATE =
-  "{{.State.Status}}, exit code {{.State.ExitCode}}, restarted {{.RestartCount}} times{{if .State.OOMKilled}}, out of memory{{end}}";
+
+/** What `docker inspect` says of a container, as far as it is read here. */
+interface ContainerState {
+  readonly State: { readonly Status: string; readonly ExitCode: number; readonly OOMKilled: boolean };
+  readonly RestartCount: number;
+}
 
 /**
  * The container's state and last log lines, by the `docker` command: the provider's own `getLogs` ends the provider on
@@ -55,11 +59,30 @@ const STATE =
  */
 export async function containerReport(containerName: string): Promise<readonly string[]> {
   try {
-    const state = await run("docker", ["inspect", "--type", "container", "--format", STATE, containerName]);
+    const inspected = await run("docker", ["inspect", "--type", "container", "--format", "{{json .}}", containerName]);
+    const state = await stateOf(containerName, JSON.parse(inspected.stdout) as ContainerState);
     const logs = await run("docker", ["logs", "--tail", "20", containerName]);
     const lines = `${logs.stdout}${logs.stderr}`.split("\n").filter((line) => line.trim() !== "");
-    return [`container ${containerName}: ${state.stdout.trim()}`, ...lines.slice(-20)];
+    return [`container ${containerName}: ${state}`, ...lines.slice(-20)];
   } catch {
     return [];
   }
+}
+
+async function stateOf(containerName: string, { State, RestartCount }: ContainerState): Promise<string> {
+  const restarts = `restarted ${RestartCount} ${RestartCount === 1 ? "time" : "times"}`;
+  if (State.Status === "running" && RestartCount > 0) {
+    const code = await lastExitCode(containerName);
+    return ["running again", ...(code ? [`last exit code ${code}`] : []), restarts].join(", ");
+  }
+  const memory = State.OOMKilled ? ["out of memory"] : [];
+  return [State.Status, `exit code ${State.ExitCode}`, restarts, ...memory].join(", ");
+}
+
+/** Of a container that runs, `inspect` says 0; the engine keeps its last events. Empty when it has none of this one. */
+async function lastExitCode(containerName: string): Promise<string> {
+  const filters = [`container=${containerName}`, "event=die"].flatMap((each) => ["--filter", each]);
+  const format = "{{.Actor.Attributes.exitCode}}";
+  const events = await run("docker", ["events", "--since", "1h", "--until", "0s", ...filters, "--format", format]);
+  return events.stdout.trim().split("\n").at(-1) ?? "";
 }

@@ -1,7 +1,8 @@
 /** What can go wrong with a deployment: one clear reason each, again on every run, and no stack trace. */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { containerReport } from "../../infra/io/docker-probe.ts";
 import { docker } from "../support/docker.ts";
 import { succeeded } from "../support/engine-stack.ts";
 import { findOldNode } from "../support/old-node.ts";
@@ -72,9 +73,31 @@ await engineTests("a failure", setting, () => {
     const run = await stack.up();
     expect(run.ok).toBe(false);
     expect(run.text).toContain("NO_RESPONSE");
-    expect(run.text).toContain(`container ${setting.container("dies")}: restarting, exit code 1`);
+    // Docker starts it again and again: it may run for a moment when it is looked at.
+    expect(run.text).toMatch(
+      /container \S+-dies: (restarting, exit code 1|running again, last exit code 1), restarted \d+ time/,
+    );
     expect(run.text).toContain("no libcuda.so here");
     expect(run.text).not.toMatch(noTrace);
+  });
+
+  test("a container that runs again for a while is quoted with the exit code of its end", async () => {
+    const name = setting.container("again");
+    const image = await docker("inspect", "-f", "{{.Image}}", setting.container("missing"));
+    const ends = ["--entrypoint", "sh", image, "-c", "echo out of luck; sleep 5; exit 7"];
+    await docker("run", "-d", "--restart", "always", "--name", name, ...ends);
+    const runsAgain = async () =>
+      (await docker("inspect", "-f", "{{.State.Status}} {{.RestartCount}}", name)) === "running 1";
+    try {
+      await vi.waitUntil(runsAgain, { timeout: 60_000, interval: 100 });
+      expect(await containerReport(name)).toEqual([
+        `container ${name}: running again, last exit code 7, restarted 1 time`,
+        "out of luck",
+        "out of luck",
+      ]);
+    } finally {
+      await docker("rm", "-f", name);
+    }
   });
 
   test("a token is in no state, log or image, and no file is left of it", async () => {

@@ -1,6 +1,6 @@
 /** Before the service is ready: the download with its rate, what failed and its fix, and the timeline of the start. */
 import type { Page, Route } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import type { Hub } from "../support/hub.ts";
 import { OPERATOR_KEY, signedIn, startHubOfModels, startWithHub } from "../support/page/hub-service.ts";
 import { closeBrowser, LOOKS, modelKnown, type OpenPage, openPage } from "../support/page/open-page.ts";
@@ -132,6 +132,36 @@ describe("a network that loses requests", () => {
     const opened = await openPage(inject("url"), { before: failing, ready: false });
     await modelKnown(opened.page);
     expect(opened.problems.splice(0)).toEqual(Array(2).fill(expect.stringContaining("ERR_CONNECTION_RESET")));
+    await opened.close();
+  });
+
+  // A lost style sheet has rules that can't be read.
+  const STYLED = `[...document.querySelectorAll("link[rel=stylesheet]")].every(({ sheet }) => {
+    try {
+      return sheet.cssRules.length > 0;
+    } catch {
+      return false;
+    }
+  })`;
+  test.each([
+    ["a module", "service/status.js", 1],
+    ["the first module, twice", "main.js", 2],
+    ["all modules", "**/*.js", 5],
+    ["a style sheet", "styles/form.css", 1],
+    ["a style sheet, twice", "styles/form.css", 2],
+    ["all files", "**/*", 8],
+  ])("has a page that asks for %s again", async (_what, path, count) => {
+    const lost = first(`page/*/${path}`, count, (route) => route.abort("connectionreset"));
+    const opened = await openPage(inject("url"), { before: lost });
+    await vi.waitUntil(() => opened.page.evaluate(STYLED), { timeout: 30_000 });
+    expect(opened.problems.splice(0)).toEqual(Array(count).fill(expect.stringContaining("ERR_CONNECTION_RESET")));
+    await opened.close();
+  });
+
+  test("has a page that loads itself again when another version has replaced its files", async () => {
+    const replaced = first("page/*/service/status.js", 1, (route) => route.fulfill({ status: 404 }));
+    const opened = await openPage(inject("url"), { before: replaced });
+    expect(opened.problems.splice(0)).toEqual([expect.stringContaining("404")]);
     await opened.close();
   });
 });

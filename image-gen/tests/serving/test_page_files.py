@@ -1,7 +1,9 @@
 """The files of the page: which there are, how they may be kept, and that they are there before the app."""
 
 import asyncio
+import base64
 import gzip
+import hashlib
 import re
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -36,19 +38,29 @@ def test_every_file_is_served_with_its_type_and_policy(server: Server) -> None:
         assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
         assert {name: answer.headers[name] for name in ALWAYS} == ALWAYS
         policy = answer.headers["content-security-policy"]
-        assert "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:" in policy
+        assert "default-src 'none'; script-src 'self' 'sha256-" in policy
+        assert "; style-src 'self'; img-src 'self' data: blob:" in policy
         assert "unsafe" not in policy
         expected = "no-cache" if path == "/" else "public, max-age=31536000, immutable"
         assert answer.headers["cache-control"] == expected
 
 
-def test_no_file_names_another_host_or_has_code_or_style_in_the_document(server: Server) -> None:
+def test_no_file_names_another_host_or_has_style_or_handlers_in_the_document(server: Server) -> None:
     for path in PageFiles().paths:
         text = server.get(path).body.decode()
         assert not re.search(r"""(src|href|from|import|url)[=( ]["']?(https?:)?//""", text), path
     document = server.get("/").body.decode()
     assert '<html lang="en">' in document
-    assert not re.search(r"<script>|<style|\son[a-z]+=|\sstyle=", document)
+    assert not re.search(r"<style|\son[a-z]+=|\sstyle=", document)
+
+
+def test_the_policy_names_each_script_of_the_document_by_its_hash(tmp_path: Path) -> None:
+    page = page_in(tmp_path, **{"index.html": "<script>one()</script>text<script>\ntwo()\n</script>"})
+    answer = page.answer("/", {})
+    assert answer is not None
+    hashes = [base64.b64encode(hashlib.sha256(each).digest()).decode() for each in (b"one()", b"\ntwo()\n")]
+    expected = f"script-src 'self' 'sha256-{hashes[0]}' 'sha256-{hashes[1]}';"
+    assert expected in dict(answer.headers)[b"content-security-policy"].decode()
 
 
 @pytest.mark.parametrize("path", ["/page/", "/page/main.js", "/page/0/main.js", "/page/{}/../../app.py", "/page/{}/x"])

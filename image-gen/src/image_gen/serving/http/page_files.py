@@ -4,8 +4,10 @@ Comes in: a path and what the browser has and takes. Goes out: a status, headers
 the folder did not have at the first request, nor wait for the import of Starlette: the page is there before the app.
 """
 
+import base64
 import gzip
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +23,13 @@ _TYPES: Final = {
     ".css": b"text/css; charset=utf-8",
     ".js": b"text/javascript; charset=utf-8",
 }
-# The page needs nothing but itself; injected content is not loaded.
+# The page needs nothing but itself, and the scripts that its document has; injected content is not loaded.
 _POLICY: Final = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    b"default-src 'none'; script-src %s; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+_SCRIPT: Final = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 _ALWAYS: Final = (
-    (b"content-security-policy", _POLICY),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"vary", b"Accept-Encoding"),
@@ -60,6 +62,7 @@ class PageFiles:
     def __init__(self, folder: Path = FOLDER) -> None:
         self._folder = folder
         self._version = ""
+        self._policy = b""
         self._files: dict[str, _File] = {}
 
     @property
@@ -79,15 +82,16 @@ class PageFiles:
         self._read()
         if (file := self._files.get(path)) is None:
             return None
+        always = ((b"content-security-policy", self._policy), *_ALWAYS)
         caching = (b"etag", file.etag), (b"cache-control", _ASK_AGAIN if path == PAGE else _FOR_EVER)
         known = headers.get(b"if-none-match", b"")
         if file.etag in [each.strip() for each in known.split(b",")]:
-            return PageAnswer(304, (*_ALWAYS, *caching), b"")
+            return PageAnswer(304, (*always, *caching), b"")
         packed = b"gzip" in headers.get(b"accept-encoding", b"")
         body = file.packed if packed else file.plain
         about = (b"content-type", file.kind), (b"content-length", b"%d" % len(body))
         encoding = ((b"content-encoding", b"gzip"),) if packed else ()
-        return PageAnswer(200, (*_ALWAYS, *caching, *about, *encoding), body)
+        return PageAnswer(200, (*always, *caching, *about, *encoding), body)
 
     def _read(self) -> None:
         if self._files:
@@ -98,6 +102,9 @@ class PageFiles:
             if path.suffix in _TYPES and path.is_file()
         }
         self._version = hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()[:12]
+        scripts = _SCRIPT.findall(found["index.html"])
+        hashes = [b"'sha256-%s'" % base64.b64encode(hashlib.sha256(script).digest()) for script in scripts]
+        self._policy = _POLICY % b" ".join([b"'self'", *hashes])
         for name, content in found.items():
             if name == "index.html":
                 path, plain = PAGE, content.replace(b'"page/', f'"page/{self._version}/'.encode())
