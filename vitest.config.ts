@@ -12,7 +12,7 @@ const LIBRARY = Object.fromEntries(
 
 /** The projects of each part of a suite; test/suites.ts says which there are. */
 const projects = NAMES.filter((name) => suiteOf(name).runner === "vitest").flatMap((name) => {
-  const { timeoutSeconds = 120, serial, globalSetup } = suiteOf(name);
+  const { timeoutSeconds = 120, workers, globalSetup } = suiteOf(name);
   const ofSuite = partsOf(name).flatMap((part) => projectsOf(name, part));
   return ofSuite.map((project) => ({
     resolve: { alias: LIBRARY },
@@ -23,7 +23,7 @@ const projects = NAMES.filter((name) => suiteOf(name).runner === "vitest").flatM
       env: { npm_lifecycle_event: "test" },
       testTimeout: timeoutSeconds * 1000,
       hookTimeout: timeoutSeconds * 1000,
-      fileParallelism: !serial,
+      ...(workers ? { maxWorkers: workers } : {}),
       ...(globalSetup ? { globalSetup } : {}),
     },
   }));

@@ -14,21 +14,25 @@ export interface Suite {
   readonly timeoutSeconds?: number;
   /** Files of a worker share what they import, but for those of `*.mocked.test.ts`, which replace modules. */
   readonly sharedModules?: boolean;
-  /** One file at a time: they share Docker. */
-  readonly serial?: boolean;
+  /** How many files run at a time; otherwise vitest decides. */
+  readonly workers?: number;
   readonly globalSetup?: string;
 }
 
+/** One file at a time: they share Docker. */
+const SERIAL = 1;
+
 const SUITES = {
-  host: { runner: "vitest", timeoutSeconds: 900, serial: true },
-  engine: { runner: "vitest", timeoutSeconds: 600, serial: true },
-  "engine-aws": { runner: "vitest", timeoutSeconds: 600, serial: true },
+  host: { runner: "vitest", timeoutSeconds: 900, workers: SERIAL },
+  engine: { runner: "vitest", timeoutSeconds: 600, workers: SERIAL },
+  "engine-aws": { runner: "vitest", timeoutSeconds: 600, workers: SERIAL },
   python: { runner: "pytest" },
-  page: { runner: "vitest", timeoutSeconds: 120, serial: true, globalSetup: "test/page/global-setup.ts" },
-  e2e: { runner: "vitest", timeoutSeconds: 600, serial: true, globalSetup: "test/e2e/global-setup.ts" },
-  registry: { runner: "vitest", timeoutSeconds: 600, serial: true },
+  // Much of it waits for pictures.
+  page: { runner: "vitest", timeoutSeconds: 120, workers: 2, globalSetup: "test/page/global-setup.ts" },
+  e2e: { runner: "vitest", timeoutSeconds: 600, workers: SERIAL, globalSetup: "test/e2e/global-setup.ts" },
+  registry: { runner: "vitest", timeoutSeconds: 600, workers: SERIAL },
   unit: { runner: "vitest", timeoutSeconds: 120, sharedModules: true },
-  start: { runner: "vitest", timeoutSeconds: 600, serial: true },
+  start: { runner: "vitest", timeoutSeconds: 600, workers: SERIAL },
   check: { runner: "check" },
   component: { runner: "vitest", timeoutSeconds: 120, sharedModules: true },
   operations: { runner: "vitest", timeoutSeconds: 180 },

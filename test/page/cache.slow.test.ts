@@ -1,5 +1,5 @@
 /** The models that are kept, and prefetch, verify and delete for a key that may, by keyboard alone. */
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Hub } from "../support/hub.ts";
 import {
   OPERATOR_KEY,
@@ -10,6 +10,7 @@ import {
   startWithHub,
 } from "../support/page/hub-service.ts";
 import { closeBrowser, LOOKS, type OpenPage, openPage } from "../support/page/open-page.ts";
+import { serviceUrl } from "../support/page/services.ts";
 import type { PythonService } from "../support/python-service.ts";
 
 const isClipped = "document.documentElement.scrollWidth > innerWidth";
@@ -91,7 +92,7 @@ describe("the list", () => {
   });
 
   test("is that of the demo service without keys, where nobody may", async () => {
-    const opened = await openPage(inject("url"));
+    const opened = await openPage(serviceUrl("demo"));
     await opened.page.getByRole("listitem").filter({ hasText: "image-gen/demo" }).waitFor();
     await opened.page.getByText("To change the cache").waitFor();
     expect(await opened.page.getByLabel("Model to download for later").isHidden()).toBe(true);

@@ -1,9 +1,10 @@
 /** The fields: what is sent for each, what a model can't do, the keyboard, and a picture to start from with its mask. */
-import { afterAll, describe, expect, inject, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { closeBrowser, openPage } from "../support/page/open-page.ts";
+import { serviceUrl } from "../support/page/services.ts";
 import { chooseSource, paintMask } from "../support/page/source.ts";
 
-const url = inject("url");
+const url = serviceUrl("demo");
 afterAll(closeBrowser);
 
 describe("fields", () => {
@@ -76,7 +77,7 @@ describe("fields", () => {
   });
 
   test("that the model does not take are not there", async () => {
-    const opened = await openPage(inject("plainUrl"));
+    const opened = await openPage(serviceUrl("plain"));
     const { page } = opened;
     const sent = page.waitForRequest(/generations/);
     await page.getByRole("spinbutton", { name: "Guidance" }).waitFor({ state: "hidden" });

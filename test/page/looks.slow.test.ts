@@ -5,8 +5,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { afterAll, describe, expect, inject, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { closeBrowser, LOOKS, openPage } from "../support/page/open-page.ts";
+import { type ServiceName, serviceUrl } from "../support/page/services.ts";
 import { chooseSource, paintMask } from "../support/page/source.ts";
 
 const folder = process.env.IMAGEGEN_TEST_SHOTS;
@@ -14,7 +15,7 @@ if (folder) mkdirSync(folder, { recursive: true });
 afterAll(closeBrowser);
 
 interface State {
-  readonly service?: "url" | "lockedUrl" | "plainUrl";
+  readonly service?: ServiceName;
   readonly act?: (page: Page) => Promise<void>;
 }
 
@@ -23,7 +24,7 @@ const start = (page: Page) => page.locator("#make").click();
 const done = (page: Page) => page.getByText(/^Done in/).waitFor();
 const STATES: Readonly<Record<string, State>> = {
   empty: {},
-  "another-model": { service: "plainUrl" },
+  "another-model": { service: "plain" },
   painting: {
     act: async (page) => {
       await steps(page, "150");
@@ -102,7 +103,7 @@ const STATES: Readonly<Record<string, State>> = {
     },
   },
   "sign-in": {
-    service: "lockedUrl",
+    service: "locked",
     act: async (page) => {
       await page.getByRole("textbox", { name: "API key" }).fill("wrong");
       await page.keyboard.press("Enter");
@@ -118,9 +119,9 @@ const CUT = `[...document.querySelectorAll("button, label, summary, legend, dd, 
     clientWidth > 0 && (scrollWidth > clientWidth + 1 || scrollHeight > clientHeight + 1))
   .map((element) => element.tagName + ": " + element.textContent.slice(0, 60))`;
 
-describe.each(Object.entries(STATES))("%s", (name, { service = "url", act }) => {
+describe.each(Object.entries(STATES))("%s", (name, { service = "demo", act }) => {
   test.each(LOOKS)("$layout, $scheme", async (look) => {
-    const opened = await openPage(inject(service), look);
+    const opened = await openPage(serviceUrl(service), look);
     const { page } = opened;
     await page.locator("#shapes label").first().waitFor();
     await act?.(page);

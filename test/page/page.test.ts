@@ -2,11 +2,11 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
-import { afterAll, describe, expect, inject, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { checkStart, startsOf } from "../support/commands/check.ts";
 import { closeBrowser, openPage } from "../support/page/open-page.ts";
+import { KEY, serviceUrl } from "../support/page/services.ts";
 import { paths } from "../support/paths.ts";
-import { KEY } from "./global-setup.ts";
 
 const folder = join(paths.imageGen, "src/image_gen/serving/page");
 const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) =>
@@ -17,7 +17,7 @@ const importsOf = (module: string) =>
   [...readFileSync(join(folder, module), "utf8").matchAll(/from "(\.[^"]+)"/g)].map(([, other]) =>
     join(dirname(module), other ?? ""),
   );
-const url = inject("url");
+const url = serviceUrl("demo");
 afterAll(closeBrowser);
 
 describe("what is sent", () => {
@@ -85,7 +85,7 @@ describe("the demo model", () => {
   });
 
   test("is not mentioned of another", async () => {
-    const opened = await openPage(inject("plainUrl"));
+    const opened = await openPage(serviceUrl("plain"));
     await opened.page.getByRole("spinbutton", { name: "Guidance" }).waitFor({ state: "hidden" });
     expect(await opened.page.locator("#demo").isVisible()).toBe(false);
     await opened.close();
@@ -95,7 +95,7 @@ describe("the demo model", () => {
 describe("the cost of pictures", () => {
   /** The facts of a service that says this of its usage. */
   async function factsWith(usage: Readonly<Record<string, unknown>>): Promise<string> {
-    const opened = await openPage(inject("plainUrl"), {
+    const opened = await openPage(serviceUrl("plain"), {
       before: (page) =>
         page.route("**/readyz", async (route) => {
           const answer = await route.fetch();
@@ -120,7 +120,7 @@ describe("the cost of pictures", () => {
 
 describe("a service with a key", () => {
   test("asks for it, says that one is wrong, and is used with the right one", async () => {
-    const opened = await openPage(inject("lockedUrl"));
+    const opened = await openPage(serviceUrl("locked"));
     const { page } = opened;
     await page.getByRole("textbox", { name: "API key" }).fill("another");
     await page.getByRole("button", { name: "Sign in" }).click();

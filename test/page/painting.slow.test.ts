@@ -1,9 +1,10 @@
 /** While it paints: steps, previews, what is left, the queue, cancelling, and several at once. */
 import type { Page } from "playwright-core";
-import { afterAll, describe, expect, inject, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { closeBrowser, openPage } from "../support/page/open-page.ts";
+import { serviceUrl } from "../support/page/services.ts";
 
-const url = inject("url");
+const url = serviceUrl("demo");
 afterAll(closeBrowser);
 
 /** Enough steps to look at them: the demo model makes dozens in a second. */

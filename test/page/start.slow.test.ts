@@ -1,9 +1,10 @@
 /** Before the service is ready: the download with its rate, what failed and its fix, and the timeline of the start. */
 import type { Page, Route } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Hub } from "../support/hub.ts";
 import { OPERATOR_KEY, signedIn, startHubOfModels, startWithHub } from "../support/page/hub-service.ts";
 import { closeBrowser, LOOKS, modelKnown, type OpenPage, openPage } from "../support/page/open-page.ts";
+import { serviceUrl } from "../support/page/services.ts";
 import type { PythonService } from "../support/python-service.ts";
 
 /** Of a service that is not ready, the browser itself writes its 503 to the console. */
@@ -121,7 +122,7 @@ describe("a network that loses requests", () => {
       await first("readyz", 1, unanswered)(page);
       await first("v1/models", 2, unanswered)(page);
     };
-    const opened = await openPage(inject("url"), { before: lose, ready: false });
+    const opened = await openPage(serviceUrl("demo"), { before: lose, ready: false });
     await opened.page.locator("#state[data-phase=ready]").waitFor();
     await modelKnown(opened.page);
     await opened.close();
@@ -129,7 +130,7 @@ describe("a network that loses requests", () => {
 
   test("has a page that asks again for the model after a failure", async () => {
     const failing = first("v1/models", 2, (route) => route.abort("connectionreset"));
-    const opened = await openPage(inject("url"), { before: failing, ready: false });
+    const opened = await openPage(serviceUrl("demo"), { before: failing, ready: false });
     await modelKnown(opened.page);
     expect(opened.problems.splice(0)).toEqual(Array(2).fill(expect.stringContaining("ERR_CONNECTION_RESET")));
     await opened.close();
@@ -152,7 +153,7 @@ describe("a network that loses requests", () => {
     ["all files", "**/*", 8],
   ])("has a page that asks for %s again", async (_what, path, count) => {
     const lost = first(`page/*/${path}`, count, (route) => route.abort("connectionreset"));
-    const opened = await openPage(inject("url"), { before: lost });
+    const opened = await openPage(serviceUrl("demo"), { before: lost });
     await vi.waitUntil(() => opened.page.evaluate(STYLED), { timeout: 30_000 });
     expect(opened.problems.splice(0)).toEqual(Array(count).fill(expect.stringContaining("ERR_CONNECTION_RESET")));
     await opened.close();
@@ -160,14 +161,14 @@ describe("a network that loses requests", () => {
 
   test("has a page that loads itself again when another version has replaced its files", async () => {
     const replaced = first("page/*/service/status.js", 1, (route) => route.fulfill({ status: 404 }));
-    const opened = await openPage(inject("url"), { before: replaced });
+    const opened = await openPage(serviceUrl("demo"), { before: replaced });
     expect(opened.problems.splice(0)).toEqual([expect.stringContaining("404")]);
     await opened.close();
   });
 });
 
 test("the demo service shows the timeline of its own start, with the engine's import beside the download", async () => {
-  const opened = await openPage(inject("url"));
+  const opened = await openPage(serviceUrl("demo"));
   const list = opened.page.getByRole("list", { name: "This start" });
   const rows = list.getByRole("listitem");
   await rows.filter({ hasText: "loading the model" }).first().waitFor();

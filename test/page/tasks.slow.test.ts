@@ -3,17 +3,18 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import type { Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Hub } from "../support/hub.ts";
 import { detail, makePicture, thumbnails } from "../support/page/history.ts";
 import { OPERATOR_KEY, OTHER_MODEL, signedIn, startHubOfModels, startWithHub } from "../support/page/hub-service.ts";
 import { closeBrowser, openPage } from "../support/page/open-page.ts";
 import { isSeen, Person } from "../support/page/person.ts";
+import { serviceUrl } from "../support/page/services.ts";
 import { paths } from "../support/paths.ts";
 import { pythonEnvironment } from "../support/python.ts";
 import type { PythonService } from "../support/python-service.ts";
 
-const url = inject("url");
+const url = serviceUrl("demo");
 const guide = readFileSync(join(paths.root, "docs/guides/page.md"), "utf8");
 /** A day, in milliseconds. */
 const DAY = 86_400_000;

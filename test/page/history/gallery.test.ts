@@ -1,9 +1,10 @@
 /** The thumbnails by keyboard, a search in them, and two pictures compared. */
-import { afterAll, expect, inject, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { announce, detail, thumbnails } from "../../support/page/history.ts";
 import { closeBrowser, openPage } from "../../support/page/open-page.ts";
+import { serviceUrl } from "../../support/page/services.ts";
 
-const url = inject("url");
+const url = serviceUrl("demo");
 afterAll(closeBrowser);
 const FOCUSED = "document.activeElement.firstChild?.alt ?? document.activeElement.id";
 

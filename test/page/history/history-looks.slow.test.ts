@@ -1,8 +1,9 @@
 /** Each state of the history in each layout and scheme: nothing inaccessible, nothing clipped. */
 import type { Page } from "playwright-core";
-import { afterAll, expect, inject, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { announce, detail, makePicture, openPicture, thumbnails } from "../../support/page/history.ts";
 import { closeBrowser, LOOKS, type OpenPage, openPage } from "../../support/page/open-page.ts";
+import { serviceUrl } from "../../support/page/services.ts";
 import { chooseSource } from "../../support/page/source.ts";
 
 afterAll(closeBrowser);
@@ -23,7 +24,7 @@ async function expectGood(opened: OpenPage, state: string) {
 const history = (page: Page) => page.locator("#history").scrollIntoViewIfNeeded();
 
 test.each(LOOKS)("nothing is inaccessible or clipped: $layout, $scheme", async (look) => {
-  const opened = await openPage(inject("url"), look);
+  const opened = await openPage(serviceUrl("demo"), look);
   const { page } = opened;
   await announce(page, 2, { days: 3 });
   await announce(page, 9, { days: 1 });
@@ -63,7 +64,7 @@ test.each(LOOKS)("nothing is inaccessible or clipped: $layout, $scheme", async (
 
 test.each(LOOKS)("nothing is where the browser keeps nothing: $layout, $scheme", async (look) => {
   const blocked = "Object.defineProperty(window, 'indexedDB', { value: undefined })";
-  const opened = await openPage(inject("url"), { ...look, before: (page) => page.addInitScript(blocked) });
+  const opened = await openPage(serviceUrl("demo"), { ...look, before: (page) => page.addInitScript(blocked) });
   const { page } = opened;
   await announce(page, 3);
   await history(page);

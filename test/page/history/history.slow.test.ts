@@ -1,5 +1,5 @@
 /** The history: what survives a reload, is used again, deleted and brought back, and what another tab sees of it. */
-import { afterAll, describe, expect, inject, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import {
   announce,
   bytesOf,
@@ -11,9 +11,9 @@ import {
   thumbnails,
 } from "../../support/page/history.ts";
 import { closeBrowser, openPage } from "../../support/page/open-page.ts";
-import { KEY } from "../global-setup.ts";
+import { KEY, serviceUrl } from "../../support/page/services.ts";
 
-const url = inject("url");
+const url = serviceUrl("demo");
 afterAll(closeBrowser);
 
 describe("pictures that were made", () => {
@@ -173,7 +173,7 @@ describe("pictures that were made", () => {
   });
 
   test("are kept without the key", async () => {
-    const opened = await openPage(inject("lockedUrl"));
+    const opened = await openPage(serviceUrl("locked"));
     const { page } = opened;
     await page.getByRole("textbox", { name: "API key" }).fill(KEY);
     await page.keyboard.press("Enter");

@@ -5,12 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeEach, describe, expect, inject, test } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { bytesOf, detail, hash, makePicture, openPicture, thumbnails } from "../../support/page/history.ts";
 import { closeBrowser, openPage } from "../../support/page/open-page.ts";
+import { KEY, serviceUrl } from "../../support/page/services.ts";
 import { chooseSource, paintMask } from "../../support/page/source.ts";
 import { pythonEnvironment } from "../../support/python.ts";
-import { KEY } from "../global-setup.ts";
 
 const run = promisify(execFile);
 /** All that a shell, a form of curl or Python could take for more than a letter. */
@@ -76,7 +76,7 @@ async function expectSame(page: Page, key?: string) {
 
 describe("a picture's command of curl and its program make the same picture", () => {
   test("for a prompt of all that has a meaning to a shell", async () => {
-    const opened = await openPage(inject("url"));
+    const opened = await openPage(serviceUrl("demo"));
     const { page } = opened;
     await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
     await page.getByText("More", { exact: true }).click();
@@ -91,13 +91,13 @@ describe("a picture's command of curl and its program make the same picture", ()
       compression: "80",
     });
     const { command } = await expectSame(page);
-    expect(command).toContain(`'${inject("url")}/v1/images/generations'`);
+    expect(command).toContain(`'${serviceUrl("demo")}/v1/images/generations'`);
     expect(command).toContain('"Authorization: Bearer $IMAGE_GEN_API_KEY"');
     await opened.close();
   });
 
   test("for one that began with another, with a mask, which is used again as well", async () => {
-    const opened = await openPage(inject("url"));
+    const opened = await openPage(serviceUrl("demo"));
     const { page } = opened;
     await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
     await chooseSource(page);
@@ -123,7 +123,7 @@ describe("a picture's command of curl and its program make the same picture", ()
   });
 
   test("with the key of the shell, and with LoRAs", async () => {
-    const opened = await openPage(inject("lockedUrl"));
+    const opened = await openPage(serviceUrl("locked"));
     const { page } = opened;
     await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
     await page.getByRole("textbox", { name: "API key" }).fill(KEY);
@@ -140,7 +140,7 @@ describe("a picture's command of curl and its program make the same picture", ()
 });
 
 test("a browser that has no clipboard for the page copies a selection, or shows the text", async () => {
-  const opened = await openPage(inject("url"), {
+  const opened = await openPage(serviceUrl("demo"), {
     before: (page) => page.addInitScript("Object.defineProperty(navigator, 'clipboard', { value: undefined })"),
   });
   const { page } = opened;

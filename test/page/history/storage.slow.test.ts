@@ -1,7 +1,7 @@
 /** The storage of the history: an archive of all, a quota that is used up, other versions of the database, and many pictures. */
 import { execa } from "execa";
 import type { Page } from "playwright-core";
-import { afterAll, describe, expect, inject, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import {
   announce,
   bytesOf,
@@ -12,10 +12,11 @@ import {
   thumbnails,
 } from "../../support/page/history.ts";
 import { closeBrowser, inModule, openPage } from "../../support/page/open-page.ts";
+import { serviceUrl } from "../../support/page/services.ts";
 import { chooseSource, photo } from "../../support/page/source.ts";
 import { pythonEnvironment } from "../../support/python.ts";
 
-const url = inject("url");
+const url = serviceUrl("demo");
 afterAll(closeBrowser);
 
 /** Another program's view of an archive: each name with its size and sha256, after all checksums were compared. */
