@@ -49,10 +49,16 @@ describe("a host of a fleet", () => {
     expect(await hashOf(volume.file)).toBe(blank);
   });
 
-  test("gives its container the worker's role, and writes no status", async () => {
+  test("gives its container the worker's role and the names to protect the host with, and writes no status", async () => {
     expect(await machine.must("grep -c 'role/worker' /var/lib/aws/calls")).not.toBe("0");
     expect(JSON.parse(await inspect("{{json .Config.Env}}"))).toContain(
       "AWS_SHARED_CREDENTIALS_FILE=/etc/image-gen/aws/credentials",
+    );
+    expect(JSON.parse(await inspect("{{json .Config.Env}}"))).toEqual(
+      expect.arrayContaining([
+        "IMAGE_GEN_AUTO_SCALING_GROUP=image-gen-spot-1",
+        "IMAGE_GEN_INSTANCE_ID=i-0123456789abcdef0",
+      ]),
     );
     expect(
       await machine.must(
