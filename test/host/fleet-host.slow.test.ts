@@ -72,6 +72,21 @@ describe("a host of a fleet", () => {
     expect(await machine.must("grep -c 'MetricName=Heartbeat,Value=1' /var/lib/aws/calls")).not.toBe("0");
   });
 
+  test("opens itself to scale-in once its container was killed, before it starts the next one", async () => {
+    const asked = "autoscaling set-instance-protection --auto-scaling-group-name image-gen-spot-1";
+    const first = await inspect("{{.Id}}");
+    await machine.must(
+      `touch /run/image-gen/was-ready; ! grep '${asked}' /var/lib/aws/calls; docker kill ${CONTAINER}`,
+    );
+    await until(
+      `[ "$(docker inspect --format '{{.Id}}' ${CONTAINER} 2>/dev/null || echo ${first})" != ${first} ]`,
+      120,
+    );
+    expect(await machine.must(`grep '${asked}' /var/lib/aws/calls`)).toBe(
+      `${asked} --instance-ids i-0123456789abcdef0 --no-protected-from-scale-in`,
+    );
+  });
+
   test("keeps the deployment that it was started for", async () => {
     await machine.must('/opt/test/deploy bbbbbbbbbbbb "$(cat /var/lib/aws/image-two)" other; sleep 12');
     expect(await inspect('{{index .Config.Labels "imagegen.deployment"}}')).toBe("aaaaaaaaaaaa");

@@ -1,5 +1,5 @@
 /** What Docker is asked to run on a host, with stand-ins for Docker and for the scripts that ask AWS. */
-import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -74,4 +74,17 @@ test.each([
   if (hasGroup) writeFileSync(join(folder, "group"), "image-gen-spot-1");
   const named = [`${FLEET_VARIABLES.autoScalingGroup}=image-gen-spot-1`, `${FLEET_VARIABLES.instanceId}=i-1`];
   expect((await runWith(env)).variables).toEqual([...(isNamed ? named : []), "MODEL_ID=a/b"]);
+});
+
+test("a fleet's host opens itself once after a container that was ready: perhaps no other one starts", async () => {
+  writeFileSync(join(folder, "group"), "image-gen-spot-1");
+  script("aws", `printf '%s ' "$AWS_SHARED_CREDENTIALS_FILE" "$@" >>${folder}/calls; exit 1`);
+  await runWith({ IMAGE_GEN_DEPLOYMENT: "a" });
+  expect(existsSync(join(folder, "calls"))).toBe(false);
+  for (const name of ["was-ready", "strikes"]) writeFileSync(join(folder, name), "");
+  // It starts all the same, and where it ends at once, the next start asks nothing.
+  for (const _ of ["second", "third"]) await runWith({ IMAGE_GEN_DEPLOYMENT: "a" });
+  expect(readFileSync(join(folder, "calls"), "utf8")).toBe(
+    `${folder}/mirror/credentials autoscaling set-instance-protection --auto-scaling-group-name image-gen-spot-1 --instance-ids i-1 --no-protected-from-scale-in `,
+  );
 });
