@@ -8,7 +8,7 @@ import { Cloud, type Knobs } from "./cloud.ts";
 import { DockerBuildFake } from "./docker-build.ts";
 import { HostPlayer } from "./host-player.ts";
 import { INSTANCE, loseInstance } from "./kinds/instance.ts";
-import { GROUP, scale } from "./kinds/scaling.ts";
+import { GROUP, protectHost, scale } from "./kinds/scaling.ts";
 import { snapshot, VOLUME } from "./kinds/volume.ts";
 import { ProviderServer } from "./protocol.ts";
 import { AwsProvider } from "./provider.ts";
@@ -81,6 +81,11 @@ export class AwsProviderFake {
     const group = this.cloud.get(GROUP, groupName);
     group.props = { ...group.props, desiredCapacity: hosts };
     scale(this.cloud, group);
+  }
+
+  /** The worker of a host protects it from scale-in while it has jobs. */
+  protect(hostId: string, isOn = true): void {
+    protectHost(this.cloud, hostId, isOn);
   }
 
   async stop(): Promise<void> {

@@ -92,16 +92,20 @@ export const gpuEnvironment = (ids: readonly string[]): Record<string, string> =
 
 /** What makes the service a worker of a fleet: the container's command, and the variables of workers and gateways. */
 export const WORK_COMMAND = ["image-gen", "work"] as const;
+/** Seconds after its last job in which a worker's host stays protected from scale-in. */
+export const PROTECTED_SECONDS = 60;
 /** What makes the same image a gateway. */
 export const GATEWAY_COMMAND = ["image-gen", "gateway"] as const;
 export const FLEET_VARIABLES = {
   queueUrl: "IMAGE_GEN_QUEUE_URL",
   deadLetterQueueUrl: "IMAGE_GEN_DEAD_LETTER_QUEUE_URL",
   jobStore: "IMAGE_GEN_JOB_STORE",
-  /** Of a gateway: the group whose desired count it raises from 0. */
+  /** Of a gateway: the group whose desired count it raises from 0. Of a worker: the one that its host is in. */
   autoScalingGroup: "IMAGE_GEN_AUTO_SCALING_GROUP",
   /** How many workers must be ready before the gateway says that it is. */
   minWorkers: "IMAGE_GEN_MIN_WORKERS",
+  /** Of a worker: its host, which it protects from scale-in. */
+  instanceId: "IMAGE_GEN_INSTANCE_ID",
   /** `1`: queue and store are an emulator's, and are created where they are missing. */
   emulated: "IMAGE_GEN_EMULATED",
 } as const;

@@ -159,7 +159,13 @@ export const NAMED: Readonly<Record<string, (place: Place, props: Props) => Call
       ],
       read: [call("autoscaling:DescribeAutoScalingGroups", "*")],
       update: [...calls(on, "autoscaling:UpdateAutoScalingGroup", "autoscaling:StartInstanceRefresh"), ...launch],
-      delete: calls(on, "autoscaling:UpdateAutoScalingGroup", "autoscaling:DeleteAutoScalingGroup"),
+      delete: calls(
+        on,
+        "autoscaling:UpdateAutoScalingGroup",
+        // Of hosts that are protected from scale-in.
+        "autoscaling:SetInstanceProtection",
+        "autoscaling:DeleteAutoScalingGroup",
+      ),
     };
   },
   "aws:lb/loadBalancer:LoadBalancer": ({ arn }, { name }) => {

@@ -22,6 +22,13 @@ const STRATEGIES = {
   onDemandAllocationStrategy: ["prioritized", "lowest-price"],
 };
 
+/** What an instance refresh does with hosts that are protected from scale-in; the provider's default is the second. */
+const OF_PROTECTED = ["Refresh", "Ignore", "Wait"];
+const ofProtected = (group: Props) =>
+  text(first(first(group.instanceRefresh).preferences).scaleInProtectedInstances) || "Ignore";
+
+const isProtected = ({ props }: Thing) => props.__protected === true;
+
 const sameTexts = (one: unknown, other: unknown) => texts(one).join() === texts(other).join();
 const mixedOf = (group: Props) => first(group.mixedInstancesPolicy);
 const distributionOf = (group: Props) => first(mixedOf(group).instancesDistribution);
@@ -37,6 +44,8 @@ function demandGroup(cloud: Cloud, group: Props): void {
     const strategy = text(distributionOf(group)[name]);
     if (strategy !== "" && !known.includes(strategy)) throw refuse(`Invalid ${name}: ${strategy}`);
   }
+  if (!OF_PROTECTED.includes(ofProtected(group)))
+    throw refuse(`Invalid ScaleInProtectedInstances: ${ofProtected(group)}`);
   for (const subnet of texts(group.vpcZoneIdentifiers)) cloud.get("aws:ec2/subnet:Subnet", subnet);
   const { launchTemplateId, version } = first(record(mixedOf(group).launchTemplate).launchTemplateSpecification);
   const template = cloud.find(TEMPLATE, text(launchTemplateId));
@@ -69,7 +78,19 @@ function launchInputs(template: Thing, group: Props, subnetId: string): Props {
   };
 }
 
-/** The group's own work: it keeps its desired number of hosts. A refusal is an activity that failed, not an error. */
+/** SetInstanceProtection: what a host's worker asks for. */
+export function protectHost(cloud: Cloud, id: string, isOn: boolean): void {
+  const host = cloud.find(INSTANCE, id);
+  const group = cloud.find(GROUP, text(host?.props.__group));
+  if (!host || !group)
+    throw new AwsError("ValidationError", `The instance ${id} is not part of an Auto Scaling group.`);
+  host.props = { ...host.props, __protected: isOn };
+  cloud.record("SetInstanceProtection", host.label);
+  // It may have had too many hosts, and none that it could end.
+  scale(cloud, group);
+}
+
+/** The group's own work: it keeps its desired number of hosts, and ends none that is protected. A refusal is an activity that failed, not an error. */
 export function scale(cloud: Cloud, group: Thing): void {
   const own = cloud.all(INSTANCE).filter(({ props }) => props.__group === group.id);
   const { minSize, maxSize, desiredCapacity } = group.props;
@@ -77,7 +98,9 @@ export function scale(cloud: Cloud, group: Thing): void {
   const mixed = first(record(first(group.props.mixedInstancesPolicy).launchTemplate).launchTemplateSpecification);
   const named = first(group.props.launchTemplate);
   const key = text(named.id) || text(mixed.launchTemplateId) || text(named.name);
-  for (const host of own.slice(wanted)) terminateInstance(cloud, host);
+  const excess = own.length - wanted;
+  const open = own.filter((host) => !isProtected(host));
+  if (excess > 0) for (const host of open.slice(-excess)) terminateInstance(cloud, host);
   if (own.length >= wanted || texts(group.props.suspendedProcesses).includes("Launch")) return;
   const template = cloud.get(TEMPLATE, key);
   const overrides = record(first(group.props.mixedInstancesPolicy).launchTemplate).overrides;
@@ -106,8 +129,8 @@ function launch(cloud: Cloud, group: Thing, template: Thing, types: readonly str
 const NO_HOST = /Insufficient|LimitExceeded|CountExceeded|Unsupported/;
 
 /**
- * An instance refresh: hosts of an earlier version of the template are replaced, one after another. A host with a volume is left alone
- * here: what becomes of its disk, the test says that loses the host.
+ * An instance refresh: hosts of an earlier version of the template are replaced, one after another; protected ones only by `Refresh`. A host with a
+ * volume is left alone here: what becomes of its disk, the test says that loses the host.
  */
 function refreshHosts(cloud: Cloud, group: Thing): void {
   if (group.props.instanceRefresh === undefined) return;
@@ -115,7 +138,8 @@ function refreshHosts(cloud: Cloud, group: Thing): void {
   const version = number(cloud.find(TEMPLATE, text(launchTemplateId))?.props.latestVersion);
   const own = cloud.all(INSTANCE).filter(({ props }) => props.__group === group.id);
   const isHolding = (host: Thing) => cloud.all(VOLUME).some(({ props }) => props.__attachedTo === host.id);
-  const stale = own.filter((host) => number(host.props.__version) < version && !isHolding(host));
+  const isLeft = (host: Thing) => isProtected(host) && ofProtected(group.props) !== "Refresh";
+  const stale = own.filter((host) => number(host.props.__version) < version && !isHolding(host) && !isLeft(host));
   if (stale.length === 0) return;
   cloud.record("StartInstanceRefresh", group.label);
   for (const host of stale) {
@@ -174,9 +198,10 @@ export const SCALING: readonly Kind[] = [
       refreshHosts(cloud, group);
     },
     delete(cloud, group) {
-      for (const host of cloud.all(INSTANCE).filter(({ props }) => props.__group === group.id)) {
-        terminateInstance(cloud, host);
-      }
+      const own = cloud.all(INSTANCE).filter(({ props }) => props.__group === group.id);
+      // The provider opens them after it has set the group to none.
+      if (own.some(isProtected)) cloud.record("SetInstanceProtection", group.label);
+      for (const host of own) terminateInstance(cloud, host);
       cloud.remove(group);
       cloud.record("DeleteAutoScalingGroup", group.label);
     },

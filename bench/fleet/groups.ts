@@ -1,4 +1,5 @@
 /** Two groups of hosts, as far as time and number go. */
+import { PROTECTED_SECONDS } from "../../infra/contract.ts";
 import type { FleetGroup } from "../../infra/plan/fleet/scaling.ts";
 
 export interface Host {
@@ -9,6 +10,8 @@ export interface Host {
   readonly readyAt: number;
   /** The job that it makes; null: none. */
   job: { readonly arrivedAt: number; readonly endsAt: number } | null;
+  /** When it last had one. */
+  busyAt: number;
 }
 
 /** Seconds in which hosts of a group were there, and what they wanted. */
@@ -42,12 +45,14 @@ export class HostGroup {
     return this.hosts.filter(({ launchedAt }) => launchedAt + warmUpSeconds > now).length;
   }
 
-  /** Ends the oldest hosts, and gives the times at which their jobs came. */
-  end(count: number): number[] {
-    const order = [...this.hosts].sort((a, b) => a.launchedAt - b.launchedAt);
-    return order.slice(0, count).flatMap((host) => this.lose(host));
+  /** Ends the oldest hosts of those that are not protected from scale-in: they have no job. */
+  end(count: number, now: number): void {
+    const open = this.hosts.filter(({ job, busyAt }) => job === null && now - busyAt >= PROTECTED_SECONDS);
+    const order = open.sort((a, b) => a.launchedAt - b.launchedAt);
+    for (const host of order.slice(0, count)) this.lose(host);
   }
 
+  /** Gives the time at which its job came, if it has one. */
   lose(host: Host): number[] {
     this.hosts = this.hosts.filter((one) => one !== host);
     return host.job === null ? [] : [host.job.arrivedAt];

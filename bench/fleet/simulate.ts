@@ -67,6 +67,7 @@ export function simulate({ plan, arrivals, seconds, market, random }: Simulation
         if (host.job && host.job.endsAt <= now) {
           turnaround.push(now - host.job.arrivedAt);
           host.job = null;
+          host.busyAt = now;
         }
         const life = market.hasSpot(now) ? market.spotSeconds : market.lostSpotSeconds;
         if (group === spot && random() < TICK / life) giveBack(group.lose(host));
@@ -76,7 +77,7 @@ export function simulate({ plan, arrivals, seconds, market, random }: Simulation
         }
       }
       const lacking = group.desired - group.hosts.length;
-      if (lacking < 0) giveBack(group.end(-lacking));
+      if (lacking < 0) group.end(-lacking, now);
       for (let count = 0; count < lacking && (group === rescue || market.hasSpot(now)); count += 1)
         group.hosts.push({
           group: group.name,
@@ -84,6 +85,7 @@ export function simulate({ plan, arrivals, seconds, market, random }: Simulation
           inServiceAt: now + FLEET_RATES.launchSeconds,
           readyAt: now + forecast.warmUpSeconds,
           job: null,
+          busyAt: Number.NEGATIVE_INFINITY,
         });
     }
     if (now % MINUTE !== 0) continue;

@@ -25,8 +25,9 @@ export function fleetRows(status: FleetStatus): [string, string][] {
 function describeGroup({ desired, inService, least, most, stopped, hosts }: Group): string {
   const limits = stopped ? "none is started" : `${least} to ${most}`;
   const counts = new Map<string, number>();
-  for (const { type, zone, state } of hosts) {
-    const what = `${type} in ${zone}${state === "InService" ? "" : ` (${state})`}`;
+  for (const { type, zone, state, protectedFromScaleIn } of hosts) {
+    const facts = [...(state === "InService" ? [] : [state]), ...(protectedFromScaleIn ? ["protected"] : [])];
+    const what = `${type} in ${zone}${facts.length === 0 ? "" : ` (${facts.join(", ")})`}`;
     counts.set(what, (counts.get(what) ?? 0) + 1);
   }
   const list = [...counts].map(([what, count]) => `${count} ${what}`).join(", ");

@@ -231,7 +231,13 @@ interface GroupStatus {
   /** Whether it starts no host, whatever waits. */
   readonly stopped: boolean;
   /** `state` is Auto Scaling's: Pending, InService, Terminating, … */
-  readonly hosts: readonly HostInfo[];
+  readonly hosts: readonly FleetHost[];
+}
+
+/** A host of a group. */
+interface FleetHost extends HostInfo {
+  /** It has jobs, or had one in the last minute: the group ends others first. */
+  readonly protectedFromScaleIn: boolean;
 }
 
 /** As SQS estimates them. */

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from image_gen import errors, log
-from image_gen.fleet import drain, job_queue
+from image_gen.fleet import drain, job_queue, scale_in_protection
 from image_gen.fleet import settings as fleet_settings
 from image_gen.model_cache import CacheSettings
 from image_gen.model_cache.core import settings as cache_settings
@@ -30,10 +30,12 @@ def test_constants_are_those_of_the_contract() -> None:
             "jobStore": fleet_settings.JOB_STORE,
             "autoScalingGroup": fleet_settings.AUTO_SCALING_GROUP,
             "minWorkers": fleet_settings.MIN_WORKERS,
+            "instanceId": fleet_settings.INSTANCE_ID,
             "emulated": fleet_settings.EMULATED,
         },
         "INSTANCE_STORE_MARKER": instance_store.MARKER,
         "VISIBILITY_SECONDS": job_queue.VISIBLE_AFTER_SECONDS,
+        "PROTECTED_SECONDS": scale_in_protection.IDLE_SECONDS,
         "DRAIN_OBJECT": drain.NAME,
         "EXIT_CODES": {
             "ok": errors.OK,

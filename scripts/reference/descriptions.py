@@ -207,7 +207,13 @@ FLEET_ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     ),
     "IMAGE_GEN_AUTO_SCALING_GROUP": (
         "",
-        "Gateway: the Auto Scaling group whose desired count it sets from 0 to 1 when there is a job and no worker.",
+        "Gateway: the Auto Scaling group whose desired count it sets from 0 to 1 when there is a job and no worker. "
+        "Worker: the group that its host is in.",
+    ),
+    "IMAGE_GEN_INSTANCE_ID": (
+        "",
+        "Worker: its host in that group, [protected from scale-in](../guides/fleet.md#protection-from-scale-in) while "
+        "there are jobs. Without both it protects none. Hosts on AWS set both.",
     ),
     "IMAGE_GEN_MIN_WORKERS": (
         "`0`",

@@ -37,17 +37,22 @@ type Resources = Awaited<ReturnType<typeof runStack>>["resources"];
 
 interface Stack {
   readonly roles: number;
+  /** Of all roles. */
+  readonly policies: number;
   readonly run: (raw?: Readonly<Record<string, string>>) => Promise<{ readonly resources: Resources }>;
 }
 
 const STACKS: readonly (readonly [string, Stack])[] = [
-  ["one host", { roles: 4, run: async (raw) => runStack(awsPlanWith({ ...ALL, ...raw })) }],
-  ["a fleet with its gateway", { roles: 5, run: async (raw) => runFleet(fleetPlanWith({ ...FLEET, ...raw })) }],
+  ["one host", { roles: 4, policies: 4, run: async (raw) => runStack(awsPlanWith({ ...ALL, ...raw })) }],
+  [
+    "a fleet with its gateway",
+    { roles: 5, policies: 6, run: async (raw) => runFleet(fleetPlanWith({ ...FLEET, ...raw })) },
+  ],
 ];
 
-async function needed({ run, roles }: Stack): Promise<readonly Statement[]> {
+async function needed({ run, policies }: Stack): Promise<readonly Statement[]> {
   const documents = Object.values(inputsOf((await run()).resources, "aws:iam/rolePolicy:RolePolicy"));
-  expect(documents).toHaveLength(roles);
+  expect(documents).toHaveLength(policies);
   return documents.flatMap(({ policy }) => JSON.parse(asInAws(String(policy))).Statement as Statement[]);
 }
 

@@ -147,11 +147,14 @@ describe("the policy", () => {
   });
 });
 
+const MISSING = (group: string) =>
+  `IF(FILL(${group}_wanted, 0) > FILL(${group}, 0), FILL(${group}_wanted, 0) - FILL(${group}, 0), 0)`;
+
 describe("somebody is notified", () => {
   test.each([
     ["jobs-wait", "FILL(age, 0)", 1200, 2],
     ["dead-letters", "FILL(visible, 0)", 1, 1],
-    ["no-capacity", `(FILL(spot_wanted, 0) + FILL(rescue_wanted, 0)) - ${HOSTS}`, 1, 15],
+    ["no-capacity", `${MISSING("spot")} + ${MISSING("rescue")}`, 1, 15],
   ])("by %s", (name, expression, threshold, evaluationPeriods) => {
     expect(expressionOf(`image-gen-${name}`)).toBe(expression);
     const expected = { threshold, evaluationPeriods, alarmActions: [TOPIC], okActions: [TOPIC] };

@@ -134,6 +134,17 @@ describe("roles", () => {
     ]);
   });
 
+  test("a worker may protect hosts of both groups, by a policy that no host waits for", async () => {
+    const group = (name: string) => `arn:aws:autoscaling:us-east-1:1:autoScalingGroup:x:autoScalingGroupName/${name}`;
+    const protection = async (raw: Record<string, string>) =>
+      (await statements(raw, "image-gen-worker-protection")).map(({ Action, Resource }) => [Action, Resource]);
+    const action = ["autoscaling:SetInstanceProtection"];
+    expect(await protection({})).toEqual([[action, [group("image-gen-spot"), group("image-gen-rescue")]]]);
+    expect(await protection({ rescueHosts: "0" })).toEqual([[action, [group("image-gen-spot")]]]);
+    const { resources } = await fleetWith();
+    expect(inputsOf(resources, POLICY)["image-gen-worker-protection"]?.role).toBe("image-gen-worker-id");
+  });
+
   test("a mirror and a customer's key are in it by config", async () => {
     const allowed = await statements({ modelMirror: "s3://models/mirror", kmsKeyArn: KEY }, "image-gen-worker");
     const byName = Object.fromEntries(allowed.map(({ Sid, Resource }) => [Sid, Resource]));
@@ -215,7 +226,8 @@ describe("hosts", () => {
     const { inputs } = theOnly(resources, TEMPLATE);
     expect(inputs).toMatchObject({
       instanceInitiatedShutdownBehavior: "terminate",
-      metadataOptions: { httpTokens: "required", httpPutResponseHopLimit: 1 },
+      // The name of its group is a tag.
+      metadataOptions: { httpTokens: "required", httpPutResponseHopLimit: 1, instanceMetadataTags: "enabled" },
       blockDeviceMappings: [{ deviceName: "/dev/xvda", ebs: { encrypted: "true", deleteOnTermination: "true" } }],
     });
     expect(resources.filter(({ type }) => type.includes("Ingress") || type === "aws:ebs/volume:Volume")).toEqual([]);
@@ -238,7 +250,10 @@ describe("groups", () => {
       enabledMetrics: ["GroupDesiredCapacity", "GroupInServiceInstances"],
       suspendedProcesses: ["AZRebalance"],
       waitForCapacityTimeout: "0",
-      instanceRefresh: { strategy: "Rolling", preferences: { minHealthyPercentage: 50 } },
+      instanceRefresh: {
+        strategy: "Rolling",
+        preferences: { minHealthyPercentage: 50, scaleInProtectedInstances: "Refresh" },
+      },
     };
     expect(groups["image-gen-spot"]).toMatchObject({
       ...both,
@@ -267,7 +282,11 @@ describe("groups", () => {
         launchTemplate: template,
       },
     });
-    for (const inputs of Object.values(groups)) expect(inputs).not.toHaveProperty("desiredCapacity");
+    for (const inputs of Object.values(groups)) {
+      expect(inputs).not.toHaveProperty("desiredCapacity");
+      // A host is protected by its worker alone, and not from its launch on.
+      expect(inputs).not.toHaveProperty("protectFromScaleIn");
+    }
   });
 
   test("without rescue hosts there is one", async () => {
@@ -303,11 +322,11 @@ describe("the network", () => {
     });
   });
 
-  test("without egress has endpoints for the queue and the role too, and one for S3 that lets results through", async () => {
+  test("without egress has endpoints for the queue, the role and the groups too, and one for S3 that lets results through", async () => {
     const { resources } = await fleetWith({ network: "endpoints-only", modelCache: "baked" });
     const endpoints = inputsOf(resources, "aws:ec2/vpcEndpoint:VpcEndpoint");
     expect(Object.keys(endpoints).sort()).toEqual(
-      ["ecr-api", "ecr-dkr", "logs", "monitoring", "s3", "sqs", "ssm", "ssmmessages", "sts"].map(
+      ["autoscaling", "ecr-api", "ecr-dkr", "logs", "monitoring", "s3", "sqs", "ssm", "ssmmessages", "sts"].map(
         (name) => `image-gen-${name}`,
       ),
     );

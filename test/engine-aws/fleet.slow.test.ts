@@ -101,6 +101,20 @@ await awsTests("a fleet", setting, () => {
     expect(ids(INSTANCE)).toEqual(before);
   });
 
+  test("a group that is to have fewer ends idle hosts, and a busy one once its worker opens it", () => {
+    const spot = text(group("spot")?.id);
+    setting.fake.want(spot, 4);
+    const [idle, ...busy] = hostsOf("spot").map(({ id }) => id);
+    for (const id of busy) setting.fake.protect(id);
+    setting.fake.want(spot, 2);
+    expect(ids(INSTANCE)).not.toContain(idle);
+    expect(hostsOf("spot").map(({ id }) => id)).toEqual(busy);
+    setting.fake.protect(text(busy[0]), false);
+    expect(hostsOf("spot").map(({ id }) => id)).toEqual(busy.slice(1));
+    setting.fake.want(spot, 3);
+    expect(hostsOf("spot")).toHaveLength(3);
+  });
+
   test("a group goes to another zone where one has no capacity", async () => {
     cloud().knobs = { ...PATIENT, noCapacity: ({ zone }) => zone === "us-east-1a" };
     setting.fake.want(text(group("spot")?.id), 4);
@@ -134,6 +148,8 @@ await awsTests("a fleet", setting, () => {
 
   test("another image is another host each, and touches neither queues, results nor mirror", async () => {
     const [data, hosts] = [kept(), ids(INSTANCE)];
+    const isBusy = ({ props }: { readonly props: object }) => record(props).__protected === true;
+    expect(hostsOf("spot").filter(isBusy)).toHaveLength(2);
     appendFileSync(join(setting.project.directory, "image-gen/src/image_gen/__init__.py"), "\n# changed\n");
     const preview = succeeded(await stack.preview());
     // The tag of an image is another one's.
@@ -179,7 +195,16 @@ await awsTests("a fleet", setting, () => {
 
   test("when it is destroyed, all hosts go, and queues, results and images stay with what guards them", async () => {
     const data = kept();
+    for (const { id } of cloud().all(INSTANCE)) setting.fake.protect(id);
+    mark = cloud().calls.length;
     succeeded(await stack.destroy("--exclude-protected"));
+    // No worker may protect its host any more when the groups are set to none.
+    const order = story().filter((line) => /^(?:DeleteRolePolicy .*-protection|SetInstanceProtection )/.test(line));
+    expect(order.map((line) => line.split(" ")[0])).toEqual([
+      "DeleteRolePolicy",
+      "SetInstanceProtection",
+      "SetInstanceProtection",
+    ]);
     expect(cloud().all(INSTANCE)).toEqual([]);
     expect(cloud().all(GROUP)).toEqual([]);
     expect(kept()).toEqual(data);

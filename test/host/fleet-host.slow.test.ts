@@ -49,10 +49,16 @@ describe("a host of a fleet", () => {
     expect(await hashOf(volume.file)).toBe(blank);
   });
 
-  test("gives its container the worker's role, and writes no status", async () => {
+  test("gives its container the worker's role and the names to protect the host with, and writes no status", async () => {
     expect(await machine.must("grep -c 'role/worker' /var/lib/aws/calls")).not.toBe("0");
     expect(JSON.parse(await inspect("{{json .Config.Env}}"))).toContain(
       "AWS_SHARED_CREDENTIALS_FILE=/etc/image-gen/aws/credentials",
+    );
+    expect(JSON.parse(await inspect("{{json .Config.Env}}"))).toEqual(
+      expect.arrayContaining([
+        "IMAGE_GEN_AUTO_SCALING_GROUP=image-gen-spot-1",
+        "IMAGE_GEN_INSTANCE_ID=i-0123456789abcdef0",
+      ]),
     );
     expect(
       await machine.must(
@@ -64,6 +70,19 @@ describe("a host of a fleet", () => {
   test("sends a heartbeat without the unit that writes one", async () => {
     await machine.must("systemctl start image-gen-watchdog.service");
     expect(await machine.must("grep -c 'MetricName=Heartbeat,Value=1' /var/lib/aws/calls")).not.toBe("0");
+  });
+
+  test("opens itself to scale-in once its container was killed, before it starts the next one", async () => {
+    const asked = "autoscaling set-instance-protection --auto-scaling-group-name image-gen-spot-1";
+    const first = await inspect("{{.Id}}");
+    await machine.must(
+      `touch /run/image-gen/was-ready; ! grep '${asked}' /var/lib/aws/calls; docker kill ${CONTAINER}`,
+    );
+    // Of a container that is not there, Docker prints an empty line.
+    await until(`docker inspect --format '{{.Id}}' ${CONTAINER} 2>/dev/null | grep . | grep -qv ${first}`, 120);
+    expect(await machine.must(`grep '${asked}' /var/lib/aws/calls`)).toBe(
+      `${asked} --instance-ids i-0123456789abcdef0 --no-protected-from-scale-in`,
+    );
   });
 
   test("keeps the deployment that it was started for", async () => {

@@ -10,6 +10,7 @@ describe("status", () => {
   test("shows the hosts of each group, the jobs, the workers, the spot share and what the hosts cost", async () => {
     await here.want(SPOT, 3);
     await here.want(RESCUE, 1);
+    await here.protect(RESCUE, ...(await here.group(RESCUE)).hosts);
     for (let job = 0; job < 2; job += 1) await here.send("{}");
     await here.receive();
     await here.send("{}", here.deadLetterQueueUrl);
@@ -22,7 +23,7 @@ describe("status", () => {
       "stack     aws-fleet (AWS, us-east-1)",
       "state     ready: 1 worker on 4 hosts",
       "spot      3 of 3 in service (0 to 4): 3 g6.xlarge in us-east-1a",
-      "rescue    1 of 1 in service (0 to 1): 1 g6.xlarge in us-east-1a",
+      "rescue    1 of 1 in service (0 to 1): 1 g6.xlarge in us-east-1a (protected)",
       "jobs      1 waiting, 1 being made, the oldest is 1 min 15 s old; 1 in the dead letters",
       "workers   1 ready (1 busy), 1 downloading",
       "on spot   75 %",
@@ -188,6 +189,17 @@ describe("stop and start", () => {
     here.api.before.set("SuspendProcesses", () => here.want(SPOT, 3));
     const { exitCode, stdout } = await imagegen("stop", "--json");
     expect([exitCode, (JSON.parse(stdout) as { hosts: string[] }).hosts.length]).toEqual([0, 3]);
+    expect(await here.group(SPOT)).toMatchObject({ desired: 0, hosts: [] });
+  });
+
+  test("stop ends hosts that make pictures, too, which their group would keep", async () => {
+    await here.want(SPOT, 3);
+    const busy = (await here.group(SPOT)).hosts.slice(1).sort();
+    await here.protect(SPOT, ...busy);
+    await here.want(SPOT, 0);
+    expect((await here.group(SPOT)).hosts.sort()).toEqual(busy);
+    const { exitCode, stdout } = await imagegen("stop", "--json");
+    expect([exitCode, (JSON.parse(stdout) as { hosts: string[] }).hosts]).toEqual([0, busy]);
     expect(await here.group(SPOT)).toMatchObject({ desired: 0, hosts: [] });
   });
 

@@ -50,11 +50,13 @@ export async function stopFleet(context: Context): Promise<StopResult> {
   }
 }
 
-/** Those that a group keeps because it must not have fewer; it replaces none while `Launch` is suspended. */
+/** Those that a group keeps because they are protected or because it must not have fewer; it replaces none while `Launch` is suspended. */
 export function hostsToTerminate(groups: readonly Pick<MarketGroup, "hosts" | "least">[]): string[] {
   return groups.flatMap(({ hosts, least }) => {
     const staying = hosts.filter(isStaying);
-    return staying.length <= least ? staying.map(({ id }) => id) : [];
+    return staying
+      .filter(({ protectedFromScaleIn }) => protectedFromScaleIn || staying.length <= least)
+      .map(({ id }) => id);
   });
 }
 

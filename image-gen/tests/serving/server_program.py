@@ -2,8 +2,9 @@
 
 FAST: the seconds of every pause for which a test would otherwise wait for minutes. DEADLINE: those of a request's
 headers and body. WORK: whether it takes jobs of a fleet; VISIBLE_AFTER: seconds that a message stays hidden;
-RECORD_EVERY: seconds between its records; DRAIN_ASKED_EVERY: those after which it asks whether it is drained. GATEWAY:
-the gateway of a fleet in place of a service.
+RECORD_EVERY: seconds between its records; DRAIN_ASKED_EVERY: those after which it asks whether it is drained;
+PROTECTED_FOR: those that its host stays protected from scale-in after a job. GATEWAY: the gateway of a fleet in place
+of a service.
 """
 
 import os
@@ -41,7 +42,7 @@ if os.environ.get("GATEWAY"):
     raise SystemExit(serve_gateway())
 command = WORKER_COMMAND if sys.argv[1] == "-" else (sys.executable, sys.argv[1])
 if os.environ.get("WORK"):
-    from image_gen.fleet import delivery, drain, job_queue, job_taker
+    from image_gen.fleet import delivery, drain, job_queue, job_taker, scale_in_protection
     from image_gen.fleet.work import work
 
     if visible_after := os.environ.get("VISIBLE_AFTER"):
@@ -51,5 +52,7 @@ if os.environ.get("WORK"):
         job_taker.WRITTEN_EVERY_SECONDS = float(record_every)
     if asked_every := os.environ.get("DRAIN_ASKED_EVERY"):
         drain.ASKED_EVERY_SECONDS = float(asked_every)
+    if protected_for := os.environ.get("PROTECTED_FOR"):
+        scale_in_protection.IDLE_SECONDS = float(protected_for)
     raise SystemExit(work(worker_command=command))
 raise SystemExit(serve(worker_command=command))

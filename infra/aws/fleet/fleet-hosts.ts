@@ -16,7 +16,7 @@ import { createGroups, type Groups } from "./groups.ts";
 import { createHostAlarms } from "./host-alarms.ts";
 import type { JobQueue } from "./job-queue.ts";
 import type { JobStore } from "./job-store.ts";
-import { createFleetRoles } from "./roles.ts";
+import { allowProtection, createFleetRoles } from "./roles.ts";
 import { createFleetAlarms, createScaling } from "./scaling.ts";
 
 export interface FleetHostsArgs {
@@ -67,7 +67,7 @@ export class FleetHosts extends pulumi.ComponentResource {
       child,
     );
     const group = createHostGroup(name, host, network.vpcId, this);
-    const { profile, workerRoleArn, permissions } = createFleetRoles(name, {
+    const { profile, worker, permissions } = createFleetRoles(name, {
       plan: host,
       jobs: plan.jobs,
       arns: pulumi.output({
@@ -89,9 +89,10 @@ export class FleetHosts extends pulumi.ComponentResource {
       securityGroupId: group.id,
       profile,
       userData: pulumi
-        .all([deployment, args.image.repositoryUrl, workerRoleArn])
+        .all([deployment, args.image.repositoryUrl, worker.arn])
         .apply(([{ id }, repositoryUrl, role]) => hostUserData(args, { id, repositoryUrl, role })),
       endsWhenOff: true,
+      readsTags: true,
       parent: this,
     });
     this.groups = createGroups(name, {
@@ -102,6 +103,7 @@ export class FleetHosts extends pulumi.ComponentResource {
       dependsOn: [parameter, ...permissions, ...grants, ...network.routes],
       parent: this,
     });
+    allowProtection(name, { worker, groups: this.groups, parent: this });
     const sources = {
       queueName: queue.queueName,
       deadLettersName: queue.deadLettersName,

@@ -36,6 +36,11 @@ export function workerStatements(plan: AwsHostPlan, jobs: JobsPlan, arns: JobArn
   ];
 }
 
+/** A worker protects its host while it has jobs. Of both groups: their hosts have one role. */
+export const protectionStatements = (groupArns: readonly string[]): readonly Statement[] => [
+  allow("ProtectHost", ["autoscaling:SetInstanceProtection"], groupArns),
+];
+
 const TAKE = [
   "sqs:ReceiveMessage",
   "sqs:DeleteMessage",

@@ -81,7 +81,12 @@ function createGroup(
       // Another image or setting is another template: hosts are replaced by half of them at a time, and hand back what they make.
       instanceRefresh: {
         strategy: "Rolling",
-        preferences: { minHealthyPercentage: 50, instanceWarmup: String(plan.warmUpSeconds) },
+        preferences: {
+          minHealthyPercentage: 50,
+          instanceWarmup: String(plan.warmUpSeconds),
+          // The provider's default, `Ignore`, leaves the hosts that have jobs as they are; `Wait` fails after an hour with jobs.
+          scaleInProtectedInstances: "Refresh",
+        },
       },
       // The provider's default tags do not reach what a group starts.
       tags: Object.entries(hostTags(plan.host.stack)).map(([key, value]) => ({ key, value, propagateAtLaunch: true })),

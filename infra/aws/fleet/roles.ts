@@ -4,7 +4,8 @@ import type { AwsHostPlan } from "../../plan/aws/host.ts";
 import type { JobsPlan } from "../../plan/fleet/jobs.ts";
 import { allow, type PolicyArns, runStatements } from "../host/host-policy.ts";
 import { boundaryOf, policyDocument, trustPolicy } from "../iam.ts";
-import { type JobArns, workerStatements } from "./fleet-policy.ts";
+import { type JobArns, protectionStatements, workerStatements } from "./fleet-policy.ts";
+import type { Groups } from "./groups.ts";
 
 export interface FleetRolesArgs {
   readonly plan: AwsHostPlan;
@@ -50,5 +51,25 @@ export function createFleetRoles(name: string, { plan, jobs, arns, parent }: Fle
     { parent },
   );
   const profile = new aws.iam.InstanceProfile(`${name}-host`, { role: role.name }, { parent });
-  return { profile, workerRoleArn: worker.arn, permissions: [permissions, rights] };
+  return { profile, worker, permissions: [permissions, rights] };
+}
+
+/**
+ * A policy of its own, since it names the groups, which are made after the others. So it is also deleted before them: no worker protects its host
+ * from the end of its group.
+ */
+export function allowProtection(
+  name: string,
+  {
+    worker,
+    groups,
+    parent,
+  }: { readonly worker: aws.iam.Role; readonly groups: Groups; readonly parent: pulumi.Resource },
+): void {
+  const arns = pulumi.all(Object.values(groups).map(({ arn }) => arn));
+  new aws.iam.RolePolicy(
+    `${name}-worker-protection`,
+    { role: worker.id, policy: arns.apply((known) => policyDocument(protectionStatements(known))) },
+    { parent },
+  );
 }

@@ -63,6 +63,8 @@ export type TemplateInputs = Pick<
 > & {
   /** Absent: a host that switches itself off stays, stopped. */
   readonly endsWhenOff?: boolean;
+  /** Whether a host can read its tags: the name of its group is one. */
+  readonly readsTags?: boolean;
 };
 
 export function createLaunchTemplate(name: string, { plan, ...parts }: TemplateInputs): aws.ec2.LaunchTemplate {
@@ -74,7 +76,7 @@ export function createLaunchTemplate(name: string, { plan, ...parts }: TemplateI
       vpcSecurityGroupIds: [parts.securityGroupId],
       iamInstanceProfile: { arn: parts.profile.arn },
       userData: parts.userData,
-      metadataOptions: METADATA_OPTIONS,
+      metadataOptions: parts.readsTags ? { ...METADATA_OPTIONS, instanceMetadataTags: "enabled" } : METADATA_OPTIONS,
       blockDeviceMappings: [
         {
           deviceName: plan.root.deviceName,

@@ -46,7 +46,11 @@ export function boundaryStatements(plan: BoundaryPlan, place: CiPlace): readonly
     allow("Jobs", USE_QUEUES, named("sqs", "image-gen-*")),
     allow("JobStore", ["s3:ListBucket"], `arn:${partition}:s3:::image-gen-results-*`),
     allow("JobObjects", USE_OBJECTS, `arn:${partition}:s3:::image-gen-results-*/*`),
-    allow("Wake", ["autoscaling:SetDesiredCapacity"], named("autoscaling", GROUPS)),
+    allow(
+      "Groups",
+      ["autoscaling:SetDesiredCapacity", "autoscaling:SetInstanceProtection"],
+      named("autoscaling", GROUPS),
+    ),
     ...ofArns(plan),
   ];
 }

@@ -24,16 +24,14 @@ export function planFleetNetwork(settings: FleetSettings, stack: string): FleetN
   if (own.kind === "existing")
     return { kind: "existing", subnetIds, albSubnetIds: hasGateway ? albSubnetIds : [], egress: network, hasGateway };
   const closed = own.egress === "endpoints-only";
-  // A worker's credentials are of a role that the host takes, with or without a mirror.
-  const services = [...own.interfaceEndpoints, "sts", "sqs", ...(hasGateway ? gatewayEndpoints(settings) : [])];
+  // A worker's credentials are of a role that the host takes, with or without a mirror. It protects its host, and a gateway wakes the group.
+  const services = [...own.interfaceEndpoints, "sts", "sqs", "autoscaling", ...(hasGateway ? secrets(settings) : [])];
   return { ...own, interfaceEndpoints: closed ? [...new Set(services)] : [], hasGateway };
 }
 
-/** What a gateway talks to and a host may not: it wakes the group, and ECS reads its secrets. */
-const gatewayEndpoints = (settings: FleetSettings): readonly string[] => [
-  "autoscaling",
-  ...(secretArns(gatewaySettings(settings)).length > 0 ? ["secretsmanager"] : []),
-];
+/** ECS reads a gateway's secrets. */
+const secrets = (settings: FleetSettings): readonly string[] =>
+  secretArns(gatewaySettings(settings)).length > 0 ? ["secretsmanager"] : [];
 
 /** The zones of the load balancer and of the gateway behind it: of those that hosts are in, as far as they go. */
 export function gatewayZones(zones: readonly string[], offered: readonly string[]): readonly string[] {

@@ -225,6 +225,8 @@ const add = (name: string, group: FleetGroup, why: string, steps: readonly Step[
   action: { kind: "steps", steps },
 });
 
+const lacking = (wanted: string, running: string) => `IF(${wanted} > ${running}, ${wanted} - ${running}, 0)`;
+
 /** Minutes in which hosts are wanted and not there, after which somebody is notified. */
 const MISSING_MINUTES = 15;
 
@@ -329,7 +331,8 @@ export function planFleetAlarms(settings: FleetSettings): readonly FleetAlarm[] 
       name: "no-capacity",
       description: "Hosts are wanted and do not come: no capacity, a quota, or a launch that fails.",
       trigger: {
-        expression: `(${sum(wanted)}) - (${sum(running)})`,
+        // By group: one that keeps hosts with jobs beyond its desired count makes up for none of the other's.
+        expression: groups.map((group) => lacking(filled(WANTED[group]), filled(HOSTS[group]))).join(" + "),
         series: [...wanted, ...running],
         comparison: "at least",
         threshold: 1,

@@ -76,6 +76,27 @@ describe("a fleet", () => {
     expect([left.turnaround.length, left.unfinished]).toEqual([0, 20]);
   });
 
+  test("has no job handed back by a policy: hosts with jobs are protected from scale-in", () => {
+    const seconds = 4 * DAY;
+    const { turnaround, rescueHours, handedBack } = outcomeOf({}, poisson(0.04, seconds, seeded(5)), {
+      share: 0,
+      seconds,
+    });
+    expect(turnaround.length).toBeGreaterThan(5000);
+    // The market takes no on-demand host, so that the policies have ended some.
+    expect(rescueHours).toBeLessThan(90);
+    expect(handedBack).toBe(0);
+  });
+
+  test("misses spot hosts although an on-demand host stays beyond its group's count, until its job is done", () => {
+    const { expression = "" } = fleetPlanWith().alarms.find(({ name }) => name === "no-capacity")?.trigger ?? {};
+    const missing = (spot: readonly [number, number], rescue: readonly [number, number]) =>
+      evaluate(expression, { spot_wanted: spot[0], spot: spot[1], rescue_wanted: rescue[0], rescue: rescue[1] });
+    expect(missing([3, 2], [0, 1])).toBe(1);
+    expect(missing([3, 2], [1, 0])).toBe(2);
+    expect(missing([1, 3], [0, 0])).toBe(0);
+  });
+
   test("loses no job with the hosts that it loses", () => {
     const seconds = 2 * DAY;
     const arrivals = poisson(0.05, seconds - 7200, seeded(5));

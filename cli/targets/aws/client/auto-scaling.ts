@@ -17,6 +17,8 @@ interface GroupHost {
   readonly zone: string;
   /** Pending, InService, Terminating, Terminating:Wait, … */
   readonly state: string;
+  /** From scale-in: the group does not end it where it is to have fewer. */
+  readonly protectedFromScaleIn: boolean;
 }
 
 /** What a group did, or tried to do. */
@@ -52,6 +54,7 @@ export async function openAutoScaling(config: AwsClientConfig) {
           type: host.InstanceType ?? "",
           zone: host.AvailabilityZone ?? "",
           state: host.LifecycleState ?? "",
+          protectedFromScaleIn: host.ProtectedFromScaleIn ?? false,
         })),
         suspended: (group.SuspendedProcesses ?? []).flatMap(({ ProcessName }) => ProcessName ?? []),
       }));
@@ -86,7 +89,7 @@ export async function openAutoScaling(config: AwsClientConfig) {
       await client.send(new sdk.SetDesiredCapacityCommand(input));
     },
 
-    /** Ends a host; the group is to have as many as before. */
+    /** Ends a host, also one that is protected from scale-in; the group is to have as many as before. */
     async terminate(id: string): Promise<void> {
       await client.send(
         new sdk.TerminateInstanceInAutoScalingGroupCommand({

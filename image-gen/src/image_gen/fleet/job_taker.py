@@ -21,6 +21,7 @@ from image_gen.fleet.emulator import create_missing
 from image_gen.fleet.job_maker import JobMaker
 from image_gen.fleet.job_queue import WAIT_SECONDS, JobQueue, Message
 from image_gen.fleet.job_store import JobStore
+from image_gen.fleet.scale_in_protection import ScaleInProtection
 from image_gen.fleet.settings import FleetSettings
 from image_gen.fleet.worker_record import WRITTEN_EVERY_SECONDS, WorkerRecord
 from image_gen.model_cache import CacheSettings
@@ -45,6 +46,7 @@ class JobTaker:
         self._attempts = AttemptRecords(self._store, self.worker_id)
         self._maker = JobMaker(service.settings, service.generations, service.queue, service.metrics)
         self._deliveries: dict[asyncio.Task[None], Delivery] = {}
+        self._protection = ScaleInProtection(settings, lambda: bool(self._deliveries), lambda: self._drain.is_on)
         self._takers: set[asyncio.Task[None]] = set()
         self._receiving: set[asyncio.Task[Message | None]] = set()
         self._making = 0
@@ -55,7 +57,7 @@ class JobTaker:
         log.info("This worker is %s and takes jobs from %s.", self.worker_id, self._queue.place)
         # Before the first job.
         await self._drain.ask()
-        recording = asyncio.create_task(self._record())
+        beside = [asyncio.create_task(each) for each in (self._record(), self._protection.run())]
         try:
             while True:
                 self._takers = {task for task in self._takers if not task.done()}
@@ -67,13 +69,13 @@ class JobTaker:
                         log.error("Taking jobs: %s", type(error).__name__, exc_info=error)
                         await asyncio.sleep(_PAUSE_SECONDS)
         finally:
-            recording.cancel()
-            for task in self._takers:
+            for task in [*beside, *self._takers]:
                 task.cancel()
 
     async def stop(self) -> None:
         """Gives back what is not done, so that another worker has it at once."""
         self._stopping = True
+        unprotecting = asyncio.create_task(self._protection.stop())
         for task in self._takers:
             task.cancel()
         for task, delivery in self._deliveries.items():
@@ -86,6 +88,7 @@ class JobTaker:
         await self._end_receiving()
         with contextlib.suppress(ImageGenError):
             await self._store.delete([self._own_record().name])
+        await unprotecting
 
     async def _wait_for_deliveries(self) -> None:
         if self._deliveries:
@@ -123,6 +126,7 @@ class JobTaker:
                 )  # fmt: skip
                 task = asyncio.create_task(self._deliver(delivery, freed))
                 self._deliveries[task] = delivery
+                self._protection.job_taken()
                 task.add_done_callback(lambda done: self._deliveries.pop(done, None))
                 # The engine has its next job while the result of this one is written.
                 await freed.wait()

@@ -13,6 +13,7 @@ DEAD_LETTER_QUEUE_URL: Final = "IMAGE_GEN_DEAD_LETTER_QUEUE_URL"
 JOB_STORE: Final = "IMAGE_GEN_JOB_STORE"
 EMULATED: Final = "IMAGE_GEN_EMULATED"
 AUTO_SCALING_GROUP: Final = "IMAGE_GEN_AUTO_SCALING_GROUP"
+INSTANCE_ID: Final = "IMAGE_GEN_INSTANCE_ID"
 MIN_WORKERS: Final = "IMAGE_GEN_MIN_WORKERS"
 _MOST_WORKERS: Final = 1000
 _URL: Final = re.compile(r"https?://[^\s/]+/\S+")
@@ -30,10 +31,12 @@ class FleetSettings:
     region: str = ""
     endpoint: str = ""
     is_emulated: bool = False
-    # Whose desired count a gateway sets from 0 to 1.
+    # Whose desired count a gateway sets from 0 to 1; of a worker, the one that its host is in.
     auto_scaling_group: str = ""
     # How many workers have to be ready before a gateway says that it is.
     min_workers: int = 0
+    # The worker's host, which is protected from scale-in while it has jobs.
+    instance_id: str = ""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "FleetSettings":
@@ -67,5 +70,5 @@ class FleetSettings:
         endpoint = env.get("AWS_ENDPOINT_URL_SQS") or env.get("AWS_ENDPOINT_URL") or own
         return cls(
             url, store, urls[DEAD_LETTER_QUEUE_URL], region or "us-east-1", endpoint, env.get(EMULATED, "") == "1",
-            env.get(AUTO_SCALING_GROUP, "").strip(), int(workers),
+            env.get(AUTO_SCALING_GROUP, "").strip(), int(workers), env.get(INSTANCE_ID, "").strip(),
         )  # fmt: skip

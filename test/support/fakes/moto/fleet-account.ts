@@ -4,6 +4,7 @@ import {
   CreateAutoScalingGroupCommand,
   DescribeAutoScalingGroupsCommand,
   SetDesiredCapacityCommand,
+  SetInstanceProtectionCommand,
 } from "@aws-sdk/client-auto-scaling";
 import { CloudWatchClient, PutMetricDataCommand } from "@aws-sdk/client-cloudwatch";
 import {
@@ -112,6 +113,12 @@ export class FleetAccount {
   async want(name: string, hosts: number): Promise<void> {
     const input = { AutoScalingGroupName: name, DesiredCapacity: hosts };
     await this.#sdk.scaling.send(new SetDesiredCapacityCommand(input));
+  }
+
+  /** As the worker of a host does that has jobs. */
+  async protect(name: string, ...hosts: readonly string[]): Promise<void> {
+    const input = { AutoScalingGroupName: name, InstanceIds: [...hosts], ProtectedFromScaleIn: true };
+    await this.#sdk.scaling.send(new SetInstanceProtectionCommand(input));
   }
 
   async group(name: string) {

@@ -7,7 +7,13 @@ import { TABLE_PRICES } from "../../../../infra/plan/prices/prices.ts";
 import { fleetPlanWith } from "../../../support/fleet-settings.ts";
 
 const NOW = Date.parse("2026-11-28T12:00:00Z");
-const host = (id: string, type = "g6.xlarge", state = "InService") => ({ id, type, state, zone: "us-east-1a" });
+const host = (id: string, type = "g6.xlarge", state = "InService") => ({
+  id,
+  type,
+  state,
+  zone: "us-east-1a",
+  protectedFromScaleIn: false,
+});
 const ago = (minutes: number) => new Date(NOW - minutes * 60_000).toISOString();
 
 test("the cost of the hosts that run is that of their types and markets, with disk and address, since each one's launch", () => {

@@ -62,7 +62,7 @@ describe("the cost at a load", () => {
   test("has a row for each part of the network and for the dashboard", () => {
     const rows = (raw: Record<string, string>) => fleetPlanWith(raw).cost.items.map(({ what }) => what);
     expect(rows({ network: "nat" })).toContain("NAT gateway with its address");
-    expect(rows({ network: "endpoints-only", modelCache: "baked" })).toContain("8 interface endpoints");
+    expect(rows({ network: "endpoints-only", modelCache: "baked" })).toContain("9 interface endpoints");
     expect(rows({ dashboard: "true" })).toContain("CloudWatch dashboard; three of an account are free");
     expect(rows({}).some((what) => what.startsWith("public addresses"))).toBe(true);
     expect(rows({ network: "nat" }).some((what) => what.startsWith("public addresses"))).toBe(false);
