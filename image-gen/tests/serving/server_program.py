@@ -32,12 +32,12 @@ if deadline := os.environ.get("DEADLINE"):
     limited_protocol.HEADERS_SECONDS = limited_protocol.BODY_SECONDS = float(deadline)
     limited_protocol.LINGER_SECONDS = float(deadline)
 if os.environ.get("GATEWAY"):
-    from image_gen.fleet.gateway import fleet_state, gateway
+    from image_gen.fleet.gateway import fleet_pictures, fleet_state, gateway
     from image_gen.fleet.gateway.main import serve_gateway
 
     if fast:
         gateway.WATCH_SECONDS = fleet_state.WORKERS_SECONDS = fleet_state.NO_WORKERS_SECONDS = float(fast)
-        fleet_state.QUEUE_SECONDS = fleet_state.FAILED_SECONDS = float(fast)
+        fleet_state.QUEUE_SECONDS = fleet_state.FAILED_SECONDS = fleet_pictures.CLEAR_SECONDS = float(fast)
     raise SystemExit(serve_gateway())
 command = WORKER_COMMAND if sys.argv[1] == "-" else (sys.executable, sys.argv[1])
 if os.environ.get("WORK"):

@@ -60,6 +60,15 @@ class JobStore:
                 return False
         return True
 
+    async def copy(self, name: str, to: str) -> None:
+        """Makes another object of the same bytes, which do not pass through here. Raises FILE_MISSING where there is
+        no such object.
+        """
+        import obstore
+
+        async with self._mapped(name, "s3:GetObject and s3:PutObject"):
+            await obstore.copy_async(self._bucket.s3_client, name, to)
+
     async def delete(self, names: list[str]) -> None:
         """Those that are there."""
         import obstore
