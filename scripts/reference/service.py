@@ -189,7 +189,7 @@ def gateway() -> dict[str, Any]:
     from image_gen.serving.jobs.picture_routes import PictureRoutes
     from image_gen.serving.routing.documented_route import paths_of
 
-    jobs = JobRoutes(service_settings.Settings(), cast("Any", None), cast("Any", None), no_webhooks="")
+    jobs = JobRoutes(service_settings.Settings(), cast("Any", None), cast("Any", None))
     paths = paths_of(make_app(cast("Any", None), cast("Any", None), [jobs, PictureRoutes(cast("Any", None))]).routes)
     return {
         "paths": sorted(f"{method.upper()} {path}" for path, item in paths.items() for method in item),

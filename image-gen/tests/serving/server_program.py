@@ -2,8 +2,9 @@
 
 FAST: the seconds of every pause for which a test would otherwise wait for minutes. DEADLINE: those of a request's
 headers and body. WORK: whether it takes jobs of a fleet; VISIBLE_AFTER: seconds that a message stays hidden;
-RECORD_EVERY: seconds between its records; DRAIN_ASKED_EVERY: those after which it asks whether it is drained. GATEWAY:
-the gateway of a fleet in place of a service.
+RECORD_EVERY: seconds between its records; DRAIN_ASKED_EVERY: those after which it asks whether it is drained.
+WEBHOOKS_TAKEN_AFTER: those after which it sends a webhook that another process owes. GATEWAY: the gateway of a fleet in
+place of a service.
 """
 
 import os
@@ -11,7 +12,7 @@ import sys
 
 from image_gen.serving import retry_after_failure, worker_supervisor
 from image_gen.serving.http import limited_protocol
-from image_gen.serving.jobs import job_runner, webhooks
+from image_gen.serving.jobs import job_runner, webhook_request
 from image_gen.serving.main import serve
 from image_gen.serving.model_loader import ModelLoader
 from image_gen.serving.worker_process import WORKER_COMMAND
@@ -22,7 +23,7 @@ if fast := os.environ.get("FAST"):
     def delay(_: int) -> float:
         return float(fast or 0)
 
-    webhooks.retry_delays = lambda: (float(fast or 0),) * 8
+    webhook_request.retry_delays = lambda: (float(fast or 0),) * 8
     job_runner.HOUSEKEEPING_SECONDS = retry_after_failure.CHECK_SECONDS = float(fast)
     retry_after_failure.source_delay = delay
     worker_supervisor.given_up_delay = delay
@@ -31,6 +32,10 @@ if fast := os.environ.get("FAST"):
 if deadline := os.environ.get("DEADLINE"):
     limited_protocol.HEADERS_SECONDS = limited_protocol.BODY_SECONDS = float(deadline)
     limited_protocol.LINGER_SECONDS = float(deadline)
+if taken_after := os.environ.get("WEBHOOKS_TAKEN_AFTER"):
+    from image_gen.fleet import fleet_webhooks
+
+    fleet_webhooks.TAKEN_SECONDS = fleet_webhooks.LOOK_SECONDS = float(taken_after)
 if os.environ.get("GATEWAY"):
     from image_gen.fleet.gateway import fleet_pictures, fleet_state, gateway
     from image_gen.fleet.gateway.main import serve_gateway

@@ -18,6 +18,7 @@ from image_gen.fleet.attempts import AttemptRecords
 from image_gen.fleet.delivery import Delivery
 from image_gen.fleet.drain import Drain
 from image_gen.fleet.emulator import create_missing
+from image_gen.fleet.fleet_webhooks import FleetWebhooks
 from image_gen.fleet.job_maker import JobMaker
 from image_gen.fleet.job_queue import WAIT_SECONDS, JobQueue, Message
 from image_gen.fleet.job_store import JobStore
@@ -43,6 +44,7 @@ class JobTaker:
         self.worker_id = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
         self._drain = Drain(self._store)
         self._attempts = AttemptRecords(self._store, self.worker_id)
+        self._webhooks = FleetWebhooks(self._store, service.settings)
         self._maker = JobMaker(service.settings, service.generations, service.queue, service.metrics)
         self._deliveries: dict[asyncio.Task[None], Delivery] = {}
         self._takers: set[asyncio.Task[None]] = set()
@@ -56,6 +58,7 @@ class JobTaker:
         # Before the first job.
         await self._drain.ask()
         recording = asyncio.create_task(self._record())
+        sending = asyncio.create_task(self._webhooks.run())
         try:
             while True:
                 self._takers = {task for task in self._takers if not task.done()}
@@ -68,6 +71,7 @@ class JobTaker:
                         await asyncio.sleep(_PAUSE_SECONDS)
         finally:
             recording.cancel()
+            sending.cancel()
             for task in self._takers:
                 task.cancel()
 
@@ -84,6 +88,7 @@ class JobTaker:
             task.cancel()
         await self._wait_for_deliveries()
         await self._end_receiving()
+        self._webhooks.stop()
         with contextlib.suppress(ImageGenError):
             await self._store.delete([self._own_record().name])
 
@@ -119,7 +124,7 @@ class JobTaker:
                 delivery = Delivery(
                     message, self._queue, self._store, self._attempts, self._maker,
                     worker_id=self.worker_id, pipeline=pipeline, on_made=freed.set,
-                    engines_given_up=self._engines_given_up,
+                    engines_given_up=self._engines_given_up, webhooks=self._webhooks,
                 )  # fmt: skip
                 task = asyncio.create_task(self._deliver(delivery, freed))
                 self._deliveries[task] = delivery

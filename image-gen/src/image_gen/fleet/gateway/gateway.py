@@ -28,6 +28,7 @@ from image_gen.worker.failures import one_line
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
+    from image_gen.fleet.fleet_webhooks import FleetWebhooks
     from image_gen.fleet.gateway.fleet_images import FleetImages
     from image_gen.fleet.gateway.fleet_jobs import FleetJobs
     from image_gen.fleet.gateway.fleet_pictures import FleetPictures
@@ -39,7 +40,6 @@ log = logging.getLogger(__name__)
 WATCH_SECONDS: Final = 10.0
 # Requests that wait for a worker's result.
 _MOST_WAITING: Final = 4000
-_NO_WEBHOOKS: Final = "a gateway calls no addresses; GET /v1/jobs/<id> shows when the job has ended"
 
 
 class Gateway:
@@ -50,7 +50,7 @@ class Gateway:
         *, keys: ApiKeys, open_files: int = 1024,
     ) -> None:  # fmt: skip
         # Its jobs are in the job store, also where the environment is that of a worker.
-        self._settings = replace(settings, jobs="disk", webhook_secret=None)
+        self._settings = replace(settings, jobs="disk")
         self._fleet_settings, self._cache_settings = fleet_settings, cache_settings
         self._env, self._keys = env, keys
         self.readiness = Readiness(settings.served_id, settings.model_revision, VERSION)
@@ -64,6 +64,7 @@ class Gateway:
         self._jobs: FleetJobs | None = None
         self._images: FleetImages | None = None
         self._scaling: ScaleFromZero | None = None
+        self._webhooks: FleetWebhooks | None = None
         # None where it keeps none.
         self._pictures: FleetPictures | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -96,6 +97,8 @@ class Gateway:
         """Jobs of clients that left are cancelled."""
         if self._jobs is not None:
             await self._jobs.close()
+        if self._webhooks is not None:
+            self._webhooks.stop()
 
     def _begin(self, part: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(part)
@@ -104,6 +107,8 @@ class Gateway:
 
     async def _run(self) -> None:
         self.startup_app.mount(await in_daemon_thread("app", self._make_app))
+        assert self._webhooks is not None
+        self._begin(self._webhooks.run())
         if self._pictures is not None:
             self._begin(self._pictures.run())
         while True:
@@ -154,6 +159,7 @@ class Gateway:
         raise NoWorkerError("All workers have failed. Fix: see their logs")
 
     def _make_app(self) -> App:
+        from image_gen.fleet.fleet_webhooks import FleetWebhooks
         from image_gen.fleet.gateway.availability import Availability
         from image_gen.fleet.gateway.fleet_images import FleetImages
         from image_gen.fleet.gateway.fleet_jobs import FleetJobs
@@ -176,7 +182,10 @@ class Gateway:
         scaling = ScaleFromZero(fleet.auto_scaling_group, fleet.region)
         state = FleetState(store, queue)
         models, outlook = FleetModels(self._settings, state), FleetOutlook(state)
-        jobs = FleetJobs(store, queue, state, models, scaling=scaling, availability=availability)
+        webhooks = FleetWebhooks(store, self._settings)
+        jobs = FleetJobs(
+            store, queue, state, models, scaling=scaling, availability=availability, webhooks=webhooks
+        )  # fmt: skip
         metrics = GatewayMetrics(
             self.readiness, state, jobs.counts, scaling=scaling, availability=availability,
             connections=self.connections, statistics=self.statistics,
@@ -186,11 +195,12 @@ class Gateway:
             self._settings, state, models, jobs, outlook=outlook, scaling=scaling, availability=availability,
             metrics=metrics, pictures=pictures,
         )  # fmt: skip
-        routes: list[Routes] = [JobRoutes(self._settings, jobs, outlook, no_webhooks=_NO_WEBHOOKS)]
+        routes: list[Routes] = [JobRoutes(self._settings, jobs, outlook)]
         if self._settings.picture_url_seconds:
             self._pictures = pictures
             routes.append(PictureRoutes(pictures.find))
         self._state, self._scaling, self._jobs, self._images = state, scaling, jobs, images
+        self._webhooks = webhooks
         self._traces = make_provider(self._env) if is_traced(self._env) else None
         app = make_app(images, metrics, routes)
         return with_access_rules(app, self._settings, self._keys, self._traces)
