@@ -42,6 +42,7 @@ class FleetWebhooks:
         self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
         # By job.
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._looking: asyncio.Task[None] | None = None
 
     async def owe(self, job: FleetJob) -> None:
         """The job has ended: its webhook is kept, and sent beside everything else. A second call does nothing. Raises
@@ -68,8 +69,11 @@ class FleetWebhooks:
         elif is_new:
             self._begin(job.id, 1)
 
-    async def run(self) -> None:
-        """Sends what others owe, until it is cancelled."""
+    def start(self) -> None:
+        """From now on, what others owe is sent, too."""
+        self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
         while self._sender is not None:
             await asyncio.sleep(LOOK_SECONDS)
             try:
@@ -81,7 +85,7 @@ class FleetWebhooks:
 
     def stop(self) -> None:
         """What is not delivered stays in the store, for others."""
-        for task in self._tasks.values():
+        for task in filter(None, [self._looking, *self._tasks.values()]):
             task.cancel()
 
     async def _take_over(self) -> None:

@@ -54,11 +54,11 @@ class JobTaker:
 
     async def run(self) -> None:
         """Until it is cancelled."""
+        self._webhooks.start()
         log.info("This worker is %s and takes jobs from %s.", self.worker_id, self._queue.place)
         # Before the first job.
         await self._drain.ask()
         recording = asyncio.create_task(self._record())
-        sending = asyncio.create_task(self._webhooks.run())
         try:
             while True:
                 self._takers = {task for task in self._takers if not task.done()}
@@ -71,7 +71,6 @@ class JobTaker:
                         await asyncio.sleep(_PAUSE_SECONDS)
         finally:
             recording.cancel()
-            sending.cancel()
             for task in self._takers:
                 task.cancel()
 

@@ -108,7 +108,7 @@ class Gateway:
     async def _run(self) -> None:
         self.startup_app.mount(await in_daemon_thread("app", self._make_app))
         assert self._webhooks is not None
-        self._begin(self._webhooks.run())
+        self._webhooks.start()
         if self._pictures is not None:
             self._begin(self._pictures.run())
         while True:
