@@ -121,7 +121,8 @@ ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     "IMAGE_GEN_JOBS_LIMIT": ("`1000`", "Jobs that may wait. Further ones get 429."),
     "IMAGE_GEN_WEBHOOK_SECRET": (
         "",
-        "Signs [webhooks](../guides/jobs.md#webhooks); without it there are none. `whsec_` and base64.",
+        "Signs [webhooks](../guides/jobs.md#webhooks); without it there are none. `whsec_` and base64. In a "
+        "[fleet](../guides/gateway.md#webhooks) the same for all gateways and workers.",
     ),
     "IMAGE_GEN_WEBHOOK_PRIVATE": (
         "`0`",

@@ -125,7 +125,7 @@ def http() -> dict[str, Any]:
     from image_gen.serving.http.startup_app import ready_body
     from image_gen.serving.images.generations import Generations
     from image_gen.serving.jobs.job_routes import JobRoutes
-    from image_gen.serving.jobs.kept_pictures import KeptPictures
+    from image_gen.serving.jobs.picture_routes import PictureRoutes
     from image_gen.serving.queue.usage import Usage
     from image_gen.serving.readiness import PHASES, Readiness
 
@@ -148,7 +148,7 @@ def http() -> dict[str, Any]:
                 read_settings=cast("Any", None),
             ),
             JobRoutes(known._settings, cast("Any", None), cast("Any", None)),
-            KeptPictures(known._settings, cast("Any", None)),
+            PictureRoutes(cast("Any", None)),
         ],
     )
     document = make_document(app, fake)
@@ -186,10 +186,11 @@ def gateway() -> dict[str, Any]:
     """What of this the gateway of a fleet has, and what it has beside it."""
     from image_gen.serving.app import make_app
     from image_gen.serving.jobs.job_routes import JobRoutes
+    from image_gen.serving.jobs.picture_routes import PictureRoutes
     from image_gen.serving.routing.documented_route import paths_of
 
-    jobs = JobRoutes(service_settings.Settings(), cast("Any", None), cast("Any", None), no_webhooks="")
-    paths = paths_of(make_app(cast("Any", None), cast("Any", None), [jobs]).routes)
+    jobs = JobRoutes(service_settings.Settings(), cast("Any", None), cast("Any", None))
+    paths = paths_of(make_app(cast("Any", None), cast("Any", None), [jobs, PictureRoutes(cast("Any", None))]).routes)
     return {
         "paths": sorted(f"{method.upper()} {path}" for path, item in paths.items() for method in item),
         "metrics": list(_metrics("fleet/gateway/gateway_metrics.py")),

@@ -16,6 +16,7 @@ const BALANCER = "aws:lb/loadBalancer:LoadBalancer";
 const TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms";
 const KEY = "arn:aws:kms:us-east-1:123456789012:key/1";
 const SECRET = GATEWAY.apiKeySecretArn;
+const WEBHOOKS = SECRET.replace("key-", "webhooks-");
 
 /** Many tests look at one stack: it is run once. */
 const runs = new Map<string, ReturnType<typeof runFleet>>();
@@ -105,8 +106,9 @@ describe("a task", () => {
       requestTimeoutSeconds: "300",
       allowedHosts: "images.example.com",
       corsOrigins: "https://app.example.com",
+      pictureUrlSeconds: "3600",
       hfTokenSecretArn: SECRET.replace("key-", "hf-"),
-      environmentSecretArns: `HTTPS_PROXY=${SECRET.replace("key-", "proxy-")}`,
+      environmentSecretArns: `HTTPS_PROXY=${SECRET.replace("key-", "proxy-")},IMAGE_GEN_WEBHOOK_SECRET=${WEBHOOKS}`,
     };
     const gateway = (await containersOf(raw)).at(-1) as Container & { secrets: unknown };
     const environment = Object.fromEntries((gateway.environment ?? []).map(({ name, value }) => [name, value]));
@@ -118,6 +120,7 @@ describe("a task", () => {
       IMAGE_GEN_REQUEST_TIMEOUT: "300",
       IMAGE_GEN_ALLOWED_HOSTS: "images.example.com",
       IMAGE_GEN_CORS_ORIGINS: "https://app.example.com",
+      IMAGE_GEN_PICTURE_URL_SECONDS: "3600",
       IMAGE_GEN_DRAIN_TIMEOUT: "50",
       IMAGE_GEN_QUEUE_URL: "https://sqs.us-east-1.amazonaws.com/1/image-gen-jobs",
       IMAGE_GEN_JOB_STORE: "s3://image-gen-results/fleet",
@@ -126,12 +129,16 @@ describe("a task", () => {
     expect(gateway.secrets).toEqual([
       { name: "HTTPS_PROXY", valueFrom: SECRET.replace("key-", "proxy-") },
       { name: "IMAGE_GEN_API_KEY", valueFrom: SECRET },
+      { name: "IMAGE_GEN_WEBHOOK_SECRET", valueFrom: WEBHOOKS },
     ]);
     // Another name or origin is no other worker.
     const { resources } = await gatewayWith(raw);
     const { secret } = theOnly(resources, "aws:ssm/parameter:Parameter").inputs.value as { secret: string };
-    expect(secret).not.toMatch(/ALLOWED_HOSTS|CORS_ORIGINS|API_KEY/);
-    expect(JSON.parse(secret)).toMatchObject({ environment: { IMAGE_GEN_REQUEST_TIMEOUT: "300" } });
+    expect(secret).not.toMatch(/ALLOWED_HOSTS|CORS_ORIGINS|PICTURE_URL|API_KEY/);
+    expect(JSON.parse(secret)).toMatchObject({
+      environment: { IMAGE_GEN_REQUEST_TIMEOUT: "300" },
+      secrets: { IMAGE_GEN_WEBHOOK_SECRET: WEBHOOKS },
+    });
   });
 
   test("has room for an image with a model in it: as it is pulled, and unpacked", async () => {

@@ -71,6 +71,16 @@ test("a gateway with the service's name and port, workers without a port, and an
   });
 });
 
+test("the settings of addresses of pictures and of webhooks are the gateway's and the workers'", () => {
+  const environment = { IMAGE_GEN_WEBHOOK_PRIVATE: "1" };
+  const { fleet } = planWith({ workers: 1, pictureUrlSeconds: 60, environment, secretKeys: ["environment"] });
+  for (const plan of [fleet?.gateway, ...(fleet?.workers ?? [])]) {
+    expect(plan?.environment).toMatchObject({ IMAGE_GEN_PICTURE_URL_SECONDS: "60", ...environment });
+    // IMAGE_GEN_WEBHOOK_SECRET is a part of the map, which is one secret.
+    expect(plan?.secrets).toEqual([{ key: "environment", name: null }]);
+  }
+});
+
 test("of GPUs that are named, each worker has one, and the gateway none", async () => {
   const { byName } = await fleetWith(3, "0,1");
   const gpus = (name: string) => byName.get(`image-game-image-gen${name}`)?.inputs.gpus;

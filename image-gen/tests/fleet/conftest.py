@@ -54,9 +54,9 @@ class Fleet:
         self.workers.append(_start(self.folder, worker, about))
         return self.workers[-1]
 
-    def send(self, prompt: str = "x", key: str = "", **fields: object) -> str:
+    def send(self, prompt: str = "x", key: str = "", webhook_url: str | None = None, **fields: object) -> str:
         """The id of a new job."""
-        job = FleetJob(new_job_id(), key, {"prompt": prompt, "steps": 2, **fields}, 0.0)
+        job = FleetJob(new_job_id(), key, {"prompt": prompt, "steps": 2, **fields}, 0.0, webhook_url=webhook_url)
         return self.send_job(job)
 
     def send_job(self, job: FleetJob) -> str:

@@ -1,4 +1,6 @@
-"""A thousand jobs, with killed workers, spot notices, duplicates and a store that fails: each has one result."""
+"""A thousand jobs, with killed workers, spot notices, duplicates and a store that fails: each has one result, and those
+with a webhook have at least one.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,13 @@ from fake_s3.proxy import S3Proxy
 from image_gen.fleet.fleet_job import message_of
 from tests.fleet.conftest import Fleet, wait_for
 from tests.serving.conftest import Server
+from tests.serving.jobs.receiver import SECRET, Receiver, receiver
+
+__all__ = ["receiver"]
 
 JOBS, KILLS, NOTICES, DUPLICATES = 1000, 20, 20, 30
+# Each so many jobs one has a webhook.
+WEBHOOK_EVERY = 4
 SEED = int(os.environ.get("FLEET_SEED", "1"))
 
 
@@ -27,7 +34,8 @@ def start(fleet: Fleet, store: str) -> Server:
     """With two engines, and pictures whose bytes differ from worker to worker."""
     return fleet.start(
         IMAGE_GEN_ENGINES=2, VISIBLE_AFTER=6, FAST=0.05, AWS_ENDPOINT_URL_S3=store,
-        FAKE_WORKER={"step_seconds": 0.01, "salt": len(fleet.workers)},
+        FAKE_WORKER={"step_seconds": 0.01, "salt": len(fleet.workers)}, WEBHOOKS_TAKEN_AFTER=5,
+        IMAGE_GEN_WEBHOOK_SECRET=SECRET, IMAGE_GEN_WEBHOOK_PRIVATE=1,
     )  # fmt: skip
 
 
@@ -41,12 +49,17 @@ def store(s3_server: tuple[str, int]) -> S3Proxy:
     server.server_close()
 
 
-def test_no_job_is_lost_and_each_has_one_result(fleet: Fleet, store: S3Proxy) -> None:
+def test_no_job_is_lost_and_each_has_one_result(fleet: Fleet, store: S3Proxy, receiver: Receiver) -> None:
     chance = random.Random(SEED)
     workers = [start(fleet, store.url) for _ in range(3)]
     for worker in workers:
         worker.wait_phase("ready", seconds=120)
-    ids = [fleet.send(f"job {index}", key=f"key-{index % 5}", seed=index) for index in range(JOBS)]
+    receiver.statuses = [500, 204] * 100
+    urls = [receiver.url if index % WEBHOOK_EVERY == 0 else None for index in range(JOBS)]
+    ids = [
+        fleet.send(f"job {index}", key=f"key-{index % 5}", seed=index, webhook_url=url)
+        for index, url in enumerate(urls)
+    ]
     faults = ["kill"] * KILLS + ["notice"] * NOTICES + ["store"] * 5
     chance.shuffle(faults)
     finals: dict[str, bytes] = {}
@@ -71,6 +84,10 @@ def test_no_job_is_lost_and_each_has_one_result(fleet: Fleet, store: S3Proxy) ->
     wait_for(lambda: len(_results(fleet)) == JOBS, 900)
     finals.update(_final(fleet, ids, finals))
     wait_for(lambda: fleet.left() == (0, 0), 120)
+    wait_for(lambda: fleet.names("webhooks/") == [], 120)
+    sent = [json.loads(body)["data"]["id"] for _, _, body in receiver.got]
+    assert set(sent) == set(ids[::WEBHOOK_EVERY])
+    assert len(sent) >= len(set(sent)) + 100
     outcomes: dict[str, int] = {}
     for job_id in ids:
         result = fleet.result(job_id)
@@ -79,6 +96,7 @@ def test_no_job_is_lost_and_each_has_one_result(fleet: Fleet, store: S3Proxy) ->
         if result.answer is not None:
             assert all(fleet.get(each["object"]) is not None for each in result.answer["data"])
     tally = {"jobs": JOBS, "kills": KILLS, "notices": NOTICES, "results": outcomes, "dead letters": len(fleet.buried())}
+    tally |= {"webhooks": len(set(sent)), "requests for them": len(sent)}
     sys.stdout.write(f"{json.dumps(tally)}\n")
     # A job that three killed workers had may have failed; none of twenty kills makes that likely.
     assert outcomes.get("succeeded", 0) + outcomes.get("failed", 0) == JOBS

@@ -1,5 +1,6 @@
 """The real server with the engine that the first argument names; `-` means the real one.
 
+WEBHOOKS_TAKEN_AFTER: seconds after which a part of a fleet sends a webhook that another one owes.
 FAST: the seconds of every pause for which a test would otherwise wait for minutes. DEADLINE: those of a request's
 headers and body. WORK: whether it takes jobs of a fleet; VISIBLE_AFTER: seconds that a message stays hidden;
 RECORD_EVERY: seconds between its records; DRAIN_ASKED_EVERY: those after which it asks whether it is drained;
@@ -12,7 +13,7 @@ import sys
 
 from image_gen.serving import retry_after_failure, worker_supervisor
 from image_gen.serving.http import limited_protocol
-from image_gen.serving.jobs import job_runner, webhooks
+from image_gen.serving.jobs import job_runner, webhook_request
 from image_gen.serving.main import serve
 from image_gen.serving.model_loader import ModelLoader
 from image_gen.serving.worker_process import WORKER_COMMAND
@@ -23,7 +24,7 @@ if fast := os.environ.get("FAST"):
     def delay(_: int) -> float:
         return float(fast or 0)
 
-    webhooks.retry_delays = lambda: (float(fast or 0),) * 8
+    webhook_request.retry_delays = lambda: (float(fast or 0),) * 8
     job_runner.HOUSEKEEPING_SECONDS = retry_after_failure.CHECK_SECONDS = float(fast)
     retry_after_failure.source_delay = delay
     worker_supervisor.given_up_delay = delay
@@ -32,13 +33,17 @@ if fast := os.environ.get("FAST"):
 if deadline := os.environ.get("DEADLINE"):
     limited_protocol.HEADERS_SECONDS = limited_protocol.BODY_SECONDS = float(deadline)
     limited_protocol.LINGER_SECONDS = float(deadline)
+if taken_after := os.environ.get("WEBHOOKS_TAKEN_AFTER"):
+    from image_gen.fleet import fleet_webhooks
+
+    fleet_webhooks.TAKEN_SECONDS = fleet_webhooks.LOOK_SECONDS = float(taken_after)
 if os.environ.get("GATEWAY"):
-    from image_gen.fleet.gateway import fleet_state, gateway
+    from image_gen.fleet.gateway import fleet_pictures, fleet_state, gateway
     from image_gen.fleet.gateway.main import serve_gateway
 
     if fast:
         gateway.WATCH_SECONDS = fleet_state.WORKERS_SECONDS = fleet_state.NO_WORKERS_SECONDS = float(fast)
-        fleet_state.QUEUE_SECONDS = fleet_state.FAILED_SECONDS = float(fast)
+        fleet_state.QUEUE_SECONDS = fleet_state.FAILED_SECONDS = fleet_pictures.CLEAR_SECONDS = float(fast)
     raise SystemExit(serve_gateway())
 command = WORKER_COMMAND if sys.argv[1] == "-" else (sys.executable, sys.argv[1])
 if os.environ.get("WORK"):

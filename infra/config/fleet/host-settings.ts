@@ -23,6 +23,7 @@ const WITHOUT_CLIENTS = {
   apiKeySecretArn: AWS_DEFAULTS.apiKeySecretArn,
   allowedHosts: null,
   corsOrigins: null,
+  pictureUrlSeconds: 0,
 } satisfies Record<(typeof GATEWAY_KEYS)[number], unknown>;
 
 /** A host of the fleet as the settings of a stack with one host: plans, rules and scripts of AWS then apply to it as they are. */

@@ -63,7 +63,7 @@ export const FLEET_KEYS = {
 };
 
 /** Keys of the gateway and its load balancer, which no host has. */
-export const GATEWAY_KEYS = [...BALANCER_KEYS, "allowedHosts", "corsOrigins"] as const;
+export const GATEWAY_KEYS = [...BALANCER_KEYS, "allowedHosts", "corsOrigins", "pictureUrlSeconds"] as const;
 
 /** Keys of every service that a fleet does not read: those of a queue in the service, and of files of this machine. */
 export const NOT_OF_FLEETS = [
@@ -77,7 +77,6 @@ export const NOT_OF_FLEETS = [
   "jobsLimit",
   "jobsMaxMb",
   "usdPerHour",
-  "pictureUrlSeconds",
   "caFile",
 ] as const;
 

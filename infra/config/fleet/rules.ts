@@ -19,6 +19,24 @@ const RULES: readonly ((settings: FleetSettings) => Problem | false)[] = [
   ({ subnetIds }) =>
     subnetIds.length === 1 &&
     problem("subnetIds", "two subnets or more, in different zones: spot capacity moves between zones", 1, SUBNETS),
+  ({ pictureUrlSeconds, resultDays }) =>
+    pictureUrlSeconds > resultDays * DAY_SECONDS &&
+    problem(
+      "pictureUrlSeconds",
+      `at most ${resultDays * DAY_SECONDS}, the seconds of resultDays: the bucket deletes all objects after ${resultDays} days`,
+      pictureUrlSeconds,
+      String(resultDays * DAY_SECONDS),
+    ),
+  ({ network, environment, environmentSecretArns }) =>
+    network === "endpoints-only" &&
+    WEBHOOK_SECRET in { ...environment, ...environmentSecretArns } &&
+    environment[WEBHOOK_PRIVATE] !== "1" &&
+    problem(
+      "network",
+      `public or nat with ${WEBHOOK_SECRET}: a webhook's address has to be public, and nothing public can be reached`,
+      network,
+      "nat",
+    ),
   ({ gatewayCount, deletionProtection }) =>
     gatewayCount === 0 &&
     deletionProtection &&
@@ -48,6 +66,10 @@ function gatewayProblems(settings: FleetSettings): readonly Problem[] {
 
 /** A host that makes fewer pictures than this within the patience would be too few for its own start. */
 const LEAST_PICTURES = 4;
+const DAY_SECONDS = 86_400;
+/** The service's own names, of a secret and of what allows addresses inside the network. */
+const WEBHOOK_SECRET = "IMAGE_GEN_WEBHOOK_SECRET";
+const WEBHOOK_PRIVATE = "IMAGE_GEN_WEBHOOK_PRIVATE";
 const SUBNETS = "subnet-…,subnet-…";
 
 /** Every problem between keys: of the fleet, of each of its hosts, and of its gateway. */

@@ -86,6 +86,7 @@ export function gatewayWarnings(settings: FleetSettings): readonly string[] {
   const { certificateArn, allowedCidrs, albSubnetIds, apiKeySecretArn, allowedHosts, corsOrigins } = settings;
   const keys = { certificateArn, allowedCidrs, albSubnetIds, apiKeySecretArn, allowedHosts, corsOrigins };
   const set = Object.entries(keys).flatMap(([key, value]) => (value?.length ? [key] : []));
+  if (settings.pictureUrlSeconds > 0) set.push("pictureUrlSeconds");
   if (set.length === 0) return [];
   return [`gatewayCount is 0: there is no gateway, and no use for ${set.join(", ")}.`];
 }

@@ -29,6 +29,7 @@ from image_gen.fleet.fleet_job import (
     picture_name,
     result_name,
 )
+from image_gen.fleet.fleet_webhooks import FleetWebhooks
 from image_gen.fleet.job_maker import JobMaker, MadeJob
 from image_gen.fleet.job_queue import VISIBLE_AFTER_SECONDS, JobQueue, Message
 from image_gen.fleet.job_store import JobStore
@@ -64,31 +65,34 @@ class Delivery:
     def __init__(
         self, message: Message, queue: JobQueue, store: JobStore, attempts: AttemptRecords, maker: JobMaker, *,
         worker_id: str, pipeline: PipelineReady, on_made: Callable[[], None], engines_given_up: Callable[[], bool],
+        webhooks: FleetWebhooks,
     ) -> None:  # fmt: skip
         self._message, self._queue, self._store, self._attempts = message, queue, store, attempts
         self._maker, self._worker_id, self._pipeline, self._on_made = maker, worker_id, pipeline, on_made
-        self._engines_given_up = engines_given_up
+        self._engines_given_up, self._webhooks = engines_given_up, webhooks
         self._received = time.monotonic()
         # Whether its pictures are made, and are being written.
         self.is_writing = False
         self._attempt: Attempt | None = None
         # Empty until the message was read.
         self.job_id = ""
+        self._job: FleetJob | None = None
 
     async def run(self) -> Outcome:
         """What became of it. Cancelled, it gives the job back at once."""
         extending = asyncio.create_task(self._extend())
         try:
-            return await self._run()
+            try:
+                return await self._run()
+            except JobEndedError:
+                await self._finish()
+                return "ended"
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(0))
             raise
         except StoppingError:
             await self._give_back(0)
             return "returned"
-        except JobEndedError:
-            await self._finish()
-            return "ended"
         except ImageGenError as error:  # the store or the queue
             log.warning("A job is given back: %s", error.message)
             await self._give_back(_RETRY_SECONDS)
@@ -108,6 +112,7 @@ class Delivery:
         if job is None or job.id != job_id:  # it was deleted, or has expired
             await self._queue.delete(self._message)
             return "gone"
+        self._job = job
         if await self._store.exists(result_name(job_id)):
             raise JobEndedError
         if reason := await self._why_give_up(job_id):
@@ -218,11 +223,11 @@ class Delivery:
     async def _fail_for_good(self, job_id: str, reason: str) -> Outcome:
         body = error_json(500, f"The job can't be made: {reason}", code="job_not_made")
         if await self._is_first(_failed(job_id, None, self._worker_id, body)):
+            await self._owe_webhook()
             log.warning("A job goes to the dead letters: %s", reason)
             await self._queue.move_to_dead_letters(self._message, reason)
             return "dead"
-        await self._queue.delete(self._message)
-        return "ended"
+        raise JobEndedError
 
     async def _is_first(self, result: FleetResult) -> bool:
         """Whether this is the job's result."""
@@ -250,11 +255,19 @@ class Delivery:
                 pause = min(pause * 2, 30.0)
 
     async def _finish(self) -> None:
-        """The job has a result: neither the message nor the attempt is needed. What stays is harmless."""
+        """The job has a result, and its webhook is kept: neither the message nor the attempt is needed. What stays is
+        harmless.
+        """
+        await self._owe_webhook()
         with contextlib.suppress(ImageGenError):
             await self._queue.delete(self._message)
         with contextlib.suppress(ImageGenError):
             await self._end_attempt()
+
+    async def _owe_webhook(self) -> None:
+        if self._job is not None and self._job.webhook_url is not None:
+            self._on_made()  # the engine has nothing to do with it
+            await self._persist(partial(self._webhooks.owe, self._job))
 
     async def _give_back(self, seconds: int) -> None:
         """Others get the job after so many seconds. Where the queue does not answer, they get it when the message is

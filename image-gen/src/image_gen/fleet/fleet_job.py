@@ -45,6 +45,11 @@ def result_name(job_id: str) -> str:
     return f"{folder_of(job_id)}result.json"
 
 
+def webhook_name(job_id: str) -> str:
+    """An object that is there once the job's webhook has been sent, or is kept to be."""
+    return f"{folder_of(job_id)}webhook.json"
+
+
 def attempts_folder(job_id: str) -> str:
     """Where each attempt that did not end in order has an object."""
     return f"{folder_of(job_id)}attempts/"
@@ -73,7 +78,9 @@ def job_id_in(body: str) -> str:
 
 @dataclass(frozen=True)
 class FleetJob:
-    """`key` is the name of the API key. `fields` are the request's, `files` the names of the objects of its uploads."""
+    """`key` is the name of the API key. `fields` are the request's, `files` the names of the objects of its uploads.
+    `webhook_url` is called when the job has ended.
+    """
 
     id: str
     key: str
@@ -81,6 +88,7 @@ class FleetJob:
     created: float
     kind: Kind = "generation"
     files: Mapping[str, str] = field(default_factory=dict)
+    webhook_url: str | None = None
 
     def to_json(self) -> bytes:
         """What is kept."""
@@ -94,11 +102,13 @@ class FleetJob:
             job = cls(
                 id=kept["id"], key=str(kept.get("key", "")), fields=kept["fields"], created=float(kept["created"]),
                 kind=kept.get("kind", "generation"), files=kept.get("files") or {},
+                webhook_url=kept.get("webhook_url"),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise UnreadableError(f"the job has no {error}") from None
         own = folder_of(job.id)
         fine = is_job_id(job.id) and isinstance(job.fields, dict) and job.kind in {"generation", "edit", "variation"}
+        fine = fine and isinstance(job.webhook_url, str | None)
         files = job.files.items() if isinstance(job.files, dict) else [("", None)]
         # Another job's uploads, or anything else in the bucket, are no part of this one.
         if not fine or not all(name in {"image", "mask"} and path == f"{own}{name}" for name, path in files):
@@ -132,6 +142,27 @@ class FleetResult:
             return cls(**{name: kept[name] for name in names if name in kept})
         except TypeError as error:
             raise UnreadableError(f"the result can't be read: {error}") from None
+
+
+@dataclass(frozen=True)
+class OwedWebhook:
+    """What is to be sent. It has neither the prompt nor the pictures."""
+
+    url: str
+    body: str
+
+    def to_json(self) -> bytes:
+        """What is kept."""
+        return json.dumps({"version": VERSION, **asdict(self)}).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "OwedWebhook":
+        """Raises `UnreadableError`."""
+        kept = _object(data, "webhook")
+        try:
+            return cls(str(kept["url"]), str(kept["body"]))
+        except KeyError as error:
+            raise UnreadableError(f"the webhook has no {error}") from None
 
 
 def _object(data: bytes, what: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from image_gen.serving.images.requests import (
     VariationRequest,
     parse_fields,
 )
+from image_gen.serving.jobs.webhook_address import parse_webhook_url
 from image_gen.serving.metrics import Metrics
 from image_gen.serving.queue.job_limit import run_job
 from image_gen.serving.queue.request import Listener
@@ -56,6 +57,7 @@ class JobMaker:
         """Its pictures. A job that is cancelled is not made any more."""
         count = 1
         try:
+            _check_webhook(job.webhook_url)
             request = parse_fields(_KINDS[job.kind], job.fields, self._settings.max_images)
             for name in ("stream", "partial_images", "progress"):
                 if getattr(request, name):
@@ -79,3 +81,12 @@ class JobMaker:
         for each in answer["data"]:
             del each["b64_json"]
         return MadeJob(pictures, answer, images[0].output_format)
+
+
+def _check_webhook(url: str | None) -> None:
+    """What no gateway has checked. Whether the address may be called is checked when it is."""
+    if url is not None:
+        try:
+            parse_webhook_url(url, allow_private=True)
+        except ValueError as error:
+            raise BadRequest(f"webhook_url: expected {error}.", "webhook_url") from None

@@ -60,6 +60,15 @@ class JobStore:
                 return False
         return True
 
+    async def copy(self, name: str, to: str) -> None:
+        """Makes another object of the same bytes, which do not pass through here. Raises FILE_MISSING where there is
+        no such object.
+        """
+        import obstore
+
+        async with self._mapped(name, "s3:GetObject and s3:PutObject"):
+            await obstore.copy_async(self._bucket.s3_client, name, to)
+
     async def delete(self, names: list[str]) -> None:
         """Those that are there."""
         import obstore
@@ -70,12 +79,16 @@ class JobStore:
 
     async def names(self, folder: str) -> list[str]:
         """The names that begin with `folder`, which ends with a slash."""
+        return list(await self.times(folder))
+
+    async def times(self, folder: str) -> dict[str, float]:
+        """When each object was written whose name begins with `folder`, which ends with a slash."""
         import obstore
 
-        found: list[str] = []
+        found: dict[str, float] = {}
         async with self._mapped(folder, "s3:ListBucket"):
             async for page in obstore.list(self._bucket.s3_client, folder):
-                found += [each["path"] for each in page]
+                found |= {each["path"]: each["last_modified"].timestamp() for each in page}
         return found
 
     @asynccontextmanager

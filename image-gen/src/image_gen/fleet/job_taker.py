@@ -18,6 +18,7 @@ from image_gen.fleet.attempts import AttemptRecords
 from image_gen.fleet.delivery import Delivery
 from image_gen.fleet.drain import Drain
 from image_gen.fleet.emulator import create_missing
+from image_gen.fleet.fleet_webhooks import FleetWebhooks
 from image_gen.fleet.job_maker import JobMaker
 from image_gen.fleet.job_queue import WAIT_SECONDS, JobQueue, Message
 from image_gen.fleet.job_store import JobStore
@@ -44,6 +45,7 @@ class JobTaker:
         self.worker_id = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
         self._drain = Drain(self._store)
         self._attempts = AttemptRecords(self._store, self.worker_id)
+        self._webhooks = FleetWebhooks(self._store, service.settings)
         self._maker = JobMaker(service.settings, service.generations, service.queue, service.metrics)
         self._deliveries: dict[asyncio.Task[None], Delivery] = {}
         self._protection = ScaleInProtection(settings, lambda: bool(self._deliveries), lambda: self._drain.is_on)
@@ -54,6 +56,7 @@ class JobTaker:
 
     async def run(self) -> None:
         """Until it is cancelled."""
+        self._webhooks.start()
         log.info("This worker is %s and takes jobs from %s.", self.worker_id, self._queue.place)
         # Before the first job.
         await self._drain.ask()
@@ -86,6 +89,7 @@ class JobTaker:
             task.cancel()
         await self._wait_for_deliveries()
         await self._end_receiving()
+        self._webhooks.stop()
         with contextlib.suppress(ImageGenError):
             await self._store.delete([self._own_record().name])
         await unprotecting
@@ -122,7 +126,7 @@ class JobTaker:
                 delivery = Delivery(
                     message, self._queue, self._store, self._attempts, self._maker,
                     worker_id=self.worker_id, pipeline=pipeline, on_made=freed.set,
-                    engines_given_up=self._engines_given_up,
+                    engines_given_up=self._engines_given_up, webhooks=self._webhooks,
                 )  # fmt: skip
                 task = asyncio.create_task(self._deliver(delivery, freed))
                 self._deliveries[task] = delivery

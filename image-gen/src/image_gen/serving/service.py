@@ -203,6 +203,7 @@ class Service:
         from image_gen.serving.jobs.job_routes import JobRoutes
         from image_gen.serving.jobs.job_runner import JobRunner
         from image_gen.serving.jobs.kept_pictures import KeptPictures
+        from image_gen.serving.jobs.picture_routes import PictureRoutes
         from image_gen.serving.jobs.queue_outlook import QueueOutlook
         from image_gen.serving.metrics import Metrics
         from image_gen.serving.routing.documented_route import Routes
@@ -234,7 +235,7 @@ class Service:
             routes.append(JobRoutes(self._settings, jobs, QueueOutlook(jobs, self.queue)))
             if self._settings.picture_url_seconds:
                 generations.keeper = kept = KeptPictures(self._settings, jobs)
-                routes.append(kept)
+                routes.append(PictureRoutes(kept.find))
             self._jobs = jobs
         if self._make_part is not None:
             parts = ServiceParts(self._settings, self.readiness, self.worker, self.queue, generations, metrics)

@@ -12,6 +12,7 @@ import pytest
 
 from image_gen.errors import JobsUnavailableError, QueueUnavailableError, S3UnreachableError
 from image_gen.fleet.fleet_job import FleetJob, folder_of, job_id_in, job_name, new_job_id
+from image_gen.fleet.fleet_webhooks import FleetWebhooks
 from image_gen.fleet.gateway.availability import Availability
 from image_gen.fleet.gateway.fleet_jobs import FleetJobs
 from image_gen.fleet.gateway.fleet_models import FleetModels
@@ -80,6 +81,7 @@ class Parts:
             FleetModels(Settings(), state),
             scaling=ScaleFromZero("", ""),
             availability=Availability(),
+            webhooks=FleetWebhooks(store, Settings()),
         )
 
     async def failed(self, work: Coroutine[Any, Any, object]) -> None:

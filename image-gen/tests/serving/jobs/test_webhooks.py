@@ -1,14 +1,8 @@
 """Webhooks: signed, repeated, and never to an address that is not public."""
 
-import base64
-import hashlib
-import hmac
 import json
 import socket
-import threading
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -16,49 +10,9 @@ from image_gen.serving.jobs.webhook_address import WebhookUrl, addresses_of, is_
 from tests.serving.conftest import StartServer
 
 from .conftest import new_job, post_job, wait_status
+from .receiver import SECRET, Receiver, receiver, signature_of
 
-SECRET = "whsec_" + base64.b64encode(b"a key of at least 24 bytes").decode()
-
-
-class Receiver(ThreadingHTTPServer):
-    """Remembers what comes, and answers with `statuses`, the last of them for ever."""
-
-    def __init__(self) -> None:
-        self.statuses = [204]
-        self.got: list[tuple[str, dict[str, str], bytes]] = []
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/hook?token=hidden"
-
-    def wait(self, count: int) -> None:
-        end = time.monotonic() + 15
-        while len(self.got) < count:
-            assert time.monotonic() < end, self.got
-            time.sleep(0.02)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        server = self.server
-        assert isinstance(server, Receiver)
-        body = self.rfile.read(int(self.headers["content-length"]))
-        server.got.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-        self.send_response(server.statuses.pop(0) if len(server.statuses) > 1 else server.statuses[0])
-        self.send_header("Location", "http://127.0.0.1:1/elsewhere")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None: ...
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
+__all__ = ["receiver"]
 
 
 def test_a_webhook_is_signed_and_has_no_prompt_and_no_picture(start_server: StartServer, receiver: Receiver) -> None:
@@ -68,9 +22,7 @@ def test_a_webhook_is_signed_and_has_no_prompt_and_no_picture(start_server: Star
     receiver.wait(1)
     path, headers, body = receiver.got[0]
     assert path == "/hook?token=hidden"
-    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    digest = hmac.new(base64.b64decode(SECRET.removeprefix("whsec_")), signed, hashlib.sha256).digest()
-    assert headers["webhook-signature"] == "v1," + base64.b64encode(digest).decode()
+    assert headers["webhook-signature"] == signature_of(headers, body)
     assert abs(int(headers["webhook-timestamp"]) - time.time()) < 30
     message = json.loads(body)
     assert (message["type"], message["data"]["id"], message["data"]["error"]) == ("job.succeeded", job, None)

@@ -2,6 +2,12 @@ import { describe, expect, test } from "vitest";
 import { gatewaySettings, hostSettings } from "../../../../infra/config/fleet/host-settings.ts";
 import { fleetProblemsWith, fleetSettings, GATEWAY } from "../../../support/fleet-settings.ts";
 
+const CLOSED = { network: "endpoints-only", modelCache: "baked" };
+const WEBHOOKS = {
+  environmentSecretArns:
+    "IMAGE_GEN_WEBHOOK_SECRET=arn:aws:secretsmanager:us-east-1:123456789012:secret:webhooks-AbCdEf",
+};
+
 test("every key has a default, and a fleet needs nothing but a region", () => {
   expect(fleetSettings()).toMatchObject({
     target: "fleet",
@@ -38,8 +44,24 @@ describe("a mistake is one line with a fix", () => {
       { resultsOnDestroy: "keep" },
       'resultsOnDestroy: expected retain or delete, got "keep". Fix: pulumi config set resultsOnDestroy retain',
     ],
+    [
+      { pictureUrlSeconds: "90000", resultDays: "1" },
+      "pictureUrlSeconds: expected at most 86400, the seconds of resultDays: the bucket deletes all objects after 1 days, got 90000. Fix: pulumi config set pictureUrlSeconds 86400",
+    ],
+    [
+      { ...CLOSED, ...WEBHOOKS },
+      "network: expected public or nat with IMAGE_GEN_WEBHOOK_SECRET: a webhook's address has to be public, and nothing public can be reached, got endpoints-only. Fix: pulumi config set network nat",
+    ],
   ])("%j", (raw, line) => {
     expect(fleetProblemsWith(raw as Record<string, string>)).toEqual([`Picture-Perfect-Challenge:${line}`]);
+  });
+
+  test.each([
+    { pictureUrlSeconds: "86400", resultDays: "1" },
+    { ...WEBHOOKS, network: "nat" },
+    { ...CLOSED, ...WEBHOOKS, environment: "IMAGE_GEN_WEBHOOK_PRIVATE=1" },
+  ])("%j is none", (raw) => {
+    expect(fleetProblemsWith(raw as Record<string, string>)).toEqual([]);
   });
 
   test("of a host is what it is for one host", () => {
@@ -118,7 +140,8 @@ describe("a gateway", () => {
   });
 
   test("reads what the hosts do not: keys, names and origins are its alone", () => {
-    const settings = fleetSettings({ ...GATEWAY, allowedHosts: "images.example.com", corsOrigins: "*" });
+    const own = { allowedHosts: "images.example.com", corsOrigins: "*", pictureUrlSeconds: "3600" };
+    const settings = fleetSettings({ ...GATEWAY, ...own });
     expect(hostSettings(settings)).toMatchObject({
       access: "ssm",
       apiKeySecretArn: null,
@@ -126,12 +149,14 @@ describe("a gateway", () => {
       allowedCidrs: [],
       allowedHosts: null,
       corsOrigins: null,
+      pictureUrlSeconds: 0,
     });
     expect(gatewaySettings(settings)).toMatchObject({
       access: "alb",
       ...{ apiKeySecretArn: GATEWAY.apiKeySecretArn, certificateArn: GATEWAY.certificateArn },
       allowedHosts: "images.example.com",
       corsOrigins: "*",
+      pictureUrlSeconds: 3600,
       hfTokenSecretArn: null,
     });
   });

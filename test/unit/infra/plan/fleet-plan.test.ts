@@ -157,10 +157,21 @@ describe("a gateway", () => {
     ]);
   });
 
+  test("and the hosts have the webhooks' secret, and it alone keeps pictures under addresses", () => {
+    const arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:webhooks-AbCdEf";
+    const raw = { ...GATEWAY, environmentSecretArns: `IMAGE_GEN_WEBHOOK_SECRET=${arn}`, pictureUrlSeconds: "60" };
+    const { gateway, deployment } = fleetPlanWith(raw);
+    expect(gateway?.secrets).toMatchObject({ IMAGE_GEN_WEBHOOK_SECRET: arn });
+    expect(deployment.secrets).toMatchObject({ IMAGE_GEN_WEBHOOK_SECRET: arn });
+    expect(gateway?.environment).toMatchObject({ IMAGE_GEN_PICTURE_URL_SECONDS: "60" });
+    expect(deployment.environment).not.toHaveProperty("IMAGE_GEN_PICTURE_URL_SECONDS");
+  });
+
   test("that is turned off says which keys do nothing", () => {
-    const { warnings } = fleetPlanWith({ ...GATEWAY, gatewayCount: "0", modelMirror: "s3://models/mirror" });
+    const off = { ...GATEWAY, gatewayCount: "0", pictureUrlSeconds: "60", modelMirror: "s3://models/mirror" };
+    const { warnings } = fleetPlanWith(off);
     expect(warnings).toEqual([
-      "gatewayCount is 0: there is no gateway, and no use for certificateArn, allowedCidrs, apiKeySecretArn.",
+      "gatewayCount is 0: there is no gateway, and no use for certificateArn, allowedCidrs, apiKeySecretArn, pictureUrlSeconds.",
     ]);
   });
 

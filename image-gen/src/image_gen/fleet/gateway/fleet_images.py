@@ -8,18 +8,19 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from image_gen.errors import ImageGenError, JobNotMadeError, NoWorkerError, QueueFullError, StoppingError
-from image_gen.fleet.fleet_job import FleetJob, Kind, folder_of, new_job_id
+from image_gen.fleet.fleet_job import FleetJob, FleetResult, Kind, folder_of, new_job_id
 from image_gen.fleet.gateway.availability import NOTHING_ACCEPTED, Availability
 from image_gen.fleet.gateway.fleet_jobs import FleetJobs
 from image_gen.fleet.gateway.fleet_models import FleetModels
 from image_gen.fleet.gateway.fleet_outlook import FleetOutlook, waiting_place
+from image_gen.fleet.gateway.fleet_pictures import FleetPictures
 from image_gen.fleet.gateway.fleet_state import FleetState
 from image_gen.fleet.gateway.gateway_metrics import GatewayMetrics
 from image_gen.fleet.gateway.job_results import require_success
@@ -30,9 +31,10 @@ from image_gen.serving.http.request_log import REQUEST_ID
 from image_gen.serving.images.answers import completed_events
 from image_gen.serving.images.body import form_body, json_body
 from image_gen.serving.images.edits import Edits, uploads_of
-from image_gen.serving.images.image_jobs import Change, make_image_jobs
+from image_gen.serving.images.image_jobs import NO_URLS_IN_STREAMS, Change, make_image_jobs
 from image_gen.serving.images.openai_errors import CLIENT_GONE, error_response, with_errors
 from image_gen.serving.images.openapi import complete
+from image_gen.serving.images.picture_urls import addresses, require_urls
 from image_gen.serving.images.requests import (
     BadRequest,
     EditRequest,
@@ -47,8 +49,8 @@ from image_gen.settings import Settings
 from image_gen.worker.protocol import PipelineReady
 
 log = logging.getLogger(__name__)
-# What a worker must not do: the pictures come when all of them are done.
-_OF_STREAMS: Final = frozenset({"stream", "progress", "partial_images"})
+# What a worker must not do: the pictures come when all of them are done, and how they are sent is no matter of its own.
+_OF_THE_ANSWER: Final = frozenset({"stream", "progress", "partial_images", "response_format"})
 _NO_PREVIEWS: Final = "not used: behind a gateway a picture comes when it is done."
 
 
@@ -57,10 +59,11 @@ class FleetImages:
 
     def __init__(
         self, settings: Settings, state: FleetState, models: FleetModels, jobs: FleetJobs, *, outlook: FleetOutlook,
-        scaling: ScaleFromZero, availability: Availability, metrics: GatewayMetrics,
+        scaling: ScaleFromZero, availability: Availability, metrics: GatewayMetrics, pictures: FleetPictures,
     ) -> None:  # fmt: skip
         self._settings, self._state, self._models, self._jobs = settings, state, models, jobs
         self._outlook, self._scaling, self._availability, self._metrics = outlook, scaling, availability, metrics
+        self._pictures = pictures
         self._edits = Edits(settings)
         self._waiting: set[str] = set()
         self._stops_at: float | None = None
@@ -123,9 +126,7 @@ class FleetImages:
 
     def _check(self, request: ImageRequest) -> None:
         self._models.require(request)
-        if request.response_format == "url":
-            message = 'response_format: expected "b64_json": a gateway serves no addresses of pictures.'
-            raise BadRequest(message, "response_format")
+        require_urls(request, self._settings)
 
     async def _pipeline(self, request: ImageRequest) -> PipelineReady | None:
         """What the workers load; None where none of them has loaded it yet: then the worker checks the request. Raises
@@ -153,7 +154,7 @@ class FleetImages:
 
     async def _made(self, http: Request, request: ImageRequest, kind: Kind, uploads: Mapping[str, bytes]) -> Response:
         job_id = new_job_id()
-        fields = json.loads(request.model_dump_json(exclude_none=True, exclude=set(_OF_STREAMS)))
+        fields = json.loads(request.model_dump_json(exclude_none=True, exclude=set(_OF_THE_ANSWER)))
         files = {name: f"{folder_of(job_id)}{name}" for name in uploads}
         job = FleetJob(job_id, str(http.scope.get(KEY_NAME, "")), fields, time.time(), kind, files)
         events = "image_generation" if kind == "generation" else "image_edit"
@@ -207,7 +208,7 @@ class FleetImages:
                 has_result = True
                 require_success(result)
                 async with self._availability.required():
-                    answer = await self._jobs.results.answer(result)
+                    answer = await self._answer_of(http, request, result)
             finally:
                 self._jobs.forget_later(job.id, has_result=has_result)
             if answer is None:
@@ -225,6 +226,16 @@ class FleetImages:
             self._report(http.scope[REQUEST_ID], job.id, outcome, request.n or 1, time.monotonic() - began)
         return outcome
 
+    async def _answer_of(self, http: Request, request: ImageRequest, result: FleetResult) -> dict[str, Any] | None:
+        """None where the pictures have been deleted."""
+        if request.stream or request.response_format != "url":
+            return await self._jobs.results.answer(result)
+
+        async def keep(objects: Sequence[str]) -> list[str]:
+            return addresses(http, await self._pictures.keep(objects))
+
+        return await self._jobs.results.answer_with_urls(result, keep)
+
     def _check_stopping(self) -> None:
         if self._stops_at is not None and time.monotonic() > self._stops_at:
             raise StoppingError("The gateway is stopping: try again.")
@@ -233,6 +244,8 @@ class FleetImages:
         """With a note on what a stream of one host has, and this one has not."""
         notes = dict(answer.get("notes") or {})
         notes |= {name: _NO_PREVIEWS for name in ("partial_images", "progress") if getattr(request, name)}
+        if request.stream and request.response_format == "url":
+            notes["response_format"] = NO_URLS_IN_STREAMS
         return {**answer, "notes": notes} if notes else answer
 
     def _report(

@@ -23,7 +23,9 @@ from image_gen.fleet.fleet_job import (
     job_name,
     message_of,
     result_name,
+    webhook_name,
 )
+from image_gen.fleet.fleet_webhooks import FleetWebhooks
 from image_gen.fleet.gateway.availability import NOTHING_ACCEPTED, Availability
 from image_gen.fleet.gateway.fleet_models import FleetModels
 from image_gen.fleet.gateway.fleet_state import FleetState
@@ -47,8 +49,9 @@ class FleetJobs:
 
     def __init__(
         self, store: JobStore, queue: JobQueue, state: FleetState, models: FleetModels, *,
-        scaling: ScaleFromZero, availability: Availability,
+        scaling: ScaleFromZero, availability: Availability, webhooks: FleetWebhooks,
     ) -> None:  # fmt: skip
+        self._webhooks = webhooks
         self._store, self._queue, self._state, self._models = store, queue, state, models
         self._scaling, self._availability = scaling, availability
         self.results = JobResults(store)
@@ -102,6 +105,8 @@ class FleetJobs:
             if not await self._end(job.id):
                 return await self._get(job.id, job.key) or job
             self.counts["cancelled"] += 1
+            if isinstance(job, StoredJob):
+                self._in_background(self._owe_webhook(job))
             job.status, job.ended, job.result = "cancelled", time.time(), None
             return job
 
@@ -110,8 +115,7 @@ class FleetJobs:
         Raises JOBS_UNAVAILABLE.
         """
         async with self._availability.required("The job was not deleted, or not all of it."):
-            reservation = job.reservation if isinstance(job, StoredJob) else ""
-            await self._delete(job.id, has_result=job.has_ended, reservation=reservation)
+            await self._delete(job.id, has_result=job.has_ended, job=job if isinstance(job, StoredJob) else None)
             self.counts["deleted"] += 1
 
     def forget_later(self, job_id: str, *, has_result: bool) -> None:
@@ -233,11 +237,20 @@ class FleetJobs:
             if worker in workers and ended is None:
                 job.status, job.started = "running", began
 
-    async def _delete(self, job_id: str, *, has_result: bool, reservation: str = "") -> bool:
+    async def _owe_webhook(self, job: StoredJob) -> None:
+        """Of a job that was cancelled here. Where this fails, the worker that gets its message does it."""
+        with contextlib.suppress(ImageGenError):
+            await self._webhooks.owe(job.as_fleet_job())
+
+    async def _delete(self, job_id: str, *, has_result: bool, job: StoredJob | None = None) -> bool:
         """Whether it is cancelled by this; then its result stays, which has no content."""
         is_cancelled = not has_result and await self._end(job_id)
+        if job is not None:  # before the job: without it no worker knows of the webhook
+            await self._webhooks.owe(job.as_fleet_job())
+        reservation = "" if job is None else job.reservation
         names = [job_name(job_id), *await self._store.names(folder_of(job_id)), *filter(None, [reservation])]
-        kept = {result_name(job_id)} if is_cancelled else set()
+        # Else a worker that has the job would send the webhook once more.
+        kept = {result_name(job_id), webhook_name(job_id)} if is_cancelled else set()
         await self._store.delete([name for name in dict.fromkeys(names) if name not in kept])
         return is_cancelled
 

@@ -6,9 +6,9 @@ It does not know uvicorn or signals (`http.server` does).
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from image_gen.errors import BY_CODE, ImageGenError, InternalError, NoWorkerError
 from image_gen.fleet.emulator import create_missing
@@ -28,8 +28,10 @@ from image_gen.worker.failures import one_line
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
+    from image_gen.fleet.fleet_webhooks import FleetWebhooks
     from image_gen.fleet.gateway.fleet_images import FleetImages
     from image_gen.fleet.gateway.fleet_jobs import FleetJobs
+    from image_gen.fleet.gateway.fleet_pictures import FleetPictures
     from image_gen.fleet.gateway.fleet_state import FleetState
     from image_gen.fleet.gateway.scale_from_zero import ScaleFromZero
 
@@ -38,7 +40,6 @@ log = logging.getLogger(__name__)
 WATCH_SECONDS: Final = 10.0
 # Requests that wait for a worker's result.
 _MOST_WAITING: Final = 4000
-_NO_WEBHOOKS: Final = "a gateway calls no addresses; GET /v1/jobs/<id> shows when the job has ended"
 
 
 class Gateway:
@@ -48,8 +49,8 @@ class Gateway:
         self, settings: Settings, fleet_settings: FleetSettings, cache_settings: CacheSettings, env: Mapping[str, str],
         *, keys: ApiKeys, open_files: int = 1024,
     ) -> None:  # fmt: skip
-        # It has neither, also where the environment is that of a worker.
-        self._settings = replace(settings, picture_url_seconds=0, webhook_secret=None)
+        # Its jobs are in the job store, also where the environment is that of a worker.
+        self._settings = replace(settings, jobs="disk")
         self._fleet_settings, self._cache_settings = fleet_settings, cache_settings
         self._env, self._keys = env, keys
         self.readiness = Readiness(settings.served_id, settings.model_revision, VERSION)
@@ -63,6 +64,9 @@ class Gateway:
         self._jobs: FleetJobs | None = None
         self._images: FleetImages | None = None
         self._scaling: ScaleFromZero | None = None
+        self._webhooks: FleetWebhooks | None = None
+        # None where it keeps none.
+        self._pictures: FleetPictures | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._look_again = asyncio.Event()
         # Whether the workers were there that a start waits for.
@@ -71,9 +75,7 @@ class Gateway:
     def start(self) -> None:
         """Called when the port listens."""
         log.info("image-gen %s, a gateway: jobs go to %s", VERSION, self._fleet_settings.queue_url)
-        task = asyncio.create_task(self._run())
-        task.add_done_callback(self._on_end)
-        self._tasks.append(task)
+        self._begin(self._run())
 
     def retry(self) -> None:
         """SIGHUP: the queue and the job store are asked at once."""
@@ -95,9 +97,20 @@ class Gateway:
         """Jobs of clients that left are cancelled."""
         if self._jobs is not None:
             await self._jobs.close()
+        if self._webhooks is not None:
+            self._webhooks.stop()
+
+    def _begin(self, part: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(part)
+        task.add_done_callback(self._on_end)
+        self._tasks.append(task)
 
     async def _run(self) -> None:
         self.startup_app.mount(await in_daemon_thread("app", self._make_app))
+        assert self._webhooks is not None
+        self._webhooks.start()
+        if self._pictures is not None:
+            self._begin(self._pictures.run())
         while True:
             await self._look()
             with contextlib.suppress(TimeoutError):
@@ -146,11 +159,13 @@ class Gateway:
         raise NoWorkerError("All workers have failed. Fix: see their logs")
 
     def _make_app(self) -> App:
+        from image_gen.fleet.fleet_webhooks import FleetWebhooks
         from image_gen.fleet.gateway.availability import Availability
         from image_gen.fleet.gateway.fleet_images import FleetImages
         from image_gen.fleet.gateway.fleet_jobs import FleetJobs
         from image_gen.fleet.gateway.fleet_models import FleetModels
         from image_gen.fleet.gateway.fleet_outlook import FleetOutlook
+        from image_gen.fleet.gateway.fleet_pictures import FleetPictures
         from image_gen.fleet.gateway.fleet_state import FleetState
         from image_gen.fleet.gateway.gateway_metrics import GatewayMetrics
         from image_gen.fleet.gateway.scale_from_zero import ScaleFromZero
@@ -158,6 +173,8 @@ class Gateway:
         from image_gen.fleet.job_store import JobStore
         from image_gen.serving.app import make_app, with_access_rules
         from image_gen.serving.jobs.job_routes import JobRoutes
+        from image_gen.serving.jobs.picture_routes import PictureRoutes
+        from image_gen.serving.routing.documented_route import Routes
 
         fleet = self._fleet_settings
         store, queue = JobStore(fleet, self._cache_settings), JobQueue(fleet)
@@ -165,18 +182,27 @@ class Gateway:
         scaling = ScaleFromZero(fleet.auto_scaling_group, fleet.region)
         state = FleetState(store, queue)
         models, outlook = FleetModels(self._settings, state), FleetOutlook(state)
-        jobs = FleetJobs(store, queue, state, models, scaling=scaling, availability=availability)
+        webhooks = FleetWebhooks(store, self._settings)
+        jobs = FleetJobs(
+            store, queue, state, models, scaling=scaling, availability=availability, webhooks=webhooks
+        )  # fmt: skip
         metrics = GatewayMetrics(
             self.readiness, state, jobs.counts, scaling=scaling, availability=availability,
             connections=self.connections, statistics=self.statistics,
         )  # fmt: skip
+        pictures = FleetPictures(store, self._settings.picture_url_seconds, availability)
         images = FleetImages(
             self._settings, state, models, jobs, outlook=outlook, scaling=scaling, availability=availability,
-            metrics=metrics,
+            metrics=metrics, pictures=pictures,
         )  # fmt: skip
+        routes: list[Routes] = [JobRoutes(self._settings, jobs, outlook)]
+        if self._settings.picture_url_seconds:
+            self._pictures = pictures
+            routes.append(PictureRoutes(pictures.find))
         self._state, self._scaling, self._jobs, self._images = state, scaling, jobs, images
+        self._webhooks = webhooks
         self._traces = make_provider(self._env) if is_traced(self._env) else None
-        app = make_app(images, metrics, [JobRoutes(self._settings, jobs, outlook, no_webhooks=_NO_WEBHOOKS)])
+        app = make_app(images, metrics, routes)
         return with_access_rules(app, self._settings, self._keys, self._traces)
 
     def _on_end(self, task: asyncio.Task[None]) -> None:

@@ -7,10 +7,10 @@ import asyncio
 import base64
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
-from image_gen.errors import BY_CODE, CancelledError, ImageGenError, JobNotMadeError
+from image_gen.errors import BY_CODE, CancelledError, FileMissingError, ImageGenError, JobNotMadeError
 from image_gen.fleet.fleet_job import FleetResult, UnreadableError, folder_of, result_name
 from image_gen.fleet.job_store import JobStore
 from image_gen.serving.images.requests import BadRequest
@@ -28,6 +28,8 @@ _STATUS_OF_TYPE: Final = {
     "service_unavailable_error": 503,
     "timeout_error": 504,
 }
+# From the names of objects to addresses under which copies of them are kept.
+Keep = Callable[[Sequence[str]], Awaitable[list[str]]]
 
 
 class JobResults:
@@ -69,15 +71,34 @@ class JobResults:
         answer["data"] = pictures
         return answer
 
+    async def answer_with_urls(self, result: FleetResult, keep: Keep) -> dict[str, Any] | None:
+        """The same, with addresses in place of the pictures."""
+        if result.answer is None:
+            raise UnreadableError("the result has no answer")
+        pictures = result.answer.get("data") or []
+        try:
+            urls = await keep([_object_of(result.id, each) for each in pictures])
+        except FileMissingError:
+            return None
+        data = [{"url": url, **_facts_of(each)} for url, each in zip(urls, pictures, strict=True)]
+        return {**result.answer, "data": data}
+
     async def _picture(self, job_id: str, about: Mapping[str, Any]) -> dict[str, Any] | None:
-        name = str(about.get("object", ""))
-        if not name.startswith(f"{folder_of(job_id)}pictures/") or ".." in name:
-            raise UnreadableError("the result names an object that is none of its pictures")
-        data = await self._store.read(name)
+        data = await self._store.read(_object_of(job_id, about))
         if data is None:
             return None
-        rest = {field: value for field, value in about.items() if field != "object"}
-        return {"b64_json": base64.b64encode(data).decode("ascii"), **rest}
+        return {"b64_json": base64.b64encode(data).decode("ascii"), **_facts_of(about)}
+
+
+def _object_of(job_id: str, about: Mapping[str, Any]) -> str:
+    name = str(about.get("object", ""))
+    if not name.startswith(f"{folder_of(job_id)}pictures/") or ".." in name:
+        raise UnreadableError("the result names an object that is none of its pictures")
+    return name
+
+
+def _facts_of(about: Mapping[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in about.items() if field != "object"}
 
 
 def require_success(result: FleetResult) -> None:

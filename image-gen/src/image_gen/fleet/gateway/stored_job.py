@@ -24,14 +24,14 @@ class StoredJob(Job):
 
     def as_fleet_job(self) -> FleetJob:
         """What workers read."""
-        return FleetJob(self.id, self.key, json.loads(self.body), self.created)
+        return FleetJob(self.id, self.key, json.loads(self.body), self.created, webhook_url=self.webhook_url)
 
     @classmethod
     def of(cls, job: Job, before: int, reservation: str) -> "StoredJob":
         """A new job of `POST /v1/jobs`."""
         return cls(
             job.id, job.key, job.body, job.created, 0, job.idempotency_key, job.fingerprint,
-            before=before, pictures=json.loads(job.body).get("n") or 1, reservation=reservation,
+            job.webhook_url, before=before, pictures=json.loads(job.body).get("n") or 1, reservation=reservation,
         )  # fmt: skip
 
     @classmethod
@@ -39,7 +39,7 @@ class StoredJob(Job):
         """From the object of the job. Raises `UnreadableError`."""
         job, own = FleetJob.from_json(data), json.loads(data)
         return cls(
-            job.id, job.key, json.dumps(dict(job.fields)), job.created, 0,
+            job.id, job.key, json.dumps(dict(job.fields)), job.created, 0, webhook_url=job.webhook_url,
             before=int(own.get("before") or 0), pictures=job.fields.get("n") or 1,
             reservation=str(own.get("reservation") or ""),
         )  # fmt: skip

@@ -16,6 +16,7 @@ from image_gen.worker.protocol import ImageJob, PipelineReady
 STEPS_BY_QUALITY: Final = {"low": 15, "medium": 30, "high": 50, "xhigh": 75, "max": 100}
 # What a pipeline accepts that calls back after each step.
 REPORTS_STEPS: Final = "callback_on_step_end"
+NO_URLS_IN_STREAMS: Final = "not used: the events of a stream have the pictures themselves."
 _SAME_AS: Final = {"auto": "medium", "standard": "medium", "hd": "high"}
 _NOT_USED: Final = {
     "style": "not used: the model has no styles. Describe the style in the prompt.",
@@ -151,7 +152,7 @@ def notes_on(request: ImageRequest, job: ImageJob) -> dict[str, str]:
     if request.output_compression is not None and request.output_format in {None, "png"}:
         notes["output_compression"] = "not used: a PNG loses nothing, and has no quality to choose."
     if request.response_format == "url" and request.stream:
-        notes["response_format"] = "not used: the events of a stream have the pictures themselves."
+        notes["response_format"] = NO_URLS_IN_STREAMS
     if request.metadata and job.output_format != "png":
         notes["metadata"] = "not used: only a PNG has them."
     for name, served in (("partial_images", job.previews), ("progress", job.progress)):

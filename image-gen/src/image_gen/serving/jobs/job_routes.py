@@ -33,18 +33,12 @@ _NOT_KEPT: Final = "No job of this id is kept: it has expired, was deleted, or n
 class JobRoutes:
     """What HTTP sees of jobs."""
 
-    def __init__(
-        self, settings: Settings, jobs: JobKeeper, outlook: JobOutlook, *, no_webhooks: str | None = None
-    ) -> None:
-        """`no_webhooks`: why this service never calls addresses, where it does not."""
+    def __init__(self, settings: Settings, jobs: JobKeeper, outlook: JobOutlook) -> None:
         self._settings, self._jobs, self._outlook = settings, jobs, outlook
-        self._no_webhooks = no_webhooks
-        if no_webhooks is None and settings.webhook_secret is None:
-            self._no_webhooks = "this service calls no addresses, as IMAGE_GEN_WEBHOOK_SECRET is not set"
 
     def routes(self) -> list[DocumentedRoute]:
         """Those of the module's first line."""
-        create = create_operation(webhooks=self._no_webhooks is None)
+        create = create_operation(webhooks=self._settings.webhook_secret is not None)
         return [
             DocumentedRoute("POST", "/v1/jobs", self._guarded(self._create), create),
             DocumentedRoute("GET", "/v1/jobs/{job_id}", self._guarded(self._get), GET),
@@ -122,8 +116,9 @@ class JobRoutes:
         return request, webhook
 
     def _check_webhook(self, url: object) -> None:
-        if self._no_webhooks is not None:
-            raise BadRequest(f"webhook_url: {self._no_webhooks}.", "webhook_url")
+        if self._settings.webhook_secret is None:
+            why = "this service calls no addresses, as IMAGE_GEN_WEBHOOK_SECRET is not set"
+            raise BadRequest(f"webhook_url: {why}.", "webhook_url")
         try:
             parse_webhook_url(url, allow_private=self._settings.webhook_private)
         except ValueError as error:
