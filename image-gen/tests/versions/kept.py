@@ -19,7 +19,9 @@ def folder(version: str) -> Path:
 def unpack_cache(version: str, target: Path) -> Path:
     """`HF_HOME` as the version left it. Times are kept; inodes and the times of inodes cannot be."""
     with tarfile.open(folder(version) / "cache.tar") as archive:
-        archive.extractall(target, filter="tar")
+        # Python 3.11.2, which is Debian 12's, has no filters, and 3.14 another default.
+        archive.extraction_filter = lambda member, _: member
+        archive.extractall(target)
     return target / "huggingface"
 
 
