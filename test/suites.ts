@@ -27,6 +27,7 @@ const SUITES = {
   engine: { runner: "vitest", timeoutSeconds: 600, workers: SERIAL },
   "engine-aws": { runner: "vitest", timeoutSeconds: 600, workers: SERIAL },
   python: { runner: "pytest" },
+  operations: { runner: "vitest", timeoutSeconds: 180 },
   // Much of it waits for pictures.
   page: { runner: "vitest", timeoutSeconds: 120, workers: 2, globalSetup: "test/page/global-setup.ts" },
   e2e: { runner: "vitest", timeoutSeconds: 600, workers: SERIAL, globalSetup: "test/e2e/global-setup.ts" },
@@ -35,7 +36,6 @@ const SUITES = {
   start: { runner: "vitest", timeoutSeconds: 600, workers: SERIAL },
   check: { runner: "check" },
   component: { runner: "vitest", timeoutSeconds: 120, sharedModules: true },
-  operations: { runner: "vitest", timeoutSeconds: 180 },
   clients: { runner: "vitest", timeoutSeconds: 300 },
   policy: { runner: "vitest", timeoutSeconds: 120 },
 } as const satisfies Record<string, Suite>;
