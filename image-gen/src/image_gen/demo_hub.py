@@ -48,7 +48,8 @@ class DemoHubProcess:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), 3)
+                async with asyncio.timeout(3):
+                    await process.wait()
             except TimeoutError:
                 process.kill()
                 await process.wait()

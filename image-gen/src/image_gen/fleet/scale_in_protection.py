@@ -60,7 +60,8 @@ class ScaleInProtection:
         while self._group and self._instance and not self._stopping:
             await self.look()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), _LOOK_SECONDS)
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._woken.wait()
             self._woken.clear()
 
     async def look(self) -> None:
@@ -81,7 +82,8 @@ class ScaleInProtection:
         if not self._group or not self._instance or self._protected is False:
             return
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(self._call(protected=False), _STOP_SECONDS)
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._call(protected=False)
 
     async def _change(self, wanted: bool) -> None:
         self._protected = None

@@ -172,7 +172,8 @@ class Service:
             await self._cache_operations.close()
         # A thread amid the import of compiled modules would abort the interpreter's end.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._app_imported.wait(), _IMPORT_SECONDS)
+            async with asyncio.timeout(_IMPORT_SECONDS):
+                await self._app_imported.wait()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

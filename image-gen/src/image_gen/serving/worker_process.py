@@ -94,7 +94,8 @@ class WorkerProcess:
         if self._writer is not None:
             self._writer.close()
         try:
-            await asyncio.wait_for(self._process.wait(), grace)
+            async with asyncio.timeout(grace):
+                await self._process.wait()
         except TimeoutError:
             self.kill()
             await self._process.wait()

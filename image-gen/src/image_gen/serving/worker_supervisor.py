@@ -147,7 +147,8 @@ class WorkerSupervisor:
         self._waiting = True
         self._starts = None if pause is None else time.monotonic() + pause
         try:
-            await asyncio.wait_for(self._asked.wait(), pause)
+            async with asyncio.timeout(pause):
+                await self._asked.wait()
             self._failures.forget()
         except TimeoutError:
             if self._given_up is not None:

@@ -114,7 +114,8 @@ class Gateway:
         while True:
             await self._look()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look_again.wait(), WATCH_SECONDS)
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await self._look_again.wait()
             self._look_again.clear()
 
     def _fields(self) -> dict[str, object]:

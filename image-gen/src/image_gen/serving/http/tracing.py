@@ -59,9 +59,9 @@ def make_provider(env: Mapping[str, str]) -> "TracerProvider | None":
 
 async def send_last_traces(provider: "TracerProvider") -> None:
     """What the collector has not taken by then is lost."""
-    last = in_daemon_thread("traces", provider.shutdown)
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(last, _LAST_SECONDS)
+        async with asyncio.timeout(_LAST_SECONDS):
+            await in_daemon_thread("traces", provider.shutdown)
 
 
 def _without_login(address: str) -> str:

@@ -141,7 +141,8 @@ class RequestQueue:
     async def drain(self, seconds: float) -> bool:
         """Waits for the pictures being made; whether they were done in time."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
         return not self.is_busy
 
     def stop_current(self) -> None:
