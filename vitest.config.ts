@@ -20,7 +20,8 @@ const projects = NAMES.filter((name) => suiteOf(name).runner === "vitest").flatM
       ...project,
       environment: "node",
       // Printed commands begin with `npx` under `npx imagegen`, and so they would under `npx vitest`.
-      env: { npm_lifecycle_event: "test" },
+      // A machine without a locale gets the one that every Debian has: file names are UTF-8 then.
+      env: { npm_lifecycle_event: "test", LANG: process.env.LANG || "C.UTF-8" },
       testTimeout: timeoutSeconds * 1000,
       hookTimeout: timeoutSeconds * 1000,
       ...(workers ? { maxWorkers: workers } : {}),
