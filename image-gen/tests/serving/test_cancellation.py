@@ -1,12 +1,17 @@
 """What is cancelled ends, also where what it waits for is done just then: else a stop would wait for ever."""
 
 import asyncio
+import signal
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from image_gen import demo_hub
+from image_gen.demo_hub import DemoHubProcess
 from image_gen.errors import NoGpuError
 from image_gen.fleet.scale_in_protection import ScaleInProtection
 from image_gen.fleet.settings import FleetSettings
@@ -61,3 +66,33 @@ def test_cancellation_at_the_end_of_a_wait_is_not_lost(make: Callable[[], Waitin
         return task.cancelled()
 
     assert asyncio.run(ended())
+
+
+UNRESPONSIVE = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+
+
+def test_hub_of_the_demo_model_that_ignores_sigterm_is_killed_when_the_start_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(demo_hub, "_END_SECONDS", 0.2)
+
+    async def scenario() -> int | None:
+        hub = DemoHubProcess()
+        hub._process = await asyncio.create_subprocess_exec(sys.executable, "-c", UNRESPONSIVE, stdout=PIPE)
+        assert hub._process.stdout
+        await hub._process.stdout.readline()
+
+        async def used() -> None:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await hub.__aexit__()
+
+        task = asyncio.create_task(used())
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait([task], timeout=10)
+        assert task.cancelled()
+        return hub._process.returncode
+
+    assert asyncio.run(scenario()) == -signal.SIGKILL
