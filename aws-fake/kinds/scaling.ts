@@ -99,8 +99,8 @@ export function scale(cloud: Cloud, group: Thing): void {
   const named = first(group.props.launchTemplate);
   const key = text(named.id) || text(mixed.launchTemplateId) || text(named.name);
   const excess = own.length - wanted;
-  const open = own.filter((host) => !isProtected(host));
-  if (excess > 0) for (const host of open.slice(-excess)) terminateInstance(cloud, host);
+  const removable = own.filter((host) => !isProtected(host));
+  if (excess > 0) for (const host of removable.slice(-excess)) terminateInstance(cloud, host);
   if (own.length >= wanted || texts(group.props.suspendedProcesses).includes("Launch")) return;
   const template = cloud.get(TEMPLATE, key);
   const overrides = record(first(group.props.mixedInstancesPolicy).launchTemplate).overrides;
@@ -199,7 +199,7 @@ export const SCALING: readonly Kind[] = [
     },
     delete(cloud, group) {
       const own = cloud.all(INSTANCE).filter(({ props }) => props.__group === group.id);
-      // The provider opens them after it has set the group to none.
+      // The provider removes their protection after it has set the group to none.
       if (own.some(isProtected)) cloud.record("SetInstanceProtection", group.label);
       for (const host of own) terminateInstance(cloud, host);
       cloud.remove(group);

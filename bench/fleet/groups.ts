@@ -47,8 +47,8 @@ export class HostGroup {
 
   /** Ends the oldest hosts of those that are not protected from scale-in: they have no job. */
   end(count: number, now: number): void {
-    const open = this.hosts.filter(({ job, busyAt }) => job === null && now - busyAt >= PROTECTED_SECONDS);
-    const order = open.sort((a, b) => a.launchedAt - b.launchedAt);
+    const removable = this.hosts.filter(({ job, busyAt }) => job === null && now - busyAt >= PROTECTED_SECONDS);
+    const order = removable.sort((a, b) => a.launchedAt - b.launchedAt);
     for (const host of order.slice(0, count)) this.lose(host);
   }
 

@@ -46,9 +46,11 @@ function parseJson(text: string): unknown {
 }
 
 const run = promisify(execFile);
+const EVENTS_TIMEOUT_MS = 5_000;
 
 /** What `docker inspect` says of a container, as far as it is read here. */
 interface ContainerState {
+  readonly Id: string;
   readonly State: { readonly Status: string; readonly ExitCode: number; readonly OOMKilled: boolean };
   readonly RestartCount: number;
 }
@@ -60,7 +62,7 @@ interface ContainerState {
 export async function containerReport(containerName: string): Promise<readonly string[]> {
   try {
     const inspected = await run("docker", ["inspect", "--type", "container", "--format", "{{json .}}", containerName]);
-    const state = await stateOf(containerName, JSON.parse(inspected.stdout) as ContainerState);
+    const state = await stateOf(JSON.parse(inspected.stdout) as ContainerState);
     const logs = await run("docker", ["logs", "--tail", "20", containerName]);
     const lines = `${logs.stdout}${logs.stderr}`.split("\n").filter((line) => line.trim() !== "");
     return [`container ${containerName}: ${state}`, ...lines.slice(-20)];
@@ -69,10 +71,10 @@ export async function containerReport(containerName: string): Promise<readonly s
   }
 }
 
-async function stateOf(containerName: string, { State, RestartCount }: ContainerState): Promise<string> {
+async function stateOf({ Id, State, RestartCount }: ContainerState): Promise<string> {
   const restarts = `restarted ${RestartCount} ${RestartCount === 1 ? "time" : "times"}`;
   if (State.Status === "running" && RestartCount > 0) {
-    const code = await lastExitCode(containerName);
+    const code = await lastExitCode(Id);
     return ["running again", ...(code ? [`last exit code ${code}`] : []), restarts].join(", ");
   }
   const memory = State.OOMKilled ? ["out of memory"] : [];
@@ -80,9 +82,14 @@ async function stateOf(containerName: string, { State, RestartCount }: Container
 }
 
 /** Of a container that runs, `inspect` says 0; the engine keeps its last events. Empty when it has none of this one. */
-async function lastExitCode(containerName: string): Promise<string> {
-  const filters = [`container=${containerName}`, "event=die"].flatMap((each) => ["--filter", each]);
+async function lastExitCode(id: string): Promise<string> {
+  // Not by name, which an earlier container may have had.
+  const filters = [`container=${id}`, "event=die"].flatMap((each) => ["--filter", each]);
+  // Not `0s`, which the command rounds down to a whole second.
+  const until = (Date.now() / 1000).toFixed(3);
   const format = "{{.Actor.Attributes.exitCode}}";
-  const events = await run("docker", ["events", "--since", "1h", "--until", "0s", ...filters, "--format", format]);
-  return events.stdout.trim().split("\n").at(-1) ?? "";
+  const command = ["events", "--since", "1h", "--until", until, ...filters, "--format", format];
+  // A remote engine whose clock is behind would have the command wait.
+  const events = await run("docker", command, { timeout: EVENTS_TIMEOUT_MS }).catch(() => undefined);
+  return events?.stdout.trim().split("\n").at(-1) ?? "";
 }

@@ -85,6 +85,9 @@ await engineTests("a failure", setting, () => {
     const name = setting.container("again");
     const image = await docker("inspect", "-f", "{{.Image}}", setting.container("missing"));
     const ends = ["--entrypoint", "sh", image, "-c", "echo out of luck; sleep 5; exit 7"];
+    // One of the same name that ended otherwise.
+    await docker("run", "-d", "--name", name, ...ends);
+    await docker("rm", "-f", name);
     await docker("run", "-d", "--restart", "always", "--name", name, ...ends);
     const runsAgain = async () =>
       (await docker("inspect", "-f", "{{.State.Status}} {{.RestartCount}}", name)) === "running 1";

@@ -72,7 +72,7 @@ describe("a host of a fleet", () => {
     expect(await machine.must("grep -c 'MetricName=Heartbeat,Value=1' /var/lib/aws/calls")).not.toBe("0");
   });
 
-  test("opens itself to scale-in once its container was killed, before it starts the next one", async () => {
+  test("removes its protection from scale-in once its container was killed, before it starts the next one", async () => {
     const asked = "autoscaling set-instance-protection --auto-scaling-group-name image-gen-spot-1";
     const first = await inspect("{{.Id}}");
     await machine.must(

@@ -1,4 +1,4 @@
-"""Who sends a webhook that is owed, and when, with a store in memory whose objects have the age of a test's choice."""
+"""Who sends a pending webhook, and when, with a store in memory whose objects have the age of a test's choice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from image_gen.errors import S3UnreachableError
 from image_gen.fleet import fleet_webhooks
-from image_gen.fleet.fleet_job import FleetJob, FleetResult, OwedWebhook, new_job_id, result_name, webhook_name
+from image_gen.fleet.fleet_job import FleetJob, FleetResult, PendingWebhook, new_job_id, result_name, webhook_name
 from image_gen.fleet.fleet_webhooks import FleetWebhooks
 from image_gen.fleet.job_store import JobStore
 from image_gen.serving.jobs import webhook_request
@@ -66,7 +66,7 @@ class Process:
         settings = Settings(webhook_secret=SECRET)
         self.webhooks = FleetWebhooks(cast("JobStore", store), settings)
         assert self.webhooks._sender is not None
-        self.webhooks._sender.attempt = self._attempt  # type: ignore[method-assign] # nothing is sent
+        self.webhooks._sender.attempt = self._attempt  # type: ignore[method-assign] # the test answers in place of an address
 
     async def _attempt(self, url: WebhookUrl, job_id: str, body: bytes) -> str | None:
         assert url.host == "example.com" and job_id in body.decode()
@@ -102,11 +102,11 @@ def ended(store: Store, url: str = URL) -> FleetJob:
     return job
 
 
-def owed(store: Store, last: int, age: float) -> str:
+def pending(store: Store, last: int, age: float) -> str:
     """A job's id: of a process that ended during the attempt `last`, which began so many seconds ago."""
     job_id = new_job_id()
-    names = [f"webhooks/{job_id}/owed.json", *(f"webhooks/{job_id}/{number}.json" for number in range(1, last + 1))]
-    store.objects |= dict.fromkeys(names, OwedWebhook(URL, f'"{job_id}"').to_json())
+    names = [f"webhooks/{job_id}/pending.json", *(f"webhooks/{job_id}/{number}.json" for number in range(1, last + 1))]
+    store.objects |= dict.fromkeys(names, PendingWebhook(URL, f'"{job_id}"').to_json())
     store.written |= dict.fromkeys(names, time.time() - age)
     return job_id
 
@@ -121,24 +121,24 @@ async def test_what_is_owed_is_sent_once_however_often_it_is_said() -> None:
     process, other = Process(store), Process(store)
     job = ended(store)
     for each in (process, process, other):
-        await each.webhooks.owe(job)
+        await each.webhooks.add(job)
     await process.end()
-    await other.webhooks.owe(job)
+    await other.webhooks.add(job)
     await other.end()
     assert (process.sent, other.sent, left(store)) == (1, 0, [])
 
 
-@pytest.mark.parametrize("refused", ["owed", "mark"])
+@pytest.mark.parametrize("refused", ["message", "mark"])
 @on_loop
 async def test_a_store_that_fails_is_an_error_and_the_next_call_sends_it(refused: str) -> None:
     store = Store()
     process, job = Process(store), ended(store)
-    store.refused = webhook_name(job.id) if refused == "mark" else f"webhooks/{job.id}/owed.json"
+    store.refused = webhook_name(job.id) if refused == "mark" else f"webhooks/{job.id}/pending.json"
     with pytest.raises(S3UnreachableError):
-        await process.webhooks.owe(job)
+        await process.webhooks.add(job)
     assert (process.sent, webhook_name(job.id) in store.objects) == (0, False)
     store.refused = ""
-    await process.webhooks.owe(job)
+    await process.webhooks.add(job)
     await process.end()
     for name in left(store):  # it was kept by the first call, and is taken over
         store.written[name] = 0
@@ -149,7 +149,7 @@ async def test_a_store_that_fails_is_an_error_and_the_next_call_sends_it(refused
 @on_loop
 async def test_of_many_processes_one_has_each_attempt() -> None:
     store = Store()
-    owed(store, 0, age=1000)
+    pending(store, 0, age=1000)
     processes = [Process(store, "500") for _ in range(5)]
     await asyncio.gather(*(each.take_over() for each in processes))
     assert sum(each.sent for each in processes) == 9
@@ -164,7 +164,7 @@ async def test_others_take_over_when_the_attempt_and_the_pause_after_it_are_over
     monkeypatch.setattr(webhook_request, "retry_delays", lambda: (5.0, 30.0, 120.0))
     assert fleet_webhooks.TAKEN_SECONDS == 45
     store = Store()
-    owed(store, last, age)
+    pending(store, last, age)
     process = Process(store)
     await process.take_over()
     assert (process.sent, left(store) == []) == ((1, True) if is_due else (0, False))
@@ -173,7 +173,7 @@ async def test_others_take_over_when_the_attempt_and_the_pause_after_it_are_over
 @on_loop
 async def test_a_process_that_ends_during_the_last_attempt_leaves_none_to_make() -> None:
     store = Store()
-    owed(store, 9, age=1000)
+    pending(store, 9, age=1000)
     process = Process(store)
     await process.take_over()
     assert (process.sent, left(store)) == (0, [])
@@ -182,8 +182,8 @@ async def test_a_process_that_ends_during_the_last_attempt_leaves_none_to_make()
 @on_loop
 async def test_an_attempt_after_the_delivery_sends_nothing_and_leaves_nothing() -> None:
     store = Store()
-    job_id = owed(store, 3, age=1000)
-    del store.objects[f"webhooks/{job_id}/owed.json"]
+    job_id = pending(store, 3, age=1000)
+    del store.objects[f"webhooks/{job_id}/pending.json"]
     process = Process(store)
     await process.take_over()
     assert (process.sent, left(store)) == (0, [])
@@ -194,11 +194,11 @@ async def test_a_process_that_stops_leaves_what_it_owes(monkeypatch: pytest.Monk
     monkeypatch.setattr(webhook_request, "retry_delays", lambda: (100.0,) * 8)
     store = Store()
     process, job = Process(store, "500"), ended(store)
-    await process.webhooks.owe(job)
+    await process.webhooks.add(job)
     await asyncio.sleep(0.05)
     process.webhooks.stop()
     await asyncio.sleep(0)
-    assert (process.sent, sorted(left(store))) == (1, [f"webhooks/{job.id}/1.json", f"webhooks/{job.id}/owed.json"])
+    assert (process.sent, sorted(left(store))) == (1, [f"webhooks/{job.id}/1.json", f"webhooks/{job.id}/pending.json"])
 
 
 @pytest.mark.parametrize("url", ["ftp://example.com/", "", "https://user@example.com/"])
@@ -206,5 +206,5 @@ async def test_a_process_that_stops_leaves_what_it_owes(monkeypatch: pytest.Monk
 async def test_what_is_no_address_is_not_owed(url: str) -> None:
     store = Store()
     process = Process(store)
-    await process.webhooks.owe(ended(store, url))
+    await process.webhooks.add(ended(store, url))
     assert left(store) == []

@@ -98,7 +98,7 @@ async def test_a_burst_of_a_thousand_jobs_costs_two_calls(scaling: AutoScaling) 
 
 
 @in_a_loop
-async def test_a_host_is_open_only_when_none_of_its_engines_has_a_job(scaling: AutoScaling) -> None:
+async def test_a_host_is_unprotected_only_when_none_of_its_engines_has_a_job(scaling: AutoScaling) -> None:
     host = Host()
     await host.take(2)
     await host.after(500, jobs=1)
@@ -108,7 +108,7 @@ async def test_a_host_is_open_only_when_none_of_its_engines_has_a_job(scaling: A
 
 
 @in_a_loop
-async def test_a_drained_host_is_open_as_soon_as_its_last_job_has_ended(scaling: AutoScaling) -> None:
+async def test_a_drained_host_is_unprotected_as_soon_as_its_last_job_has_ended(scaling: AutoScaling) -> None:
     host = Host()
     await host.take()
     host.is_drained = True
@@ -193,7 +193,7 @@ async def test_an_answer_that_does_not_come_delays_neither_jobs_nor_the_stop(sca
 
 
 @in_a_loop
-async def test_the_stop_opens_the_host_and_has_the_last_word(scaling: AutoScaling) -> None:
+async def test_the_stop_removes_the_protection_and_has_the_last_word(scaling: AutoScaling) -> None:
     host, begun, released = Host(), threading.Event(), threading.Event()
 
     def slow(protected: bool) -> None:
@@ -214,7 +214,7 @@ async def test_the_stop_opens_the_host_and_has_the_last_word(scaling: AutoScalin
 
 
 @in_a_loop
-async def test_the_stop_of_a_host_that_is_open_asks_nothing(scaling: AutoScaling) -> None:
+async def test_the_stop_of_an_unprotected_host_asks_nothing(scaling: AutoScaling) -> None:
     host = Host()
     await host.protection.look()
     await host.protection.stop()

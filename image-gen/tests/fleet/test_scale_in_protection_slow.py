@@ -67,7 +67,7 @@ def ready(fleet: Fleet, **env: object) -> Server:
 
 def test_a_host_is_protected_while_it_makes_jobs_and_the_group_ends_the_idle_one(fleet: Fleet, group: Group) -> None:
     worker = ready(fleet, FAKE_WORKER=SLOW, PROTECTED_FOR=2, **group.variables)
-    worker.wait_log(f"The host {group.host} is open to scale-in.")
+    worker.wait_log(f"The host {group.host} is not protected from scale-in.")
     job_id = fleet.send(steps=20)
     wait_for(lambda: group.is_protected)
     group.scaling.set_desired_capacity(AutoScalingGroupName=GROUP, DesiredCapacity=1)
@@ -81,12 +81,12 @@ def test_jobs_one_after_another_need_two_calls(fleet: Fleet, group: Group) -> No
     worker = ready(fleet, PROTECTED_FOR=3, **group.variables)
     jobs = [fleet.send() for _ in range(20)]
     wait_for(lambda: all(fleet.result(each) for each in jobs))
-    wait_for(lambda: not group.is_protected and worker.log.count("is open to scale-in") == 2)
+    wait_for(lambda: not group.is_protected and worker.log.count("is not protected from scale-in") == 2)
     assert worker.log.count("is protected from scale-in") == 1
 
 
 @pytest.mark.parametrize("end", ["sigterm", "drain"])
-def test_a_worker_that_stops_or_is_drained_opens_its_host(fleet: Fleet, group: Group, end: str) -> None:
+def test_a_worker_that_stops_or_is_drained_removes_the_protection(fleet: Fleet, group: Group, end: str) -> None:
     worker = ready(fleet, FAKE_WORKER=SLOW, DRAIN_ASKED_EVERY=0.2, **group.variables)
     job_id = fleet.send(steps=15)
     wait_for(lambda: group.is_protected)
@@ -104,7 +104,7 @@ def test_a_worker_that_stops_or_is_drained_opens_its_host(fleet: Fleet, group: G
     wait_for(lambda: not group.is_protected, 10)
 
 
-def test_the_next_worker_opens_the_host_of_a_killed_one(fleet: Fleet, group: Group) -> None:
+def test_the_next_worker_removes_the_protection_of_a_killed_one(fleet: Fleet, group: Group) -> None:
     first = ready(fleet, FAKE_WORKER=SLOW, **group.variables)
     fleet.send(steps=100)
     wait_for(lambda: group.is_protected)

@@ -1,6 +1,6 @@
 """The real server with the engine that the first argument names; `-` means the real one.
 
-WEBHOOKS_TAKEN_AFTER: seconds after which a part of a fleet sends a webhook that another one owes.
+WEBHOOKS_TAKEN_AFTER: seconds after which a part of a fleet sends a pending webhook of another one.
 FAST: the seconds of every pause for which a test would otherwise wait for minutes. DEADLINE: those of a request's
 headers and body. WORK: whether it takes jobs of a fleet; VISIBLE_AFTER: seconds that a message stays hidden;
 RECORD_EVERY: seconds between its records; DRAIN_ASKED_EVERY: those after which it asks whether it is drained;

@@ -223,7 +223,7 @@ class Delivery:
     async def _fail_for_good(self, job_id: str, reason: str) -> Outcome:
         body = error_json(500, f"The job can't be made: {reason}", code="job_not_made")
         if await self._is_first(_failed(job_id, None, self._worker_id, body)):
-            await self._owe_webhook()
+            await self._add_webhook()
             log.warning("A job goes to the dead letters: %s", reason)
             await self._queue.move_to_dead_letters(self._message, reason)
             return "dead"
@@ -258,16 +258,16 @@ class Delivery:
         """The job has a result, and its webhook is kept: neither the message nor the attempt is needed. What stays is
         harmless.
         """
-        await self._owe_webhook()
+        await self._add_webhook()
         with contextlib.suppress(ImageGenError):
             await self._queue.delete(self._message)
         with contextlib.suppress(ImageGenError):
             await self._end_attempt()
 
-    async def _owe_webhook(self) -> None:
+    async def _add_webhook(self) -> None:
         if self._job is not None and self._job.webhook_url is not None:
             self._on_made()  # the engine has nothing to do with it
-            await self._persist(partial(self._webhooks.owe, self._job))
+            await self._persist(partial(self._webhooks.add, self._job))
 
     async def _give_back(self, seconds: int) -> None:
         """Others get the job after so many seconds. Where the queue does not answer, they get it when the message is

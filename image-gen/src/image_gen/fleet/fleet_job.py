@@ -145,7 +145,7 @@ class FleetResult:
 
 
 @dataclass(frozen=True)
-class OwedWebhook:
+class PendingWebhook:
     """What is to be sent. It has neither the prompt nor the pictures."""
 
     url: str
@@ -156,7 +156,7 @@ class OwedWebhook:
         return json.dumps({"version": VERSION, **asdict(self)}).encode()
 
     @classmethod
-    def from_json(cls, data: bytes) -> "OwedWebhook":
+    def from_json(cls, data: bytes) -> "PendingWebhook":
         """Raises `UnreadableError`."""
         kept = _object(data, "webhook")
         try:

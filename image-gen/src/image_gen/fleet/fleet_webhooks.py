@@ -1,4 +1,4 @@
-"""Webhooks of a fleet's jobs: what is owed is in the job store until an address has it, or is given up.
+"""Webhooks of a fleet's jobs: they are pending in the job store until they are delivered or given up.
 
 Comes in: jobs that have ended. Goes out: the requests that one host sends, at least once. Must not: keep a message or
 an engine for an address that is slow, or lose a webhook with the process that was to send it.
@@ -11,7 +11,7 @@ import time
 from typing import Final
 
 from image_gen.errors import ImageGenError
-from image_gen.fleet.fleet_job import FleetJob, FleetResult, OwedWebhook, UnreadableError, result_name, webhook_name
+from image_gen.fleet.fleet_job import FleetJob, FleetResult, PendingWebhook, UnreadableError, result_name, webhook_name
 from image_gen.fleet.job_store import JobStore
 from image_gen.serving.jobs import webhook_request
 from image_gen.serving.jobs.job import Job
@@ -21,17 +21,17 @@ from image_gen.settings import Settings
 
 log = logging.getLogger(__name__)
 _FOLDER: Final = "webhooks/"
-_OWED: Final = "owed.json"
-# How often those that other processes owe are looked for.
+_PENDING: Final = "pending.json"
+# How often pending ones of other processes are looked for.
 LOOK_SECONDS: Final = 20.0
 # An attempt that is older than this has ended, with its process or without it; the next one's pause comes on top.
 TAKEN_SECONDS: Final = webhook_request.WHOLE_SECONDS + 15.0
 
 
 class FleetWebhooks:
-    """Those that this worker or gateway owes, and those that others left.
+    """Those of this worker or gateway, and pending ones that others left.
 
-    `webhooks/<job>/owed.json` has what is to be sent. Attempt n is of whoever creates `webhooks/<job>/<n>.json`. The
+    `webhooks/<job>/pending.json` has what is to be sent. Attempt n is of whoever creates `webhooks/<job>/<n>.json`. The
     folder is deleted when nothing more is to be sent.
     """
 
@@ -44,7 +44,7 @@ class FleetWebhooks:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._looking: asyncio.Task[None] | None = None
 
-    async def owe(self, job: FleetJob) -> None:
+    async def add(self, job: FleetJob) -> None:
         """The job has ended: its webhook is kept, and sent beside everything else. A second call does nothing. Raises
         the errors of the store; until it returns, the job's message has to stay.
         """
@@ -60,9 +60,9 @@ class FleetWebhooks:
             return
         if not _is_address(job.webhook_url):  # why the job has failed
             return
-        owed = OwedWebhook(job.webhook_url, webhook_body(_ended(job, result)).decode())
-        is_new = await self._store.create(f"{_FOLDER}{job.id}/{_OWED}", owed.to_json())
-        # After what is owed: else it would be lost between the two, and so it may be sent twice.
+        pending = PendingWebhook(job.webhook_url, webhook_body(_ended(job, result)).decode())
+        is_new = await self._store.create(f"{_FOLDER}{job.id}/{_PENDING}", pending.to_json())
+        # After what is to be sent: else it would be lost between the two, and so it may be sent twice.
         await self._store.create(webhook_name(job.id), b"{}")
         if self._sender is None:
             log.warning("Webhook of job %s: waits for a process that has IMAGE_GEN_WEBHOOK_SECRET.", job.id)
@@ -70,7 +70,7 @@ class FleetWebhooks:
             self._begin(job.id, 1)
 
     def start(self) -> None:
-        """From now on, what others owe is sent, too."""
+        """From now on, pending ones of others are sent, too."""
         self._looking = asyncio.create_task(self._look())
 
     async def _look(self) -> None:
@@ -79,9 +79,9 @@ class FleetWebhooks:
             try:
                 await self._take_over()
             except ImageGenError as error:
-                log.warning("Webhooks that are owed are not known: %s", error.message)
+                log.warning("Pending webhooks could not be listed: %s", error.message)
             except Exception as error:
-                log.error("Webhooks that are owed: %s", type(error).__name__, exc_info=error)
+                log.error("Pending webhooks: %s", type(error).__name__, exc_info=error)
 
     def stop(self) -> None:
         """What is not delivered stays in the store, for others."""
@@ -122,11 +122,11 @@ class FleetWebhooks:
             async with self._at_once:
                 if not await self._store.create(f"{_FOLDER}{job_id}/{number}.json", b"{}"):
                     return
-                data = await self._store.read(f"{_FOLDER}{job_id}/{_OWED}")
+                data = await self._store.read(f"{_FOLDER}{job_id}/{_PENDING}")
                 if data is None:  # it was delivered meanwhile
                     await self._delete(job_id)
                     return
-                place, outcome = await self._attempt(job_id, OwedWebhook.from_json(data))
+                place, outcome = await self._attempt(job_id, PendingWebhook.from_json(data))
             if outcome in {"", GONE} or number > len(pauses):
                 break
             pause = pauses[number - 1]
@@ -137,14 +137,14 @@ class FleetWebhooks:
             log.warning("Webhook of job %s: given up after %s%s.", job_id, outcome, place)
         await self._delete(job_id)
 
-    async def _attempt(self, job_id: str, owed: OwedWebhook) -> tuple[str, str]:
+    async def _attempt(self, job_id: str, pending: PendingWebhook) -> tuple[str, str]:
         """Where it went, and what came in place of an answer that is fine; empty where one did."""
         assert self._sender is not None
         try:
-            url = parse_webhook_url(owed.url, allow_private=self._sender.allow_private)
+            url = parse_webhook_url(pending.url, allow_private=self._sender.allow_private)
         except ValueError:
             return "", "an address that is not allowed here"
-        outcome = await self._sender.attempt(url, job_id, owed.body.encode())
+        outcome = await self._sender.attempt(url, job_id, pending.body.encode())
         return f" from {url.host}", outcome or ""
 
     async def _delete(self, job_id: str) -> None:

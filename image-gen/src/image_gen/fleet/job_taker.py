@@ -78,7 +78,7 @@ class JobTaker:
     async def stop(self) -> None:
         """Gives back what is not done, so that another worker has it at once."""
         self._stopping = True
-        unprotecting = asyncio.create_task(self._protection.stop())
+        ending = asyncio.create_task(self._protection.stop())
         for task in self._takers:
             task.cancel()
         for task, delivery in self._deliveries.items():
@@ -92,7 +92,7 @@ class JobTaker:
         self._webhooks.stop()
         with contextlib.suppress(ImageGenError):
             await self._store.delete([self._own_record().name])
-        await unprotecting
+        await ending
 
     async def _wait_for_deliveries(self) -> None:
         if self._deliveries:

@@ -94,7 +94,7 @@ class ScaleInProtection:
                 self._failed(error)
             return
         self._protected, self._pause = wanted, FIRST_PAUSE_SECONDS
-        log.info("The host %s is %s scale-in.", self._instance, "protected from" if wanted else "open to")
+        log.info("The host %s is %s scale-in.", self._instance, "protected from" if wanted else "not protected from")
 
     def _failed(self, error: Exception) -> None:
         text = str(error).partition("\n")[0]

@@ -119,7 +119,7 @@ def test_a_worker_that_ends_while_the_address_is_slow_leaves_it_to_a_gateway(
     assert fleet.left() == (0, 0)
     worker.signal(number)
     assert worker.process.wait(30) in {0, -signal.SIGKILL}
-    assert f"webhooks/{job_id}/owed.json" in fleet.names("webhooks/")
+    assert f"webhooks/{job_id}/pending.json" in fleet.names("webhooks/")
     before, receiver.got, receiver.pause = receiver.got, [], 0
     for _ in range(2):
         start_gateway(**SET)

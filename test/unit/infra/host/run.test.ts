@@ -76,7 +76,7 @@ test.each([
   expect((await runWith(env)).variables).toEqual([...(isNamed ? named : []), "MODEL_ID=a/b"]);
 });
 
-test("a fleet's host opens itself once after a container that was ready: perhaps no other one starts", async () => {
+test("a fleet's host removes its protection once after a container that was ready: perhaps no other one starts", async () => {
   writeFileSync(join(folder, "group"), "image-gen-spot-1");
   script("aws", `printf '%s ' "$AWS_SHARED_CREDENTIALS_FILE" "$@" >>${folder}/calls; exit 1`);
   await runWith({ IMAGE_GEN_DEPLOYMENT: "a" });

@@ -106,7 +106,7 @@ class FleetJobs:
                 return await self._get(job.id, job.key) or job
             self.counts["cancelled"] += 1
             if isinstance(job, StoredJob):
-                self._in_background(self._owe_webhook(job))
+                self._in_background(self._add_webhook(job))
             job.status, job.ended, job.result = "cancelled", time.time(), None
             return job
 
@@ -237,16 +237,16 @@ class FleetJobs:
             if worker in workers and ended is None:
                 job.status, job.started = "running", began
 
-    async def _owe_webhook(self, job: StoredJob) -> None:
+    async def _add_webhook(self, job: StoredJob) -> None:
         """Of a job that was cancelled here. Where this fails, the worker that gets its message does it."""
         with contextlib.suppress(ImageGenError):
-            await self._webhooks.owe(job.as_fleet_job())
+            await self._webhooks.add(job.as_fleet_job())
 
     async def _delete(self, job_id: str, *, has_result: bool, job: StoredJob | None = None) -> bool:
         """Whether it is cancelled by this; then its result stays, which has no content."""
         is_cancelled = not has_result and await self._end(job_id)
         if job is not None:  # before the job: without it no worker knows of the webhook
-            await self._webhooks.owe(job.as_fleet_job())
+            await self._webhooks.add(job.as_fleet_job())
         reservation = "" if job is None else job.reservation
         names = [job_name(job_id), *await self._store.names(folder_of(job_id)), *filter(None, [reservation])]
         # Else a worker that has the job would send the webhook once more.
