@@ -27,14 +27,14 @@ const RULES: readonly ((settings: FleetSettings) => Problem | false)[] = [
       pictureUrlSeconds,
       String(resultDays * DAY_SECONDS),
     ),
-  ({ network, environment, environmentSecretArns }) =>
-    network === "endpoints-only" &&
-    WEBHOOK_SECRET in { ...environment, ...environmentSecretArns } &&
-    environment[WEBHOOK_PRIVATE] !== "1" &&
+  (settings) =>
+    settings.network === "endpoints-only" &&
+    sendsWebhooks(settings) &&
+    settings.environment[WEBHOOK_PRIVATE] !== "1" &&
     problem(
       "network",
       `public or nat with ${WEBHOOK_SECRET}: a webhook's address has to be public, and nothing public can be reached`,
-      network,
+      settings.network,
       "nat",
     ),
   ({ gatewayCount, deletionProtection }) =>
@@ -71,6 +71,10 @@ const DAY_SECONDS = 86_400;
 const WEBHOOK_SECRET = "IMAGE_GEN_WEBHOOK_SECRET";
 const WEBHOOK_PRIVATE = "IMAGE_GEN_WEBHOOK_PRIVATE";
 const SUBNETS = "subnet-…,subnet-…";
+
+/** Whether its hosts and gateways sign webhooks, and so look for pending ones. */
+export const sendsWebhooks = ({ environment, environmentSecretArns }: FleetSettings) =>
+  WEBHOOK_SECRET in { ...environment, ...environmentSecretArns };
 
 /** Every problem between keys: of the fleet, of each of its hosts, and of its gateway. */
 export function fleetProblems(settings: FleetSettings): readonly Problem[] {

@@ -37,6 +37,7 @@ export interface FleetCostInputs {
   readonly imageBytes: number;
   /** Metrics that alarms look at. */
   readonly alarmMetrics: number;
+  readonly sendsWebhooks: boolean;
   readonly secondsPerPicture: number;
   readonly idleMinutes: number;
   readonly picturesPerMonth: number;
@@ -57,6 +58,10 @@ const GETS_PER_JOB = 4;
 const SQS_REQUESTS_PER_JOB = 4;
 /** An idle worker asks three times a minute, writes its record as often, and looks as often whether the fleet is drained. */
 const ASKED_PER_HOUR = 180;
+/** A task of the gateway lists the workers and asks the queue every ten seconds, and reads the record of each worker. */
+const GATEWAY_LOOKS_PER_HOUR = 360;
+/** What signs webhooks lists pending ones every twenty seconds. */
+const WEBHOOK_LOOKS_PER_HOUR = 180;
 
 const HOURS = SERVICE_PRICES.hoursPerMonth;
 
@@ -137,7 +142,7 @@ function idleItems(inputs: FleetCostInputs): Item[] {
 }
 
 /** A gateway runs all month, also while the fleet is stopped. */
-function gatewayItems({ gateway, network }: FleetCostInputs): Item[] {
+function gatewayItems({ gateway, network, sendsWebhooks }: FleetCostInputs): Item[] {
   if (gateway === null) return [];
   const { count, cpuUnits, memoryMib, diskGib, loadBalancer } = gateway;
   const [cpus, gb] = [cpuUnits / 1024, memoryMib / 1024];
@@ -147,9 +152,18 @@ function gatewayItems({ gateway, network }: FleetCostInputs): Item[] {
     (diskGib - FREE_DISK_GIB) * SERVICE_PRICES.fargateDiskGibHour;
   const tasks = count === 1 ? "1 task" : `${count} tasks`;
   const address = addressUsdPerHour(network);
+  const looks = count * HOURS * GATEWAY_LOOKS_PER_HOUR;
+  const lists = looks + (sendsWebhooks ? count * HOURS * WEBHOOK_LOOKS_PER_HOUR : 0);
   return [
     item(`gateway on Fargate, ${tasks} of ${cpus} vCPU and ${gb} GB`, count * taskHour * HOURS, true),
     ...(address > 0 ? [item(`public addresses of the gateway, ${tasks}`, count * address * HOURS, true)] : []),
+    item(
+      sendsWebhooks
+        ? "requests of the gateway for workers, jobs and pending webhooks"
+        : "requests of the gateway for workers and jobs",
+      (lists * SERVICE_PRICES.s3ThousandPuts) / 1000 + (looks * SERVICE_PRICES.sqsMillionRequests) / 1e6,
+      true,
+    ),
     ...balancerItems(loadBalancer),
   ];
 }
@@ -195,15 +209,15 @@ export function hostUsdPerHour(
 
 /** Paid by the hour of a host, and by the job. */
 function loadItems(
-  { hosts, network, jobs }: FleetCostInputs,
+  { hosts, network, jobs, gateway, sendsWebhooks }: FleetCostInputs,
   load: Omit<LoadCost, "usdPerMonth" | "usdPer1000">,
 ): Item[] {
   const { hostHours, picturesPerMonth: pictures, spotUsdPerHour } = load;
   const { host } = hosts;
   const kept = (pictures * BYTES_PER_JOB * Math.min(1, jobs.resultDays / 30)) / 1e9;
   const requests = pictures * SQS_REQUESTS_PER_JOB + hostHours * ASKED_PER_HOUR;
-  const puts = pictures * PUTS_PER_JOB + hostHours * ASKED_PER_HOUR;
-  const gets = pictures * GETS_PER_JOB + hostHours * ASKED_PER_HOUR;
+  const puts = pictures * PUTS_PER_JOB + hostHours * (ASKED_PER_HOUR + (sendsWebhooks ? WEBHOOK_LOOKS_PER_HOUR : 0));
+  const gets = pictures * GETS_PER_JOB + hostHours * (ASKED_PER_HOUR + (gateway?.count ?? 0) * GATEWAY_LOOKS_PER_HOUR);
   const address = addressUsdPerHour(network);
   return [
     item(

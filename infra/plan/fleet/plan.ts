@@ -1,4 +1,5 @@
 import { hostSettings } from "../../config/fleet/host-settings.ts";
+import { sendsWebhooks } from "../../config/fleet/rules.ts";
 import type { FleetSettings } from "../../config/fleet/settings.ts";
 import type { Problem } from "../../config/problem.ts";
 import type { ModelCache } from "../../config/settings.ts";
@@ -93,6 +94,7 @@ export function makeFleetPlan(
     forecast,
     imageBytes: bytes,
     alarmMetrics: metricsOfAlarms(scaling, alarms),
+    sendsWebhooks: sendsWebhooks(settings),
     secondsPerPicture,
     idleMinutes: settings.idleMinutes,
     picturesPerMonth: pictures,

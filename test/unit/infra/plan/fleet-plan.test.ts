@@ -51,6 +51,16 @@ describe("the cost at a load", () => {
     expect(load.hostHours).toBe(200);
   });
 
+  test("counts the requests of hosts that are there, with those for pending webhooks", () => {
+    const requests = (raw: Record<string, string>) =>
+      fleetPlanWith({ minHosts: "2", ...raw }).cost.items.find(({ what }) => what.startsWith("requests to S3"))
+        ?.usdPerMonth ?? 0;
+    // 2 × 730 × 180 × 0.005 / 1000.
+    expect(requests(WEBHOOKS) - requests({})).toBeCloseTo(1.31, 1);
+    // Each of two tasks reads a host's record 360 times an hour, at 0.0004 for a thousand.
+    expect(requests(GATEWAY) - requests({})).toBeCloseTo(0.42, 1);
+  });
+
   test("of a month without a job has no host, no disk and no address", () => {
     const { cost } = fleetPlanWith();
     const idle = cost.items.filter(({ whileStopped }) => whileStopped).map(({ what }) => what.replace(/[\d.]+/g, "#"));
@@ -114,6 +124,11 @@ describe("warnings", () => {
   });
 });
 
+const WEBHOOKS = {
+  environmentSecretArns:
+    '{"IMAGE_GEN_WEBHOOK_SECRET":"arn:aws:secretsmanager:us-east-1:123456789012:secret:webhooks-AbCdEf"}',
+};
+
 describe("a gateway", () => {
   const rows = (raw: Record<string, string>) =>
     Object.fromEntries(
@@ -127,6 +142,8 @@ describe("a gateway", () => {
       // 2 × (0.5 × 0.04048 + 1 × 0.004445) × 730.
       "gateway on Fargate, 2 tasks of 0.5 vCPU and 1 GB": 36.04,
       "public addresses of the gateway, 2 tasks": 7.3,
+      // 2 × 730 × 360 × (0.005 / 1000 + 0.40 / 1000000).
+      "requests of the gateway for workers and jobs": 2.84,
       "load balancer": 16.43,
       "2 public addresses of the load balancer": 7.3,
     };
@@ -134,6 +151,8 @@ describe("a gateway", () => {
     const alarms = 4 * 0.1;
     const more = Object.values(own).reduce((sum, usd) => sum + usd, alarms);
     expect(plan.cost.stoppedUsdPerMonth - without.cost.stoppedUsdPerMonth).toBeCloseTo(more, 1);
+    // 2 × 730 × 180 × 0.005 / 1000 more.
+    expect(rows(WEBHOOKS)).toHaveProperty("requests of the gateway for workers, jobs and pending webhooks", 4.15);
     expect(rows({ gatewayCount: "1" })).toHaveProperty("gateway on Fargate, 1 task of 0.5 vCPU and 1 GB", 18.02);
     expect(Object.keys(rows({ network: "nat" })).filter((what) => what.includes("addresses"))).toEqual([
       "2 public addresses of the load balancer",
