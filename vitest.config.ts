@@ -24,6 +24,8 @@ const projects = NAMES.filter((name) => suiteOf(name).runner === "vitest").flatM
       env: { npm_lifecycle_event: "test", LANG: process.env.LANG || "C.UTF-8" },
       testTimeout: timeoutSeconds * 1000,
       hookTimeout: timeoutSeconds * 1000,
+      // What is true in the end may take its time on a busy machine; vitest gives it a second.
+      expect: { poll: { timeout: 30_000 } },
       ...(workers ? { maxWorkers: workers } : {}),
       ...(globalSetup ? { globalSetup } : {}),
     },

@@ -68,14 +68,17 @@ describe("errors", () => {
   });
 
   test("a client that gives up cancels its picture", async () => {
-    const slow = await start({ FAKE_WORKER: '{"step_seconds": 0.05}' });
-    const waiting = slow.client({ timeout: 500, maxRetries: 0 }).images.generate({ prompt: "x" });
+    const slow = await start({ FAKE_WORKER: '{"step_seconds": 0.5}' });
+    const count = (lines: RegExp) => slow.log.match(lines)?.length;
+    const waiting = slow.client({ timeout: 3000, maxRetries: 0 }).images.generate({ prompt: "x" });
     expect(await errorOf(waiting)).toBeInstanceOf(OpenAI.APIConnectionTimeoutError);
+    await expect.poll(() => count(/cancelled \S+ at step/g)).toBe(1);
     const stop = new AbortController();
-    const aborted = slow.client().images.generate({ prompt: "x" }, { signal: stop.signal });
-    setTimeout(() => stop.abort(), 500);
-    expect(await errorOf(aborted)).toBeInstanceOf(OpenAI.APIUserAbortError);
-    await expect.poll(() => slow.log.match(/cancelled \S+ at step/g)?.length, { timeout: 10_000 }).toBe(2);
+    const aborted = errorOf(slow.client().images.generate({ prompt: "x" }, { signal: stop.signal }));
+    await expect.poll(() => count(/painting/g)).toBe(2);
+    stop.abort();
+    expect(await aborted).toBeInstanceOf(OpenAI.APIUserAbortError);
+    await expect.poll(() => count(/cancelled \S+ at step/g)).toBe(2);
   });
 });
 

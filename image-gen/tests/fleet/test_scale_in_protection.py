@@ -124,7 +124,7 @@ async def test_a_worker_outside_a_group_asks_nothing(scaling: AutoScaling, group
     host = Host(group, instance)
     host.jobs = 1
     host.protection.job_taken()
-    await asyncio.wait_for(host.protection.run(), 5)
+    await asyncio.wait_for(host.protection.run(), 30)
     await host.protection.stop()
     assert scaling.calls == []
 
@@ -209,7 +209,7 @@ async def test_the_stop_removes_the_protection_and_has_the_last_word(scaling: Au
     await asyncio.sleep(0.1)
     released.set()
     await stopping
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 30)
     assert scaling.calls == [True, False]
 
 

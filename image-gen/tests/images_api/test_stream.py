@@ -77,7 +77,7 @@ def test_a_request_that_waits_says_its_place_and_then_its_steps(start_server: St
     server = start_server(FAKE_WORKER=json.dumps({"step_seconds": 0.4}))
     server.wait_phase("ready")
     first, _ = in_background(lambda: server.post({"prompt": "x", "steps": 8}))
-    server._wait(lambda: server.get("/v1/queue").json["running"] == 1, 10)
+    server._wait(lambda: server.get("/v1/queue").json["running"] == 1, 60)
     second, _ = in_background(lambda: server.post({"prompt": "x", "steps": 2}))
     wait_metric(server, "image_gen_queue_depth", 1)
     events = raw_events(server, {"steps": 2, "progress": True})
@@ -156,8 +156,8 @@ def test_a_client_that_leaves_its_stream_cancels_the_picture(start_server: Start
         received = b""
         while b"progress" not in received:
             received += client.recv(4096)
-    server.wait_log("cancelled gone-0 at step", 5)
-    server.wait_log("Request gone: CLIENT_GONE", 5)
+    server.wait_log("cancelled gone-0 at step")
+    server.wait_log("Request gone: CLIENT_GONE")
     assert server.post({"prompt": "x", "steps": 1}).status == 200
     assert "garden" not in server.log and "Traceback" not in server.log
 

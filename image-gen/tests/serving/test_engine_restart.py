@@ -48,7 +48,7 @@ def test_requests_that_wait_for_an_engine_are_answered_when_there_will_be_none(s
     server.wait_phase("failed")
     assert current[1] == []  # it waits for the next engine
     server.signal()  # and is answered when there will be none
-    current[0].join(10)
+    current[0].join(60)
     assert (current[1][0].status, current[1][0].json["error"]["code"]) == (503, "stopping")
     assert server.process.wait(60) == 0
 

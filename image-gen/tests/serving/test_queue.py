@@ -16,7 +16,7 @@ def in_background(work: Callable[[], HttpResult]) -> tuple[threading.Thread, lis
 
 
 def wait_metric(server: Server, name: str, value: float) -> None:
-    server._wait(lambda: server.metric(name) == value, 10)
+    server._wait(lambda: server.metric(name) == value, 60)
 
 
 def ask_and_leave(server: Server, request_id: str) -> socket.socket:
@@ -43,8 +43,8 @@ def test_full_queue_rejects_and_serves_the_others_in_order(start_server: StartSe
     assert refused.json["error"]["code"] == "queue_full"
     assert refused.json["error"]["type"] == "rate_limit_error"
     assert int(refused.headers["retry-after"]) >= 1
-    first.join(10)
-    second.join(10)
+    first.join(60)
+    second.join(60)
     assert [first_answers[0].status, second_answers[0].status] == [200, 200]
     assert server.log.index("painting one-0") < server.log.index("painting two-0")
     assert server.metric('image_gen_images_total{outcome="refused"}') == 1
@@ -56,7 +56,7 @@ def test_disconnected_client_cancels_its_job(start_server: StartServer) -> None:
     connection = ask_and_leave(server, "gone")
     server.wait_log("painting gone-0")
     connection.close()
-    server.wait_log("cancelled gone-0 at step", 3)
+    server.wait_log("cancelled gone-0 at step")
     assert server.post({"prompt": "x", "steps": 1}).status == 200
     assert server.metric('image_gen_images_total{outcome="cancelled"}') == 1
 
@@ -85,7 +85,7 @@ def test_request_timeout_cancels_the_job(start_server: StartServer) -> None:
     assert late.status == 504
     assert late.json["error"]["code"] == "timeout"
     assert "within 1 s" in late.json["error"]["message"]
-    server.wait_log("cancelled late-0 at step", 3)
+    server.wait_log("cancelled late-0 at step")
     assert server.post({"prompt": "x", "steps": 1}).status == 200
     assert server.metric('image_gen_images_total{outcome="timeout"}') == 1
 

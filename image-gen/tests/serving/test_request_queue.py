@@ -105,7 +105,7 @@ def test_queue_passes_on_the_turn_of_a_leaving_request() -> None:
         assert await third == [GENERATED]
         assert not queue.is_busy
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_queue_kills_an_unresponsive_worker() -> None:
@@ -177,7 +177,7 @@ def test_pictures_wait_for_the_next_engine_and_the_one_being_made_is_made_again(
         assert await first == await second == [GENERATED]
         assert worker.started == ["a", "a", "b"]
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_a_picture_during_which_two_engines_end_is_an_error_and_the_others_are_made() -> None:
@@ -197,7 +197,7 @@ def test_a_picture_during_which_two_engines_end_is_an_error_and_the_others_are_m
         assert await good == [GENERATED]
         assert worker.started == ["bad", "bad", "good"]
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_of_several_pictures_only_those_that_are_not_done_are_made_again() -> None:
@@ -216,7 +216,7 @@ def test_of_several_pictures_only_those_that_are_not_done_are_made_again() -> No
         assert await both == [GENERATED, GENERATED]
         assert worker.started == ["a", "b", "b"]
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 @pytest.mark.parametrize("waits", [True, False])
@@ -239,7 +239,7 @@ def test_requests_are_refused_when_the_engine_is_given_up_and_jobs_wait_on(waits
         worker.done()
         assert await current == [GENERATED]
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_a_request_that_leaves_while_no_engine_is_there_is_not_made() -> None:
@@ -256,7 +256,7 @@ def test_a_request_that_leaves_while_no_engine_is_there_is_not_made() -> None:
         await settle()
         assert (worker.started, queue.depth) == (["a"], 0)
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_closing_the_queue_ends_requests_that_wait_for_an_engine() -> None:
@@ -272,7 +272,7 @@ def test_closing_the_queue_ends_requests_that_wait_for_an_engine() -> None:
         with pytest.raises(ImageGenError, match="being stopped"):
             await job
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_two_engines_share_one_queue_and_one_that_ends_hands_its_picture_to_the_other() -> None:
@@ -290,7 +290,7 @@ def test_two_engines_share_one_queue_and_one_that_ends_hands_its_picture_to_the_
         assert [await task for task in tasks] == [[GENERATED]] * 4
         assert right.started == ["b", "a", "c", "d"]
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_keys_take_turns_and_a_key_without_a_waiting_request_has_a_place() -> None:
@@ -313,7 +313,7 @@ def test_keys_take_turns_and_a_key_without_a_waiting_request_has_a_place() -> No
         assert worker.started == ["one-1", "one-2", "two-1", "one-3", "one-4"]
         assert [await task for task in tasks] == [[GENERATED]] * 5
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_requests_and_jobs_take_turns() -> None:
@@ -330,7 +330,7 @@ def test_requests_and_jobs_take_turns() -> None:
         assert worker.started == ["job-0", "job-1", "request-0", "job-2", "request-1", "job-3"]
         assert [await task for task in tasks] == [[GENERATED]] * 6
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def several(count: int) -> list[ImageJob]:
@@ -390,7 +390,7 @@ def test_the_pictures_of_a_batch_that_fails_are_made_one_by_one(kind: type[Image
         assert await request == [GENERATED] * 2
         assert engine.started == ["a-0+a-1", "a-0", "a-1"]
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_a_batch_whose_engine_ends_is_no_batch_for_the_next_engine() -> None:
@@ -409,7 +409,7 @@ def test_a_batch_whose_engine_ends_is_no_batch_for_the_next_engine() -> None:
         assert await request == [GENERATED] * 3
         assert engine.started == ["a-0+a-1+a-2", "a-0", "a-1", "a-2"]
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 @pytest.mark.parametrize("error", [OutOfMemoryError("too much", retryable=True), EngineDiedError("killed")])
@@ -439,7 +439,7 @@ def test_an_engine_whose_batch_took_too_much_memory_has_smaller_ones_from_then_o
         # Of another engine nothing is known.
         assert queue._batches.next_jobs(several(4), 0, other) == several(4)  # type: ignore[arg-type] # a fake worker
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 @pytest.mark.parametrize("kind", [EngineError, PictureInvalidError, ContentPolicyError, GpuFaultError])
@@ -462,7 +462,7 @@ def test_an_engine_that_was_ended_for_a_client_that_left_is_not_blamed_for_its_b
         assert engine.kills == 1
         assert len(queue._batches.next_jobs(several(4), 0, engine)) == 4  # type: ignore[arg-type] # a fake worker
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_a_batch_has_as_many_times_longer_to_react_as_it_has_pictures() -> None:
@@ -477,7 +477,7 @@ def test_a_batch_has_as_many_times_longer_to_react_as_it_has_pictures() -> None:
         await asyncio.sleep(0.35)
         assert engine.kills == 1
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_a_request_whose_turn_comes_as_the_service_ends_has_no_batch() -> None:
@@ -494,7 +494,7 @@ def test_a_request_whose_turn_comes_as_the_service_ends_has_no_batch() -> None:
         with pytest.raises(StoppingError):
             await request
 
-    asyncio.run(asyncio.wait_for(scenario(), 5))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_a_batch_of_a_client_that_left_is_cancelled_by_its_first_picture() -> None:

@@ -33,7 +33,7 @@ def test_an_idle_server_ends_at_once(start_server: StartServer, number: signal.S
     server.signal(number)
     assert server.process.wait(60) == 0
     # Far less than the time that a picture would have.
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 15
     assert is_gone(worker)
 
 
@@ -50,10 +50,10 @@ def test_shutdown_finishes_the_current_image_and_rejects_the_others(start_server
     assert server.get("/healthz").status == 200
     late = server.post({"prompt": "x"})
     assert late.status == 503
-    waiting.join(10)
+    waiting.join(60)
     assert waiting_answers[0].status == 503
     assert waiting_answers[0].json["error"]["code"] == "stopping"
-    current.join(10)
+    current.join(60)
     assert current_answers[0].status == 200
     assert server.process.wait(60) == 0
 
@@ -64,7 +64,7 @@ def test_shutdown_cancels_a_slow_image(start_server: StartServer) -> None:
     wait_metric(server, "image_gen_busy", 1)
     server.signal()
     assert server.process.wait(60) == 0
-    current.join(10)
+    current.join(60)
     assert answers[0].status == 503
     assert answers[0].json["error"]["code"] == "cancelled"
     assert "The picture was not done in time, and is cancelled." in server.log
@@ -80,19 +80,19 @@ def test_second_signal_stops_at_once(start_server: StartServer) -> None:
     started = time.monotonic()
     server.signal()
     server.process.wait(60)
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 15
     assert is_gone(worker)
 
 
 def test_shutdown_while_the_demo_model_is_being_made(start_server: StartServer) -> None:
     server = start_server(MODEL_ID="demo")
     server.wait_log("making it, and serving it")
-    server._wait(lambda: bool(children_of(server.process.pid, "image_gen_demo")), 10)
+    server._wait(lambda: bool(children_of(server.process.pid, "image_gen_demo")), 60)
     makers = children_of(server.process.pid, "image_gen_demo")
     started = time.monotonic()
     server.signal()
     assert server.process.wait(60) == 0
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 15
     assert all(is_gone(pid) for pid in makers)
 
 

@@ -109,7 +109,7 @@ describe.runIf(process.platform === "linux")("a restart from a shell without the
       (error: unknown) => (error as Error).message,
     );
     const first = child.pid;
-    await vi.waitFor(() => expect(readRecord(paths(), "local")?.pid ?? first).not.toBe(first), { timeout: 5000 });
+    await vi.waitFor(() => expect(readRecord(paths(), "local")?.pid ?? first).not.toBe(first), { timeout: 30_000 });
     controller.abort();
     expect(await failed).toMatch(
       /^interrupted\nThe service continues to start at http:\/\/127\.0\.0\.1:1\. Fix: imagegen status/,

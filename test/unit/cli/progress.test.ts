@@ -1,8 +1,7 @@
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { progressTo } from "../../../cli/core/progress.ts";
 import { followFile, readTail } from "../../../cli/targets/process/follow-log.ts";
 
@@ -11,7 +10,17 @@ function stream(isTTY: boolean) {
   return { isTTY, columns: 60, written, write: (text: string | Uint8Array) => written.push(String(text)) > 0 };
 }
 
+/** Of the fake clock. */
+const sleep = (milliseconds: number) => vi.advanceTimersByTimeAsync(milliseconds);
+
 describe("progress", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
   test("a log gets a line now and then, and no bar", () => {
     const log = stream(false);
     let now = 0;

@@ -108,8 +108,8 @@ describe("with a server", () => {
     const controller = new AbortController();
     setTimeout(() => controller.abort(new Error("interrupted")), 50);
     const started = performance.now();
-    await errorOf(waitForService({ ...context, signal: controller.signal }, planOf(url, { pollSeconds: 20 })));
-    expect(performance.now() - started).toBeLessThan(5000);
+    await errorOf(waitForService({ ...context, signal: controller.signal }, planOf(url, { pollSeconds: 60 })));
+    expect(performance.now() - started).toBeLessThan(30_000);
   });
 
   test.each(["<html>", "{}", "null"])("another program's answer (%s) is none", async (answer) => {

@@ -105,9 +105,9 @@ def test_an_altered_address_and_one_that_has_expired_are_not_found(fleet: Fleet,
     short = start_gateway(IMAGE_GEN_PICTURE_URL_SECONDS=2, IMAGE_GEN_API_KEY="the-key")
     soon = url_of(short, key)
     assert fetched(gateway, soon).status == 200
-    wait_for(lambda: fetched(gateway, soon).status == 404, 10)
+    wait_for(lambda: fetched(gateway, soon).status == 404)
     assert fetched(short, url).status == 200
-    wait_for(lambda: len(fleet.names("files/")) == 1, 10)
+    wait_for(lambda: len(fleet.names("files/")) == 1)
     assert (
         name[:20] not in gateway.log and "/v1/files/{name}" in gateway._ask("GET", "/metrics", None, key).body.decode()
     )

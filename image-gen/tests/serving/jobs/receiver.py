@@ -25,8 +25,9 @@ class Receiver(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.statuses = [204]
-        # Seconds before each answer.
-        self.pause = 0.0
+        # Answers wait while it is clear.
+        self.answering = threading.Event()
+        self.answering.set()
         self.got: list[tuple[str, dict[str, str], bytes]] = []
         super().__init__(("127.0.0.1", 0), _Handler)
 
@@ -35,7 +36,7 @@ class Receiver(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/hook?token=hidden"
 
     def wait(self, count: int) -> None:
-        end = time.monotonic() + 15
+        end = time.monotonic() + 60
         while len(self.got) < count:
             assert time.monotonic() < end, self.got
             time.sleep(0.02)
@@ -47,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
         assert isinstance(server, Receiver)
         body = self.rfile.read(int(self.headers["content-length"]))
         server.got.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-        time.sleep(server.pause)
+        server.answering.wait(60)
         self.send_response(server.statuses.pop(0) if len(server.statuses) > 1 else server.statuses[0])
         self.send_header("Location", "http://127.0.0.1:1/elsewhere")
         self.send_header("Content-Length", "0")

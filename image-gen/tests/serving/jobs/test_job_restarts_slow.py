@@ -92,7 +92,7 @@ def test_a_second_service_on_the_same_volume_waits_for_the_first(start_server: S
     assert second.wait_phase("ready") and second.post({"prompt": "x"}).status == 200
     first.process.kill()
     first.process.wait(60)
-    second._wait(lambda: post_job(second, {"prompt": "x"}).status == 202, 10)
+    second._wait(lambda: post_job(second, {"prompt": "x"}).status == 202, 60)
     assert job_of(second, job)["status"] == "succeeded"
     assert second.log.count("another service has it") == 1
 
