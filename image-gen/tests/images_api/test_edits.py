@@ -10,7 +10,7 @@ from typing import Any
 
 import openai
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from tests.serving.conftest import HttpResult, Server, StartServer
 
@@ -69,6 +69,21 @@ def test_the_official_client_edits_an_image(server: Server, official: MakeClient
     assert (answer.size, answer.output_format, answer.background) == ("64x64", "png", "opaque")
     assert answer.notes["steps"] == "12 of 15: the share that `strength` says, 0.8."
     assert received(answer).tobytes() == halves().tobytes()
+
+
+def test_the_steps_of_edits_are_counted_as_they_are_made(server: Server) -> None:
+    before = server.metric("image_gen_steps_total")
+    assert edit(server, ("image", encoded(halves())), steps="10", strength="0.6", n="2").status == 200
+    assert server.metric("image_gen_steps_total") - before == 12
+
+
+def test_of_a_cameras_jpeg_with_a_preview_or_a_depth_map_the_photo_is_changed(server: Server) -> None:
+    photo = encoded(halves(), "MPO", save_all=True, append_images=[Image.new("RGB", (16, 16), "green")])
+    answer = edit(server, ("image", photo))
+    assert answer.status == 200, answer.body
+    assert ImageChops.difference(received(answer), halves()).getextrema()[1][1] < 40
+    moving = encoded(halves(), save_all=True, append_images=[Image.new("RGB", (64, 64), "green")])
+    assert "got 2 frames" in edit(server, ("image", moving)).json["error"]["message"]
 
 
 def test_the_official_client_sends_a_mask_and_a_stream(server: Server, official: MakeClient) -> None:

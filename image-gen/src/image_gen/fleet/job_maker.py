@@ -76,7 +76,7 @@ class JobMaker:
         except Exception as error:
             self._metrics.not_made("timeout" if isinstance(error, RequestTimeoutError) else "failed", count)
             raise
-        self._metrics.made(pictures, images[0].steps)
+        self._metrics.made(pictures, images[0].steps_made)
         answer = answer_json(request, images, pictures, model)
         for each in answer["data"]:
             del each["b64_json"]

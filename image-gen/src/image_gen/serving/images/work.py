@@ -62,7 +62,7 @@ class Work:
             reason = f": {outcome.message}" if outcome.http_status == _INTERNAL else ""
             log.info("Request %s: %s after %.1f s%s", request_id, outcome.code, seconds, reason)
             return
-        self._metrics.made(outcome, jobs[0].steps)
+        self._metrics.made(outcome, jobs[0].steps_made)
         first = jobs[0]
         log.info(
             "Request %s: %d of %dx%d, %d steps, seed %d, %.1f s, %.2f steps/s", request_id, len(jobs), first.width,

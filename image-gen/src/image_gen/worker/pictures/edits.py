@@ -16,6 +16,8 @@ from image_gen.worker.placement import apply_placement
 from image_gen.worker.protocol import ImageJob
 
 _SUFFIX: Final = "Pipeline"
+_ALL_STEPS: Final = "LatentConsistencyModel"
+_FLOW: Final = "FlowMatch"
 # What the class for it is called after the name of its family, and the arguments that it has to take.
 _KINDS: Final = {
     "image": ("Img2Img", {"prompt", "image", "strength"}),
@@ -32,8 +34,24 @@ def for_edit(loaded: LoadedPipeline, job: ImageJob) -> tuple[Any, dict[str, Any]
     """The pipeline for a job with pixels, made at the first such job, and its arguments."""
     kind = "mask" if job.masked else "image"
     image, mask = images_of(job)
-    arguments = {"image": image, "mask_image": mask, "strength": job.strength}
-    return _pipeline(loaded, kind), {name: value for name, value in arguments.items() if value is not None}
+    pipeline = _pipeline(loaded, kind)
+    arguments = {"image": image, "mask_image": mask, "strength": _strength(pipeline, job)}
+    return pipeline, {name: value for name, value in arguments.items() if value is not None}
+
+
+def steps_asked(pipeline: Any, job: ImageJob) -> int:
+    """What the pipeline is to be asked for, to make `job.steps_made`: latent consistency models make as many as they
+    are asked for, from the noise that `strength` says.
+    """
+    return job.steps_made if type(pipeline).__name__.startswith(_ALL_STEPS) else job.steps
+
+
+def _strength(pipeline: Any, job: ImageJob) -> float | None:
+    """Pipelines that match flows round the steps up, and others down."""
+    is_flow = type(getattr(pipeline, "scheduler", None)).__name__.startswith(_FLOW)
+    if job.strength is None or not is_flow or job.steps_made == job.steps:
+        return job.strength
+    return (job.steps_made - 0.5) / job.steps
 
 
 def images_of(job: ImageJob) -> tuple[Any, Any]:

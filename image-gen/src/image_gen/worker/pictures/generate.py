@@ -17,7 +17,7 @@ from image_gen.errors import CancelledError, OutOfMemoryError
 from image_gen.library_errors import out_of_memory
 from image_gen.worker.failures import one_line
 from image_gen.worker.loras import with_loras
-from image_gen.worker.pictures.edits import for_edit, with_unmasked
+from image_gen.worker.pictures.edits import for_edit, steps_asked, with_unmasked
 from image_gen.worker.pictures.long_prompts import encoded_prompts, has_long_prompt, reads_long_prompts
 from image_gen.worker.pictures.picture_check import Numbers, require_picture, watch_numbers
 from image_gen.worker.pictures.previews import preview, watch_estimates
@@ -93,7 +93,7 @@ def generate_images(
 
     # On the CPU, whose numbers are the same on every machine.
     generators = [torch.Generator("cpu").manual_seed(each.seed) for each in jobs]
-    arguments: dict[str, Any] = {"num_inference_steps": job.steps, "generator": generators[0]}
+    arguments: dict[str, Any] = {"num_inference_steps": steps_asked(pipeline, job), "generator": generators[0]}
     if count > 1:
         arguments |= {"generator": generators, "num_images_per_prompt": count}
     # Some pipelines that change an image have its size.

@@ -30,28 +30,46 @@ _SCHEDULERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 # Those of few-step models, which diffusers lists nowhere: they need what DDIM needs, and make no more steps than they
 # were distilled from, by default 50.
 _DISTILLED: Final = ("LCMScheduler", "TCDScheduler")
+# Without a word of the configuration, these cut what they expect off at 1, as fits pixels; latents are larger.
+_CLIPPING: Final = ("DDIMScheduler", "DDPMScheduler")
 _USUAL_STEPS: Final = 50
+# Those that know models which match flows by this kind of prediction (Sana); with Karras' noise, none does.
+_FLOW: Final = "flow_prediction"
+_FOR_FLOWS: Final = frozenset({"DEISMultistepScheduler", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler"})
 
 
 def schedulers_of(pipeline: Any) -> list[str]:
     """The names that the pipeline can be used with."""
-    compatible = {cls.__name__ for cls in getattr(getattr(pipeline, "scheduler", None), "compatibles", ())}
+    scheduler = getattr(pipeline, "scheduler", None)
+    compatible = {cls.__name__ for cls in getattr(scheduler, "compatibles", ())}
     if "DDIMScheduler" in compatible:
         compatible.update(_DISTILLED)
-    return [name for name, (class_name, _) in _SCHEDULERS.items() if class_name in compatible]
+    is_flow = getattr(scheduler, "config", {}).get("prediction_type") == _FLOW
+    return [
+        name
+        for name, (class_name, changes) in _SCHEDULERS.items()
+        if class_name in compatible
+        and not (is_flow and (class_name not in _FOR_FLOWS or changes.get("use_karras_sigmas")))
+    ]
 
 
 @contextmanager
 def with_scheduler(pipeline: Any, name: str | None, steps: int) -> Iterator[None]:
-    """While the context lasts, the pipeline has the scheduler of that name, a new one; without a name, its own."""
-    if name is None:
+    """While the context lasts, the pipeline has the scheduler of that name, a new one; without a name, its own, or one
+    like it where that can't make so many steps.
+    """
+    own = getattr(pipeline, "scheduler", None)
+    config = getattr(own, "config", {})
+    class_name, changes = _SCHEDULERS[name] if name else (type(own).__name__, {})
+    most = config.get("original_inference_steps") or _USUAL_STEPS
+    if name is None and not (class_name in _DISTILLED and steps > most):
         yield
         return
-    own = pipeline.scheduler
-    class_name, changes = _SCHEDULERS[name]
     if class_name in _DISTILLED:
-        changes = changes | {"original_inference_steps": max(_USUAL_STEPS, steps)}
-    pipeline.scheduler = diffusers_class(class_name).from_config(own.config, **changes)
+        changes = changes | {"original_inference_steps": max(_USUAL_STEPS if name else most, steps)}
+    if class_name in _CLIPPING and "clip_sample" not in config:
+        changes = changes | {"clip_sample": False}
+    pipeline.scheduler = diffusers_class(class_name).from_config(config, **changes)
     try:
         yield
     finally:
