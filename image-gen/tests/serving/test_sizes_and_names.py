@@ -2,10 +2,13 @@
 log and in /readyz alike.
 """
 
+import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from image_gen.serving.images.uploads import size_like
 from image_gen.worker.protocol import bounded_size
 
 from .conftest import StartServer
@@ -33,6 +36,26 @@ def test_a_bounded_size_keeps_its_shape_in_steps_of_the_model(
     size = bounded_size(*own, multiple, limit)
     assert size == expected
     assert all(side % 8 == 0 and 64 <= side <= (limit or side) for side in size)
+
+
+def test_a_size_that_the_model_cannot_paint_is_refused_with_its_own_step(start_server: StartServer) -> None:
+    server = start_server(FAKE_WORKER={"own_size": [1024, 1024], "side_step": 16})
+    server.wait_phase("ready")
+    refused = server.post({"prompt": "x", "size": "1032x1024"})
+    assert (refused.status, refused.json["error"]["param"]) == (400, "size")
+    assert "both multiples of 16 from 64 to 1536" in refused.json["error"]["message"]
+    assert server.post({"prompt": "x", "size": "80x64", "steps": 1}).json["size"] == "80x64"
+    document = server.get("/openapi.json").json["paths"]["/v1/images/generations"]["post"]
+    schema = document["requestBody"]["content"]["application/json"]["schema"]["properties"]["size"]
+    pattern = schema["anyOf"][0]["pattern"]
+    assert [bool(re.search(pattern, size)) for size in ("80x64", "72x64", "auto")] == [True, False, True]
+
+
+@pytest.mark.parametrize(("step", "expected"), [(8, (1184, 888)), (16, (1184, 880)), (32, (1184, 896))])
+def test_an_edit_has_a_size_that_the_model_can_paint(step: int, expected: tuple[int, int]) -> None:
+    photo = Image.new("1", (4000, 3000))
+    assert size_like(photo, (1024, 1024), 1536, step) == expected
+    assert size_like(photo, (64, 64), 100, step)[1] == 64
 
 
 def test_the_limit_binds_the_size_of_a_request_without_one(start_server: StartServer) -> None:

@@ -6,6 +6,7 @@ model, or load weights that are not safetensors.
 
 import inspect
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,13 @@ from image_gen.worker.speed.batches import most_at_once, slice_vae, why_no_batch
 from image_gen.worker.speed.options import apply_options, chosen_options
 from image_gen.worker.speed.prompt_cache import PromptCache
 
+# Families whose transformers read two latents of each side, or four, at once: a side has to be divisible by so many
+# times the VAE's scale. Else some of them refuse it, and others paint a smaller picture.
+_AT_ONCE: Final = {
+    "AuraFlow": 2, "Bria": 2, "Chroma": 2, "CogView3Plus": 2, "CogView4": 2, "Flux": 2, "GlmImage": 4,
+    "HiDreamImage": 2, "HunyuanImage": 2, "Ideogram4": 2, "Krea2": 2, "LongCatImage": 2, "Lumina": 2,
+    "NucleusMoEImage": 2, "OmniGen": 2, "OvisImage": 2, "QwenImage": 2, "StableDiffusion3": 2, "ZImage": 2,
+}  # fmt: skip
 _OTHER_MODEL: Final = "Fix: choose another model: `imagegen up --model <id>`"
 
 
@@ -52,6 +60,8 @@ class LoadedPipeline:
     # Why an option of the engine is not used, or nothing, by its name.
     options: Mapping[str, str] = field(default_factory=dict)
     most_at_once: int = 1
+    # What the sides of a picture have to be a multiple of.
+    side_step: int = STEP
 
 
 def pipeline_class(name: str) -> Any:
@@ -121,6 +131,7 @@ def load(request: LoadRequest, device: str, dtype: str, models: Mapping[str, Any
         prompts=PromptCache() if "prompt-cache" in options else None,
         options={name: left_out.get(name, "") for name in options},
         most_at_once=at_once,
+        side_step=side_step(pipeline),
     )  # fmt: skip
 
 
@@ -153,4 +164,13 @@ def _multiple(pipeline: Any) -> int:
     blocks = getattr(unet, "block_out_channels", None) or (0,)
     patch = getattr(transformer, "patch_size", None) or 1
     multiple = int(scale) * 2 ** (len(blocks) - 1) * (patch if isinstance(patch, int) else 1)
-    return multiple if multiple % STEP == 0 else STEP
+    return math.lcm(multiple if multiple % STEP == 0 else STEP, side_step(pipeline))
+
+
+def side_step(pipeline: Any) -> int:
+    """What the sides of a picture have to be a multiple of."""
+    name = type(pipeline).__name__
+    at_once = next((count for family, count in _AT_ONCE.items() if name.startswith(family)), 0)
+    patch = getattr(pipeline, "patch_size", at_once)
+    scale = int(getattr(pipeline, "vae_scale_factor", STEP))
+    return math.lcm(STEP, scale * (patch if isinstance(patch, int) else at_once)) if at_once else STEP

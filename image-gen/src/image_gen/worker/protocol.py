@@ -164,6 +164,7 @@ class PipelineReady:
     was distilled, its `mode`, `steps` and `guidance_scale`, and of a LoRA that makes it one `scheduler` and `lora`.
     `most_at_once`: how many jobs a batch may have. `options`: the engine's, each with the reason why it is not used, or
     nothing. `artifacts`: the name of the archive of compiled blocks, relative to `compile_cache`; empty for none.
+    `side_step`: what the sides of a picture have to be a multiple of, itself one of STEP.
     """
 
     pipeline: str
@@ -182,6 +183,7 @@ class PipelineReady:
     most_at_once: int = 1
     options: Mapping[str, str] = field(default_factory=dict)
     artifacts: str = ""
+    side_step: int = STEP
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,8 @@ class Worker:
         own = (self._loaded.width, self._loaded.height)
         if request.warmup_size:
             side = min(request.warmup_size, request.max_size or request.warmup_size)
-            width = height = max(64, side // 8 * 8)
+            step = self._loaded.side_step
+            width = height = max(step, protocol.MIN_SIDE, side // step * step)
         else:
             width, height = own if self._device != "cpu" else (min(own[0], 256), min(own[1], 256))
         # Two steps: some schedulers fail with one.
@@ -184,6 +185,7 @@ class Worker:
         self._send(chosen)
 
     def _compile(self, request: protocol.LoadRequest, dtype: str) -> Path | None:
+            side_step=self._loaded.side_step,
         """Has the pipeline compiled, if it is to be. Where an archive of that is kept, if one is."""
         if not request.compile_cache:
             return None

@@ -62,7 +62,8 @@ def make_image_jobs(
         if lora.name not in pipeline.loras:
             there = ", ".join(pipeline.loras) or "none: IMAGE_GEN_LORAS (the key `loras`) names them"
             raise BadRequest(f"loras: this service has {there}, got {shorten(lora.name)}.", "loras")
-    width, height = change.size if change else asked_size(request, settings) or (pipeline.width, pipeline.height)
+    own = (pipeline.width, pipeline.height)
+    width, height = change.size if change else asked_size(request, settings, pipeline) or own
     edit: dict[str, Any] = (
         {"pixels": change.pixels, "masked": change.masked, "strength": change.strength} if change else {}
     )
@@ -113,9 +114,11 @@ def _metadata(job: ImageJob, model: str) -> str:
     return "\n".join([job.prompt, *negative, ", ".join(f"{name}: {value}" for name, value in facts.items())])
 
 
-def asked_size(request: ImageRequest, settings: Settings) -> tuple[int, int] | None:
+def asked_size(request: ImageRequest, settings: Settings, pipeline: PipelineReady) -> tuple[int, int] | None:
     """Width and height in pixels, None where the model or the image decides. Raises `BadRequest`."""
-    return None if request.size in {None, "auto"} else parse_size(request.size or "", settings.max_size)
+    if request.size in {None, "auto"}:
+        return None
+    return parse_size(request.size or "", settings.max_size, pipeline.side_step)
 
 
 def steps_of(request: ImageRequest, pipeline: PipelineReady) -> int:

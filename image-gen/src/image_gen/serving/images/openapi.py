@@ -85,7 +85,9 @@ def _body_schema(
     properties = schema["properties"]
     names = None if pipeline is None else pipeline.loras
     properties["loras"] = _loras_schema(names, properties["loras"]["description"])
-    sides = "|".join(str(side) for side in range(MIN_SIDE, settings.max_size + 1, STEP))
+    step = STEP if pipeline is None else pipeline.side_step
+    first = -(-MIN_SIDE // step) * step
+    sides = "|".join(str(side) for side in range(first, settings.max_size + 1, step))
     properties["n"]["anyOf"][0]["maximum"] = settings.max_images
     properties["size"]["anyOf"][0]["pattern"] = rf"^(auto|({sides})x({sides}))$"
     if not _has_urls(settings):

@@ -225,13 +225,13 @@ def _parsed(kind: type[Parsed], body: bytes | dict[str, object], max_images: int
     return request
 
 
-def parse_size(size: str, max_side: int) -> tuple[int, int]:
-    """Width and height in pixels. Raises `BadRequest`."""
+def parse_size(size: str, max_side: int, step: int = STEP) -> tuple[int, int]:
+    """Width and height in pixels, multiples of `step`. Raises `BadRequest`."""
     match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", size, re.ASCII)
     sides = (int(match[1]), int(match[2])) if match else (0, 0)
-    if any(side % STEP or not MIN_SIDE <= side <= max_side for side in sides):
+    if any(side % step or not MIN_SIDE <= side <= max_side for side in sides):
         raise BadRequest(
-            f'size: expected "WIDTHxHEIGHT" in pixels, both multiples of {STEP} from {MIN_SIDE} to {max_side}, '
+            f'size: expected "WIDTHxHEIGHT" in pixels, both multiples of {step} from {MIN_SIDE} to {max_side}, '
             f"got {shorten(size)}.",
             "size",
         )

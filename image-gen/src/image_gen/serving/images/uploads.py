@@ -77,17 +77,19 @@ def require_mask(mask: Any, image: Any) -> None:
         )
 
 
-def size_like(image: Any, own: tuple[int, int], max_side: int) -> tuple[int, int]:
-    """The image's shape, with about as many pixels as the model's own size, within the limits."""
+def size_like(image: Any, own: tuple[int, int], max_side: int, step: int = STEP) -> tuple[int, int]:
+    """The image's shape, with about as many pixels as the model's own size, within the limits and in multiples of
+    `step`.
+    """
     ratio = min(max(image.width / image.height, 1 / 16), 16.0)
     height = math.sqrt(own[0] * own[1] / ratio)
     width = height * ratio
     scale = min(1.0, max_side / max(width, height))
-    return _side(width * scale, max_side), _side(height * scale, max_side)
+    return _side(width * scale, max_side, step), _side(height * scale, max_side, step)
 
 
-def _side(length: float, most: int) -> int:
-    return min(max(round(length / STEP) * STEP, MIN_SIDE), most // STEP * STEP)
+def _side(length: float, most: int, step: int) -> int:
+    return min(max(round(length / step), math.ceil(MIN_SIDE / step)), max(1, most // step)) * step
 
 
 def _fitted(image: Any, size: tuple[int, int]) -> bytes:
