@@ -114,7 +114,7 @@ def load(request: LoadRequest, device: str, dtype: str, models: Mapping[str, Any
     else:
         pipeline = without_dynamo(lambda: cls.from_pretrained(request.directory, **arguments))
     pipeline.set_progress_bar_config(disable=True)
-    accepts = frozenset(inspect.signature(cls.__call__).parameters)
+    accepts = _accepted(pipeline)
     loras = load_loras(pipeline, request.loras, dtype) if request.loras else {}
     options = chosen_options(request.options, device)
     left_out = apply_options(pipeline, options, has_loras=bool(loras))
@@ -142,6 +142,17 @@ def _from_pretrained(cls: Any, directory: str, arguments: dict[str, Any], device
     except (NotImplementedError, ValueError):
         pass
     return cls.from_pretrained(directory, **arguments).to(device)
+
+
+def _accepted(pipeline: Any) -> frozenset[str]:
+    """What a call takes, without a negative prompt where the pipeline would drop it: where that needs a second kind of
+    guidance, which is off (FLUX.1), and where guidance is a number that the UNet reads.
+    """
+    parameters = inspect.signature(type(pipeline).__call__).parameters
+    second = parameters.get("true_cfg_scale")
+    is_off = second is not None and isinstance(second.default, (int, float)) and second.default <= 1
+    is_embedded = getattr(getattr(getattr(pipeline, "unet", None), "config", None), "time_cond_proj_dim", None)
+    return frozenset(parameters) - ({"negative_prompt"} if is_off or is_embedded is not None else set())
 
 
 def _own_size(pipeline: Any) -> tuple[int, int]:
