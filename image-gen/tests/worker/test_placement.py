@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from image_gen.errors import CancelledError
 from image_gen.worker.pictures.generate import generate_image
 from image_gen.worker.pipeline import load
 from image_gen.worker.placement import Placement, apply_placement, choose_placement, weight_bytes
@@ -107,6 +108,25 @@ def test_pictures_with_loras_are_the_same(
     expected, found = ([generate_image(each, job, lambda: False).data for job in jobs] for each in (whole, moved))
     assert found == expected and len(set(found)) == 3
     assert found[1] == generate_image(replace(loaded, others={}), JOB, lambda: False).data
+
+
+def test_a_part_that_was_at_work_leaves_the_gpu_when_a_picture_is_cancelled(
+    load_request: LoadRequest, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("image_gen.worker.pipeline.placement_of", lambda *_, **__: Placement("model", False))
+    moved = load(load_request, "cpu", "float32")
+    for job in (JOB, EDIT):
+        plain = generate_image(moved, job, lambda: False).data
+        pipeline = moved.others["image"] if job is EDIT else moved.pipeline
+        freed: list[bool] = []
+        original = pipeline.maybe_free_model_hooks
+        monkeypatch.setattr(
+            pipeline, "maybe_free_model_hooks", lambda to=original, freed=freed: (freed.append(True), to())
+        )
+        with pytest.raises(CancelledError):
+            generate_image(moved, job, iter([False, True]).__next__)
+        assert freed == [True]
+        assert generate_image(moved, job, lambda: False).data == plain
 
 
 def test_the_vae_decodes_large_pictures_in_tiles(load_request: LoadRequest) -> None:

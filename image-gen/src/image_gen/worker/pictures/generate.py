@@ -6,6 +6,7 @@ import inspect
 import io
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -118,6 +119,7 @@ def generate_images(
             arguments |= prompts_for(pipeline, job, loaded.prompts)
             result = pipeline(**arguments)
     except Exception as error:
+        _take_back(pipeline, loaded)
         if not out_of_memory(error):
             raise
         _free_memory()
@@ -199,6 +201,13 @@ def _excess(loaded: LoadedPipeline, tokenizer: Any, prompt: str) -> int:
         return max(0, len(tokenizer(prompt, truncation=False, verbose=False).input_ids) - limit)
     except Exception:
         return 0  # A note is not worth a picture.
+
+
+def _take_back(pipeline: Any, loaded: LoadedPipeline) -> None:
+    """Parts that move to the GPU one at a time: diffusers takes the last one back only at the end of a picture."""
+    if loaded.placement.where == "model":
+        with suppress(Exception):  # The first error says more.
+            pipeline.maybe_free_model_hooks()
 
 
 def _free_memory() -> None:
