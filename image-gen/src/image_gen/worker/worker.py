@@ -69,6 +69,10 @@ class Worker:
                         self._verified = VerifiedFiles()
                     elif isinstance(message, protocol.LoadRequest):
                         self._verified.add_all()
+                    elif isinstance(message, (protocol.ImageJob, protocol.BatchJob)):
+                        # A cancellation that came before it was for an earlier job, whose id a client may repeat.
+                        first = message.jobs[0] if isinstance(message, protocol.BatchJob) else message
+                        self._cancelled.discard(first.id)
                     self._messages.put((message, self._verified))
         except (OSError, ValueError):
             os._exit(1)
@@ -181,11 +185,11 @@ class Worker:
         chosen = protocol.PipelineReady(
             *ready, edits=edits, schedulers=schedulers, loras=loras, few_steps=few_steps,
             most_at_once=self._loaded.most_at_once, options=self._loaded.options, artifacts=artifacts,
+            side_step=self._loaded.side_step,
         )  # fmt: skip
         self._send(chosen)
 
     def _compile(self, request: protocol.LoadRequest, dtype: str) -> Path | None:
-            side_step=self._loaded.side_step,
         """Has the pipeline compiled, if it is to be. Where an archive of that is kept, if one is."""
         if not request.compile_cache:
             return None
