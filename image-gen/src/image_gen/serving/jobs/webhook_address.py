@@ -38,6 +38,8 @@ def parse_webhook_url(text: object, *, allow_private: bool) -> WebhookUrl:
     try:
         parts = urlsplit(text)
         port = parts.port
+        # As the resolver does: a part of a name has 1 to 63 characters.
+        (parts.hostname or "").encode("idna")
     except ValueError:
         raise ValueError(expected) from None
     schemes = {"https", "http"} if allow_private else {"https"}
@@ -66,4 +68,6 @@ def is_public(text: str) -> bool:
             return False
         inner = address.ipv4_mapped or (ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None)
         address = inner or address
+    if getattr(address, "is_site_local", False):  # IPv6's former private addresses
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved and not address.is_unspecified

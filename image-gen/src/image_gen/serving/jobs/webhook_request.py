@@ -14,7 +14,9 @@ import json
 import math
 import socket
 import ssl
+import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -29,6 +31,7 @@ GONE: Final = str(http.HTTPStatus.GONE.value)
 _TIMEOUT_SECONDS: Final = 10.0
 # Their sum is about half a day.
 _PAUSES: Final = (5.0, 30.0, 120.0, 600.0, 3600.0, 7200.0, 14_400.0, 18_000.0)
+_Connect = Callable[[list[str]], socket.socket]
 
 
 def retry_delays() -> tuple[float, ...]:
@@ -46,19 +49,36 @@ class WebhookSender:
     async def attempt(self, url: WebhookUrl, job_id: str, body: bytes) -> str | None:
         """None when it was delivered, else what came instead."""
         headers = signed_headers(self._secret, f"msg_{job_id}", int(time.time()), body)
+        opened: list[socket.socket] = []
+        ended = threading.Event()
+
+        def connect(addresses: list[str]) -> socket.socket:
+            found = _connected(url, addresses)
+            opened.append(found)
+            if ended.is_set():
+                found.close()
+                raise TimeoutError
+            return found
+
         try:
             async with asyncio.timeout(WHOLE_SECONDS):
-                status = await in_daemon_thread("webhook", lambda: self._post(url, headers, body))
+                status = await in_daemon_thread("webhook", lambda: self._post(url, headers, body, connect))
         except PermissionError:
             return "an address that is not public"
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             return type(error).__name__
+        finally:
+            # Who answers byte by byte would keep the thread for hours.
+            ended.set()
+            for each in opened:
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
         return None if 200 <= status < 300 else str(status)
 
-    def _post(self, url: WebhookUrl, headers: dict[str, str], body: bytes) -> int:
+    def _post(self, url: WebhookUrl, headers: dict[str, str], body: bytes, connect: _Connect) -> int:
         addresses = addresses_of(url, allow_private=self.allow_private)
         connection = http.client.HTTPConnection(url.host, url.port, timeout=_TIMEOUT_SECONDS)
-        connection.sock = _connected(url, addresses)
+        connection.sock = connect(addresses)
         with contextlib.closing(connection):
             connection.request("POST", url.target, body, {"Host": url.authority, **headers})
             return connection.getresponse().status

@@ -38,7 +38,12 @@ class Webhooks:
             task.cancel()
 
     async def _deliver(self, job: Job) -> None:
-        url = parse_webhook_url(job.webhook_url, allow_private=self._sender.allow_private)
+        try:
+            url = parse_webhook_url(job.webhook_url, allow_private=self._sender.allow_private)
+        except ValueError:  # of before a change of the settings
+            log.warning("Webhook of job %s: given up, as its address is not allowed any more.", job.id)
+            await self._done(job)
+            return
         body = webhook_body(job)
         for pause in (*webhook_request.retry_delays(), None):
             async with self._at_once:
@@ -49,5 +54,8 @@ class Webhooks:
             await asyncio.sleep(pause)
         if outcome is not None:
             log.warning("Webhook of job %s: given up after %s from %s.", job.id, outcome, url.host)
+        await self._done(job)
+
+    async def _done(self, job: Job) -> None:
         if self.on_done is not None:
             await self.on_done(job)
