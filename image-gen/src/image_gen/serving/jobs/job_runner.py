@@ -89,8 +89,9 @@ class JobRunner:
             try:
                 await self.in_database(lambda database: database.delete_expired(time.time()))
                 for job in list(self._unsaved.values()):
-                    await self.in_database(partial(JobDatabase.save, job=job))
-                    del self._unsaved[job.id]
+                    if job.id in self._unsaved:  # It may have been deleted meanwhile.
+                        await self.in_database(partial(JobDatabase.save, job=job))
+                        self._unsaved.pop(job.id, None)
             except ImageGenError as error:
                 self._report(error)
 
@@ -136,9 +137,15 @@ class JobRunner:
 
     def require_room(self, database: JobDatabase, size: int) -> None:
         """Raises JOBS_STORAGE_FULL where so many bytes can't be kept beside what is kept."""
-        if database.counts()[1] + size > self._settings.jobs_max_mb * 1_000_000:
+        most = self._settings.jobs_max_mb
+        if size > most * 1_000_000:
             raise JobsStorageFullError(
-                f"The jobs and pictures that are kept take the {self._settings.jobs_max_mb} MB of "
+                f"The pictures may take {size / 1e6:.0f} MB, and IMAGE_GEN_JOBS_MAX_MB is {most}, whatever is kept. "
+                "Fix: ask for a smaller size or n, or set a larger IMAGE_GEN_JOBS_MAX_MB (the key `jobsMaxMb`)."
+            )
+        if database.counts()[1] + size > most * 1_000_000:
+            raise JobsStorageFullError(
+                f"The jobs and pictures that are kept take the {most} MB of "
                 "IMAGE_GEN_JOBS_MAX_MB: delete jobs that are done, or wait until they expire."
             )
 
@@ -234,13 +241,15 @@ class JobRunner:
                 await asyncio.sleep(_MODEL_CHECK_SECONDS)
             request = parse_request(job.body.encode(), self._settings.max_images)
             self.check(request)
+            model = self._generations.model_id
             images = [
-                replace(each, progress=True) for each in make_image_jobs(request, self.pipeline, self._settings, job.id)
+                replace(each, progress=True)
+                for each in make_image_jobs(request, self.pipeline, self._settings, job.id, model=model)
             ]
             live.images = len(images)
             seconds = self._settings.request_timeout
             pictures = await run_job(self._queue, images, live, key=job.key, seconds=seconds)
-            job.result = json.dumps(answer_json(request, images, pictures, self._generations.model_id)).encode()
+            job.result = json.dumps(answer_json(request, images, pictures, model)).encode()
         except BadRequest as error:
             body = error_json(error.status, error.message, code=error.code, param=error.param)
             await self._end(live, "failed", body)
