@@ -24,6 +24,8 @@ def test_lines_and_json_have_names_keys_and_limits() -> None:
     assert [key.sha256 for key in as_json[:2]] == [key.sha256 for key in lines]
     assert (as_json[1].requests_per_minute, as_json[1].concurrent) == (60, 2)
     assert as_json[2].sha256.hex() == HASHED.removeprefix("sha256:")
+    in_capitals = "sha256:" + HASHED.removeprefix("sha256:").upper()
+    assert parse_keys(f"carol:{in_capitals}")[0] == as_json[2]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,7 @@ def test_lines_and_json_have_names_keys_and_limits() -> None:
         "secret-without-a-name", "a b:secret-key", "alice:secret key", "alice:", "alice:secret-1\nalice:secret-2",
         "alice:secret-1\nbob:secret-1", "{", '{"alice": 5}', '{"alice": {"key": "secret-1", "limit": 5}}',
         '{"alice": {"key": "secret-1", "concurrent": 0}}', '{"alice": {"key": "secret-1", "concurrent": true}}',
-        '{"alice": "secret-1", "alice": "secret-2"}',
+        '{"alice": "secret-1", "alice": "secret-2"}', "alice:sha256:secret", f"alice:{HASHED[:-1]}",
     ],
 )  # fmt: skip
 def test_wrong_keys_are_refused_without_being_shown(text: str) -> None:

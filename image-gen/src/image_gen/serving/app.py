@@ -20,6 +20,7 @@ from image_gen.serving.http.api_key_auth import ApiKeyMiddleware
 from image_gen.serving.http.api_keys import ApiKeys
 from image_gen.serving.http.key_limits import KeyLimits
 from image_gen.serving.http.page_files import FILES_ROUTE, PAGE, PageFiles
+from image_gen.serving.http.request_log import route_of
 from image_gen.serving.http.startup_app import App, Receive, Scope, Send
 from image_gen.serving.http.tracing import TraceRequests
 from image_gen.serving.images.images_api import ImagesApi
@@ -169,7 +170,8 @@ class OneLineErrors:
         except ClientDisconnect:
             log.info("A client has closed its connection before the end of its request.")
         except Exception as error:
-            log.error("Internal error at %s: %s", scope.get("path"), type(error).__name__, exc_info=error)
+            # Not the path, which may be a picture's address.
+            log.error("Internal error at %s: %s", route_of(scope), type(error).__name__, exc_info=error)
             if not started:
                 answer = error_response(500, "Internal error; see the service's log.", code="internal_error")
                 await answer(scope, receive, send)

@@ -29,7 +29,8 @@ Permission = Literal["cache"]
 PERMISSIONS: Final[tuple[Permission, ...]] = get_args(Permission)
 _NAME: Final = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,512}")
-_HASHED: Final = re.compile(r"sha256:([0-9a-f]{64})")
+_HASH: Final = "sha256:"
+_HASHED: Final = re.compile(rf"{_HASH}([0-9A-Fa-f]{{64}})")
 # How often a file is looked at, which takes one call of `stat`.
 _CHECK_SECONDS: Final = 1.0
 
@@ -182,6 +183,8 @@ def _key(name: str, key: object, about: Mapping[str, object]) -> ApiKey:
         if type(value) is not int or not 1 <= value <= 1_000_000:
             raise KeysInvalid(f"{limit} of {name} is not a whole number from 1 to 1000000")
     hashed = _HASHED.fullmatch(key)
+    if key.startswith(_HASH) and hashed is None:  # As a key, it would be what the file shows.
+        raise KeysInvalid(f"the hash of {name} is not sha256: and 64 hex digits")
     sha256 = bytes.fromhex(hashed[1]) if hashed else hashlib.sha256(key.encode()).digest()
     permissions = _permissions(name, about.get("permissions", []))
     return ApiKey(name, sha256, permissions=permissions, **limits)  # type: ignore[arg-type]  # checked above
