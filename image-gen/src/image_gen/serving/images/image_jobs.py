@@ -18,13 +18,14 @@ STEPS_BY_QUALITY: Final = {"low": 15, "medium": 30, "high": 50, "xhigh": 75, "ma
 REPORTS_STEPS: Final = "callback_on_step_end"
 NO_URLS_IN_STREAMS: Final = "not used: the events of a stream have the pictures themselves."
 _SAME_AS: Final = {"auto": "medium", "standard": "medium", "hd": "high"}
+_NO_USERS: Final = "not used: nothing here watches end users. It is not logged, and kept only with a job's request."
 _NOT_USED: Final = {
     "style": "not used: the model has no styles. Describe the style in the prompt.",
     "moderation": "not used: nothing here moderates prompts.",
     "complexity": "not used: the model does not plan a picture. `quality` and `steps` say how much work it does.",
     "input_fidelity": "not used: `strength` says how much of the image is generated again.",
-    "user": "not used: nothing here watches end users. It is neither kept nor logged.",
-    "safety_identifier": "not used: nothing here watches end users. It is neither kept nor logged.",
+    "user": _NO_USERS,
+    "safety_identifier": _NO_USERS,
 }
 
 

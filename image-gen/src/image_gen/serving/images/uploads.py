@@ -57,7 +57,8 @@ def open_image(name: str, data: bytes) -> Any:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise BadRequest(f"{name}: expected at most {MAX_PIXELS} pixels, got {width}x{height}.", name)
-    if getattr(image, "n_frames", 1) > 1:
+    # The further images of a camera's JPEG are of other sizes, or of depth: it is a still one, and they are not read.
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         raise BadRequest(f"{name}: expected a still image, got {image.n_frames} frames.", name)
     try:
         image.load()
