@@ -46,6 +46,7 @@ def test_a_field_of_a_later_version_is_left_out() -> None:
         {"id": None},
         {"fields": ["a cat"]},
         {"kind": "video"},
+        {"kind": ["edit"]},
         {"created": "today"},
         {"files": {"image": "jobs/job_ffffffffffffffffffffffff/image"}},
         {"files": {"secrets": f"jobs/{ID}/secrets"}},

@@ -51,16 +51,17 @@ class AttemptRecords:
         await self._store.delete([attempt.name])
 
     async def reasons(self, job_id: str) -> list[str]:
-        """Why each attempt that counts ended."""
+        """Why each attempt that counts ended, the last one last."""
         reasons = []
-        for name in sorted(await self._store.names(attempts_folder(job_id))):
+        for name in await self._store.names(attempts_folder(job_id)):
             try:
                 kept = json.loads(await self._store.read(name) or b"{}")
             except ValueError:
                 kept = {}
             worker = kept.get("worker", "unknown")
-            reasons.append(kept.get("reason") or f"The worker {worker} ended while it made the job.")
-        return reasons
+            reason = kept.get("reason") or f"The worker {worker} ended while it made the job."
+            reasons.append((float(kept.get("started") or 0.0), str(reason)))
+        return [reason for _, reason in sorted(reasons)]
 
     async def _write(self, attempt: Attempt, reason: str | None) -> None:
         kept = {"worker": self._worker_id, "started": attempt.started, "reason": reason}

@@ -17,6 +17,7 @@ from image_gen.errors import (
     ImageGenError,
     NotReadyError,
     OutOfMemoryError,
+    S3Error,
     StoppingError,
 )
 from image_gen.fleet.attempts import MOST_ATTEMPTS, Attempt, AttemptRecords
@@ -44,7 +45,9 @@ _LONGEST_SECONDS: Final = 11 * 3600.0
 # A job that was delivered so often is not delivered again: nothing that happens to hosts explains it.
 MOST_RECEIVES: Final = 50
 _COMMIT_SECONDS: Final = 600.0
+# Doubled with each delivery: a store that fails for an hour must not use up a job's deliveries.
 _RETRY_SECONDS: Final = 10
+_LONGEST_RETRY_SECONDS: Final = 900
 
 
 # `ended`: the job had a result before; `returned`: another worker has it, and `retried`: after an attempt that counts;
@@ -73,6 +76,8 @@ class Delivery:
         self._received = time.monotonic()
         # Whether its pictures are made, and are being written.
         self.is_writing = False
+        # Whether it was given back because of the store, the queue or the engine, and not because the worker stops.
+        self.has_failed = False
         self._attempt: Attempt | None = None
         # Empty until the message was read.
         self.job_id = ""
@@ -94,8 +99,9 @@ class Delivery:
             await self._give_back(0)
             return "returned"
         except ImageGenError as error:  # the store or the queue
+            self.has_failed = True
             log.warning("A job is given back: %s", error.message)
-            await self._give_back(_RETRY_SECONDS)
+            await self._give_back(retry_seconds(self._message.receives))
             return "returned"
         finally:
             extending.cancel()
@@ -234,8 +240,14 @@ class Delivery:
         name, data = result_name(result.id), result.to_json()
 
         async def create() -> bool:
+            if await self._store.create(name, data):
+                return True
             # A write that was tried again may meet itself.
-            return await self._store.create(name, data) or await self._store.read(name) == data
+            kept = await self._store.read(name)
+            # Of writers at the same time S3 may refuse each one, with 409.
+            if kept is None and await self._store.exists(job_name(result.id)):
+                raise S3Error(f"S3 has refused the result of {result.id}, and has none.", retryable=True)
+            return kept == data
 
         return bool(await self._persist(create))
 
@@ -289,6 +301,11 @@ class Delivery:
                 await self._queue.hide(self._message)
             except ImageGenError as error:
                 log.warning("A job may be delivered twice: %s", error.message)
+
+
+def retry_seconds(receives: int) -> int:
+    """Until a job that could not be read or written is delivered again, after so many deliveries."""
+    return min(_RETRY_SECONDS << max(0, min(receives - 1, 10)), _LONGEST_RETRY_SECONDS)
 
 
 def _failed(job_id: str, started: float | None, worker: str, body: dict[str, Any]) -> FleetResult:

@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 VERSION: Final = 1
 Kind = Literal["generation", "edit", "variation"]
@@ -48,6 +48,11 @@ def result_name(job_id: str) -> str:
 def webhook_name(job_id: str) -> str:
     """An object that is there once the job's webhook has been sent, or is kept to be."""
     return f"{folder_of(job_id)}webhook.json"
+
+
+def handover_name(job_id: str) -> str:
+    """An object by which gateways agree whether a job whose message is not known to be sent is sent or given up."""
+    return f"{folder_of(job_id)}handover.json"
 
 
 def attempts_folder(job_id: str) -> str:
@@ -107,8 +112,9 @@ class FleetJob:
         except (KeyError, TypeError, ValueError) as error:
             raise UnreadableError(f"the job has no {error}") from None
         own = folder_of(job.id)
-        fine = is_job_id(job.id) and isinstance(job.fields, dict) and job.kind in {"generation", "edit", "variation"}
-        fine = fine and isinstance(job.webhook_url, str | None)
+        fine = is_job_id(job.id) and isinstance(job.fields, dict) and isinstance(job.webhook_url, str | None)
+        # Not a set: what somebody else wrote may have no hash.
+        fine = fine and job.kind in get_args(Kind)
         files = job.files.items() if isinstance(job.files, dict) else [("", None)]
         # Another job's uploads, or anything else in the bucket, are no part of this one.
         if not fine or not all(name in {"image", "mask"} and path == f"{own}{name}" for name, path in files):

@@ -134,6 +134,9 @@ class JobTaker:
                 task.add_done_callback(lambda done: self._deliveries.pop(done, None))
                 # The engine has its next job while the result of this one is written.
                 await freed.wait()
+                # A worker that can't reach the store must not take the jobs that others could make.
+                if delivery.has_failed:
+                    await asyncio.sleep(_PAUSE_SECONDS)
             finally:
                 self._making -= 1
 
@@ -142,11 +145,14 @@ class JobTaker:
         self._receiving.add(receiving)
         try:
             message = await asyncio.shield(receiving)
-        except ImageGenError as error:
+        except Exception as error:
+            # Not one whose taker was cancelled: it stays, for `stop`.
+            self._receiving.discard(receiving)
+            if not isinstance(error, ImageGenError):
+                raise
             log.warning("No job can be taken: %s", error.message)
             await asyncio.sleep(_PAUSE_SECONDS)
-            message = None
-        # One that was cancelled stays, for `stop`.
+            return None
         self._receiving.discard(receiving)
         return message
 

@@ -1,5 +1,6 @@
 """What a worker says of itself in the job store, so that a gateway knows which workers live, and what they serve."""
 
+import asyncio
 import json
 import time
 from dataclasses import asdict, dataclass, field
@@ -11,6 +12,10 @@ from image_gen.fleet.job_store import JobStore
 FOLDER: Final = "workers/"
 WRITTEN_EVERY_SECONDS: Final = 20.0
 LIVES_SECONDS: Final = 60.0
+# A worker that was killed leaves its record until that expires. It is not read: a fleet may have thousands of them. The
+# rest is for clocks that differ from the store's.
+_READ_SECONDS: Final = 10 * LIVES_SECONDS
+_READ_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True)
@@ -63,12 +68,16 @@ class WorkerRecord:
 
 async def read_workers(store: JobStore) -> list[WorkerRecord]:
     """Those that live."""
-    workers = []
-    for name in await store.names(FOLDER):
+    oldest, some = time.time() - _READ_SECONDS, asyncio.Semaphore(_READ_AT_ONCE)
+
+    async def read(name: str) -> WorkerRecord | None:
+        async with some:
+            data = await store.read(name)
         try:
-            record = WorkerRecord.from_json(await store.read(name) or b"")
+            return WorkerRecord.from_json(data or b"")
         except UnreadableError:
-            continue
-        if record.lives:
-            workers.append(record)
-    return workers
+            return None
+
+    times = await store.times(FOLDER)
+    records = await asyncio.gather(*(read(name) for name, written in times.items() if written > oldest))
+    return [record for record in records if record is not None and record.lives]

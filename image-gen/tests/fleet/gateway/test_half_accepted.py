@@ -49,8 +49,11 @@ class Store:
         for name in names:
             self.objects.pop(name, None)
 
+    async def times(self, folder: str) -> dict[str, float]:
+        return {name: time.time() for name in self.objects if name.startswith(folder)}
+
     async def names(self, folder: str) -> list[str]:
-        return [name for name in self.objects if name.startswith(folder)]
+        return list(await self.times(folder))
 
 
 class Queue:
@@ -178,6 +181,60 @@ def test_a_job_is_not_kept_after_the_reservation_of_its_key_is_lost_to_another_g
         jobs = await asyncio.gather(*(each.jobs.add(job("order-1")) for each in (parts, other)))
         assert len({made.id for made, _ in jobs}) == 1
         assert sorted(is_new for _, is_new in jobs) == [False, True]
-        assert [name for name in parts.store.objects if name.startswith("jobs/")] == [job_name(jobs[0][0].id)]
+        kept = [name for name in parts.store.objects if name.endswith("/job.json")]
+        assert kept == [job_name(jobs[0][0].id)]
+
+    asyncio.run(check())
+
+
+def test_a_job_that_another_gateway_has_accepted_meanwhile_stays() -> None:
+    """SQS does not answer one gateway; its client gives up, and sends the same request to another one."""
+
+    async def check() -> None:
+        parts, other = Parts(), Parts()
+        other.store.objects = parts.store.objects
+        sending, end = asyncio.Event(), asyncio.Event()
+
+        async def fail_late() -> None:
+            sending.set()
+            await end.wait()
+            await fail()
+
+        parts.queue.on_send = fail_late
+        first = asyncio.create_task(parts.jobs.add(job("order-1")))
+        await sending.wait()
+        made, is_new = await other.jobs.add(job("order-1"))
+        assert (is_new, other.queue.sent) == (False, [made.id])
+        end.set()
+        await parts.failed(first)
+        again, is_new = await other.jobs.add(job("order-1"))
+        assert (again.id, is_new, other.queue.sent) == (made.id, False, [made.id])
+        assert job_name(made.id) in parts.store.objects
+
+    asyncio.run(check())
+
+
+def test_a_job_that_its_gateway_gives_up_another_one_makes_again() -> None:
+    async def check() -> None:
+        parts, other = Parts(), Parts()
+        other.store.objects = parts.store.objects
+        deleting, end = asyncio.Event(), asyncio.Event()
+        delete = parts.store.delete
+
+        async def delete_late(names: list[str]) -> None:
+            deleting.set()
+            await end.wait()
+            await delete(names)
+
+        parts.queue.on_send = fail
+        parts.store.delete = delete_late  # type: ignore[method-assign] # the test's own store
+        with pytest.raises(JobsUnavailableError):
+            await parts.jobs.add(job("order-1"))
+        await deleting.wait()
+        made, is_new = await other.jobs.add(job("order-1"))
+        assert (is_new, other.queue.sent) == (True, [made.id])
+        end.set()
+        await parts.jobs.close()
+        assert job_name(made.id) in parts.store.objects
 
     asyncio.run(check())

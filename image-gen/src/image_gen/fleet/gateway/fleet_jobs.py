@@ -19,6 +19,7 @@ from image_gen.fleet.fleet_job import (
     FleetResult,
     attempts_folder,
     folder_of,
+    handover_name,
     is_job_id,
     job_name,
     message_of,
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 # Of an idempotency key: each try follows one of another gateway that was faster, or a job that is gone.
 _TRIES: Final = 5
 _LAST_SECONDS: Final = 5.0
+_TAKEN_OVER, _GIVEN_UP = b"taken over", b"given up"
 
 
 class FleetJobs:
@@ -164,7 +166,7 @@ class FleetJobs:
                 written.insert(0, name)
             await self._queue.send(message_of(job.id), job.key)
         except BaseException:
-            self._in_background(self._remove(written))
+            self._in_background(self._give_up(job.id, written) if name in written else self._remove(written))
             raise
         if reservation is not None:
             self._in_background(self._sent(name, reservation))
@@ -178,6 +180,22 @@ class FleetJobs:
             with contextlib.suppress(ImageGenError):
                 await self._store.delete([name])
 
+    async def _give_up(self, job_id: str, written: list[str]) -> None:
+        """Removes a job whose message could not be sent, unless another gateway was asked for the same meanwhile: that
+        one has sent a message, and has accepted the job. While the store fails it stays, for whoever is asked next.
+        """
+        with contextlib.suppress(ImageGenError):
+            if await self._store.create(handover_name(job_id), _GIVEN_UP):
+                # Last what keeps others from taking it over while it is there.
+                await self._remove([*written, handover_name(job_id)])
+
+    async def _take_over(self, job_id: str) -> bool:
+        """Whether the job may be accepted here: not where the gateway that made it gives it up."""
+        name = handover_name(job_id)
+        if not await self._store.create(name, _TAKEN_OVER) and await self._store.read(name) != _TAKEN_OVER:
+            return False
+        return await self._store.read(job_name(job_id)) is not None
+
     async def _sent(self, name: str, reservation: Reservation) -> None:
         """Notes that the message needs not be sent again when the request is."""
         with contextlib.suppress(ImageGenError):
@@ -190,13 +208,16 @@ class FleetJobs:
             return None
         reservation = Reservation.from_json(data)
         job = await self._get(reservation.job, new.key)
-        if job is None:  # it was deleted, or has expired
+        if job is not None:
+            job.fingerprint = reservation.fingerprint
+        # The gateway that made it may have ended before it sent the message.
+        is_half = job is not None and not reservation.sent and not job.has_ended
+        sends = is_half and reservation.fingerprint == new.fingerprint
+        if job is None or (sends and not await self._take_over(job.id)):  # it was deleted, has expired, or is given up
             await self._store.delete([name])
             return None
-        job.fingerprint = reservation.fingerprint
-        if not reservation.sent and not job.has_ended and job.fingerprint == new.fingerprint:
-            # The gateway that made it may have ended before it sent the message. A second one is harmless: the first
-            # result counts.
+        if sends:
+            # A second message is harmless: the first result counts.
             await self._queue.send(message_of(job.id), job.key)
             await self._sent(name, reservation)
         self.counts["replayed"] += 1

@@ -40,9 +40,14 @@ class StoredJob(Job):
         job, own = FleetJob.from_json(data), json.loads(data)
         return cls(
             job.id, job.key, json.dumps(dict(job.fields)), job.created, 0, webhook_url=job.webhook_url,
-            before=int(own.get("before") or 0), pictures=job.fields.get("n") or 1,
+            before=_count(own.get("before"), 0), pictures=_count(job.fields.get("n"), 1),
             reservation=str(own.get("reservation") or ""),
         )  # fmt: skip
+
+
+def _count(value: object, default: int) -> int:
+    """Of a job that a program wrote and no gateway has checked: its worker says what is wrong with it."""
+    return value if isinstance(value, int) and value > 0 else default
 
 
 def job_json(job: FleetJob, before: int = 0, reservation: str = "") -> bytes:
