@@ -28,6 +28,8 @@ class ScaleFromZero:
         self._tasks: set[asyncio.Task[None]] = set()
         # How often the count was raised.
         self.starts = 0
+        # A fleet that is stopped for weeks while a job waits is a line of the log, not two a minute.
+        self._said = ""
 
     def wake(self) -> None:
         """Begins to ask for a worker, at most twice a minute."""
@@ -43,10 +45,14 @@ class ScaleFromZero:
             outcome = await in_daemon_thread("autoscaling", self._raise_count)
         except Exception as error:  # boto3's have many bases
             text = str(error).partition("\n")[0]
-            log.warning("The Auto Scaling group %s can't be set to 1: %s", self.group, text)
-            return
-        if outcome:
-            log.info("The Auto Scaling group %s %s.", self.group, outcome)
+            self._say(logging.WARNING, f"can't be set to 1: {text}")
+        else:
+            self._say(logging.INFO, outcome)
+
+    def _say(self, level: int, outcome: str) -> None:
+        if outcome and outcome != self._said:
+            log.log(level, "The Auto Scaling group %s %s", self.group, outcome)
+        self._said = outcome
 
     def _raise_count(self) -> str:
         """What happened; empty where there was nothing to do."""
@@ -57,12 +63,12 @@ class ScaleFromZero:
         scaling: Any = boto3.session.Session().client("autoscaling", region_name=self._region, config=config)
         groups = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self.group])["AutoScalingGroups"]
         if not groups:
-            return "does not exist. Fix: set IMAGE_GEN_AUTO_SCALING_GROUP to the name of one"
+            return "does not exist. Fix: set IMAGE_GEN_AUTO_SCALING_GROUP to the name of one."
         if groups[0]["DesiredCapacity"] > 0:
             return ""
         suspended = {each.get("ProcessName") for each in groups[0].get("SuspendedProcesses", [])}
         if groups[0]["MaxSize"] == 0 or "Launch" in suspended:
-            return "is stopped: it starts no host, and jobs wait"
+            return "is stopped: it starts no host, and jobs wait."
         scaling.set_desired_capacity(AutoScalingGroupName=self.group, DesiredCapacity=1, HonorCooldown=False)
         self.starts += 1
-        return "is set from 0 to 1, as a job waits and no worker lives"
+        return "is set from 0 to 1, as a job waits and no worker lives."
