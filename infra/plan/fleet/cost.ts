@@ -24,7 +24,7 @@ export interface LoadCost {
   readonly usdPer1000: number | null;
   /** The same hours on demand. */
   readonly onDemandUsdPer1000: number | null;
-  /** All hosts of both groups for a whole month: no month costs more. */
+  /** All hosts of both groups for a whole month, each of the dearest type on the list: no month costs more, by the same prices. */
   readonly mostUsdPerMonth: number | null;
 }
 
@@ -96,6 +96,15 @@ export function planFleetCost(inputs: FleetCostInputs): { readonly cost: CostPla
 const price = ({ hosts: { host }, prices }: FleetCostInputs, market: "spot" | "on-demand") =>
   priceOf(prices, market, host.instanceType, host.region);
 
+/** Of the dearest type that a group may start, in USD an hour; null where one has no price. */
+function highestPrice({ hosts: { host }, prices }: FleetCostInputs, market: "spot" | "on-demand"): number | null {
+  const known = host.instanceTypes.map((type) => priceOf(prices, market, type, host.region));
+  return known.reduce<number | null>(
+    (most, one) => (most === null || one === null ? null : Math.max(most, one.usdPerHour)),
+    0,
+  );
+}
+
 /** Hours of hosts at this load. Jobs are taken to come at random all month, which is the dearest way for them to come. */
 function costOfLoad(inputs: FleetCostInputs): Omit<LoadCost, "usdPerMonth" | "usdPer1000"> {
   const { picturesPerMonth: pictures, secondsPerPicture, idleShare, hosts } = inputs;
@@ -106,7 +115,7 @@ function costOfLoad(inputs: FleetCostInputs): Omit<LoadCost, "usdPerMonth" | "us
       ? Math.max(hosts.minHosts * HOURS, busyHours / MOST_BUSY, awake)
       : Math.max(hosts.minHosts * HOURS, busyHours / (1 - idleShare));
   const [spot, onDemand] = [price(inputs, "spot"), price(inputs, "on-demand")];
-  const most = spot && onDemand && HOURS * (hosts.maxHosts * spot.usdPerHour + hosts.rescueHosts * onDemand.usdPerHour);
+  const [dearSpot, dearOnDemand] = [highestPrice(inputs, "spot"), highestPrice(inputs, "on-demand")];
   return {
     picturesPerMonth: pictures,
     secondsPerPicture,
@@ -119,7 +128,10 @@ function costOfLoad(inputs: FleetCostInputs): Omit<LoadCost, "usdPerMonth" | "us
     onDemandUsdPerHour: onDemand?.usdPerHour ?? null,
     spotSource: spot?.source ?? null,
     onDemandUsdPer1000: onDemand && roundUsd((hostHours * onDemand.usdPerHour * 1000) / pictures),
-    mostUsdPerMonth: most === null ? null : roundUsd(most),
+    mostUsdPerMonth:
+      dearSpot === null || dearOnDemand === null
+        ? null
+        : roundUsd(HOURS * (hosts.maxHosts * dearSpot + hosts.rescueHosts * dearOnDemand)),
   };
 }
 
@@ -214,7 +226,8 @@ function loadItems(
 ): Item[] {
   const { hostHours, picturesPerMonth: pictures, spotUsdPerHour } = load;
   const { host } = hosts;
-  const kept = (pictures * BYTES_PER_JOB * Math.min(1, jobs.resultDays / 30)) / 1e9;
+  // Of a fleet that has had this load for as long as results are kept.
+  const kept = (pictures * BYTES_PER_JOB * (jobs.resultDays / 30)) / 1e9;
   const requests = pictures * SQS_REQUESTS_PER_JOB + hostHours * ASKED_PER_HOUR;
   const puts = pictures * PUTS_PER_JOB + hostHours * (ASKED_PER_HOUR + (sendsWebhooks ? WEBHOOK_LOOKS_PER_HOUR : 0));
   const gets = pictures * GETS_PER_JOB + hostHours * (ASKED_PER_HOUR + (gateway?.count ?? 0) * GATEWAY_LOOKS_PER_HOUR);

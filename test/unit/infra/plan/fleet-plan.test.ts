@@ -61,6 +61,27 @@ describe("the cost at a load", () => {
     expect(requests(GATEWAY) - requests({})).toBeCloseTo(0.42, 1);
   });
 
+  test("at most is that of the dearest type of the list, which a group may start as well", () => {
+    const most = (instanceTypes: string, raw: Record<string, string> = {}) =>
+      fleetPlanWith({ instanceTypes, ...raw }).load.mostUsdPerMonth;
+    expect(most("g6.xlarge,g6.2xlarge")).toBe(most("g6.2xlarge"));
+    expect(most("g6.xlarge")).toBeLessThan(most("g6.2xlarge") ?? 0);
+    expect(most("g6.xlarge,g9.xlarge")).toBeNull();
+    // Of the usual list, g5.xlarge, at 1.006 USD on demand: one host of the rescue group.
+    const usual = (rescueHosts: string) => most("g6.xlarge,g5.xlarge,g4dn.xlarge", { rescueHosts }) ?? 0;
+    expect(usual("1") - usual("0")).toBeCloseTo(730 * 1.006, 1);
+  });
+
+  test("has all results that are kept at a time, also those of earlier months", () => {
+    const kept = (resultDays: string) => {
+      const row = fleetPlanWith({ resultDays }).cost.items.find(({ what }) => what.startsWith("results in S3"));
+      return [row?.what, row?.usdPerMonth];
+    };
+    // 20,000 of 2 MB a month, at 0.023 a GB.
+    expect(kept("30")).toEqual(["results in S3, 40 GB", 0.92]);
+    expect(kept("90")).toEqual(["results in S3, 120 GB", 2.76]);
+  });
+
   test("of a month without a job has no host, no disk and no address", () => {
     const { cost } = fleetPlanWith();
     const idle = cost.items.filter(({ whileStopped }) => whileStopped).map(({ what }) => what.replace(/[\d.]+/g, "#"));
