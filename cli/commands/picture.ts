@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { action, print } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
-import { anyNumber, wholeNumber } from "../core/options.ts";
+import { anyNumber, wholeBetween, wholeNumber } from "../core/options.ts";
 import { requireViewer, showImage } from "../core/terminal-image.ts";
 import { formatOf } from "../service/image-files.ts";
 import { IMAGE_FORMATS, type ImageFormat, type Lora, parseLora } from "../service/image-request.ts";
@@ -60,7 +60,8 @@ export function addPicture(program: Command, signal: AbortSignal): void {
     .option(
       "--timeout <seconds>",
       "how long to wait (default: 900 for each picture; for a fleet 1800, a host's start included)",
-      wholeNumber("--timeout"),
+      // What a timer can wait for.
+      wholeBetween(1, 2_000_000, "1800")("--timeout"),
     )
     .option("--show", "show the pictures in this terminal (kitty, iTerm2, or by chafa)")
     .addHelpText("after", HELP)

@@ -23,9 +23,10 @@ export async function openJobObjects(config: AwsClientConfig, address: string) {
   );
   const { bucket: Bucket, prefix } = parseS3Uri(address);
   const keyOf = (name: string) => `${prefix}${name}`;
+  const now = () => (Number.isNaN(serverTime) ? Date.now() : serverTime);
   return {
     /** The store's own clock at its last answer, in ms since 1970: this machine's may be wrong. */
-    now: () => (Number.isNaN(serverTime) ? Date.now() : serverTime),
+    now,
 
     /** Null where there is no such object. */
     async read(name: string): Promise<Buffer | null> {
@@ -57,20 +58,25 @@ export async function openJobObjects(config: AwsClientConfig, address: string) {
       for (const name of names) await client.send(new sdk.DeleteObjectCommand({ Bucket, Key: keyOf(name) }));
     },
 
-    /** The names that begin with `folder`. */
-    async names(folder: string): Promise<string[]> {
+    /** The names that begin with `folder`; `newestMs`: of objects that were written in the last so many ms. */
+    async names(folder: string, newestMs = Number.POSITIVE_INFINITY): Promise<string[]> {
       const found: string[] = [];
       const pages = sdk.paginateListObjectsV2({ client }, { Bucket, Prefix: keyOf(folder) });
-      for await (const { Contents = [] } of pages)
-        found.push(...Contents.flatMap(({ Key }) => Key?.slice(prefix.length) ?? []));
+      for await (const { Contents = [] } of pages) {
+        const newest = Contents.filter(({ LastModified }) => now() - (LastModified?.getTime() ?? now()) <= newestMs);
+        found.push(...newest.flatMap(({ Key }) => Key?.slice(prefix.length) ?? []));
+      }
       return found;
     },
   };
 }
 
-/** The workers that have written their record of late. */
+/** Several times as long as a worker lives without writing it: its clock is none of the store's. */
+const RECORDS_MS = 10 * WORKER_LIVES_SECONDS * 1000;
+
+/** The workers that have written their record of late. One that was killed leaves its own until that expires, which is not read. */
 export async function readWorkers(objects: Pick<JobObjects, "names" | "now" | "read">): Promise<FleetWorker[]> {
-  const names = await objects.names(WORKERS_FOLDER);
+  const names = await objects.names(WORKERS_FOLDER, RECORDS_MS);
   const records = await Promise.all(names.map((name) => objects.read(name)));
   return records.flatMap((record) => parseWorker(record?.toString() ?? "", objects.now()) ?? []);
 }
