@@ -17,6 +17,7 @@ from image_gen.fleet.fleet_job import (
     message_of,
     new_job_id,
 )
+from image_gen.fleet.gateway.stored_job import StoredJob, job_json
 from image_gen.fleet.settings import FleetSettings
 
 ID = "job_0123456789abcdef01234567"
@@ -36,6 +37,14 @@ def test_a_job_and_a_result_are_read_as_they_were_written() -> None:
 def test_a_field_of_a_later_version_is_left_out() -> None:
     later = json.loads(JOB.to_json()) | {"priority": 7}
     assert FleetJob.from_json(json.dumps(later).encode()) == JOB
+
+
+def test_counts_that_no_gateway_has_checked_are_none_that_it_reckons_with() -> None:
+    kept = json.loads(JOB.to_json()) | {"fields": {"n": "2"}, "before": "many"}
+    job = StoredJob.from_json(json.dumps(kept).encode())
+    assert (job.pictures, job.before) == (1, 0)
+    job = StoredJob.from_json(job_json(JOB, before=3))
+    assert (job.pictures, job.before) == (2, 3)
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,8 @@ describe("a wrong command is found", () => {
     ["imagegen up --mode cloud", /Allowed choices are auto, docker, process/],
     ["imagegen up --config bufferSize=3", /bufferSize: expected/],
     ["imagegen up --config port=80a", /port: expected a whole number/],
+    // A timer of 30 days ends at once.
+    ["imagegen picture x --timeout 2592000", /--timeout: expected a whole number from 1 to 2000000/],
     ["imagegen up --stack aws-volum", /there is no stack aws-volum/],
     ["imagegen move-az --stack aws-volume", /missing required argument 'zone'/],
     ["imagegen cache gc", /either --older-than/],
