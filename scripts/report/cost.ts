@@ -27,7 +27,7 @@ export function costReport(before: PlannedCost | null | undefined, after: Planne
     ...itemRows(before, after),
   ];
   const notes = [
-    "List prices, without traffic.",
+    "List prices, without traffic, CloudWatch metrics and logs.",
     ...(before === undefined ? ["What it cost before is not known: there is no plan of the base."] : []),
     ...(before?.incomplete || after?.incomplete ? ["An item has no price, so the sums are too low."] : []),
     ...(after?.instancePriceSource ? [`The instance's: ${after.instancePriceSource}.`] : []),

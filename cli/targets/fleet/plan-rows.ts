@@ -23,7 +23,7 @@ export function fleetPlanRows(plan: FleetPlan): [string, string][] {
     ["idle", `${formatUsd(cost.stoppedUsdPerMonth)} a month without a host`],
     ...loadRows(plan),
     ...cost.items.map(({ what, usdPerMonth }): [string, string] => ["", `${amount(usdPerMonth)}  ${what}`]),
-    ["", `list prices of ${cost.region} noted on ${cost.asOf} or later, without traffic`],
+    ["", `list prices of ${cost.region} noted on ${cost.asOf} or later, without traffic, CloudWatch metrics and logs`],
     ...(cost.instancePriceSource === null
       ? []
       : [["", `the instance's: ${cost.instancePriceSource}`] as [string, string]]),

@@ -88,3 +88,12 @@ def test_a_directory_is_announced_as_itself(start_server: StartServer, model_dir
     assert f"the model is {model_dir}\n" in server.log and f"Loading model from {model_dir}...\n" in server.log
     assert "demo" not in server.log and "Hugging Face" not in server.log and "stabilityai" not in server.log
     assert f'model="{model_dir}"' in server.get("/metrics").body.decode()
+
+
+def test_guidance_that_the_model_does_not_read_is_said_to_be_unused(start_server: StartServer) -> None:
+    server = start_server(FAKE_WORKER={"reads_guidance": False})
+    server.wait_phase("ready")
+    made = server.post({"prompt": "x", "steps": 1, "guidance_scale": 7.5})
+    assert made.status == 200
+    assert made.json["notes"] == {"guidance_scale": "not used: this model was made without it."}
+    assert "notes" not in server.post({"prompt": "x", "steps": 1}).json

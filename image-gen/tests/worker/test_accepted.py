@@ -6,7 +6,7 @@ from typing import Any
 import diffusers
 import pytest
 
-from image_gen.worker.pipeline import _accepted
+from image_gen.worker.pipeline import _accepted, reads_guidance
 
 from .tiny_pipelines import BUILDERS
 
@@ -39,3 +39,15 @@ def test_a_unet_that_reads_the_guidance_as_a_number_takes_no_negative_prompt() -
     pipeline: Any = BUILDERS["StableDiffusionPipeline"]()
     pipeline.unet.register_to_config(time_cond_proj_dim=16)
     assert "negative_prompt" not in _accepted(pipeline)
+
+
+@pytest.mark.parametrize("name", ["StableDiffusionPipeline", "StableDiffusion3Pipeline", "Flux2KleinPipeline"])
+def test_guidance_is_read_where_it_is_not_the_transformers_alone(name: str) -> None:
+    assert reads_guidance(BUILDERS[name]())
+
+
+@pytest.mark.parametrize("embeds", [True, False])
+def test_guidance_of_flux_is_read_by_a_transformer_that_has_it(embeds: bool) -> None:
+    pipeline: Any = BUILDERS["FluxPipeline"]()
+    pipeline.transformer.register_to_config(guidance_embeds=embeds)
+    assert reads_guidance(pipeline) is embeds

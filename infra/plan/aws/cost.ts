@@ -52,7 +52,7 @@ export interface CostInputs {
   readonly prices: Prices;
 }
 
-/** What a month of a stack costs, busy or idle, without traffic. */
+/** What a month of a stack costs, busy or idle, without traffic, CloudWatch metrics and logs. */
 export function planCost(inputs: CostInputs): CostPlan {
   const items = [computing(inputs), ...storage(inputs), ...networking(inputs)];
   const sum = (list: readonly CostItem[]) =>

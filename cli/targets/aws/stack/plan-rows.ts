@@ -36,7 +36,7 @@ export function awsPlanRows(plan: AwsPlan): [string, string][] {
     ["stopped", `${formatUsd(cost.stoppedUsdPerMonth)} a month`],
     ...cost.items.map(({ what, usdPerMonth }): [string, string] => ["", `${amount(usdPerMonth)}  ${what}`]),
     ...initializationRow(cost.initialization),
-    ["", `list prices of ${cost.region} noted on ${cost.asOf} or later, without traffic`],
+    ["", `list prices of ${cost.region} noted on ${cost.asOf} or later, without traffic, CloudWatch metrics and logs`],
     ...(cost.instancePriceSource === null
       ? []
       : [["", `the instance's: ${cost.instancePriceSource}`] as [string, string]]),

@@ -62,6 +62,7 @@ class LoadedPipeline:
     most_at_once: int = 1
     # What the sides of a picture have to be a multiple of.
     side_step: int = STEP
+    reads_guidance: bool = True
 
 
 def pipeline_class(name: str) -> Any:
@@ -132,6 +133,7 @@ def load(request: LoadRequest, device: str, dtype: str, models: Mapping[str, Any
         options={name: left_out.get(name, "") for name in options},
         most_at_once=at_once,
         side_step=side_step(pipeline),
+        reads_guidance=reads_guidance(pipeline),
     )  # fmt: skip
 
 
@@ -153,6 +155,14 @@ def _accepted(pipeline: Any) -> frozenset[str]:
     is_off = second is not None and isinstance(second.default, (int, float)) and second.default <= 1
     is_embedded = getattr(getattr(getattr(pipeline, "unet", None), "config", None), "time_cond_proj_dim", None)
     return frozenset(parameters) - ({"negative_prompt"} if is_off or is_embedded is not None else set())
+
+
+def reads_guidance(pipeline: Any) -> bool:
+    """Whether `guidance_scale` does something: where `true_cfg_scale` guides, it is a number for the transformer, and
+    one that was made without it reads none (FLUX.1 schnell, Qwen-Image).
+    """
+    embeds = getattr(getattr(getattr(pipeline, "transformer", None), "config", None), "guidance_embeds", True)
+    return bool(embeds) or "true_cfg_scale" not in inspect.signature(type(pipeline).__call__).parameters
 
 
 def _own_size(pipeline: Any) -> tuple[int, int]:

@@ -165,6 +165,7 @@ class PipelineReady:
     `most_at_once`: how many jobs a batch may have. `options`: the engine's, each with the reason why it is not used, or
     nothing. `artifacts`: the name of the archive of compiled blocks, relative to `compile_cache`; empty for none.
     `side_step`: what the sides of a picture have to be a multiple of, itself one of STEP.
+    `reads_guidance`: whether `guidance_scale`, where it is accepted, changes a picture.
     """
 
     pipeline: str
@@ -184,6 +185,7 @@ class PipelineReady:
     options: Mapping[str, str] = field(default_factory=dict)
     artifacts: str = ""
     side_step: int = STEP
+    reads_guidance: bool = True
 
 
 @dataclass(frozen=True)

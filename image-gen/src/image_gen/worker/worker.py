@@ -185,7 +185,7 @@ class Worker:
         chosen = protocol.PipelineReady(
             *ready, edits=edits, schedulers=schedulers, loras=loras, few_steps=few_steps,
             most_at_once=self._loaded.most_at_once, options=self._loaded.options, artifacts=artifacts,
-            side_step=self._loaded.side_step,
+            side_step=self._loaded.side_step, reads_guidance=self._loaded.reads_guidance,
         )  # fmt: skip
         self._send(chosen)
 

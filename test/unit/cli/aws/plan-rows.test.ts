@@ -33,7 +33,7 @@ test("a plan names the host, its disks, its access, times and what a month costs
     "                 4.80  root disk, 60 GiB",
     "                 0.46  image in ECR, 4.63 GB at most",
     "                 3.65  public address",
-    "             list prices of us-east-1 noted on 2026-11-22 or later, without traffic",
+    "             list prices of us-east-1 noted on 2026-11-22 or later, without traffic, CloudWatch metrics and logs",
     "             the instance's: us-east-1: Karpenter's price list of 2026-07-20 (Apache-2.0)",
     "pictures     0.22 USD for 1,000, for each second that one takes",
     "             none were published for the L4: npm run bench:pictures -- --device cuda",

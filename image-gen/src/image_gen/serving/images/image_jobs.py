@@ -71,6 +71,8 @@ def make_image_jobs(
     guidance, few = request.guidance_scale, _few_steps(request, pipeline)
     if guidance is None and few and "guidance_scale" in pipeline.accepts:
         guidance = few["guidance_scale"]
+    if not pipeline.reads_guidance:
+        guidance = None
     # Of a mode by a LoRA, the model has it: else the worker does not start.
     scheduler = request.scheduler or (few or {}).get("scheduler")
     loras = {lora.name: lora.weight for lora in request.loras or ()}
@@ -151,6 +153,8 @@ def notes_on(request: ImageRequest, job: ImageJob) -> dict[str, str]:
     if request.quality is not None:
         same = request.steps in {None, STEPS_BY_QUALITY[_canonical(request.quality)]}
         notes["quality"] = f"{job.steps} steps." if same else f"not used: `steps` says {job.steps}."
+    if request.guidance_scale is not None and job.guidance_scale is None:
+        notes["guidance_scale"] = "not used: this model was made without it."
     if request.negative_prompt and job.guidance_scale is not None and job.guidance_scale <= 1:
         notes["negative_prompt"] = f"not used: with guidance {job.guidance_scale:g} the model reads none."
     if request.output_compression is not None and request.output_format in {None, "png"}:
