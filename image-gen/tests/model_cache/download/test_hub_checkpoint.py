@@ -18,6 +18,8 @@ ID, FILE = "test/files", "own.safetensors"
 NAME = f"{ID}/{FILE}"
 UNET = "model.diffusion_model.input_blocks.0.0.weight"
 VAE = "first_stage_model.decoder.conv_in.weight"
+CLIP_XL = "conditioner.embedders.0.transformer.text_model.embeddings.position_embedding.weight"
+OPEN_CLIP_XL = "conditioner.embedders.1.model.transformer.resblocks.9.mlp.c_proj.bias"
 CLIP = "cond_stage_model.transformer.text_model.embeddings.position_embedding.weight"
 
 
@@ -154,6 +156,35 @@ def test_a_pipeline_a_lora_and_a_checkpoint_of_one_repository(
     other = make_cache(home=tmp_path / "other" / "huggingface", offline=True)
     other.restore(archive)
     assert [other.ensure(each).source for each in names] == ["volume"] * 3
+
+
+def test_each_of_several_has_its_own_kind(repo: Path, make_cache: MakeCache, tmp_path: Path) -> None:
+    (repo / "xl.safetensors").write_bytes(content((UNET, VAE, CLIP_XL, OPEN_CLIP_XL), weights=900))
+    kinds = {
+        NAME: "stable-diffusion",
+        f"{ID}/xl.safetensors": "stable-diffusion-xl",
+        f"{ID}/old/first.safetensors": "stable-diffusion",
+    }
+    full = make_cache()
+    assert {name: full.ensure(name).checkpoint for name in kinds} == kinds
+    for name in kinds:
+        full.mirror(name, tmp_path / "mirror")
+    full.backup(tmp_path / "backup.tar")
+    restored = make_cache(home=tmp_path / "restored", offline=True)
+    restored.restore(tmp_path / "backup.tar")
+    mirrored = make_cache(home=tmp_path / "mirrored", mirror=tmp_path / "mirror", offline=True)
+    for cache in (make_cache(offline=True), restored, mirrored, mirrored):
+        assert {name: cache.ensure(name).checkpoint for name in kinds} == kinds
+
+
+@pytest.mark.usefixtures("repo")
+def test_an_older_backup_takes_none_away(make_cache: MakeCache, tmp_path: Path) -> None:
+    cache, later = make_cache(), f"{ID}/old/first.safetensors"
+    cache.ensure(NAME)
+    cache.backup(tmp_path / "backup.tar")
+    cache.ensure(later)
+    cache.restore(tmp_path / "backup.tar")
+    assert [make_cache(offline=True).ensure(each).source for each in (NAME, later)] == ["volume"] * 2
 
 
 @pytest.mark.usefixtures("repo")

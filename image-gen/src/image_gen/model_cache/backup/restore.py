@@ -23,6 +23,7 @@ from image_gen.model_cache.core.digest import CHUNK_BYTES
 from image_gen.model_cache.core.file_lock import file_lock
 from image_gen.model_cache.core.filesystem import require_room, translate_os_errors
 from image_gen.model_cache.core.layout import RESTORE_LOCK, STAGING, RepoLayout
+from image_gen.model_cache.core.manifest import SINGLE_FILES
 from image_gen.model_cache.core.progress import Meter, ProgressCallbacks
 from image_gen.model_cache.core.report import Report
 from image_gen.model_cache.core.s3_uri import S3Uri
@@ -192,6 +193,9 @@ def _put_back(settings: CacheSettings, aside: CacheSettings, model_id: str, revi
         serves = registry.find(model_id, None)
         stays = serves is not None and serves.revision not in revisions and target.snapshot(serves.revision).is_dir()
         for path, manifest in ManifestRegistry(aside).cached_files(model_id).items():
-            if manifest and manifest.revision in revisions:
+            if manifest and manifest.component in SINGLE_FILES and manifest.revision in revisions:
+                # Beside those that were downloaded since the backup.
+                registry.keep_file(manifest)
+            elif manifest and manifest.revision in revisions:
                 registry.keep(manifest, default="@" not in path.name and not stays)
     return stored

@@ -93,7 +93,15 @@ class Manifest:
     def with_files_of(self, other: "Manifest | None") -> Self:
         """The same, and files that only the other names."""
         files = {file.path: file for file in (*(other.files if other else ()), *self.files)}
-        return replace(self, files=tuple(files.values()))
+        kinds = {file.path: each.kind(file.path) for each in (other, self) if each for file in each.files}
+        # A list of checkpoints says the kind of all, and of each that is of another one.
+        others = {path: kind for path, kind in kinds.items() if kind != self.load.get(CHECKPOINT)}
+        load = {**self.load, **others} if self.component == CHECKPOINT else self.load
+        return replace(self, files=tuple(files.values()), load=MappingProxyType(dict(load)))
+
+    def kind(self, path: str) -> str:
+        """That of a checkpoint in a list of them."""
+        return str(self.load.get(path, self.load.get(CHECKPOINT)))
 
     def to_json(self) -> str:
         """The text of the manifest, as it is kept and printed."""

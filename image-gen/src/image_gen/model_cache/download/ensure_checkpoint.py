@@ -24,7 +24,11 @@ class EnsureCheckpoint(EnsureFile):
     component = CHECKPOINT
 
     def _path_in(self, manifest: Manifest) -> str | None:
-        return self._file if manifest.load.get(_KIND) in KINDS else None
+        return self._file if manifest.kind(self._file or "") in KINDS else None
+
+    def _narrowed(self, manifest: Manifest) -> Manifest | None:
+        found = super()._narrowed(manifest)
+        return found and replace(found, load=MappingProxyType({_KIND: found.kind(found.files[0].path)}))
 
     def listed(self, client: HubClient, revision: str) -> Manifest:
         tree = RepoTree.read(client, self._model_id, revision)
