@@ -103,6 +103,8 @@ class ModelLoader:
                 failures += 1
                 pause = self._pause(failures) if error.retryable else None
                 self._readiness.fail(error)
+                # What can't be served may be deleted.
+                self.lease.release()
                 then = "" if pause is None else f" Next attempt in {pause:.0f} s."
                 # The same error after a silent retry is not logged twice.
                 if not self._is_silent_retry or error.message != last:
@@ -163,6 +165,8 @@ class ModelLoader:
                 model_dir=settings.model_dir,
                 callbacks=callbacks,
             )
+            # Reading gigabytes takes a minute, in which another process must not delete them.
+            self._keep(cache, model)
             copy = self._load_copy(InstanceStore.of(cache_settings), model, callbacks)
             if copy is None:
                 callbacks.on_found(model)
@@ -239,6 +243,11 @@ class ModelLoader:
         self._lora_leases = leases
         return files
 
+    def _keep(self, cache: ModelCache, model: ReadyModel) -> None:
+        """At no moment without a lease."""
+        before, self.lease = self.lease, cache.hold(model)
+        before.release()
+
     def _show(self) -> None:
         """There is progress after a final error."""
         if self._is_silent_retry:
@@ -265,8 +274,7 @@ class ModelLoader:
         self.bytes_hit += model.bytes_total - model.bytes_fetched
         self._readiness.model_id, self._readiness.revision = model.name, model.revision
         self._readiness.source = model.source
-        self.lease.release()
-        self.lease = ModelCache(self._cache_settings).hold(model)
+        self._keep(ModelCache(self._cache_settings), model)
         self._readiness.progress = Progress(bytes_done=model.bytes_total, bytes_total=model.bytes_total)
         got = f"{format_bytes(model.bytes_fetched)} downloaded" if model.bytes_fetched else "nothing to download"
         log.info("Model files complete: %s, %s (from: %s)", format_bytes(model.bytes_total), got, model.source)

@@ -15,7 +15,7 @@ import pytest
 from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.cli.main import main
-from image_gen.errors import ImageGenError
+from image_gen.errors import CorruptCacheError, ImageGenError
 from image_gen.model_cache import ModelCache
 from image_gen.model_cache.cache.lease import in_use, verified_at
 from image_gen.model_cache.cache.scan import disk_usage
@@ -109,6 +109,40 @@ def test_service_holds_a_lease_on_its_model(filled: ModelCache) -> None:
     assert loader.lease.held and in_use(filled.settings, A)
     assert next(model for model in filled.status().models if model.model_id == A).in_use
     loader.lease.release()
+
+
+def test_a_model_that_a_start_verifies_is_in_use(filled: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading gigabytes takes a minute, in which another service's `gc` must not delete them."""
+    loader, kept = ModelLoader(Settings(model_id=A), filled.settings, Readiness(A, None, "0")), []
+    verified = ModelCache.verify_and_repair
+
+    def meanwhile(cache: ModelCache, *args: object, **options: object) -> object:
+        report = cache.collect_garbage(older_than=0)
+        kept.extend((each.model_id, each.reason) for each in report.kept)
+        return verified(cache, *args, **options)  # type: ignore[arg-type] # they are passed on
+
+    monkeypatch.setattr(ModelCache, "verify_and_repair", meanwhile)
+    asyncio.run(loader.run())
+    assert kept == [(A, "in use")] and loader.lease.held and models(filled) == {A}
+    loader.lease.release()
+
+
+def test_a_start_that_fails_leaves_its_model_to_be_deleted(filled: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    loader = ModelLoader(Settings(model_id=A), filled.settings, Readiness(A, None, "0"))
+    free: list[bool] = []
+
+    def refuse(*_: object, **__: object) -> None:
+        raise CorruptCacheError("It is damaged.")
+
+    async def stop(*_: object) -> None:
+        free.append(not in_use(filled.settings, A))
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(ModelCache, "verify_and_repair", refuse)
+    monkeypatch.setattr(loader._retry, "wait", stop)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(loader.run())
+    assert free == [True]
 
 
 def test_hold_returns_no_lease_on_a_read_only_volume(filled: ModelCache, monkeypatch: pytest.MonkeyPatch) -> None:
