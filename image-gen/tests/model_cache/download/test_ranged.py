@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import signal
@@ -17,6 +18,7 @@ from conftest import UNET, MakeCache, MakeRepo
 
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import ProgressCallbacks
+from image_gen.model_cache.core.atomic_files import sync_file
 from image_gen.model_cache.core.progress import Progress
 from image_gen.model_cache.download.range_journal import RangeJournal, journal_path
 from image_gen_demo.hub import DemoHub
@@ -185,3 +187,26 @@ def test_minimum_throughput_is_enforced(hub: DemoHub, make_repo: MakeRepo, make_
         make_cache(piece_bytes=PIECE, read_timeout=0.3).ensure("test/model")
     assert caught.value.code == "HUB_SILENT" and caught.value.retryable
     assert time.monotonic() - began < 10
+
+
+def test_bytes_that_the_disk_failed_to_write_are_not_taken_for_written(
+    make_repo: MakeRepo, make_cache: MakeCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel says so once; a later sync of the same file succeeds."""
+    make_repo(unet_bytes=8 << 20)
+    monkeypatch.setattr("image_gen.model_cache.download.file_download._SYNC_BYTES", 1 << 20)
+    monkeypatch.setattr("image_gen.model_cache.download.file_download._SYNC_POLL_SECONDS", 0.001)
+    failed: list[int] = []
+
+    def sync_once(descriptor: int) -> None:
+        if not failed and threading.current_thread().name.startswith("fetch-hash"):
+            failed.append(descriptor)
+            raise OSError(errno.EIO, "Input/output error")
+        sync_file(descriptor)
+
+    monkeypatch.setattr("image_gen.model_cache.download.range_journal.sync_file", sync_once)
+    cache = make_cache()
+    with pytest.raises(ImageGenError, match="Input/output error"):
+        cache.ensure("test/model")
+    assert failed and not list(cache.settings.hub_cache.rglob("*.image-gen.*"))
+    assert cache.ensure("test/model").source == "download" and cache.verify().ok

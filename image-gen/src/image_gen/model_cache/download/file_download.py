@@ -82,6 +82,8 @@ class FileDownload:
         # Whether the partial file is complete, and not this one's any more.
         self._done = False
         self._descriptor = -1
+        # Whether the disk has failed to write some of it.
+        self._unwritten = False
 
     def fetch(self, piece: int = 0) -> str | None:
         """Downloads one piece. The call that completes the file, verified and synced, returns its blob's name.
@@ -111,6 +113,9 @@ class FileDownload:
         self._end_threads()
         if not self._done:
             with suppress(OSError):
+                if self._unwritten:
+                    # They can be read until memory gets short, and are on no disk.
+                    self._discard()
                 os.ftruncate(self._descriptor, self._journal.written_end)
         os.close(self._descriptor)
         self._descriptor = -1
@@ -149,8 +154,7 @@ class FileDownload:
         self._end = threading.Event()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="fetch-hash")
         self._digest = self._threads.submit(self._hash, self._end)
-        # Its errors come again with the last sync, before the file is put in place.
-        self._threads.submit(self._sync, self._end)
+        self._synced = self._threads.submit(self._sync, self._end)
 
     def _end_threads(self) -> None:
         """Nothing is written any more; what was written is hashed to its end."""
@@ -163,7 +167,9 @@ class FileDownload:
             self._fetch(0)
         for left in reversed(range(self._tries)):
             self._end_threads()
-            self._journal.sync(self._descriptor)
+            # The kernel says once that bytes could not be written: a later sync succeeds all the same.
+            self._synced.result()
+            self._sync_now()
             check_cancelled(self._content.cancel)
             digest = self._digest.result()
             if digest.matches(self._file):
@@ -179,14 +185,24 @@ class FileDownload:
                 self._fetch(0)
         raise damaged(self._source, self._file)
 
+    def _sync_now(self) -> None:
+        try:
+            self._journal.sync(self._descriptor)
+        except OSError:
+            self._unwritten = True
+            raise
+
     def _start_over(self) -> None:
         """Discards what is there. The file comes again as one piece: there are no ranges, or the hash is wrong."""
         self._end_threads()
+        self._discard()
+        self._begin_threads()
+
+    def _discard(self) -> None:
         self._content.add(-self._journal.bytes_written)
         os.ftruncate(self._descriptor, 0)
         self._journal.remove()
         self._journal = RangeJournal(self._partial, self._file.size, self._file.size, 0)
-        self._begin_threads()
 
     def _fetch(self, piece: int) -> bool:
         """False when the source sends no ranges, and a part of the file was asked for."""
@@ -280,5 +296,5 @@ class FileDownload:
         while not end.wait(_SYNC_POLL_SECONDS):
             written = self._journal.bytes_written
             if written - done >= _SYNC_BYTES:
-                self._journal.sync(self._descriptor)
+                self._sync_now()
                 done = written
