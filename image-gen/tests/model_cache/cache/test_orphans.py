@@ -5,14 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
 from conftest import MakeCache, MakeRepo
 
 from image_gen.model_cache import ModelCache
-from image_gen.model_cache.core.file_lock import file_lock
+from image_gen.model_cache.core.file_lock import file_lock, try_lock
 from image_gen.model_cache.core.layout import RepoLayout
 from image_gen_demo.hub import DemoHub
 
@@ -167,3 +167,22 @@ def test_orphan_that_has_a_lock_of_the_hubs_client_is_deleted(make_repo: MakeRep
         path.write_bytes(b"x")
     cache.clear_orphans()
     assert [path for path in left if path.exists()] == []
+
+
+def test_a_blob_that_the_hubs_client_links_meanwhile_is_kept(
+    make_cache: MakeCache, make_repo: MakeRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_repo()
+    cache = make_cache()
+    snapshot, layout = cache.ensure("test/model").directory, RepoLayout(cache.settings.hub_cache, "test/model")
+    leave(layout.blobs / OTHER, 2)
+
+    def after_the_link(path: Path) -> AbstractContextManager[bool | None]:
+        # The client links to the blob, gives its lock back, and only then it is looked at.
+        if path.name == f"{OTHER}.lock" and not (snapshot / "late").is_symlink():
+            (snapshot / "late").symlink_to(f"../../blobs/{OTHER}")
+        return try_lock(path)
+
+    monkeypatch.setattr("image_gen.model_cache.cache.orphans.try_lock", after_the_link)
+    assert not cache.clear_orphans().removed
+    assert (snapshot / "late").is_file()

@@ -156,13 +156,16 @@ def _of_contents(settings: CacheSettings, layout: RepoLayout, is_free: _IsFree) 
     linked = {path.name for path in led_to([layout.snapshots], settings.hub_cache)}
     manifests = ManifestRegistry(settings).all_manifests(layout.model_id)
     wanted = {file.content_key for manifest in manifests for file in manifest.files}
-    for path in entries(layout.blobs):
-        if (
-            _is_orphan(path, linked, wanted)
-            and without_links_above(path) not in others
-            and is_free(layout.locks / f"{path.name.partition('.')[0]}.lock")
-        ):
-            yield path
+    orphans = [
+        path
+        for path in entries(layout.blobs)
+        if _is_orphan(path, linked, wanted)
+        and without_links_above(path) not in others
+        and is_free(layout.locks / f"{path.name.partition('.')[0]}.lock")
+    ]
+    # Again, now that the hub's client can't put them in place any more: it may have done so a moment ago.
+    linked = {path.name for path in led_to([layout.snapshots], settings.hub_cache)} if orphans else linked
+    yield from (path for path in orphans if _is_orphan(path, linked, wanted))
     yield from _temporaries(path for place in (layout.blobs, layout.root / "refs") for path in walk(place))
     # A repository may have files with such names, but none beside the file that it was to replace.
     paths = {layout.snapshot(each.revision) / file.path for each in manifests for file in each.files}
