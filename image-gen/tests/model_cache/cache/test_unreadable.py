@@ -104,6 +104,13 @@ def test_a_disk_that_is_not_mounted_is_not_an_empty_one(pair: ModelCache, tmp_pa
     assert contents(pair) == before
 
 
+def test_a_file_beside_the_models_is_none_of_them(pair: ModelCache) -> None:
+    archive = pair.settings.hub_cache / "models--test--model.tar"
+    archive.write_bytes(b"x")
+    assert [each.orphans for each in pair.clear_orphans().removed] == [1]
+    assert pair.clear("test/model").removed and archive.exists()
+
+
 def test_a_component_directory_may_be_a_link_to_another_place_of_the_model(pair: ModelCache) -> None:
     layout = layout_of(pair)
     snapshot = next(layout.snapshots.iterdir())

@@ -96,7 +96,8 @@ def contents_in_use(settings: CacheSettings, but: Collection[Path] = ()) -> set[
     be deleted. Newer hub clients keep contents beside the models, for all kinds of repositories, and tools that make
     equal files links lead from one model to another: so this raises the error of anything that can't be read.
     """
-    roots = [root for root in entries(settings.hub_cache, "*--*") if root not in but]
+    # A file beside them, such as an archive of a model, has no links.
+    roots = [root for root in entries(settings.hub_cache, "*--*") if root not in but and not root.is_file()]
     models = [root / "snapshots" for root in roots if root.name.startswith(PREFIX)]
     return led_to([*models, *(root / "blobs" for root in roots)], settings.hub_cache, but)
 
