@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from dataclasses import replace
@@ -17,6 +18,12 @@ from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.download.instance_store import MARKER, InstanceStore
 
 ID = "test/model"
+CHECKPOINT = "test/files/own.safetensors"
+WEIGHTS = (
+    "model.diffusion_model.input_blocks.0.0.weight",
+    "first_stage_model.decoder.conv_in.weight",
+    "cond_stage_model.transformer.text_model.embeddings.position_embedding.weight",
+)
 ADDRESS = S3Uri(BUCKET, "our/models")
 MB = 1 << 20
 
@@ -34,10 +41,10 @@ def host(make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path, aws: dict[s
     return cache
 
 
-def load(cache: ModelCache) -> ReadyModel | None:
+def load(cache: ModelCache, model_id: str = ID) -> ReadyModel | None:
     store = InstanceStore.of(cache.settings)
     assert store is not None
-    return store.load(cache.ensure(ID), "recorded", ProgressCallbacks())
+    return store.load(cache.ensure(model_id), "recorded", ProgressCallbacks())
 
 
 def test_the_copy_is_filled_by_ranges_and_loaded_from_the_disk_at_the_next_start(
@@ -82,3 +89,25 @@ def test_a_bucket_that_is_slower_than_a_volume_does_not_hold_up_the_start(
     assert time.monotonic() - began < 30
     assert re.search("sends less than 80 MB/s|does not answer", caplog.messages[-1])
     assert caplog.messages[-1].endswith(" The model is loaded from the volume.")
+
+
+def test_a_checkpoint_is_filled_from_the_bucket_however_large_it_is(
+    make_cache: MakeCache, tmp_path: Path, aws: dict[str, str], proxy: S3Proxy
+) -> None:
+    header = {
+        name: {"dtype": "U8", "shape": [320, 4, 3, 3], "data_offsets": [index * 2 * MB, (index + 1) * 2 * MB]}
+        for index, name in enumerate(WEIGHTS)
+    }
+    text = json.dumps(header).encode()
+    place = tmp_path / "hub-root" / "test/files"
+    place.mkdir(parents=True)
+    (place / "own.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + bytes(6 * MB))
+    make_cache(home=tmp_path / "connected", aws=aws).mirror(CHECKPOINT, ADDRESS)
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / MARKER).touch()
+    host = make_cache(mirror=ADDRESS, offline=True, aws=aws, piece_bytes=MB, instance_store=tmp_path / "disk")
+    host.ensure(CHECKPOINT)
+    proxy.requests.clear()
+    copy = load(host, CHECKPOINT)
+    assert copy is not None and (copy.source, copy.checkpoint) == ("instance-store", "stable-diffusion")
+    assert sum(each.bytes for each in proxy.reads()) <= 1.02 * copy.bytes_total + 20_000

@@ -14,6 +14,7 @@ from typing import Any
 
 from image_gen import errors
 from image_gen.model_cache.core.manifest import Manifest
+from image_gen.model_cache.core.retry import Retrier
 from image_gen.model_cache.core.s3_uri import S3Uri
 from image_gen.model_cache.core.settings import CacheSettings
 from image_gen.model_cache.sources import aws_credentials
@@ -87,7 +88,14 @@ class S3Bucket(HttpClient):
     def holds(self, path: str, manifest: Manifest) -> bool:
         """Whether the smallest of a model's files is there: what was copied by other means has no manifest."""
         probe = min(manifest.files, key=lambda file: file.size)
-        return self.read(f"{path}/{probe.path}") is not None
+        retrier = Retrier(self.cancel)
+        try:
+            while True:
+                # A checkpoint is one file of gigabytes.
+                with retrier.attempt(), self.open_range(f"{path}/{probe.path}", 0, 1):
+                    return True
+        except errors.FileMissingError:
+            return False
 
     def source(self, path: str) -> Source:
         return Source(
