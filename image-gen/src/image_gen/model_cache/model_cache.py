@@ -290,6 +290,9 @@ class ModelCache:
         revision = self.registry.revision(model_id, revision)
         commit = manifest.revision if manifest else self.registry.commit_of(model_id, revision)
         here = commit and RepoLayout(self.settings.hub_cache, model_id).snapshot(commit).is_dir()
+        kept = [] if manifest or revision else [each.revision for each in self.registry.cached(model_id)]
+        # A LoRA stays at the commit of its download, wherever `main` is now.
+        here = here and (not kept or commit in kept)
         return model_id, commit if here else None
 
     def backup(

@@ -12,6 +12,8 @@ from conftest import MakeCache, MakeRepo
 from image_gen.cli.main import main
 from image_gen.errors import ImageGenError
 from image_gen.model_cache import ModelCache
+from image_gen.model_cache.core.layout import RepoLayout
+from image_gen.model_cache.manifests.lora_source import LoraSource
 from image_gen_demo.hub import DemoHub
 
 ID, FILE = "test/files", "own.safetensors"
@@ -156,6 +158,23 @@ def test_a_pipeline_a_lora_and_a_checkpoint_of_one_repository(
     other = make_cache(home=tmp_path / "other" / "huggingface", offline=True)
     other.restore(archive)
     assert [other.ensure(each).source for each in names] == ["volume"] * 3
+
+
+@pytest.mark.usefixtures("repo")
+def test_it_stays_where_another_tool_moves_the_branch(make_cache: MakeCache) -> None:
+    cache, lora = make_cache(), LoraSource("old", ID, None, "old/first.safetensors")
+    first = cache.ensure(NAME).revision
+    assert cache.ensure_lora(lora)[0].revision == first
+    layout, newer = RepoLayout(cache.settings.hub_cache, ID), "d" * 40
+    layout.snapshot(newer).mkdir()
+    (layout.snapshot(newer) / "README.md").write_text("x")
+    layout.ref("main").write_text(newer)
+    for asked in (NAME, ID):
+        # Named as a model, and as a LoRA of the repository.
+        cache.collect_garbage(older_than=0, keep=[(asked, None)])
+        layout.ref("main").write_text(newer)
+        offline = make_cache(offline=True)
+        assert offline.ensure(NAME).revision == offline.ensure_lora(lora)[0].revision == first
 
 
 def test_each_of_several_has_its_own_kind(repo: Path, make_cache: MakeCache, tmp_path: Path) -> None:

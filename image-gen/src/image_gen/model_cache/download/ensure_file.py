@@ -65,8 +65,10 @@ class EnsureFile(Ensure, ABC):
 
     def manifest(self) -> Manifest | None:
         commit = self._registry.commit_of(self._model_id, self._revision)
-        known = [each for each in self._registry.cached(self._model_id) if each.revision == commit]
-        return next((found for each in known if (found := self._narrowed(each))), None)
+        kept = [found for each in self._registry.cached(self._model_id) if (found := self._narrowed(each))]
+        known = next((each for each in kept if each.revision == commit), None)
+        # Another tool may have moved `main` since the file was downloaded.
+        return kept[0] if not known and commit and not self._revision and len(kept) == 1 else known
 
     def _narrowed(self, manifest: Manifest) -> Manifest | None:
         path = self._path_in(manifest) if manifest.component == self.component else None
