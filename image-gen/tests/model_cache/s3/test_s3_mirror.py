@@ -214,6 +214,18 @@ def test_unreachable_bucket_is_reported(make_cache: MakeCache, aws: dict[str, st
     assert caught.value.code == "S3_UNREACHABLE" and str(ADDRESS) in caught.value.message
 
 
+def test_a_backup_to_an_unreachable_bucket_is_reported(
+    make_repo: MakeRepo, make_cache: MakeCache, aws: dict[str, str]
+) -> None:
+    make_repo()
+    aws["AWS_ENDPOINT_URL_S3"] = "http://127.0.0.1:9"
+    store = make_cache(aws=aws)
+    store.ensure(ID)
+    with pytest.raises(ImageGenError) as caught:
+        store.backup(ADDRESS)
+    assert caught.value.code == "S3_UNREACHABLE" and f"s3://{BUCKET}" in caught.value.message
+
+
 def test_missing_aws_credentials_are_reported(
     make_cache: MakeCache, aws: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -127,7 +127,10 @@ class S3Bucket(HttpClient):
 
         try:
             yield
-        except (BaseError, FileNotFoundError, PermissionError, ValueError) as error:
+        except (BaseError, OSError, ValueError) as error:
+            # A file's error has a number, and none of obstore's has: its writer raises a plain OSError.
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
             raise self._explained(str(error), path, permission) from error
 
     def _explained(self, text: str, path: str, permission: str) -> errors.ImageGenError:
