@@ -72,10 +72,11 @@ export function planMove(facts: MoveFacts): MoveStep[] {
 /** Whether the config names the move's goal already, so that only `up` is left. */
 function isWritten({ zone, volumeId, volumeGeneration, unused, generation, configured, given, ...facts }: MoveFacts) {
   if (configured.zone !== zone) return false;
+  if (volumeId === null) return given === null ? !facts.subnetElsewhere : given === configured.snapshotId;
+  // Zone and snapshot may be there by hand, and `up` makes a volume of another generation alone. An existing volume has none.
+  if (generation <= (volumeGeneration ?? (unused ? generation : 0))) return false;
   if (given !== null) return given === configured.snapshotId;
-  if (volumeId === null) return !facts.subnetElsewhere;
-  if (unused) return generation > (volumeGeneration ?? generation);
-  return configured.snapshotId !== null;
+  return unused || configured.snapshotId !== null;
 }
 
 /** Made after the host was stopped for the last time: nothing was written since. */

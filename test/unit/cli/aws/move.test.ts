@@ -110,6 +110,26 @@ describe("planMove", () => {
       { zone: "us-east-1a", given: "snap-9", generation: 2, configured: { zone: "us-east-1a", snapshotId: "snap-9" } },
       ["up"],
     ],
+    [
+      "to a zone that was written into the config by hand, of a volume from a snapshot",
+      { host: stopped, configured: { zone: "us-east-1c", snapshotId: "snap-0" } },
+      ["snapshot", "config 2 null", "up"],
+    ],
+    [
+      "to a snapshot that was written into the config by hand",
+      { zone: "us-east-1a", given: "snap-9", configured: { zone: "us-east-1a", snapshotId: "snap-9" } },
+      ["stop", "config 2 snap-9", "up"],
+    ],
+    [
+      "of an existing volume, interrupted after the config was written",
+      {
+        volumeGeneration: null,
+        host: stopped,
+        generation: 2,
+        configured: { zone: "us-east-1c", snapshotId: "snap-1" },
+      },
+      ["up"],
+    ],
     ["to a snapshot, done", { zone: "us-east-1a", given: "snap-9", madeFrom: "snap-9" }, []],
   ])("%s", (_, changes, steps) => {
     expect(short(changes)).toEqual(steps);
