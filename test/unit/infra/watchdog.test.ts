@@ -115,3 +115,17 @@ test.each([
   await look("200", READY);
   expect(existsSync(join(state, "trouble", part))).toBe(false);
 });
+
+test("an AWS that does not answer keeps no idle host running, nor old credentials in place", async () => {
+  const script = (name: string, text: string) => writeFileSync(join(folder, name), `#!/bin/bash\n${text}\n`);
+  writeFileSync(join(folder, "timeout"), `#!/bin/bash\nexec /usr/bin/timeout 0.2 "${"$"}{@:2}"\n`, { mode: 0o755 });
+  script("aws", "exec /usr/bin/sleep 30");
+  for (const name of ["idle-stop", "mirror-credentials"]) script(name, `touch ${folder}/${name}.called`);
+  const started = performance.now();
+  await look("200", READY);
+  expect(performance.now() - started).toBeLessThan(20_000);
+  expect(["idle-stop", "mirror-credentials"].map((name) => existsSync(join(folder, `${name}.called`)))).toEqual([
+    true,
+    true,
+  ]);
+});

@@ -88,3 +88,9 @@ test("a fleet's host removes its protection once after a container that was read
     `${folder}/mirror/credentials autoscaling set-instance-protection --auto-scaling-group-name image-gen-spot-1 --instance-ids i-1 --no-protected-from-scale-in `,
   );
 });
+
+test("a deployment that comes while one is started does not mix with it", async () => {
+  const other = JSON.stringify({ schema: 1, id: "f".repeat(12), image: IMAGE.replaceAll("1", "2"), environment: {} });
+  script("api-keys", `echo '${other}' >${folder}/current.json`);
+  await runWith();
+});
