@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { confirm } from "../core/confirm.ts";
-import { action, print } from "../core/context.ts";
+import { action, type Context, print } from "../core/context.ts";
 import { CliError, EXIT } from "../core/exit.ts";
 import { wholeBetween } from "../core/options.ts";
+import { withStackLock } from "../core/stack-lock.ts";
 import type { MoveOptions, MoveResult } from "../targets/target.ts";
 import { requireHost } from "./host.ts";
 
@@ -36,9 +37,15 @@ export function addMoveAz(program: Command, signal: AbortSignal): void {
           `This replaces the host of ${name} by one in ${zone}; its volume is kept, unless it is blank and no host ever mounted it.`,
           { yes, signal },
         );
-        print(context, await host.moveAz(zone, options), describeMove);
+        const work = () => host.moveAz(zone, options);
+        print(context, await alone(context, "move-az", options, work), describeMove);
       }),
     );
+}
+
+/** An `up` amid a move would start the host that was stopped for its snapshot. A look at the steps changes nothing. */
+function alone<T>({ paths, files }: Context, command: string, { dryRun }: MoveOptions, work: () => Promise<T>) {
+  return dryRun ? work() : withStackLock(paths, files.name, command, work);
 }
 
 function describeMove({ steps, dryRun, zone }: MoveResult): string {
@@ -78,7 +85,8 @@ export function addVolume(program: Command, signal: AbortSignal): void {
         const { name } = context.files;
         const yes = options.yes === true || options.dryRun === true;
         await confirm(`This replaces the host and the volume of ${name}; the present volume is kept.`, { yes, signal });
-        print(context, await host.restoreVolume(snapshot, options), describeMove);
+        const work = () => host.restoreVolume(snapshot, options);
+        print(context, await alone(context, "volume restore", options, work), describeMove);
       }),
     );
 }

@@ -1,6 +1,8 @@
 /** Pinning, moving to another zone and the doctor, as they are typed, against AWS on loopback. */
+import { join } from "node:path";
 import { DescribeSnapshotsCommand, DescribeVolumesCommand, StopInstancesCommand } from "@aws-sdk/client-ec2";
 import { describe, expect, test, vi } from "vitest";
+import { withStackLock } from "../../cli/core/stack-lock.ts";
 import { AMI, useAccount } from "../support/fakes/moto/account.ts";
 
 const here = useAccount();
@@ -69,6 +71,20 @@ describe("move-az", () => {
     expect(stderr).toMatch(
       /no stack aws-volume in the state at file:\/\/\/nowhere: nothing to move\. Fix: export PULUMI_BACKEND_URL=<.*>, and repeat/,
     );
+  });
+  test("waits for no other command on the stack, and is refused beside one", async () => {
+    const stacks = join(here.operator.directory, ".imagegen/stacks");
+    const beside = (...command: string[]) =>
+      withStackLock({ stacks }, "aws-volume", "up", async () => here.operator.imagegen(...command));
+    for (const command of [
+      ["move-az", "us-east-1c"],
+      ["volume", "restore", "snap-0123"],
+    ]) {
+      const { stderr, exitCode } = await beside(...command, "--yes");
+      expect([exitCode, stderr]).toEqual([1, expect.stringContaining("Another command (up) works on the stack")]);
+      expect((await beside(...command, "--dry-run")).exitCode).toBe(0);
+    }
+    expect(await here.stateOf(here.instanceId)).toBe("running");
   });
   test("asks for confirmation", async () => {
     const { exitCode } = await here.operator.imagegen("move-az", "us-east-1c");
@@ -167,6 +183,14 @@ describe("doctor", () => {
     expect(stdout).toMatch(/^fail .*credentials .*expired\. Fix: aws sso login/m);
     expect(stdout.match(/^fail/gm)).toHaveLength(1);
   });
+});
+
+test("of a self-healing host, stop and move-az name the page that says how to turn that off: an update alone fails", async () => {
+  here.operator.addStack("healing", { selfHealing: "true" });
+  for (const command of [["stop"], ["move-az", "us-east-1c", "--yes"]]) {
+    const { stderr, exitCode } = await here.operator.imagegenOf("healing", ...command);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining("Fix: docs/guides/aws-network.md#self-healing")]);
+  }
 });
 
 test("stop of a stack on this machine names the command to use there", async () => {

@@ -129,5 +129,6 @@ async function waitForReadyHost(
 
 export function requireNoSelfHealing({ files }: Pick<Context, "files">, message: string): void {
   if (readText(files.config(), "selfHealing") !== "true") return;
-  throw new CliError({ message, fix: commandFor(files.name, "up --config selfHealing=false") }, EXIT.usage);
+  // An update alone fails, as the group's host still has the volume.
+  throw new CliError({ message, fix: "docs/guides/aws-network.md#self-healing" }, EXIT.usage);
 }
