@@ -38,13 +38,18 @@ export function addMoveAz(program: Command, signal: AbortSignal): void {
           { yes, signal },
         );
         const work = () => host.moveAz(zone, options);
-        print(context, await alone(context, "move-az", options, work), describeMove);
+        print(context, await lockedUnlessDryRun(context, "move-az", options, work), describeMove);
       }),
     );
 }
 
-/** An `up` amid a move would start the host that was stopped for its snapshot. A look at the steps changes nothing. */
-function alone<T>({ paths, files }: Context, command: string, { dryRun }: MoveOptions, work: () => Promise<T>) {
+/** An `up` during a move would start the host that was stopped for its snapshot. */
+function lockedUnlessDryRun<T>(
+  { paths, files }: Context,
+  command: string,
+  { dryRun }: MoveOptions,
+  work: () => Promise<T>,
+) {
   return dryRun ? work() : withStackLock(paths, files.name, command, work);
 }
 
@@ -86,7 +91,7 @@ export function addVolume(program: Command, signal: AbortSignal): void {
         const yes = options.yes === true || options.dryRun === true;
         await confirm(`This replaces the host and the volume of ${name}; the present volume is kept.`, { yes, signal });
         const work = () => host.restoreVolume(snapshot, options);
-        print(context, await alone(context, "volume restore", options, work), describeMove);
+        print(context, await lockedUnlessDryRun(context, "volume restore", options, work), describeMove);
       }),
     );
 }

@@ -1,4 +1,5 @@
 /** The fields: what is sent for each, what a model can't do, the keyboard, and a picture to start from with its mask. */
+import type { Page } from "playwright-core";
 import { afterAll, describe, expect, test } from "vitest";
 import { closeBrowser, openPage } from "../support/page/open-page.ts";
 import { serviceUrl } from "../support/page/services.ts";
@@ -8,6 +9,29 @@ const url = serviceUrl("demo");
 afterAll(closeBrowser);
 
 describe("fields", () => {
+  test("have sizes that the model can make", async () => {
+    const larger = async (page: Page) =>
+      page.route("**/v1/models", async (route) => {
+        const answer = await route.fetch();
+        const { data, ...rest } = (await answer.json()) as { data: object[] };
+        const other = data.map((model) => ({ ...model, default_size: "880x880", size_multiple: 16 }));
+        await route.fulfill({ response: answer, json: { ...rest, data: other } });
+      });
+    const opened = await openPage(url, { before: larger });
+    const { page } = opened;
+    // 715 by 1045, of which 712 by 1048 would be multiples of 8.
+    await page.getByRole("radio", { name: /^Portrait.*720.*1040/ }).waitFor();
+    await page.getByRole("radio", { name: /^Other/ }).check();
+    for (const [value, isValid] of [
+      ["1032", false],
+      ["1040", true],
+    ] as const) {
+      await page.locator("#width").fill(value);
+      expect(await page.locator("#width").evaluate((input) => input.matches(":valid"))).toBe(isValid);
+    }
+    await opened.close();
+  });
+
   test("are sent as the API names them", async () => {
     const opened = await openPage(url);
     const { page } = opened;

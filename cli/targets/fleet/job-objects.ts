@@ -71,10 +71,10 @@ export async function openJobObjects(config: AwsClientConfig, address: string) {
   };
 }
 
-/** Several times as long as a worker lives without writing it: its clock is none of the store's. */
+/** Ten times as long as a worker counts as alive without writing its record: clocks differ. */
 const RECORDS_MS = 10 * WORKER_LIVES_SECONDS * 1000;
 
-/** The workers that have written their record of late. One that was killed leaves its own until that expires, which is not read. */
+/** The workers that have written their record of late. Older records, of workers that were killed, are not read. */
 export async function readWorkers(objects: Pick<JobObjects, "names" | "now" | "read">): Promise<FleetWorker[]> {
   const names = await objects.names(WORKERS_FOLDER, RECORDS_MS);
   const records = await Promise.all(names.map((name) => objects.read(name)));

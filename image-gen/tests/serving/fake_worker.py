@@ -4,7 +4,7 @@ What a test wants of it is said in FAKE_WORKER (JSON): `import_seconds`, `load_e
 `die` (while loading), `until_file` (no error once that file is there), `raise_after` (a number and the text of an
 exception: it is raised by each picture after so many of one process, the warm-up's included), `own_size`,
 `truncated_tokens`, `step_seconds`, `few_steps`, `most_at_once`, `batches_fail` ("be killed", or an exception's text),
-`gpus` (more of these, by the id of the worker's GPU), `not_compiled` (why), `side_step`, `reads_guidance`. A
+`gpus` (more of these, by the id of the worker's GPU), `not_compiled` (why), `size_multiple`, `reads_guidance`. A
 prompt may hold an order too: "die", "be killed", "out of memory", "hang", "babble", "raise TEXT", "print TEXT",
 "abort TEXT", "withhold TEXT".
 """
@@ -179,7 +179,7 @@ class FakeWorker:
                 most_at_once=self.options.get("most_at_once", 1),
                 options=dict.fromkeys(request.options, ""),
                 artifacts=artifacts,
-                side_step=self.options.get("side_step", 8),
+                size_multiple=self.options.get("size_multiple", 8),
                 reads_guidance=self.options.get("reads_guidance", True),
             )
         )

@@ -38,9 +38,10 @@ def test_a_bounded_size_keeps_its_shape_in_steps_of_the_model(
     assert all(side % 8 == 0 and 64 <= side <= (limit or side) for side in size)
 
 
-def test_a_size_that_the_model_cannot_paint_is_refused_with_its_own_step(start_server: StartServer) -> None:
-    server = start_server(FAKE_WORKER={"own_size": [1024, 1024], "side_step": 16})
+def test_a_size_that_the_model_cannot_make_is_refused_with_its_own_multiple(start_server: StartServer) -> None:
+    server = start_server(FAKE_WORKER={"own_size": [1024, 1024], "size_multiple": 16})
     server.wait_phase("ready")
+    assert server.get("/v1/models").json["data"][0]["size_multiple"] == 16
     refused = server.post({"prompt": "x", "size": "1032x1024"})
     assert (refused.status, refused.json["error"]["param"]) == (400, "size")
     assert "both multiples of 16 from 64 to 1536" in refused.json["error"]["message"]
@@ -52,7 +53,7 @@ def test_a_size_that_the_model_cannot_paint_is_refused_with_its_own_step(start_s
 
 
 @pytest.mark.parametrize(("step", "expected"), [(8, (1184, 888)), (16, (1184, 880)), (32, (1184, 896))])
-def test_an_edit_has_a_size_that_the_model_can_paint(step: int, expected: tuple[int, int]) -> None:
+def test_an_edit_has_a_size_that_the_model_can_make(step: int, expected: tuple[int, int]) -> None:
     photo = Image.new("1", (4000, 3000))
     assert size_like(photo, (1024, 1024), 1536, step) == expected
     assert size_like(photo, (64, 64), 100, step)[1] == 64
@@ -95,5 +96,5 @@ def test_guidance_that_the_model_does_not_read_is_said_to_be_unused(start_server
     server.wait_phase("ready")
     made = server.post({"prompt": "x", "steps": 1, "guidance_scale": 7.5})
     assert made.status == 200
-    assert made.json["notes"] == {"guidance_scale": "not used: this model was made without it."}
+    assert made.json["notes"] == {"guidance_scale": "not used: this model does not read it."}
     assert "notes" not in server.post({"prompt": "x", "steps": 1}).json

@@ -24,7 +24,7 @@ export interface LoadCost {
   readonly usdPer1000: number | null;
   /** The same hours on demand. */
   readonly onDemandUsdPer1000: number | null;
-  /** All hosts of both groups for a whole month, each of the dearest type on the list: no month costs more, by the same prices. */
+  /** All hosts of both groups for a whole month, each of the most expensive type on the list: no month costs more at these prices. */
   readonly mostUsdPerMonth: number | null;
 }
 
@@ -60,7 +60,7 @@ const SQS_REQUESTS_PER_JOB = 4;
 const ASKED_PER_HOUR = 180;
 /** A task of the gateway lists the workers and asks the queue every ten seconds, and reads the record of each worker. */
 const GATEWAY_LOOKS_PER_HOUR = 360;
-/** What signs webhooks lists pending ones every twenty seconds. */
+/** Each worker and gateway with the webhooks' secret lists the pending ones every twenty seconds. */
 const WEBHOOK_LOOKS_PER_HOUR = 180;
 
 const HOURS = SERVICE_PRICES.hoursPerMonth;
@@ -96,7 +96,7 @@ export function planFleetCost(inputs: FleetCostInputs): { readonly cost: CostPla
 const price = ({ hosts: { host }, prices }: FleetCostInputs, market: "spot" | "on-demand") =>
   priceOf(prices, market, host.instanceType, host.region);
 
-/** Of the dearest type that a group may start, in USD an hour; null where one has no price. */
+/** Of the most expensive type that a group may start, in USD an hour; null where a type has no price. */
 function highestPrice({ hosts: { host }, prices }: FleetCostInputs, market: "spot" | "on-demand"): number | null {
   const known = host.instanceTypes.map((type) => priceOf(prices, market, type, host.region));
   return known.reduce<number | null>(
@@ -115,7 +115,7 @@ function costOfLoad(inputs: FleetCostInputs): Omit<LoadCost, "usdPerMonth" | "us
       ? Math.max(hosts.minHosts * HOURS, busyHours / MOST_BUSY, awake)
       : Math.max(hosts.minHosts * HOURS, busyHours / (1 - idleShare));
   const [spot, onDemand] = [price(inputs, "spot"), price(inputs, "on-demand")];
-  const [dearSpot, dearOnDemand] = [highestPrice(inputs, "spot"), highestPrice(inputs, "on-demand")];
+  const [mostForSpot, mostForOnDemand] = [highestPrice(inputs, "spot"), highestPrice(inputs, "on-demand")];
   return {
     picturesPerMonth: pictures,
     secondsPerPicture,
@@ -129,9 +129,9 @@ function costOfLoad(inputs: FleetCostInputs): Omit<LoadCost, "usdPerMonth" | "us
     spotSource: spot?.source ?? null,
     onDemandUsdPer1000: onDemand && roundUsd((hostHours * onDemand.usdPerHour * 1000) / pictures),
     mostUsdPerMonth:
-      dearSpot === null || dearOnDemand === null
+      mostForSpot === null || mostForOnDemand === null
         ? null
-        : roundUsd(HOURS * (hosts.maxHosts * dearSpot + hosts.rescueHosts * dearOnDemand)),
+        : roundUsd(HOURS * (hosts.maxHosts * mostForSpot + hosts.rescueHosts * mostForOnDemand)),
   };
 }
 

@@ -12,8 +12,8 @@ from image_gen.fleet.job_store import JobStore
 FOLDER: Final = "workers/"
 WRITTEN_EVERY_SECONDS: Final = 20.0
 LIVES_SECONDS: Final = 60.0
-# A worker that was killed leaves its record until that expires. It is not read: a fleet may have thousands of them. The
-# rest is for clocks that differ from the store's.
+# The record of a worker that was killed stays until it expires. Records that are older than this are not read, as there
+# may be thousands of them. It is longer than a worker lives without writing, as clocks differ from the store's.
 _READ_SECONDS: Final = 10 * LIVES_SECONDS
 _READ_AT_ONCE: Final = 16
 

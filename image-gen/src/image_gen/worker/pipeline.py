@@ -26,9 +26,9 @@ from image_gen.worker.speed.batches import most_at_once, slice_vae, why_no_batch
 from image_gen.worker.speed.options import apply_options, chosen_options
 from image_gen.worker.speed.prompt_cache import PromptCache
 
-# Families whose transformers read two latents of each side, or four, at once: a side has to be divisible by so many
-# times the VAE's scale. Else some of them refuse it, and others paint a smaller picture.
-_AT_ONCE: Final = {
+# Latents in a side of a patch, by families whose transformers read patches: a picture's side has to be divisible by so
+# many times the VAE's scale. Else some of them refuse it, and others make a smaller picture.
+_PATCH_SIZES: Final = {
     "AuraFlow": 2, "Bria": 2, "Chroma": 2, "CogView3Plus": 2, "CogView4": 2, "Flux": 2, "GlmImage": 4,
     "HiDreamImage": 2, "HunyuanImage": 2, "Ideogram4": 2, "Krea2": 2, "LongCatImage": 2, "Lumina": 2,
     "NucleusMoEImage": 2, "OmniGen": 2, "OvisImage": 2, "QwenImage": 2, "StableDiffusion3": 2, "ZImage": 2,
@@ -61,7 +61,7 @@ class LoadedPipeline:
     options: Mapping[str, str] = field(default_factory=dict)
     most_at_once: int = 1
     # What the sides of a picture have to be a multiple of.
-    side_step: int = STEP
+    size_multiple: int = STEP
     reads_guidance: bool = True
 
 
@@ -132,7 +132,7 @@ def load(request: LoadRequest, device: str, dtype: str, models: Mapping[str, Any
         prompts=PromptCache() if "prompt-cache" in options else None,
         options={name: left_out.get(name, "") for name in options},
         most_at_once=at_once,
-        side_step=side_step(pipeline),
+        size_multiple=size_multiple(pipeline),
         reads_guidance=reads_guidance(pipeline),
     )  # fmt: skip
 
@@ -147,8 +147,8 @@ def _from_pretrained(cls: Any, directory: str, arguments: dict[str, Any], device
 
 
 def _accepted(pipeline: Any) -> frozenset[str]:
-    """What a call takes, without a negative prompt where the pipeline would drop it: where that needs a second kind of
-    guidance, which is off (FLUX.1), and where guidance is a number that the UNet reads.
+    """What a call takes, without a negative prompt where the pipeline would drop it: where it needs
+    `true_cfg_scale`, which is 1 by default (FLUX.1), and where the UNet has the guidance as an embedding.
     """
     parameters = inspect.signature(type(pipeline).__call__).parameters
     second = parameters.get("true_cfg_scale")
@@ -158,8 +158,8 @@ def _accepted(pipeline: Any) -> frozenset[str]:
 
 
 def reads_guidance(pipeline: Any) -> bool:
-    """Whether `guidance_scale` does something: where `true_cfg_scale` guides, it is a number for the transformer, and
-    one that was made without it reads none (FLUX.1 schnell, Qwen-Image).
+    """Whether `guidance_scale` changes a picture: beside `true_cfg_scale` it is an embedding, which some transformers
+    do not have (FLUX.1 schnell, Qwen-Image).
     """
     embeds = getattr(getattr(getattr(pipeline, "transformer", None), "config", None), "guidance_embeds", True)
     return bool(embeds) or "true_cfg_scale" not in inspect.signature(type(pipeline).__call__).parameters
@@ -185,13 +185,13 @@ def _multiple(pipeline: Any) -> int:
     blocks = getattr(unet, "block_out_channels", None) or (0,)
     patch = getattr(transformer, "patch_size", None) or 1
     multiple = int(scale) * 2 ** (len(blocks) - 1) * (patch if isinstance(patch, int) else 1)
-    return math.lcm(multiple if multiple % STEP == 0 else STEP, side_step(pipeline))
+    return math.lcm(multiple if multiple % STEP == 0 else STEP, size_multiple(pipeline))
 
 
-def side_step(pipeline: Any) -> int:
+def size_multiple(pipeline: Any) -> int:
     """What the sides of a picture have to be a multiple of."""
     name = type(pipeline).__name__
-    at_once = next((count for family, count in _AT_ONCE.items() if name.startswith(family)), 0)
-    patch = getattr(pipeline, "patch_size", at_once)
+    usual = next((size for family, size in _PATCH_SIZES.items() if name.startswith(family)), 0)
+    patch = getattr(pipeline, "patch_size", usual)
     scale = int(getattr(pipeline, "vae_scale_factor", STEP))
-    return math.lcm(STEP, scale * (patch if isinstance(patch, int) else at_once)) if at_once else STEP
+    return math.lcm(STEP, scale * (patch if isinstance(patch, int) else usual)) if usual else STEP

@@ -164,7 +164,7 @@ class PipelineReady:
     was distilled, its `mode`, `steps` and `guidance_scale`, and of a LoRA that makes it one `scheduler` and `lora`.
     `most_at_once`: how many jobs a batch may have. `options`: the engine's, each with the reason why it is not used, or
     nothing. `artifacts`: the name of the archive of compiled blocks, relative to `compile_cache`; empty for none.
-    `side_step`: what the sides of a picture have to be a multiple of, itself one of STEP.
+    `size_multiple`: what the sides of a picture have to be a multiple of, itself a multiple of STEP.
     `reads_guidance`: whether `guidance_scale`, where it is accepted, changes a picture.
     """
 
@@ -184,7 +184,7 @@ class PipelineReady:
     most_at_once: int = 1
     options: Mapping[str, str] = field(default_factory=dict)
     artifacts: str = ""
-    side_step: int = STEP
+    size_multiple: int = STEP
     reads_guidance: bool = True
 
 

@@ -158,7 +158,7 @@ class Worker:
         own = (self._loaded.width, self._loaded.height)
         if request.warmup_size:
             side = min(request.warmup_size, request.max_size or request.warmup_size)
-            step = self._loaded.side_step
+            step = self._loaded.size_multiple
             width = height = max(step, protocol.MIN_SIDE, side // step * step)
         else:
             width, height = own if self._device != "cpu" else (min(own[0], 256), min(own[1], 256))
@@ -185,7 +185,7 @@ class Worker:
         chosen = protocol.PipelineReady(
             *ready, edits=edits, schedulers=schedulers, loras=loras, few_steps=few_steps,
             most_at_once=self._loaded.most_at_once, options=self._loaded.options, artifacts=artifacts,
-            side_step=self._loaded.side_step, reads_guidance=self._loaded.reads_guidance,
+            size_multiple=self._loaded.size_multiple, reads_guidance=self._loaded.reads_guidance,
         )  # fmt: skip
         self._send(chosen)
 

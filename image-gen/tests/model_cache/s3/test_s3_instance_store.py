@@ -32,12 +32,17 @@ MB = 1 << 20
 def host(make_repo: MakeRepo, make_cache: MakeCache, tmp_path: Path, aws: dict[str, str], proxy: S3Proxy) -> ModelCache:
     """The volume of a host that reaches a bucket and no hub, with an empty instance store."""
     make_repo(unet_bytes=6 * MB)
-    make_cache(home=tmp_path / "connected", aws=aws).mirror(ID, ADDRESS)
-    (tmp_path / "disk").mkdir()
-    (tmp_path / "disk" / MARKER).touch()
-    cache = make_cache(mirror=ADDRESS, offline=True, aws=aws, piece_bytes=MB, instance_store=tmp_path / "disk")
-    cache.ensure(ID)
+    cache = host_with(ID, make_cache, tmp_path, aws)
     proxy.requests.clear()
+    return cache
+
+
+def host_with(model_id: str, make_cache: MakeCache, folder: Path, aws: dict[str, str]) -> ModelCache:
+    make_cache(home=folder / "connected", aws=aws).mirror(model_id, ADDRESS)
+    (folder / "disk").mkdir()
+    (folder / "disk" / MARKER).touch()
+    cache = make_cache(mirror=ADDRESS, offline=True, aws=aws, piece_bytes=MB, instance_store=folder / "disk")
+    cache.ensure(model_id)
     return cache
 
 
@@ -102,11 +107,7 @@ def test_a_checkpoint_is_filled_from_the_bucket_however_large_it_is(
     place = tmp_path / "hub-root" / "test/files"
     place.mkdir(parents=True)
     (place / "own.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + bytes(6 * MB))
-    make_cache(home=tmp_path / "connected", aws=aws).mirror(CHECKPOINT, ADDRESS)
-    (tmp_path / "disk").mkdir()
-    (tmp_path / "disk" / MARKER).touch()
-    host = make_cache(mirror=ADDRESS, offline=True, aws=aws, piece_bytes=MB, instance_store=tmp_path / "disk")
-    host.ensure(CHECKPOINT)
+    host = host_with(CHECKPOINT, make_cache, tmp_path, aws)
     proxy.requests.clear()
     copy = load(host, CHECKPOINT)
     assert copy is not None and (copy.source, copy.checkpoint) == ("instance-store", "stable-diffusion")

@@ -53,7 +53,7 @@ class Edits:
         if mask is not None:
             require_mask(mask, image)
         own = (pipeline.width, pipeline.height)
-        most, step = self._settings.max_size, pipeline.side_step
+        most, step = self._settings.max_size, pipeline.size_multiple
         size = asked_size(request, self._settings, pipeline) or size_like(image, own, most, step)
         usual = VARIATION_STRENGTH if is_variation else EDIT_STRENGTH if mask is None else MASK_STRENGTH
         strength = usual if request.strength is None else request.strength

@@ -99,6 +99,7 @@ class Generations:
             "revision": readiness.revision, "source": readiness.source, "device": readiness.device,
             "ready": readiness.is_ready, "max_size": self._settings.max_size,
             "default_size": None if (own := self._worker.pipeline_info) is None else f"{own.width}x{own.height}",
+            "size_multiple": None if own is None else own.size_multiple,
             "schedulers": [] if own is None else own.schedulers, "loras": [] if own is None else own.loras,
             "few_steps": None if own is None else own.few_steps,
             "edits": [] if own is None else own.edits,

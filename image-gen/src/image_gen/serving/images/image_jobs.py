@@ -121,7 +121,7 @@ def asked_size(request: ImageRequest, settings: Settings, pipeline: PipelineRead
     """Width and height in pixels, None where the model or the image decides. Raises `BadRequest`."""
     if request.size in {None, "auto"}:
         return None
-    return parse_size(request.size or "", settings.max_size, pipeline.side_step)
+    return parse_size(request.size or "", settings.max_size, pipeline.size_multiple)
 
 
 def steps_of(request: ImageRequest, pipeline: PipelineReady) -> int:
@@ -154,7 +154,7 @@ def notes_on(request: ImageRequest, job: ImageJob) -> dict[str, str]:
         same = request.steps in {None, STEPS_BY_QUALITY[_canonical(request.quality)]}
         notes["quality"] = f"{job.steps} steps." if same else f"not used: `steps` says {job.steps}."
     if request.guidance_scale is not None and job.guidance_scale is None:
-        notes["guidance_scale"] = "not used: this model was made without it."
+        notes["guidance_scale"] = "not used: this model does not read it."
     if request.negative_prompt and job.guidance_scale is not None and job.guidance_scale <= 1:
         notes["negative_prompt"] = f"not used: with guidance {job.guidance_scale:g} the model reads none."
     if request.output_compression is not None and request.output_format in {None, "png"}:

@@ -85,7 +85,7 @@ def _body_schema(
     properties = schema["properties"]
     names = None if pipeline is None else pipeline.loras
     properties["loras"] = _loras_schema(names, properties["loras"]["description"])
-    step = STEP if pipeline is None else pipeline.side_step
+    step = STEP if pipeline is None else pipeline.size_multiple
     first = -(-MIN_SIDE // step) * step
     sides = "|".join(str(side) for side in range(first, settings.max_size + 1, step))
     properties["n"]["anyOf"][0]["maximum"] = settings.max_images

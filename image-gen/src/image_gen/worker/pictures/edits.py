@@ -47,7 +47,7 @@ def steps_asked(pipeline: Any, job: ImageJob) -> int:
 
 
 def _strength(pipeline: Any, job: ImageJob) -> float | None:
-    """Pipelines that match flows round the steps up, and others down."""
+    """Flow-matching pipelines round the number of steps up, and others down."""
     is_flow = type(getattr(pipeline, "scheduler", None)).__name__.startswith(_FLOW)
     if job.strength is None or not is_flow or job.steps_made == job.steps:
         return job.strength

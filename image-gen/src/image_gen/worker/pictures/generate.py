@@ -119,7 +119,7 @@ def generate_images(
             arguments |= prompts_for(pipeline, job, loaded.prompts)
             result = pipeline(**arguments)
     except Exception as error:
-        _take_back(pipeline, loaded)
+        _offload_last_part(pipeline, loaded)
         if not out_of_memory(error):
             raise
         _free_memory()
@@ -203,8 +203,8 @@ def _excess(loaded: LoadedPipeline, tokenizer: Any, prompt: str) -> int:
         return 0  # A note is not worth a picture.
 
 
-def _take_back(pipeline: Any, loaded: LoadedPipeline) -> None:
-    """Parts that move to the GPU one at a time: diffusers takes the last one back only at the end of a picture."""
+def _offload_last_part(pipeline: Any, loaded: LoadedPipeline) -> None:
+    """With model offloading, diffusers takes the last part off the GPU only at the end of a picture."""
     if loaded.placement.where == "model":
         with suppress(Exception):  # The first error says more.
             pipeline.maybe_free_model_hooks()

@@ -30,10 +30,10 @@ _SCHEDULERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 # Those of few-step models, which diffusers lists nowhere: they need what DDIM needs, and make no more steps than they
 # were distilled from, by default 50.
 _DISTILLED: Final = ("LCMScheduler", "TCDScheduler")
-# Without a word of the configuration, these cut what they expect off at 1, as fits pixels; latents are larger.
+# Where the configuration does not say it, these clip their samples to 1, which is right for pixels and not for latents.
 _CLIPPING: Final = ("DDIMScheduler", "DDPMScheduler")
 _USUAL_STEPS: Final = 50
-# Those that know models which match flows by this kind of prediction (Sana); with Karras' noise, none does.
+# Those that support flow-matching models of this prediction type (Sana), and only without Karras sigmas.
 _FLOW: Final = "flow_prediction"
 _FOR_FLOWS: Final = frozenset({"DEISMultistepScheduler", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler"})
 

@@ -10,9 +10,8 @@ const NAMED = [
   ["Tall", 768, 1344],
   ["Wide", 1344, 768],
 ];
-const MULTIPLE = 8;
 const LEAST = 64;
-let model = { default_size: null, max_size: 1536 };
+let model = { default_size: null, max_size: 1536, size_multiple: null };
 /** `{ width, height }` of the picture to start from, or null. */
 let fromPicture = null;
 
@@ -45,7 +44,8 @@ export function offerShapes(served) {
   model = served;
   const [width, height] = (model.default_size ?? "1024x1024").split("x").map(Number);
   const scale = Math.sqrt((width * height) / (1024 * 1024));
-  const round = (side) => Math.max(LEAST, Math.min(model.max_size, Math.round((side * scale) / MULTIPLE) * MULTIPLE));
+  const multiple = model.size_multiple ?? 8;
+  const round = (side) => Math.max(LEAST, Math.min(model.max_size, Math.round((side * scale) / multiple) * multiple));
   const first = fromPicture
     ? ["The picture's", fromPicture.width, fromPicture.height, "auto", "its shape"]
     : [nameOf(width, height), width, height, "auto"];
@@ -57,8 +57,7 @@ export function offerShapes(served) {
   document.querySelector("input[name=shape]").checked = true;
   if (checked === "own") document.querySelector("input[name=shape][value=own]").checked = true;
   else if (checked !== "auto") chooseSize(checked);
-  part("width").max = model.max_size;
-  part("height").max = model.max_size;
+  for (const id of ["width", "height"]) [part(id).max, part(id).step] = [model.max_size, multiple];
   showOwn();
 }
 

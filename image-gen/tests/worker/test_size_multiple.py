@@ -14,7 +14,7 @@ from PIL import Image
 
 from image_gen.model_cache.manifests.select import _served
 from image_gen.worker.pictures.generate import generate_image
-from image_gen.worker.pipeline import side_step
+from image_gen.worker.pipeline import size_multiple
 from image_gen.worker.protocol import ImageJob
 
 from .test_text_to_image import opened
@@ -36,32 +36,32 @@ def test_pipelines_that_check_for_more_than_8_have_more(name: str) -> None:
     check = getattr(getattr(diffusers, name), "check_inputs", None)
     found = _CHECK.search(inspect.getsource(check)) if check else None
     if found:
-        assert side_step(of_class(name)) >= 16
+        assert size_multiple(of_class(name)) >= 16
 
 
 @pytest.mark.parametrize(
-    ("name", "step"),
+    ("name", "multiple"),
     [
         ("StableDiffusionXLPipeline", 8), ("StableDiffusionPipeline", 8), ("PixArtSigmaPipeline", 8),
         ("FluxPipeline", 16), ("StableDiffusion3Pipeline", 16), ("ZImagePipeline", 16), ("QwenImagePipeline", 16),
         ("GlmImagePipeline", 32),
     ],
 )  # fmt: skip
-def test_the_step_of_a_family(name: str, step: int) -> None:
-    assert side_step(of_class(name)) == step
+def test_the_multiple_of_a_family(name: str, multiple: int) -> None:
+    assert size_multiple(of_class(name)) == multiple
 
 
 def test_the_patch_of_the_pipeline_counts_where_it_has_one() -> None:
     pipeline = of_class("StableDiffusion3Pipeline")
     pipeline.patch_size = 4
-    assert side_step(pipeline) == 32
+    assert size_multiple(pipeline) == 32
     pipeline.patch_size = SimpleNamespace()
-    assert side_step(pipeline) == 16
+    assert size_multiple(pipeline) == 16
 
 
 @pytest.mark.parametrize("name", ["ZImagePipeline", "StableDiffusion3Pipeline", "FluxPipeline", "Flux2KleinPipeline"])
-def test_a_picture_of_the_smallest_step_has_the_size_that_was_asked_for(name: str, tmp_path: Path) -> None:
+def test_a_picture_of_the_smallest_multiple_has_the_size_that_was_asked_for(name: str, tmp_path: Path) -> None:
     loaded = opened(tmp_path / "model", BUILDERS[name])
-    side = 64 + loaded.side_step
+    side = 64 + loaded.size_multiple
     job = replace(ImageJob("p", "a lighthouse", seed=5, steps=1, width=side, height=64))
     assert Image.open(io.BytesIO(generate_image(loaded, job, lambda: False).data)).size == (side, 64)
